@@ -1,0 +1,55 @@
+# Two commands: `make compare` answers the question, `make test` checks the project. Each makes what it needs in .venv.
+# Only Python 3.11+, pip and make have to be there.
+
+PYTHON ?= python3
+JOBS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+INPUTS := pyproject.toml constraints.txt
+
+.PHONY: compare test lint coverage limits docs clean help
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make compare [ARGS=...]   the table: four designs on a real program's trace"
+	@echo "make test                 ruff, mypy, lint-imports, pytest"
+	@echo "make lint | coverage | limits | docs | clean"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "swapdse needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(VENV) install --quiet pip; }
+
+$(VENV)/.run: $(INPUTS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: $(INPUTS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.run
+
+compare: $(VENV)/.run
+	@$(BIN)/dse compare $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+# The kernels once more as plain Python: numba sees compiled lines, not executed branches.
+coverage: $(VENV)/.test
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run --branch --source=kernels -m pytest -m interpreted $(ARGS)
+	$(BIN)/coverage report --fail-under=95
+
+# The structures against the same algorithms in C; needs a C compiler and says so where there is none.
+limits: $(VENV)/.test
+	$(BIN)/python -m benchmarks.limits $(ARGS)
+
+docs: $(VENV)/.run
+	$(BIN)/python -m dse.documenting docs
+
+clean:
+	rm -rf $(VENV) .asv build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	find dse kernels tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,31 @@
+"""Swap indirection measured: every command of ``dse`` as a typed Python call.
+
+``import dse`` is cheap; what a call needs is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_CALLS = {
+    "compare": "dse.comparing",
+    "explain": "dse.explaining",
+    "ledger": "dse.ledgers",
+    "designs": "dse.catalogue",
+    "scan": "dse.storing",
+}
+
+__all__ = ["__version__", "compare", "designs", "explain", "ledger", "scan"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CALLS:
+        raise AttributeError(f"module 'dse' has no attribute {name!r}")
+    return getattr(importlib.import_module(_CALLS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_CALLS})

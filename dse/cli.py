@@ -1,0 +1,175 @@
+"""The command line: finds the verb, imports its module alone, and turns every failure into one clear line.
+
+Exit status 0 ok, 1 a check failed, 2 bad input, 130 interrupted, 141 the reader of our output went away.
+``DSE_TRACEBACK=1`` shows the traceback instead of the line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import importlib
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from dse import __version__
+from dse.commands import VERBS
+from dse.errors import BadInput, CheckFailed, nearest, unknown
+
+OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises :class:`BadInput` with the nearest valid value instead of printing its usage."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            message = unknown("value", str(value), [str(choice) for choice in action.choices])
+            raise argparse.ArgumentError(action, message)
+
+    def _all_options(self) -> Iterator[str]:
+        for action in self._actions:
+            yield from action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                for sub in action.choices.values():
+                    yield from sub._all_options()
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        known, extra = self.parse_known_args(args, namespace)
+        if extra:
+            near = nearest(extra[0].split("=")[0], self._all_options()) if extra[0].startswith("-") else ""
+            self.error(f"unrecognized argument {extra[0]!r}" + (f", did you mean {near!r}?" if near else ""))
+        return known
+
+
+def _overview() -> Parser:
+    """Build the parser of ``dse`` itself, which knows the verbs by name and help line only."""
+    width = max(len(verb) for verb in VERBS)
+    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items())
+    parser = Parser(
+        prog="dse",
+        usage="dse VERB [options]",
+        description="Benchmark and design-space exploration of swap indirection.",
+        epilog=f"verbs:\n{verbs}\n\n'dse VERB --help' says more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"dse {__version__}")
+    parser.add_argument("verb", metavar="VERB", help="one of the verbs below")
+    return parser
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    """Parse `argv` and run its verb."""
+    if not argv or argv[0].startswith("-"):
+        _overview().parse_args(list(argv) or ["--help"])
+    verb, rest = argv[0], list(argv[1:])
+    if verb not in VERBS:
+        raise BadInput(unknown("verb", verb, VERBS) + " (see dse --help)")
+    module = importlib.import_module(VERBS[verb][0])
+    parser = Parser(prog=f"dse {verb}", description=module.HELP)
+    module.configure(parser)
+    args = parser.parse_args(rest)
+    args.command_line = shlex.join(["dse", *argv])
+    status = int(module.run(args))
+    sys.stdout.flush()
+    return status
+
+
+def _say(text: str) -> None:
+    """Print one line on stderr, whatever it contains."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(" ".join(text.split("\n")) + "\n")
+        sys.stderr.flush()
+
+
+def _drop_output() -> None:
+    """Point stdout at nothing, so that the interpreter's own flush at exit cannot fail a second time."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Say in one line what the operating system refused.
+
+    Examples
+    --------
+    >>> describe_os_error(OSError(errno.ENOSPC, "No space left on device", "results"))
+    'no space left on the disk: results'
+    """
+    known = {
+        errno.ENOSPC: "no space left on the disk",
+        errno.EDQUOT: "disk quota used up",
+        errno.EFBIG: "file too large for this disk or limit",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "not permitted",
+        errno.EROFS: "read-only file system",
+        errno.ENOENT: "no such file or folder",
+        errno.ENOTDIR: "not a folder",
+        errno.EISDIR: "is a folder",
+        errno.ENOMEM: "not enough memory",
+    }
+    reason = known.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+    return f"{reason}: {error.filename}" if error.filename else reason
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """Run `work` and turn what it raises into a line and an exit status."""
+    try:
+        return work()
+    except BadInput as error:
+        _say(f"dse: error: {error}")
+        return BAD
+    except CheckFailed as error:
+        _say(f"dse: failed: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        _say("dse: interrupted")
+        return INTERRUPTED
+    except MemoryError as error:
+        _say(f"dse: error: not enough memory{f' ({error})' if str(error) else ''}: take fewer pages or accesses")
+        return BAD
+    except BrokenPipeError:
+        _drop_output()
+        return BROKEN_PIPE
+    except OSError as error:
+        _drop_output()
+        _say(f"dse: error: {describe_os_error(error)}")
+        return BAD
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else OK if error.code is None else FAILED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``dse`` with `argv` (default: the arguments of the process).
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name.
+
+    Returns
+    -------
+    int
+        Exit status: 0 ok, 1 a check failed, 2 bad input.
+    """
+    given = sys.argv[1:] if argv is None else argv
+    if os.environ.get("DSE_TRACEBACK"):
+        return _dispatch(given)
+    return _guarded(lambda: _dispatch(given))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

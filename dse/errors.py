@@ -1,0 +1,58 @@
+"""What can go wrong through no fault of the program, and how it is said: one clear line."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class BadInput(Exception):
+    """The input cannot be worked with: one line on stderr, exit status 2."""
+
+
+class CheckFailed(Exception):
+    """The run was fine, what it checked was not: one line on stderr, exit status 1."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """Return the option that `name` was most likely meant to be.
+
+    Parameters
+    ----------
+    name : str
+        What was given.
+    options : iterable of str
+        The valid values.
+
+    Returns
+    -------
+    str
+        The nearest option, or an empty string where none is near.
+
+    Examples
+    --------
+    >>> nearest("swap_dsec", ["direct", "swap_desc", "swap_id"])
+    'swap_desc'
+    >>> nearest("migration_rate", ["rate", "batch"])
+    'rate'
+    >>> nearest("banana", ["direct"])
+    ''
+    """
+    lowered = {option.lower(): option for option in options}
+    found = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.55)
+    if found:
+        return lowered[found[0]]
+    words = set(name.lower().replace("-", "_").split("_"))
+    inside = [option for low, option in lowered.items() if low in words or name.lower() in low.split("_")]
+    return inside[0] if len(inside) == 1 else ""
+
+
+def unknown(what: str, name: str, options: Iterable[str]) -> str:
+    """Say that `name` is no valid `what`, with the nearest valid value, or all of them where none is near."""
+    valid = list(options)
+    near = nearest(name, valid)
+    hint = f"did you mean {near!r}?" if near else f"valid: {', '.join(valid) or 'none'}"
+    return f"unknown {what} {name!r}, {hint}"

@@ -1,0 +1,182 @@
+"""The machine a run was taken on, the code it was taken with, and whether there is room for it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from dse import __version__
+from dse.errors import BadInput
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = ("numba", "llvmlite", "numpy", "polars", "optuna", "asv")
+CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+CGROUP = Path("/sys/fs/cgroup")
+GIB = 1 << 30
+
+
+def _read(path: Path) -> str:
+    """Text of a file, or nothing."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+@functools.cache
+def _cpuinfo() -> dict[str, str]:
+    """First processor's fields of /proc/cpuinfo."""
+    fields: dict[str, str] = {}
+    for line in _read(Path("/proc/cpuinfo")).split("\n\n")[0].splitlines():
+        name, _, value = line.partition(":")
+        fields[name.strip()] = value.strip()
+    return fields
+
+
+def cpu_model() -> str:
+    """Name of the processor."""
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine() or "unknown"
+
+
+def cpu_flags() -> frozenset[str]:
+    """Feature flags of the processor, empty where the system does not list them."""
+    return frozenset(_cpuinfo().get("flags", "").split())
+
+
+def cores() -> int:
+    """CPUs this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def clock_source() -> str:
+    """What timed runs read: the cycle counter where it is constant, and the kernel's own clock source."""
+    system = _read(CLOCK) or "unknown"
+    steady = {"constant_tsc", "nonstop_tsc"} <= cpu_flags()
+    return f"{'cycle counter' if platform.machine() == 'x86_64' and steady else 'clock_gettime'} (system: {system})"
+
+
+def packages(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
+    """Versions of the packages that figures depend on; what is missing is absent."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(*args: str) -> str:
+    """Output of a git command in the source tree, or nothing."""
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *args], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@functools.cache
+def commit() -> str:
+    """Commit of the source tree, with ``-dirty`` where the sources differ from it; empty outside a repository."""
+    head = _git("rev-parse", "HEAD")
+    if not head or not (ROOT / ".git").exists():
+        return ""
+    return head + ("-dirty" if _git("status", "--porcelain", "--", "kernels", "dse") else "")
+
+
+@functools.cache
+def code_digest() -> str:
+    """SHA-256 over the names and contents of every Python source of kernels and dse."""
+    digest = hashlib.sha256()
+    for part in ("kernels", "dse"):
+        for path in sorted((ROOT / part).rglob("*.py")):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _cgroup_room() -> int | None:
+    """Bytes left under this process's own memory limit, None where there is none."""
+    group = next((line[3:] for line in _read(Path("/proc/self/cgroup")).splitlines() if line.startswith("0::")), "")
+    rooms = []
+    folder = CGROUP / group.strip("/")
+    while folder.is_relative_to(CGROUP):
+        limit, used = _read(folder / "memory.max"), _read(folder / "memory.current")
+        if limit.isdigit() and used.isdigit():
+            freeable = sum(
+                int(line.split()[1])
+                for line in _read(folder / "memory.stat").splitlines()
+                if line.split()[0] == "inactive_file"
+            )
+            rooms.append(max(0, int(limit) - int(used) + freeable))
+        folder = folder.parent
+    return min(rooms, default=None)
+
+
+def memory_available() -> int:
+    """Bytes this process can still take, by the system and by its memory limit."""
+    fields = {line.split(":")[0]: line.split()[1] for line in _read(Path("/proc/meminfo")).splitlines() if ":" in line}
+    free = int(fields["MemAvailable"]) * 1024 if "MemAvailable" in fields else 1 << 62
+    room = _cgroup_room()
+    return free if room is None else min(free, room)
+
+
+def disk_available(folder: str | os.PathLike[str]) -> int:
+    """Bytes free on the disk of `folder`, or of its nearest parent that exists."""
+    path = Path(folder).absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def require_memory(needed: int, what: str) -> None:
+    """Refuse a run that needs more memory than there is.
+
+    Parameters
+    ----------
+    needed : int
+        Bytes.
+    what : str
+        What needs them.
+
+    Raises
+    ------
+    BadInput
+        When fewer are available.
+    """
+    _require(needed, memory_available, what, "memory")
+
+
+def require_disk(needed: int, folder: str | os.PathLike[str], what: str) -> None:
+    """Refuse a run that needs more disk space under `folder` than there is."""
+    _require(needed, lambda: disk_available(folder), what, "disk space")
+
+
+def _require(needed: int, available: Callable[[], int], what: str, of: str) -> None:
+    """Compare need and stock."""
+    have = available()
+    if needed > have:
+        raise BadInput(f"{what} needs {needed / GIB:.1f} GiB of {of}, {have / GIB:.1f} GiB are available")
+
+
+def machine() -> dict[str, Any]:
+    """Everything about machine and code that provenance records, by the column names of the store."""
+    return {
+        "version": __version__,
+        "code_digest": code_digest(),
+        "commit": commit(),
+        "python": platform.python_version(),
+        "packages": packages(),
+        "cpu": cpu_model(),
+        "cores": cores(),
+        "memory_bytes": memory_available(),
+        "kernel": platform.release(),
+        "clock_source": clock_source(),
+    }

@@ -1,0 +1,227 @@
+"""Paired ratios with their intervals, the noise of a session, and what may be concluded.
+
+The estimate of a ratio is the median of the paired ratios (of their logarithms, so that 2 and 1/2 weigh alike); its
+interval is the percentile bootstrap over pairs. The A/A ratio is the same figure where both sides of a pair are the
+same design: what it differs from 1 by is noise of the session, and no finer difference is claimed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+FLOOR_NS = 30.0
+"""Below this on both sides no ratio is given: the clock reads in steps of ten nanoseconds."""
+AA_WIDEST = 1.25
+"""An A/A interval wider than this factor carries no ratio."""
+BLOCK = 1 << 22
+
+Finding = Literal["faster", "slower", "same", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A ratio with its interval.
+
+    Attributes
+    ----------
+    ratio, lo, hi : float
+        Median ratio and the ends of its confidence interval.
+    n : int
+        Number of pairs.
+    """
+
+    ratio: float
+    lo: float
+    hi: float
+    n: int
+
+    def within(self, low: float, high: float) -> bool:
+        """Tell whether the whole interval lies in ``low..high``."""
+        return low <= self.lo and self.hi <= high
+
+    def holds(self, value: float) -> bool:
+        """Tell whether `value` is in the interval."""
+        return self.lo <= value <= self.hi
+
+    @property
+    def width(self) -> float:
+        """Upper end divided by lower end, 1 for a point."""
+        return self.hi / self.lo
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What may be said of a ratio, and why."""
+
+    finding: Finding
+    reason: str
+
+
+def _medians(values: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Medians of `resamples` samples with replacement, in blocks of bounded memory."""
+    n = values.size
+    out = np.empty(resamples)
+    step = max(1, BLOCK // n)
+    for start in range(0, resamples, step):
+        stop = min(start + step, resamples)
+        out[start:stop] = np.median(values[rng.integers(0, n, size=(stop - start, n))], axis=1)
+    return out
+
+
+def paired_ratio(
+    candidate: ArrayLike,
+    baseline: ArrayLike,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """Estimate how many times as long the candidate takes as the baseline.
+
+    Parameters
+    ----------
+    candidate, baseline : array_like
+        Times of the same chunks on the two sides, pair by pair, above 0.
+    seed : int
+        Seed of the bootstrap.
+    resamples : int
+        Bootstrap samples.
+    confidence : float
+        Level of the interval.
+
+    Returns
+    -------
+    Interval
+        Median of the paired ratios and its percentile bootstrap interval.
+
+    Raises
+    ------
+    ValueError
+        When the sides differ in length, have fewer than two pairs, or hold values that are no positive numbers.
+
+    Examples
+    --------
+    >>> paired_ratio([20.0, 22.0, 18.0], [10.0, 11.0, 9.0])
+    Interval(ratio=2.0, lo=2.0, hi=2.0, n=3)
+    """
+    over = np.asarray(candidate, dtype=np.float64)
+    under = np.asarray(baseline, dtype=np.float64)
+    if over.shape != under.shape or over.ndim != 1:
+        raise ValueError(f"pairs need two equally long lists, got shapes {over.shape} and {under.shape}")
+    if over.size < 2:
+        raise ValueError(f"{over.size} pairs are too few for an interval")
+    if not (np.isfinite(over).all() and np.isfinite(under).all() and (over > 0).all() and (under > 0).all()):
+        raise ValueError("times must be positive numbers")
+    logs = np.log(over / under)
+    medians = _medians(logs, resamples, np.random.default_rng(seed))
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(medians, [tail, 1.0 - tail])
+    return Interval(math.exp(np.median(logs)), math.exp(low), math.exp(high), over.size)
+
+
+def aa_noise(intervals: list[Interval]) -> Interval:
+    """Summarise the A/A ratios of a session into the widest claim they allow.
+
+    Parameters
+    ----------
+    intervals : list of Interval
+        One A/A ratio per design or operation; ratio and interval of each should hold 1.
+
+    Returns
+    -------
+    Interval
+        The ratio furthest from 1, and the outermost ends.
+    """
+    if not intervals:
+        raise ValueError("no A/A ratio was measured")
+    worst = max(intervals, key=lambda i: abs(math.log(i.ratio)))
+    lo, hi = min(i.lo for i in intervals), max(i.hi for i in intervals)
+    return Interval(worst.ratio, lo, hi, sum(i.n for i in intervals))
+
+
+def verdict(
+    ratio: Interval,
+    aa: Interval,
+    *,
+    threshold: float = 0.05,
+    candidate_ns: float = math.inf,
+    baseline_ns: float = math.inf,
+) -> Verdict:
+    """Say what a ratio allows to conclude.
+
+    Parameters
+    ----------
+    ratio : Interval
+        Candidate over baseline.
+    aa : Interval
+        The A/A ratio of the same session.
+    threshold : float
+        Two designs count as the same when the interval lies within 1/(1+threshold)..1+threshold.
+    candidate_ns, baseline_ns : float
+        The times themselves: below 30 ns on both sides nothing is concluded.
+
+    Returns
+    -------
+    Verdict
+        faster, slower, same or inconclusive, with the reason.
+    """
+    if candidate_ns < FLOOR_NS and baseline_ns < FLOOR_NS:
+        return Verdict("inconclusive", f"both sides take less than {FLOOR_NS:g} ns, too near the clock's step")
+    if aa.width > AA_WIDEST:
+        return Verdict("inconclusive", f"the same design against itself ranges over {aa.lo:.3f}..{aa.hi:.3f}")
+    shown = f"{ratio.ratio:.3f} [{ratio.lo:.3f}, {ratio.hi:.3f}], A/A {aa.lo:.3f}..{aa.hi:.3f}"
+    if ratio.lo > max(1.0, aa.hi):
+        return Verdict("slower", shown)
+    if ratio.hi < min(1.0, aa.lo):
+        return Verdict("faster", shown)
+    if ratio.within(1.0 / (1.0 + threshold), 1.0 + threshold):
+        return Verdict("same", f"{shown}, within {threshold:.0%}")
+    why = "the interval holds 1" if ratio.holds(1.0) else "the difference is no larger than the noise"
+    return Verdict("inconclusive", f"{why}: {shown}")
+
+
+def histogram_quantiles(counts: ArrayLike, edges: ArrayLike, quantiles: ArrayLike) -> NDArray[np.float64]:
+    """Read quantiles off a histogram, interpolating inside the bin.
+
+    Parameters
+    ----------
+    counts : array_like of int
+        Events per bin.
+    edges : array_like
+        Edges of the bins, one more than there are bins, rising.
+    quantiles : array_like
+        Shares from 0 to 1, such as 0.5 and 0.99.
+
+    Returns
+    -------
+    numpy.ndarray
+        One value per quantile; NaN when nothing was counted.
+
+    Examples
+    --------
+    >>> histogram_quantiles([10, 0, 10], [0, 10, 20, 30], [0.5, 0.75, 1.0]).tolist()
+    [10.0, 25.0, 30.0]
+    """
+    held = np.asarray(counts, dtype=np.float64)
+    bounds = np.asarray(edges, dtype=np.float64)
+    wanted = np.atleast_1d(np.asarray(quantiles, dtype=np.float64))
+    if bounds.shape != (held.size + 1,):
+        raise ValueError(f"{held.size} bins need {held.size + 1} edges, got {bounds.size}")
+    if (held < 0).any() or ((wanted < 0) | (wanted > 1)).any():
+        raise ValueError("counts must not be negative, quantiles must be from 0 to 1")
+    total = held.sum()
+    if total == 0:
+        return np.full(wanted.shape, np.nan)
+    running = np.cumsum(held)
+    rank = wanted * total
+    full = np.flatnonzero(held)
+    place = full[np.minimum(np.searchsorted(running[full], rank, side="left"), full.size - 1)]
+    inside = (rank - (running[place] - held[place])) / held[place]
+    return np.asarray(bounds[place] + np.clip(inside, 0.0, 1.0) * (bounds[place + 1] - bounds[place]))

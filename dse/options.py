@@ -1,0 +1,86 @@
+"""Options and argument types that several commands share, so that they are spelt and checked alike."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+
+FORMATS = ("table", "json", "csv")
+RESULTS = "results"
+SEED_MAX = 2**63 - 1
+PAGES_MAX = 2**28
+
+_SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def whole(text: str) -> int:
+    """Read a whole number of at least 0: ``8388608``, ``2^23``, ``8M`` (binary suffixes), ``8_388_608``."""
+    power = re.fullmatch(r"(\d{1,4})(?:\^|\*\*)(\d{1,3})", text)
+    if power:
+        return int(int(power[1]) ** int(power[2]))
+    number = re.fullmatch(r"(-?\d[\d_]*)([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number (such as 8388608, 2^23 or 8M)")
+    value = int(number[1]) * _SUFFIXES[number[2].upper()]
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
+    return value
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    value = whole(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def slots(text: str) -> int:
+    """Read a number of pages or slots: 1 to 2^28 (1 TiB)."""
+    value = positive(text)
+    if value > PAGES_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is above 2^28 pages (1 TiB), the most that is supported")
+    return value
+
+
+def seed(text: str) -> int:
+    """Read a seed: 0 to 2^63 - 1."""
+    value = whole(text)
+    if value > SEED_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is above 2^63 - 1")
+    return value
+
+
+def share(text: str) -> float:
+    """Read a share from 0 to 1, or a percentage."""
+    body, scale = (text[:-1], 100.0) if text.endswith("%") else (text, 1.0)
+    try:
+        value = float(body) / scale
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1") from None
+    if math.isnan(value) or not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+    return value
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add ``--format`` to a command that prints data."""
+    parser.add_argument("--format", choices=FORMATS, default="table", help="how to print (default: %(default)s)")
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Add ``--results`` to a command that reads or writes stored runs."""
+    parser.add_argument(
+        "--results", default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)"
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add ``--seed``; without it the scenario's own seed holds."""
+    parser.add_argument("--seed", type=seed, default=None, metavar="N", help="seed (default: the scenario's)")
+
+
+def add_counted_only(parser: argparse.ArgumentParser) -> None:
+    """Add ``--counted-only``: exact figures, no clock read."""
+    parser.add_argument("--counted-only", action="store_true", help="exact figures only, nothing timed")

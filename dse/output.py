@@ -1,0 +1,189 @@
+"""Printing rows as a table, JSON or CSV on stdout, and progress on stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, TextIO
+
+Row = Mapping[str, Any]
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Format a figure for a table: exact when whole, else `digits` significant digits.
+
+    Examples
+    --------
+    >>> number(1234567), number(0.123456), number(25.0), number(1234.56)
+    ('1,234,567', '0.1235', '25', '1,235')
+    """
+    if isinstance(value, int):
+        return f"{value:,}"
+    if math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    magnitude = math.floor(math.log10(abs(value)))
+    if magnitude < -digits:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:,.{max(digits - 1 - magnitude, 0)}f}"
+
+
+def cell(value: Any) -> str:
+    """Format one cell of a table."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return number(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(cell(item) for item in value)
+    return str(value)
+
+
+def columns_of(rows: Sequence[Row]) -> list[str]:
+    """Columns of `rows` in the order of their first appearance."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def render_table(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+    """Lay `rows` out under their column names; numbers are right-aligned."""
+    names = list(columns) if columns is not None else columns_of(rows)
+    if not names:
+        return ""
+    body = [[cell(row.get(name)) for name in names] for row in rows]
+    widths = [max(len(line[i]) for line in [names, *body]) for i in range(len(names))]
+    right = [all(isinstance(row.get(name), (int, float, type(None))) for row in rows) for name in names]
+    lines = []
+    for line in [names, ["-" * width for width in widths], *body]:
+        cells = [text.rjust(w) if r else text.ljust(w) for text, w, r in zip(line, widths, right, strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def plain(value: Any) -> Any:
+    """Reduce `value` to what JSON can say: NumPy scalars to Python numbers, NaN and infinity to null."""
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+        value = value.item() if getattr(value, "ndim", 0) == 0 else value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    return value
+
+
+def render_json(value: Any) -> str:
+    """Render `value` as JSON of one stable form."""
+    return json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def render_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
+    """Render `rows` as CSV with a header line."""
+    names = list(columns) if columns is not None else columns_of(rows)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow(["" if (item := plain(row.get(name))) is None else item for name in names])
+    return text.getvalue().rstrip("\n")
+
+
+def emit(rows: Sequence[Row], form: str, *, columns: Sequence[str] | None = None, document: Any = None) -> None:
+    """Print `rows` on stdout.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        The data.
+    form : {"table", "json", "csv"}
+        How to print it.
+    columns : sequence of str, optional
+        Columns of the table and of the CSV, default all.
+    document : object, optional
+        What JSON prints instead of the bare rows.
+    """
+    if form == "json":
+        text = render_json(rows if document is None else document)
+    elif form == "csv":
+        text = render_csv(rows, columns)
+    else:
+        text = render_table(rows, columns)
+    write(text)
+
+
+def write(text: str) -> None:
+    """Print `text` and a newline on stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def note(text: str) -> None:
+    """Print a message on stderr; stdout carries data only."""
+    sys.stderr.write(f"dse: {text}\n")
+    sys.stderr.flush()
+
+
+class Progress:
+    """Progress on stderr of what takes longer than two seconds; silent before.
+
+    On a terminal one line is rewritten, elsewhere a line appears every ten seconds.
+
+    Parameters
+    ----------
+    what : str
+        What is being done.
+    total : int
+        How many steps there are, 0 when unknown.
+    stream : text stream, optional
+        Default stderr.
+
+    Examples
+    --------
+    >>> with Progress("replay", 3) as progress:
+    ...     for _ in range(3):
+    ...         progress.step()
+    """
+
+    def __init__(self, what: str, total: int = 0, stream: TextIO | None = None, *, patience: float = 2.0) -> None:
+        self.what, self.total, self.done = what, total, 0
+        self.stream = stream if stream is not None else sys.stderr
+        self._live = self.stream.isatty()
+        self._began = time.monotonic()
+        self._next = self._began + patience
+        self._shown = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live and self._shown:
+            self.stream.write("\r" + " " * self._shown + "\r")
+            self.stream.flush()
+
+    def step(self, count: int = 1, detail: str = "") -> None:
+        """Note that `count` more steps are done."""
+        self.done += count
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (0.2 if self._live else 10.0)
+        part = f" {100 * self.done // self.total} %" if self.total else f" {self.done:,}"
+        line = f"dse: {self.what}{part}, {now - self._began:.0f} s{f', {detail}' if detail else ''}"
+        self.stream.write(f"\r{line.ljust(self._shown)}" if self._live else f"{line}\n")
+        self._shown = len(line)
+        self.stream.flush()
+
+    def over(self, items: Iterable[Any]) -> Iterable[Any]:
+        """Yield from `items`, one step each."""
+        for item in items:
+            yield item
+            self.step()

@@ -1,0 +1,322 @@
+"""Scenarios: what is run, as a TOML file or a built-in name, every key checked with file and line.
+
+The keys, their types, ranges and defaults are the table in :mod:`dse.scenario_keys`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dse.errors import BadInput, unknown
+from dse.scenario_keys import (
+    SECTIONS,
+    TEXTS,
+    Backend,
+    Fork,
+    KeyInfo,
+    Memory,
+    Moves,
+    Replay,
+    Swapoff,
+    Workload,
+    keys,
+    reference,
+)
+
+__all__ = [
+    "Backend", "Fork", "KeyInfo", "Memory", "Moves", "Replay", "Scenario", "Swapoff", "Workload",
+    "builtin", "from_values", "keys", "line_of", "load", "override", "parse", "reference",
+]  # fmt: skip
+
+HERE = Path(__file__).resolve().parent / "scenarios"
+Where = Callable[[tuple[str, ...]], str]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A checked scenario; :func:`load` makes one.
+
+    Attributes
+    ----------
+    name, title, why, questions
+        What it is called, what it is for, and which numbered open questions it serves. Not part of the digest.
+    workload, memory, backend, moves, fork, swapoff, replay
+        The sections, with every default filled in.
+    """
+
+    name: str
+    title: str = ""
+    why: str = ""
+    questions: tuple[int, ...] = ()
+    workload: Workload = field(default_factory=Workload)
+    memory: Memory = field(default_factory=Memory)
+    backend: Backend = field(default_factory=Backend)
+    moves: Moves = field(default_factory=Moves)
+    fork: Fork = field(default_factory=Fork)
+    swapoff: Swapoff = field(default_factory=Swapoff)
+    replay: Replay = field(default_factory=Replay)
+
+    @property
+    def values(self) -> dict[str, dict[str, Any]]:
+        """Resolved values, defaults included, section by section."""
+        return {section: dataclasses.asdict(getattr(self, section)) for section in SECTIONS}
+
+    @property
+    def canonical(self) -> str:
+        """The resolved values as JSON of one form; :func:`from_values` reads it back."""
+        return json.dumps(self.values, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the resolved values."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()
+
+    def limit_pages(self, pages: int) -> int:
+        """Memory limit in pages, for a workload of `pages` pages."""
+        limit = self.memory.limit
+        return max(1, int(limit * pages) if limit <= 1.0 else int(limit))
+
+    def but(self, **changes: Any) -> Scenario:
+        """Return the scenario with some keys changed, named ``section__key`` or, in a ``**`` dict, ``section.key``.
+
+        Examples
+        --------
+        >>> load("writeback").but(moves__rate=0.0).moves.rate
+        0.0
+        """
+        values = self.values
+        for name, value in changes.items():
+            section, _, option = name.replace("__", ".").partition(".")
+            if section not in SECTIONS:
+                raise BadInput(unknown("table", section, SECTIONS))
+            values[section][option] = value
+        return from_values(self.name, values, title=self.title, why=self.why, questions=self.questions)
+
+
+def builtin() -> list[str]:
+    """Names of the built-in scenarios."""
+    return sorted(path.stem for path in HERE.glob("*.toml"))
+
+
+def load(name: str | Path) -> Scenario:
+    """Load a scenario.
+
+    Parameters
+    ----------
+    name : str or Path
+        A built-in name, or the path of a TOML file (ends in ``.toml`` or holds a slash).
+
+    Returns
+    -------
+    Scenario
+        Checked, defaults filled in.
+
+    Raises
+    ------
+    BadInput
+        With file and line of what is wrong.
+    """
+    text = str(name)
+    if text in builtin():
+        return parse((HERE / f"{text}.toml").read_text(encoding="utf-8"), f"{text}.toml", text)
+    path = Path(text)
+    if path.suffix != ".toml" and "/" not in text:
+        raise BadInput(unknown("scenario", text, builtin()) + " (or give a .toml file)")
+    try:
+        source = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from None
+    return parse(source, text, path.stem)
+
+
+def parse(source: str, file: str, name: str) -> Scenario:
+    """Parse and check the TOML text `source`; `file` is what error messages call it."""
+    try:
+        document = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(_located_syntax(str(error), source, file)) from None
+
+    def where(path: tuple[str, ...]) -> str:
+        return f"{file}:{line_of(source, path)}: "
+
+    return _checked(name, document, where)
+
+
+def from_values(name: str, values: Mapping[str, Any], **texts: Any) -> Scenario:
+    """Build a scenario from the nested values that :attr:`Scenario.values` gives."""
+    cleaned = {
+        section: {option: value for option, value in options.items() if value is not None}
+        for section, options in values.items()
+    }
+    texts = {option: list(value) if isinstance(value, tuple) else value for option, value in texts.items()}
+    return _checked(name, {**texts, **cleaned}, lambda _path: f"scenario {name}: ")
+
+
+def override(text: str) -> tuple[str, Any]:
+    """Read ``section.key=value`` of the command line, the value as TOML (a bare word is a string)."""
+    left, sign, right = text.partition("=")
+    if not sign or "." not in left:
+        raise BadInput(f"{text!r} is not of the form section.key=value")
+    try:
+        return left.strip(), tomllib.loads(f"v = {right}")["v"]
+    except tomllib.TOMLDecodeError:
+        return left.strip(), right.strip()
+
+
+def line_of(source: str, path: tuple[str, ...]) -> int:
+    """Line (from 1) where the statement that defines `path` starts.
+
+    tomllib keeps no positions: the shortest run of leading lines that parses and holds the path ends with that
+    statement, and the run before it that parses ends just before it.
+    """
+    lines = source.replace("\r\n", "\n").rstrip("\n").split("\n")
+    before = 0
+    for count in range(1, len(lines) + 1):
+        try:
+            node: Any = tomllib.loads("\n".join(lines[:count]))
+        except tomllib.TOMLDecodeError:
+            continue
+        for part in path:
+            node = node.get(part) if isinstance(node, dict) else None
+        if node is not None:
+            return before + 1
+        before = count
+    return max(1, len(lines))
+
+
+def _located_syntax(message: str, source: str, file: str) -> str:
+    """Turn tomllib's "... (at line 3, column 5)" into "file:3: ..."."""
+    text, _, place = message.rpartition(" (at ")
+    place = place.rstrip(")")
+    if place.startswith("line "):
+        return f"{file}:{place.split(',')[0][5:]}: {text}"
+    return f"{file}:{max(1, source.rstrip().count(chr(10)) + 1)}: {text or message}"
+
+
+@functools.cache
+def _table() -> dict[str, dict[str, KeyInfo]]:
+    """The table of keys by section and name."""
+    table: dict[str, dict[str, KeyInfo]] = {section: {} for section in SECTIONS}
+    for info in keys():
+        table[info.section][info.name] = info
+    return table
+
+
+def _checked(name: str, document: Mapping[str, Any], where: Where) -> Scenario:
+    """Check a parsed document and fill in the defaults."""
+    sections: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
+    for option, value in document.items():
+        if option in TEXTS:
+            texts[option] = _text(option, value, where)
+        elif option not in SECTIONS:
+            what = "table" if isinstance(value, dict) else "key"
+            raise BadInput(where((option,)) + unknown(what, option, [*SECTIONS, *TEXTS]))
+        elif not isinstance(value, dict):
+            raise BadInput(f"{where((option,))}{option} is a table: [{option}]")
+    for section, cls in SECTIONS.items():
+        given = document.get(section, {})
+        known = _table()[section]
+        for option in given:
+            if option not in known:
+                raise BadInput(where((section, option)) + _unknown_key(option, section))
+        values = {option: _value(known[option], value, where((section, option))) for option, value in given.items()}
+        sections[section] = cls(**values)
+    _agree(sections, where)
+    return Scenario(name=name, **texts, **sections)
+
+
+def _unknown_key(option: str, section: str) -> str:
+    """Say that `section` has no key `option`, and where it belongs or what was meant."""
+    homes = [f"[{other}]" for other, known in _table().items() if option in known]
+    if homes:
+        return f"key {option!r} belongs in {' or '.join(homes)}, not in [{section}]"
+    return unknown("key", option, _table()[section])
+
+
+def _text(option: str, value: Any, where: Where) -> Any:
+    """Check ``title``, ``why`` and ``questions``."""
+    if option == "questions":
+        if not isinstance(value, list) or not all(type(item) is int and 1 <= item <= 999 for item in value):
+            raise BadInput(f"{where((option,))}questions is a list of numbers from 1")
+        return tuple(value)
+    if not isinstance(value, str):
+        raise BadInput(f"{where((option,))}{option} is text, got {value!r}")
+    return value
+
+
+def _value(info: KeyInfo, value: Any, at: str) -> Any:
+    """Check one value against its row of the table."""
+    if info.kind == "bool":
+        if not isinstance(value, bool):
+            raise BadInput(f"{at}{info.name} is true or false, got {value!r}")
+        return value
+    if info.kind in ("int", "float"):
+        return _number(info, value, f"{at}{info.name}")
+    if info.kind == "str":
+        if not isinstance(value, str):
+            raise BadInput(f"{at}{info.name} is text, got {value!r}")
+        _among(info, value, at)
+        return value
+    if info.kind == "list":
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+            raise BadInput(f"{at}{info.name} is a list of names, got {value!r}")
+        for item in value:
+            _among(info, item, at)
+        return tuple(value)
+    if not isinstance(value, Mapping):
+        raise BadInput(
+            f"{at}{info.name} is a table such as {{ {(info.choices or ('name',))[0]} = 1.0 }}, got {value!r}"
+        )
+    for item in value:
+        _among(info, item, at)
+    return {item: _number(info, share, f"{at}{info.name}.{item}", "float") for item, share in value.items()}
+
+
+def _number(info: KeyInfo, value: Any, what: str, kind: str = "") -> float | int:
+    """Check a number's type and range."""
+    kind = kind or info.kind
+    if isinstance(value, bool) or not isinstance(value, int if kind == "int" else (int, float)):
+        raise BadInput(f"{what} is {'a whole number' if kind == 'int' else 'a number'}, got {value!r}")
+    low, high = info.bounds or (-math.inf, math.inf)
+    if not low <= value <= high:
+        raise BadInput(f"{what} is from {low:,g} to {high:,.15g}, got {value}")
+    return value if kind == "int" else float(value)
+
+
+def _among(info: KeyInfo, value: str, at: str) -> None:
+    """Check a name against the valid ones."""
+    if info.choices and value not in info.choices:
+        raise BadInput(at + unknown(f"{info.name} value", value, info.choices))
+
+
+def _agree(sections: Mapping[str, Any], where: Where) -> None:
+    """Check what no key can check by itself."""
+    workload, backend, moves, swapoff = (sections[name] for name in ("workload", "backend", "moves", "swapoff"))
+    if workload.trace is not None and workload.generator is not None:
+        raise BadInput(f"{where(('workload', 'generator'))}give trace or generator, not both")
+    if workload.trace is None and workload.generator is None:
+        raise BadInput(f"{where(('workload',))}[workload] needs trace or generator")
+    if backend.placement is not None and backend.mix:
+        raise BadInput(f"{where(('backend', 'mix'))}give placement or mix, not both")
+    if backend.mix and abs(sum(backend.mix.values()) - 1.0) > 1e-6:
+        raise BadInput(f"{where(('backend', 'mix'))}mix sums to {sum(backend.mix.values()):g}, not 1")
+    if backend.zero_share + backend.incompressible_share > 1.0:
+        raise BadInput(f"{where(('backend', 'incompressible_share'))}zero_share + incompressible_share is above 1")
+    if len(moves.tiers) == 1 or len(set(moves.tiers)) != len(moves.tiers):
+        raise BadInput(f"{where(('moves', 'tiers'))}tiers are at least two different backends")
+    if sections["memory"].limit <= 0:
+        raise BadInput(f"{where(('memory', 'limit'))}limit is above 0")
+    if swapoff.device is not None and swapoff.device == swapoff.target:
+        raise BadInput(f"{where(('swapoff', 'target'))}device and target are both {swapoff.target}")

@@ -1,0 +1,191 @@
+"""The table of scenario keys.
+
+Type, range, default and help of a key stand in one line, from which validation, defaults and the reference page are
+made. A new key is a new line.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+PAGES_MAX = 2**28
+BACKENDS = ("zswap", "ssd", "hdd", "zram")
+SHARE = (0.0, 1.0)
+
+
+def key(
+    default: Any, text: str, bounds: tuple[float, float] | None = None, choices: tuple[str, ...] | None = None
+) -> Any:
+    """Declare a key: its default, help, inclusive range, and valid values (of a table: valid names)."""
+    meta = {"help": text, "bounds": bounds, "choices": choices}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=meta)
+    return field(default=default, metadata=meta)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Who touches which pages: a recorded program's trace or a seeded generator."""
+
+    trace: str | None = key(None, "name or file of a recorded trace (instead of generator)")
+    generator: str | None = key(
+        None, "seeded generator (instead of trace)", choices=("zipf", "uniform", "scan", "phases", "fork")
+    )
+    copies: int = key(1, "copies of the trace that run interleaved", (1, 2**20))
+    pages_at_least: int = key(0, "raise copies until this many pages are touched", (0, PAGES_MAX))
+    accesses: int = key(4_000_000, "accesses to replay, over all copies", (1, 2**40))
+    quantum: int = key(256, "accesses of one copy before the next one runs", (1, 2**31))
+    pages: int = key(65_536, "pages of the generator", (1, PAGES_MAX))
+    theta: float = key(0.99, "skew of the zipf generator, 0 uniform", (0.0, 2.0))
+    write_share: float = key(0.3, "share of the generator's accesses that write", SHARE)
+    stride: int = key(1, "pages between two accesses of the scan generator", (1, PAGES_MAX))
+    hot_share: float = key(0.1, "share of the pages that one phase of the phases generator touches", SHARE)
+    phase_accesses: int = key(1_000_000, "accesses of one phase of the phases generator", (1, 2**40))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """How much memory there is and who has to leave it."""
+
+    limit: float = key(0.5, "memory limit: at most 1 a share of the workload's pages, above 1 pages", (0.0, PAGES_MAX))
+    policy: str = key("lru", "who is swapped out", choices=("lru", "active-inactive", "clock"))
+    batch: int = key(32, "pages reclaimed at once", (1, 4096))
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where swapped pages go."""
+
+    placement: str | None = key(None, "where pages go first (instead of mix), default zswap", choices=BACKENDS)
+    mix: Mapping[str, float] = key(
+        {}, "share of the pages by backend (instead of placement), sum 1", SHARE, (*BACKENDS, "zero")
+    )
+    disk: str = key("ssd", "disk that takes what zswap writes back or rejects", choices=("ssd", "hdd"))
+    zswap_share: float = key(0.2, "most memory that zswap's pool may take, share of the memory limit", SHARE)
+    shrink_to: float = key(0.9, "a full pool is shrunk to this share before it accepts again", SHARE)
+    writeback: bool = key(True, "may zswap write pages back to the disk?")
+    compression_ratio: float = key(2.6, "mean compression ratio of compressible pages", (1.0, 100.0))
+    zero_share: float = key(0.1, "share of pages that are zero-filled", SHARE)
+    incompressible_share: float = key(0.1, "share of pages that do not compress", SHARE)
+    slots: float = key(1.25, "slots of the disk per page of the workload", (0.0, 64.0))
+    hdd_slots: float = key(0.0, "slots of a further hard disk per page of the workload", (0.0, 64.0))
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What moves between backends while it is swapped out."""
+
+    rate: float = key(0.0, "moves per swapped lifetime of a page (0.3: 30 % of pages once)", (0.0, 10.0))
+    tiers: tuple[str, ...] = key((), "backends to move between, in order; empty: zswap to disk", choices=BACKENDS)
+    in_window: float = key(0.0, "share of moves that a fault of the same page interrupts", SHARE)
+    batch: int = key(32, "pages moved at once, over which a page-table scan is amortised", (1, 1_000_000))
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Address spaces that share pages."""
+
+    children: int = key(0, "children that share the parent's pages", (0, 100_000))
+    every: int = key(0, "accesses between two forks, 0: one fork after the warm-up", (0, 2**40))
+    writes_share: float = key(0.1, "share of shared pages written after the fork", SHARE)
+    sharers_theta: float = key(0.0, "skew of the sharers over the pages, 0: every child shares every page", (0.0, 4.0))
+
+
+@dataclass(frozen=True)
+class Swapoff:
+    """A device that is switched off."""
+
+    device: str | None = key(None, "device that is switched off, none by default", choices=BACKENDS)
+    target: str = key("memory", "where its pages go", choices=("memory", *BACKENDS))
+    at: float = key(1.0, "when: share of the accesses done", SHARE)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """How the stream is replayed and timed."""
+
+    seed: int = key(1, "seed of everything random", (0, 2**63 - 1))
+    cpus: int = key(4, "CPUs that the demands are spread over", (1, 256))
+    block: int = key(1 << 20, "most demands in one block", (64, 1 << 22))
+    footprint_kib: int = key(64, "KiB touched between operations in the state footprint", (0, 1 << 20))
+    warm_turnover: float = key(3.0, "turnovers of the swapped pages before timing counts as aged", (0.0, 100.0))
+    pairs: int = key(16, "chunks timed per pair of designs", (2, 4096))
+
+
+SECTIONS: dict[str, type] = {
+    "workload": Workload,
+    "memory": Memory,
+    "backend": Backend,
+    "moves": Moves,
+    "fork": Fork,
+    "swapoff": Swapoff,
+    "replay": Replay,
+}
+TEXTS = {"title": str, "why": str, "questions": list}
+
+
+@dataclass(frozen=True)
+class KeyInfo:
+    """One row of the table of keys."""
+
+    section: str
+    name: str
+    kind: str
+    default: Any
+    bounds: tuple[float, float] | None
+    choices: tuple[str, ...] | None
+    help: str
+    optional: bool
+
+
+def keys() -> Iterator[KeyInfo]:
+    """Every key of every section, in order."""
+    for section, cls in SECTIONS.items():
+        hints = typing.get_type_hints(cls)
+        for item in fields(cls):
+            hint = hints[item.name]
+            optional = isinstance(hint, types.UnionType)
+            bare = next(arg for arg in typing.get_args(hint) if arg is not type(None)) if optional else hint
+            default = {} if item.default is MISSING else item.default
+            kind = {tuple: "list", Mapping: "table"}.get(typing.get_origin(bare) or bare, getattr(bare, "__name__", ""))
+            if typing.get_origin(bare) is not None and kind not in ("list", "table"):
+                kind = "table"
+            meta = item.metadata
+            yield KeyInfo(section, item.name, kind, default, meta["bounds"], meta["choices"], meta["help"], optional)
+
+
+def reference() -> str:
+    """Return the reference of every key as a Markdown page."""
+    out = ["# Scenario keys", "", "Made by `make docs` from the table in dse/scenario_keys.py.", ""]
+    out += ["Top level: `title`, `why` (text), `questions` (numbers). They do not enter the digest.", ""]
+    section = ""
+    for info in keys():
+        if info.section != section:
+            section = info.section
+            out += [f"## [{section}]", "", SECTIONS[section].__doc__ or "", ""]
+            out += ["| key | type | default | valid | meaning |", "|---|---|---|---|---|"]
+        default = "" if info.default in (None, (), {}) else json.dumps(info.default)
+        out.append(f"| {info.name} | {info.kind} | {default} | {_valid(info)} | {info.help} |")
+        following = [i for i in keys() if i.section == section]
+        if following[-1].name == info.name:
+            out.append("")
+    return "\n".join(out).rstrip() + "\n"
+
+
+def _valid(info: KeyInfo) -> str:
+    """Say which values a key takes."""
+    parts = []
+    if info.choices:
+        parts.append(", ".join(info.choices))
+    if info.bounds:
+        parts.append(
+            f"{info.bounds[0]:,g} to {info.bounds[1]:,g}"
+            if info.kind != "int"
+            else f"{int(info.bounds[0]):,} to {int(info.bounds[1]):,}"
+        )
+    return ": ".join(parts)

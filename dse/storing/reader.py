@@ -1,0 +1,166 @@
+"""Reading stored runs: all of them as lazy tables, or one by name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dse.errors import BadInput, unknown
+from dse.storing.schema import READERS, TABLES, VERSION
+from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, schema_of
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stored run.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    ops, ledger : list of dict
+        Its rows.
+    provenance : dict
+        What it came from.
+    """
+
+    name: str
+    ops: list[dict[str, Any]]
+    ledger: list[dict[str, Any]]
+    provenance: dict[str, Any]
+
+
+def run_names(results: str | os.PathLike[str]) -> list[str]:
+    """Names of the stored runs, oldest first."""
+    runs = Path(results) / "runs"
+    if not runs.is_dir():
+        return []
+    return sorted((p.name for p in runs.iterdir() if p.is_dir() and not p.name.startswith(".")), key=_age)
+
+
+def _age(name: str) -> tuple[str, int, str]:
+    """Order runs by time; runs of one second by the number that tells them apart."""
+    time, _, rest = name.partition("-")
+    number = rest.rpartition("-")[2] if "-" in rest else "1"
+    return time, int(number) if number.isdigit() else 1, rest
+
+
+def _why_not(path: Path, table: str) -> str:
+    """Say why a file is no table of ours, or return an empty string."""
+    try:
+        metadata = pl.read_parquet_metadata(path)
+        schema = pl.read_parquet_schema(path)
+    except OSError as error:
+        return str(error.strerror or error)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return "not a readable Parquet file (truncated?)"
+    version = metadata.get(METADATA_VERSION, "")
+    if metadata.get(METADATA_TABLE) != table or not version.isdigit():
+        return "not written by swapdse"
+    if int(version) > VERSION:
+        return f"schema version {version}, this version reads up to {VERSION}"
+    if int(version) < VERSION:
+        return "" if int(version) in READERS else f"no reader for schema version {version}"
+    expected = schema_of(table)
+    wrong = [name for name, kind in expected.items() if schema.get(name) != kind]
+    return f"columns missing or of another type: {', '.join(wrong)}" if wrong else ""
+
+
+def _open(path: Path) -> pl.LazyFrame:
+    """Open a checked file as today's table."""
+    version = int(pl.read_parquet_metadata(path)[METADATA_VERSION])
+    frame = pl.scan_parquet(path)
+    return READERS[version](frame) if version != VERSION else frame
+
+
+def scan(results: str | os.PathLike[str] = "results") -> dict[str, pl.LazyFrame]:
+    """Open every stored run, lazily.
+
+    Parameters
+    ----------
+    results : path
+        Folder of stored results.
+
+    Returns
+    -------
+    dict of str to polars.LazyFrame
+        The tables ops, ledger and provenance over all runs. A run with a foreign or truncated file is named on stderr
+        and left out whole, so that the tables always speak of the same runs.
+    """
+    frames: dict[str, list[pl.LazyFrame]] = {table: [] for table in TABLES}
+    for name in run_names(results):
+        folder = Path(results) / "runs" / name
+        troubles = [(path, why) for table in TABLES if (why := _why_not(path := folder / f"{table}.parquet", table))]
+        for path, why in troubles:
+            sys.stderr.write(f"dse: skipped {path}: {why}\n")
+        if not troubles:
+            for table in TABLES:
+                frames[table].append(_open(folder / f"{table}.parquet"))
+    return {
+        table: pl.concat(found, how="diagonal") if found else pl.LazyFrame(schema=schema_of(table))
+        for table, found in frames.items()
+    }
+
+
+def find_run(results: str | os.PathLike[str], name: str) -> str:
+    """Resolve a run's name, a prefix or any part of it that only one has, or ``last``.
+
+    Raises
+    ------
+    BadInput
+        When no run or more than one fits.
+    """
+    names = run_names(results)
+    if not names:
+        raise BadInput(f"no runs stored under {Path(results) / 'runs'}")
+    if name == "last":
+        return names[-1]
+    if name in names:
+        return name
+    fits = [n for n in names if n.startswith(name)] or [n for n in names if name and name in n]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        raise BadInput(f"{name!r} fits {len(fits)} runs: {', '.join(fits[:4])}{' ...' if len(fits) > 4 else ''}")
+    raise BadInput(unknown("run", name, [*names[-20:], "last"]))
+
+
+def load_run(results: str | os.PathLike[str], name: str) -> Run:
+    """Read one run whole.
+
+    Parameters
+    ----------
+    results : path
+        Folder of stored results.
+    name : str
+        Its name, a part of it that only one run has, or ``last``.
+
+    Returns
+    -------
+    Run
+        Its rows and provenance.
+
+    Raises
+    ------
+    BadInput
+        When there is no such run or it cannot be read.
+    """
+    run = find_run(results, name)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for table in TABLES:
+        path = Path(results) / "runs" / run / f"{table}.parquet"
+        why = _why_not(path, table)
+        if why:
+            raise BadInput(f"{path}: {why}")
+        try:
+            rows[table] = _open(path).collect().to_dicts()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            raise BadInput(f"{path}: damaged Parquet file") from None
+    if len(rows["provenance"]) != 1:
+        raise BadInput(f"{run}: provenance has {len(rows['provenance'])} rows, not 1")
+    return Run(run, rows["ops"], rows["ledger"], rows["provenance"][0])

@@ -1,0 +1,128 @@
+"""The tables of a stored run: columns in order, their types, and how one figure becomes a row.
+
+Later versions append columns only; :data:`VERSION` rises with every change, and :data:`READERS` turns an older table
+into today's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+VERSION = 1
+
+Kind = Literal["counted", "measured", "modelled"]
+COUNTED, MEASURED, MODELLED = KINDS = ("counted", "measured", "modelled")
+Row = dict[str, Any]
+
+OPS: dict[str, str] = {
+    "run": "str",
+    "design": "str",  # NAME[param=value,...], bare when all parameters have their defaults
+    "op": "str",
+    "metric": "str",
+    "stat": "str",  # mean, p50, p99, max, total
+    "state": "str",  # hot, footprint, cold
+    "age": "str",  # fresh, aged
+    "timing": "str",  # fenced, overlapped
+    "kind": "str",
+    "unit": "str",
+    "value": "f64",
+    "count": "u64",  # exact, equals value for counted
+    "n": "u64",
+    "lo": "f64",
+    "hi": "f64",
+    "baseline": "str",
+    "status": "str",  # ok, or why the figure does not hold
+}
+
+LEDGER: dict[str, str] = {
+    "run": "str",
+    "design": "str",
+    "backend": "str",
+    "slots": "u64",
+    "fill": "f64",
+    "structure": "str",
+    "static_bytes": "u64",
+    "dynamic_bytes": "u64",
+    "header_bytes": "u64",
+    "allocated_bytes": "u64",
+    "peak_bytes": "u64",
+    "in_total": "bool",
+    "status": "str",
+}
+
+PROVENANCE: dict[str, str] = {
+    "run": "str",
+    "created": "str",  # UTC, ISO 8601
+    "command": "str",
+    "version": "str",
+    "scenario": "str",
+    "scenario_digest": "str",
+    "scenario_json": "str",
+    "trace": "str",
+    "trace_digest": "str",
+    "designs": "str",  # comma-separated design strings
+    "seed": "u64",
+    "loop": "str",  # open, closed
+    "page_cluster": "u64",
+    "counters_hash": "str",
+    "code_digest": "str",
+    "commit": "str",
+    "python": "str",
+    "packages": "str",  # JSON
+    "cpu": "str",
+    "cores": "u64",
+    "memory_bytes": "u64",
+    "kernel": "str",
+    "clock_source": "str",
+    "aa_ratio": "f64",
+    "aa_lo": "f64",
+    "aa_hi": "f64",
+    "not_modelled": "str",
+    "extra": "str",  # JSON: whatever has no column of its own
+}
+
+TABLES: dict[str, dict[str, str]] = {"ops": OPS, "ledger": LEDGER, "provenance": PROVENANCE}
+
+READERS: dict[int, Callable[[Any], Any]] = {}
+"""Schema version -> function that makes today's table of a LazyFrame of that version (none yet)."""
+
+IDENTITY = ("design", "op", "metric", "stat", "state", "age", "timing", "kind", "unit", "baseline")
+"""The columns that say which figure a row of ops is."""
+
+
+def figure(design: str, op: str, metric: str, kind: Kind, unit: str, value: float | None, **more: Any) -> Row:
+    """Build one row of ops with every column.
+
+    Parameters
+    ----------
+    design, op, metric, unit
+        What the figure is of, by the names of the registry and of docs/contracts.md.
+    kind : {"counted", "measured", "modelled"}
+        Where it comes from.
+    value : float or None
+        The figure; None with a `status` that says why there is none.
+    **more
+        Further columns: stat, state, age, timing, count, n, lo, hi, baseline, status.
+
+    Returns
+    -------
+    dict
+        The row; ``count`` of a whole counted figure equals its value.
+
+    Examples
+    --------
+    >>> figure("direct", "swap_in", "lines", "counted", "lines", 12, stat="total")["count"]
+    12
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r} is none of {KINDS}")
+    row: Row = dict.fromkeys(OPS)
+    row |= {"run": "", "design": design, "op": op, "metric": metric, "kind": kind, "unit": unit, "status": "ok"}
+    row["value"] = None if value is None else float(value)
+    if kind == COUNTED and value is not None and value >= 0 and value == int(value):
+        row["count"] = int(value)
+    strange = more.keys() - OPS.keys()
+    if strange:
+        raise ValueError(f"no such columns: {', '.join(sorted(strange))}")
+    return row | more

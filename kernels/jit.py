@@ -1,0 +1,139 @@
+"""How kernels are compiled: option sets, unsigned constants, dispatch by type, and a cache that sees edits.
+
+Numba's own disk cache notices an edit of the file of the cached function only, not of the helpers it calls in other files, and would
+hand back old results. :class:`SourceHashLocator` stamps every cache entry with a hash of the shared
+kernel sources plus the file of the function itself, so an edit recompiles what depends on it and nothing else.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import config, njit
+from numba.core import caching
+from numba.extending import overload
+
+INNER: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy", "forceinline": True}
+CALLED: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy"}
+OUTER: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy", "cache": True}
+
+INTERPRETED = bool(config.DISABLE_JIT)
+ROOT = Path(__file__).resolve().parent
+
+
+def inner(fn: Callable[..., Any]) -> Any:
+    """Helper that is inlined into its caller: small, or on the hot path."""
+    return njit(**INNER)(fn)
+
+
+def called(fn: Callable[..., Any]) -> Any:
+    """Helper that may stay a function of its own: large or rarely run."""
+    return njit(**CALLED)(fn)
+
+
+def outer(fn: Callable[..., Any]) -> Any:
+    """Entry point called from Python; kept in the disk cache."""
+    return njit(**OUTER)(fn)
+
+
+u = np.uint64
+"""Unsigned 64-bit constant (Numba 0.68 types ``uint64 + 1`` as signed, which costs twice the time on overlapped loads)."""
+
+
+def operation(fn: Callable[..., Any]) -> Any:
+    """Make `fn` a generic operation, dispatched on the class of its first argument when it is compiled.
+
+    ``fn.register(cls, impl)`` binds an implementation whose parameters carry the same names as those of `fn`. Under
+    ``NUMBA_DISABLE_JIT=1`` the same table is asked at each call.
+    """
+    table: dict[type, Any] = {}
+
+    @functools.wraps(fn)
+    def generic(*args: Any) -> Any:
+        impl = table[type(args[0])]
+        return impl(*args)
+
+    names = list(inspect.signature(fn).parameters)
+    scope: dict[str, Any] = {"find": lambda first: table.get(getattr(first, "instance_class", type(None)))}
+    source = (
+        f"def typed({', '.join(names)}):\n"
+        f"    impl = find({names[0]})\n"
+        f"    return None if impl is None else getattr(impl, 'py_func', impl)\n"
+    )
+    exec(source, scope)  # noqa: S102 - numba compares parameter names, so the template must carry fn's own
+    if not INTERPRETED:
+        overload(generic, jit_options=CALLED if getattr(fn, "outlined", False) else INNER, strict=False)(scope["typed"])
+
+    def register(cls: type, impl: Any) -> None:
+        table[cls] = impl
+
+    generic.register = register  # type: ignore[attr-defined]
+    generic.table = table  # type: ignore[attr-defined]
+    return generic
+
+
+@functools.cache
+def shared_stamp() -> str:
+    """Hash of every shared kernel source (not of the design files, which only stamp themselves)."""
+    digest = hashlib.sha256()
+    for path in sorted(ROOT.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def source_stamp(path: str) -> str:
+    """Hash of the shared sources plus the file at `path` and the design files it builds on."""
+    digest = hashlib.sha256(shared_stamp().encode())
+    for name in (path, *DEPENDS.get(str(Path(path).resolve()), ())):
+        digest.update(Path(name).read_bytes())
+    return digest.hexdigest()
+
+
+DEPENDS: dict[str, tuple[str, ...]] = {}
+
+
+def depends_on(path: str, *others: str) -> None:
+    """Declare that the design in file `path` is built on the design files `others` (their edits recompile it)."""
+    DEPENDS[str(Path(path).resolve())] = tuple(str(Path(o).resolve()) for o in others)
+
+
+class SourceHashLocator(caching._CacheLocator):  # type: ignore[misc]
+    """Cache files under ``NUMBA_CACHE_DIR`` or the user's cache folder, stamped with a hash of the sources."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        self._file = py_file
+        self._line = py_func.__code__.co_firstlineno
+        base = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        self._path = os.path.join(base, "swapdse-numba", self.get_suitable_cache_subpath(py_file))
+
+    def get_cache_path(self) -> str:
+        return self._path
+
+    def get_source_stamp(self) -> str:
+        return source_stamp(self._file)
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> SourceHashLocator | None:
+        if not os.path.exists(py_file):
+            return None
+        locator = cls(py_func, py_file)
+        try:
+            locator.ensure_cache_path()
+        except OSError:
+            return None
+        return locator
+
+
+_STOCK = "UserProvidedCacheLocator,InTreeCacheLocator,InTreeCacheLocatorFsAgnostic,UserWideCacheLocator,IPythonCacheLocator"
+if not config.CACHE_LOCATOR_CLASSES:
+    config.CACHE_LOCATOR_CLASSES = "kernels.jit.SourceHashLocator," + _STOCK

@@ -1,0 +1,270 @@
+"""The command line: lazy verbs, one line for every failure, exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+import types
+
+import pytest
+
+import dse
+from dse import cli, options, output
+from dse.commands import VERBS
+from dse.errors import BadInput, CheckFailed, nearest, unknown
+
+HEAVY = ("numba", "numpy", "polars", "optuna", "asv", "llvmlite")
+
+
+def run_dse(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "dse.cli", *args], capture_output=True, text=True, timeout=60)
+
+
+def install(monkeypatch: pytest.MonkeyPatch, work: object, configure: object = None) -> None:
+    """Make a verb `probe` whose run is `work`."""
+    module = types.ModuleType("dse_probe")
+    module.NAME, module.HELP = "probe", "a verb of the tests"
+    module.configure = configure or (lambda parser: None)
+    module.run = work
+    monkeypatch.setitem(sys.modules, "dse_probe", module)
+    monkeypatch.setitem(VERBS, "probe", ("dse_probe", "a verb of the tests"))
+
+
+def raising(error: BaseException):
+    def work(args: argparse.Namespace) -> int:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_a_module_of_its_own(verb: str) -> None:
+    module = importlib.import_module(VERBS[verb][0])
+    assert verb == module.NAME
+    assert module.HELP
+    parser = cli.Parser(prog=f"dse {verb}")
+    module.configure(parser)
+    assert verb in parser.format_help()
+
+
+def test_help_names_every_verb_and_is_quick() -> None:
+    best = 9.0
+    for _ in range(5):
+        began = time.perf_counter()
+        done = run_dse("--help")
+        best = min(best, time.perf_counter() - began)
+        assert done.returncode == 0
+    assert all(verb in done.stdout for verb in VERBS)
+    assert best <= 0.3
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"import sys, dse.cli; dse.cli.main(['--help']); print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+
+
+def test_a_verb_imports_its_own_module_only() -> None:
+    code = (
+        "import sys, dse.cli\ndse.cli.main(['doctor', '--help'])\n"
+        "print([m for m in sys.modules if m.startswith('dse.commands.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("['dse.commands.doctor']")
+
+
+def test_package_attributes_are_lazy() -> None:
+    assert dse.scan is importlib.import_module("dse.storing").scan
+    assert {"compare", "ledger", "designs", "explain", "scan"} <= set(dir(dse))
+    with pytest.raises(AttributeError, match="no attribute 'comparre'"):
+        _ = dse.comparre
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["doctr"], "unknown verb 'doctr', did you mean 'doctor'?"),
+        (["xyzzy"], "valid: compare, explain"),
+        (["doctor", "--formt", "json"], "unrecognized argument '--formt', did you mean '--format'?"),
+        (["doctor", "--form", "json"], "'--form'"),
+        (["doctor", "--format", "jsn"], "unknown value 'jsn', did you mean 'json'?"),
+        (["doctor", "extra"], "unrecognized argument 'extra'"),
+        (["diff", "one"], "required: RUN"),
+        (["--nope"], "VERB"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(argv: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("dse: error: ")
+    assert err.count("\n") == 1
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (BadInput("a\nb"), 2, "dse: error: a b"),
+        (CheckFailed("counters differ"), 1, "dse: failed: counters differ"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError("Unable to allocate 9 TiB"), 2, "not enough memory (Unable to allocate 9 TiB)"),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "no space left on the disk"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x/y"), 2, "permission denied: /x/y"),
+        (OSError(errno.EIO, "Input/output error", "f"), 2, "Input/output error: f"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
+        (SystemExit(3), 3, ""),
+    ],
+)
+def test_failures_become_a_line(
+    error: BaseException, status: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_drop_output", lambda: None)
+    install(monkeypatch, raising(error))
+    assert cli.main(["probe"]) == status
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == (1 if says else 0)
+
+
+def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, raising(ZeroDivisionError("oops")))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["probe"])
+
+
+def test_traceback_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, raising(BadInput("x")))
+    monkeypatch.setenv("DSE_TRACEBACK", "1")
+    with pytest.raises(BadInput):
+        cli.main(["probe"])
+
+
+def test_the_command_line_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    install(monkeypatch, lambda args: seen.append(args.command_line) or 0, lambda p: p.add_argument("words", nargs="*"))
+    assert cli.main(["probe", "a b", "c"]) == 0
+    assert seen == ["dse probe 'a b' c"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_full_disk_on_stdout() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dse.cli", "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 2
+    assert done.stderr == "dse: error: no space left on the disk\n"
+
+
+def test_reader_that_goes_away() -> None:
+    code = (
+        "import subprocess, sys\n"
+        "p = subprocess.Popen([sys.executable, '-m', 'dse.cli', 'doctor'], stdout=-1, stderr=-1)\n"
+        "p.stdout.close()\nerr = p.stderr.read()\nprint(p.wait(), err)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "141 b''"
+
+
+def test_version_and_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert dse.__version__ in capsys.readouterr().out
+    assert cli.main([]) == 0
+    assert "verbs:" in capsys.readouterr().out
+
+
+def test_doctor_is_data(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+    assert cli.main(["doctor", "--format", "json", "--results", str(tmp_path)]) == 0
+    rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {"python", "numba", "kernel cache", "cpu", "clock", "memory", "disk", "gcc", "valgrind", "perf"} <= set(rows)
+    assert {row["status"] for row in rows.values()} <= {"ok", "limited", "missing"}
+
+
+def test_doctor_reports_what_is_missing(capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(blocked))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["doctor", "--format", "csv"]) == 0
+    text = capsys.readouterr().out
+    assert "gcc,missing" in text
+    assert "kernel cache,limited" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("12", 12), ("2^23", 2**23), ("2**10", 1024), ("8M", 8 << 20), ("4GiB", 4 << 30), ("1_000", 1000)],
+)
+def test_whole_numbers(text: str, value: int) -> None:
+    assert options.whole(text) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (options.whole, "-1"), (options.whole, "1.5"), (options.whole, ""),
+        (options.whole, "x"), (options.positive, "0"),
+        (options.slots, "2^29"), (options.slots, "-4"), (options.share, "1.1"),
+        (options.share, "nan"), (options.share, "x"),
+        (options.share, "-0.1"), (options.seed, "2^64"),
+    ],
+)  # fmt: skip
+def test_refused_numbers(read, text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        read(text)
+
+
+def test_shares() -> None:
+    assert options.share("25%") == options.share("0.25") == 0.25
+    assert options.share("1") == 1.0
+
+
+def test_nearest() -> None:
+    assert nearest("Swap-ID", ["swap_id", "direct"]) == "swap_id"
+    assert "did you mean 'direct'?" in unknown("design", "dirct", ["direct"])
+    assert unknown("design", "x", []) == "unknown design 'x', valid: none"
+
+
+def test_output_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"a": "x", "n": 1234567, "f": 0.12345}, {"a": "yy", "n": None, "f": float("nan")}]
+    output.emit(rows, "table")
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["a", "n", "f"]
+    assert table[2].split() == ["x", "1,234,567", "0.1235"]
+    assert table[3].split() == ["yy", "-", "-"]
+    output.emit(rows, "json", document={"rows": rows, "inf": float("inf")})
+    document = json.loads(capsys.readouterr().out)
+    assert document["rows"][1] == {"a": "yy", "n": None, "f": None}
+    assert document["inf"] is None
+    output.emit(rows, "csv", columns=["n", "a"])
+    assert capsys.readouterr().out == "n,a\n1234567,x\n,yy\n"
+    assert output.render_table([]) == ""
+    assert output.cell(True) == "yes"
+    assert output.cell(["a", 1]) == "a, 1"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0"), (-3.5, "-3.500"), (1e-9, "1.000e-09"), (float("inf"), "inf"), (99999.9, "100,000")]
+)
+def test_numbers(value: float, text: str) -> None:
+    assert output.number(value) == text
+
+
+def test_progress_waits_and_then_speaks() -> None:
+    import io
+
+    quiet, loud = io.StringIO(), io.StringIO()
+    with output.Progress("work", 4, quiet) as progress:
+        assert list(progress.over(range(4))) == [0, 1, 2, 3]
+    with output.Progress("work", 4, loud, patience=0.0) as progress:
+        progress.step(2, "half")
+        progress.step()
+    assert quiet.getvalue() == ""
+    assert loud.getvalue() == "dse: work 50 %, 0 s, half\n"
