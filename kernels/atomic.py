@@ -17,6 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
+from kernels.flat import FieldType
 from kernels.jit import INNER
 
 X86 = platform.machine().lower() in {"x86_64", "amd64"}
@@ -24,8 +25,15 @@ _I64 = ir.IntType(64)
 
 
 def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    if isinstance(array_type, FieldType):
+        return builder.gep(array, [index])
     view = context.make_array(array_type)(context, builder, array)
     return cgutils.get_item_pointer(context, builder, array_type, view, [index])
+
+
+def _scalar(array: Any) -> Any:
+    """Numba's type of the words in memory."""
+    return getattr(types, f"uint{array.bits}") if isinstance(array, FieldType) else array.dtype
 
 
 @intrinsic
@@ -34,7 +42,7 @@ def _xchg(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
         ptr = _element(context, builder, signature.args[0], args[0], args[1])
         return builder.atomic_rmw("xchg", ptr, args[2], "acq_rel")
 
-    return array.dtype(array, types.uint64, array.dtype), codegen
+    return _scalar(array)(array, types.uint64, _scalar(array)), codegen
 
 
 @intrinsic
@@ -43,14 +51,14 @@ def _add(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
         ptr = _element(context, builder, signature.args[0], args[0], args[1])
         return builder.atomic_rmw("add", ptr, args[2], "seq_cst")
 
-    return array.dtype(array, types.uint64, array.dtype), codegen
+    return _scalar(array)(array, types.uint64, _scalar(array)), codegen
 
 
 @intrinsic
 def _release(typingctx: Any, array: Any, index: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         ptr = _element(context, builder, signature.args[0], args[0], args[1])
-        width = context.get_value_type(signature.args[0].dtype)
+        width = context.get_value_type(_scalar(signature.args[0]))
         builder.store_atomic(ir.Constant(width, 0), ptr, "release", width.width // 8)
         return context.get_dummy_value()
 
@@ -110,7 +118,7 @@ def take(locks: NDArray[Any], index: np.uint64) -> None:
 
 @overload(take, jit_options=INNER, strict=False)
 def _take(locks: Any, index: Any) -> Any:
-    one = getattr(np, str(locks.dtype))(1)
+    one = getattr(np, str(_scalar(locks)))(1)
 
     def spin(locks: Any, index: Any) -> None:
         while _xchg(locks, index, one) == one:

@@ -20,9 +20,14 @@ from numba import config, njit
 from numba.core import caching
 from numba.extending import overload
 
-INNER: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy", "forceinline": True}
-CALLED: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy"}
-OUTER: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy", "cache": True}
+from kernels import linking
+
+BASE: dict[str, Any] = {
+    "nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": linking.LeanCompiler,
+}  # fmt: skip
+CALLED: dict[str, Any] = {**BASE, "no_cpython_wrapper": True}
+INNER: dict[str, Any] = CALLED
+OUTER: dict[str, Any] = {**BASE, "cache": True}
 
 INTERPRETED = bool(config.DISABLE_JIT)
 ROOT = Path(__file__).resolve().parent
@@ -40,7 +45,10 @@ def called(fn: Callable[..., Any]) -> Any:
 
 def outer(fn: Callable[..., Any]) -> Any:
     """Entry point called from Python; kept in the disk cache."""
-    return njit(**OUTER)(fn)
+    dispatcher = njit(**OUTER)(fn)
+    if not INTERPRETED:
+        dispatcher.compile = linking.compiling(dispatcher.compile)
+    return dispatcher
 
 
 u = np.uint64
@@ -108,7 +116,7 @@ class SourceHashLocator(caching._CacheLocator):  # type: ignore[misc]
     """Cache files under ``NUMBA_CACHE_DIR`` or the user's cache folder, stamped with a hash of the sources."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
-        self._file = py_file
+        self._file = self._py_file = py_file
         self._line = py_func.__code__.co_firstlineno
         base = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         self._path = os.path.join(base, "swapdse-numba", self.get_suitable_cache_subpath(py_file))
@@ -137,3 +145,4 @@ class SourceHashLocator(caching._CacheLocator):  # type: ignore[misc]
 _STOCK = "UserProvidedCacheLocator,InTreeCacheLocator,InTreeCacheLocatorFsAgnostic,UserWideCacheLocator,IPythonCacheLocator"
 if not config.CACHE_LOCATOR_CLASSES:
     config.CACHE_LOCATOR_CLASSES = "kernels.jit.SourceHashLocator," + _STOCK
+linking.install()

@@ -13,17 +13,13 @@ of it, ``wrote`` a line that is modified; ``step`` the kernel function that is m
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.atomic import drain, read_clock
 from kernels.demand import OPS
+from kernels.flat import Flat, U64Array
 from kernels.jit import inner, operation, u
 from kernels.words import U0, U1, U2, U3, U8
-
-U64Array = NDArray[np.uint64]
 
 # tally: one row of COLUMNS words for each reply code, then the scratch row of the operation under way
 CODES, COLUMNS = 128, 16
@@ -35,6 +31,7 @@ SEEN, HELD, CLOCK, STEP = (u(CODES * COLUMNS + i) for i in range(COLUMNS, COLUMN
 ALLOC_LOG = u(CODES * COLUMNS + 2 * COLUMNS)  # 16 allocation classes x (allocated, freed)
 TALLY_WORDS = CODES * COLUMNS + 2 * COLUMNS + 32
 STAMPS = 1 << 15  # slots of the set of lines seen by the operation under way
+LOG_WORDS = 1 << 16
 HIST_OPS = len(OPS)
 LINE_BINS = 512
 TICK_BINS, TICK_SHIFT = 4096, u(4)  # bins of 16 ticks
@@ -59,13 +56,13 @@ A_NODE, A_ZE, A_ZOBJ, A_DESC, A_CONT, A_FOLIO = (u(i) for i in range(6))
 E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE = (u(i) for i in range(7))
 
 
-class Off(NamedTuple):
+class Off(Flat):
     """Counts replies only."""
 
     tally: U64Array
 
 
-class Count(NamedTuple):
+class Count(Flat):
     """Counts touches, locks and allocations of every operation."""
 
     tally: U64Array
@@ -73,14 +70,14 @@ class Count(NamedTuple):
     hist: U64Array
 
 
-class Timed(NamedTuple):
+class Timed(Flat):
     """Times every operation between fences."""
 
     tally: U64Array
     ticks: U64Array
 
 
-class Trace(NamedTuple):
+class Trace(Flat):
     """Logs the steps of an operation in order."""
 
     tally: U64Array
@@ -93,13 +90,13 @@ def make(kind: str) -> Off | Count | Timed | Trace:
     """Build a probe: ``off``, ``count``, ``timed`` or ``trace``."""
     tally = np.zeros(TALLY_WORDS, np.uint64)
     if kind == "off":
-        return Off(tally)
+        return Off(tally=tally)
     if kind == "timed":
-        return Timed(tally, np.zeros(HIST_OPS * TICK_BINS, np.uint64))
+        return Timed(tally=tally, ticks=np.zeros(HIST_OPS * TICK_BINS, np.uint64))
     stamps, hist = np.zeros(STAMPS * 2, np.uint64), np.zeros(HIST_OPS * LINE_BINS, np.uint64)
     if kind == "count":
-        return Count(tally, stamps, hist)
-    return Trace(tally, stamps, hist, np.zeros(1 << 16, np.uint64))
+        return Count(tally=tally, stamps=stamps, hist=hist)
+    return Trace(tally=tally, stamps=stamps, hist=hist, log=np.zeros(LOG_WORDS, np.uint64))
 
 
 @operation
@@ -279,7 +276,7 @@ def _timed_finish(pr, code):  # type: ignore[no-untyped-def]
 def record(pr, event, what, word):  # type: ignore[no-untyped-def]
     """Append an event to the log of a ``Trace`` probe (the log drops what does not fit)."""
     at = pr.log[U0]
-    if at + U2 < u(len(pr.log)):
+    if at + U2 < u(LOG_WORDS):
         pr.log[at + U1] = event | what << U8 | pr.tally[STEP] << u(32)
         pr.log[at + U2] = word
         pr.log[U0] = at + U2

@@ -1,0 +1,258 @@
+"""Imports traces of other tools: lackey text, perf script page faults, libCacheSim oracleGeneral, CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.errors import BadInput
+from dse.workloads import builder, lackey, trace
+from dse.workloads.lackey import Chunks
+from kernels import pages, parse
+
+ORACLE_BYTES = 24
+TABLE_BITS = 22  # of the first page hash, 64 MiB
+FAULT = re.compile(
+    rb"^\s*(?:.*?\s)??(\d+)(?:/\d+)?\s+(?:\[\d+\]\s+)?[\d.]+:\s+(?:\d+\s+)?exceptions:page_fault_user:\s+"
+    rb"address=(?:0x)?([0-9a-f]+)\s+ip=\S+\s+error_code=(?:0x)?([0-9a-f]+)\s*$"
+)
+SAMPLE = re.compile(
+    rb"^\s*(?:.*?\s)??(\d+)(?:/\d+)?\s+(?:\[\d+\]\s+)?[\d.]+:\s+(?:\d+\s+)?page-faults:\w*:?"
+    rb"\s+([0-9a-f]+)(?:\s+[0-9a-f]+)?\s*$"
+)
+ERROR_WRITE, ERROR_FETCH = 2, 16  # bits of the x86 page-fault error code
+
+
+def load(path: str | Path, form: str, *, filter_pages: int = 0) -> trace.Trace:
+    """Import `path` in the format `form` (a key of :data:`FORMATS`).
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    form : str
+        lackey, perf, oracleGeneral or csv.
+    filter_pages : int
+        K of the LRU filter (lackey only); 0: none.
+
+    Raises
+    ------
+    BadInput
+        With the file and the line or byte offset that cannot be used.
+    """
+    if form not in FORMATS:
+        raise BadInput(f"unknown trace format {form!r}; one of {', '.join(FORMATS)}")
+    source = Path(path)
+    if not source.is_file():
+        raise BadInput(f"{path}: no such file")
+    if filter_pages and form != "lackey":
+        raise BadInput(f"the LRU filter is for lackey text, not for {form}")
+    try:
+        return FORMATS[form](source, filter_pages)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from error
+
+
+def _meta(source: Path, recorder: str, **more: Any) -> dict[str, Any]:
+    """Header fields of an import."""
+    made = f"imported from {source.name}"
+    return {"recorder": recorder, "command": None, "made": made, "collapse": "none", "filter_pages": 0} | {
+        "mappings": "unknown",
+        **more,
+    }
+
+
+def lackey_text(source: Path, filter_pages: int) -> trace.Trace:
+    """Text of ``valgrind --tool=lackey --trace-mem=yes``."""
+    meta = {"command": None, "made": f"imported from {source.name}"}
+    with source.open("rb", buffering=0) as stream:
+        return lackey.read(stream, str(source), filter_pages=filter_pages, meta=meta)
+
+
+class _Numbers:
+    """Dense numbers by first appearance."""
+
+    def __init__(self, bits: int = 14) -> None:
+        self.table = np.zeros((1 << bits, 2), np.uint64)
+        self.names = np.zeros(len(self.table) // 2, np.uint64)
+        self.count = np.uint64(0)
+
+    def grow(self) -> None:
+        table = np.zeros((4 * len(self.table), 2), np.uint64)
+        names = np.zeros(len(table) // 2, np.uint64)
+        parse.rehash(self.table, table)
+        names[: len(self.names)] = self.names
+        self.table, self.names = table, names
+
+    def number(self, keys: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        """Accesses of ``page << 1 | write``."""
+        out = np.empty(len(keys), np.uint32)
+        at = np.uint64(0)
+        while True:
+            at, self.count = parse.densify(keys, np.uint64(at), self.table, self.names, out, np.uint64(self.count))
+            if at >= len(keys):
+                return out
+            self.grow()
+            if self.count > trace.MOST_PAGES:
+                raise BadInput(f"more than {trace.MOST_PAGES} distinct pages")
+
+
+def csv(source: Path, _: int) -> trace.Trace:
+    """Lines ``page,write`` (decimal page number, 0 or 1), with or without that heading."""
+    numbers, blocks, lines = _Numbers(), [], 0
+    runs, state = np.empty(lackey.CHUNK // 2, np.uint64), np.zeros(8, np.int64)
+    with source.open("rb", buffering=0) as stream:
+        chunks = Chunks(stream, str(source))
+        while (end := chunks.next(lines)) != 0:
+            at = 0
+            if (
+                lines == 0
+                and chunks.buffer[:10] == b"page,write"
+                and chunks.buffer[10:end].startswith((b"\n", b"\r\n"))
+            ):
+                at, lines = chunks.buffer.index(b"\n") + 1, 1
+            while at < end:
+                parse.csv(chunks.text, np.uint64(at), np.uint64(end), runs, state)
+                lines += int(state[parse.LINES])
+                at = int(state[parse.TAKEN])
+                if state[parse.ERROR]:
+                    line = bytes(chunks.buffer[at : at + 80]).split(b"\n")[0].decode("ascii", "replace")
+                    raise BadInput(f"{source}:{lines + 1}: not PAGE,WRITE (decimal page number, 0 or 1): {line!r}")
+                blocks.append(numbers.number(runs[: state[parse.RUNS]]))
+            chunks.done()
+    accesses = np.concatenate(blocks) if blocks else np.empty(0, np.uint32)
+    rank = _by_address(numbers.names[: int(numbers.count)])
+    accesses = rank[accesses & trace.PAGE] | accesses & trace.WRITE if len(accesses) else accesses
+    return trace.build(accesses, _meta(source, "csv"), pages=len(rank))
+
+
+def _by_address(names: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Rank of each page in address order."""
+    rank = np.empty(len(names), np.uint32)
+    rank[np.argsort(names, kind="stable")] = np.arange(len(names), dtype=np.uint32)
+    return rank
+
+
+def oracle_general(source: Path, _: int) -> trace.Trace:
+    """LibCacheSim's oracleGeneral, uncompressed; objects are numbered by first appearance, every access is a read."""
+    accesses, count = oracle_accesses(source)
+    return trace.build(accesses, _meta(source, "oracleGeneral", writes_known=False), pages=count)
+
+
+def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
+    """Dense accesses of an oracleGeneral file, and how many objects it has.
+
+    Returns
+    -------
+    (uint32[n], int)
+    """
+    size = source.stat().st_size
+    if size % ORACLE_BYTES:
+        at = size - size % ORACLE_BYTES
+        raise BadInput(f"{source}: byte {at}: {size % ORACLE_BYTES} bytes left, a record has {ORACLE_BYTES}")
+    if not size:
+        return np.empty(0, np.uint32), 0
+    words = np.memmap(source, np.uint64, "r")
+    n = size // ORACLE_BYTES
+    wrong = int(parse.worst_next(words))
+    if wrong < n:
+        raise BadInput(
+            f"{source}: byte {wrong * ORACLE_BYTES + 16}: the next request does not lie behind record {wrong}"
+        )
+    table = np.zeros((1 << min(TABLE_BITS, max(4, (4 * n).bit_length())), 2), np.uint64)
+    out = np.empty(n, np.uint32)
+    at, done, count = 0, 0, 0
+    while True:
+        state = parse.oracle(words, np.uint64(at), table, out, np.uint64(done), np.uint64(count))
+        at, done, count = (int(x) for x in state)
+        if at >= n:
+            return out[:done], count
+        if count > trace.MOST_PAGES:
+            raise BadInput(f"{source}: more than {trace.MOST_PAGES} distinct objects")
+        larger = np.zeros((4 * len(table), 2), np.uint64)
+        parse.rehash(table, larger)
+        table = larger
+
+
+def perf(source: Path, _: int) -> trace.Trace:
+    """Text of ``perf script``: tracepoint exceptions:page_fault_user, or page-faults with ``-F pid,time,event,addr``."""
+    with source.open("rb") as stream:
+        return faults(stream, str(source), _meta(source, "perf"))
+
+
+def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:
+    """Trace of page-fault lines; each process is a space of its own.
+
+    Instruction fetches are left out. Where the lines tell writes, a page counts from its first write on.
+    """
+    spaces: dict[int, int] = {}
+    keys: list[int] = []
+    owners: list[int] = []
+    told = True
+    for number, line in enumerate(stream, 1):
+        found, sample = FAULT.match(line), None
+        if not found:
+            sample = SAMPLE.match(line)
+            if not sample and line.strip() and not line.startswith(b"#"):
+                text = line[:80].decode("ascii", "replace").rstrip()
+                raise BadInput(f"{name}:{number}: not a page fault with its address: {text!r}")
+            if not sample:
+                continue
+            told = False
+        pid, address = (sample or found).groups()[:2]  # type: ignore[union-attr]
+        code = int(found[3], 16) if found else ERROR_WRITE
+        page = int(address, 16) >> 12
+        if code & ERROR_FETCH or page >> 36:
+            continue
+        owners.append(spaces.setdefault(int(pid), len(spaces)))
+        keys.append(page << 1 | bool(code & ERROR_WRITE))
+    header = meta | {"writes_known": told, "processes": len(spaces)}
+    return _of_spaces(np.array(keys, np.uint64), np.array(owners, np.uint64), header, told)
+
+
+def _of_spaces(
+    keys: NDArray[np.uint64], owners: NDArray[np.uint64], meta: dict[str, Any], first_write: bool
+) -> trace.Trace:
+    """Trace of ``page << 1 | write`` in several spaces, pages numbered by address within each space."""
+    spaced = keys | owners << np.uint64(40)
+    numbers = _Numbers()
+    if first_write:
+        collected = builder.Builder()
+        out = np.empty(len(keys) + 1, np.uint32)
+        at = 0
+        while at < len(keys):
+            at = int(
+                pages.translate(
+                    spaced, np.uint64(at), np.uint64(len(keys)), collected.table, collected.names, collected.live,
+                    collected.carry, out,
+                )
+            )  # fmt: skip
+            if at < len(keys):
+                collected.grow(1)
+        pages.flush(collected.carry, out)
+        accesses, names = out[: int(collected.carry[pages.OUT])], collected.names[: int(collected.carry[pages.IDS])]
+    else:
+        accesses = numbers.number(spaced)
+        names = numbers.names[: int(numbers.count)]
+    owner = (names >> np.uint64(39)).astype(np.int64)
+    order = np.argsort(names, kind="stable")
+    used, starts, counts = np.unique(owner[order], return_index=True, return_counts=True)
+    shift = int(counts.max() - 1).bit_length() if len(counts) else 0
+    dense = np.empty(len(names), np.uint32)
+    space = np.searchsorted(used, owner[order])
+    dense[order] = (space << shift) + np.arange(len(names)) - starts[space] if len(names) else 0
+    accesses = dense[accesses & trace.PAGE] | accesses & trace.WRITE if len(accesses) else accesses
+    return trace.build(accesses, meta, pages=len(names), space_shift=shift, spaces=max(len(used), 1))
+
+
+FORMATS: dict[str, Callable[[Path, int], trace.Trace]] = {
+    "lackey": lackey_text,
+    "perf": perf,
+    "oracleGeneral": oracle_general,
+    "csv": csv,
+}

@@ -1,0 +1,229 @@
+"""Records the page accesses of a program: valgrind's lackey, a plugin for qemu-user, or page-fault tracepoints."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.errors import BadInput
+from dse.workloads import imports, lackey
+from dse.workloads.builder import Builder, Op
+from dse.workloads.trace import Trace
+from kernels import parse
+
+Progress = Callable[[int, int], None]
+PLUGIN = Path(__file__).with_name("qemu_plugin.c")
+EVENT = "exceptions:page_fault_user"
+ADDRESSES = "every private page from its first write on, shared mappings left out"
+KINDS = ("access", "map", "shared", "unmap", "drop", "brk", "move", "fork", "gone")  # enum kind of the plugin
+MORE = 15
+KIND_SHIFT = np.uint64(60)
+PAYLOAD = (1 << 60) - 1
+
+
+def record(
+    command: list[str],
+    recorder: str = "lackey",
+    *,
+    filter_pages: int = 0,
+    show: bool = False,
+    progress: Progress | None = None,
+) -> Trace:
+    """Run `command` under a recorder and return its trace.
+
+    Parameters
+    ----------
+    command : list of str
+        Program and arguments.
+    recorder : str
+        lackey, qemu or fault.
+    filter_pages : int
+        K of the LRU filter; 0: page runs only.
+    show : bool
+        Let the program write to this process's standard error; else its output is dropped.
+    progress : callable, optional
+        Called with (bytes read, page runs).
+
+    Raises
+    ------
+    BadInput
+        The recorder or the program is not there, or nothing was recorded.
+    """
+    if recorder not in RECORDERS:
+        raise BadInput(f"unknown recorder {recorder!r}; one of {', '.join(RECORDERS)}")
+    if not command:
+        raise BadInput("no command to record")
+    if shutil.which(command[0]) is None:
+        raise BadInput(f"{command[0]}: no such program")
+    trace = RECORDERS[recorder](command, filter_pages, show, progress)
+    if not len(trace.accesses):
+        raise BadInput("nothing was recorded: the program wrote no private page, or only started another program")
+    return trace
+
+
+def _tool(name: str, package: str) -> str:
+    """Path of a tool; BadInput when it is not there."""
+    path = shutil.which(name)
+    if path is None:
+        raise BadInput(f"recorder not available: {name} is not installed (Debian package {package})")
+    return path
+
+
+def _first_line(tool: str) -> str:
+    """What a tool says of its version."""
+    done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
+    return (done.stdout.splitlines() or [""])[0]
+
+
+def _meta(command: list[str], recorder: str, version: str, **more: Any) -> dict[str, Any]:
+    """Header fields of a recording."""
+    line = shlex.join(command)
+    made = f"dse trace record --recorder {recorder} -- {line}"
+    return {"recorder": recorder, "command": line, "made": made, "tool": version, "kept": ADDRESSES, **more}
+
+
+def _piped(argv: list[str], write_end: int, read_end: int, show: bool, reader: Callable[[BinaryIO], Trace]) -> Trace:
+    """Run `argv`, which writes to the pipe, and read the pipe; the exit status goes into the header."""
+    output = None if show else subprocess.DEVNULL
+    with os.fdopen(read_end, "rb", buffering=0) as stream:
+        try:
+            process = subprocess.Popen(argv, pass_fds=[write_end], stdout=2 if show else output, stderr=output)
+        finally:
+            os.close(write_end)
+        try:
+            trace = reader(stream)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            process.wait()
+    trace.meta["exit_status"] = process.returncode
+    return trace
+
+
+def with_lackey(command: list[str], filter_pages: int, show: bool, progress: Progress | None) -> Trace:
+    """Every access of one process, and its mapping calls, as text through a pipe (1,600..3,000x slower than native)."""
+    tool = _tool("valgrind", "valgrind")
+    meta = _meta(command, "lackey", _first_line(tool), fork_children="live until waited for; their exec is not seen")
+    read_end, write_end = os.pipe()
+    options = ["--tool=lackey", "--trace-mem=yes", "--trace-syscalls=yes", "--child-silent-after-fork=yes"]
+    argv = [tool, "-q", *options, f"--log-fd={write_end}", "--", *command]
+
+    def reader(stream: BinaryIO) -> Trace:
+        return lackey.read(stream, "valgrind", filter_pages=filter_pages, meta=meta, progress=progress)
+
+    return _piped(argv, write_end, read_end, show, reader)
+
+
+def with_qemu(command: list[str], filter_pages: int, show: bool, progress: Progress | None) -> Trace:
+    """Data accesses of one process, and its mapping calls, by a plugin in qemu-user (15..25x slower than native)."""
+    if platform.machine() != "x86_64":
+        raise BadInput(
+            f"recorder not available: the qemu plugin knows the system calls of x86_64, not {platform.machine()}"
+        )
+    tool = _tool("qemu-x86_64", "qemu-user")
+    compiler = _tool("gcc", "gcc")
+    version = _first_line(tool)
+    meta = _meta(command, "qemu", version, fetches=False, fork_children="live until exec, exit or wait")
+    with tempfile.TemporaryDirectory() as folder:
+        plugin = Path(folder) / "plugin.so"
+        major = int((re.search(r"version (\d+)", version) or ["", "7"])[1])
+        flags = ["-O2", "-shared", "-fPIC", "-fvisibility=hidden", f"-DPLUGIN_VERSION={1 if major < 9 else 2}"]
+        built = subprocess.run(
+            [compiler, *flags, "-o", str(plugin), str(PLUGIN)], capture_output=True, text=True, check=False
+        )
+        if built.returncode:
+            raise BadInput(f"recorder not available: gcc could not build the plugin: {built.stderr.splitlines()[0]}")
+        read_end, write_end = os.pipe()
+        argv = [tool, "-plugin", f"{plugin},fd={write_end}", str(shutil.which(command[0])), *command[1:]]
+        return _piped(argv, write_end, read_end, show, lambda s: read_plugin(s, filter_pages, meta, progress))
+
+
+def read_plugin(stream: BinaryIO, filter_pages: int, meta: dict[str, Any], progress: Progress | None = None) -> Trace:
+    """Trace of the words that the qemu plugin writes (see ``qemu_plugin.c``)."""
+    builder = Builder(filter_pages)
+    buffer, kept, taken = bytearray(lackey.CHUNK), 0, 0
+    while got := stream.readinto(memoryview(buffer)[kept:]):  # type: ignore[attr-defined]
+        taken += got
+        words = np.frombuffer(buffer, np.uint64, (kept + got) // 8).copy()
+        count = len(words)
+        marks = np.flatnonzero(words >> KIND_SHIFT)
+        if len(marks) and marks[-1] >= count - 4:  # the last operation may lack arguments
+            count = _complete(words, marks)
+        builder.feed(words, count, _plugin_operations(words[:count], marks[marks < count]))
+        rest = bytes(buffer[count * 8 : kept + got])
+        buffer[: len(rest)], kept = rest, len(rest)
+        if progress:
+            progress(taken, builder.runs_seen)
+    if kept >= 8:
+        words = np.frombuffer(buffer, np.uint64, kept // 8).copy()
+        builder.feed(words, len(words), _plugin_operations(words, np.flatnonzero(words >> KIND_SHIFT)))
+    return builder.finish({**meta, "mappings": "recorded"})
+
+
+def _complete(words: NDArray[np.uint64], marks: NDArray[np.intp]) -> int:
+    """Words up to the last operation, whose arguments may still be on their way."""
+    heads = marks[(words[marks] >> KIND_SHIFT) != MORE]
+    return int(heads[-1]) if len(heads) else len(words)
+
+
+def _plugin_operations(words: NDArray[np.uint64], marks: NDArray[np.intp]) -> list[tuple[int, Op]]:
+    """Operations among the words, which are overwritten by runs that mean nothing."""
+    ops: list[tuple[int, Op]] = []
+    at, values = marks.tolist(), words[marks].tolist()
+    words[marks] = parse.NO_RUN
+    i = 0
+    while i < len(values):
+        kind = values[i] >> 60
+        if not 0 < kind < len(KINDS):
+            raise BadInput(f"the qemu plugin wrote an unknown word {values[i]:#x}")
+        args, start = [values[i] & PAYLOAD], at[i]
+        i += 1
+        while i < len(values) and values[i] >> 60 == MORE:
+            args.append(values[i] & PAYLOAD)
+            i += 1
+        a, b, c, d = (*args, 0, 0, 0)[:4]
+        ops.append((start, (KINDS[kind], a, b, c, d)))
+    return ops
+
+
+def with_faults(command: list[str], filter_pages: int, show: bool, progress: Progress | None) -> Trace:
+    """User page faults by tracepoint: as fast as native, but first touches and swap-ins only."""
+    if filter_pages:
+        raise BadInput("the fault recorder sees faults, not accesses: no LRU filter")
+    tool = _tool("perf", "linux-perf")
+    with tempfile.TemporaryDirectory() as folder:
+        data, text = Path(folder) / "perf.data", Path(folder) / "faults.txt"
+        output = None if show else subprocess.DEVNULL
+        argv = [tool, "record", "-q", "-c", "1", "-e", EVENT, "-o", str(data), "--", *command]
+        done = subprocess.run(argv, stdout=2 if show else output, stderr=subprocess.PIPE, text=True, check=False)
+        if not data.exists() or not data.stat().st_size:
+            why = next((line.strip() for line in done.stderr.splitlines() if line.strip()), "perf record failed")
+            raise BadInput(f"recorder not available: tracepoint {EVENT}: {why}")
+        with text.open("wb") as out:
+            script = [tool, "script", "-i", str(data), "-F", "pid,time,event,trace"]
+            subprocess.run(script, stdout=out, stderr=subprocess.DEVNULL, check=False)
+        if progress:
+            progress(text.stat().st_size, 0)
+        meta = _meta(command, "fault", _first_line(tool), mappings="unknown", collapse="none", filter_pages=0)
+        meta |= {"kept": "faults of data on pages with a write fault", "exit_status": done.returncode}
+        with text.open("rb") as stream:
+            return imports.faults(stream, "perf script", meta)
+
+
+RECORDERS: dict[str, Callable[[list[str], int, bool, Progress | None], Trace]] = {
+    "lackey": with_lackey,
+    "qemu": with_qemu,
+    "fault": with_faults,
+}

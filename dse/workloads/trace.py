@@ -1,0 +1,198 @@
+"""The trace file: page accesses and mapping events of a recorded or imported program (docs/formats.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.errors import BadInput
+
+VERSION = 1
+SUFFIX = ".npz"
+SHIPPED = Path(__file__).resolve().parent / "data"
+MOST_PAGES = 1 << 28
+WRITE = np.uint32(1 << 31)
+PAGE = np.uint32((1 << 31) - 1)
+ARRAYS = ("header", "accesses", "events", "positions")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Accesses of one program (or of several, each in its own space).
+
+    Attributes
+    ----------
+    accesses : uint32[n]
+        Bits 0..30 the page, ``space << space_shift | vpn``; bit 31 set for a write.
+    space_shift : int
+        Bits of a page number within its space.
+    spaces : int
+        Address spaces, space 0 first; further ones are forked children or other processes.
+    events : uint64[m, 2]
+        FORK and UNMAP demand records (``kernels.demand``), page and child space as in `accesses`.
+    positions : int64[m]
+        Index of the access that each event comes before; not decreasing, at most n.
+    meta : dict
+        The header of the file: recorder, command, filter, mappings and so on.
+    digest : str
+        SHA-256 over the arrays (hexadecimal).
+    """
+
+    accesses: NDArray[np.uint32]
+    space_shift: int
+    spaces: int
+    events: NDArray[np.uint64]
+    positions: NDArray[np.int64]
+    meta: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def pages(self) -> int:
+        """Distinct pages that are touched in all spaces."""
+        return int(self.meta["pages"])
+
+    @property
+    def writes(self) -> int:
+        """Accesses that write."""
+        return int(np.count_nonzero(self.accesses & WRITE))
+
+
+def digest_of(trace: Trace) -> str:
+    """SHA-256 over the arrays and the shape of the spaces, hexadecimal."""
+    sha = hashlib.sha256(f"{trace.space_shift} {trace.spaces}".encode())
+    for array in (trace.accesses, trace.events, trace.positions):
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()
+
+
+def build(
+    accesses: NDArray[np.uint32],
+    meta: dict[str, Any],
+    *,
+    pages: int,
+    space_shift: int | None = None,
+    spaces: int = 1,
+    events: NDArray[np.uint64] | None = None,
+    positions: NDArray[np.int64] | None = None,
+) -> Trace:
+    """Make a trace of arrays, its header completed with the counts and the digest.
+
+    Parameters
+    ----------
+    accesses, events, positions, space_shift, spaces
+        See :class:`Trace`; without `space_shift` the least that holds `pages` in one space.
+    meta : dict
+        recorder, command, collapse, filter_pages, mappings, made.
+    pages : int
+        Distinct pages touched.
+    """
+    shift = max(pages - 1, 0).bit_length() if space_shift is None else space_shift
+    if spaces << shift > MOST_PAGES:
+        raise BadInput(f"trace needs {spaces << shift} page numbers, more than {MOST_PAGES}")
+    events = np.empty((0, 2), np.uint64) if events is None else events
+    positions = np.empty(0, np.int64) if positions is None else positions
+    bare = Trace(accesses, shift, spaces, events, positions)
+    counts = {"events": len(accesses), "mapping_events": len(events), "pages": pages, "writes": bare.writes}
+    counts |= {"spaces": spaces, "space_shift": shift}
+    header = {"version": VERSION, **meta, **counts, "digest": digest_of(bare)}
+    return Trace(accesses, shift, spaces, events, positions, header, header["digest"])
+
+
+def save(trace: Trace, path: str | Path) -> Path:
+    """Write the trace, compressed, to `path` (``.npz`` is added when missing) by atomic rename; returns the path."""
+    target = Path(path)
+    if target.suffix != SUFFIX:
+        target = target.with_name(target.name + SUFFIX)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    header = np.frombuffer(json.dumps(trace.meta, sort_keys=True).encode(), np.uint8)
+    arrays: dict[str, NDArray[Any]] = {
+        "header": header,
+        "accesses": trace.accesses,
+        "events": trace.events,
+        "positions": trace.positions,
+    }
+    try:
+        with part.open("wb") as out:
+            np.savez_compressed(out, allow_pickle=False, **arrays)
+        part.replace(target)
+    except OSError as error:
+        raise BadInput(f"{target}: cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def shipped() -> list[str]:
+    """Names of the traces that ship with the package."""
+    return sorted(p.stem for p in SHIPPED.glob("*" + SUFFIX))
+
+
+def find(name_or_path: str | Path) -> Path:
+    """File of a shipped trace's name, or the path itself."""
+    path = Path(name_or_path)
+    inside = SHIPPED / f"{name_or_path}{SUFFIX}"
+    if path.is_file():
+        return path
+    if len(path.parts) == 1 and inside.is_file():
+        return inside
+    raise BadInput(f"{name_or_path}: no such trace file, nor a shipped trace ({', '.join(shipped())})")
+
+
+def load(name_or_path: str | Path) -> Trace:
+    """Read a trace by shipped name or path; a truncated or foreign file is refused with one line."""
+    path = find(name_or_path)
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in ARRAYS}
+        header = json.loads(arrays["header"].tobytes())
+        return _checked(arrays, header)
+    except (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise BadInput(f"{path}: not a swapdse trace, or damaged: {_reason(error)}") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise BadInput(f"{path}: truncated or damaged trace: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """First line of the message of `error`."""
+    text = f"no {error.args[0]}" if isinstance(error, KeyError) and error.args else str(error) or type(error).__name__
+    return text.splitlines()[0]
+
+
+def _checked(arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> Trace:
+    """Trace of the arrays of a file; ValueError when they do not hold together."""
+    if header["version"] != VERSION:
+        raise ValueError(f"version {header['version']}, this program reads {VERSION}")
+    accesses, events, positions = arrays["accesses"], arrays["events"], arrays["positions"]
+    shapes = accesses.ndim == 1 and positions.ndim == 1 and events.shape == (len(positions), 2)
+    if [a.dtype.str for a in (accesses, events, positions)] != ["<u4", "<u8", "<i8"] or not shapes:
+        raise ValueError("arrays of the wrong type")
+    shift, spaces = int(header["space_shift"]), int(header["spaces"])
+    trace = Trace(accesses, shift, spaces, events, positions, header, str(header["digest"]))
+    if digest_of(trace) != trace.digest:
+        raise ValueError("the digest does not fit the data")
+    total = spaces << shift if 0 <= shift <= 28 and 0 < spaces <= MOST_PAGES else 0
+    inside = len(accesses) == 0 or int((accesses & PAGE).max()) < total
+    ordered = bool(np.all(np.diff(positions, prepend=0) >= 0)) and bool(np.all(positions <= len(accesses)))
+    if not 0 < total <= MOST_PAGES or not inside or not ordered:
+        raise ValueError("pages or positions out of range")
+    return trace
+
+
+def info(trace: Trace) -> dict[str, Any]:
+    """What a trace is and how it was made, as one flat row."""
+    first = ("recorder", "command", "events", "pages", "writes", "mapping_events", "spaces", "collapse")
+    row = {key: trace.meta.get(key) for key in first}
+    row["filter_pages"] = trace.meta.get("filter_pages")
+    row["mappings"] = trace.meta.get("mappings")
+    row |= {key: value for key, value in trace.meta.items() if key not in row and key not in ("digest", "version")}
+    row["digest"] = trace.digest
+    return row

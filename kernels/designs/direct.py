@@ -1,0 +1,122 @@
+"""direct: the swap entry in the PTE, swap_map and xarrays underneath (Linux 6.12 to 6.17; D0b).
+
+The PTE holds (type, offset). The slot number is the key of every side structure, so a page in zswap, or a zero page, ties up a disk
+slot, and moving a page to another device means rewriting PTEs or faulting it in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels import moves, replay, swapfile
+from kernels import state as s
+from kernels import world as w
+from kernels.flat import Flat, U8Array, U16Array, U32Array, U64Array
+from kernels.jit import inner, outer
+from kernels.words import U0
+
+
+class Direct(Flat):
+    """State of the design; arrays in the order of :mod:`kernels.world`, :mod:`kernels.cluster`, :mod:`kernels.swapfile`."""
+
+    ctl: U64Array
+    pte: U64Array
+    truth: U32Array
+    folio: U64Array
+    ring: U32Array
+    mm: U16Array
+    txn: U64Array
+    dev: U64Array
+    cluster: U32Array
+    percpu: U32Array
+    smap: U8Array
+    cgroup: U16Array
+    zeromap: U64Array
+    token: U32Array
+    space: U64Array
+    cpool: U64Array
+    ztree: U64Array
+    zpool: U64Array
+    ze: U64Array
+    cont: U8Array
+    chain: U32Array
+
+
+@inner
+def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
+    """No layer: PTEs hold the entry."""
+    return entry
+
+
+@inner
+def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
+    """No layer: nothing to take back."""
+    return
+
+
+def build(config: s.Config) -> Direct:
+    """State for `config`, all slots free."""
+    arrays = s.common(config)
+    return Direct(**arrays, **s.swapfile_arrays(config, arrays["ctl"]))
+
+
+OPERATIONS: dict[str, Any] = {
+    "resolve": swapfile.identity,
+    "same": swapfile.always_same,
+    "lookup": swapfile.lookup,
+    "claim": swapfile.claim,
+    "unclaim": swapfile.unclaim,
+    "dup": swapfile.dup,
+    "put": swapfile.put,
+    "count_is_zero": swapfile.count_is_zero,
+    "writeout": swapfile.writeout,
+    "evict": swapfile.evict,
+    "read_begin": swapfile.read_begin,
+    "read_end": swapfile.read_end,
+    "read_abort": swapfile.read_abort,
+    "free_swap": swapfile.free_swap,
+    "swap_full": swapfile.swap_full,
+    "publish": publish,
+    "retire": retire,
+    "move_step": moves.move_step,
+    "swapoff": moves.swapoff,
+}
+s.bind(Direct, OPERATIONS)
+
+LAYOUT = (
+    s.Field("swap_map", "count, has-cache", 1, "slot", "mm/swapfile.c: unsigned char *swap_map, vzalloc at swapon"),
+    s.Field("cgroup", "owner memcg id", 2, "slot", "mm/swap_cgroup.c: 2 B per slot; 20260208215839.87595-1-nphamcs@gmail.com"),
+    s.Field("zeromap", "zero bit", 0.125, "slot", "mm/swapfile.c: unsigned long *zeromap, since 6.12"),
+    s.Field("swap cache", "xarray entry", 8, "live", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B"),
+    s.Field("zswap tree", "xarray entry", 8, "zswap", "mm/zswap.c: one xarray per 64 MiB, indexed by the slot's full offset"),
+    s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
+    s.Field("cluster headers", "swap_cluster_info", 32, "cluster", "mm/swap.h: struct swap_cluster_info (6.18)"),
+)
+PARAMETERS = {
+    "move": s.Parameter(int(w.C_MOVE), {"reswap": 0, "rewrite": 1, "refuse": 2}, "reswap", "how a page changes device"),
+    "rewrite": s.Parameter(int(w.C_REWRITE), {"scan": 0, "owner": 1}, "scan", "how rewrite finds the PTEs"),
+}
+
+
+@outer
+def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands."""
+    replay.run(st, pr, demands, replies)
+
+
+s.register(
+    s.Design(
+        name="direct",
+        title="swap entry in the PTE, swap_map and xarrays (6.12 to 6.17)",
+        state=Direct,
+        build=build,
+        replay=run,
+        layout=LAYOUT,
+        parameters=PARAMETERS,
+        locks=("cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "zswap LRU", "continuation"),
+        sources=("mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17",),
+        notes="A zswap or zero page ties up a disk slot.",
+        file=__file__,
+    )
+)
+_ = (U0,)

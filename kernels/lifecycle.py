@@ -1,0 +1,369 @@
+"""The life of a page, the same for every design: fault, reclaim, writeback, fork, copy on write, zap.
+
+Each function follows its counterpart of mm/memory.c, mm/vmscan.c or mm/rmap.c and calls the design's steps (:mod:`kernels.steps`)
+where designs differ. All return a reply code of :mod:`kernels.demand`.
+"""
+
+from __future__ import annotations
+
+from kernels import demand
+from kernels import world as w
+from kernels.jit import called, inner, u
+from kernels.probe import R_PTE, RETRIES, bump, wrote
+from kernels.steps import (
+    claim,
+    count_is_zero,
+    dup,
+    evict,
+    free_swap,
+    lookup,
+    put,
+    read_abort,
+    read_begin,
+    read_end,
+    resolve,
+    same,
+    swap_full,
+    unclaim,
+    writeout,
+)  # fmt: skip
+from kernels.words import U0, U1, U2, U3
+from kernels.world import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
+
+FIRST_TOUCH, SWAP_IN, CACHE_HIT, SWAP_OUT, CLEAN_DROP, WRITEBACK_END = (
+    u(i) for i in (demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT, demand.SWAP_OUT, demand.CLEAN_DROP, demand.WRITEBACK_END)
+)
+FORKED, ZAPPED, COWED, REUSED, BEGUN = (u(i) for i in (demand.FORKED, demand.ZAPPED, demand.COWED, demand.REUSED, demand.BEGUN))
+AVOIDED, NOT_RESIDENT, BUSY, NO_BEGIN, FULL = (u(i) for i in range(demand.AVOIDED, demand.FULL + 1))
+UNMAP_FAILED, NO_MEMORY, GONE, EMPTY = (u(i) for i in (demand.UNMAP_FAILED, demand.NO_MEMORY, demand.GONE, demand.EMPTY))
+NOTHING = u(demand.NOTHING)
+F_WRITE, F_DIRTY, F_ZERO = u(demand.WRITE), u(demand.DIRTY), u(demand.ZERO)
+MOST_RETRIES = 8
+
+
+@inner
+def memcg_of(st, page):  # type: ignore[no-untyped-def]
+    """Memory cgroup of the space of `page`."""
+    return u(st.mm[page >> st.ctl[w.C_SPACE_SHIFT]])
+
+
+@inner
+def orphan(st, pr, f):  # type: ignore[no-untyped-def]
+    """A PTE let go of folio `f`: free it if nothing maps it and the swap cache lets go too (``free_swap_cache``)."""
+    if mapcount(st, f) == U0 and not f_is(st, f, LOCKED | WRITEBACK) and (not f_is(st, f, CACHED) or free_swap(st, pr, f)):
+        w.folio_free(st, f)
+
+
+@inner
+def make_writable(st, pr, page, f):  # type: ignore[no-untyped-def]
+    """``do_wp_page``: write to `page`, which maps folio `f`: reuse it if nothing else refers to it, else copy."""
+    alone = mapcount(st, f) == U1
+    if alone and f_is(st, f, CACHED):
+        alone = not f_is(st, f, WRITEBACK | LOCKED) and free_swap(st, pr, f)
+    if alone:
+        w.new_token(st, f)
+        f_set(st, f, DIRTY)
+        w.expect(st, page, f)
+        return REUSED
+    copy = w.folio_new(st, page)
+    if copy == U0:
+        return NOTHING
+    w.new_token(st, copy)
+    f_set(st, copy, DIRTY)
+    w.unmap_page(st, pr, page, f, U0)
+    w.expect(st, page, copy)
+    w.map_page(st, pr, page, copy)
+    orphan(st, pr, f)
+    return COWED
+
+
+@inner
+def first_touch(st, pr, page):  # type: ignore[no-untyped-def]
+    """``do_anonymous_page``: a new folio."""
+    f = w.folio_new(st, page)
+    if f == U0:
+        return NOTHING
+    w.new_token(st, f)
+    f_set(st, f, DIRTY)
+    w.expect(st, page, f)
+    w.map_page(st, pr, page, f)
+    return FIRST_TOUCH
+
+
+@inner
+def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
+    """The second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
+    full = swap_full(st, entry)
+    w.map_page(st, pr, page, f)
+    st.folio[f_word(f, w.F_VALUE)] = value
+    put(st, pr, value, entry)
+    if flags & F_WRITE != U0:
+        make_writable(st, pr, page, f)
+    elif full and f_is(st, f, CACHED) and not f_is(st, f, WRITEBACK):
+        free_swap(st, pr, f)
+
+
+@inner
+def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """Find the folio of `entry` in the swap cache, or start reading it. Returns (reply, folio, entry).
+
+    The reply is CACHE_HIT, or SWAP_IN with the folio locked in the cache, or BUSY. The entry may have been loaded long ago: after the
+    folio is locked it is compared with what `value` leads to now, and the walk starts again if they differ.
+    """
+    for _ in range(MOST_RETRIES):
+        f = lookup(st, pr, entry)
+        code = CACHE_HIT
+        if f == U0:
+            f = w.folio_new(st, U0)
+            code = SWAP_IN
+            st.folio[f_word(f, w.F_VALUE)] = value
+            if f == U0 or not read_begin(st, pr, entry, f):
+                if f != U0:
+                    w.folio_free(st, f)
+                code = BUSY
+        elif f_is(st, f, LOCKED):
+            return BUSY, U0, entry
+        if code != BUSY and same(st, pr, value, entry):
+            return code, f, entry
+        if code == SWAP_IN:
+            read_abort(st, pr, entry, f)
+            w.folio_free(st, f)
+        bump(pr, RETRIES, U1)
+        entry = resolve(st, pr, value)
+    return BUSY, U0, entry
+
+
+@inner
+def complete(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
+    """The read is done: unlock, check the PTE, map. The folio stays in the cache if the PTE has changed."""
+    read_end(st, pr, entry, f)
+    f_clear(st, f, LOCKED)
+    st.folio[f_word(f, w.F_PAGE)] = page
+    if w.read_pte(st, pr, page) != value << U1:
+        orphan(st, pr, f)
+        return GONE
+    install(st, pr, page, value, entry, f, flags)
+    return SWAP_IN
+
+
+@inner
+def fault(st, pr, page, flags, cut):  # type: ignore[no-untyped-def]
+    """FAULT (`cut` 0) or FAULT_BEGIN (`cut` 1: stop after the walk, 2: stop after the read was submitted)."""
+    pte = w.read_pte(st, pr, page)
+    if pte & U1 != U0:
+        return AVOIDED
+    if pte == U0:
+        return first_touch(st, pr, page)
+    if cut != U0 and (w.txn_find(st, w.TX_FAULT, page) != w.NO_TXN or not w.txn_room(st)):
+        return BUSY
+    value = pte >> U1
+    entry = resolve(st, pr, value)
+    if cut == U1:
+        t = w.txn_new(st, w.TX_FAULT, page, U0, value, entry)
+        st.txn[t + w.T_FLAGS] = flags
+        return BEGUN
+    code, f, entry = enter(st, pr, value, entry)
+    if code == BUSY:
+        return BUSY
+    if code == CACHE_HIT:
+        install(st, pr, page, value, entry, f, flags)
+        return CACHE_HIT
+    f_set(st, f, LOCKED)
+    if cut != U0:
+        t = w.txn_new(st, w.TX_FAULT, page, f, value, entry)
+        st.txn[t + w.T_FLAGS] = flags
+        return BEGUN
+    return complete(st, pr, page, value, entry, f, flags)
+
+
+@called
+def fault_end(st, pr, page):  # type: ignore[no-untyped-def]
+    """FAULT_END: go on where FAULT_BEGIN stopped, with the entry that it loaded."""
+    t = w.txn_find(st, w.TX_FAULT, page)
+    if t == w.NO_TXN:
+        return NO_BEGIN
+    f, value, entry = st.txn[t + w.T_FOLIO], st.txn[t + w.T_VALUE], st.txn[t + w.T_ENTRY]
+    flags = st.txn[t + w.T_FLAGS]
+    w.txn_end(st, t)
+    if f == U0:
+        if w.read_pte(st, pr, page) != value << U1:
+            return GONE
+        code, f, entry = enter(st, pr, value, entry)
+        if code == BUSY:
+            return BUSY
+        if code == CACHE_HIT:
+            install(st, pr, page, value, entry, f, flags)
+            return CACHE_HIT
+        f_set(st, f, LOCKED)
+    return complete(st, pr, page, value, entry, f, flags)
+
+
+@inner
+def unmap_all(st, pr, f, page, value, entry, fail_after):  # type: ignore[no-untyped-def]
+    """``try_to_unmap``: write `value` into every PTE that maps folio `f`. Returns (PTEs written, reply 0 or why it stopped)."""
+    n, present, p = U0, f << U1 | U1, page
+    while mapcount(st, f) != U0:
+        if st.pte[p] == present:
+            if fail_after != U0 and n == fail_after:
+                return n, UNMAP_FAILED
+            if not dup(st, pr, value, entry):
+                return n, NO_MEMORY
+            w.unmap_page(st, pr, p, f, value << U1)
+            n += U1
+        p = w.next_kin(st, pr, p)
+        if p == page:
+            break
+    return n, U0
+
+
+@inner
+def note_write(st, page, f):  # type: ignore[no-untyped-def]
+    """`page` was written while resident: its folio has new content, unless others share it (then COW came first)."""
+    if mapcount(st, f) == U1 and (not f_is(st, f, CACHED) or count_is_zero(st, st.folio[f_word(f, w.F_ENTRY)])):
+        w.new_token(st, f)
+        f_set(st, f, DIRTY)
+        w.expect(st, page, f)
+
+
+@inner
+def swap_out(st, pr, f, page, backend, size, flags, cpu, fail_after):  # type: ignore[no-untyped-def]
+    """``shrink_folio_list`` for folio `f`: claim, unmap, write out. It is under writeback after SWAP_OUT."""
+    clean = f_is(st, f, CACHED) and not f_is(st, f, DIRTY)
+    value = claim(st, pr, f, page, memcg_of(st, page), backend, cpu)
+    if value == U0:
+        return FULL
+    entry = st.folio[f_word(f, w.F_ENTRY)]
+    n, why = unmap_all(st, pr, f, page, value, entry, fail_after)
+    if n == U0 and count_is_zero(st, entry):
+        unclaim(st, pr, f, value)
+    if why != U0:
+        return why
+    if clean:
+        evict(st, pr, f)
+        w.folio_free(st, f)
+        return CLEAN_DROP
+    why = writeout(st, pr, f, value, backend, size, flags & F_ZERO != U0, cpu)
+    if why != U0:
+        return why
+    f_clear(st, f, DIRTY)
+    f_set(st, f, WRITEBACK)
+    return SWAP_OUT
+
+
+@inner
+def reclaim(st, pr, page, backend, size, flags, cpu, fail_after, phased):  # type: ignore[no-untyped-def]
+    """RECLAIM, or with `phased` RECLAIM_BEGIN: the folio that `page` maps, or an unmapped one that the swap cache still has."""
+    pte = w.read_pte(st, pr, page)
+    if pte == U0:
+        return NOT_RESIDENT
+    f = pte >> U1
+    if pte & U1 == U0:
+        f = lookup(st, pr, resolve(st, pr, f))
+        if f == U0:
+            return NOT_RESIDENT
+    if f_is(st, f, LOCKED | WRITEBACK):
+        return BUSY
+    if phased and (w.txn_find(st, w.TX_RECLAIM, page) != w.NO_TXN or not w.txn_room(st)):
+        return BUSY
+    if pte & U1 != U0 and flags & F_DIRTY != U0:
+        note_write(st, page, f)
+    code = swap_out(st, pr, f, page, backend, size, flags, cpu, fail_after)
+    if code == SWAP_OUT:
+        if phased:
+            w.txn_new(st, w.TX_RECLAIM, page, f, U0, U0)
+        else:
+            writeback_end(st, pr, f)
+    return code
+
+
+@inner
+def writeback_end(st, pr, f):  # type: ignore[no-untyped-def]
+    """End of writeback: the folio goes, unless it was mapped again meanwhile."""
+    f_clear(st, f, WRITEBACK)
+    if mapcount(st, f) == U0:
+        evict(st, pr, f)
+        w.folio_free(st, f)
+
+
+@inner
+def reclaim_end(st, pr, page):  # type: ignore[no-untyped-def]
+    """RECLAIM_END."""
+    t = w.txn_find(st, w.TX_RECLAIM, page)
+    if t == w.NO_TXN:
+        return NO_BEGIN
+    f = st.txn[t + w.T_FOLIO]
+    w.txn_end(st, t)
+    writeback_end(st, pr, f)
+    return WRITEBACK_END
+
+
+@called
+def fork(st, pr, page, count, child_space):  # type: ignore[no-untyped-def]
+    """FORK: copy the PTEs of a run into the child space, one duplicate at a time (``copy_nonpresent_pte``)."""
+    shift = st.ctl[w.C_SPACE_SHIFT]
+    mask = (U1 << shift) - U1
+    n = U0
+    for i in range(count):
+        p = page + u(i)
+        c = child_space << shift | (p & mask)
+        pte = w.read_pte(st, pr, p)
+        if pte == U0 or st.pte[c] != U0 or c == p:
+            continue
+        if pte & U1 != U0:
+            st.folio[f_word(pte >> U1, w.F_STATE)] += U1 << u(32)
+        elif not dup(st, pr, pte >> U1, resolve(st, pr, pte >> U1)):
+            return NO_MEMORY
+        st.pte[c] = pte
+        wrote(pr, R_PTE, c)
+        w.link_kin(st, p, c)
+        if st.ctl[w.C_TOKENS] != U0:
+            st.truth[c] = st.truth[p]
+        n += U1
+    return FORKED if n != U0 else EMPTY
+
+
+@called
+def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
+    """UNMAP: clear the PTEs of a run; present folios lose a mapping, swap entries a count (``zap_pte_range``)."""
+    n = U0
+    for i in range(count):
+        p = page + u(i)
+        pte = w.read_pte(st, pr, p)
+        if pte == U0:
+            continue
+        n += U1
+        if pte & U1 != U0:
+            w.unmap_page(st, pr, p, pte >> U1, U0)
+            if st.ctl[w.C_FORKS] != U0:
+                w.unlink_kin(st, p)
+            orphan(st, pr, pte >> U1)
+            continue
+        st.pte[p] = U0
+        wrote(pr, R_PTE, p)
+        if st.ctl[w.C_FORKS] != U0:
+            w.unlink_kin(st, p)
+        entry = resolve(st, pr, pte >> U1)
+        if put(st, pr, pte >> U1, entry) == U1:
+            f = lookup(st, pr, entry)
+            if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
+                drop_unused(st, pr, f)
+    return ZAPPED if n != U0 else EMPTY
+
+
+@inner
+def drop_unused(st, pr, f):  # type: ignore[no-untyped-def]
+    """``__try_to_reclaim_swap``: the count of a cached folio fell to 0."""
+    if not f_is(st, f, LOCKED | WRITEBACK) and free_swap(st, pr, f) and mapcount(st, f) == U0:
+        w.folio_free(st, f)
+
+
+@inner
+def cow(st, pr, page):  # type: ignore[no-untyped-def]
+    """COW: a write fault on a present page."""
+    pte = w.read_pte(st, pr, page)
+    if pte & U1 == U0:
+        return NOT_RESIDENT
+    return make_writable(st, pr, page, pte >> U1)
+
+
+_ = (U2, U3)

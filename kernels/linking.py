@@ -1,0 +1,143 @@
+"""Compile in seconds: helpers are only linked, the whole kernel is optimised once, and passes that kernels never need are left out.
+
+Numba optimises every helper for itself, links it into its caller, and optimises that again: a helper ten calls deep is
+optimised ten times, and so is all that was inlined into it. One replay of some 140 helpers took four minutes that way. Here a
+library that Python cannot call (it holds no wrapper) is neither optimised nor handed to the execution engine. The library of an
+entry point links all that it reaches, makes it internal, and is optimised as one module, in which LLVM's own inliner decides.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as ll
+from numba.core import cgutils, codegen, compiler, typed_passes, types, untyped_passes
+from numba.core.compiler_machinery import PassManager
+
+OURS = "_ZN7kernels"  # mangled prefix of functions of this package
+WRAPPERS = ("_ZN7cpython", "cfunc.")
+
+
+class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
+    """A library of Numba's that is optimised only where it is an entry point."""
+
+    helper = False
+    _linking_libraries: list[Any]
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Take in a module; that of a helper is not optimised."""
+        names = [name for name, value in ir_module.globals.items() if getattr(value, "blocks", None)]
+        ours = any(name.startswith(OURS) for name in names) or self.helper
+        self.helper = ours and not any(name.startswith(WRAPPERS) for name in names)
+        if not ours:
+            super().add_ir_module(ir_module)
+            return
+        self._raise_if_finalized()
+        module = ll.parse_assembly(cgutils.normalize_ir_text(str(ir_module)))
+        module.name, module.data_layout = ir_module.name, self._codegen._data_layout
+        self._final_module.link_in(module)
+
+    def finalize(self) -> None:
+        """Link and optimise an entry point; leave a helper as it is."""
+        if self.helper:
+            self._raise_if_finalized()
+            self._finalized = True
+            return
+        self._linking_libraries = reachable(self._linking_libraries)
+        super().finalize()
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Address of a function, 0 where the library is a helper and has none."""
+        self._ensure_finalized()
+        return 0 if self.helper else int(super().get_pointer_to_function(name))
+
+    def _optimize_final_module(self) -> None:
+        for fn in self._final_module.functions:
+            if not fn.is_declaration and fn.linkage == ll.Linkage.linkonce_odr and fn.name.startswith(OURS):
+                fn.linkage = ll.Linkage.internal
+        manager, builder = self._codegen._module_pass_manager()
+        manager.run(self._final_module, builder)  # no cheap pass before it: without reference counts there is nothing to prune
+
+
+def reachable(libraries: list[Any]) -> list[Any]:
+    """All libraries that `libraries` link, directly or through helpers; callers first, as the linker takes only what is referenced."""
+    order: dict[Any, None] = {}
+    open_: list[tuple[Any, bool]] = [(library, False) for library in reversed(libraries)]
+    seen: set[int] = set()
+    while open_:
+        library, done = open_.pop()
+        if done:
+            order[library] = None
+        elif id(library) not in seen:
+            seen.add(id(library))
+            open_.append((library, True))
+            if getattr(library, "helper", False):
+                open_ += [(below, False) for below in library._linking_libraries]
+    return list(reversed(order))
+
+
+class LeanCompiler(compiler.CompilerBase):  # type: ignore[misc]
+    """Numba's pipeline without the passes for closures, with-blocks, literals, array expressions and parallel loops."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        """The passes in order."""
+        pm = PassManager("lean")
+        for name, what in (
+            ("TranslateByteCode", "bytecode"), ("FixupArgs", "arguments"), ("IRProcessing", "control flow"),
+            ("ReconstructSSA", "SSA"),
+        ):  # fmt: skip
+            pm.add_pass(getattr(untyped_passes, name), what)
+        pm.add_pass(typed_passes.NopythonTypeInference, "types")
+        pm.add_pass(typed_passes.PreLowerStripPhis, "strip phis")
+        pm.add_pass(typed_passes.IRLegalization, "legal IR")
+        pm.add_pass(typed_passes.NativeLowering, "lowering")
+        pm.add_pass(typed_passes.NoPythonBackend, "backend")
+        pm.finalize()
+        return [pm]
+
+
+_call_type = types.functions.BaseFunction.get_call_type
+
+
+def _remembered(self: Any, context: Any, args: Any, kws: Any) -> Any:
+    """Signature of an operator on integers: resolved once (some 30 templates are tried each time otherwise)."""
+    if kws or not all(isinstance(a, (types.Integer, types.Boolean)) for a in args):
+        return _call_type(self, context, args, kws)
+    known = self.__dict__.setdefault("_remembered", {})
+    if args not in known:
+        known[args] = _call_type(self, context, args, kws)
+    return known[args]
+
+
+def compiling(compile_: Callable[..., Any]) -> Callable[..., Any]:
+    """Run `compile_` without cyclic garbage collection, which finds nothing there and takes a tenth of the time."""
+
+    @functools.wraps(compile_)
+    def quiet(*args: Any) -> Any:
+        was = gc.isenabled()
+        gc.disable()
+        try:
+            return compile_(*args)
+        finally:
+            if was:
+                gc.enable()
+
+    return quiet
+
+
+def install() -> None:
+    """Use all this for everything that is compiled from now on in this process."""
+    codegen.JITCPUCodegen._library_class = DeferredLibrary
+    codegen.JITCPUCodegen.set_env = _set_env  # type: ignore[method-assign]
+    types.functions.BaseFunction.get_call_type = _remembered
+
+
+def _set_env(self: Any, env_name: str, env: Any) -> None:
+    """Give a function its environment (constants of Python objects); helpers are not in the engine and use none."""
+    address = self._engine.get_global_value_address(env_name)
+    if address:
+        ctypes.c_void_p.from_address(address).value = ctypes.c_void_p(id(env)).value

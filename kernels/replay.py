@@ -1,0 +1,100 @@
+"""The one replay loop: decode a demand, run it, file what was observed. Each design file ends in a cached entry that calls it."""
+
+from __future__ import annotations
+
+from kernels import demand, lifecycle
+from kernels import world as w
+from kernels.jit import called, inner, u
+from kernels.probe import begin, finish
+from kernels.steps import move_step, resolve, swapoff
+from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U3, U8, U16, U24, U32
+
+(
+    FAULT, FAULT_BEGIN, FAULT_END, RECLAIM, RECLAIM_BEGIN, RECLAIM_END, MOVE, MOVE_BEGIN, MOVE_STEP, MOVE_END, FORK, UNMAP,
+    COW, SWAPOFF,
+) = (u(i) for i in range(1, 15))  # fmt: skip
+NOTHING, STEPPED, NO_BEGIN, BUSY, NOT_SWAPPED = (
+    u(i) for i in (demand.NOTHING, demand.STEPPED, demand.NO_BEGIN, demand.BUSY, demand.NOT_SWAPPED)
+)
+BEGIN_STEPS = U3  # steps of a move that MOVE_BEGIN runs when the demand names none
+
+
+@called
+def run_steps(st, pr, t, cpu, n):  # type: ignore[no-untyped-def]
+    """Run up to `n` steps of the move in record `t` (0: to its end); the record is closed when the move is over."""
+    left = n
+    while True:
+        code = move_step(st, pr, t, cpu)
+        if code != STEPPED:
+            w.txn_end(st, t)
+            st.ctl[w.S_MOVES] += U1 if code == u(demand.MOVED) else U0
+            return code
+        if n != U0:
+            left -= U1
+            if left == U0:
+                return STEPPED
+
+
+@called
+def move(st, pr, kind, page, backend, target, cpu, count):  # type: ignore[no-untyped-def]
+    """MOVE and its phases."""
+    t = w.txn_find(st, w.TX_MOVE, page)
+    if kind == MOVE_STEP or kind == MOVE_END:
+        if t == w.NO_TXN:
+            return NO_BEGIN
+        return run_steps(st, pr, t, cpu, U0 if kind == MOVE_END else max(U1, count))
+    if t != w.NO_TXN or not w.txn_room(st):
+        return BUSY
+    pte = w.read_pte(st, pr, page)
+    if pte == U0 or pte & U1 != U0:
+        return NOT_SWAPPED
+    t = w.txn_new(st, w.TX_MOVE, page, U0, pte >> U1, resolve(st, pr, pte >> U1))
+    st.txn[t + w.T_TARGET] = target
+    st.txn[t + w.T_AUX] = backend
+    steps = U0
+    if kind == MOVE_BEGIN:
+        steps = count if count != U0 else BEGIN_STEPS
+    return run_steps(st, pr, t, cpu, steps)
+
+
+@inner
+def rare(st, pr, kind, page, backend, payload, cpu, count):  # type: ignore[no-untyped-def]
+    """Demands that are not on the hot path."""
+    if kind == FAULT_END:
+        return lifecycle.fault_end(st, pr, page)
+    if kind >= MOVE and kind <= MOVE_END:
+        return move(st, pr, kind, page, backend, payload, cpu, count)
+    if kind == FORK:
+        return lifecycle.fork(st, pr, page, count, payload)
+    if kind == UNMAP:
+        return lifecycle.zap(st, pr, page, count)
+    if kind == COW:
+        return lifecycle.cow(st, pr, page)
+    if kind == SWAPOFF:
+        return swapoff(st, pr, backend, payload, cpu)
+    return NOTHING
+
+
+@inner
+def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay `demands` (uint64[n, 2]) on state `st` under probe `pr`; `replies` (uint8[n]) receives the reply codes."""
+    for i in range(len(demands)):
+        word, more = demands[u(i), 0], demands[u(i), 1]
+        kind, page = word & BYTE, word >> U32
+        backend, cpu = word >> U16 & BYTE, word >> U24 & BYTE
+        count, arg = more & LOW32, more >> U32
+        begin(pr)
+        if kind == FAULT or kind == FAULT_BEGIN:
+            cut = U0 if kind == FAULT else (U1 if count == U1 else U2)
+            code = lifecycle.fault(st, pr, page, arg >> U24, cut)
+        elif kind == RECLAIM or kind == RECLAIM_BEGIN:
+            code = lifecycle.reclaim(st, pr, page, backend, arg & LOW24, arg >> U24, cpu, count, kind == RECLAIM_BEGIN)
+        elif kind == RECLAIM_END:
+            code = lifecycle.reclaim_end(st, pr, page)
+        else:
+            code = rare(st, pr, kind, page, backend, arg & LOW24, cpu, count)
+        finish(pr, code)
+        replies[u(i)] = code
+
+
+_ = (U2, U8)

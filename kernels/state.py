@@ -1,0 +1,218 @@
+"""Building the flat arrays that designs share, and the registry of designs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import cluster as cl
+from kernels import demand, swap_map
+from kernels import world as w
+from kernels import xarray as xa
+from kernels.xarray import aligned_zeros
+from kernels.zswap import ZE_WORDS
+
+TREE_SHIFT = 14
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a state is built for.
+
+    Attributes
+    ----------
+    pages : int
+        PTEs of all spaces [pages], at most 2^28.
+    slots : dict of str to int
+        Slots of each backend that is a device (``ssd``, ``hdd``, ``zram``; ``zswap`` is the most entries it may hold).
+    space_shift : int
+        Pages of a space are ``1 << space_shift``.
+    memcg : numpy.ndarray
+        ``uint16[spaces]``, memory cgroup of each space.
+    folios : int
+        Most folios in memory at once; 0 means one a page.
+    tokens, forks : bool
+        Check content tokens; keep rings of kin (needed with FORK).
+    cluster_shift : int
+        Slots of a cluster are ``1 << cluster_shift`` (9 with THP swap, 8 without).
+    zdisk : str
+        The disk behind zswap.
+    continuation_pages : int
+        Most continuation pages [4 KiB].
+    cpus : int
+        CPUs, each with a current cluster.
+    parameters : dict of str to int
+        Control words of the design's own parameters.
+    """
+
+    pages: int
+    slots: dict[str, int]
+    space_shift: int = 28
+    memcg: NDArray[np.uint16] = field(default_factory=lambda: np.ones(1, np.uint16))
+    folios: int = 0
+    tokens: bool = True
+    forks: bool = True
+    cluster_shift: int = 9
+    zdisk: str = "ssd"
+    continuation_pages: int = 64
+    cpus: int = 8
+    parameters: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a design: its control word, the values it takes by name, what it means."""
+
+    word: int
+    values: dict[str, int]
+    default: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Field:
+    """A row of a layout table: bytes of a field, per what, and where the figure comes from."""
+
+    structure: str
+    name: str
+    nbytes: float
+    per: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Design:
+    """A registered design."""
+
+    name: str
+    title: str
+    state: type
+    build: Callable[[Config], Any]
+    replay: Callable[..., Any]
+    layout: tuple[Field, ...]
+    parameters: dict[str, Parameter]
+    locks: tuple[str, ...]
+    sources: tuple[str, ...]
+    notes: str
+    file: str
+    lost_when_off: tuple[str, ...] = ()
+
+
+REGISTRY: dict[str, Design] = {}
+
+
+def register(design: Design) -> Design:
+    """Enter `design` into the registry under its name."""
+    REGISTRY[design.name] = design
+    return design
+
+
+def bind(cls: type, operations: dict[str, Any]) -> None:
+    """Bind the steps of a design to its state class."""
+    from kernels import steps
+
+    for name in steps.NAMES:
+        getattr(steps, name).register(cls, operations[name])
+
+
+def folios_of(config: Config) -> int:
+    """Folios to reserve."""
+    return (config.folios or config.pages) + 2 + 2 * int(w.TXNS)
+
+
+def control(config: Config) -> NDArray[np.uint64]:
+    """Control array of a fresh state."""
+    ctl = aligned_zeros(w.CTL_WORDS, np.uint64)
+    for word, value in (
+        (w.C_SPACE_SHIFT, config.space_shift), (w.C_PAGES, config.pages), (w.C_TOKENS, config.tokens),
+        (w.C_FORKS, config.forks), (w.C_CLUSTER_SHIFT, config.cluster_shift), (w.C_CPUS, config.cpus),
+        (w.C_ZDISK, demand.BACKENDS.index(config.zdisk)), (w.C_CONT_LIMIT, config.continuation_pages),
+        (w.C_BATCH, 1), (w.C_SYNC_BYPASS, 1), (w.C_FOLIOS, folios_of(config)), (w.S_FOLIO_HIGH, 1), (w.S_ZE_HIGH, 1), (w.S_DESC_HIGH, 1),
+    ):  # fmt: skip
+        ctl[int(word)] = int(value)
+    for word_name, value in config.parameters.items():
+        ctl[int(getattr(w, word_name))] = value
+    return ctl
+
+
+def common(config: Config) -> dict[str, NDArray[Any]]:
+    """Arrays that every design has: PTEs, expected tokens, folios, kin rings, phases."""
+    folios = folios_of(config)
+    return {
+        "ctl": control(config),
+        "pte": aligned_zeros(config.pages, np.uint64),
+        "truth": aligned_zeros(config.pages if config.tokens else 1, np.uint32),
+        "folio": aligned_zeros(folios * 8, np.uint64),
+        "ring": aligned_zeros(2 * config.pages if config.forks else 2, np.uint32),
+        "mm": np.ascontiguousarray(config.memcg, np.uint16),
+        "txn": aligned_zeros(int(w.TXNS * w.TXN_WORDS), np.uint64),
+    }
+
+
+def devices(config: Config, backends: tuple[str, ...]) -> tuple[NDArray[np.uint64], NDArray[np.uint32], int]:
+    """Device table, cluster headers (all free, in order), and slots in all (each device starts at a 64 MiB boundary)."""
+    dev = aligned_zeros(int(cl.DEV_WORDS) * len(demand.BACKENDS), np.uint64)
+    size = 1 << config.cluster_shift
+    base = 0
+    for d, name in enumerate(demand.BACKENDS):
+        n = config.slots.get(name, 0) if name in backends else 0
+        clusters = -(-n // size)
+        flags = int(cl.DEV_ON) | (int(cl.DEV_SYNC) if name == "zram" else 0)
+        row = d * int(cl.DEV_WORDS)
+        dev[row : row + 6] = (base, n, base >> config.cluster_shift, clusters, 0, flags if n else 0)
+        if n:
+            dev[row + 8 : row + 10] = ((base >> config.cluster_shift) + 1, (base >> config.cluster_shift) + clusters)
+        base += -(-n // (1 << TREE_SHIFT)) << TREE_SHIFT
+    headers = aligned_zeros((base >> config.cluster_shift) * 8 + 8, np.uint32)
+    table = headers.reshape(-1, 8)
+    for d in range(len(demand.BACKENDS)):
+        _, n, first, clusters = (int(x) for x in dev[d * 16 : d * 16 + 4])
+        if n:
+            index = np.arange(first, first + clusters, dtype=np.uint32)
+            rows = table[first : first + clusters]
+            rows[:, 2] = 1
+            rows[:-1, 4] = index[1:] + 1
+            rows[1:, 6] = index[:-1] + 1
+    return dev, headers, base
+
+
+def worst_nodes(entries: int, span: int) -> int:
+    """Nodes that `entries` entries below index `span` need at most: every entry a path of its own, or the full tree."""
+    height, reach = 1, 64
+    while reach < span:
+        height, reach = height + 1, reach * 64
+    full = sum(-(-span // 64**level) for level in range(1, height + 1))
+    return int(min(entries * height, full) + height + 1)
+
+
+def swapfile_arrays(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, ...] = ("ssd", "hdd", "zram")) -> dict[str, NDArray[Any]]:
+    """Arrays of the swap devices with swap_map, cgroup array, zeromap, swap cache and zswap trees."""
+    dev, headers, slots = devices(config, backends)
+    trees = max(1, slots >> TREE_SHIFT)
+    per_tree = worst_nodes(1 << TREE_SHIFT, 1 << TREE_SHIFT)
+    zslots = config.slots.get(config.zdisk, 0) if config.slots.get("zswap") else 0
+    zmost = min(config.slots.get("zswap", 0), max(zslots, 1))
+    znodes = min(zmost, 1 << 62) and min(zmost * 5 + 8, (-(-zslots // (1 << TREE_SHIFT))) * (per_tree + 4))
+    heads = -(-slots // 4096) + 1
+    ctl[int(w.C_CHAIN)], ctl[int(w.C_ZENTRIES)] = heads, zmost
+    chain = aligned_zeros(heads + config.continuation_pages + 3, np.uint32)
+    return {
+        "dev": dev,
+        "cluster": headers,
+        "percpu": aligned_zeros(config.cpus * int(cl.CPU_WORDS), np.uint32),
+        "smap": aligned_zeros(slots + 8, np.uint8),
+        "cgroup": aligned_zeros(slots + 8, np.uint16),
+        "zeromap": aligned_zeros((slots >> 6) + 1, np.uint64),
+        "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
+        "space": xa.new_heads(trees),
+        "cpool": xa.new_pool(min(trees * per_tree, (config.pages + slots) * 3 + 8)),
+        "ztree": xa.new_heads(trees),
+        "zpool": xa.new_pool(znodes + 1),
+        "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
+        "cont": aligned_zeros((config.continuation_pages + 1) * int(swap_map.PAGE), np.uint8),
+        "chain": chain,
+    }

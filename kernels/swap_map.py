@@ -1,0 +1,136 @@
+"""swap_map: a byte a slot, with the count up to 62, the has-cache flag, and continuation pages past 62.
+
+mm/swapfile.c up to 6.18: 0..0x3e count, 0x40 SWAP_HAS_CACHE, 0x80 COUNT_CONTINUED. Past 62 the count is a number of mixed radix, as the
+comment of ``swap_count_continued`` has it ("how you add 1 to 999"): the map byte is the lowest digit (0..62), each
+continuation page holds one more digit (0..127) for 4,096 slots. Pages are chained per 4,096 slots and stay until swapoff.
+"""
+
+from __future__ import annotations
+
+from kernels.jit import called, inner, u
+from kernels.lock import L_CONT, lock, unlock
+from kernels.probe import A_CONT, R_CONT, R_MAP, allocated, chase, wrote
+from kernels.words import U0, U1, U2, U3
+from kernels.world import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED
+
+COUNT_MASK, CONTINUED, FLAGS = u(0x3F), u(0x80), u(0xC0)
+MAX_COUNT = u(0x3E)  # SWAP_MAP_MAX
+DIGIT_MAX = u(127)  # SWAP_CONT_MAX
+PAGE, PAGE_SHIFT = u(4096), u(12)
+
+
+@called
+def add_page(st, pr, g, last):  # type: ignore[no-untyped-def]
+    """Chain another continuation page for the slots of `g` behind page `last` (0 the first); its number, or 0 if none is to be had."""
+    n = st.ctl[S_CONT_USED] + U1
+    if n > st.ctl[C_CONT_LIMIT]:
+        return U0
+    st.ctl[S_CONT_USED] = n
+    st.ctl[S_CONT_PEAK] = max(st.ctl[S_CONT_PEAK], n)
+    if last == U0:
+        st.chain[g >> PAGE_SHIFT] = n
+    else:
+        st.chain[st.ctl[C_CHAIN] + last] = n
+    allocated(pr, A_CONT)
+    return n
+
+
+@inner
+def next_page(st, page):  # type: ignore[no-untyped-def]
+    """The page that follows continuation page `page` (links are kept behind the heads, from the index in the last word on)."""
+    return u(st.chain[st.ctl[C_CHAIN] + page])
+
+
+@called
+def carry(st, pr, g):  # type: ignore[no-untyped-def]
+    """Add 63 to the count of slot `g` in its continuation digits; False if a page was needed and none could be had."""
+    last, page = U0, u(st.chain[g >> PAGE_SHIFT])
+    at = g & (PAGE - U1)
+    while True:
+        if page == U0:
+            page = add_page(st, pr, g, last)
+            if page == U0:
+                return False
+        chase(pr, R_CONT, (page * PAGE + at) >> U3)
+        digit = u(st.cont[page * PAGE + at])
+        if digit < DIGIT_MAX:
+            break
+        last, page = page, next_page(st, page)
+    st.cont[page * PAGE + at] = digit + U1
+    wrote(pr, R_CONT, (page * PAGE + at) >> U3)
+    lower = u(st.chain[g >> PAGE_SHIFT])
+    while lower != page:
+        st.cont[lower * PAGE + at] = 0
+        lower = next_page(st, lower)
+    return True
+
+
+@called
+def borrow(st, pr, g):  # type: ignore[no-untyped-def]
+    """Take 63 from the continuation digits of slot `g`; returns True if any digit is left."""
+    page, at = u(st.chain[g >> PAGE_SHIFT]), g & (PAGE - U1)
+    first = page
+    while st.cont[page * PAGE + at] == 0:
+        chase(pr, R_CONT, (page * PAGE + at) >> U3)
+        page = next_page(st, page)
+    st.cont[page * PAGE + at] -= 1
+    wrote(pr, R_CONT, (page * PAGE + at) >> U3)
+    left = st.cont[page * PAGE + at] != 0
+    lower = first
+    while lower != page:
+        st.cont[lower * PAGE + at] = DIGIT_MAX
+        left = True
+        lower = next_page(st, lower)
+    page = next_page(st, page)
+    while page != U0:
+        left = left or st.cont[page * PAGE + at] != 0
+        page = next_page(st, page)
+    return left
+
+
+@inner
+def count_up(st, pr, g):  # type: ignore[no-untyped-def]
+    """``__swap_duplicate``: one more PTE holds slot `g`; False if a continuation page could not be had. Cluster lock held."""
+    byte = u(st.smap[g])
+    wrote(pr, R_MAP, g >> U3)
+    if byte & COUNT_MASK < MAX_COUNT:
+        st.smap[g] = byte + U1
+        return True
+    lock(pr, st.ctl, S_CONT_LOCK, L_CONT)
+    ok = carry(st, pr, g)
+    unlock(pr, st.ctl, S_CONT_LOCK, L_CONT)
+    if ok:
+        st.smap[g] = byte & ~COUNT_MASK | CONTINUED
+    return ok
+
+
+@inner
+def count_down(st, pr, g):  # type: ignore[no-untyped-def]
+    """``__swap_entry_free``: one PTE less holds slot `g`; returns True if none is left. Cluster lock held."""
+    byte = u(st.smap[g])
+    wrote(pr, R_MAP, g >> U3)
+    if byte & COUNT_MASK != U0:
+        st.smap[g] = byte - U1
+        return (byte - U1) & ~u(0x40) == U0
+    lock(pr, st.ctl, S_CONT_LOCK, L_CONT)
+    left = borrow(st, pr, g)
+    unlock(pr, st.ctl, S_CONT_LOCK, L_CONT)
+    st.smap[g] = byte & u(0x40) | MAX_COUNT | (CONTINUED if left else U0)
+    return False
+
+
+@called
+def count_of(st, g):  # type: ignore[no-untyped-def]
+    """The whole count of slot `g`."""
+    byte = u(st.smap[g])
+    count = byte & COUNT_MASK
+    if byte & CONTINUED != U0:
+        page, weight = u(st.chain[g >> PAGE_SHIFT]), u(63)
+        while page != U0:
+            count += u(st.cont[page * PAGE + (g & (PAGE - U1))]) * weight
+            weight *= u(128)
+            page = next_page(st, page)
+    return count
+
+
+_ = (U2,)

@@ -1,0 +1,334 @@
+"""Text parsers, page hash, mapping filter and LRU filter against plain-Python twins."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dse.errors import BadInput
+from dse.workloads import imports, lackey
+from dse.workloads.builder import Builder, runs_of
+from dse.workloads.trace import Trace
+from kernels import demand
+
+pytestmark = pytest.mark.interpreted
+WRITE = 1 << 31
+
+
+@pytest.fixture(autouse=True)
+def _wrap_around():
+    with np.errstate(over="ignore"):
+        yield
+
+
+def plain(trace: Trace) -> list[tuple[int, bool]]:
+    return [(int(a) & (WRITE - 1), bool(int(a) >> 31)) for a in trace.accesses]
+
+
+def events(trace: Trace) -> list[tuple[int, str, int, int, int]]:
+    rows = demand.records(trace.events)
+    return [
+        (int(p), demand.KINDS[r["kind"]], int(r["page"]), int(r["count"]), int(r["arg"]))
+        for p, r in zip(trace.positions, rows, strict=True)
+    ]
+
+
+class Twin:
+    """What the builder does, in dictionaries; pages keep their address as their name."""
+
+    def __init__(self, k: int = 0) -> None:
+        self.k = k
+        self.out: list[list] = []
+        self.live: set[int] = set()
+        self.seen: set[int] = set()
+        self.shared: set[int] = set()
+        self.lru: OrderedDict[int, bool] = OrderedDict()
+        self.open = False
+        self.gone: list[tuple[int, int]] = []
+
+    def access(self, page: int, write: bool) -> None:
+        if page in self.shared or (page not in self.live and not write):
+            return
+        self.live.add(page)
+        self.seen.add(page)
+        if self.open and self.out and self.out[-1][0] == page:
+            self.out[-1][1] |= write
+        else:
+            self.out.append([page, write])
+        self.open = True
+
+    def op(self, kind: str, page: int, count: int) -> None:
+        self.open = False
+        for p in range(page, page + count):
+            if p in self.live:
+                self.live.discard(p)
+                self.gone.append((len(self.out), p))
+            if kind != "drop":
+                self.shared.discard(p)
+            if kind == "shared":
+                self.shared.add(p)
+
+
+def filtered(steps: list[tuple], k: int) -> list[tuple[int, bool]]:
+    lru: OrderedDict[int, bool] = OrderedDict()
+    out = []
+    for page, write in steps:
+        if write is None:
+            lru.pop(page, None)
+            continue
+        have = lru.pop(page, None)
+        if have is None and len(lru) == k:
+            lru.popitem(last=False)
+        if have is None or write > have:
+            out.append((page, write))
+        lru[page] = bool(have) or write
+    return out
+
+
+ACCESS = st.tuples(st.sampled_from("ILSM"), st.integers(0, 1 << 47), st.sampled_from([1, 4, 8, 16, 32, 512]))
+NEAR = st.tuples(st.sampled_from("ILSM"), st.integers(0x7000, 0xB100), st.sampled_from([1, 8, 16]))
+
+
+def line_of(kind: str, address: int, size: int) -> str:
+    return f"{'I ' if kind == 'I' else ' ' + kind} {address:08x},{size}\n"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(ACCESS | NEAR, max_size=60))
+def test_lackey_equals_its_twin(accesses):
+    twin = Twin()
+    for kind, address, size in accesses:
+        for page in range(address >> 12, ((address + size - 1) >> 12) + 1):
+            twin.access(page, kind in "SM")
+    text = "==7== Lackey\n" + "".join(line_of(*a) for a in accesses)
+    trace = lackey.read(io.BytesIO(text.encode()), "x")
+    rank = {page: i for i, page in enumerate(sorted(twin.seen))}
+    assert plain(trace) == [(rank[p], w) for p, w in twin.out]
+    assert trace.pages == len(rank)
+    assert trace.meta["mappings"] == "unknown"
+
+
+def test_lackey_over_chunk_borders(monkeypatch):
+    text = "".join(line_of("LSMI"[i % 4], 0x40000 + 977 * (i * i % 331), 1 + i % 9) for i in range(400)).encode()
+    whole = lackey.read(io.BytesIO(text), "x")
+    monkeypatch.setattr(lackey, "CHUNK", 64)
+    assert lackey.read(io.BytesIO(text), "x").digest == whole.digest
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [" L 04025310;8", " L xyz,8", " L 04025310,", " L ,8", " L 04025310,0", " L 04025310,8 ", " X 04025310,8", "garbage",
+     "I 04025310,8", " S 04025310,99999999", " L 11112222333344445,8", " S 0402531o,8", " S 0402`310,8", " S ,"],
+)  # fmt: skip
+def test_malformed_lackey_names_the_line(bad):
+    text = line_of("L", 0x1000, 8) * 2 + bad + "\n" + line_of("L", 0x1000, 8)
+    with pytest.raises(BadInput, match=r"^x:3: not a line of lackey"):
+        lackey.read(io.BytesIO(text.encode()), "x")
+
+
+def test_lackey_cut_within_a_line():
+    with pytest.raises(BadInput, match=r"^x:2: the file ends within a line"):
+        lackey.read(io.BytesIO((line_of("S", 0x1000, 8) + " L 0402").encode()), "x")
+
+
+def test_lackey_upper_case_and_short_addresses():
+    trace = lackey.read(io.BytesIO(b" S 1ABC,8\n L 1fff000748,4\n M 1FFF000748,4\n"), "x")
+    assert plain(trace) == [(0, True), (1, True)]
+
+
+CALLS = b"""\
+SYSCALL[7,1](9) sys_mmap ( 0x0, 65536, 3, 34, 4294967295, 0 ) --> [pre-success] Success(0x10000)
+ S 00010000,8
+ S 00011000,8
+ S 00018000,8
+SYSCALL[7,1](9) sys_mmap ( 0x0, 8192, 3, 33, 4294967295, 0 ) --> [pre-success] Success(0x40000)
+ S 00040000,8
+SYSCALL[7,1](28) sys_madvise ( 0x10000, 4096, 4 ) --> [async] ...
+SYSCALL[7,1](28) ... [async] --> Success(0x0)
+ L 00010000,8
+ S 00010000,8
+SYSCALL[7,1](25) sys_mremap ( 0x18000, 4096, 8192, 0x1 ) --> [pre-success] Success(0x80000)
+ L 00080000,8
+SYSCALL[7,1](56) sys_clone ( 1200011, 0x0, 0x0, 0x4a27a10, 0x0 )   clone(fork): process 7 created child 9
+ --> [pre-success] Success(0x9)
+ S 00011000,8
+SYSCALL[7,1](61) sys_wait4 ( 9, 0x0, 0, 0x0 ) --> [async] ...
+SYSCALL[7,1](61) ... [async] --> Success(0x9)
+SYSCALL[7,1](56) sys_clone ( 4111, 0x4844ff0, 0x0, 0x0, 0x0 )   clone(fork): process 7 created child 10
+ --> [pre-success] Success(0xa)
+SYSCALL[7,1](11) sys_munmap ( 0x10000, 8192 )[sync] --> Success(0x0)
+SYSCALL[7,1](12) sys_brk ( 0x0 ) --> [pre-success] Success(0x4000)
+SYSCALL[7,1](12) sys_brk ( 0x6000 ) --> [pre-success] Success(0x6000)
+ S 00004000,8
+ S 00005000,8
+SYSCALL[7,1](12) sys_brk ( 0x5000 ) --> [pre-success] Success(0x5000)
+SYSCALL[7,1](11) sys_munmap ( 0x99, 8192 )[sync] --> Failure(0x16)
+"""
+
+
+def test_mapping_calls():
+    trace = lackey.read(io.BytesIO(CALLS), "x")
+    # pages by address: 4 -> 0, 5 -> 1, 0x10 -> 2, 0x11 -> 3, 0x18 -> 4 (also where it was moved to)
+    assert plain(trace) == [(2, True), (3, True), (4, True), (2, True), (4, False), (3, True), (0, True), (1, True)]
+    assert events(trace) == [
+        (3, "unmap", 2, 1, 0),
+        (5, "fork", 0, 5, 1),
+        (6, "unmap", 8, 5, 0),
+        (6, "unmap", 2, 2, 0),
+        (8, "unmap", 1, 1, 0),
+    ]
+    assert (trace.spaces, trace.space_shift, trace.meta["mappings"]) == (2, 3, "recorded")
+
+
+RUN = st.tuples(st.just("run"), st.integers(0, 30), st.booleans())
+OP = st.tuples(st.sampled_from(["unmap", "drop", "map", "shared"]), st.integers(0, 30), st.integers(1, 8))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(RUN | RUN | RUN | OP, max_size=80), st.sampled_from([0, 1, 3]))
+def test_builder_equals_its_twin(steps, k):
+    twin, builder = Twin(), Builder(k)
+    runs, ops = [], []
+    for kind, a, b in steps:
+        if kind == "run":
+            twin.access(a, b)
+            runs.append(a << 1 | b)
+        else:
+            twin.op(kind, a, b)
+            ops.append((len(runs), (kind, a, b, 0, 0)))
+    builder.feed(np.array(runs, np.uint64), len(runs), [op for op in ops if op[0] < len(runs)])
+    for _, op in (op for op in ops if op[0] == len(runs)):
+        builder.apply(op)
+    trace = builder.finish({})
+    rank = {page: i for i, page in enumerate(sorted(twin.seen))}
+    merged = [(at, rank[p], None) for at, p in twin.gone]
+    expected: list[tuple] = []
+    for i in range(len(twin.out) + 1):
+        expected += [(p, None) for at, p, _ in merged if at == i]
+        expected += [(rank[twin.out[i][0]], twin.out[i][1])] if i < len(twin.out) else []
+    accesses = [(p, w) for p, w in expected if w is not None]
+    assert plain(trace) == (filtered(expected, k) if k else accesses)
+    if not k:
+        zapped = [(at, p) for at, kind, first, n, _ in events(trace) for p in range(first, first + n)]
+        assert sorted(zapped) == sorted((at, p) for at, p, _ in merged)
+
+
+def test_builder_grows():
+    builder = Builder()
+    runs = np.arange(20_000, dtype=np.uint64) << np.uint64(1) | np.uint64(1)
+    builder.feed(runs[:6000], 6000, [])
+    builder.feed(runs, len(runs), [(3, ("unmap", 0, 1 << 40, 0, 0))])
+    trace = builder.finish({})
+    assert trace.pages == 20_000
+    assert events(trace) == [(6003, "unmap", 0, 6000, 0)]
+
+
+def test_children_gone_before_their_fork_is_read():
+    builder = Builder()
+    builder.feed(np.array([3], np.uint64), 1, [])
+    for op in (("gone", 5), ("fork", 5), ("fork", 6), ("fork", 7), ("gone", 6), ("gone", 6), ("fork", 8), ("gone", 99)):
+        builder.apply((*op, 0, 0, 0))
+    trace = builder.finish({})
+    assert [(kind, page, arg) for _, kind, page, _, arg in events(trace)] == [
+        ("fork", 0, 1), ("fork", 0, 2), ("unmap", 1, 0), ("fork", 0, 1),
+    ]  # fmt: skip
+
+
+def test_runs_of():
+    assert runs_of(np.array([], np.uint32)) == []
+    assert runs_of(np.array([0, 1, 9, 3, 2], np.uint32)) == [(0, 4), (9, 1)]
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(st.tuples(st.integers(0, 1 << 62), st.integers(0, 1)), max_size=40), head=st.booleans())
+def test_csv_equals_its_twin(rows, head, tmp_path_factory):
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    path.write_text(("page,write\n" if head else "") + "".join(f"{p},{w}\n" for p, w in rows))
+    rank = {page: i for i, page in enumerate(sorted({p for p, _ in rows}))}
+    assert plain(imports.load(path, "csv")) == [(rank[p], bool(w)) for p, w in rows]
+
+
+@pytest.mark.parametrize("bad", ["1;0", "1,2", "-1,0", "x,1", "1,", ",1", "1,0,", "99999999999999999999999999,1", ""])
+def test_malformed_csv_names_the_line(tmp_path: Path, bad):
+    path = tmp_path / "a.csv"
+    path.write_text(f"page,write\r\n1,0\r\n{bad}\n2,1\n")
+    with pytest.raises(BadInput, match=r"a\.csv:3: not PAGE,WRITE"):
+        imports.load(path, "csv")
+
+
+def record(obj: int, size: int = 1, after: int = -1) -> bytes:
+    return struct.pack("<IQIq", 0, obj, size, after)
+
+
+@settings(max_examples=30, deadline=None)
+@given(objects=st.lists(st.integers(0, (1 << 64) - 1) | st.integers(0, 9), max_size=60))
+def test_oracle_general_equals_its_twin(objects, tmp_path_factory):
+    path = tmp_path_factory.mktemp("oracle") / "a.bin"
+    path.write_bytes(b"".join(record(o, size=o % 3) for o in objects))
+    kept = [o for o in objects if o % 3]
+    first = {o: i for i, o in enumerate(dict.fromkeys(kept))}
+    trace = imports.load(path, "oracleGeneral")
+    assert plain(trace) == [(first[o], False) for o in kept]
+    assert trace.pages == len(first)
+
+
+def test_malformed_oracle_general_names_the_byte(tmp_path: Path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(record(1) + record(2)[:10])
+    with pytest.raises(BadInput, match=r"byte 24: 10 bytes left"):
+        imports.load(path, "oracleGeneral")
+    path.write_bytes(record(1) + record(2, after=1))
+    with pytest.raises(BadInput, match=r"byte 40: the next request does not lie behind record 1"):
+        imports.load(path, "oracleGeneral")
+
+
+def test_oracle_table_grows(tmp_path: Path, monkeypatch):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"".join(record(o * 77) for o in range(300)))
+    monkeypatch.setattr(imports, "TABLE_BITS", 4)
+    assert imports.load(path, "oracleGeneral").pages == 300
+
+
+PERF = """\
+# header
+    true  3785 [001]  2465.534437: exceptions:page_fault_user: address=0x7fc2f1b96b70 ip=0x7fc2f1b96b70 error_code=0x14
+ 3785  2465.534440: exceptions:page_fault_user: address=0x5000 ip=0x7fc2f1b977ad error_code=0x6
+ 3786  2465.534441: exceptions:page_fault_user: address=0x9000 ip=0x7fc2f1b977ad error_code=0x6
+ 3785  2465.534442: exceptions:page_fault_user: address=0x6000 ip=0x7fc2f1b977ad error_code=0x4
+ 3785  2465.534443: exceptions:page_fault_user: address=0x4000 ip=0x7fc2f1b977ad error_code=0x7
+ a b/3785 [001]  2465.534437: exceptions:page_fault_user: address=0x5000 ip=0x7fc2f1b96b70 error_code=0x4
+"""
+
+
+def test_perf_faults(tmp_path: Path):
+    path = tmp_path / "faults.txt"
+    path.write_text(PERF.replace("a b/3785", "a b 3785/3785"))
+    trace = imports.load(path, "perf")
+    assert (trace.spaces, trace.space_shift, trace.pages) == (2, 1, 3)
+    assert plain(trace) == [(1, True), (2, True), (0, True), (1, False)]
+    path.write_text(" 3818  2466.903432: page-faults:     55cea453d1e0 ffffffff821e8fc0\n 7 1.0: page-faults: 1000\n")
+    assert imports.load(path, "perf").meta["writes_known"] is False
+
+
+def test_malformed_perf_names_the_line(tmp_path: Path):
+    path = tmp_path / "faults.txt"
+    path.write_text(PERF.split("a b", maxsplit=1)[0] + "true 1 [0] 2.0: 1 page-faults:  ffffffff821e8fc0 rep_stos+0x40 ([kernel])\n")
+    with pytest.raises(BadInput, match=r"faults\.txt:7: not a page fault with its address"):
+        imports.load(path, "perf")
+
+
+def test_import_refuses(tmp_path: Path):
+    with pytest.raises(BadInput, match="no such file"):
+        imports.load(tmp_path / "none", "csv")
+    (tmp_path / "a").write_text("1,0\n")
+    with pytest.raises(BadInput, match="unknown trace format 'cvs'"):
+        imports.load(tmp_path / "a", "cvs")
+    with pytest.raises(BadInput, match="LRU filter is for lackey"):
+        imports.load(tmp_path / "a", "csv", filter_pages=64)

@@ -1,0 +1,210 @@
+"""The trace file, the shipped traces, the recorders and ``dse trace``."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dse import workloads
+from dse.errors import BadInput
+from dse.workloads import record, trace
+from dse.workloads.record import read_plugin
+from kernels import demand
+
+
+def example() -> trace.Trace:
+    accesses = np.array([1, 0, 2 | 1 << 31, 1], np.uint32)
+    events = np.array([demand.pack(demand.UNMAP, 1, count=2)], np.uint64)
+    return trace.build(accesses, {"recorder": "test"}, pages=3, events=events, positions=np.array([4], np.int64))
+
+
+def test_round_trip(tmp_path: Path):
+    first = example()
+    path = trace.save(first, tmp_path / "a")
+    assert path.name == "a.npz"
+    again = trace.load(path)
+    assert again.meta == first.meta
+    assert again.digest == first.digest == trace.digest_of(again)
+    assert np.array_equal(again.accesses, first.accesses)
+    assert np.array_equal(again.events, first.events)
+    assert (again.pages, again.writes, again.space_shift) == (3, 1, 2)
+    assert path.read_bytes() == trace.save(again, tmp_path / "b").read_bytes()
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_every_truncation_is_refused(tmp_path: Path):
+    data = trace.save(example(), tmp_path / "a").read_bytes()
+    cut = tmp_path / "cut.npz"
+    for end in range(0, len(data), 7):
+        cut.write_bytes(data[:end])
+        with pytest.raises(BadInput, match=r"cut\.npz: ") as caught:
+            trace.load(cut)
+        assert "\n" not in str(caught.value)
+
+
+def test_damage_is_refused(tmp_path: Path):
+    path = trace.save(example(), tmp_path / "a")
+    data = bytearray(path.read_bytes())
+    refused = 0
+    for at in range(0, len(data), 11):
+        broken = data.copy()
+        broken[at] ^= 0x20
+        path.write_bytes(broken)
+        try:
+            assert trace.load(path).digest == example().digest
+        except BadInput:
+            refused += 1
+    assert refused > 10
+
+
+def test_foreign_files_are_refused(tmp_path: Path):
+    path = tmp_path / "x.npz"
+    np.savez(path, a=np.zeros(3))
+    with pytest.raises(BadInput, match="not a swapdse trace, or damaged: "):
+        trace.load(path)
+    path.write_text("hello")
+    with pytest.raises(BadInput, match=r"x\.npz"):
+        trace.load(path)
+    path.write_bytes(example().accesses.tobytes())
+    with pytest.raises(BadInput, match=r"x\.npz"):
+        trace.load(path)
+    for change in ({"version": 2}, {"space_shift": 1}, {"spaces": 0}, {"digest": "00"}):
+        good = example()
+        bad = trace.Trace(good.accesses, 2, 1, good.events, good.positions, good.meta | change)
+        with pytest.raises(BadInput, match="not a swapdse trace"):
+            trace.load(trace.save(bad, path))
+    with pytest.raises(BadInput, match="no such trace file, nor a shipped trace"):
+        trace.load("nothing")
+    with pytest.raises(BadInput, match="cannot be written"):
+        trace.save(example(), tmp_path / "no" / "folder")
+
+
+def test_shipped_traces():
+    assert len(workloads.shipped()) >= 3
+    files = [trace.find(name) for name in workloads.shipped()]
+    assert sum(f.stat().st_size for f in files) <= 5_000_000
+    for name in workloads.shipped():
+        got = workloads.load(name)
+        assert got.meta["filter_pages"] == 0
+        assert got.meta["collapse"] == "page runs"
+        assert got.meta["mappings"] == "recorded"
+        assert got.meta["command"] in got.meta["made"]
+        assert got.pages >= 1000
+        assert int((got.accesses & trace.PAGE).max()) + 1 == got.pages
+        assert np.count_nonzero(np.diff(got.accesses & trace.PAGE) == 0) <= len(got.events)
+        first = np.unique(got.accesses & trace.PAGE, return_index=True)[1]
+        assert (got.accesses[first] & trace.WRITE).all()  # swappable from its first write on
+
+
+def words(*items: int) -> bytes:
+    return struct.pack(f"<{len(items)}Q", *items)
+
+
+class Slow(io.BytesIO):
+    """A pipe that gives a few bytes at a time."""
+
+    def readinto(self, buffer) -> int:
+        return super().readinto(memoryview(buffer)[:13])
+
+
+@pytest.mark.parametrize("stream", [io.BytesIO, Slow])
+def test_plugin_words(stream):
+    more = 15 << 60
+    data = words(
+        1 << 60 | 16, more | 4, 16 << 1 | 1, 17 << 1 | 1, 6 << 60 | 16, more | 1, more | 64, more | 2, 64 << 1,
+        7 << 60 | 99, 8 << 60 | 99, 5 << 60 | 7, 3 << 60 | 17, more | 1,
+    )  # fmt: skip
+    got = read_plugin(stream(data), 0, {"recorder": "qemu"})
+    assert got.accesses.tolist() == [0 | 1 << 31, 1 | 1 << 31, 0]
+    kinds = [demand.KINDS[r["kind"]] for r in demand.records(got.events)]
+    assert kinds == ["fork", "unmap", "unmap"]
+    with pytest.raises(BadInput, match="unknown word"):
+        read_plugin(io.BytesIO(words(12 << 60)), 0, {})
+
+
+def test_recorders_say_what_is_missing(monkeypatch):
+    real = shutil.which
+    monkeypatch.setattr(record.shutil, "which", lambda name: real(name) if name == sys.executable else None)
+    monkeypatch.setattr(record.platform, "machine", lambda: "x86_64")
+    for name, tool in (("lackey", "valgrind"), ("qemu", "qemu-x86_64"), ("fault", "perf")):
+        with pytest.raises(BadInput, match=f"recorder not available: {tool} is not installed"):
+            record.record([sys.executable], name)
+    with pytest.raises(BadInput, match="no such program"):
+        record.record(["no-such-program"])
+    with pytest.raises(BadInput, match="no command"):
+        record.record([])
+    with pytest.raises(BadInput, match="unknown recorder"):
+        record.record(["true"], "tape")
+
+
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+def test_lackey_records():
+    got = record.record(["true"], "lackey")
+    assert got.meta["mappings"] == "recorded"
+    assert got.meta["exit_status"] == 0
+    assert got.pages > 10
+    assert len(record.record(["true"], "lackey", filter_pages=8).accesses) < len(got.accesses)
+
+
+@pytest.mark.skipif(not shutil.which("qemu-x86_64") or not shutil.which("gcc"), reason="qemu-user or gcc is not installed")
+def test_qemu_records():
+    got = record.record(["true"], "qemu")
+    assert got.meta["mappings"] == "recorded"
+    assert got.pages > 10
+
+
+@pytest.fixture
+def dse(capsys, monkeypatch):
+    """Run ``dse``: exit status, stdout, stderr."""
+    from dse.cli import main
+    from dse.commands import VERBS
+
+    monkeypatch.setitem(VERBS, "trace", ("dse.commands.trace", "traces"))
+
+    def call(*argv: str) -> tuple[int, str, str]:
+        status = main(list(argv))
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+def test_command_info(dse):
+    status, out, _ = dse("trace", "info", "sort", "--format", "json")
+    row = json.loads(out)
+    assert status == 0
+    assert row["command"].startswith("sort ")
+    assert {"events", "pages", "writes", "spaces", "filter_pages", "recorder", "mappings", "made", "digest"} <= set(row)
+    status, out, _ = dse("trace", "info")
+    assert status == 0
+    assert all(name in out for name in workloads.shipped())
+    status, out, _ = dse("trace", "info", "sort")
+    assert status == 0
+    assert "filter_pages" in out
+
+
+def test_command_import(dse, tmp_path: Path):
+    source = tmp_path / "a.csv"
+    source.write_text("page,write\n5,1\n7,0\n")
+    target = tmp_path / "b.npz"
+    status, out, err = dse("trace", "import", str(source), "--format", "csv", "-o", str(target))
+    assert status == 0
+    assert "pages" in out
+    assert "wrote" in err
+    assert trace.load(target).pages == 2
+    source.write_text("page,write\n5;1\n")
+    status, out, err = dse("trace", "import", str(source), "--format", "csv", "-o", str(target))
+    assert (status, out) == (2, "")
+    assert "a.csv:2: not PAGE,WRITE" in err
+    assert len(err.splitlines()) == 1
+    assert trace.load(target).pages == 2
+    status, _, err = dse("trace", "record", "--", "no-such-program")
+    assert status == 2
+    assert len(err.splitlines()) == 1
