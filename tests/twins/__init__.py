@@ -1,0 +1,15 @@
+"""Plain-Python twins of the designs, for tests: the same demands, the same replies, written to be read."""
+
+from __future__ import annotations
+
+from kernels.state import Config
+from tests.twins.direct import Direct
+from tests.twins.life import Life
+
+TWINS: dict[str, type[Life]] = {"direct": Direct}
+
+
+def twin(name: str, config: Config) -> Life | None:
+    """The twin of design `name`, None if nobody has written one."""
+    cls = TWINS.get(name)
+    return None if cls is None else cls(config)
