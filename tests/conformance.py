@@ -78,7 +78,7 @@ class Run:
             if demands:
                 self.both(streams.block(*demands))
         wrong = invariants.check_empty(self.st)
-        off = [demand.pack(demand.SWAPOFF, 0, backend=b, payload=demand.MEMORY) for b in range(1, 4)]
+        off = [demand.pack(demand.SWAPOFF, 0, backend=b, payload=demand.MEMORY) for b in range(4)]
         self.both(streams.block(*off))
         if ctl(self.st, w.S_CONT_USED):
             wrong.append(f"{ctl(self.st, w.S_CONT_USED)} continuation pages left after swapoff")
@@ -147,6 +147,11 @@ def observed(run: Run) -> dict[str, Any]:
     if hasattr(st, "smap"):
         out["continuation"] = ctl(st, w.S_CONT_USED)
         out["slots"] = slots(st)
+    if hasattr(st, "idhead"):
+        found = reading.ids(st).items()
+        out["ids"] = {i: ((e >> 58) - 1, e & (1 << 58) - 1) for i, e in found.items()}
+        out["freed ids"], out["collisions"] = ctl(st, w.S_ID_FREED), ctl(st, w.S_ID_COLLISIONS)
+        out["ids that never moved"], out["hand-over retries"] = ctl(st, w.S_ID_NEVER_MOVED), ctl(st, w.S_HANDOVER_RETRIES)
     if hasattr(st, "ze"):
         out["zswap"], out["zswap bytes"] = ctl(st, w.S_ZE_LIVE), ctl(st, w.S_ZOBJ_BYTES)
     return out

@@ -128,12 +128,22 @@ def holders(design: str, st: Any) -> tuple[Ints, NDArray[np.uint64], Findings]:
     pages = np.flatnonzero((st.pte != 0) & (st.pte & np.uint64(1) == 0))
     values = st.pte[pages] >> np.uint64(1)
     if hasattr(st, "idhead"):
-        ids = reading.tree(st.idhead, 0, st.idpool)
-        at = np.searchsorted(ids.index, values)
-        at[at == len(ids.index)] = 0
-        known = len(ids.index) > 0 and ids.index[at] == values
-        found.none("PTEs that hold a freed ID", pages[~np.broadcast_to(known, pages.shape)])
-        values = ids.entry[at] if len(ids.index) else np.zeros(len(values), np.uint64)
+        ids = reading.ids(st)
+        found += ids.wrong
+        found.equal("nodes of the ID tree", ids.nodes, reading.kernel_nodes(ids.index))
+        check_pool(found, "ID", st.idpool, ids.nodes)
+        found.equal("IDs in use", len(ids.index), ctl(st, w.S_ID_LIVE))
+        found.equal("entries that two IDs mean", len(np.unique(ids.entry)), len(ids.entry))
+        at = np.minimum(np.searchsorted(ids.index, values), max(0, len(ids.index) - 1))
+        known = ids.index[at] == values if len(ids.index) else np.zeros(len(values), bool)
+        found.none("PTEs that hold a freed ID", pages[~known])
+        pages, values = pages[known], ids.entry[at][known] if len(ids.index) else values[:0]
+        where = reading.slot_index(st, ids.entry)
+        idle = reading.counts(st, where) == 0
+        if ctl(st, w.C_ID_LIFE):
+            idle &= st.smap[where] & reading.HAS_CACHE == 0
+        found.none("IDs that nothing refers to", ids.index[idle])
+        check_marks(found, st)
     return pages, values, found
 
 
@@ -144,6 +154,8 @@ def check_swapfile(found: Findings, design: str, st: Any, folios: reading.Folios
     slots = len(st.smap)
     held = np.bincount(reading.slot_index(st, entries), minlength=slots) if len(entries) else np.zeros(slots, np.int64)
     every = np.flatnonzero((st.smap != 0) | (held != 0))
+    second = second_slots(st)
+    every = np.setdiff1d(every, [b for _, b, step in second if step < 4])
     found.equal("counts of slots", reading.counts(st, every), held[every])
     base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
 
@@ -171,6 +183,33 @@ def check_swapfile(found: Findings, design: str, st: Any, folios: reading.Folios
         check_content(found, st, pages, reading.slot_index(st, entries), cache, zentry)
 
 
+def second_slots(st: Any) -> list[tuple[int, int, int]]:
+    """Moves of an ID design that have a slot on the target: folio, slot, step."""
+    if not hasattr(st, "idhead"):
+        return []
+    moves = [r for cls, _, r in reading.phases(st) if cls == 3 and r[6]]
+    return [(int(r[1]), int(reading.slot_index(st, r[6:7])[0]), int(r[5])) for r in moves]
+
+
+def check_marks(found: Findings, st: Any) -> None:
+    """The free mark of an allocating tree: set for a slot with room below (mark 0 of node words 69 ..)."""
+    top = int(st.idhead[1])
+    if top & 3 != 2:
+        return
+    nodes = np.array([top >> 2])
+    while True:
+        slots = st.idpool[nodes[:, None] + 5 + reading.LANES]
+        marks = reading.bits(st.idpool[nodes + 69], 64 * len(nodes)).reshape(-1, 64)
+        if int(st.idpool[nodes[0]] & np.uint64(255)) == 0:
+            found.none("leaf slots whose free mark is wrong", np.flatnonzero(marks != (slots == 0)))
+            return
+        below = (slots[slots != 0] >> np.uint64(2)).astype(np.int64)
+        want = slots == 0
+        want[slots != 0] = st.idpool[below + 69] != 0
+        found.none("slots whose free mark is wrong", np.flatnonzero(marks != want))
+        nodes = below
+
+
 def check_pool(found: Findings, what: str, pool: NDArray[np.uint64], reached: int) -> None:
     """Nodes in use are those that trees reach; the rest is on the free list."""
     found.equal(f"{what} nodes in use", int(pool[2]), reached)
@@ -188,6 +227,10 @@ def check_cache(found: Findings, st: Any, folios: reading.Folios, cache: Ints) -
     cached = folios.flags[there] & CACHED != 0
     by_slot[where[cached]] = folios.number[there][cached]
     busy[where] = True
+    for _, _, record in ((0, 0, r) for cls, _, r in reading.phases(st) if cls == 3 and hasattr(st, "idhead") and r[6] and r[5] < 5):
+        for entry in (record[3:4], record[6:7]):  # until the move leaves A the folio is in both caches
+            at = reading.slot_index(st, entry)[0]
+            by_slot[at], busy[at] = record[1], True
     found.equal("folios in the swap cache", np.maximum(cache, 0), by_slot)
     found.equal("has-cache flags", st.smap & reading.HAS_CACHE != 0, busy)
     shadows = (cache == -1) & busy & (by_slot != 0)

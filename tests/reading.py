@@ -109,6 +109,8 @@ def slot_index(st: Any, entries: NDArray[np.uint64]) -> Ints:
 def counts(st: Any, slots: Ints) -> Ints:
     """Whole counts of `slots`, continuation digits included."""
     total = (st.smap[slots] & COUNT).astype(np.int64)
+    wide = slots < ctl(st, w.C_ZSLOTS)
+    total[wide] = st.zcount[slots[wide]]
     for i in np.flatnonzero(st.smap[slots] & CONTINUED):
         g = int(slots[i])
         page, weight = int(st.chain[g >> 12]), 63
@@ -116,6 +118,13 @@ def counts(st: Any, slots: Ints) -> Ints:
             total[i] += int(st.cont[page * 4096 + (g & 4095)]) * weight
             page, weight = int(st.chain[ctl(st, w.C_CHAIN) + page]), weight * 128
     return total
+
+
+def ids(st: Any) -> Tree:
+    """The ID map; entries without the note that they have moved."""
+    found = tree(st.idhead, 0, st.idpool)
+    found.entry = (found.entry >> np.uint64(1)) & np.uint64(~(1 << 57) & (1 << 64) - 1)
+    return found
 
 
 def bits(words: NDArray[np.uint64], n: int) -> NDArray[np.bool_]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from kernels.state import Config
 from tests.twins.direct import Direct
 from tests.twins.life import Life
+from tests.twins.swap_id import SwapId
 
-TWINS: dict[str, type[Life]] = {"direct": Direct}
+TWINS: dict[str, type[Life]] = {"direct": Direct, "swap_id": SwapId, "swap_id_off": Direct}
 
 
 def twin(name: str, config: Config) -> Life | None:

@@ -47,6 +47,8 @@ class Phase:
     source: int = 0
     target: int = 0
     step: int = 0
+    new: Any = None
+    borrowed: bool = False
     aux: Any = None
 
 
@@ -176,18 +178,24 @@ class Continuation:
 
     def raised(self, device: int, offset: int, count: int) -> bool:
         """May `count` become one more? Allocates the page of a new digit."""
-        if count % 63 != 62:
-            return True
-        high, digits = count // 63 + 1, 0
+        return count % 63 != 62 or self.prepare(device, offset, count + 1)
+
+    def prepare(self, device: int, offset: int, count: int) -> bool:
+        """Chain all pages that `count` needs."""
+        high, digits = count // 63, 0
         while high:
             high, digits = high // 128, digits + 1
         group = device, offset >> 12
-        if digits > self.chains.get(group, 0):
+        while self.chains.get(group, 0) < digits:
             if self.used >= self.most:
                 return False
             self.used += 1
-            self.chains[group] = digits
+            self.chains[group] = self.chains.get(group, 0) + 1
         return True
+
+    def fits(self, device: int, offset: int, count: int) -> bool:
+        """Are the pages for `count` chained?"""
+        return count < 63 * 128 ** self.chains.get((device, offset >> 12), 0)
 
     def drop_all(self) -> None:
         self.used = 0

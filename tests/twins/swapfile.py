@@ -17,13 +17,14 @@ class Swapfile(Life):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
+        pool = config.slots.get("zswap", 0)
+        native = self.native() and pool > 0
         self.devices = {
             n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram")
             for n, name in enumerate(d.BACKENDS)
-            if name != "zswap"
+            if native or n != d.ZSWAP
         }
-        self.disk = d.BACKENDS.index(config.zdisk)
-        pool = config.slots.get("zswap", 0)
+        self.disk = d.ZSWAP if native else d.BACKENDS.index(config.zdisk)
         self.zswap = Zswap(min(pool, max(self.devices[self.disk].size if pool else 0, 1)))
         self.pages = Continuation(config.continuation_pages)
         self.how = {name: config.parameters.get(name, 0) for name in ("C_MOVE", "C_REWRITE")}
@@ -33,6 +34,10 @@ class Swapfile(Life):
 
     def where(self, entry: Entry) -> Device:
         return self.devices[entry[0]]
+
+    def native(self) -> bool:
+        """Has zswap entries of its own, rather than sitting on the slots of a disk?"""
+        return False
 
     # -- what a layer changes ---------------------------------------------------------------------
 
@@ -95,6 +100,7 @@ class Swapfile(Life):
         slot = self.slot(entry)
         slot.memcg, slot.cache = memcg, folio
         folio.cached, folio.entry = True, entry
+        folio.value = None
         value = self.publish(folio, entry, cpu)
         if value is None:
             self.uncache(folio)
@@ -106,7 +112,7 @@ class Swapfile(Life):
 
     def dup(self, value: Any, entry: Entry) -> bool:
         slot = self.slot(entry)
-        if not self.pages.raised(*entry, slot.count):
+        if entry[0] != d.ZSWAP and not self.pages.raised(*entry, slot.count):
             return False
         slot.count += 1
         return True
@@ -151,6 +157,8 @@ class Swapfile(Life):
         self.forget(slot)
         if backend == d.ZSWAP and not zero:
             slot.zswap = self.zswap.store(size, folio.token)
+            if slot.zswap is None and folio.entry[0] == d.ZSWAP:
+                return d.REACTIVATED
         if slot.zswap is None:
             slot.token = folio.token
         return 0
@@ -180,7 +188,8 @@ class Swapfile(Life):
             slot.cache, folio.cached = folio, True
         return True
 
-    def read_end(self, entry: Entry, folio: Folio) -> None:
+    def read(self, entry: Entry, folio: Folio) -> None:
+        """The content of `entry` comes into the folio; the compressed copy goes, unless the folio is not in the cache."""
         slot = self.slot(entry)
         folio.token = slot.token
         if not slot.zero and slot.zswap is not None:
@@ -188,6 +197,9 @@ class Swapfile(Life):
             if not folio.bypass:
                 self.forget(slot)
                 folio.dirty = True
+
+    def read_end(self, entry: Entry, folio: Folio) -> None:
+        self.read(entry, folio)
         if folio.bypass:
             folio.bypass, folio.entry, folio.dirty = False, None, True
             self.let_go(folio.value, entry)
@@ -213,66 +225,82 @@ class Swapfile(Life):
 
     # -- moves without a layer --------------------------------------------------------------------
 
+    def place(self, entry: Entry) -> int:
+        """The backend that has the data."""
+        slot = self.slot(entry)
+        return d.ZSWAP if slot.zswap is not None and not slot.zero else entry[0]
+
+    def impossible(self, phase: Phase) -> bool:
+        """The data is not where the demand says, or the demand makes no sense."""
+        return phase.target in (d.ZSWAP, phase.source) or self.place(phase.entry) != phase.source
+
     def move_step(self, page: int, phase: Phase, cpu: int) -> int:
-        entry = phase.entry
         if phase.step == 0:
-            slot = self.where(entry).slots.get(entry[1])
-            at = d.ZSWAP if slot is not None and slot.zswap is not None and not slot.zero else entry[0]
-            if at != phase.source or phase.target in (d.ZSWAP, phase.source):
+            if self.impossible(phase):
                 return d.WRONG_BACKEND
-            if self.lookup(entry) is not None:
+            if self.lookup(phase.entry) is not None:
                 return d.BUSY
-        phase.step += 1
-        if phase.source == d.ZSWAP and phase.target == entry[0]:
+        if phase.source == d.ZSWAP and phase.target == phase.entry[0]:
             return self.zswap_writeback(page, phase)
         return (self.reswap, self.rewrite, self.refuse)[self.how["C_MOVE"]](page, phase, cpu)
 
     def zswap_writeback(self, page: int, phase: Phase) -> int:
         """From the compressed pool into the slot that the page has anyway."""
         entry, folio = phase.entry, phase.folio
-        if phase.step == 1:
-            return self.read_in(page, phase)
+        if phase.step == 0:
+            return self.hold(page, phase)
         assert folio
-        slot = self.slot(entry)
         if phase.step == 2:
-            assert slot.zswap
-            folio.token = slot.zswap.token
-            self.forget(slot)
-        elif phase.step == 3:
-            slot.token = folio.token
-            folio.locked, folio.writeback = False, True
-        else:
             self.writeback_end(folio)
             return d.MOVED
+        if self.unused(entry):
+            return self.back_out(folio, d.MOVED_AWAY)
+        self.read(entry, folio)
+        self.slot(entry).token = folio.token
+        self.under_way(phase)
         return d.STEPPED
 
-    def read_in(self, page: int, phase: Phase) -> int:
-        """A new, locked folio in the swap cache."""
+    def hold(self, page: int, phase: Phase) -> int:
+        """A new, locked folio in the swap cache; its content is read later."""
         folio = self.folio(page)
         if not self.read_begin(phase.entry, folio, around=False):
             self.release(folio)
             return d.BUSY
-        folio.locked, folio.value, phase.folio = True, phase.entry, folio
+        folio.locked, folio.value, phase.folio, phase.step = True, phase.value, folio, 1
         return d.STEPPED
+
+    def under_way(self, phase: Phase) -> None:
+        folio = phase.folio
+        assert folio
+        folio.locked, folio.dirty, folio.writeback = False, False, True
+        phase.step += 1
+
+    def back_out(self, folio: Folio, why: int) -> int:
+        """The folio that a move held goes; the page stays where it was."""
+        folio.locked = False
+        if not self.free_swap(folio):
+            self.evict(folio)
+        self.release(folio)
+        return why
 
     def reswap(self, page: int, phase: Phase, cpu: int) -> int:
         """Fault in, drop the slot; swap out to the target; end of writeback."""
-        folio = phase.folio
+        phase.step += 1
         if phase.step == 1:
             folio = self.fault_all(page, phase.value)
             if folio is None or (folio.cached and (folio.busy or not self.free_swap(folio))):
                 return d.BUSY
             phase.folio, phase.aux = folio, folio.token
             return d.STEPPED
-        assert folio
         if phase.step == 2:
             now = self.pte.get(page)  # a folio may have come back in another guise: what counts is the content
             if not isinstance(now, Folio) or now.token != phase.aux or now.busy or now.cached:
                 return d.MOVED_AWAY
-            folio = phase.folio = now
-            code = self.swap_out(folio, page, phase.target, 4096, 0, cpu, 0)
+            phase.folio = now
+            code = self.swap_out(now, page, phase.target, 4096, 0, cpu, 0)
             return d.STEPPED if code == d.SWAP_OUT else code
-        self.writeback_end(folio)
+        assert phase.folio
+        self.writeback_end(phase.folio)
         return d.MOVED
 
     def fault_all(self, page: int, value: Any) -> Folio | None:
@@ -284,52 +312,48 @@ class Swapfile(Life):
         return pte if isinstance(pte, Folio) else None
 
     def rewrite(self, page: int, phase: Phase, cpu: int) -> int:
-        """Read; take a slot on the target, patch all PTEs, write; end of writeback."""
-        old = phase.entry
-        if phase.step == 1:
-            code = self.read_in(page, phase)
-            if code == d.STEPPED:
-                assert phase.folio
-                self.read_end(old, phase.folio)
-            return code
-        folio = phase.folio
+        """Hold; take a slot on the target, patch all PTEs, copy; end of writeback."""
+        old, folio = phase.entry, phase.folio
+        if phase.step == 0:
+            return self.hold(page, phase)
         assert folio
-        if phase.step == 3:
+        if phase.step == 2:
             self.writeback_end(folio)
             return d.MOVED
-        folio.locked = False
-        why, new = d.MOVED_AWAY, None
-        if self.pte.get(page) == Swapped(old):
-            why, new = d.FULL, self.allocate(phase.target, cpu)
-        if new is not None:
-            slot = self.slot(new)
-            slot.memcg, slot.token = self.slot(old).memcg, folio.token
-            if self.patch(page, old, new):
-                self.uncache(folio)
-                self.let_go(old, old)
-                slot.cache, folio.cached, folio.entry, folio.value = folio, True, new, new
-                folio.writeback, folio.dirty = True, False
-                return d.STEPPED
+        if self.unused(old):
+            return self.back_out(folio, d.MOVED_AWAY)
+        new = self.allocate(phase.target, cpu)
+        if new is None:
+            return self.back_out(folio, d.FULL)
+        slot = self.slot(new)
+        slot.memcg = self.slot(old).memcg
+        patched = self.patch(page, old, new)
+        if not patched or not self.unused(old):  # no memory for a count, or a PTE that is no kin any more holds the old entry
+            self.patch(page, new, old)
             self.let_go(new, new)
-            why = d.NO_MEMORY
-        self.orphan(folio)  # backed out: it stays in the cache of the old slot as long as PTEs hold that
-        return why
+            return self.back_out(folio, d.MOVED_AWAY if patched else d.NO_MEMORY)
+        self.copy(folio, old, new)
+        self.uncache(folio)
+        self.let_go(old, old)
+        slot.cache, folio.cached, folio.entry, folio.value = folio, True, new, new
+        self.under_way(phase)
+        return d.STEPPED
 
     def patch(self, page: int, old: Entry, new: Entry) -> bool:
-        """Every PTE that holds `old` holds `new`, or none does."""
-        done = []
+        """Every PTE among the kin of `page` that holds `old` holds `new`."""
         for p in self.kin(page):
             if self.pte.get(p) == Swapped(old):
                 if not self.dup(new, new):
-                    for q in done:
-                        self.dup(old, old)
-                        self.pte[q] = Swapped(old)
-                        self.put(new, new)
                     return False
                 self.pte[p] = Swapped(new)
                 self.put(old, old)
-                done.append(p)
         return True
+
+    def copy(self, folio: Folio, old: Entry, new: Entry) -> None:
+        """Read `old` into the folio and write it to `new`."""
+        self.slot(new).zero = self.slot(old).zero
+        self.read(old, folio)
+        self.slot(new).token = folio.token
 
     def refuse(self, page: int, phase: Phase, cpu: int) -> int:
         return d.REFUSED
