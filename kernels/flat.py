@@ -7,6 +7,7 @@ the loads of the table are marked invariant, so that they are hoisted and stores
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any, ClassVar, get_type_hints
 
@@ -84,9 +85,15 @@ class FlatType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Flat({cls.__module__}.{cls.__qualname__}[{layout}])")
 
 
+@functools.cache
+def flat_type(cls: Any) -> FlatType:
+    """The one type of `cls`: building its name takes longer than a short replay."""
+    return FlatType(cls)
+
+
 @typeof_impl.register(Flat)
 def _typeof(value: Flat, context: Any) -> FlatType:
-    return FlatType(type(value))
+    return flat_type(type(value))
 
 
 @register_model(FlatType)
