@@ -65,9 +65,9 @@ class Twin:
         self.open = True
 
     def op(self, kind: str, page: int, count: int) -> None:
-        self.open = False
         for p in range(page, page + count):
             if p in self.live:
+                self.open = False
                 self.live.discard(p)
                 self.gone.append((len(self.out), p))
             if kind != "drop":
@@ -228,6 +228,14 @@ def test_builder_grows():
     trace = builder.finish({})
     assert trace.pages == 20_000
     assert events(trace) == [(6003, "unmap", 0, 6000, 0)]
+
+
+def test_builder_grows_when_moves_use_up_numbers(monkeypatch):
+    builder = Builder()
+    for i in range(5000):  # two pages written, then moved away: two new numbers each time
+        builder.feed(np.array([3, 5], np.uint64), 2, [])
+        builder.apply(("move", 1, 2, 10 + 2 * i % 64, 2))
+    assert builder.finish({}).pages == 10_000
 
 
 def test_children_gone_before_their_fork_is_read():

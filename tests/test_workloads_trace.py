@@ -166,7 +166,7 @@ def dse(capsys, monkeypatch):
     from dse.cli import main
     from dse.commands import VERBS
 
-    monkeypatch.setitem(VERBS, "trace", ("dse.commands.trace", "traces"))
+
 
     def call(*argv: str) -> tuple[int, str, str]:
         status = main(list(argv))

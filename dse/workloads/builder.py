@@ -47,8 +47,8 @@ class Builder:
         self.spaces = 1
 
     def grow(self, keys: int) -> None:
-        """Make room for `keys` more keys and page numbers."""
-        need = 2 * (int(self.carry[pages.KEYS]) + keys)
+        """Make room for `keys` more keys and page numbers (a page that was moved away leaves its number behind)."""
+        need = 2 * (max(int(self.carry[pages.KEYS]), int(self.carry[pages.IDS])) + keys)
         if need > len(self.table):
             table = np.zeros((1 << need.bit_length(), 2), np.uint64)
             parse.rehash(self.table, table)
@@ -102,7 +102,6 @@ class Builder:
         brk takes (page), move (old page, old pages, new page, new pages), fork and gone the child's process number.
         """
         kind, a, b, c, d = op
-        self._close()
         if kind == "brk":
             if a < self.brk:
                 self._zap(a, self.brk - a, True)
@@ -121,6 +120,11 @@ class Builder:
                 self.grow(b)
                 pages.share(self.table, np.uint64(a), np.uint64(b), self.carry)
 
+    def _event(self, kind: int, what: Any) -> None:
+        """Note an event behind the access that is still open."""
+        self._close()
+        self.events.append((self.total, kind, what))
+
     def _close(self) -> None:
         """Write the access that is still open."""
         out = np.empty(1, np.uint32)
@@ -130,10 +134,11 @@ class Builder:
     def _zap(self, page: int, count: int, whole: bool) -> None:
         gone = np.empty(int(self.carry[pages.IDS]), np.uint32)
         n = pages.zap(self.table, np.uint64(page), np.uint64(count), self.live, whole, gone)
+        if not n:
+            return
+        self._event(demand.UNMAP, gone[: int(n)].copy())
         if self.k:
             self.held = pages.lru_drop(gone, np.uint64(n), self.links, self.state, np.uint64(self.held))
-        if n:
-            self.events.append((self.total, demand.UNMAP, gone[: int(n)].copy()))
 
     def _move(self, old: int, old_pages: int, new: int, new_pages: int) -> None:
         keep = min(old_pages, new_pages)
@@ -154,14 +159,14 @@ class Builder:
         space = next(s for s in range(1, len(taken) + 2) if s not in taken)
         self.children[child] = space
         self.spaces = max(self.spaces, space + 1)
-        self.events.append((self.total, demand.FORK, space))
+        self._event(demand.FORK, space)
 
     def _gone(self, child: int) -> None:
         space = self.children.pop(child, None)
         if space is None:
             self.gone_early |= {child} - self.known
         else:
-            self.events.append((self.total, demand.UNMAP, space))
+            self._event(demand.UNMAP, space)
 
     def finish(self, meta: dict[str, Any]) -> traces.Trace:
         """The trace: pages renumbered by address, so that neighbours stay neighbours."""
