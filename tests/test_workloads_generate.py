@@ -201,6 +201,8 @@ def test_enough_copies_for_the_pages(small):
     assert workloads.make({"trace": str(small), "pages_at_least": 601}, 1).spec["copies"] == 101
     with pytest.raises(BadInput, match="more than 2"):
         workloads.make({"trace": str(small), "copies": 1 << 25}, 1)
+    with pytest.raises(BadInput, match="more than 2.24"):
+        workloads.make({"trace": str(small), "copies": (1 << 23) + 1}, 1)
 
 
 def test_large_spaces():
@@ -222,6 +224,7 @@ def test_large_spaces():
         ({"generator": "zipf", "write_share": 1.1}, "write_share is a share"),
         ({"generator": "scan", "theta": 0.5}, "unknown key 'theta'"),
         ({"generator": "uniform", "memcgs": 70_000}, "memory cgroups"),
+        ({"generator": "fork", "pages": 1, "children": 1 << 24}, "address spaces"),
         ({"trace": "no-such-trace"}, "no such trace file"),
         ({"trace": "sort", "phase": 1}, "true or false"),
         ({"trace": "sort", "copies": 0}, "copies is a whole number"),

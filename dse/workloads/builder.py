@@ -12,7 +12,17 @@ from dse.workloads import trace as traces
 from kernels import demand, pages, parse
 
 Op = tuple[str, int, int, int, int]  # kind, then up to four numbers: see Builder.apply
-MOST_SHARED = 1 << 24  # [pages] of one shared mapping
+MOST_FOLLOWED = 1 << 24  # [pages] of one shared mapping or mremap
+ADDRESS_BITS = 52  # of a page number: 64-bit addresses
+
+
+def refusal(op: Op) -> str:
+    """Why the builder cannot follow a mapping operation; empty if it can."""
+    kind, *numbers = op
+    if any(number >> ADDRESS_BITS for number in numbers):
+        return f"{kind} of addresses that do not exist"
+    followed = {"shared": op[2], "move": min(op[2], op[4])}.get(kind, 0)
+    return f"{kind} of {followed} pages, more than is followed ({MOST_FOLLOWED})" if followed > MOST_FOLLOWED else ""
 
 
 class Builder:
@@ -100,6 +110,7 @@ class Builder:
 
         map, shared, unmap, drop take (page, pages): a new private or shared mapping, munmap, madvise that frees.
         brk takes (page), move (old page, old pages, new page, new pages), fork and gone the child's process number.
+        :func:`refusal` must have been asked.
         """
         kind, a, b, c, d = op
         if kind == "brk":
@@ -115,8 +126,6 @@ class Builder:
         else:
             self._zap(a, b, kind != "drop")
             if kind == "shared":
-                if b > MOST_SHARED:
-                    raise BadInput(f"a shared mapping of {b} pages is more than the recorder follows ({MOST_SHARED})")
                 self.grow(b)
                 pages.share(self.table, np.uint64(a), np.uint64(b), self.carry)
 
@@ -151,15 +160,15 @@ class Builder:
 
     def _fork(self, child: int) -> None:
         self.forks += 1
-        if child in self.gone_early:
-            self.gone_early.discard(child)
-            return
         self.known.add(child)
         taken = set(self.children.values())
         space = next(s for s in range(1, len(taken) + 2) if s not in taken)
         self.children[child] = space
         self.spaces = max(self.spaces, space + 1)
         self._event(demand.FORK, space)
+        if child in self.gone_early:
+            self.gone_early.discard(child)
+            self._gone(child)
 
     def _gone(self, child: int) -> None:
         space = self.children.pop(child, None)
