@@ -9,4 +9,5 @@ from __future__ import annotations
 VERBS: dict[str, tuple[str, str]] = {
     "diff": ("dse.commands.diff", "what differs between two stored runs"),
     "doctor": ("dse.commands.doctor", "what this machine offers, and what is missing"),
+    "trace": ("dse.commands.trace", "record the page accesses of a program, import or look at traces"),
 }
