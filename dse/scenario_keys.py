@@ -99,7 +99,7 @@ class Fork:
     every: int = key(0, "accesses between two forks, 0: so that every child is there after half of the accesses", (0, 2**40))
     access_share: float = key(0.2, "share of the accesses that the children make", SHARE)
     writes_share: float = key(0.1, "share of the children's accesses that write", SHARE)
-    sharers_theta: float = key(0.0, "skew of the sharers over the pages, 0: every child shares every page", (0.0, 4.0))
+    sharers_theta: float = key(0.0, "child s shares the first s**-theta of the pages; 0: every child shares every page", (0.0, 4.0))
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,7 @@ def specification(scenario: Scenario) -> dict[str, Any]:
         children = max(fork.children, 1)
         spec |= {"children": children, "fork_every": fork.every or max(given.accesses // (2 * children), 1)}
         spec |= {"child_share": fork.access_share, "child_write_share": fork.writes_share}
+        spec["sharers_theta"] = fork.sharers_theta
     return spec
 
 
