@@ -21,6 +21,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "phase": {**SPREAD, "theta": 0.99, "phase_accesses": 1 << 20, "working_set": 0.1},
     "fork": {
         **COMMON, "theta": 0.99, "children": 4, "fork_every": 1 << 18, "child_share": 0.2, "child_write_share": 0.0,
+        "sharers_theta": 0.0,
     },
 }  # fmt: skip
 KINDS = {"scan": generate.SCAN, "uniform": generate.UNIFORM}
@@ -45,6 +46,9 @@ def complete(spec: dict[str, Any], defaults: dict[str, Any], what: str) -> dict[
         elif key == "theta":
             if not number or not 0 < value <= 5:
                 raise BadInput(f"{what}: theta is above 0 and at most 5, not {value!r}")
+        elif key == "sharers_theta":
+            if not number or not 0 <= value <= 4:
+                raise BadInput(f"{what}: sharers_theta is from 0 to 4, not {value!r}")
         elif isinstance(defaults[key], int) and (not number or value != int(value) or value < 1):
             raise BadInput(f"{what}: {key} is a whole number of at least 1, not {value!r}")
         elif isinstance(defaults[key], int):
@@ -82,6 +86,7 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
     control = _control(name, full, seed, per_space, shift)
     ranks = int(control[generate.RANKS])
     real = generate.zipf_constants(float(full.get("theta", 0.99)), ranks)
+    real[generate.SHARERS] = full.get("sharers_theta", 0.0)
 
     def start() -> Filler:
         return _forks(control, real, seed) if name == "fork" else _plain(control, real, seed)
