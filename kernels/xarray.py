@@ -95,17 +95,18 @@ def load(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
     if not is_node(entry):
         return entry if index == U0 else U0
     node = entry >> U2
-    if index >> (pool[node] & BYTE) > U63:
+    offset = index >> (pool[node] & BYTE)
+    if offset > U63:
         return U0
     while True:
         chase(pr, rn, node)
-        shift = pool[node] & BYTE
-        slot = node + SLOTS + ((index >> shift) & U63)
+        slot = node + SLOTS + offset
         touch(pr, rn, slot)
         entry = pool[slot]
         if not is_node(entry):
             return entry
         node = entry >> U2
+        offset = (index >> (pool[node] & BYTE)) & U63
 
 
 @inner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import platform
 import sys
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 def provenance(core: int, tool: str | None) -> dict[str, Any]:
     """Where and with what the figures were taken."""
     return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "command": "python -m benchmarks.limits",
         "core": core,
         "compiler": build.version(tool) if tool else None,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from kernels import xarray
+from kernels import demand, xarray
 from kernels.atomic import drop, load_fence, take
 from kernels.flat import Flat, U64Array
 from kernels.idalloc import alloc
 from kernels.jit import inner, outer, u
 from kernels.probe import R_ID, R_ID_NODE
-from kernels.words import ONES, U0, U1
+from kernels.words import ONES, U0, U1, U2, U16, U32
 
 HIGH = ONES >> U1
 ODD1, ODD2 = u(0x9E3779B97F4A7C15), u(0xD1342543DE82EF95)  # odd, so multiplication is a bijection (golden ratio; an LCG multiplier)
@@ -158,3 +158,56 @@ def plain_dependent(st, first, n, bits):  # type: ignore[no-untyped-def]
     for _ in range(n):
         at = st.plain[at]
     return at
+
+
+ACCESS_WRITE, ACCESS_PAGE = u(1 << 31), u((1 << 31) - 1)
+FAULT, RECLAIM, SSD = u(demand.FAULT), u(demand.RECLAIM), u(demand.SSD)
+F_WRITE, F_DIRTY = u(demand.WRITE) << u(56), u(demand.DIRTY) << u(56)
+
+
+@inner
+def unlink(links, p):  # type: ignore[no-untyped-def]
+    """Take `p` out of the list."""
+    after, before = u(links[p * U2]), u(links[p * U2 + U1])
+    links[before * U2] = after
+    links[after * U2 + U1] = before
+
+
+@inner
+def push(links, head, p):  # type: ignore[no-untyped-def]
+    """Put `p` at the front of the list."""
+    after = u(links[head * U2])
+    links[p * U2] = after
+    links[p * U2 + U1] = head
+    links[head * U2] = p
+    links[after * U2 + U1] = p
+
+
+@outer
+def lru_demands(accesses, links, flags, resident, frames, demands):  # type: ignore[no-untyped-def]
+    """Demands of exact LRU over `frames` frames; returns how many.
+
+    `links` (uint32[2 * pages + 2]) is the list, its head the last pair, linked to itself at first; `flags` (uint8[pages]) bit 0
+    resident, bit 1 written; `resident` (uint64[1]) the pages in memory; `demands` (uint64[2 * len(accesses), 2]).
+    """
+    n = U0
+    head = u(len(flags))
+    for i in range(len(accesses)):
+        access = u(accesses[i])
+        p = access & ACCESS_PAGE
+        if flags[p] != 0:
+            unlink(links, p)
+        else:
+            if resident[0] == frames:
+                victim = u(links[head * U2 + U1])
+                unlink(links, victim)
+                demands[n, 0], demands[n, 1] = RECLAIM | SSD << U16 | victim << U32, F_DIRTY if flags[victim] & U2 != U0 else U0
+                flags[victim] = 0
+                n += U1
+            else:
+                resident[0] += U1
+            demands[n, 0], demands[n, 1] = FAULT | p << U32, F_WRITE if access & ACCESS_WRITE != U0 else U0
+            n += U1
+        flags[p] |= U1 | (U2 if access & ACCESS_WRITE != U0 else U0)
+        push(links, head, p)
+    return n

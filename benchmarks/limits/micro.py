@@ -159,7 +159,10 @@ def measure(case: Case, tree: drivers.Bench, entry: Callable[[str], build.Entry]
     for name in ("ours", "c", "plain"):
         if name in taken:
             row[f"{name}_ns"] = spread(taken[name])
-    ratios = {"aa": paired_ratio(taken["again"], taken["ours"], seed=seed), "over_plain": paired_ratio(taken["ours"], taken["plain"], seed=seed)}
+    ratios = {
+        "aa": paired_ratio(taken["again"], taken["ours"], seed=seed),
+        "over_plain": paired_ratio(taken["ours"], taken["plain"], seed=seed),
+    }
     if entry is not None:
         ratios["over_c"] = paired_ratio(taken["ours"], taken["c"], seed=seed)
     row |= {name: {"ratio": r.ratio, "lo": r.lo, "hi": r.hi} for name, r in ratios.items()}

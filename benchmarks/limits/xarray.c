@@ -18,20 +18,20 @@ static inline u64 shift_of(const u64 *pool, u64 node) { return pool[node] & 0xff
 static inline u64 load(const u64 *head, u64 h, const u64 *pool, u64 index)
 {
 	u64 entry = head[h * HEAD_WORDS + H_ENTRY];
-	u64 node;
+	u64 node, offset;
 
 	if (!is_node(entry))
 		return index == 0 ? entry : 0;
 	node = entry >> 2;
-	if (index >> shift_of(pool, node) > 63)
+	offset = index >> shift_of(pool, node);
+	if (offset > 63)
 		return 0;
 	for (;;) {
-		u64 shift = shift_of(pool, node);
-
-		entry = pool[node + SLOTS + ((index >> shift) & 63)];
+		entry = pool[node + SLOTS + offset];
 		if (!is_node(entry))
 			return entry;
 		node = entry >> 2;
+		offset = (index >> shift_of(pool, node)) & 63;
 	}
 }
 
