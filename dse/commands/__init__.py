@@ -9,4 +9,5 @@ from __future__ import annotations
 VERBS: dict[str, tuple[str, str]] = {
     "diff": ("dse.commands.diff", "what differs between two stored runs"),
     "doctor": ("dse.commands.doctor", "what this machine offers, and what is missing"),
+    "ledger": ("dse.commands.ledger", "exact bytes of a design's structures at any size and fill"),
 }
