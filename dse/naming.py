@@ -42,9 +42,13 @@ class Named:
         return self.design.name + (f"[{','.join(changed)}]" if changed else "")
 
     @property
-    def control(self) -> dict[int, int]:
-        """Control word and value of every parameter."""
-        return {self.design.parameters[name].word: self.design.parameters[name].values[value] for name, value in self.values.items()}
+    def control(self) -> dict[str, int]:
+        """Parameters as :class:`kernels.state.Config` takes them: name of the control word, value."""
+        from kernels import world
+
+        words = {int(word): name for name, word in vars(world).items() if name.startswith("C_")}
+        declared = self.design.parameters
+        return {words[declared[name].word]: declared[name].values[value] for name, value in self.values.items()}
 
     def __str__(self) -> str:
         return self.text

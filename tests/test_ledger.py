@@ -76,12 +76,8 @@ def filled(named: naming.Named, slots: int, pages: int, mix: dict[str, float]) -
     """A live state whose `pages` pages went out, dense from slot 0 in the order of the closed form."""
     sizes = {d.name: d.slots for d in lg.devices_of(slots, pages / slots, mix)}
     zdisk = next(iter(sizes))
-    config = state.Config(
-        pages=pages, slots={**sizes, "zswap": pages}, zdisk=zdisk, forks=False,
-    )  # fmt: skip
-    st = named.design.build(config)
-    for word, value in named.control.items():
-        st.ctl[word] = value
+    slots_of = {**sizes, "zswap": pages}
+    st = named.design.build(state.Config(pages=pages, slots=slots_of, zdisk=zdisk, forks=False, parameters=named.control))
     parts = lg.split(pages, mix)
     order = ["zswap", *[d for d in lg.DISKS if d in sizes], "zero"]
     out = []
