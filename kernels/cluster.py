@@ -1,7 +1,7 @@
 """Swap devices and the cluster allocator: per-CPU current cluster, then a free, then a partly used cluster.
 
-mm/swapfile.c of 6.12..6.17 for order 0: ``cluster_alloc_swap_entry`` tries the CPU's own cluster, the free list, the nonfull list. A cluster
-header is 32 bytes; the slots' state is the swap_map byte.
+mm/swapfile.c of 6.12..6.17 for order 0: ``cluster_alloc_swap_entry`` tries the CPU's own cluster, the free list, the nonfull list. A
+cluster header is 32 bytes; what says that a slot is used is the design's (swap_map byte, bitmap).
 
 ===== =========================== ===== ================================
 dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from kernels.jit import called, inner, u
 from kernels.lock import L_CLUSTER, L_DEVICE, lock, unlock
-from kernels.probe import R_CLUSTER, R_DEV, R_MAP, R_PERCPU, chase, touch, wrote
+from kernels.probe import R_CLUSTER, R_DEV, R_PERCPU, chase, touch, wrote
+from kernels.steps import slot_mark, slot_scan
 from kernels.words import U0, U1, U2, U3, U4, U8, U58
 from kernels.world import C_CLUSTER_SHIFT, S_FULL, S_SLOTS, S_SLOTS_PEAK
 
@@ -29,7 +30,6 @@ DEV_ON, DEV_SYNC = U1, U2
 CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
 FREE_LIST, NONFULL_LIST, FULL_LIST = U1, U2, U3
 HEADER_BYTES = 32  # struct swap_cluster_info as the published tables count it (6.18)
-HAS_CACHE = u(0x40)  # SWAP_HAS_CACHE of swap_map
 OFFSET_MASK = (U1 << U58) - U1
 
 
@@ -146,14 +146,9 @@ def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
     found = U0
     end = min(first + size, st.dev[d * DEV_WORDS] + st.dev[d * DEV_WORDS + D_SLOTS])
     if u(st.cluster[c * CI_WORDS + CI_COUNT]) < size:
-        for g in range(first + start, end):
-            touch(pr, R_MAP, u(g) >> U3)
-            if st.smap[u(g)] == 0:
-                found = u(g) + U1
-                break
+        found = slot_scan(st, pr, first + start, end)
     if found != U0:
-        st.smap[found - U1] = HAS_CACHE
-        wrote(pr, R_MAP, (found - U1) >> U3)
+        slot_mark(st, pr, found - U1, True)
         st.cluster[c * CI_WORDS + CI_COUNT] += 1
         st.dev[d * DEV_WORDS + D_USED] += U1
         wrote(pr, R_DEV, d * DEV_WORDS + D_USED)
@@ -223,8 +218,7 @@ def slot_alloc(st, pr, d, cpu):  # type: ignore[no-untyped-def]
 def slot_release(st, pr, d, g):  # type: ignore[no-untyped-def]
     """Free slot `g` of device `d` (``swap_range_free``). The caller holds the cluster's lock."""
     c = g >> st.ctl[C_CLUSTER_SHIFT]
-    st.smap[g] = 0
-    wrote(pr, R_MAP, g >> U3)
+    slot_mark(st, pr, g, False)
     st.cluster[c * CI_WORDS + CI_COUNT] -= 1
     st.dev[d * DEV_WORDS + D_USED] -= U1
     wrote(pr, R_DEV, d * DEV_WORDS + D_USED)

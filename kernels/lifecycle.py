@@ -122,8 +122,8 @@ def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
                     w.folio_free(st, f)
                 code = BUSY
         elif f_is(st, f, LOCKED):
-            return BUSY, U0, entry
-        if code != BUSY and same(st, pr, value, entry):
+            code = BUSY
+        if same(st, pr, value, entry):
             return code, f, entry
         if code == SWAP_IN:
             read_abort(st, pr, entry, f)

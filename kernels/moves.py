@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, lifecycle, swap_cache, swapfile, zswap
+from kernels import demand, lifecycle, swap_cache, swap_map, swapfile, zswap
 from kernels import world as w
 from kernels.cluster import OFFSET_MASK, device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.probe import PTES, R_OWNER, R_PTE, bump, chase, wrote
-from kernels.steps import ZERO_LOCKED, resolve
-from kernels.words import LOW32, U0, U1, U2, U3, U4, U6, U16, U24, U63
+from kernels.steps import resolve
+from kernels.words import LOW32, U0, U1, U2
 from kernels.world import F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
 STEPPED, MOVED = u(demand.STEPPED), u(demand.MOVED)
@@ -23,21 +23,20 @@ ZSWAP = u(demand.ZSWAP)
 
 
 @inner
-def in_zswap(st, entry):  # type: ignore[no-untyped-def]
-    """The zswap entry stacked on the slot of `entry`, 0 if none (looked up unobserved: it decides what the demand means)."""
+def place_of(st, pr, entry):  # type: ignore[no-untyped-def]
+    """The backend that has the data of `entry`: zswap, or the device."""
     g = slot_of(st, entry)
-    tree = (g >> u(14)) * u(8)
-    if st.ztree[tree + U1] == U0:
-        return U0
-    node = st.ztree[tree + U1]
-    index = entry & OFFSET_MASK
-    if node & U3 != U2:
-        return node >> U2 if index == U0 else U0
-    if index >> (st.zpool[node >> U2] & u(255)) > U63:
-        return U0
-    while node & U3 == U2:
-        node = st.zpool[(node >> U2) + u(5) + ((index >> (st.zpool[node >> U2] & u(255))) & U63)]
-    return node >> U2
+    if swapfile.is_zero(st, g) or st.ctl[w.S_ZE_LIVE] == U0:
+        return device_of(entry)
+    return ZSWAP if zswap.tree_find(st, pr, g, entry & OFFSET_MASK) != U0 else device_of(entry)
+
+
+@called
+def wrong_place(st, pr, entry, source, target):  # type: ignore[no-untyped-def]
+    """Precheck of a move: the reason why it cannot be, 0 if it can."""
+    if target == ZSWAP or target == source or place_of(st, pr, entry) != source:
+        return WRONG_BACKEND
+    return U0
 
 
 @called
@@ -47,24 +46,21 @@ def writeback_step(st, pr, t):  # type: ignore[no-untyped-def]
     g, f = slot_of(st, entry), txn[t + w.T_FOLIO]
     txn[t + w.T_STEP] = n + U1
     if n == U0:
-        f = w.folio_new(st, (txn[t] - U1) & LOW32)
-        if f == U0 or not swapfile.read_begin(st, pr, entry, f):
+        f = w.folio_new(st, txn[t] - U1 & LOW32)
+        if f == U0 or not swapfile.cache_begin(st, pr, entry, f):
             if f != U0:
                 w.folio_free(st, f)
             return BUSY
         f_set(st, f, LOCKED)
-        st.folio[f_word(f, F_VALUE)] = entry
+        st.folio[f_word(f, F_VALUE)] = txn[t + w.T_VALUE]
         txn[t + w.T_FOLIO] = f
-        zswap.tree_find(st, pr, g, entry & OFFSET_MASK)
         return STEPPED
     if n == U1:
-        z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
-        st.folio[f_word(f, F_TOKEN)] = zswap.entry_read(st, pr, z) & LOW32
-        zswap.entry_free(st, pr, z)
-        return STEPPED
-    if n == U2:
+        if swapfile.count_is_zero(st, entry):
+            return back_out(st, pr, f, MOVED_AWAY)
+        swapfile.read_data(st, pr, entry, f)
         swapfile.store_data(st, pr, entry, g, st.folio[f_word(f, F_TOKEN)])
-        f_clear(st, f, LOCKED)
+        f_clear(st, f, LOCKED | w.DIRTY)
         f_set(st, f, WRITEBACK)
         return STEPPED
     lifecycle.writeback_end(st, pr, f)
@@ -92,7 +88,7 @@ def fault_all(st, pr, page, value, entry):  # type: ignore[no-untyped-def]
 def reswap_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     """Fault in (all sharers), drop the old slot, swap out to the target, end of writeback."""
     txn, n, entry, value = st.txn, st.txn[t + w.T_STEP], st.txn[t + w.T_ENTRY], st.txn[t + w.T_VALUE]
-    page = (txn[t] - U1) & LOW32
+    page = txn[t] - U1 & LOW32
     txn[t + w.T_STEP] = n + U1
     if n == U0:
         f = fault_all(st, pr, page, value, entry)
@@ -117,53 +113,72 @@ def rewrite_ptes(st, pr, page, old, new):  # type: ignore[no-untyped-def]
         chase(pr, R_OWNER, slot_of(st, old) * U2)
     else:
         bump(pr, PTES, max(U1, st.ctl[w.C_PAGES] // max(U1, st.ctl[w.C_BATCH])))
-    p = page
+    p, ok = page, True
     while True:
         if st.pte[p] == old << U1:
-            if not swapfile.dup(st, pr, new, new):
-                return False
+            ok = swapfile.dup(st, pr, new, new)
+            if not ok:
+                break
             st.pte[p] = new << U1
             wrote(pr, R_PTE, p)
             swapfile.put(st, pr, old, old)
         p = w.next_kin(st, pr, p)
         if p == page:
-            return True
+            break
+    return ok
 
 
 @called
 def rewrite_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
-    """Read into the cache, take a slot on the target, patch the PTEs, free the old slot, write out."""
+    """Lock a folio in the cache, take a slot on the target and patch the PTEs, copy and free the old slot, write out."""
     txn, n, old = st.txn, st.txn[t + w.T_STEP], st.txn[t + w.T_ENTRY]
-    page, f, d = (txn[t] - U1) & LOW32, txn[t + w.T_FOLIO], st.txn[t + w.T_TARGET]
+    page, f, d = txn[t] - U1 & LOW32, txn[t + w.T_FOLIO], st.txn[t + w.T_TARGET]
     txn[t + w.T_STEP] = n + U1
     if n == U0:
         f = w.folio_new(st, page)
-        if f == U0 or not swapfile.read_begin(st, pr, old, f):
+        if f == U0 or not swapfile.cache_begin(st, pr, old, f):
             if f != U0:
                 w.folio_free(st, f)
             return BUSY
         f_set(st, f, LOCKED)
-        swapfile.read_end(st, pr, old, f)
+        st.folio[f_word(f, F_VALUE)] = old
         txn[t + w.T_FOLIO] = f
         return STEPPED
     if n == U1:
-        found = cl.slot_alloc(st, pr, d, cpu)
-        if found == U0:
-            return back_out(st, pr, f, FULL)
-        new = cl.entry_of(st, d, found - U1)
-        st.cgroup[found - U1] = st.cgroup[slot_of(st, old)]
-        st.folio[f_word(f, F_VALUE)] = new
-        swapfile.store_data(st, pr, new, found - U1, st.folio[f_word(f, F_TOKEN)])
-        if not rewrite_ptes(st, pr, page, old, new):
-            txn[t + w.T_FLAGS] = U1
-        swap_cache.remove(st, pr, slot_of(st, old), f)
-        swapfile.unset_cache(st, pr, old, old, slot_of(st, old))
-        swap_cache.insert(st, pr, found - U1, f, new)
-        f_clear(st, f, LOCKED)
-        f_set(st, f, WRITEBACK)
-        return STEPPED
+        return rewrite(st, pr, page, f, old, d, cpu)
     lifecycle.writeback_end(st, pr, f)
-    return NO_MEMORY if txn[t + w.T_FLAGS] != U0 else MOVED
+    return MOVED
+
+
+@called
+def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
+    """The middle of a rewrite; what it cannot finish it turns back (the old counts had room for what comes back)."""
+    if swapfile.count_is_zero(st, old):
+        return back_out(st, pr, f, MOVED_AWAY)
+    found = swapfile.slot_or_reclaim(st, pr, d, cpu)
+    if found == U0:
+        return back_out(st, pr, f, FULL)
+    b = found - U1
+    new = cl.entry_of(st, d, b)
+    st.cgroup[b] = st.cgroup[slot_of(st, old)]
+    swapfile.wrote_owner(pr, b)
+    why = U0
+    if not rewrite_ptes(st, pr, page, old, new):
+        why = NO_MEMORY
+    elif not swapfile.count_is_zero(st, old):
+        why = MOVED_AWAY  # a PTE that is no kin any more still holds the old entry
+    if why != U0:
+        rewrite_ptes(st, pr, page, new, old)
+        swapfile.unset_cache(st, pr, new, new, b)
+        return back_out(st, pr, f, why)
+    swapfile.copy_data(st, pr, f, old, new, True)
+    swap_cache.remove(st, pr, slot_of(st, old), f)
+    swapfile.unset_cache(st, pr, old, old, slot_of(st, old))
+    swap_cache.insert(st, pr, b, f, new)
+    st.folio[f_word(f, F_VALUE)] = new
+    f_clear(st, f, LOCKED | w.DIRTY)
+    f_set(st, f, WRITEBACK)
+    return STEPPED
 
 
 @inner
@@ -182,14 +197,11 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     txn, entry, target = st.txn, st.txn[t + w.T_ENTRY], st.txn[t + w.T_TARGET]
     source = txn[t + w.T_AUX]
     if txn[t + w.T_STEP] == U0:
-        g = slot_of(st, entry)
-        zero = st.zeromap[g >> U6] >> (g & U63) & U1 != U0
-        z = in_zswap(st, entry)
-        at = ZSWAP if z != U0 and not zero else device_of(entry)
-        if at != source or target == ZSWAP or target == source:
-            return WRONG_BACKEND
-        if lookup_busy(st, pr, entry):
-            return BUSY
+        why = wrong_place(st, pr, entry, source, target)
+        if why != U0:
+            return why
+        if swapfile.lookup(st, pr, entry) != U0:
+            return BUSY  # what is in the swap cache is in somebody else's hands
     if source == ZSWAP and target == device_of(entry):
         return writeback_step(st, pr, t)
     if st.ctl[w.C_MOVE] == MOVE_REFUSE:
@@ -197,12 +209,6 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     if st.ctl[w.C_MOVE] == MOVE_REWRITE:
         return rewrite_step(st, pr, t, cpu)
     return reswap_step(st, pr, t, cpu)
-
-
-@inner
-def lookup_busy(st, pr, entry):  # type: ignore[no-untyped-def]
-    """The precheck of a move: a page in the swap cache is in somebody else's hands."""
-    return swapfile.lookup(st, pr, entry) != U0
 
 
 @called
@@ -217,6 +223,7 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
         if pte != U0 and pte & U1 == U0:
             entry = resolve(st, pr, pte >> U1)
             if device_of(entry) == d:
+                st.ctl[w.S_SCANNED] += U1
                 lifecycle.fault(st, pr, p, U0, U0)
     bump(pr, PTES, st.ctl[w.C_PAGES])
     return sweep(st, pr, d)
@@ -227,17 +234,15 @@ def sweep(st, pr, d):  # type: ignore[no-untyped-def]
     """Drop what only the swap cache still holds on device `d`, and its continuation pages if no device is in use."""
     base = st.dev[d * cl.DEV_WORDS]
     for i in range(base, base + st.dev[d * cl.DEV_WORDS + cl.D_SLOTS]):
-        if u(st.smap[u(i)]) == cl.HAS_CACHE:
+        if u(st.smap[u(i)]) == swap_map.HAS_CACHE:
             f = swap_cache.find(st, pr, u(i))
             if f != U0 and not f_is(st, f, LOCKED | WRITEBACK) and swapfile.free_swap(st, pr, f) and w.mapcount(st, f) == U0:
                 w.folio_free(st, f)
     if st.dev[d * cl.DEV_WORDS + cl.D_USED] != U0:
+        st.dev[d * cl.DEV_WORDS + cl.D_FLAGS] |= cl.DEV_ON
         return BUSY
     if st.ctl[w.S_SLOTS] == U0:
         st.ctl[w.S_CONT_USED] = U0
         for i in range(st.ctl[w.C_CHAIN] + st.ctl[w.C_CONT_LIMIT] + U2):
             st.chain[u(i)] = 0
     return SWAPPED_OFF
-
-
-_ = (U4, U16, U24, ZERO_LOCKED)

@@ -40,12 +40,12 @@ REGION_NAMES = (
     "PTE", "rmap", "swap device", "cluster header", "swap_map", "cgroup", "zeromap",
     "swap cache space", "swap cache node", "zswap tree", "zswap node", "zswap_entry", "zsmalloc object",
     "continuation", "ID tree", "ID node", "ID bitmap", "descriptor tree", "descriptor node", "swap_desc", "slot bitmap",
-    "per-CPU cluster", "owner record", "zswap LRU", "zswap index", "zswap index node", "zram table",
+    "per-CPU cluster", "owner record", "zswap LRU", "zswap count", "ID range", "zram table",
 )  # fmt: skip
 (
     R_PTE, R_RMAP, R_DEV, R_CLUSTER, R_MAP, R_CGROUP, R_ZEROMAP, R_CACHE, R_CACHE_NODE, R_ZTREE, R_ZNODE, R_ZE,
     R_ZOBJ, R_CONT, R_ID, R_ID_NODE, R_ID_BITS, R_DESC_TREE, R_DESC_NODE, R_DESC, R_BITMAP, R_PERCPU, R_OWNER,
-    R_ZLRU, R_ZIDX, R_ZIDX_NODE, R_ZRAM,
+    R_ZLRU, R_ZCOUNT, R_ID_RANGE, R_ZRAM,
 ) = (u(i) for i in range(27))  # fmt: skip
 
 ALLOC_NAMES = ("xa_node", "zswap_entry", "zsmalloc object", "swap_desc", "continuation page", "folio")

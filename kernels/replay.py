@@ -7,7 +7,7 @@ from kernels import world as w
 from kernels.jit import called, inner, u
 from kernels.probe import begin, finish
 from kernels.steps import move_step, resolve, swapoff
-from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U3, U8, U16, U24, U32
+from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U3, U16, U24, U32
 
 (
     FAULT, FAULT_BEGIN, FAULT_END, RECLAIM, RECLAIM_BEGIN, RECLAIM_END, MOVE, MOVE_BEGIN, MOVE_STEP, MOVE_END, FORK, UNMAP,
@@ -51,6 +51,7 @@ def move(st, pr, kind, page, backend, target, cpu, count):  # type: ignore[no-un
     t = w.txn_new(st, w.TX_MOVE, page, U0, pte >> U1, resolve(st, pr, pte >> U1))
     st.txn[t + w.T_TARGET] = target
     st.txn[t + w.T_AUX] = backend
+    begin(pr)  # the walk from the PTE only says which page is meant: who moves data has its entry in hand
     steps = U0
     if kind == MOVE_BEGIN:
         steps = count if count != U0 else BEGIN_STEPS
@@ -96,5 +97,3 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
         finish(pr, code)
         replies[u(i)] = code
 
-
-_ = (U2, U8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,16 @@ def bind(cls: type, operations: dict[str, Any]) -> None:
     from kernels import steps
 
     for name in steps.NAMES:
-        getattr(steps, name).register(cls, operations[name])
+        if name in operations:
+            getattr(steps, name).register(cls, operations[name])
+
+
+def with_defaults(config: Config, parameters: dict[str, Parameter]) -> Config:
+    """`config` with the control words of all `parameters`, at their defaults where it says nothing."""
+    words = {name: int(getattr(w, name)) for name in dir(w) if name.startswith("C_")}
+    names = {word: name for name, word in words.items()}
+    full = {names[p.word]: p.values[p.default] for p in parameters.values()}
+    return replace(config, parameters=full | config.parameters)
 
 
 def folios_of(config: Config) -> int:
@@ -191,11 +200,15 @@ def worst_nodes(entries: int, span: int) -> int:
 
 def swapfile_arrays(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, ...] = ("ssd", "hdd", "zram")) -> dict[str, NDArray[Any]]:
     """Arrays of the swap devices with swap_map, cgroup array, zeromap, swap cache and zswap trees."""
-    dev, headers, slots = devices(config, backends)
+    native = config.parameters.get("C_NATIVE", 0) != 0 and config.slots.get("zswap", 0) > 0
+    dev, headers, slots = devices(config, ("zswap", *backends) if native else backends)
     trees = max(1, slots >> TREE_SHIFT)
     per_tree = worst_nodes(1 << TREE_SHIFT, 1 << TREE_SHIFT)
-    zslots = config.slots.get(config.zdisk, 0) if config.slots.get("zswap") else 0
+    zdisk = "zswap" if native else config.zdisk
+    zslots = config.slots.get(zdisk, 0) if config.slots.get("zswap") else 0
     zmost = min(config.slots.get("zswap", 0), max(zslots, 1))
+    ctl[int(w.C_ZDISK)] = demand.BACKENDS.index(zdisk)
+    ctl[int(w.C_ZSLOTS)], ctl[int(w.C_ALL_SLOTS)] = config.slots["zswap"] if native else 0, slots
     znodes = min(zmost, 1 << 62) and min(zmost * 5 + 8, (-(-zslots // (1 << TREE_SHIFT))) * (per_tree + 4))
     heads = -(-slots // 4096) + 1
     ctl[int(w.C_CHAIN)], ctl[int(w.C_ZENTRIES)] = heads, zmost
@@ -213,6 +226,7 @@ def swapfile_arrays(config: Config, ctl: NDArray[np.uint64], backends: tuple[str
         "ztree": xa.new_heads(trees),
         "zpool": xa.new_pool(znodes + 1),
         "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
+        "zcount": aligned_zeros(config.slots["zswap"] + 1 if native else 1, np.uint32),
         "cont": aligned_zeros((config.continuation_pages + 1) * int(swap_map.PAGE), np.uint8),
         "chain": chain,
     }

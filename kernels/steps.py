@@ -104,7 +104,24 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
     """Bring every page of device `d` to `target`."""
 
 
+@operation
+def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
+    """The first free slot in `first` .. `end` - 1, plus 1; 0 if there is none. Cluster lock held."""
+
+
+@operation
+def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
+    """Slot `g` becomes used (and cached, where the map says so), or free."""
+
+
+@operation
+def wide(st, g):  # type: ignore[no-untyped-def]
+    """True if slot `g` belongs to a backend that counts in 32 bits."""
+
+
 ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4))  # moments of retire
 
-NAMES = ("resolve", "same", "lookup", "claim", "unclaim", "dup", "put", "count_is_zero", "writeout", "evict", "read_begin",
-         "read_end", "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff")  # fmt: skip
+NAMES = (
+    "resolve", "same", "lookup", "claim", "unclaim", "dup", "put", "count_is_zero", "writeout", "evict", "read_begin", "read_end",
+    "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "slot_scan", "slot_mark", "wide",
+)  # fmt: skip

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from kernels.jit import called, inner, u
 from kernels.lock import L_CONT, lock, unlock
-from kernels.probe import A_CONT, R_CONT, R_MAP, allocated, chase, wrote
-from kernels.words import U0, U1, U2, U3
+from kernels.probe import A_CONT, R_CONT, R_MAP, R_ZCOUNT, allocated, chase, touch, wrote
+from kernels.steps import wide
+from kernels.words import U0, U1, U2, U3, U7
 from kernels.world import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED
 
 COUNT_MASK, CONTINUED, FLAGS = u(0x3F), u(0x80), u(0xC0)
+HAS_CACHE = u(0x40)  # SWAP_HAS_CACHE
 MAX_COUNT = u(0x3E)  # SWAP_MAP_MAX
 DIGIT_MAX = u(127)  # SWAP_CONT_MAX
 PAGE, PAGE_SHIFT = u(4096), u(12)
+RADIX = u(63)  # counts that the map byte tells apart
 
 
 @called
@@ -93,6 +96,8 @@ def count_up(st, pr, g):  # type: ignore[no-untyped-def]
     """``__swap_duplicate``: one more PTE holds slot `g`; False if a continuation page could not be had. Cluster lock held."""
     byte = u(st.smap[g])
     wrote(pr, R_MAP, g >> U3)
+    if wide(st, g):
+        return wide_set(st, pr, g, byte, st.zcount[g] + U1)
     if byte & COUNT_MASK < MAX_COUNT:
         st.smap[g] = byte + U1
         return True
@@ -109,6 +114,9 @@ def count_down(st, pr, g):  # type: ignore[no-untyped-def]
     """``__swap_entry_free``: one PTE less holds slot `g`; returns True if none is left. Cluster lock held."""
     byte = u(st.smap[g])
     wrote(pr, R_MAP, g >> U3)
+    if wide(st, g):
+        wide_set(st, pr, g, byte, st.zcount[g] - U1)
+        return st.zcount[g] == 0
     if byte & COUNT_MASK != U0:
         st.smap[g] = byte - U1
         return (byte - U1) & ~u(0x40) == U0
@@ -119,13 +127,63 @@ def count_down(st, pr, g):  # type: ignore[no-untyped-def]
     return False
 
 
+@inner
+def wide_set(st, pr, g, byte, count):  # type: ignore[no-untyped-def]
+    """Set a count of 32 bits; the map byte keeps the flag and says one, or more, or none. Always succeeds."""
+    st.zcount[g] = count
+    wrote(pr, R_ZCOUNT, g >> U1)
+    st.smap[g] = byte & HAS_CACHE | min(count, U2)
+    return True
+
+
+@called
+def prepare(st, pr, g, count):  # type: ignore[no-untyped-def]
+    """Chain the continuation pages that slot `g` needs for `count` (outside the cluster lock, as they may sleep); False if none is left."""
+    if wide(st, g) or count <= MAX_COUNT:
+        return True
+    rest, last, page = count // RADIX, U0, u(st.chain[g >> PAGE_SHIFT])
+    ok = True
+    lock(pr, st.ctl, S_CONT_LOCK, L_CONT)
+    while rest != U0 and ok:
+        if page == U0:
+            page = add_page(st, pr, g, last)
+            ok = page != U0
+        last, page = page, next_page(st, page) if page != U0 else U0
+        rest >>= U7
+    unlock(pr, st.ctl, S_CONT_LOCK, L_CONT)
+    return ok
+
+
+@called
+def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
+    """Write `count` as the count of slot `g`; False if it needs pages that :func:`prepare` has not chained. Cluster lock held."""
+    byte = u(st.smap[g]) & HAS_CACHE
+    wrote(pr, R_MAP, g >> U3)
+    if wide(st, g):
+        return wide_set(st, pr, g, byte, count)
+    rest, page = count // RADIX, u(st.chain[g >> PAGE_SHIFT])
+    left, spare = rest, page
+    while left != U0 and spare != U0:
+        left, spare = left >> U7, next_page(st, spare)
+    if left != U0:
+        return False
+    st.smap[g] = byte | count % RADIX | (CONTINUED if rest != U0 else U0)
+    while page != U0:
+        st.cont[page * PAGE + (g & (PAGE - U1))] = rest & DIGIT_MAX
+        wrote(pr, R_CONT, (page * PAGE + (g & (PAGE - U1))) >> U3)
+        rest, page = rest >> U7, next_page(st, page)
+    return True
+
+
 @called
 def count_of(st, g):  # type: ignore[no-untyped-def]
     """The whole count of slot `g`."""
     byte = u(st.smap[g])
+    if wide(st, g):
+        return st.zcount[g]
     count = byte & COUNT_MASK
     if byte & CONTINUED != U0:
-        page, weight = u(st.chain[g >> PAGE_SHIFT]), u(63)
+        page, weight = u(st.chain[g >> PAGE_SHIFT]), RADIX
         while page != U0:
             count += u(st.cont[page * PAGE + (g & (PAGE - U1))]) * weight
             weight *= u(128)
@@ -133,4 +191,24 @@ def count_of(st, g):  # type: ignore[no-untyped-def]
     return count
 
 
-_ = (U2,)
+@inner
+def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
+    """The first slot in `first` .. `end` - 1 whose byte is 0, plus 1; 0 if there is none."""
+    for g in range(first, end):
+        touch(pr, R_MAP, u(g) >> U3)
+        if st.smap[u(g)] == 0:
+            return u(g) + U1
+    return U0
+
+
+@inner
+def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
+    """Slot `g` is allocated, which marks it as cached, or freed."""
+    st.smap[g] = HAS_CACHE if used else U0
+    wrote(pr, R_MAP, g >> U3)
+
+
+@inner
+def narrow(st, g):  # type: ignore[no-untyped-def]
+    """Every count is in the swap_map."""
+    return False

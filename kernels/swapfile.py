@@ -10,14 +10,15 @@ from kernels import cluster as cl
 from kernels import demand, swap_cache, swap_map, zswap
 from kernels import world as w
 from kernels import xarray as xa
-from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, HAS_CACHE, OFFSET_MASK, device_of, slot_of
+from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, OFFSET_MASK, device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.probe import R_CGROUP, R_DEV, R_MAP, R_ZEROMAP, R_ZRAM, R_ZTREE, chase, touch, wrote
 from kernels.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
+from kernels.swap_map import HAS_CACHE
 from kernels.words import LOW32, U0, U1, U2, U3, U6, U14, U63
 from kernels.world import BYPASS, CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
-ZSWAP, ZRAM = u(demand.ZSWAP), u(demand.ZRAM)
+ZSWAP, ZRAM, REACTIVATED = u(demand.ZSWAP), u(demand.ZRAM), u(demand.REACTIVATED)
 
 
 @inner
@@ -26,15 +27,8 @@ def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
     d = device_of(entry)
     st.cgroup[g] = 0
     wrote(pr, R_CGROUP, g >> U2)
-    touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
-    if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
-        z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
-        if z != U0:
-            zswap.entry_free(st, pr, z)
-    if st.zeromap[g >> U6] >> (g & U63) & U1 != U0:
-        st.zeromap[g >> U6] &= ~(U1 << (g & U63))
-        st.ctl[w.S_ZERO_LIVE] -= U1
-    wrote(pr, R_ZEROMAP, g >> U6)
+    drop_zswap(st, pr, entry, g)
+    set_zero(st, pr, g, False)
     swap_cache.clear(st, pr, g)
     cl.slot_release(st, pr, d, g)
 
@@ -81,21 +75,33 @@ def home(st, backend):  # type: ignore[no-untyped-def]
 
 
 @inner
+def wrote_owner(pr, g):  # type: ignore[no-untyped-def]
+    """The memory cgroup of slot `g` was recorded (``swap_cgroup_record``)."""
+    wrote(pr, R_CGROUP, g >> U2)
+
+
+@inner
+def slot_or_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
+    """A slot of device `d`, if need be by dropping one that only the swap cache holds; slot + 1, or 0."""
+    found = cl.slot_alloc(st, pr, d, cpu)
+    return found if found != U0 else alloc_after_reclaim(st, pr, d, cpu)
+
+
+@inner
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     """``folio_alloc_swap`` and ``add_to_swap_cache``; a folio that still has its slot keeps it."""
     if f_is(st, f, CACHED):
         return publish(st, pr, f, st.folio[f_word(f, F_ENTRY)], cpu)
     d = home(st, backend)
-    found = cl.slot_alloc(st, pr, d, cpu)
+    found = slot_or_reclaim(st, pr, d, cpu)
     if found == U0:
-        found = alloc_after_reclaim(st, pr, d, cpu)
-        if found == U0:
-            return U0
+        return U0
     g = found - U1
     entry = cl.entry_of(st, d, g)
     st.cgroup[g] = memcg
-    wrote(pr, R_CGROUP, g >> U2)
+    wrote_owner(pr, g)
     swap_cache.insert(st, pr, g, f, entry)
+    st.folio[f_word(f, F_VALUE)] = U0
     value = publish(st, pr, f, entry, cpu)
     if value == U0:
         swap_cache.remove(st, pr, g, f)
@@ -180,19 +186,30 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     """``swap_writepage``: the zero bit, or zswap, or the slot's sector."""
     entry = st.folio[f_word(f, F_ENTRY)]
     g = slot_of(st, entry)
-    bit = U1 << (g & U63)
-    before = st.zeromap[g >> U6] & bit != U0
-    st.zeromap[g >> U6] = st.zeromap[g >> U6] | bit if zero else st.zeromap[g >> U6] & ~bit
-    wrote(pr, R_ZEROMAP, g >> U6)
-    st.ctl[w.S_ZERO_LIVE] += (U1 if zero else U0) - (U1 if before else U0)
+    set_zero(st, pr, g, zero)
     token = st.folio[f_word(f, F_TOKEN)]
     if backend == ZSWAP and not zero:
+        drop_zswap(st, pr, entry, g)
         z = zswap.entry_new(st, pr, entry, size, token)
         if z != U0:
             zswap.tree_store(st, pr, g, entry & OFFSET_MASK, z)
             return U0
+        if device_of(entry) == ZSWAP:
+            return REACTIVATED
+    elif st.ctl[w.S_ZE_LIVE] != U0:
+        drop_zswap(st, pr, entry, g)
     store_data(st, pr, entry, g, token)
     return U0
+
+
+@inner
+def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
+    """``zswap_invalidate``: what zswap still has for slot `g` is stale."""
+    touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
+    if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+        z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
+        if z != U0:
+            zswap.entry_free(st, pr, z)
 
 
 @inner
@@ -214,17 +231,35 @@ def evict(st, pr, f):  # type: ignore[no-untyped-def]
 
 
 @inner
-def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
-    """``swapcache_prepare`` and ``add_to_swap_cache``; a synchronous device with a single user bypasses the cache."""
-    g = slot_of(st, entry)
+def set_cached(st, pr, g):  # type: ignore[no-untyped-def]
+    """``swapcache_prepare``: set the has-cache flag of slot `g`. The byte before, 0 if the slot is free or somebody has it."""
     ci = cl.lock_cluster(st, pr, g)
     byte = u(st.smap[g])
-    ok = byte & HAS_CACHE == U0 and byte != U0
-    if ok:
+    if byte & HAS_CACHE != U0:
+        byte = U0
+    if byte != U0:
         st.smap[g] = byte | HAS_CACHE
         wrote(pr, R_MAP, g >> U3)
     cl.unlock_cluster(st, pr, ci)
-    if not ok:
+    return byte
+
+
+@inner
+def cache_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
+    """Enter folio `f` into the swap cache for `entry`, never bypassing it. False: the entry is gone or somebody is faster."""
+    g = slot_of(st, entry)
+    ok = set_cached(st, pr, g) != U0
+    if ok:
+        swap_cache.insert(st, pr, g, f, entry)
+    return ok
+
+
+@inner
+def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
+    """``swapcache_prepare`` and ``add_to_swap_cache``; a synchronous device with a single user bypasses the cache."""
+    g = slot_of(st, entry)
+    byte = set_cached(st, pr, g)
+    if byte == U0:
         return False
     touch(pr, R_CGROUP, g >> U2)
     if byte == U1 and st.ctl[w.C_SYNC_BYPASS] != U0 and st.dev[device_of(entry) * DEV_WORDS + cl.D_FLAGS] & DEV_SYNC != U0:
@@ -236,12 +271,38 @@ def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
 
 
 @inner
-def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
+def is_zero(st, g):  # type: ignore[no-untyped-def]
+    """The zero bit of slot `g`."""
+    return st.zeromap[g >> U6] >> (g & U63) & U1 != U0
+
+
+@inner
+def set_zero(st, pr, g, zero):  # type: ignore[no-untyped-def]
+    """Write the zero bit of slot `g`."""
+    bit = U1 << (g & U63)
+    before = st.zeromap[g >> U6]
+    st.zeromap[g >> U6] = before | bit if zero else before & ~bit
+    wrote(pr, R_ZEROMAP, g >> U6)
+    st.ctl[w.S_ZERO_LIVE] += (U1 if zero else U0) - (U1 if before & bit != U0 else U0)
+
+
+@called
+def copy_data(st, pr, f, old, new, read):  # type: ignore[no-untyped-def]
+    """Write the content of `old` to `new`, with `read` after reading it into folio `f`, which has it otherwise."""
+    b = slot_of(st, new)
+    set_zero(st, pr, b, is_zero(st, slot_of(st, old)) and (read or not f_is(st, f, DIRTY)))
+    if read:
+        read_data(st, pr, old, f)
+    store_data(st, pr, new, b, st.folio[f_word(f, F_TOKEN)])
+
+
+@called
+def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """``swap_read_folio``: zero bit, zswap (whose entry goes, so the folio is dirty), or the device."""
     g = slot_of(st, entry)
     token = u(st.token[g]) if st.ctl[w.C_TOKENS] != U0 else U0
     touch(pr, R_ZEROMAP, g >> U6)
-    if st.zeromap[g >> U6] >> (g & U63) & U1 == U0:
+    if not is_zero(st, g):
         chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
         z = U0
         if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
@@ -253,7 +314,14 @@ def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
         elif device_of(entry) == ZRAM:
             chase(pr, R_ZRAM, g * U2)
     st.folio[f_word(f, F_TOKEN)] = token
+
+
+@inner
+def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
+    """Read; a folio that bypassed the swap cache lets go of the slot at once."""
+    read_data(st, pr, entry, f)
     if f_is(st, f, BYPASS):
+        g = slot_of(st, entry)
         f_clear(st, f, BYPASS)
         f_set(st, f, DIRTY)
         st.folio[f_word(f, F_ENTRY)] = U0

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels import moves, replay, swapfile
+from kernels import moves, replay, swap_map, swapfile
 from kernels import state as s
 from kernels import world as w
 from kernels.flat import Flat, U8Array, U16Array, U32Array, U64Array
 from kernels.jit import inner, outer
-from kernels.words import U0
 
 
 class Direct(Flat):
@@ -40,6 +39,7 @@ class Direct(Flat):
     ze: U64Array
     cont: U8Array
     chain: U32Array
+    zcount: U32Array
 
 
 @inner
@@ -80,6 +80,9 @@ OPERATIONS: dict[str, Any] = {
     "retire": retire,
     "move_step": moves.move_step,
     "swapoff": moves.swapoff,
+    "slot_scan": swap_map.slot_scan,
+    "slot_mark": swap_map.slot_mark,
+    "wide": swap_map.narrow,
 }
 s.bind(Direct, OPERATIONS)
 
@@ -92,6 +95,7 @@ LAYOUT = (
     s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
     s.Field("cluster headers", "swap_cluster_info", 32, "cluster", "mm/swap.h: struct swap_cluster_info (6.18)"),
 )
+LOCKS = ("cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "zswap LRU", "continuation")
 PARAMETERS = {
     "move": s.Parameter(int(w.C_MOVE), {"reswap": 0, "rewrite": 1, "refuse": 2}, "reswap", "how a page changes device"),
     "rewrite": s.Parameter(int(w.C_REWRITE), {"scan": 0, "owner": 1}, "scan", "how rewrite finds the PTEs"),
@@ -113,10 +117,9 @@ s.register(
         replay=run,
         layout=LAYOUT,
         parameters=PARAMETERS,
-        locks=("cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "zswap LRU", "continuation"),
+        locks=LOCKS,
         sources=("mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17",),
         notes="A zswap or zero page ties up a disk slot.",
         file=__file__,
     )
 )
-_ = (U0,)

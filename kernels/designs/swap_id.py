@@ -1,0 +1,150 @@
+"""swap_id: the mail's design, a swap ID in the PTE and one xarray from the ID to the swap entry (D3); swap_id_off: not configured (D3c).
+
+Underneath is everything that *direct* is made of: slots, counts and swap caches are the backends' own. Both states use the same source; in
+:class:`SwapIdOff` the layer's steps are those of *direct*, which compile to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import idlayer, idmove, replay
+from kernels import state as s
+from kernels import world as w
+from kernels import xarray as xa
+from kernels.designs import direct
+from kernels.flat import U64Array
+from kernels.jit import depends_on, inner, outer
+from kernels.words import U0
+
+
+class SwapId(direct.Direct):
+    """State of *direct* plus the tree of IDs."""
+
+    idhead: U64Array
+    idpool: U64Array
+
+
+class SwapIdOff(direct.Direct):
+    """The layer is not configured: no tree, no IDs."""
+
+
+@inner
+def wide(st, g):  # type: ignore[no-untyped-def]
+    """Zswap with an entry space of its own (slots 0 .. C_ZSLOTS - 1) counts in 32 bits."""
+    return g < st.ctl[w.C_ZSLOTS]
+
+
+def id_limit(config: s.Config, slots: int) -> int:
+    """Highest ID: four times the slots of all backends, so that cyclic reuse and collisions find room without an unbounded tree."""
+    return int(config.parameters.get("C_ID_LIMIT", 0) or 4 * max(slots, 64))
+
+
+def id_arrays(config: s.Config, ctl: U64Array) -> dict[str, NDArray[Any]]:
+    """Head and node pool of the ID tree."""
+    slots = int(ctl[int(w.C_ALL_SLOTS)])
+    limit = id_limit(config, slots)
+    ctl[int(w.C_ID_LIMIT)] = limit
+    if ctl[int(w.C_ID_RANGE)] == 0:
+        ctl[int(w.C_ID_RANGE)] = 9  # a range is as long as a cluster: 512
+    ctl[int(w.S_ID_NEXT)] = 1
+    spread = int(ctl[int(w.C_ID_POLICY)]) != int(idlayer.LOWEST)
+    nodes = s.worst_nodes(slots, limit + 1) if spread else xa.dense_nodes(slots + 2) + 8
+    return {"idhead": xa.new_heads(1, track_free=True), "idpool": xa.new_pool(nodes)}
+
+
+def build(config: s.Config) -> SwapId:
+    """State for `config`, all slots and IDs free."""
+    config = s.with_defaults(config, PARAMETERS)
+    arrays = s.common(config)
+    base = s.swapfile_arrays(config, arrays["ctl"])
+    return SwapId(**arrays, **base, **id_arrays(config, arrays["ctl"]))
+
+
+def build_off(config: s.Config) -> SwapIdOff:
+    """State for `config` without the layer."""
+    arrays = s.common(config)
+    return SwapIdOff(**arrays, **s.swapfile_arrays(config, arrays["ctl"]))
+
+
+LAYER: dict[str, Any] = {
+    "resolve": idlayer.resolve,
+    "same": idlayer.same,
+    "publish": idlayer.publish,
+    "retire": idlayer.retire,
+    "wide": wide,
+    "move_step": idmove.move_step,
+    "swapoff": idmove.swapoff,
+}
+s.bind(SwapId, direct.OPERATIONS | LAYER)
+s.bind(SwapIdOff, direct.OPERATIONS)
+
+MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023-03-23, linux-mm)"
+LAYOUT = (
+    *(s.Field(f.structure, f.name, f.nbytes, f.per, f.source) for f in direct.LAYOUT),
+    s.Field("ID tree", "xarray entry", 8, "page", f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"),
+    s.Field("zswap count", "count", 4, "zswap slot if zswap=native", "32-bit count of a zswap with its own entry space: this model's choice"),
+)
+PARAMETERS = {
+    "id_life": s.Parameter(int(w.C_ID_LIFE), {"count": 0, "count+cache": 1}, "count", "when an ID is freed"),
+    "upkeep": s.Parameter(int(w.C_UPKEEP), {"ride": 0, "apart": 1}, "ride", "erased under the cluster lock, or by an allocator of its own"),
+    "policy": s.Parameter(
+        int(w.C_ID_POLICY), {"lowest": 0, "percpu": 1, "cyclic": 2, "reuse": 3}, "lowest", "which free ID is taken (reuse: A1's own index)"
+    ),
+    "zswap": s.Parameter(int(w.C_NATIVE), {"native": 1, "stacked": 0}, "native", "zswap has its own entries, or sits on disk slots"),
+}
+
+
+@outer
+def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands."""
+    replay.run(st, pr, demands, replies)
+
+
+@outer
+def run_off(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands."""
+    replay.run(st, pr, demands, replies)
+
+
+depends_on(__file__, direct.__file__)
+s.register(
+    s.Design(
+        name="swap_id",
+        title="swap ID in the PTE, one xarray to the swap entry (the mail)",
+        state=SwapId,
+        build=build,
+        replay=run,
+        layout=LAYOUT,
+        parameters=PARAMETERS,
+        locks=("ID allocator", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "ID xa_lock", "zswap LRU",
+               "continuation"),
+        sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
+        notes="An ID, and a walk at every swap-in, also for pages that never move.",
+        file=__file__,
+    )
+)  # fmt: skip
+s.register(
+    s.Design(
+        name="swap_id_off",
+        title="the mail's design, indirection not configured",
+        state=SwapIdOff,
+        build=build_off,
+        replay=run_off,
+        layout=direct.LAYOUT,
+        parameters=direct.PARAMETERS,
+        locks=direct.LOCKS,
+        sources=(MAIL,),
+        notes="The same source as swap_id with the layer switched off by type.",
+        file=__file__,
+        lost_when_off=(
+            "move: no mapping to change, so a page changes device by being faulted in and swapped out, or by rewriting its PTEs (move=)",
+            "swapoff: scans page tables again, instead of the IDs",
+            "zswap and zero pages tie up a disk slot again (stacked)",
+        ),
+    )
+)
+_ = (U0, np)
