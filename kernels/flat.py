@@ -85,7 +85,7 @@ class FlatType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Flat({cls.__module__}.{cls.__qualname__}[{layout}])")
 
 
-@functools.cache
+@functools.lru_cache(None)
 def flat_type(cls: Any) -> FlatType:
     """The one type of `cls`: building its name takes longer than a short replay."""
     return FlatType(cls)

@@ -82,7 +82,7 @@ def from_slot(st, pr, new, entry):  # type: ignore[no-untyped-def]
     """The index of the slot itself; if a page that has moved away still has it, an ID above all slots (a collision)."""
     want = slot_of(st, entry) + U1
     if xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want) == U0:
-        idalloc.insert_at(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want, new)
+        xa.store(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want, new)
         return want
     st.ctl[w.S_ID_COLLISIONS] += U1
     return from_start(st, pr, new, st.ctl[w.C_ALL_SLOTS] + U1)
