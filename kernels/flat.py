@@ -7,7 +7,6 @@ the loads of the table are marked invariant, so that they are hoisted and stores
 
 from __future__ import annotations
 
-import functools
 import operator
 from typing import Any, ClassVar, get_type_hints
 
@@ -85,15 +84,16 @@ class FlatType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Flat({cls.__module__}.{cls.__qualname__}[{layout}])")
 
 
-@functools.lru_cache(None)
-def flat_type(cls: Any) -> FlatType:
-    """The one type of `cls`: building its name takes longer than a short replay."""
-    return FlatType(cls)
+TYPES: dict[type[Flat], FlatType] = {}
+"""The one type of each class: building its name takes longer than a short replay."""
 
 
 @typeof_impl.register(Flat)
 def _typeof(value: Flat, context: Any) -> FlatType:
-    return flat_type(type(value))
+    cls = type(value)
+    if cls not in TYPES:
+        TYPES[cls] = FlatType(cls)
+    return TYPES[cls]
 
 
 @register_model(FlatType)

@@ -171,7 +171,6 @@ def test_qemu_records():
 def dse(capsys, monkeypatch):
     """Run ``dse``: exit status, stdout, stderr."""
     from dse.cli import main
-    from dse.commands import VERBS
 
 
 

@@ -59,7 +59,6 @@ def _showing(progress: output.Progress) -> Callable[[int, int], None]:
 
 def _record(args: argparse.Namespace) -> int:
     from dse.workloads import record
-
     from dse.workloads.trace import writable
 
     command = args.program[1:] if args.program[:1] == ["--"] else args.program

@@ -21,7 +21,7 @@ from dse.errors import BadInput, unknown
 from dse.workloads import trace
 from dse.workloads.record import record
 
-GROUPS = '''\
+GROUPS = """\
 # orders of customers: parsed, grouped, totalled and sorted
 orders = [str(i * 2654435761 % 4294967296) + "," + str(i * 7919 % 997) for i in range(4000)]
 text = "\\n".join(orders)
@@ -32,8 +32,8 @@ for number, customer in rows:
 largest = sorted(groups, key=lambda customer: sum(map(int, groups[customer])), reverse=True)
 index = dict(zip(sorted(orders), rows))
 print(len(index), largest[:3])
-'''
-SNAPSHOT = '''\
+"""
+SNAPSHOT = """\
 # a store in memory that saves snapshots: the child of each fork reads all of it while the parent goes on writing
 my %store = map { $_ => "value $_ " . "." x 900 } 1 .. 4000;
 my $seed = 1;
@@ -52,7 +52,7 @@ for my $snapshot (1 .. 6) {
     waitpid(-1, 0) if $snapshot > 2;
 }
 1 while waitpid(-1, 0) > 0;
-'''
+"""
 
 
 def _lines(folder: Path) -> None:

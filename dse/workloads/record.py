@@ -76,7 +76,7 @@ def record(
 
 def interpreted(path: str) -> list[str]:
     """Interpreter and its argument of a script that names one (``#!``), as the kernel would start it; else nothing."""
-    with open(path, "rb") as file:  # noqa: PTH123 - two bytes decide
+    with open(path, "rb") as file:
         first = file.readline(LONGEST_HEAD)
     return first[2:].decode("utf-8", "replace").strip().split(None, 1) if first.startswith(b"#!") else []
 
