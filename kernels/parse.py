@@ -190,7 +190,7 @@ def _csv_line(text, i, columns):  # type: ignore[no-untyped-def]
             right &= j > i and page < MOST_CSV
         elif column == columns[WRITE_COLUMN]:
             write = np.uint64(text[i]) - DIGIT0
-            right &= write <= U1
+            right = right and bool(write <= U1)
             j = i + np.uint64(right)
         else:
             while np.uint64(text[j]) != COMMA and np.uint64(text[j]) != NEWLINE:
