@@ -184,9 +184,8 @@ def _push(links, page):  # type: ignore[no-untyped-def]
 def lru_filter(accesses, n, k, links, state, held):  # type: ignore[no-untyped-def]
     """Drop, in place, accesses that hit in an LRU list of `k` pages.
 
-    The first write to a page since it entered the list is kept, so no page that was written looks clean. Exact for
-    every memory of at least `k` pages but for the order among the pages of the list (the error is small from 512 pages
-    on when the memory is 8 times larger: docs/formats.md).
+    The first write to a page since it entered the list is kept, so no page that was written looks clean. A dropped hit
+    no longer refreshes its page in a larger memory: docs/formats.md gives the error that was counted.
 
     Parameters
     ----------
