@@ -157,8 +157,8 @@ def reference() -> str:
         lines += [
             "", f"## {name}", "", f"{meta['what'][:1].upper()}{meta['what'][1:]}.", "",
             f"- made by `{meta['made']}`", f"- inputs by `{meta['inputs']}`", f"- recorder {meta['tool']}",
-            f"- {meta['events']:,} accesses ({meta['writes']:,} writes) to {meta['pages']:,} pages; "
-            f"{meta['mapping_events']:,} mapping events, {meta['forks']} forks, at most {meta['spaces']} address spaces",
+            (f"- {meta['events']:,} accesses ({meta['writes']:,} writes) to {meta['pages']:,} pages; "
+            f"{meta['mapping_events']:,} mapping events, {meta['forks']} forks, at most {meta['spaces']} address spaces"),
             f"- file {size:,} B; digest `{made.digest}`",
         ]  # fmt: skip
     return "\n".join(lines) + "\n"
