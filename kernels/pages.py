@@ -1,7 +1,8 @@
 """Which recorded accesses are to swappable memory: first-write rule, mappings, and the LRU filter of a recorder.
 
 Only private memory swaps, and a page is swappable from its first write on: until then it reads as the zero page or as
-a page of a file. A page number keeps its dense number for life, also when it is unmapped and mapped again.
+a page of a file. A page keeps its dense number for life, also when it is unmapped and mapped again; only where a shared mapping was in
+between, or where it was moved away, is there a new number for its address.
 The words *run* and *table* are those of :mod:`kernels.parse`.
 """
 
