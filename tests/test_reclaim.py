@@ -48,24 +48,24 @@ def a_scenario(n, values):
     return scenarios.from_values("t", {**base, **values})
 
 
-accesses_of = st.lists(st.integers(0, PAGES - 1).flatmap(lambda p: st.sampled_from([p, p | 1 << 31])), min_size=1, max_size=150)
-fork_of = st.tuples(st.integers(0, PER_SPACE - 1), st.integers(1, PER_SPACE), st.integers(1, SPACES - 1))
-unmap_of = st.tuples(st.integers(0, PAGES - 1), st.integers(1, PER_SPACE), st.just(0))
-
-
 @st.composite
 def workloads_of(draw):
-    accesses = draw(accesses_of)
+    """Accesses skewed to low pages, forks and unmaps in between; drawn from a seed, so that long ones are as likely as short ones."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.sampled_from([3, 40, 250]))
+    accesses = (PAGES * rng.random(n) ** draw(st.sampled_from([1, 2]))).astype(np.uint32)
+    accesses |= np.where(rng.random(n) < 0.3, np.uint32(1 << 31), np.uint32(0))
     forks = draw(st.booleans())
-    kinds = st.one_of(fork_of, unmap_of) if forks else unmap_of
-    rows = draw(st.lists(st.tuples(st.integers(0, len(accesses)), kinds), max_size=6))
-    rows.sort(key=lambda row: row[0])
+    positions = np.sort(rng.integers(0, n + 1, draw(st.integers(0, 8))))
     events = []
-    for _, (page, run, child) in rows:
-        kind = demand.FORK if child else demand.UNMAP
-        room = (PER_SPACE if child else PAGES) - page
-        events.append(demand.pack(kind, page, count=min(run, room), payload=child))
-    return fixed(accesses, events, [position for position, _ in rows]), forks
+    for _ in positions:
+        if forks and rng.random() < 0.6:
+            page, child = int(rng.integers(PER_SPACE)), int(rng.integers(1, SPACES))
+            events.append(demand.pack(demand.FORK, page, count=int(rng.integers(1, PER_SPACE - page + 1)), payload=child))
+        else:
+            page = int(rng.integers(PAGES))
+            events.append(demand.pack(demand.UNMAP, page, count=int(rng.integers(1, min(PAGES - page, PER_SPACE) + 1))))
+    return fixed(accesses, events, positions), forks
 
 
 backends_of = st.one_of(
@@ -107,7 +107,7 @@ memory_of = st.fixed_dictionaries(
 
 
 @pytest.mark.interpreted
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(workloads_of(), memory_of, backends_of, moves_of, swapoff_of, st.integers(0, 3))
 def test_equals_the_twin(made, memory, backend, moves, swapoff, seed):
     workload, forks = made
@@ -297,7 +297,7 @@ def test_filtered_copies_touch_the_same_pages():
     assert np.array_equal(*written)
     for capacity in (512, 800):
         real, seen = (lru_misses(t.accesses, capacity, 1 << source.space_shift) for t in (source, thin))
-        assert seen == pytest.approx(real, rel=0.01)
+        assert seen == pytest.approx(real, rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -313,3 +313,18 @@ def test_filtered_copies_touch_the_same_pages():
 def test_what_does_not_go_together(changes, says):
     with pytest.raises(BadInput, match=says):
         stream.build(small("writeback", **{"moves__rate": 0.5, **changes}))
+
+
+@pytest.mark.parametrize("generator", ["zipf", "uniform", "scan"])
+@pytest.mark.parametrize("policy", ["lru", "clock"])
+@pytest.mark.parametrize("capacity", [1, 700, 2048])
+def test_misses_of_libcachesim(policy, generator, capacity):
+    pytest.importorskip("libcachesim", reason="libcachesim is not installed")
+    from benchmarks.limits import reclaim as limit
+
+    pages, n = 2048, 30_000
+    accesses = limit.accesses_of(generator, pages, n)
+    with limit.oracle_file(accesses) as path:
+        found, _ = limit.theirs(policy, path, n, capacity)
+    assert found == (lru_misses if policy == "lru" else clock_misses)(accesses, capacity, pages)
+    assert generator != "scan" or found == (n if capacity < pages else pages)
