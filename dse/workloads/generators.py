@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.errors import BadInput
-from dse.workloads.trace import MOST_PAGES
+from dse.workloads.trace import MOST_PAGES, MOST_SPACES
 from dse.workloads.workload import Filler, Workload, memcgs
 from kernels import generate
 
@@ -80,6 +80,8 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
     shift = max((per_space - 1).bit_length(), 1)
     if spaces << shift > MOST_PAGES:
         raise BadInput(f"generator {name}: {spaces << shift} page numbers are more than {MOST_PAGES}")
+    if spaces > MOST_SPACES:
+        raise BadInput(f"generator {name}: {spaces} address spaces are more than {MOST_SPACES}")
     touched = per_space * spaces if name == "fork" else full["pages"]
     control = _control(name, full, seed, per_space, shift)
     ranks = int(control[generate.RANKS])

@@ -37,6 +37,8 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
     shift, spaces = source.space_shift, copies * source.spaces
     if spaces << shift > trace.MOST_PAGES:
         raise BadInput(f"trace {spec['trace']}: {copies} copies need {spaces << shift} page numbers, more than 2^28")
+    if spaces > trace.MOST_SPACES:
+        raise BadInput(f"trace {spec['trace']}: {copies} copies need {spaces} address spaces, more than 2^24")
     full["copies"], full["phase"] = copies, full["phase"] and copies > 1
     full["accesses"] = full["accesses"] if "accesses" in spec else copies * len(source.accesses)
 
