@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dse import scenario
+from dse import catalogue, naming, scenario
 from dse.modelling import latency
 
 PAGES: dict[str, Callable[[], str]] = {"scenario-keys.md": scenario.reference, "parameters.md": latency.reference}
 
 
+def pages() -> dict[str, Callable[[], str]]:
+    """Every page by its path under ``docs``."""
+    return PAGES | {f"designs/{name}.md": functools.partial(catalogue.page, name) for name in naming.registry()}
+
+
 def main(folder: str) -> int:
     """Write every page into `folder`."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for name, make in PAGES.items():
-        (Path(folder) / name).write_text(make(), encoding="utf-8")
-        sys.stderr.write(f"dse: wrote {Path(folder) / name}\n")
+    for name, make in pages().items():
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(make(), encoding="utf-8")
+        sys.stderr.write(f"dse: wrote {path}\n")
     return 0
 
 

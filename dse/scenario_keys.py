@@ -40,6 +40,9 @@ class Workload:
     pages_at_least: int = key(0, "raise copies until this many pages are touched", (0, PAGES_MAX))
     accesses: int = key(4_000_000, "accesses to replay, over all copies", (1, 2**40))
     quantum: int = key(256, "accesses of one copy before the next one runs", (1, 2**31))
+    filter_pages: int = key(
+        0, "leave out accesses that hit in an LRU list of so many pages of each copy (at most 1/8 of its memory), 0: none", (0, 2**20)
+    )
     pages: int = key(65_536, "pages of the generator", (1, PAGES_MAX))
     theta: float = key(0.99, "skew of the zipf generator, 0 uniform", (0.0, 2.0))
     write_share: float = key(0.3, "share of the generator's accesses that write", SHARE)
@@ -96,7 +99,7 @@ class Fork:
     every: int = key(0, "accesses between two forks, 0: so that every child is there after half of the accesses", (0, 2**40))
     access_share: float = key(0.2, "share of the accesses that the children make", SHARE)
     writes_share: float = key(0.1, "share of the children's accesses that write", SHARE)
-    sharers_theta: float = key(0.0, "skew of the sharers over the pages, 0: every child shares every page", (0.0, 4.0))
+    sharers_theta: float = key(0.0, "child s shares the first s**-theta of the pages; 0: every child shares every page", (0.0, 4.0))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,10 @@ asked for. A new verb is its module plus one line here.
 from __future__ import annotations
 
 VERBS: dict[str, tuple[str, str]] = {
+    "designs": ("dse.commands.designs", "the designs, or one design's layout, parameters, locks, life cycle and sources"),
     "diff": ("dse.commands.diff", "what differs between two stored runs"),
     "doctor": ("dse.commands.doctor", "what this machine offers, and what is missing"),
+    "explain": ("dse.commands.explain", "one operation step by step, designs side by side"),
+    "ledger": ("dse.commands.ledger", "exact bytes of a design's structures at any size and fill"),
+    "trace": ("dse.commands.trace", "record the page accesses of a program, import or look at traces"),
 }

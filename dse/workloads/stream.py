@@ -186,15 +186,16 @@ def specification(scenario: Scenario) -> dict[str, Any]:
     """What :func:`dse.workloads.make` takes."""
     given, fork = scenario.workload, scenario.fork
     if given.trace is not None:
-        return {
+        spec: dict[str, Any] = {
             "trace": given.trace, "copies": given.copies, "pages_at_least": max(given.pages_at_least, 1),
             "quantum": given.quantum, "accesses": given.accesses,
         }  # fmt: skip
+        return spec | ({"filter_pages": given.filter_pages} if given.filter_pages else {})
     name = str(given.generator)
     common = {"pages": given.pages, "accesses": given.accesses, "write_share": given.write_share}
     if name == "zipf" and given.theta == 0.0:
         name = "uniform"
-    spec: dict[str, Any] = {"generator": name, **common}
+    spec = {"generator": name, **common}
     if name in ("zipf", "phase", "fork"):
         spec["theta"] = given.theta
     if name == "phase":
@@ -203,6 +204,7 @@ def specification(scenario: Scenario) -> dict[str, Any]:
         children = max(fork.children, 1)
         spec |= {"children": children, "fork_every": fork.every or max(given.accesses // (2 * children), 1)}
         spec |= {"child_share": fork.access_share, "child_write_share": fork.writes_share}
+        spec["sharers_theta"] = fork.sharers_theta
     return spec
 
 
@@ -249,7 +251,7 @@ def slots_of(scenario: Scenario, touched: int, limit: int) -> dict[str, int]:
     if "zswap" in used:
         zero = zero_share(scenario)
         if given.mix:
-            most = (shares_of(scenario)["zswap"] if "zswap" in shares_of(scenario) else 1.0) * touched
+            most = shares_of(scenario).get("zswap", 1.0) * touched
         else:
             low, _ = sizes_of(scenario)
             most = zero * touched + given.zswap_share * limit * PAGE / max(low // 16 * 16, 32)

@@ -147,8 +147,10 @@ def run_daemon(st):  # type: ignore[no-untyped-def]
 
 @called
 def before_fault(st, o, page):  # type: ignore[no-untyped-def]
-    """The fault on `page` ends the swapped lifetime of `o`: what is left of its moves. Returns (source, target) of the move that
-    the fault interrupts, NOWHERE if none."""
+    """The fault on `page` ends the swapped lifetime of `o`: make what is left of its moves.
+
+    Returns (source, target) of the move that the fault interrupts, NOWHERE if none.
+    """
     count(st, N_LIFETIMES)
     while due(st, o) != U0:
         count(st, N_HURRIED)

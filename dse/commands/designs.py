@@ -1,0 +1,59 @@
+"""``dse designs [NAME]``: the designs, or everything about one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dse import options, output
+
+if TYPE_CHECKING:
+    import argparse
+
+NAME = "designs"
+HELP = "the designs, or one design's layout, parameters, locks, life cycle and sources"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument("name", nargs="?", default=None, metavar="NAME", help="one design: NAME or NAME[param=value,...]")
+    options.add_format(parser)
+
+
+def _short(about: dict[str, Any]) -> dict[str, str]:
+    """One line of the overview."""
+    parameters = ", ".join(f"{p['name']}={'|'.join(p['values'])}" for p in about["parameters"])
+    return {"name": about["name"], "title": about["title"], "parameters": parameters}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the overview, or one design."""
+    from dse import catalogue, naming
+
+    found = catalogue.designs(args.name)
+    if args.name is None:
+        rows = [_short(about) for about in found] if args.format == "table" else found
+        output.emit(rows, args.format, document=found)
+        return 0
+    about = found[0]
+    steps = catalogue.life_cycle(naming.parse(args.name).text)
+    if args.format == "json":
+        output.emit([], "json", document=[{**about, "life_cycle": steps}])
+        return 0
+    if args.format == "csv":
+        output.emit(about["layout"], "csv")
+        return 0
+    _print(about, steps)
+    return 0
+
+
+def _print(about: dict[str, Any], steps: list[dict[str, Any]]) -> None:
+    """Print one design as text."""
+    output.write(f"{about['name']}: {about['title']}\n{about['notes']}\n\nLayout")
+    output.emit(about["layout"], "table")
+    output.write("\nParameters")
+    output.emit(about["parameters"], "table") if about["parameters"] else output.write("none")
+    output.write("\nLocks, in the order in which they may be nested\n" + " > ".join(about["locks"]))
+    output.write("\nLife cycle, traced on a state that is 40 % full")
+    output.emit(steps, "table")
+    output.write("\nWhat is lost when the layer is off\n" + ("\n".join(about["lost_when_off"]) or "there is no layer"))
+    output.write("\nSources\n" + "\n".join(about["sources"]))

@@ -1,0 +1,93 @@
+"""Compiling ahead: which kernels are in the disk cache, and filling it in several processes at once."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+from dse import naming, output
+from dse.measuring import machine
+
+Pair = tuple[str, str]
+"""Name of a design and kind of a probe."""
+PATIENCE = 2.0
+
+
+def _signature(design: Any, kind: str) -> tuple[Any, ...]:
+    """Numba types of the arguments of a design's replay under a probe."""
+    from numba import types
+
+    from kernels import probe
+    from kernels.flat import FlatType
+
+    cls = getattr(probe, kind.capitalize())
+    return FlatType(design.state), FlatType(cls), types.Array(types.uint64, 2, "C"), types.Array(types.uint8, 1, "C")
+
+
+def is_compiled(name: str, kind: str) -> bool:
+    """Tell whether the replay of design `name` under probe `kind` need not be compiled.
+
+    Where Numba does not say (interpreted, no cache folder), it is taken as compiled: it is then compiled when it is called.
+    """
+    run: Any = naming.registry()[name].replay
+    cache = getattr(run, "_cache", None)
+    if cache is None or not hasattr(cache, "_cache_file"):
+        return True
+    signature = _signature(naming.registry()[name], kind)
+    if signature in run.overloads:
+        return True
+    key = cache._index_key(signature, run.targetctx.codegen())
+    return key in cache._cache_file._load_index()
+
+
+def compile_pair(pair: Pair) -> None:
+    """Compile one pair, or load it from the cache, by replaying nothing."""
+    import numpy as np
+
+    from kernels import probe, state
+
+    design = naming.registry()[pair[0]]
+    small = design.build(state.Config(pages=8, slots=dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)))
+    design.replay(small, probe.make(pair[1]), np.zeros((0, 2), np.uint64), np.zeros(0, np.uint8))
+
+
+def _compile_apart(pair: Pair) -> Pair:
+    compile_pair(pair)
+    return pair
+
+
+def warm(pairs: Iterable[Pair]) -> int:
+    """Compile what is not in the disk cache, on all cores, and say so when it takes longer than two seconds.
+
+    Parameters
+    ----------
+    pairs : iterable of (str, str)
+        Names of designs and kinds of probes.
+
+    Returns
+    -------
+    int
+        How many pairs were compiled.
+    """
+    cold = [pair for pair in dict.fromkeys(pairs) if not is_compiled(*pair)]
+    if not cold:
+        return 0
+    what = f"compiling {len(cold)} kernel{'s' if len(cold) > 1 else ''}, about 10 s each; kept for the next run"
+    timer = threading.Timer(PATIENCE, output.note, (what,))
+    timer.daemon = True
+    timer.start()
+    try:
+        workers = min(len(cold), machine.cores())
+        if workers < 2:
+            for pair in cold:
+                compile_pair(pair)
+        else:
+            context = multiprocessing.get_context("spawn")
+            with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
+                list(pool.map(_compile_apart, cold))
+    finally:
+        timer.cancel()
+    return len(cold)

@@ -1,0 +1,328 @@
+"""The ledger: exact bytes of every structure, in closed form for any size and fill, and read off the arrays of a live state.
+
+Both follow the layout table of the design (:class:`kernels.state.Field`). ``per`` says how many objects there are:
+
+========== =====================================================================================
+per        objects
+========== =====================================================================================
+slot       one a slot, allocated at swapon (static)
+cluster    one a cluster: headers, which published tables leave out (``header_bytes``)
+page, live one a swapped page
+zswap      one a page whose data zswap has; likewise disk and zero, joined by ``+``
+========== =====================================================================================
+
+A condition may follow: ``page if zswap=stacked``. A field named ``xarray entry`` counts 8 bytes and is allocated as nodes.
+
+Counted are entries, as the mails count them (20260208215839.87595-1-nphamcs@gmail.com). Allocated are the same structures as the
+kernel allocates them: vmalloc areas in pages, ``xa_node`` of 576 B in slabs of 56 (585.14 B), other objects in slabs of one page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dse.modelling.sizes import PAGE, Ledger, class_bytes, dense_span, node_bytes, object_bytes, pages_up
+from kernels import cluster as cl
+from kernels import demand
+from kernels import state as s
+from kernels import world as w
+
+TREE_SLOTS = 1 << s.TREE_SHIFT
+CONTINUATION = "continuation pages"
+ZRAM_WORDS = 16  # drivers/block/zram/zram_drv.h: struct zram_table_entry, handle 8 and flags 8, per disk page at disk size
+PARTS = ("zswap", "disk", "zero")
+DISKS = ("ssd", "hdd", "zram")
+
+
+class Tree(NamedTuple):
+    """How a tree is indexed, and the fields of the state that hold its heads and nodes."""
+
+    shape: str  # masked: one a 64 MiB, indexed inside it; offset: one a 64 MiB, indexed by the device's offset; one
+    heads: str
+    pool: str
+    first: int = 0
+
+
+TREES = {
+    "swap cache": Tree("masked", "space", "cpool"),
+    "zswap tree": Tree("offset", "ztree", "zpool"),
+}
+OBJECTS = {"zswap_entry": (w.S_ZE_LIVE, w.S_ZE_PEAK), "swap_desc": (w.S_DESC_LIVE, w.S_DESC_PEAK)}
+"""Structures allocated one by one: control words of how many are live, and were at most."""
+
+
+class Device(NamedTuple):
+    """A device of the closed form: its slots, and how many pages of each part lie in it, dense from 0 in this order."""
+
+    slots: int
+    zswap: int
+    disk: int
+    zero: int
+    name: str
+
+
+def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
+    """Nodes of the trees of one structure.
+
+    Parameters
+    ----------
+    tree : Tree
+        How they are indexed.
+    spans : list of (int, int)
+        First index and number of entries, one for each device.
+    """
+    if tree.shape == "one":
+        return dense_span(tree.first, sum(n for _, n in spans))
+    nodes = 0
+    for first, n in spans:
+        at = first
+        while at < first + n:
+            end = min(first + n, (at | (TREE_SLOTS - 1)) + 1)
+            nodes += dense_span(at if tree.shape == "offset" else at & (TREE_SLOTS - 1), end - at)
+            at = end
+    return nodes
+
+
+def condition(per: str, parameters: Mapping[str, str]) -> str:
+    """What a field is counted per, an empty string where its condition does not hold.
+
+    Examples
+    --------
+    >>> condition("page if zswap=stacked", {"zswap": "native"}), condition("zswap+disk", {})
+    ('', 'zswap+disk')
+    """
+    what, _, test = per.partition(" if ")
+    for term in test.split(" and ") if test else ():
+        name, _, values = term.partition("=")
+        if parameters.get(name.strip()) not in values.strip().split("|"):
+            return ""
+    return "+".join(PARTS) if what in ("page", "live") else what
+
+
+def slots_tied_up(design: s.Design, parameters: Mapping[str, str], parts: Mapping[str, int]) -> int:
+    """Slots that pages hold: those on disks, and those of zswap and zero pages where a swap cache entry is kept by slot for them."""
+    held = {"disk"}
+    for row in design.layout:
+        if row.structure == "swap cache":
+            held |= set(condition(row.per, parameters).split("+"))
+    return sum(parts.get(part, 0) for part in held & set(PARTS))
+
+
+def split(pages: int, mix: Mapping[str, float]) -> dict[str, int]:
+    """Share `pages` out over a mix, remainders to the largest shares first.
+
+    Examples
+    --------
+    >>> split(10, {"zswap": 0.7, "ssd": 0.2, "zero": 0.1})
+    {'zswap': 7, 'ssd': 2, 'zero': 1}
+    """
+    exact = {name: pages * share for name, share in mix.items()}
+    out = {name: int(x + 1e-9) for name, x in exact.items()}
+    for name in sorted(mix, key=lambda n: out[n] - exact[n])[: pages - sum(out.values())]:
+        out[name] += 1
+    return out
+
+
+def devices_of(slots: int, fill: float, mix: Mapping[str, float]) -> list[Device]:
+    """The devices of a mix, with `fill` of `slots` slots' worth of pages.
+
+    zswap and zero pages stand in front of the first disk of the mix (an SSD where there is none). Further disks get their share of the
+    slots.
+    """
+    parts = split(round(fill * slots), mix)
+    disks = [name for name in DISKS if mix.get(name)] or ["ssd"]
+    weight = {name: mix.get(name, 0.0) for name in disks}
+    weight[disks[0]] += mix.get("zswap", 0.0) + mix.get("zero", 0.0)
+    sizes = split(slots, weight)
+    out = []
+    for name in disks:
+        front = name == disks[0]
+        zswap, zero = (parts.get(part, 0) if front else 0 for part in ("zswap", "zero"))
+        out.append(Device(sizes[name], zswap, parts.get(name, 0), zero, name))
+    return out
+
+
+def _spans(tree: Tree, per: str, devices: list[Device], stacked: set[str]) -> list[tuple[int, int]]:
+    """Index ranges of a tree on every device: the parts that hold slots lie one behind the other, in the order zswap, disk, zero."""
+    wanted = per.split("+")
+    out = []
+    for device in devices:
+        first, start, n = 0, 0, 0
+        for part in PARTS:
+            pages = getattr(device, part)
+            if part in wanted:
+                start = start if n else first
+                n += pages
+            if part in stacked or part == "disk" or tree.shape == "one":
+                first += pages
+        out.append((start, n))
+    return out
+
+
+def _static(ledger: Ledger, item: s.Field, sizes: list[int]) -> None:
+    """Add a field that is allocated at swapon."""
+    row = ledger.row(item.structure)
+    for n in sizes:
+        nbytes = ceil(item.nbytes * n)
+        if item.nbytes < 1:
+            nbytes = -(-nbytes // 8) * 8
+        row.static_bytes += nbytes
+        row.allocated_bytes += pages_up(nbytes)
+        row.objects += n
+
+
+def _headers(ledger: Ledger, item: s.Field, clusters: list[int]) -> None:
+    """Add cluster headers."""
+    row = ledger.row(item.structure)
+    for n in clusters:
+        row.header_bytes += int(item.nbytes) * n
+        row.allocated_bytes += pages_up(int(item.nbytes) * n)
+        row.objects += n
+
+
+def _entries(ledger: Ledger, item: s.Field, entries: int, nodes: int, peak: int) -> None:
+    """Add a tree."""
+    row = ledger.row(item.structure)
+    row.dynamic_bytes += int(item.nbytes) * entries
+    row.objects += nodes
+    row.allocated_bytes, row.peak_bytes = node_bytes(row.objects), max(row.peak_bytes, node_bytes(peak))
+
+
+def _objects(ledger: Ledger, item: s.Field, n: int, peak: int) -> None:
+    """Add objects that are allocated one by one."""
+    row = ledger.row(item.structure)
+    row.dynamic_bytes += ceil(item.nbytes * n)
+    row.objects += n
+    row.allocated_bytes += object_bytes(n, ceil(item.nbytes))
+    row.peak_bytes += object_bytes(peak, ceil(item.nbytes))
+
+
+def _zram(ledger: Ledger, slots: int) -> None:
+    """Add the table of a zram device, which is the backend's own: in no sum, as zswap_entry."""
+    if slots:
+        row = ledger.row("zram table")
+        row.static_bytes = ZRAM_WORDS * slots
+        row.allocated_bytes, row.objects = pages_up(row.static_bytes), slots
+
+
+def _finished(ledger: Ledger) -> Ledger:
+    """Fill in the peaks of what never shrinks."""
+    for row in ledger.rows:
+        row.peak_bytes = max(row.peak_bytes, row.allocated_bytes)
+    return ledger
+
+
+def closed(
+    design: s.Design,
+    parameters: Mapping[str, str],
+    slots: int,
+    fill: float,
+    mix: Mapping[str, float],
+    compressed: int,
+    cluster_slots: int = 512,
+) -> Ledger:
+    """The ledger in closed form.
+
+    Parameters
+    ----------
+    design : Design
+        Whose layout table is read.
+    parameters : mapping
+        Values of the design's parameters by name.
+    slots : int
+        Slots of all devices.
+    fill : float
+        Pages swapped out, share of `slots`; they fill slots densely from 0.
+    mix : mapping
+        Share of the pages by backend (zswap, ssd, hdd, zram, zero), sum 1.
+    compressed : int
+        Bytes of a compressed page.
+    cluster_slots : int
+        Slots of a cluster.
+
+    Returns
+    -------
+    Ledger
+        Counted and allocated bytes; peaks equal what is allocated.
+    """
+    devices = devices_of(slots, fill, mix)
+    count = {part: sum(getattr(d, part) for d in devices) for part in PARTS}
+    stacked = {part for part in PARTS if slots_tied_up(design, parameters, {part: 1})}
+    ledger = Ledger()
+    for item in design.layout:
+        per = condition(item.per, parameters)
+        if per == "slot":
+            _static(ledger, item, [d.slots for d in devices])
+        elif per == "cluster":
+            _headers(ledger, item, [-(-d.slots // cluster_slots) for d in devices])
+        elif per and item.name == "xarray entry":
+            tree = TREES[item.structure]
+            spans = _spans(tree, per, devices, stacked)
+            nodes = tree_nodes(tree, spans)
+            _entries(ledger, item, sum(n for _, n in spans), nodes, nodes)
+        elif per:
+            n = sum(count[part] for part in per.split("+"))
+            _objects(ledger, item, n, n)
+    ledger.row(CONTINUATION)
+    _zram(ledger, sum(d.slots for d in devices if d.name == "zram"))
+    row = ledger.row("zsmalloc objects")
+    row.objects = count["zswap"]
+    row.dynamic_bytes = row.allocated_bytes = count["zswap"] * class_bytes(compressed)
+    return _finished(ledger)
+
+
+def _tree_entries(state: Any, tree: Tree) -> int:
+    """Entries of the trees of one structure: the counts of all leaf nodes, and entries that stand in a head itself."""
+    pool, heads = getattr(state, tree.pool), getattr(state, tree.heads)
+    first = pool[72 : int(pool[1]) : 72]
+    leaves = first[(first & np.uint64(0xFF)) == 0]
+    alone = heads[1::8]
+    return int(((leaves >> np.uint64(16)) & np.uint64(0xFF)).sum()) + int(((alone != 0) & ((alone & np.uint64(3)) != 2)).sum())
+
+
+def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
+    """The ledger read off the arrays of a live state.
+
+    Parameters
+    ----------
+    design, parameters
+        As for :func:`closed`.
+    state : Flat
+        State that ``design.build`` made.
+
+    Returns
+    -------
+    Ledger
+        Counted and allocated bytes now, and the most that each structure took.
+    """
+    ctl, rows = state.ctl, state.dev.reshape(-1, int(cl.DEV_WORDS))
+    devices = [row for row in rows if row[1]]
+    ledger = Ledger()
+    for item in design.layout:
+        per = condition(item.per, parameters)
+        if per == "slot":
+            _static(ledger, item, [int(row[1]) for row in devices])
+        elif per == "cluster":
+            _headers(ledger, item, [int(row[3]) for row in devices])
+        elif per and item.name == "xarray entry":
+            tree = TREES[item.structure]
+            if tree.pool in state.fields and not any(row.structure == item.structure for row in ledger.rows):
+                pool = getattr(state, tree.pool)
+                _entries(ledger, item, _tree_entries(state, tree), int(pool[2]), int(pool[3]))
+        elif per:
+            now, most = OBJECTS[item.structure]
+            _objects(ledger, item, int(ctl[int(now)]), int(ctl[int(most)]))
+    row = ledger.row(CONTINUATION)
+    row.objects = int(ctl[int(w.S_CONT_USED)])
+    row.dynamic_bytes = row.allocated_bytes = row.objects * PAGE
+    row.peak_bytes = int(ctl[int(w.S_CONT_PEAK)]) * PAGE
+    _zram(ledger, int(rows[demand.ZRAM][1]))
+    row = ledger.row("zsmalloc objects")
+    row.objects = int(ctl[int(w.S_ZE_LIVE)])
+    row.dynamic_bytes = row.allocated_bytes = int(ctl[int(w.S_ZOBJ_BYTES)])
+    row.peak_bytes = int(ctl[int(w.S_ZOBJ_PEAK)])
+    return _finished(ledger)

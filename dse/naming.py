@@ -1,0 +1,148 @@
+"""How designs are written: ``NAME[param=value,...]``, bare when every parameter has its default."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dse.errors import BadInput, unknown
+
+if TYPE_CHECKING:
+    from kernels.state import Design
+
+ORDER = ("direct", "swap_id_off", "swap_id", "swap_desc")
+"""Baseline first; designs that are not named here follow in alphabetical order."""
+COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A design with values for its parameters.
+
+    Attributes
+    ----------
+    design : Design
+        The registered design.
+    values : dict of str to str
+        Every parameter of the design by name, defaults included.
+    """
+
+    design: Design
+    values: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """Canonical string: parameters that differ from their defaults, in the order in which the design declares them."""
+        changed = [f"{name}={value}" for name, value in self.values.items() if value != self.design.parameters[name].default]
+        return self.design.name + (f"[{','.join(changed)}]" if changed else "")
+
+    @property
+    def control(self) -> dict[str, int]:
+        """Parameters as :class:`kernels.state.Config` takes them: name of the control word, value."""
+        from kernels import world
+
+        words = {int(word): name for name, word in vars(world).items() if name.startswith("C_")}
+        declared = self.design.parameters
+        return {words[declared[name].word]: declared[name].values[value] for name, value in self.values.items()}
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@functools.cache
+def registry() -> dict[str, Design]:
+    """Every design of the package ``kernels.designs``, by name."""
+    import kernels.designs
+    from kernels.state import REGISTRY
+
+    for module in pkgutil.iter_modules(kernels.designs.__path__):
+        importlib.import_module(f"kernels.designs.{module.name}")
+    rank = {name: i for i, name in enumerate(ORDER)}
+    return {name: REGISTRY[name] for name in sorted(REGISTRY, key=lambda n: (rank.get(n, len(rank)), n))}
+
+
+def parse(text: str) -> Named:
+    """Read a design's name with its parameters.
+
+    Parameters
+    ----------
+    text : str
+        ``NAME`` or ``NAME[param=value,...]``.
+
+    Returns
+    -------
+    Named
+        The design, with every parameter's value.
+
+    Raises
+    ------
+    BadInput
+        Unknown design, parameter or value, with the nearest valid one.
+
+    Examples
+    --------
+    >>> parse("direct[move=reswap]").text, parse("direct[move=rewrite]").text
+    ('direct', 'direct[move=rewrite]')
+    """
+    found = re.fullmatch(r"\s*([^\[\]\s]+)\s*(?:\[([^\[\]]*)\])?\s*", text)
+    if not found:
+        raise BadInput(f"design {text!r} is not of the form NAME[param=value,...]")
+    designs = registry()
+    if found[1] not in designs:
+        raise BadInput(unknown("design", found[1], designs))
+    design = designs[found[1]]
+    values = {name: parameter.default for name, parameter in design.parameters.items()}
+    given: set[str] = set()
+    for item in found[2].split(",") if found[2] else ():
+        name, sign, value = (part.strip() for part in item.partition("="))
+        if not sign:
+            raise BadInput(f"design {text!r}: {item.strip()!r} is not of the form param=value")
+        if name not in values:
+            raise BadInput(unknown(f"parameter of {design.name}", name, values))
+        if value not in design.parameters[name].values:
+            raise BadInput(unknown(f"value of {design.name}'s {name}", value, design.parameters[name].values))
+        if name in given:
+            raise BadInput(f"design {text!r}: {name} is given twice")
+        given.add(name)
+        values[name] = value
+    return Named(design, values)
+
+
+def split(text: str) -> list[str]:
+    """Split a list of designs at the commas outside brackets.
+
+    Examples
+    --------
+    >>> split("direct,swap_id[zswap=stacked,upkeep=apart]")
+    ['direct', 'swap_id[zswap=stacked,upkeep=apart]']
+    """
+    return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+
+
+def parse_many(given: str | Sequence[str]) -> list[Named]:
+    """Read several designs; each may be named once.
+
+    Raises
+    ------
+    BadInput
+        When there is none, or one is named twice.
+    """
+    texts = split(given) if isinstance(given, str) else list(given)
+    found = [parse(text) for text in texts]
+    names = [named.text for named in found]
+    if not found:
+        raise BadInput("no design is named")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise BadInput(f"design {twice[0]} is named twice")
+    return found
+
+
+def default_designs() -> list[Named]:
+    """The designs that ``dse compare`` compares: those of the mail."""
+    return [parse(name) for name in COMPARED if name in registry()]

@@ -1,0 +1,190 @@
+"""The ledger: published figures, closed form against live arrays, the contract for scripts, bad input."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import dse
+from dse import cli, naming
+from dse.errors import BadInput
+from dse.ledgers import parse_mix
+from dse.modelling import ledger as lg
+from dse.modelling.sizes import dense_span
+from kernels import demand, probe, state
+from kernels.xarray import dense_nodes
+
+SLOTS = 8_388_608  # 32 GiB
+MIB = 1 << 20
+FILLS = (0.0, 0.25, 0.5, 0.75, 1.0)
+HAVE = set(naming.registry())
+
+
+def mib(design: str, fill: float, backend: str, key: str = "total_bytes") -> float:
+    return dse.ledger(design, SLOTS, fill, backend)[key] / MIB
+
+
+def test_direct_equals_the_published_table() -> None:
+    # 20260208215839.87595-1-nphamcs@gmail.com: "old", MiB for 32 GiB of swap, without cluster headers
+    assert [mib("direct", fill, "zswap") for fill in FILLS] == [25, 57, 89, 121, 153]
+    assert [mib("direct", fill, "ssd") for fill in FILLS] == [25, 41, 57, 73, 89]
+    assert mib("direct", 1.0, "zswap", "header_bytes") == 0.5
+
+
+def test_direct_as_allocated() -> None:
+    assert 172 <= mib("direct", 1.0, "zswap", "allocated_bytes") <= 175
+    assert mib("direct", 0.0, "zswap", "allocated_bytes") == 25.5
+    rows = {row["structure"]: row for row in dse.ledger("direct", SLOTS, 1.0, "zswap")["rows"]}
+    assert rows["swap cache"]["objects"] == 512 * 261
+    assert rows["zswap tree"]["objects"] == 16 * 261 + 496 * 262
+    bigger = {row["structure"]: row for row in dse.ledger("direct", 1 << 26, 1.0, "zswap")["rows"]}
+    assert bigger["zswap tree"]["objects"] == 16 * 261 + 1008 * 262 + 3072 * 263
+
+
+@pytest.mark.skipif("swap_id" not in HAVE, reason="swap_id is not there yet")
+@pytest.mark.parametrize("backend", ["zswap", "ssd"])
+@pytest.mark.parametrize("fill", FILLS)
+def test_swap_id_stacked_adds_an_entry_an_id(fill: float, backend: str) -> None:
+    live = round(fill * SLOTS)
+    direct, ids = (dse.ledger(d, SLOTS, fill, backend) for d in ("direct", "swap_id[zswap=stacked]"))
+    assert ids["total_bytes"] - direct["total_bytes"] == 8 * live
+    assert ids["static_bytes"] == direct["static_bytes"]
+    if live:
+        assert (ids["allocated_bytes"] - direct["allocated_bytes"]) / live == pytest.approx(9.288, abs=0.01)
+        nodes = next(row["objects"] for row in ids["rows"] if row["structure"] == "ID tree")
+        assert nodes * 576 / live == pytest.approx(9.143, abs=0.01)
+
+
+@pytest.mark.skipif("swap_desc" not in HAVE, reason="swap_desc is not there yet")
+def test_swap_desc_a_live_page() -> None:
+    found = dse.ledger("swap_desc", SLOTS, 1.0, "zswap")
+    assert found["dynamic_bytes"] == 40 * SLOTS
+    dynamic = found["allocated_bytes"] - dse.ledger("swap_desc", SLOTS, 0.0, "zswap")["allocated_bytes"]
+    assert dynamic / SLOTS == pytest.approx(41.3, abs=0.05)
+
+
+@pytest.mark.skipif("swap_id_off" not in HAVE, reason="swap_id_off is not there yet")
+@pytest.mark.parametrize("backend", ["zswap", "ssd", "zswap=0.7,ssd=0.2,zero=0.1"])
+def test_configured_out_equals_direct(backend: str) -> None:
+    direct, off = (dse.ledger(d, 100_000, 0.6, backend) for d in ("direct", "swap_id_off"))
+    assert {**off, "design": ""} == {**direct, "design": ""}
+
+
+def filled(named: naming.Named, slots: int, pages: int, mix: dict[str, float]) -> object:
+    """A live state whose `pages` pages went out, dense from slot 0 in the order of the closed form."""
+    sizes = {d.name: d.slots for d in lg.devices_of(slots, pages / slots, mix)}
+    zdisk = next(iter(sizes))
+    slots_of = {**sizes, "zswap": pages}
+    st = named.design.build(state.Config(pages=pages, slots=slots_of, zdisk=zdisk, forks=False, parameters=named.control))
+    parts = lg.split(pages, mix)
+    order = ["zswap", *[d for d in lg.DISKS if d in sizes], "zero"]
+    out = []
+    page = 0
+    for part in order:
+        for _ in range(parts.get(part, 0)):
+            backend = demand.BACKENDS.index(zdisk if part == "zero" else part)
+            flags = demand.ZERO if part == "zero" else 0
+            out.append(demand.pack(demand.FAULT, page))
+            out.append(demand.pack(demand.RECLAIM, page, backend=backend, payload=1575, flags=flags))
+            page += 1
+    block = np.array(out, np.uint64).reshape(-1, 2)
+    replies = np.zeros(len(block), np.uint8)
+    named.design.replay(st, probe.make("count"), block, replies)
+    assert set(replies.tolist()) <= {demand.FIRST_TOUCH, demand.SWAP_OUT}
+    return st
+
+
+LIVE = ["direct", "swap_id", "swap_id[zswap=stacked]", "swap_id_off", "swap_desc"]
+MIXES = [
+    {"zswap": 1.0},
+    {"ssd": 1.0},
+    {"zram": 1.0},
+    {"zswap": 0.7, "ssd": 0.2, "zero": 0.1},
+    {"zswap": 0.25, "ssd": 0.25, "hdd": 0.25, "zero": 0.25},
+]
+
+
+@pytest.mark.parametrize("design", LIVE)
+@pytest.mark.parametrize("mix", MIXES, ids="+".join)
+@pytest.mark.parametrize(("slots", "pages"), [(40_000, 40_000), (40_000, 17_001), (3_000, 1)])
+def test_live_arrays_agree_with_the_closed_form(design: str, mix: dict[str, float], slots: int, pages: int) -> None:
+    if design.split("[", maxsplit=1)[0] not in HAVE:
+        pytest.skip(f"{design} is not there yet")
+    named = naming.parse(design)
+    closed = lg.closed(named.design, named.values, slots, pages / slots, mix, 1575)
+    live = lg.live(named.design, named.values, filled(named, slots, pages, mix))
+    assert {row.structure: row for row in closed.rows} == {row.structure: row for row in live.rows}
+
+
+def test_the_comparison_can_fail() -> None:
+    named = naming.parse("direct")
+    st = filled(named, 3_000, 700, {"ssd": 1.0})
+    assert lg.live(named.design, named.values, st) != lg.closed(named.design, named.values, 3_000, 701 / 3_000, {"ssd": 1.0}, 1575)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 63, 64, 65, 4096, 4097, 16384, 262_145, 8_388_608])
+def test_dense_nodes(n: int) -> None:
+    assert dense_span(0, n) == dense_nodes(n)
+
+
+def test_the_contract_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["ledger", "--design", "direct", "--slots", "8388608", "--fill", "0.5", "--backend", "zswap", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"rows", "static_bytes", "dynamic_bytes", "header_bytes", "total_bytes", "allocated_bytes"} <= found.keys()
+    assert all({"structure", "static_bytes", "dynamic_bytes", "allocated_bytes"} <= row.keys() for row in found["rows"])
+    assert found["static_bytes"] + found["dynamic_bytes"] == found["total_bytes"] == 89 * MIB
+    inside = [row for row in found["rows"] if row["structure"] not in ("zswap_entry", "zsmalloc objects")]
+    for key in ("static_bytes", "dynamic_bytes", "allocated_bytes"):
+        assert sum(row[key] for row in inside) == found[key]
+    entry = next(row for row in found["rows"] if row["structure"] == "zswap_entry")
+    assert entry["dynamic_bytes"] == 56 * SLOTS // 2
+
+
+def test_mixes() -> None:
+    assert parse_mix("mix(zswap=0.7,ssd=0.2,zero=0.1)") == {"zswap": 0.7, "ssd": 0.2, "zero": 0.1}
+    assert dse.ledger("direct", 1000, 1.0, {"ssd": 0.5, "zswap": 0.5})["dynamic_bytes"] == 8 * 1000 + 8 * 500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--design", "dirct"], "did you mean 'direct'"),
+        (["--design", "direct[mov=scan]"], "did you mean 'move'"),
+        (["--design", "direct[move=rewrit]"], "did you mean 'rewrite'"),
+        (["--design", "direct[move]"], "param=value"),
+        (["--design", "direct[move=refuse,move=rewrite]"], "twice"),
+        (["--design", "direct[[x]"], "NAME[param=value"),
+        (["--slots", "-5"], "negative"),
+        (["--slots", "0"], "at least 1"),
+        (["--slots", "2^29"], "above 2^28"),
+        (["--fill", "1.5"], "not from 0 to 1"),
+        (["--backend", "zswp"], "did you mean 'zswap'"),
+        (["--backend", "zswap=0.7,ssd=0.2"], "sum to 0.9"),
+        (["--backend", "zswap=x"], "not a number"),
+        (["--backend", "zswap=0.5,zswap=0.5"], "twice"),
+        (["--compressed", "5000"], "1 to 4096"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["ledger", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert words in err
+
+
+@pytest.mark.parametrize("call", [{"fill": 2.0}, {"slots": -1}, {"slots": 1.5}, {"backend": {"ssd": 0.4}}, {"design": "x"}])
+def test_bad_calls(call: dict[str, object]) -> None:
+    with pytest.raises(BadInput):
+        dse.ledger(**call)
+
+
+def test_designs_are_written_one_way() -> None:
+    assert naming.parse("direct[move=reswap]").text == "direct"
+    assert naming.parse(" direct [ rewrite=owner , move=rewrite ] ").text == "direct[move=rewrite,rewrite=owner]"
+    with pytest.raises(BadInput, match="named twice"):
+        naming.parse_many("direct,direct[move=reswap]")
+    with pytest.raises(BadInput, match="no design"):
+        naming.parse_many("")
