@@ -34,18 +34,20 @@ class Workload:
 
     trace: str | None = key(None, "name or file of a recorded trace (instead of generator)")
     generator: str | None = key(
-        None, "seeded generator (instead of trace)", choices=("zipf", "uniform", "scan", "phases", "fork")
+        None, "seeded generator (instead of trace)", choices=("zipf", "uniform", "scan", "phase", "fork")
     )
     copies: int = key(1, "copies of the trace that run interleaved", (1, 2**20))
     pages_at_least: int = key(0, "raise copies until this many pages are touched", (0, PAGES_MAX))
     accesses: int = key(4_000_000, "accesses to replay, over all copies", (1, 2**40))
     quantum: int = key(256, "accesses of one copy before the next one runs", (1, 2**31))
+    filter_pages: int = key(
+        0, "leave out accesses that hit in an LRU list of so many pages of each copy (at most 1/8 of its memory), 0: none", (0, 2**20)
+    )
     pages: int = key(65_536, "pages of the generator", (1, PAGES_MAX))
     theta: float = key(0.99, "skew of the zipf generator, 0 uniform", (0.0, 2.0))
     write_share: float = key(0.3, "share of the generator's accesses that write", SHARE)
-    stride: int = key(1, "pages between two accesses of the scan generator", (1, PAGES_MAX))
-    hot_share: float = key(0.1, "share of the pages that one phase of the phases generator touches", SHARE)
-    phase_accesses: int = key(1_000_000, "accesses of one phase of the phases generator", (1, 2**40))
+    working_set: float = key(0.1, "share of the pages that one phase of the phase generator touches", SHARE)
+    phase_accesses: int = key(1_000_000, "accesses of one phase of the phase generator", (1, 2**40))
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,18 @@ class Backend:
 
     placement: str | None = key(None, "where pages go first (instead of mix), default zswap", choices=BACKENDS)
     mix: Mapping[str, float] = key(
-        {}, "share of the pages by backend (instead of placement), sum 1", SHARE, (*BACKENDS, "zero")
+        {}, "exact share of the pages by backend (instead of placement), sum 1; no pool limit", SHARE, (*BACKENDS, "zero")
     )
     disk: str = key("ssd", "disk that takes what zswap writes back or rejects", choices=("ssd", "hdd"))
     zswap_share: float = key(0.2, "most memory that zswap's pool may take, share of the memory limit", SHARE)
     shrink_to: float = key(0.9, "a full pool is shrunk to this share before it accepts again", SHARE)
     writeback: bool = key(True, "may zswap write pages back to the disk?")
     compression_ratio: float = key(2.6, "mean compression ratio of compressible pages", (1.0, 100.0))
-    zero_share: float = key(0.1, "share of pages that are zero-filled", SHARE)
-    incompressible_share: float = key(0.1, "share of pages that do not compress", SHARE)
+    zero_share: float = key(0.1, "share of pages that are zero-filled (a mix has its own)", SHARE)
+    incompressible_share: float = key(0.1, "share of pages that do not compress (of placement; a mix is exact)", SHARE)
+    reject_above: int = key(
+        4095, "largest compressed size that zswap takes [B] (mm/zswap.c: less than a page; 2990 at Google, ASPLOS 2019)", (32, 4096)
+    )
     slots: float = key(1.25, "slots of the disk per page of the workload", (0.0, 64.0))
     hdd_slots: float = key(0.0, "slots of a further hard disk per page of the workload", (0.0, 64.0))
 
@@ -91,9 +96,10 @@ class Fork:
     """Address spaces that share pages."""
 
     children: int = key(0, "children that share the parent's pages", (0, 100_000))
-    every: int = key(0, "accesses between two forks, 0: one fork after the warm-up", (0, 2**40))
-    writes_share: float = key(0.1, "share of shared pages written after the fork", SHARE)
-    sharers_theta: float = key(0.0, "skew of the sharers over the pages, 0: every child shares every page", (0.0, 4.0))
+    every: int = key(0, "accesses between two forks, 0: so that every child is there after half of the accesses", (0, 2**40))
+    access_share: float = key(0.2, "share of the accesses that the children make", SHARE)
+    writes_share: float = key(0.1, "share of the children's accesses that write", SHARE)
+    sharers_theta: float = key(0.0, "child s shares the first s**-theta of the pages; 0: every child shares every page", (0.0, 4.0))
 
 
 @dataclass(frozen=True)

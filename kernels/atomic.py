@@ -175,6 +175,15 @@ def _drain() -> Any:
     return x86 if X86 else (lambda: None)
 
 
+def load_fence() -> None:
+    """Wait until every load is done (lfence): the next operation does not overlap with the last."""
+
+
+@overload(load_fence, jit_options=INNER, strict=False)
+def _load_fence() -> Any:
+    return (lambda: _lfence()) if X86 else (lambda: None)  # noqa: PLW0108 - numba needs a Python function
+
+
 def fetch_add(array: NDArray[Any], index: np.uint64, value: np.uint64) -> np.uint64:
     """Atomic add; returns the value before."""
     old = np.uint64(array[index])

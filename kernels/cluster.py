@@ -121,13 +121,20 @@ def list_add_tail(st, pr, d, c, which):  # type: ignore[no-untyped-def]
 
 
 @inner
+def slots_in(st, d, c):  # type: ignore[no-untyped-def]
+    """Slots of cluster `c` of device `d`: the last one of a device may be cut short."""
+    first = c << st.ctl[C_CLUSTER_SHIFT]
+    return min(U1 << st.ctl[C_CLUSTER_SHIFT], st.dev[d * DEV_WORDS] + st.dev[d * DEV_WORDS + D_SLOTS] - first)
+
+
+@inner
 def relist(st, pr, d, c):  # type: ignore[no-untyped-def]
     """Put cluster `c` on the list that its count asks for. The caller holds its lock."""
     count = u(st.cluster[c * CI_WORDS + CI_COUNT])
     want = NONFULL_LIST
     if count == U0:
         want = FREE_LIST
-    elif count == U1 << st.ctl[C_CLUSTER_SHIFT]:
+    elif count == slots_in(st, d, c):
         want = FULL_LIST
     if want != u(st.cluster[c * CI_WORDS + CI_LIST]):
         lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
@@ -139,14 +146,13 @@ def relist(st, pr, d, c):  # type: ignore[no-untyped-def]
 @inner
 def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
     """Find and claim a free slot of cluster `c` from `start` on (``alloc_swap_scan_cluster``); slot + 1, or 0."""
-    size = U1 << st.ctl[C_CLUSTER_SHIFT]
+    size = slots_in(st, d, c)
     first = c << st.ctl[C_CLUSTER_SHIFT]
     lock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
     wrote(pr, R_CLUSTER, c * U4)
     found = U0
-    end = min(first + size, st.dev[d * DEV_WORDS] + st.dev[d * DEV_WORDS + D_SLOTS])
     if u(st.cluster[c * CI_WORDS + CI_COUNT]) < size:
-        found = slot_scan(st, pr, first + start, end)
+        found = slot_scan(st, pr, first + start, first + size)
     if found != U0:
         slot_mark(st, pr, found - U1, True)
         st.cluster[c * CI_WORDS + CI_COUNT] += 1
@@ -176,19 +182,13 @@ def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
 def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
     """Give the CPU another cluster of device `d` and claim its first free slot; slot + 1, or 0 when the device is full."""
     for which in range(1, 3):
-        while True:
-            c = pick_cluster(st, pr, d, u(which))
-            if c == U0:
-                break
+        c = pick_cluster(st, pr, d, u(which))
+        if c != U0:
             found = scan_cluster(st, pr, d, c - U1, U0)
-            if found != U0:
-                st.percpu[percpu] = c
-                st.percpu[percpu + U1] = found - ((c - U1) << st.ctl[C_CLUSTER_SHIFT])
-                wrote(pr, R_PERCPU, percpu >> U1)
-                return found
-            relist(st, pr, d, c - U1)
-            if u(st.cluster[(c - U1) * CI_WORDS + CI_LIST]) == u(which):
-                break
+            st.percpu[percpu] = c
+            st.percpu[percpu + U1] = found - ((c - U1) << st.ctl[C_CLUSTER_SHIFT])
+            wrote(pr, R_PERCPU, percpu >> U1)
+            return found
     st.ctl[S_FULL] += U1
     return U0
 

@@ -84,9 +84,16 @@ class FlatType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"Flat({cls.__module__}.{cls.__qualname__}[{layout}])")
 
 
+TYPES: dict[type[Flat], FlatType] = {}
+"""The one type of each class: building its name takes longer than a short replay."""
+
+
 @typeof_impl.register(Flat)
 def _typeof(value: Flat, context: Any) -> FlatType:
-    return FlatType(type(value))
+    cls = type(value)
+    if cls not in TYPES:
+        TYPES[cls] = FlatType(cls)
+    return TYPES[cls]
 
 
 @register_model(FlatType)

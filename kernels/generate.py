@@ -32,8 +32,8 @@ RANKS, CHILDREN, EVERY, CHILD_SHARE, CHILD_WRITES = range(8, 13)
 SCAN, UNIFORM, ZIPF = (np.uint64(i) for i in range(3))
 # control (uint64[8]) of `interleave`
 COPIES, COPY_BITS, COPY_SPACES, COPY_SHIFT, QUANTUM, COPY_KEY = range(6)
-# zipf constants (float64[4])
-Q, H_FIRST, H_LAST, SQUEEZE = range(4)
+# zipf constants, skew of the sharers of `forks` (float64[5])
+Q, H_FIRST, H_LAST, SQUEEZE, SHARERS = range(5)
 FORK_EVENTS = np.uint64(2)  # most events before one access of `forks`
 
 
@@ -110,7 +110,7 @@ def zipf(state, real, n):  # type: ignore[no-untyped-def]
 
 
 def zipf_constants(theta: float, n: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Constants of the sampler for n ranks: 1 - theta and the bounds of the area (float64[4])."""
+    """Constants of the sampler for n ranks: 1 - theta, the bounds of the area, and room for SHARERS (float64[5])."""
     q = 1.0 - theta
 
     def area(x: float) -> float:
@@ -120,7 +120,7 @@ def zipf_constants(theta: float, n: int) -> np.ndarray[tuple[int], np.dtype[np.f
         return math.exp(a) if q == 0.0 else math.exp(math.log(1.0 + q * a) / q)
 
     squeeze = 2.0 - inverse(area(2.5) - 2.0**-theta)
-    return np.array([q, area(1.5) - 1.0, area(n + 0.5), squeeze])
+    return np.array([q, area(1.5) - 1.0, area(n + 0.5), squeeze, 0.0])
 
 
 @inner
@@ -147,7 +147,7 @@ def fill(control, real, state, out):  # type: ignore[no-untyped-def]
     control : uint64[16]
         KIND, PAGES touched, PER_SPACE of them, SHIFT of a space, BITS of the bijection, KEY, WRITES (share * 2**32),
         PHASE length [accesses], RANKS of the working set.
-    real : float64[4]
+    real : float64[5]
         :func:`zipf_constants`.
     state : uint64[8]
         Carried from block to block.
@@ -169,12 +169,20 @@ def _event(events, positions, m, at, kind, page, count, arg):  # type: ignore[no
     return m + U1
 
 
+@inner
+def shared_run(real, pages, space):  # type: ignore[no-untyped-def]
+    """Pages that the child in `space` shares: the number of sharers of a page falls as rank**(-1/SHARERS)."""
+    if real[SHARERS] == 0.0:
+        return pages
+    return max(np.uint64(np.float64(pages) * math.exp(-real[SHARERS] * math.log(np.float64(space)))), U1)
+
+
 @outer
 def forks(control, real, state, out, events, positions):  # type: ignore[no-untyped-def]
     """Fill `out` with a parent in space 0 that is forked again and again, its children snapshots in spaces 1...
 
-    Every EVERY accesses the oldest child goes and the parent is forked into its space. A child is read, and written
-    with its own share, as a zipf stream over the same pages.
+    Every EVERY accesses the oldest child goes and the parent is forked into its space: the child in space s shares the
+    first s**-SHARERS of the pages. A child is read, and written with its own share, as a zipf stream over what it shares.
 
     Parameters
     ----------
@@ -198,13 +206,16 @@ def forks(control, real, state, out, events, positions):  # type: ignore[no-unty
             space = state[ROUND] % children + U1
             if state[ROUND] >= children:
                 m = _event(events, positions, m, n, UNMAP, space << shift, pages, U0)
-            m = _event(events, positions, m, n, FORK, U0, pages, space)
+            m = _event(events, positions, m, n, FORK, U0, shared_run(real, pages, space), space)
             state[ROUND] += U1
         alive = min(state[ROUND], children)
         space, writes = U0, control[WRITES]
         if alive > U0 and chance(state, control[CHILD_SHARE]) == U1:
             space, writes = below(state, alive) + U1, control[CHILD_WRITES]
-        page = space << shift | scatter(zipf(state, real, pages), pages, control[BITS], control[KEY])
+        index = scatter(zipf(state, real, pages), pages, control[BITS], control[KEY])
+        if space != U0:
+            index %= shared_run(real, pages, space)
+        page = space << shift | index
         out[n] = page | chance(state, writes) << S31
         n += U1
         state[MADE] += U1

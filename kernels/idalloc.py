@@ -1,4 +1,8 @@
-"""ID allocation in an xarray (``xa_alloc``): the first free index is found by walking the free marks down the tree."""
+"""ID allocation in an xarray (``xa_alloc``): the first free index is found by walking the free marks down the tree.
+
+The walk ends at the node that gets the entry, and the store goes on from there, as ``xas_find_marked`` and ``xas_store`` share one
+``xa_state``: the tree is walked once.
+"""
 
 from __future__ import annotations
 
@@ -6,30 +10,30 @@ from kernels.atomic import ctz
 from kernels.jit import called
 from kernels.probe import chase, touch
 from kernels.words import BYTE, ONES, U0, U1, U2, U6, U63
-from kernels.xarray import H_ENTRY, H_FREE, HEAD_WORDS, MARKS, NOT_FOUND, SLOTS, clear_free_mark, is_node, store
+from kernels.xarray import H_ENTRY, HEAD_WORDS, MARKS, NOT_FOUND, SLOTS, is_node, store, store_below
 
 
 @called
 def find_free(head, h, pool, pr, rh, rn, low):  # type: ignore[no-untyped-def]
-    """``xas_find_marked(XA_FREE_MARK)``: the first free index from `low` on, found by walking the marks down the tree."""
+    """``xas_find_marked(XA_FREE_MARK)``: the first free index from `low` on, and the lowest node on its path (0: none covers it)."""
     base = h * HEAD_WORDS
     entry = head[base + H_ENTRY]
     chase(pr, rh, base)
     if not is_node(entry):
-        return low if entry == U0 or low > U0 else U1
+        return (low if entry == U0 or low > U0 else U1), U0
     node, index = entry >> U2, low
     top = (pool[node] & BYTE) + U6
     if index >> top != U0:
-        return index
+        return index, U0
+    chase(pr, rn, node)
     while True:
-        chase(pr, rn, node)
         shift = pool[node] & BYTE
         touch(pr, rn, node + MARKS)
         marks = pool[node + MARKS] & (ONES << ((index >> shift) & U63))
         while marks == U0:
             index = ((index >> (shift + U6)) + U1) << (shift + U6)
             if index >> top != U0:
-                return index
+                return index, U0
             node = pool[node + U1]
             chase(pr, rn, node)
             shift = pool[node] & BYTE
@@ -44,29 +48,28 @@ def find_free(head, h, pool, pr, rh, rn, low):  # type: ignore[no-untyped-def]
         slot = node + SLOTS + bit
         touch(pr, rn, slot)
         if shift == U0 or pool[slot] == U0:
-            return index
+            return index, node
         node = pool[slot] >> U2
-
-
-@called
-def insert_at(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def]
-    """Store `new` at the free `index` of an allocating tree and clear its free mark."""
-    store(head, h, pool, pr, rh, rn, index, new)
-    entry = head[h * HEAD_WORDS + H_ENTRY]
-    if not is_node(entry):
-        head[h * HEAD_WORDS + H_FREE] &= ~U2
-        return
-    node = entry >> U2
-    while pool[node] & BYTE != U0:
-        node = pool[node + SLOTS + ((index >> (pool[node] & BYTE)) & U63)] >> U2
-    clear_free_mark(head, h, pool, pr, rh, rn, node, index & U63)
+        chase(pr, rn, node)
 
 
 @called
 def alloc(head, h, pool, pr, rh, rn, low, high, new):  # type: ignore[no-untyped-def]
     """``xa_alloc``: store `new` at the lowest free index in `low` .. `high` inclusive; NOT_FOUND if there is none."""
-    index = find_free(head, h, pool, pr, rh, rn, low)
+    index, node = find_free(head, h, pool, pr, rh, rn, low)
     if index > high:
         return NOT_FOUND
-    insert_at(head, h, pool, pr, rh, rn, index, new)
+    if node == U0:
+        store(head, h, pool, pr, rh, rn, index, new)
+    else:
+        store_below(head, h, pool, pr, rh, rn, node, index, new)
+    return index
+
+
+@called
+def alloc_cyclic(head, h, pool, pr, rh, rn, after, low, high, new):  # type: ignore[no-untyped-def]
+    """``xa_alloc_cyclic``: the first free index from `after` to `high`, else from `low` on; the caller passes the last index + 1."""
+    index = alloc(head, h, pool, pr, rh, rn, max(low, after), high, new)
+    if index == NOT_FOUND and after > low:
+        index = alloc(head, h, pool, pr, rh, rn, low, high, new)
     return index

@@ -40,6 +40,12 @@ def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
     return resolve(st, pr, value) == entry
 
 
+@inner
+def still(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """An ID that dies with the count may have been given out again for another page: walk once more. One that the folio carries may not."""
+    return st.ctl[w.C_ID_LIFE] == LIFE_CACHE or resolve(st, pr, value) == entry
+
+
 @called
 def from_range(st, pr, new, cpu):  # type: ignore[no-untyped-def]
     """Allocate from the CPU's own range of 2^C_ID_RANGE IDs; a used-up range is replaced by the next one of the space."""
@@ -76,7 +82,7 @@ def from_slot(st, pr, new, entry):  # type: ignore[no-untyped-def]
     """The index of the slot itself; if a page that has moved away still has it, an ID above all slots (a collision)."""
     want = slot_of(st, entry) + U1
     if xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want) == U0:
-        idalloc.insert_at(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want, new)
+        xa.store(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want, new)
         return want
     st.ctl[w.S_ID_COLLISIONS] += U1
     return from_start(st, pr, new, st.ctl[w.C_ALL_SLOTS] + U1)
@@ -144,17 +150,17 @@ def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
 
 
 @called
-def next_id(st, pr, index):  # type: ignore[no-untyped-def]
-    """``xa_find``: the lowest ID in use from `index` on; NOT_FOUND if there is none."""
-    pool, root = st.idpool, st.idhead[xa.H_ENTRY]
-    chase(pr, R_ID, U0)
+def next_index(head, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
+    """``xa_find``: the lowest index in use from `index` on; NOT_FOUND if there is none."""
+    root = head[xa.H_ENTRY]
+    chase(pr, rh, U0)
     if not xa.is_node(root):
         return xa.NOT_FOUND
     node = root >> U2
     while index >> ((pool[root >> U2] & BYTE) + U6) == U0:
         shift = pool[node] & BYTE
         slot = node + xa.SLOTS + ((index >> shift) & U63)
-        touch(pr, R_ID_NODE, slot)
+        touch(pr, rn, slot)
         entry = pool[slot]
         if entry != U0 and shift == U0:
             return index
@@ -166,3 +172,8 @@ def next_id(st, pr, index):  # type: ignore[no-untyped-def]
             node = root >> U2
     return xa.NOT_FOUND
 
+
+@inner
+def next_id(st, pr, index):  # type: ignore[no-untyped-def]
+    """The lowest ID in use from `index` on; NOT_FOUND if there is none."""
+    return next_index(st.idhead, st.idpool, pr, R_ID, R_ID_NODE, index)

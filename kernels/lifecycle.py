@@ -23,6 +23,7 @@ from kernels.steps import (
     read_end,
     resolve,
     same,
+    still,
     swap_full,
     unclaim,
     writeout,
@@ -139,7 +140,7 @@ def complete(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-d
     read_end(st, pr, entry, f)
     f_clear(st, f, LOCKED)
     st.folio[f_word(f, w.F_PAGE)] = page
-    if w.read_pte(st, pr, page) != value << U1:
+    if w.read_pte(st, pr, page) != value << U1 or not still(st, pr, value, entry):
         orphan(st, pr, f)
         return GONE
     install(st, pr, page, value, entry, f, flags)

@@ -132,8 +132,8 @@ def compiling(compile_: Callable[..., Any]) -> Callable[..., Any]:
 def install() -> None:
     """Use all this for everything that is compiled from now on in this process."""
     codegen.JITCPUCodegen._library_class = DeferredLibrary
-    codegen.JITCPUCodegen.set_env = _set_env  # type: ignore[method-assign]
-    types.functions.BaseFunction.get_call_type = _remembered
+    codegen.JITCPUCodegen.set_env = _set_env
+    types.functions.BaseFunction.get_call_type = _remembered  # type: ignore[method-assign]
 
 
 def _set_env(self: Any, env_name: str, env: Any) -> None:

@@ -7,18 +7,18 @@ counting variant checks on every operation.
 
 from __future__ import annotations
 
-from kernels.atomic import drop, take
+from kernels.atomic import drop, fetch_add, take
 from kernels.jit import inner, operation, u
 from kernels.probe import E_LOCK, E_UNLOCK, HELD, LOCK_ORDER, LOCKS, SCRATCH, Count, Off, Timed, Trace, record
 from kernels.words import U1
 
 # in the order in which they may be nested: the cluster lock outside the device lock and the tree locks (mm/swapfile.c)
 LOCK_NAMES = (
-    "descriptor", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "zswap index xa_lock",
+    "descriptor", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "descriptor tree xa_lock",
     "ID allocator", "ID xa_lock", "zswap LRU", "continuation",
 )  # fmt: skip
 (
-    L_DESC, L_CLUSTER, L_CLUSTER2, L_DEVICE, L_CACHE, L_ZTREE, L_ZIDX, L_ID_ALLOC, L_ID, L_ZLRU, L_CONT,
+    L_DESC, L_CLUSTER, L_CLUSTER2, L_DEVICE, L_CACHE, L_ZTREE, L_DESC_XA, L_ID_ALLOC, L_ID, L_ZLRU, L_CONT,
 ) = (u(i) for i in range(11))  # fmt: skip
 
 
@@ -30,6 +30,21 @@ def lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 @operation
 def unlock(pr, words, index, cls):  # type: ignore[no-untyped-def]
     """Release the lock in ``words[index]`` of class `cls`."""
+
+
+@operation
+def atomic_add(pr, words, index, by):  # type: ignore[no-untyped-def]
+    """Add `by` (modulo 2^64) to ``words[index]``: an atomic instruction in timed runs."""
+
+
+@inner
+def _plain_add(pr, words, index, by):  # type: ignore[no-untyped-def]
+    words[index] += by
+
+
+@inner
+def _real_add(pr, words, index, by):  # type: ignore[no-untyped-def]
+    fetch_add(words, index, by)
 
 
 @inner
@@ -80,3 +95,6 @@ lock.register(Trace, _trace_lock)
 unlock.register(Trace, _trace_unlock)
 lock.register(Timed, _take)
 unlock.register(Timed, _drop)
+for _cls in (Off, Count, Trace):
+    atomic_add.register(_cls, _plain_add)
+atomic_add.register(Timed, _real_add)

@@ -94,12 +94,14 @@ def reswap_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         f = fault_all(st, pr, page, value, entry)
         if f == U0 or (f_is(st, f, w.CACHED) and (f_is(st, f, WRITEBACK | LOCKED) or not swapfile.free_swap(st, pr, f))):
             return BUSY
-        txn[t + w.T_FOLIO] = f
+        txn[t + w.T_VALUE] = st.folio[f_word(f, F_TOKEN)]
         return STEPPED
     f = txn[t + w.T_FOLIO]
     if n == U1:
-        if st.pte[page] != f << U1 | U1 or f_is(st, f, LOCKED | WRITEBACK | w.CACHED):
+        f = st.pte[page] >> U1
+        if st.pte[page] & U1 == U0 or f_is(st, f, LOCKED | WRITEBACK | w.CACHED) or st.folio[f_word(f, F_TOKEN)] != txn[t + w.T_VALUE]:
             return MOVED_AWAY
+        txn[t + w.T_FOLIO] = f
         code = lifecycle.swap_out(st, pr, f, page, txn[t + w.T_TARGET], u(4096), U0, cpu, U0)
         return STEPPED if code == lifecycle.SWAP_OUT else code
     lifecycle.writeback_end(st, pr, f)

@@ -43,6 +43,8 @@ HEX[65:71] = range(10, 16)
 
 # fields of the state array of the parsers (int64[8])
 TAKEN, RUNS, NOTES, LINES, ERROR = range(5)
+# fields of the columns array of `csv` (uint64[4])
+PAGE_COLUMN, WRITE_COLUMN, FEWEST, MOST_COLUMNS = range(4)
 
 
 @inner
@@ -177,26 +179,53 @@ def lackey(text, words, first, last, runs, notes, state):  # type: ignore[no-unt
     state[TAKEN], state[RUNS], state[NOTES], state[LINES], state[ERROR] = i, n + U1, m, lines, error
 
 
-@outer
-def csv(text, first, last, runs, state):  # type: ignore[no-untyped-def]
-    """Parse lines ``PAGE,WRITE`` (decimal page number, 0 or 1) into ``page << 1 | write``, nothing folded.
+@inner
+def _csv_line(text, i, columns):  # type: ignore[no-untyped-def]
+    """One line at `i`; returns (page, write, index behind the newline, or 0 if the line is malformed)."""
+    page, write, column, right = U0, U0, U1, True
+    while True:
+        j = i
+        if column == columns[PAGE_COLUMN]:
+            page, j = _decimal(text, i)
+            right &= j > i and page < MOST_CSV
+        elif column == columns[WRITE_COLUMN]:
+            write = np.uint64(text[i]) - DIGIT0
+            right &= write <= U1
+            j = i + np.uint64(right)
+        else:
+            while np.uint64(text[j]) != COMMA and np.uint64(text[j]) != NEWLINE:
+                j += U1
+        if not right or np.uint64(text[j]) != COMMA:
+            break
+        i, column = j + U1, column + U1
+    j += np.uint64(np.uint64(text[j]) == RETURN)
+    right &= np.uint64(text[j]) == NEWLINE and column >= columns[FEWEST] and column <= columns[MOST_COLUMNS]
+    return page, write, j + U1 if right else U0
 
-    Parameters as in :func:`lackey`, without notes.
+
+@outer
+def csv(text, first, last, columns, runs, state):  # type: ignore[no-untyped-def]
+    """Parse comma-separated lines into ``page << 1 | write``, nothing folded.
+
+    Parameters
+    ----------
+    columns : uint64[4]
+        PAGE_COLUMN (decimal) and WRITE_COLUMN (0 or 1; column 0: every access is a read), counted from 1; the FEWEST
+        and the MOST columns of a line.
+    text, first, last, runs, state
+        As in :func:`lackey`, without notes.
     """
     i, n = first, U0
     room = np.uint64(runs.size)
     state[ERROR] = 0
     while i < last and n < room:
-        page, j = _decimal(text, i)
-        write = np.uint64(text[j + U1]) - DIGIT0
-        end = j + U3 if np.uint64(text[j + U2]) == RETURN else j + U2
-        right = np.uint64(text[j]) == COMMA and np.uint64(text[end]) == NEWLINE
-        if j == i or page >= MOST_CSV or write > U1 or not right:
+        page, write, after = _csv_line(text, i, columns)
+        if after == U0:
             state[ERROR] = 1
             break
         runs[n] = page << U1 | write
         n += U1
-        i = end + U1
+        i = after
     state[TAKEN], state[RUNS], state[LINES] = i, n, n
 
 

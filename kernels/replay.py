@@ -7,7 +7,7 @@ from kernels import world as w
 from kernels.jit import called, inner, u
 from kernels.probe import begin, finish
 from kernels.steps import move_step, resolve, swapoff
-from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U3, U16, U24, U32
+from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U16, U24, U32
 
 (
     FAULT, FAULT_BEGIN, FAULT_END, RECLAIM, RECLAIM_BEGIN, RECLAIM_END, MOVE, MOVE_BEGIN, MOVE_STEP, MOVE_END, FORK, UNMAP,
@@ -16,7 +16,7 @@ from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U3, U16, U24, U32
 NOTHING, STEPPED, NO_BEGIN, BUSY, NOT_SWAPPED = (
     u(i) for i in (demand.NOTHING, demand.STEPPED, demand.NO_BEGIN, demand.BUSY, demand.NOT_SWAPPED)
 )
-BEGIN_STEPS = U3  # steps of a move that MOVE_BEGIN runs when the demand names none
+BEGIN_STEPS = U1  # steps of a move that MOVE_BEGIN runs when the demand names none
 
 
 @called

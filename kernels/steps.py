@@ -20,6 +20,11 @@ def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 
 @operation
+def still(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """The PTE holds `value` again after the read: is it the same `value`, or one that was freed and given out anew meanwhile?"""
+
+
+@operation
 def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
     """The folio in the swap cache for `entry`, 0 if none."""
 
@@ -122,6 +127,6 @@ def wide(st, g):  # type: ignore[no-untyped-def]
 ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4))  # moments of retire
 
 NAMES = (
-    "resolve", "same", "lookup", "claim", "unclaim", "dup", "put", "count_is_zero", "writeout", "evict", "read_begin", "read_end",
+    "resolve", "same", "still", "lookup", "claim", "unclaim", "dup", "put", "count_is_zero", "writeout", "evict", "read_begin", "read_end",
     "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "slot_scan", "slot_mark", "wide",
 )  # fmt: skip

@@ -88,11 +88,19 @@ def slot_or_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
 
 
 @inner
+def misplaced(st, pr, f, d):  # type: ignore[no-untyped-def]
+    """Where zswap has entries of its own: a dirty folio that is to go to `d` gives its entry elsewhere back, if no PTE holds it."""
+    if st.ctl[w.C_ZSLOTS] == U0 or device_of(st.folio[f_word(f, F_ENTRY)]) == d or not f_is(st, f, DIRTY):
+        return False
+    return free_swap(st, pr, f)
+
+
+@inner
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     """``folio_alloc_swap`` and ``add_to_swap_cache``; a folio that still has its slot keeps it."""
-    if f_is(st, f, CACHED):
-        return publish(st, pr, f, st.folio[f_word(f, F_ENTRY)], cpu)
     d = home(st, backend)
+    if f_is(st, f, CACHED) and not misplaced(st, pr, f, d):
+        return publish(st, pr, f, st.folio[f_word(f, F_ENTRY)], cpu)
     found = slot_or_reclaim(st, pr, d, cpu)
     if found == U0:
         return U0
@@ -188,6 +196,8 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     g = slot_of(st, entry)
     set_zero(st, pr, g, zero)
     token = st.folio[f_word(f, F_TOKEN)]
+    if st.ctl[w.C_ZSLOTS] != U0:
+        backend = device_of(entry)  # entries of its own: the page is written where its entry is
     if backend == ZSWAP and not zero:
         drop_zswap(st, pr, entry, g)
         z = zswap.entry_new(st, pr, entry, size, token)
@@ -305,9 +315,12 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
     if not is_zero(st, g):
         chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
         z = U0
+        bypass = f_is(st, f, BYPASS)
         if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
-            z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
-        if z != U0:
+            z = zswap.tree_find(st, pr, g, entry & OFFSET_MASK) if bypass else zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
+        if z != U0 and bypass:
+            token = zswap.entry_read(st, pr, z) & LOW32
+        elif z != U0:
             token = zswap.entry_read(st, pr, z) & LOW32
             zswap.entry_free(st, pr, z)
             f_set(st, f, DIRTY)

@@ -95,17 +95,18 @@ def load(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
     if not is_node(entry):
         return entry if index == U0 else U0
     node = entry >> U2
-    if index >> (pool[node] & BYTE) > U63:
+    offset = index >> (pool[node] & BYTE)
+    if offset > U63:
         return U0
     while True:
         chase(pr, rn, node)
-        shift = pool[node] & BYTE
-        slot = node + SLOTS + ((index >> shift) & U63)
+        slot = node + SLOTS + offset
         touch(pr, rn, slot)
         entry = pool[slot]
         if not is_node(entry):
             return entry
         node = entry >> U2
+        offset = (index >> (pool[node] & BYTE)) & U63
 
 
 @inner
@@ -217,15 +218,23 @@ def store(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def
     entry = head[base + H_ENTRY]
     if index == U0 and not is_node(entry):
         head[base + H_ENTRY] = new
+        if head[base + H_FREE] & U1 != U0:
+            head[base + H_FREE] &= ~U2
         wrote(pr, rh, base)
         return entry
     if not is_node(entry) or index >> (pool[entry >> U2] & BYTE) > U63:
         node = expand(head, h, pool, pr, rh, rn, index)
     else:
         node = entry >> U2
-    track = head[base + H_FREE] & U1 != U0
+    chase(pr, rn, node)
+    return store_below(head, h, pool, pr, rh, rn, node, index, new)
+
+
+@inner
+def store_below(head, h, pool, pr, rh, rn, node, index, new):  # type: ignore[no-untyped-def]
+    """Store from `node`, which covers `index`, downwards: ``xas_create`` of missing nodes, then ``xas_store``."""
+    track = head[h * HEAD_WORDS + H_FREE] & U1 != U0
     while True:
-        chase(pr, rn, node)
         shift = pool[node] & BYTE
         offset = (index >> shift) & U63
         slot = node + SLOTS + offset
@@ -240,19 +249,32 @@ def store(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def
             node = child
         else:
             node = old >> U2
-    pool[slot] = new
-    pool[node] += (U1 << U16 if old == U0 else U0) + (((new & U1) - (old & U1)) << U24)
-    wrote(pr, rn, slot)
+            chase(pr, rn, node)
+    if old != new:
+        pool[slot] = new
+        wrote(pr, rn, slot)
+        recount(pool, pr, rn, node, (U1 << U16 if old == U0 else U0) + (((new & U1) - (old & U1)) << U24))
+    if track:
+        clear_free_mark(head, h, pool, pr, rh, rn, node, offset)
     return old
+
+
+@inner
+def recount(pool, pr, rn, node, change):  # type: ignore[no-untyped-def]
+    """``update_node``: the header is written only where the number of entries or of values changes."""
+    if change != U0:
+        pool[node] += change
+        wrote(pr, rn, node)
 
 
 @inner
 def replace(pool, pr, rn, slot, index, new):  # type: ignore[no-untyped-def]
     """Overwrite the leaf `slot` (from :func:`find_slot`) of `index` by another non-null entry."""
     old = pool[slot]
-    pool[slot] = new
-    pool[node_of(slot, index)] += ((new & U1) - (old & U1)) << U24
-    wrote(pr, rn, slot)
+    if old != new:
+        pool[slot] = new
+        wrote(pr, rn, slot)
+        recount(pool, pr, rn, node_of(slot, index), ((new & U1) - (old & U1)) << U24)
     return old
 
 

@@ -13,6 +13,7 @@ from dse import workloads
 from dse.errors import BadInput
 from dse.workloads import trace as traces
 from kernels import demand, generate
+from kernels.jit import outer
 
 pytestmark = pytest.mark.interpreted
 PAGE = (1 << 31) - 1
@@ -82,12 +83,19 @@ def test_same_seed_same_stream_whatever_the_blocks(spec):
     assert len(workload.memcg_of_space) == workload.spaces
 
 
+@outer
+def scattered(n, bits, key, image):
+    """Image of every rank below `n`."""
+    for i in range(n):
+        image[i] = generate.scatter(i, n, bits, key)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 70), st.integers(0, (1 << 64) - 1))
 def test_scatter_is_a_bijection(n, key):
-    bits = np.uint64(max((n - 1).bit_length(), 1))
-    image = [int(generate.scatter(np.uint64(i), np.uint64(n), bits, np.uint64(key))) for i in range(n)]
-    assert sorted(image) == list(range(n))
+    bits, image = max((n - 1).bit_length(), 1), np.empty(n, np.uint64)
+    scattered(np.uint64(n), np.uint64(bits), np.uint64(key), image)
+    assert sorted(image.tolist()) == list(range(n))
 
 
 @pytest.mark.parametrize("theta", [0.5, 0.99, 1.0, 2.5])
@@ -193,6 +201,8 @@ def test_enough_copies_for_the_pages(small):
     assert workloads.make({"trace": str(small), "pages_at_least": 601}, 1).spec["copies"] == 101
     with pytest.raises(BadInput, match="more than 2"):
         workloads.make({"trace": str(small), "copies": 1 << 25}, 1)
+    with pytest.raises(BadInput, match="more than 2.24"):
+        workloads.make({"trace": str(small), "copies": (1 << 23) + 1}, 1)
 
 
 def test_large_spaces():
@@ -214,6 +224,7 @@ def test_large_spaces():
         ({"generator": "zipf", "write_share": 1.1}, "write_share is a share"),
         ({"generator": "scan", "theta": 0.5}, "unknown key 'theta'"),
         ({"generator": "uniform", "memcgs": 70_000}, "memory cgroups"),
+        ({"generator": "fork", "pages": 1, "children": 1 << 24}, "address spaces"),
         ({"trace": "no-such-trace"}, "no such trace file"),
         ({"trace": "sort", "phase": 1}, "true or false"),
         ({"trace": "sort", "copies": 0}, "copies is a whole number"),

@@ -65,9 +65,9 @@ class Twin:
         self.open = True
 
     def op(self, kind: str, page: int, count: int) -> None:
-        self.open = False
         for p in range(page, page + count):
             if p in self.live:
+                self.open = False
                 self.live.discard(p)
                 self.gone.append((len(self.out), p))
             if kind != "drop":
@@ -230,6 +230,14 @@ def test_builder_grows():
     assert events(trace) == [(6003, "unmap", 0, 6000, 0)]
 
 
+def test_builder_grows_when_moves_use_up_numbers():
+    builder = Builder()
+    for i in range(5000):  # two pages written, then moved away: two new numbers each time
+        builder.feed(np.array([3, 5], np.uint64), 2, [])
+        builder.apply(("move", 1, 2, 10 + 2 * i % 64, 2))
+    assert builder.finish({}).pages == 10_000
+
+
 def test_children_gone_before_their_fork_is_read():
     builder = Builder()
     builder.feed(np.array([3], np.uint64), 1, [])
@@ -237,7 +245,7 @@ def test_children_gone_before_their_fork_is_read():
         builder.apply((*op, 0, 0, 0))
     trace = builder.finish({})
     assert [(kind, page, arg) for _, kind, page, _, arg in events(trace)] == [
-        ("fork", 0, 1), ("fork", 0, 2), ("unmap", 1, 0), ("fork", 0, 1),
+        ("fork", 0, 1), ("unmap", 1, 0), ("fork", 0, 1), ("fork", 0, 2), ("unmap", 1, 0), ("fork", 0, 1),
     ]  # fmt: skip
 
 
@@ -247,7 +255,7 @@ def test_runs_of():
 
 
 @settings(max_examples=30, deadline=None)
-@given(rows=st.lists(st.tuples(st.integers(0, 1 << 62), st.integers(0, 1)), max_size=40), head=st.booleans())
+@given(rows=st.lists(st.tuples(st.integers(0, 1 << 62), st.integers(0, 1)), min_size=1, max_size=40), head=st.booleans())
 def test_csv_equals_its_twin(rows, head, tmp_path_factory):
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     path.write_text(("page,write\n" if head else "") + "".join(f"{p},{w}\n" for p, w in rows))
@@ -263,6 +271,53 @@ def test_malformed_csv_names_the_line(tmp_path: Path, bad):
         imports.load(path, "csv")
 
 
+BLOCKS = "version,time,op,size,lbn\n1,33898,2a,512,70\n1,33898,2a,512,9\n1,33899,2b,512,70\n"
+
+
+def test_csv_columns(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text(BLOCKS)
+    trace = imports.load(path, "csv", page_column=5)
+    assert plain(trace) == [(1, False), (0, False), (1, False)]
+    assert trace.meta["writes_known"] is False
+    path.write_text("1,x,7\r\n0,y,7\r\n")
+    trace = imports.load(path, "csv", page_column=3, write_column=1)
+    assert plain(trace) == [(0, True), (0, False)]
+    assert trace.meta["writes_known"] is True
+    path.write_text("8\n9\n")
+    assert plain(imports.load(path, "csv", page_column=1)) == [(0, False), (1, False)]
+    path.write_text("1,x,7\n1,y\n")
+    with pytest.raises(BadInput, match=r"a\.csv:2: not column 3 a decimal page number, column 1 0 or 1: '1,y'"):
+        imports.load(path, "csv", page_column=3, write_column=1)
+    with pytest.raises(BadInput, match="cannot both be in column 1"):
+        imports.load(path, "csv", page_column=1, write_column=1)
+    with pytest.raises(BadInput, match="columns are for csv"):
+        imports.load(path, "perf", page_column=1)
+
+
+@pytest.mark.parametrize("form", imports.FORMATS)
+def test_empty_and_compressed_files_are_refused(tmp_path: Path, form):
+    path = tmp_path / "a"
+    path.write_bytes(b"")
+    with pytest.raises(BadInput, match=r"a: no access to a swappable page"):
+        imports.load(path, form)
+    path.write_bytes(b"\x28\xb5\x2f\xfd rest")
+    with pytest.raises(BadInput, match=r"a: byte 0: compressed with zstd"):
+        imports.load(path, form)
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["(11) sys_munmap ( 0x10000, 99999999999999999999 )[sync] --> Success(0x0)",
+     "(9) sys_mmap ( 0x0, 281474976710656, 3, 33, 3, 0 ) --> [pre-success] Success(0x10000)",
+     "(25) sys_mremap ( 0x18000, 281474976710656, 281474976710656, 0x1 ) --> [pre-success] Success(0x80000)"],
+)  # fmt: skip
+def test_impossible_mappings_name_the_line(call):
+    text = line_of("S", 0x1000, 8) + "SYSCALL[7,1]" + call + "\n"
+    with pytest.raises(BadInput, match=r"^x:2: (unmap of addresses|shared of \d+ pages|move of \d+ pages)"):
+        lackey.read(io.BytesIO(text.encode()), "x")
+
+
 def record(obj: int, size: int = 1, after: int = -1) -> bytes:
     return struct.pack("<IQIq", 0, obj, size, after)
 
@@ -273,6 +328,10 @@ def test_oracle_general_equals_its_twin(objects, tmp_path_factory):
     path = tmp_path_factory.mktemp("oracle") / "a.bin"
     path.write_bytes(b"".join(record(o, size=o % 3) for o in objects))
     kept = [o for o in objects if o % 3]
+    if not kept:
+        with pytest.raises(BadInput, match="no access to a swappable page"):
+            imports.load(path, "oracleGeneral")
+        return
     first = {o: i for i, o in enumerate(dict.fromkeys(kept))}
     trace = imports.load(path, "oracleGeneral")
     assert plain(trace) == [(first[o], False) for o in kept]
@@ -319,6 +378,9 @@ def test_perf_faults(tmp_path: Path):
 
 def test_malformed_perf_names_the_line(tmp_path: Path):
     path = tmp_path / "faults.txt"
+    path.write_text(PERF[: PERF.index("x14") + 2])
+    with pytest.raises(BadInput, match=r"faults\.txt:2: the file ends within a line"):
+        imports.load(path, "perf")
     path.write_text(PERF.split("a b", maxsplit=1)[0] + "true 1 [0] 2.0: 1 page-faults:  ffffffff821e8fc0 rep_stos+0x40 ([kernel])\n")
     with pytest.raises(BadInput, match=r"faults\.txt:7: not a page fault with its address"):
         imports.load(path, "perf")

@@ -80,6 +80,13 @@ def test_foreign_files_are_refused(tmp_path: Path):
         bad = trace.Trace(good.accesses, 2, 1, good.events, good.positions, good.meta | change)
         with pytest.raises(BadInput, match="not a swapdse trace"):
             trace.load(trace.save(bad, path))
+    good, rows = example(), [(demand.pack(demand.COW, 1)), demand.pack(demand.UNMAP, 3, count=2), demand.pack(demand.FORK, 0, payload=1)]
+    for row in rows:
+        bad = trace.build(good.accesses, {}, pages=3, events=np.array([row], np.uint64), positions=good.positions)
+        with pytest.raises(BadInput, match="mapping events that are no fork or unmap"):
+            trace.load(trace.save(bad, path))
+    with pytest.raises(BadInput, match="3 pages are touched, the header says 4"):
+        trace.load(trace.save(trace.build(good.accesses, {}, pages=4), path))
     with pytest.raises(BadInput, match="no such trace file, nor a shipped trace"):
         trace.load("nothing")
     with pytest.raises(BadInput, match="cannot be written"):
@@ -164,9 +171,8 @@ def test_qemu_records():
 def dse(capsys, monkeypatch):
     """Run ``dse``: exit status, stdout, stderr."""
     from dse.cli import main
-    from dse.commands import VERBS
 
-    monkeypatch.setitem(VERBS, "trace", ("dse.commands.trace", "traces"))
+
 
     def call(*argv: str) -> tuple[int, str, str]:
         status = main(list(argv))
@@ -188,6 +194,23 @@ def test_command_info(dse):
     status, out, _ = dse("trace", "info", "sort")
     assert status == 0
     assert "filter_pages" in out
+
+
+def test_scripts_run_under_their_interpreter(tmp_path: Path):
+    script = tmp_path / "a"
+    script.write_bytes(b"#!/usr/bin/env -S python3 -S\nprint()\n")
+    assert record.interpreted(str(script)) == ["/usr/bin/env", "-S python3 -S"]
+    script.write_bytes(b"\x7fELF")
+    assert record.interpreted(str(script)) == []
+
+
+def test_an_unwritable_target_is_refused_before_recording(dse, tmp_path: Path):
+    for target in (tmp_path / "no" / "a.npz", tmp_path / "b.npz"):
+        (tmp_path / "b.npz").mkdir(exist_ok=True)
+        status, out, err = dse("trace", "record", "-o", str(target), "--", "no-such-program")
+        assert (status, out) == (2, "")
+        assert "cannot be written" in err
+        assert len(err.splitlines()) == 1
 
 
 def test_command_import(dse, tmp_path: Path):

@@ -12,4 +12,5 @@ VERBS: dict[str, tuple[str, str]] = {
     "doctor": ("dse.commands.doctor", "what this machine offers, and what is missing"),
     "explain": ("dse.commands.explain", "one operation step by step, designs side by side"),
     "ledger": ("dse.commands.ledger", "exact bytes of a design's structures at any size and fill"),
+    "trace": ("dse.commands.trace", "record the page accesses of a program, import or look at traces"),
 }

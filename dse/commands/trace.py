@@ -36,6 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--filter-pages", type=options.whole, default=0, metavar="K",
             help="drop accesses that hit in an LRU list of K pages; at most 1/8 of the smallest memory simulated",
         )  # fmt: skip
+    bring.add_argument("--page-column", type=options.positive, metavar="N", help="csv: column of the page, from 1 (default: page,write)")
+    bring.add_argument("--write-column", type=options.whole, metavar="N", help="csv: column of 0 or 1 for a write; 0: reads only")
     info = verbs.add_parser("info", help="events, pages, how it was made")
     info.add_argument("trace", nargs="?", help="trace file or shipped trace (default: list the shipped ones)")
     options.add_format(info)
@@ -57,25 +59,31 @@ def _showing(progress: output.Progress) -> Callable[[int, int], None]:
 
 def _record(args: argparse.Namespace) -> int:
     from dse.workloads import record
+    from dse.workloads.trace import writable
 
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
+    target = writable(args.out or f"{Path(command[0]).name if command else 'trace'}.npz")
     with output.Progress("page runs") as progress:
         trace = record.record(
             command, args.recorder, filter_pages=args.filter_pages, show=args.show, progress=_showing(progress)
         )
     if trace.meta.get("exit_status"):
         output.note(f"{command[0]} ended with status {trace.meta['exit_status']}; the trace is kept")
-    return _keep(trace, args.out or f"{Path(command[0]).name}.npz")
+    return _keep(trace, target)
 
 
 def _import(args: argparse.Namespace) -> int:
     from dse.workloads import imports
+    from dse.workloads.trace import writable
 
-    trace = imports.load(args.file, args.source, filter_pages=args.filter_pages)
-    return _keep(trace, args.out or f"{Path(args.file).stem}.npz")
+    target = writable(args.out or f"{Path(args.file).stem}.npz")
+    trace = imports.load(
+        args.file, args.source, filter_pages=args.filter_pages, page_column=args.page_column, write_column=args.write_column
+    )
+    return _keep(trace, target)
 
 
-def _keep(trace: Trace, path: str) -> int:
+def _keep(trace: Trace, path: Path) -> int:
     """Save the trace and print what it is."""
     from dse.workloads import info, save
 

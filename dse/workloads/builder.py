@@ -12,7 +12,17 @@ from dse.workloads import trace as traces
 from kernels import demand, pages, parse
 
 Op = tuple[str, int, int, int, int]  # kind, then up to four numbers: see Builder.apply
-MOST_SHARED = 1 << 24  # [pages] of one shared mapping
+MOST_FOLLOWED = 1 << 24  # [pages] of one shared mapping or mremap
+ADDRESS_BITS = 52  # of a page number: 64-bit addresses
+
+
+def refusal(op: Op) -> str:
+    """Why the builder cannot follow a mapping operation; empty if it can."""
+    kind, *numbers = op
+    if any(number >> ADDRESS_BITS for number in numbers):
+        return f"{kind} of addresses that do not exist"
+    followed = {"shared": op[2], "move": min(op[2], op[4])}.get(kind, 0)
+    return f"{kind} of {followed} pages, more than is followed ({MOST_FOLLOWED})" if followed > MOST_FOLLOWED else ""
 
 
 class Builder:
@@ -47,8 +57,8 @@ class Builder:
         self.spaces = 1
 
     def grow(self, keys: int) -> None:
-        """Make room for `keys` more keys and page numbers."""
-        need = 2 * (int(self.carry[pages.KEYS]) + keys)
+        """Make room for `keys` more keys and page numbers (a page that was moved away leaves its number behind)."""
+        need = 2 * (max(int(self.carry[pages.KEYS]), int(self.carry[pages.IDS])) + keys)
         if need > len(self.table):
             table = np.zeros((1 << need.bit_length(), 2), np.uint64)
             parse.rehash(self.table, table)
@@ -100,9 +110,9 @@ class Builder:
 
         map, shared, unmap, drop take (page, pages): a new private or shared mapping, munmap, madvise that frees.
         brk takes (page), move (old page, old pages, new page, new pages), fork and gone the child's process number.
+        :func:`refusal` must have been asked.
         """
         kind, a, b, c, d = op
-        self._close()
         if kind == "brk":
             if a < self.brk:
                 self._zap(a, self.brk - a, True)
@@ -116,10 +126,13 @@ class Builder:
         else:
             self._zap(a, b, kind != "drop")
             if kind == "shared":
-                if b > MOST_SHARED:
-                    raise BadInput(f"a shared mapping of {b} pages is more than the recorder follows ({MOST_SHARED})")
                 self.grow(b)
                 pages.share(self.table, np.uint64(a), np.uint64(b), self.carry)
+
+    def _event(self, kind: int, what: Any) -> None:
+        """Note an event behind the access that is still open."""
+        self._close()
+        self.events.append((self.total, kind, what))
 
     def _close(self) -> None:
         """Write the access that is still open."""
@@ -130,10 +143,11 @@ class Builder:
     def _zap(self, page: int, count: int, whole: bool) -> None:
         gone = np.empty(int(self.carry[pages.IDS]), np.uint32)
         n = pages.zap(self.table, np.uint64(page), np.uint64(count), self.live, whole, gone)
+        if not n:
+            return
+        self._event(demand.UNMAP, gone[: int(n)].copy())
         if self.k:
             self.held = pages.lru_drop(gone, np.uint64(n), self.links, self.state, np.uint64(self.held))
-        if n:
-            self.events.append((self.total, demand.UNMAP, gone[: int(n)].copy()))
 
     def _move(self, old: int, old_pages: int, new: int, new_pages: int) -> None:
         keep = min(old_pages, new_pages)
@@ -146,22 +160,22 @@ class Builder:
 
     def _fork(self, child: int) -> None:
         self.forks += 1
-        if child in self.gone_early:
-            self.gone_early.discard(child)
-            return
         self.known.add(child)
         taken = set(self.children.values())
         space = next(s for s in range(1, len(taken) + 2) if s not in taken)
         self.children[child] = space
         self.spaces = max(self.spaces, space + 1)
-        self.events.append((self.total, demand.FORK, space))
+        self._event(demand.FORK, space)
+        if child in self.gone_early:
+            self.gone_early.discard(child)
+            self._gone(child)
 
     def _gone(self, child: int) -> None:
         space = self.children.pop(child, None)
         if space is None:
             self.gone_early |= {child} - self.known
         else:
-            self.events.append((self.total, demand.UNMAP, space))
+            self._event(demand.UNMAP, space)
 
     def finish(self, meta: dict[str, Any]) -> traces.Trace:
         """The trace: pages renumbered by address, so that neighbours stay neighbours."""

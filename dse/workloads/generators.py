@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.errors import BadInput
-from dse.workloads.trace import MOST_PAGES
+from dse.workloads.trace import MOST_PAGES, MOST_SPACES
 from dse.workloads.workload import Filler, Workload, memcgs
 from kernels import generate
 
@@ -21,6 +21,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "phase": {**SPREAD, "theta": 0.99, "phase_accesses": 1 << 20, "working_set": 0.1},
     "fork": {
         **COMMON, "theta": 0.99, "children": 4, "fork_every": 1 << 18, "child_share": 0.2, "child_write_share": 0.0,
+        "sharers_theta": 0.0,
     },
 }  # fmt: skip
 KINDS = {"scan": generate.SCAN, "uniform": generate.UNIFORM}
@@ -45,6 +46,9 @@ def complete(spec: dict[str, Any], defaults: dict[str, Any], what: str) -> dict[
         elif key == "theta":
             if not number or not 0 < value <= 5:
                 raise BadInput(f"{what}: theta is above 0 and at most 5, not {value!r}")
+        elif key == "sharers_theta":
+            if not number or not 0 <= value <= 4:
+                raise BadInput(f"{what}: sharers_theta is from 0 to 4, not {value!r}")
         elif isinstance(defaults[key], int) and (not number or value != int(value) or value < 1):
             raise BadInput(f"{what}: {key} is a whole number of at least 1, not {value!r}")
         elif isinstance(defaults[key], int):
@@ -76,10 +80,13 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
     shift = max((per_space - 1).bit_length(), 1)
     if spaces << shift > MOST_PAGES:
         raise BadInput(f"generator {name}: {spaces << shift} page numbers are more than {MOST_PAGES}")
+    if spaces > MOST_SPACES:
+        raise BadInput(f"generator {name}: {spaces} address spaces are more than {MOST_SPACES}")
     touched = per_space * spaces if name == "fork" else full["pages"]
     control = _control(name, full, seed, per_space, shift)
     ranks = int(control[generate.RANKS])
     real = generate.zipf_constants(float(full.get("theta", 0.99)), ranks)
+    real[generate.SHARERS] = full.get("sharers_theta", 0.0)
 
     def start() -> Filler:
         return _forks(control, real, seed) if name == "fork" else _plain(control, real, seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from dse.workloads.lackey import Chunks
 from kernels import pages, parse
 
 ORACLE_BYTES = 24
+ZSTD = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
+NAMES = re.compile(rb'(?:[A-Za-z_#"][^,]*)(?:,[A-Za-z_#"][^,]*)*\r?$')
+EXACTLY = "PAGE,WRITE (decimal page number, 0 or 1)"
 TABLE_BITS = 22  # of the first page hash, 64 MiB
 FAULT = re.compile(
     rb"^\s*(?:.*?\s)??(\d+)(?:/\d+)?\s+(?:\[\d+\]\s+)?[\d.]+:\s+(?:\d+\s+)?exceptions:page_fault_user:\s+"
@@ -28,7 +32,23 @@ SAMPLE = re.compile(
 ERROR_WRITE, ERROR_FETCH = 2, 16  # bits of the x86 page-fault error code
 
 
-def load(path: str | Path, form: str, *, filter_pages: int = 0) -> trace.Trace:
+@dataclass(frozen=True)
+class Options:
+    """What an import may be told: K of the LRU filter (lackey), columns of page and write flag (csv, from 1)."""
+
+    filter_pages: int = 0
+    page_column: int | None = None
+    write_column: int | None = None
+
+
+def load(
+    path: str | Path,
+    form: str,
+    *,
+    filter_pages: int = 0,
+    page_column: int | None = None,
+    write_column: int | None = None,
+) -> trace.Trace:
     """Import `path` in the format `form` (a key of :data:`FORMATS`).
 
     Parameters
@@ -39,6 +59,8 @@ def load(path: str | Path, form: str, *, filter_pages: int = 0) -> trace.Trace:
         lackey, perf, oracleGeneral or csv.
     filter_pages : int
         K of the LRU filter (lackey only); 0: none.
+    page_column, write_column : int, optional
+        Columns of a CSV file, from 1 (write_column 0: all are reads). Default: a line is ``page,write``.
 
     Raises
     ------
@@ -52,10 +74,18 @@ def load(path: str | Path, form: str, *, filter_pages: int = 0) -> trace.Trace:
         raise BadInput(f"{path}: no such file")
     if filter_pages and form != "lackey":
         raise BadInput(f"the LRU filter is for lackey text, not for {form}")
+    if form != "csv" and (page_column, write_column) != (None, None):
+        raise BadInput(f"columns are for csv, not for {form}")
     try:
-        return FORMATS[form](source, filter_pages)
+        with source.open("rb") as file:
+            if file.read(len(ZSTD)) == ZSTD:
+                raise BadInput(f"{path}: byte 0: compressed with zstd; decompress it first (zstd -d)")
+        made = FORMATS[form](source, Options(filter_pages, page_column, write_column))
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}") from error
+    if not len(made.accesses):
+        raise BadInput(f"{path}: no access to a swappable page in it")
+    return made
 
 
 def _meta(source: Path, recorder: str, **more: Any) -> dict[str, Any]:
@@ -67,11 +97,11 @@ def _meta(source: Path, recorder: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def lackey_text(source: Path, filter_pages: int) -> trace.Trace:
+def lackey_text(source: Path, options: Options) -> trace.Trace:
     """Text of ``valgrind --tool=lackey --trace-mem=yes``."""
     meta = {"command": None, "made": f"imported from {source.name}"}
     with source.open("rb", buffering=0) as stream:
-        return lackey.read(stream, str(source), filter_pages=filter_pages, meta=meta)
+        return lackey.read(stream, str(source), filter_pages=options.filter_pages, meta=meta)
 
 
 class _Numbers:
@@ -102,33 +132,40 @@ class _Numbers:
                 raise BadInput(f"more than {trace.MOST_PAGES} distinct pages")
 
 
-def csv(source: Path, _: int) -> trace.Trace:
-    """Lines ``page,write`` (decimal page number, 0 or 1), with or without that heading."""
+def csv(source: Path, options: Options) -> trace.Trace:
+    """Lines with a page number (decimal) and, unless the write column is 0, 0 or 1 for a read or a write.
+
+    A first line of names is skipped. Without a choice of columns a line is ``page,write`` and nothing else.
+    """
+    page, write = options.page_column or 1, options.write_column
+    if write is None:
+        write = 0 if options.page_column else 2
+    if page == write:
+        raise BadInput(f"{source}: the page and the write flag cannot both be in column {page}")
+    chosen = options.page_column is not None or options.write_column is not None
+    columns = np.array([page, write, max(page, write), parse.NO_RUN if chosen else 2], np.uint64)
     numbers, blocks, lines = _Numbers(), [], 0
     runs, state = np.empty(lackey.CHUNK // 2, np.uint64), np.zeros(8, np.int64)
+    what = f"column {page} a decimal page number" + (f", column {write} 0 or 1" if write else "")
     with source.open("rb", buffering=0) as stream:
         chunks = Chunks(stream, str(source))
         while (end := chunks.next(lines)) != 0:
             at = 0
-            if (
-                lines == 0
-                and chunks.buffer[:10] == b"page,write"
-                and chunks.buffer[10:end].startswith((b"\n", b"\r\n"))
-            ):
+            if lines == 0 and NAMES.match(chunks.buffer[: chunks.buffer.index(b"\n")]):
                 at, lines = chunks.buffer.index(b"\n") + 1, 1
             while at < end:
-                parse.csv(chunks.text, np.uint64(at), np.uint64(end), runs, state)
+                parse.csv(chunks.text, np.uint64(at), np.uint64(end), columns, runs, state)
                 lines += int(state[parse.LINES])
                 at = int(state[parse.TAKEN])
                 if state[parse.ERROR]:
                     line = bytes(chunks.buffer[at : at + 80]).split(b"\n")[0].decode("ascii", "replace")
-                    raise BadInput(f"{source}:{lines + 1}: not PAGE,WRITE (decimal page number, 0 or 1): {line!r}")
+                    raise BadInput(f"{source}:{lines + 1}: not {what if chosen else EXACTLY}: {line!r}")
                 blocks.append(numbers.number(runs[: state[parse.RUNS]]))
             chunks.done()
     accesses = np.concatenate(blocks) if blocks else np.empty(0, np.uint32)
     rank = _by_address(numbers.names[: int(numbers.count)])
     accesses = rank[accesses & trace.PAGE] | accesses & trace.WRITE if len(accesses) else accesses
-    return trace.build(accesses, _meta(source, "csv"), pages=len(rank))
+    return trace.build(accesses, _meta(source, "csv", writes_known=bool(write)), pages=len(rank))
 
 
 def _by_address(names: NDArray[np.uint64]) -> NDArray[np.uint32]:
@@ -138,7 +175,7 @@ def _by_address(names: NDArray[np.uint64]) -> NDArray[np.uint32]:
     return rank
 
 
-def oracle_general(source: Path, _: int) -> trace.Trace:
+def oracle_general(source: Path, _: Options) -> trace.Trace:
     """LibCacheSim's oracleGeneral, uncompressed; objects are numbered by first appearance, every access is a read."""
     accesses, count = oracle_accesses(source)
     return trace.build(accesses, _meta(source, "oracleGeneral", writes_known=False), pages=count)
@@ -179,7 +216,7 @@ def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
         table = larger
 
 
-def perf(source: Path, _: int) -> trace.Trace:
+def perf(source: Path, _: Options) -> trace.Trace:
     """Text of ``perf script``: tracepoint exceptions:page_fault_user, or page-faults with ``-F pid,time,event,addr``."""
     with source.open("rb") as stream:
         return faults(stream, str(source), _meta(source, "perf"))
@@ -195,6 +232,8 @@ def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:
     owners: list[int] = []
     told = True
     for number, line in enumerate(stream, 1):
+        if not line.endswith(b"\n"):
+            raise BadInput(f"{name}:{number}: the file ends within a line")
         found, sample = FAULT.match(line), None
         if not found:
             sample = SAMPLE.match(line)
@@ -250,7 +289,7 @@ def _of_spaces(
     return trace.build(accesses, meta, pages=len(names), space_shift=shift, spaces=max(len(used), 1))
 
 
-FORMATS: dict[str, Callable[[Path, int], trace.Trace]] = {
+FORMATS: dict[str, Callable[[Path, Options], trace.Trace]] = {
     "lackey": lackey_text,
     "perf": perf,
     "oracleGeneral": oracle_general,

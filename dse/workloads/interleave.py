@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from dse.errors import BadInput
 from dse.workloads import trace
 from dse.workloads.generators import complete, scramble
 from dse.workloads.workload import Filler, Workload, memcgs
-from kernels import generate
+from kernels import demand, generate, pages
 
 DEFAULTS: dict[str, Any] = {"copies": 1, "pages_at_least": 1, "quantum": 256, "phase": True, "memcgs": 1}
 
@@ -21,17 +22,23 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
 
     Keys: copies and pages_at_least (the larger number of copies counts), quantum (accesses a turn), phase (start each
     copy at a random place; one copy starts at the beginning), accesses (default: every copy once), memcgs (copies are
-    dealt out to so many groups). A copy that comes to the end of the trace exits and starts again.
+    dealt out to so many groups), filter_pages (see :func:`filtered`). A copy that comes to the end of the trace exits and starts again.
     """
     source = trace.load(spec["trace"])
     given = {key: value for key, value in spec.items() if key != "trace"}
-    full = complete(given, DEFAULTS | {"accesses": 1}, f"trace {spec['trace']}")
+    full = complete(given, DEFAULTS | {"accesses": 1, "filter_pages": 1}, f"trace {spec['trace']}")
     if not len(source.accesses):
         raise BadInput(f"{spec['trace']}: the trace is empty")
+    if "filter_pages" in spec:
+        source = filtered(source, full["filter_pages"])
+    else:
+        del full["filter_pages"]
     copies = max(full["copies"], -(-full["pages_at_least"] // source.pages))
     shift, spaces = source.space_shift, copies * source.spaces
     if spaces << shift > trace.MOST_PAGES:
         raise BadInput(f"trace {spec['trace']}: {copies} copies need {spaces << shift} page numbers, more than 2^28")
+    if spaces > trace.MOST_SPACES:
+        raise BadInput(f"trace {spec['trace']}: {copies} copies need {spaces} address spaces, more than 2^24")
     full["copies"], full["phase"] = copies, full["phase"] and copies > 1
     full["accesses"] = full["accesses"] if "accesses" in spec else copies * len(source.accesses)
 
@@ -44,6 +51,33 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
         name, copies * source.pages, shift, spaces, groups, seed, full["accesses"],
         {"trace": source.digest, **full}, start, source.digest,
     )  # fmt: skip
+
+
+def filtered(source: trace.Trace, k: int) -> trace.Trace:
+    """Trace without the accesses that hit in an LRU list of `k` pages, but for the first write since a page came in.
+
+    Misses of a memory that gives the program at least `k` pages stay as they are, but for the order among the pages of the
+    list; keep `k` at most an eighth of that memory (kernels.pages.lru_filter). A run that is unmapped or forked leaves the list.
+    """
+    links = np.zeros(((source.spaces << source.space_shift) + 1, 2), np.uint32)
+    state, held = np.zeros(len(links), np.uint8), np.uint64(0)
+    kept: list[NDArray[np.uint32]] = []
+    positions = np.empty_like(source.positions)
+    total = start = 0
+    rows = demand.records(source.events)
+    for i in range(len(rows) + 1):
+        stop = int(source.positions[i]) if i < len(rows) else len(source.accesses)
+        part = source.accesses[start:stop].copy()
+        n, held = pages.lru_filter(part, np.uint64(len(part)), np.uint64(k), links, state, np.uint64(held))
+        kept.append(part[: int(n)])
+        total, start = total + int(n), stop
+        if i < len(rows):
+            positions[i] = total
+            run = np.arange(rows["page"][i], int(rows["page"][i]) + int(rows["count"][i]), dtype=np.uint32)
+            run = run[: max(len(state) - 1 - int(rows["page"][i]), 0)]
+            held = pages.lru_drop(run, np.uint64(len(run)), links, state, np.uint64(held))
+    meta = {**source.meta, "filter_pages": k}
+    return dataclasses.replace(source, accesses=np.concatenate(kept), positions=positions, meta=meta)
 
 
 def _copies(source: trace.Trace, full: dict[str, Any], seed: int) -> Filler:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.errors import BadInput
-from dse.workloads.builder import Builder, Op
+from dse.workloads.builder import Builder, Op, refusal
 from dse.workloads.syscalls import Syscalls
 from dse.workloads.trace import Trace
 from kernels import parse
@@ -18,6 +18,7 @@ CHUNK = 1 << 23  # [B]
 PAD = 64  # [B] of zeros behind the text, for the kernels' loads
 LONGEST = 1 << 16  # [B] of one line
 NOTES = 1 << 12
+MOST_RUNS = 64  # more than one line makes
 
 
 class Chunks:
@@ -101,7 +102,7 @@ def read(
         With the line that is malformed.
     """
     chunks, builder, calls = Chunks(stream, name), Builder(filter_pages), Syscalls()
-    runs = np.empty(CHUNK // 8, np.uint64)
+    runs = np.empty(CHUNK // 8 + MOST_RUNS, np.uint64)
     notes = np.empty((NOTES, 3), np.int64)
     state = np.zeros(8, np.int64)
     lines = 0
@@ -138,5 +139,8 @@ def _operations(
         found = calls.line(bytes(text[offset : text.index(b"\n", offset) + 1]))
         if found is None:
             raise _malformed(text, offset, f"{name}:{lines + line + 1}")
-        ops += [(index, op) for op in found]
+        for op in found:
+            if why := refusal(op):
+                raise BadInput(f"{name}:{lines + line + 1}: {why}")
+            ops.append((index, op))
     return ops

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dse.errors import BadInput
 from dse.workloads import imports, lackey
-from dse.workloads.builder import Builder, Op
+from dse.workloads.builder import Builder, Op, refusal
 from dse.workloads.trace import Trace
 from kernels import parse
 
@@ -28,6 +28,7 @@ EVENT = "exceptions:page_fault_user"
 ADDRESSES = "every private page from its first write on, shared mappings left out"
 KINDS = ("access", "map", "shared", "unmap", "drop", "brk", "move", "fork", "gone")  # enum kind of the plugin
 MORE = 15
+LONGEST_HEAD = 256  # [B] of a script's first line: BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h
 KIND_SHIFT = np.uint64(60)
 PAYLOAD = (1 << 60) - 1
 
@@ -68,8 +69,16 @@ def record(
         raise BadInput(f"{command[0]}: no such program")
     trace = RECORDERS[recorder](command, filter_pages, show, progress)
     if not len(trace.accesses):
-        raise BadInput("nothing was recorded: the program wrote no private page, or only started another program")
+        ended = f"the program ended with status {trace.meta['exit_status']}"
+        raise BadInput(f"nothing was recorded: {ended}; it wrote no private page, or only started another program (--show tells)")
     return trace
+
+
+def interpreted(path: str) -> list[str]:
+    """Interpreter and its argument of a script that names one (``#!``), as the kernel would start it; else nothing."""
+    with open(path, "rb") as file:
+        first = file.readline(LONGEST_HEAD)
+    return first[2:].decode("utf-8", "replace").strip().split(None, 1) if first.startswith(b"#!") else []
 
 
 def _tool(name: str, package: str) -> str:
@@ -146,7 +155,8 @@ def with_qemu(command: list[str], filter_pages: int, show: bool, progress: Progr
         if built.returncode:
             raise BadInput(f"recorder not available: gcc could not build the plugin: {built.stderr.splitlines()[0]}")
         read_end, write_end = os.pipe()
-        argv = [tool, "-plugin", f"{plugin},fd={write_end}", str(shutil.which(command[0])), *command[1:]]
+        program = str(shutil.which(command[0]))
+        argv = [tool, "-plugin", f"{plugin},fd={write_end}", *interpreted(program), program, *command[1:]]
         return _piped(argv, write_end, read_end, show, lambda s: read_plugin(s, filter_pages, meta, progress))
 
 
@@ -194,7 +204,10 @@ def _plugin_operations(words: NDArray[np.uint64], marks: NDArray[np.intp]) -> li
             args.append(values[i] & PAYLOAD)
             i += 1
         a, b, c, d = (*args, 0, 0, 0)[:4]
-        ops.append((start, (KINDS[kind], a, b, c, d)))
+        op = (KINDS[kind], a, b, c, d)
+        if why := refusal(op):
+            raise BadInput(f"the qemu plugin saw a {why}")
+        ops.append((start, op))
     return ops
 
 

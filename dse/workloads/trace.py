@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.errors import BadInput
+from kernels import demand
 
 VERSION = 1
 SUFFIX = ".npz"
 SHIPPED = Path(__file__).resolve().parent / "data"
 MOST_PAGES = 1 << 28
+MOST_SPACES = 1 << 24  # the field of a fork record that names the child space has 24 bits
 WRITE = np.uint32(1 << 31)
 PAGE = np.uint32((1 << 31) - 1)
 ARRAYS = ("header", "accesses", "events", "positions")
@@ -107,11 +109,21 @@ def build(
     return Trace(accesses, shift, spaces, events, positions, header, header["digest"])
 
 
-def save(trace: Trace, path: str | Path) -> Path:
-    """Write the trace, compressed, to `path` (``.npz`` is added when missing) by atomic rename; returns the path."""
+def writable(path: str | Path) -> Path:
+    """Path of the trace file (``.npz`` is added when missing); BadInput, before any work is done, where it cannot be."""
     target = Path(path)
     if target.suffix != SUFFIX:
         target = target.with_name(target.name + SUFFIX)
+    if not target.parent.is_dir():
+        raise BadInput(f"{target}: cannot be written: no such folder {str(target.parent)!r}")
+    if target.is_dir() or not os.access(target.parent, os.W_OK):
+        raise BadInput(f"{target}: cannot be written: {'is a folder' if target.is_dir() else 'permission denied'}")
+    return target
+
+
+def save(trace: Trace, path: str | Path) -> Path:
+    """Write the trace, compressed, to `path` (``.npz`` is added when missing) by atomic rename; returns the path."""
+    target = writable(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     header = np.frombuffer(json.dumps(trace.meta, sort_keys=True).encode(), np.uint8)
     arrays: dict[str, NDArray[Any]] = {
@@ -155,7 +167,7 @@ def load(name_or_path: str | Path) -> Trace:
             arrays = {name: archive[name] for name in ARRAYS}
         header = json.loads(arrays["header"].tobytes())
         return _checked(arrays, header)
-    except (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, MemoryError, OverflowError) as error:
         raise BadInput(f"{path}: not a swapdse trace, or damaged: {_reason(error)}") from error
     except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise BadInput(f"{path}: truncated or damaged trace: {_reason(error)}") from error
@@ -184,6 +196,16 @@ def _checked(arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> Trace:
     ordered = bool(np.all(np.diff(positions, prepend=0) >= 0)) and bool(np.all(positions <= len(accesses)))
     if not 0 < total <= MOST_PAGES or not inside or not ordered:
         raise ValueError("pages or positions out of range")
+    touched = np.zeros(total, np.bool_)
+    touched[accesses & PAGE] = True
+    if int(np.count_nonzero(touched)) != header["pages"]:
+        raise ValueError(f"{np.count_nonzero(touched)} pages are touched, the header says {header['pages']}")
+    rows = demand.records(events)
+    fork = rows["kind"] == demand.FORK
+    last = rows["page"].astype(np.int64) + rows["count"]
+    child = rows["arg"] < spaces
+    if not np.all((fork & child) | (rows["kind"] == demand.UNMAP)) or np.any(last > total):
+        raise ValueError("mapping events that are no fork or unmap of its pages")
     return trace
 
 

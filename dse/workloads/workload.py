@@ -77,7 +77,8 @@ class Workload:
         limit_accesses : int, optional
             Stop after so many; default :attr:`accesses`.
         block, events : int
-            Most accesses and most mapping events in a block; the stream does not depend on them.
+            Most accesses and most mapping events in a block; the stream does not depend on them. A block that is full
+            of events may hold no access.
 
         Yields
         ------
@@ -87,12 +88,12 @@ class Workload:
             Index in `accesses` that each event comes before; n: after the last one.
         """
         left = self.accesses if limit_accesses is None else limit_accesses
-        fill = self.start()
-        while left > 0:
+        fill, full = self.start(), False
+        while left > 0 or full:
             out = np.empty(min(block, left), np.uint32)
             records, positions = np.empty((max(events, 2), 2), np.uint64), np.empty(max(events, 2), np.int64)
             n, m = (int(x) for x in fill(out, records, positions))
-            left -= n
+            left, full = left - n, m == len(positions)  # full: there may be events behind the last access
             yield out[:n], records[:m], positions[:m]
 
 

@@ -63,6 +63,7 @@ def build(config: s.Config) -> Direct:
 OPERATIONS: dict[str, Any] = {
     "resolve": swapfile.identity,
     "same": swapfile.always_same,
+    "still": swapfile.always_same,
     "lookup": swapfile.lookup,
     "claim": swapfile.claim,
     "unclaim": swapfile.unclaim,

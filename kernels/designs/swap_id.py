@@ -61,7 +61,11 @@ def build(config: s.Config) -> SwapId:
     config = s.with_defaults(config, PARAMETERS)
     arrays = s.common(config)
     base = s.swapfile_arrays(config, arrays["ctl"])
-    return SwapId(**arrays, **base, **id_arrays(config, arrays["ctl"]))
+    trees = id_arrays(config, arrays["ctl"])
+    if arrays["ctl"][int(w.C_ID_POLICY)] == idlayer.PER_CPU:
+        arrays["ctl"][int(w.S_ID_NEXT)] = 0
+        base["percpu"][9::16] = 1 << int(arrays["ctl"][int(w.C_ID_RANGE)])  # used up: each CPU fetches a range of its own first
+    return SwapId(**arrays, **base, **trees)
 
 
 def build_off(config: s.Config) -> SwapIdOff:
@@ -73,6 +77,7 @@ def build_off(config: s.Config) -> SwapIdOff:
 LAYER: dict[str, Any] = {
     "resolve": idlayer.resolve,
     "same": idlayer.same,
+    "still": idlayer.still,
     "publish": idlayer.publish,
     "retire": idlayer.retire,
     "wide": wide,
@@ -86,7 +91,7 @@ MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023
 LAYOUT = (
     *(s.Field(f.structure, f.name, f.nbytes, f.per, f.source) for f in direct.LAYOUT),
     s.Field("ID tree", "xarray entry", 8, "page", f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"),
-    s.Field("zswap count", "count", 4, "zswap slot if zswap=native", "32-bit count of a zswap with its own entry space: this model's choice"),
+    s.Field("zswap count", "count", 4, "zswap slot if zswap=native", "a zswap with its own entries counts in 32 bits: this model's choice"),
 )
 PARAMETERS = {
     "id_life": s.Parameter(int(w.C_ID_LIFE), {"count": 0, "count+cache": 1}, "count", "when an ID is freed"),

@@ -1,0 +1,1 @@
+"""Benchmarks: asv suites, and the side-by-side measurements of the limits."""

@@ -1,0 +1,209 @@
+"""The xarray model against C and against a bare array, in groups of runs in random order."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.limits import build, drivers
+from dse.measuring.stats import Interval, paired_ratio
+from kernels import probe, xarray
+from kernels.jit import u
+
+Side = Callable[[int], int]
+PAIRS = 64  # issue 2: the interval is over 64 pairs
+OVER_PLAIN = (2.4, 3.3)  # issue 2; the kernel's own lib/xarray.c in user space: load 461 and overwrite 477 ns, bare array 161 ns
+OVER_C = (0.95, 1.05)  # issue 2
+BAR_BITS = 24  # the bars hold at 16M entries: DRAM, where the shared last level cache does not blur them
+FENCED, OVERLAPPED = "fenced", "overlapped"
+RUN = {FENCED: 1 << 16, OVERLAPPED: 1 << 18}  # operations between two readings of the clock: 10 ms and more in DRAM
+TRACKED = {"load": False, "overwrite": False, "erase": False, "alloc": True, "churn": True}
+BARRED = ("load", "overwrite")
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation, its loop mode, and the number of entries as a power of two."""
+
+    op: str
+    mode: str
+    bits: int
+
+    @property
+    def barred(self) -> bool:
+        """Tell whether issue 2 sets a bar for it."""
+        return self.op in BARRED and self.mode == FENCED and self.bits == BAR_BITS
+
+
+@contextmanager
+def pinned() -> Iterator[int]:
+    """Keep this process on one core, the last it may use; yields its number (-1 where the system cannot pin)."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield -1
+        return
+    before = os.sched_getaffinity(0)
+    core = max(before)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield core
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def new_tree(bits: int, *, tracked: bool) -> drivers.Bench:
+    """A full tree of 2**bits values and its bare array, built by the kernels."""
+    entries = 1 << bits
+    tree = drivers.Bench(
+        head=xarray.new_heads(1, track_free=True),
+        pool=xarray.new_pool(xarray.dense_nodes(entries) + 1),
+        plain=xarray.aligned_zeros(entries, np.uint64),
+    )
+    drivers.fill(tree, probe.make("off"), u(entries))
+    drivers.fill_plain(tree, u(bits))
+    if not tracked:
+        tree.head[2] = 0  # type: ignore[attr-defined]
+    return tree
+
+
+def ours(case: Case, tree: drivers.Bench, n: int) -> Side:
+    """Our side of `case` as a function of the first index."""
+    run, off = getattr(drivers, f"{case.op}_{case.mode}"), probe.make("off")
+    return lambda first: int(run(tree, off, u(first), u(n), u(case.bits)))
+
+
+def in_c(case: Case, tree: drivers.Bench, n: int, entry: Callable[[str], build.Entry]) -> Side:
+    """The C side, on the same buffers."""
+    run = entry(f"{case.op}_{case.mode}")
+    head, pool = tree.arrays()["head"].ctypes.data, tree.arrays()["pool"].ctypes.data
+    return lambda first: int(run(head, pool, first, n, case.bits))
+
+
+def plain(tree: drivers.Bench, n: int, bits: int) -> Side:
+    """Dependent loads of the bare array."""
+    return lambda first: int(drivers.plain_dependent(tree, u(first), u(n), u(bits)))
+
+
+def around(case: Case, tree: drivers.Bench, n: int) -> tuple[Callable[[int], Any], Callable[[int], Any]]:
+    """What is done, untimed, before and after a run so that the tree is full again."""
+    off = probe.make("off")
+
+    def nothing(first: int) -> None:
+        return None
+
+    def restore(first: int) -> None:
+        drivers.overwrite_overlapped(tree, off, u(first), u(n), u(case.bits))
+
+    def punch(first: int) -> None:
+        drivers.erase_overlapped(tree, off, u(first), u(n), u(case.bits))
+
+    return (punch if case.op == "alloc" else nothing), (restore if case.op == "erase" else nothing)
+
+
+def groups(
+    case: Case, tree: drivers.Bench, sides: dict[str, Side], n: int, pairs: int, seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Nanoseconds per operation of each side in each group, the order inside a group drawn at random."""
+    rng = np.random.default_rng(seed)
+    before, after = around(case, tree, n)
+    names, first = list(sides), 0
+    taken = {name: np.zeros(pairs) for name in names}
+    for name in names:
+        before(first)
+        sides[name](first)
+        after(first)
+    for pair in range(pairs):
+        for name in (names[i] for i in rng.permutation(len(names))):
+            first += n
+            before(first)
+            began = time.perf_counter_ns()
+            sides[name](first)
+            taken[name][pair] = (time.perf_counter_ns() - began) / n
+            after(first)
+    return taken
+
+
+def measure(case: Case, tree: drivers.Bench, entry: Callable[[str], build.Entry] | None, pairs: int, seed: int = 1) -> dict[str, Any]:
+    """One row: times and ratios of `case`.
+
+    Parameters
+    ----------
+    case : Case
+        What is measured.
+    tree : drivers.Bench
+        A full tree of ``2**case.bits`` entries.
+    entry : callable or None
+        Access to the C side, None where there is no compiler.
+    pairs : int
+        Groups of runs.
+    seed : int
+        Seed of the order and of the bootstrap.
+
+    Returns
+    -------
+    dict
+        Nanoseconds (min, median, max) of each side, ratios with their 95 % intervals, whether the bars are met.
+    """
+    n = min(RUN[case.mode], 1 << case.bits)
+    sides = {"ours": ours(case, tree, n), "again": ours(case, tree, n), "plain": plain(tree, n, case.bits)}
+    if entry is not None:
+        sides["c"] = in_c(case, tree, n, entry)
+    taken = groups(case, tree, sides, n, pairs, seed)
+    row: dict[str, Any] = {"op": case.op, "mode": case.mode, "entries": 1 << case.bits, "pairs": pairs}
+    for name in ("ours", "c", "plain"):
+        if name in taken:
+            row[f"{name}_ns"] = spread(taken[name])
+    ratios = {
+        "aa": paired_ratio(taken["again"], taken["ours"], seed=seed),
+        "over_plain": paired_ratio(taken["ours"], taken["plain"], seed=seed),
+    }
+    if entry is not None:
+        ratios["over_c"] = paired_ratio(taken["ours"], taken["c"], seed=seed)
+    row |= {name: {"ratio": r.ratio, "lo": r.lo, "hi": r.hi} for name, r in ratios.items()}
+    row["bar"] = verdict(case, ratios)
+    return row
+
+
+def spread(times: NDArray[np.float64]) -> dict[str, float]:
+    """Minimum, median and maximum."""
+    return {"min": float(times.min()), "median": float(np.median(times)), "max": float(times.max())}
+
+
+def verdict(case: Case, ratios: dict[str, Interval]) -> str:
+    """Whether the bars of `case` are met; a dash where there is none."""
+    if not case.barred:
+        return "-"
+    missed = []
+    over = ratios["over_plain"].ratio
+    if not OVER_PLAIN[0] <= over <= OVER_PLAIN[1]:
+        missed.append(f"{over:.2f} times the bare array, not {OVER_PLAIN[0]}..{OVER_PLAIN[1]}")
+    if "over_c" in ratios and not ratios["over_c"].within(*OVER_C):
+        missed.append(f"{ratios['over_c'].lo:.3f}..{ratios['over_c'].hi:.3f} of C, not inside {OVER_C[0]}..{OVER_C[1]}")
+    return "missed: " + "; ".join(missed) if missed else "met"
+
+
+def same_results(bits: int, entry: Callable[[str], build.Entry]) -> None:
+    """Run every operation on two trees, ours and C's, and compare sums and memory word by word.
+
+    Raises
+    ------
+    ValueError
+        They differ, so the two sides are not the same algorithm.
+    """
+    n = 1 << (bits - 2)
+    for op, tracked in TRACKED.items():
+        for mode in (FENCED, OVERLAPPED):
+            case = Case(op, mode, bits)
+            mine, theirs = new_tree(bits, tracked=tracked), new_tree(bits, tracked=tracked)
+            for tree in (mine, theirs):
+                around(case, tree, n)[0](5)
+            sums = ours(case, mine, n)(5), in_c(case, theirs, n, entry)(5)
+            equal = all(np.array_equal(mine.arrays()[a], theirs.arrays()[a]) for a in ("head", "pool"))
+            if sums[0] != sums[1] or not equal:
+                raise ValueError(f"{op} {mode}: our side and C leave different trees")

@@ -1,0 +1,369 @@
+"""The demand stream of a scenario: its workload, run through reclaim and placement (:mod:`kernels.reclaim`).
+
+Examples
+--------
+>>> from dse import scenario
+>>> stream = build(scenario.load("no-move"))
+>>> for block in stream.blocks():  # doctest: +SKIP
+...     replay(block)
+>>> stream.counters["faults"]  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.errors import BadInput
+from dse.scenario import Scenario
+from dse.workloads import generators, make, trace
+from dse.workloads.workload import Workload
+from kernels import demand
+from kernels.flat import Flat
+from kernels.reclaim import state as s
+from kernels.state import Config
+
+VERSION = 1  # of the stage: raise it when the same scenario gives another stream
+HALF = 1 << 32  # shares are thresholds of 32 random bits
+PAGE = 4096
+PART = 16  # bits of the fraction in which the daemon's speed is counted
+DELAYS = 4  # mean lifetimes that a move's delay goes into, see kernels.reclaim.migration
+SLACK = 1 << 13  # folios above the memory limit: in the swap cache, in a move, in a batch
+WORDS = 2  # of a demand
+DISKS = ("ssd", "hdd")
+
+
+@dataclass
+class Stream:
+    """The demands of a scenario, the same at every iteration.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    workload : Workload
+    limit : int
+        Memory limit [pages].
+    counters : dict of str to int
+        What the stage counted; filled when :meth:`blocks` is exhausted. ``avoidable``: faults that a refused RECLAIM would avoid.
+    """
+
+    scenario: Scenario
+    workload: Workload
+    limit: int
+    forks: bool
+    counters: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def accesses(self) -> int:
+        """Accesses of the workload that the stream covers."""
+        return self.scenario.workload.accesses
+
+    @property
+    def trace_name(self) -> str:
+        """Trace or generator, and copies."""
+        return self.workload.name
+
+    @property
+    def trace_digest(self) -> str:
+        """Digest of the stream of accesses."""
+        return self.workload.digest
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the version of the stage, the workload and the sections of the scenario that the stage reads."""
+        values = self.scenario.values
+        read = {name: values[name] for name in ("memory", "backend", "moves", "swapoff")}
+        what = [VERSION, self.workload.digest, self.accesses, self.scenario.replay.seed, self.scenario.replay.cpus, read]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def slots(self) -> dict[str, int]:
+        """Slots of each backend (zswap: the most entries), by name."""
+        return slots_of(self.scenario, self.workload.touched, self.limit)
+
+    def config(self, design_parameters: dict[str, int] | None = None, tokens: bool = False) -> Config:
+        """Configuration of a design's state that this stream fits.
+
+        Parameters
+        ----------
+        design_parameters : dict of str to int, optional
+            Control words of the design's own parameters.
+        tokens : bool
+            Check content tokens.
+        """
+        pages, slots = self.workload.pages, self.slots
+        room = sum(n for name, n in slots.items() if name != "zswap")
+        tight = self.forks or may_overshoot(self.scenario) or self.limit + room < self.workload.touched
+        return Config(
+            pages=pages,
+            slots=slots,
+            space_shift=self.workload.space_shift,
+            memcg=self.workload.memcg_of_space,
+            folios=pages if tight else min(pages, self.limit + self.limit // 8 + SLACK),
+            tokens=tokens,
+            forks=self.forks,
+            zdisk=self.scenario.backend.disk,
+            cpus=self.scenario.replay.cpus,
+            parameters=dict(design_parameters or {}),
+        )
+
+    def blocks(self) -> Iterator[NDArray[np.uint64]]:
+        """The demands, from the first one on.
+
+        Yields
+        ------
+        uint64[n, 2]
+            At most ``scenario.replay.block`` records (:mod:`kernels.demand`).
+        """
+        from kernels.reclaim.stage import advance
+
+        block = self.scenario.replay.block
+        stage = start(self)
+        ctl, out = stage.ctl, stage.out.reshape(-1, WORDS)
+        for accesses, events, positions in self._input():
+            ctl[int(s.S_ACCESS)] = ctl[int(s.S_EVENT)] = 0
+            while True:
+                advance(stage, accesses, events, positions)
+                n = int(ctl[int(s.S_OUT)])
+                if n < block:
+                    break
+                yield out[:block].copy()
+                out[: n - block] = out[block:n].copy()
+                ctl[int(s.S_OUT)] = n - block
+        if n := int(ctl[int(s.S_OUT)]):
+            yield out[:n].copy()
+        self.counters = counters_of(ctl)
+
+    def _input(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]]:
+        """Blocks of the workload, with the demand to switch off a device where it belongs."""
+        off = self.scenario.swapoff
+        at = None if off.device is None else round(off.at * self.accesses)
+        done = 0
+        for accesses, events, positions in self.workload.blocks(self.accesses):
+            if at is not None and (at < done + len(accesses) or done + len(accesses) == self.accesses):
+                i = int(np.searchsorted(positions, at - done, side="right"))
+                target = demand.MEMORY if off.target == "memory" else demand.BACKENDS.index(off.target)
+                record = demand.pack(demand.SWAPOFF, 0, backend=demand.BACKENDS.index(str(off.device)), payload=target)
+                events = np.insert(events, i, np.array(record, np.uint64), axis=0)
+                positions = np.insert(positions, i, at - done)
+                at = None
+            yield accesses, events, positions
+            done += len(accesses)
+
+
+def build(scenario: Scenario) -> Stream:
+    """Stream of a scenario.
+
+    Raises
+    ------
+    BadInput
+        The scenario names a trace that is not there, or sections that do not go together.
+    """
+    workload = make(specification(scenario), scenario.replay.seed)
+    limit = scenario.limit_pages(workload.touched)
+    used = backends_of(scenario)
+    slots = slots_of(scenario, workload.touched, limit)
+    for name in used:
+        if not slots.get(name):
+            option = "hdd_slots" if name == "hdd" and scenario.backend.disk != "hdd" else "slots"
+            raise BadInput(f"scenario {scenario.name}: {name} is used but has no slots; set backend.{option}")
+    off = scenario.swapoff
+    if "zswap" in (off.device, off.target):
+        raise BadInput(f"scenario {scenario.name}: swapoff.device and target are devices or memory, not zswap")
+    if scenario.moves.rate and not scenario.moves.tiers and "zswap" not in used:
+        raise BadInput(f"scenario {scenario.name}: moves.rate is {scenario.moves.rate:g}, but nothing is in zswap; set moves.tiers")
+    return Stream(scenario, workload, limit, has_forks(scenario))
+
+
+def specification(scenario: Scenario) -> dict[str, Any]:
+    """What :func:`dse.workloads.make` takes."""
+    given, fork = scenario.workload, scenario.fork
+    if given.trace is not None:
+        spec: dict[str, Any] = {
+            "trace": given.trace, "copies": given.copies, "pages_at_least": max(given.pages_at_least, 1),
+            "quantum": given.quantum, "accesses": given.accesses,
+        }  # fmt: skip
+        return spec | ({"filter_pages": given.filter_pages} if given.filter_pages else {})
+    name = str(given.generator)
+    common = {"pages": given.pages, "accesses": given.accesses, "write_share": given.write_share}
+    if name == "zipf" and given.theta == 0.0:
+        name = "uniform"
+    spec = {"generator": name, **common}
+    if name in ("zipf", "phase", "fork"):
+        spec["theta"] = given.theta
+    if name == "phase":
+        spec |= {"working_set": given.working_set, "phase_accesses": given.phase_accesses}
+    if name == "fork":
+        children = max(fork.children, 1)
+        spec |= {"children": children, "fork_every": fork.every or max(given.accesses // (2 * children), 1)}
+        spec |= {"child_share": fork.access_share, "child_write_share": fork.writes_share}
+        spec["sharers_theta"] = fork.sharers_theta
+    return spec
+
+
+def has_forks(scenario: Scenario) -> bool:
+    """Does the workload fork?"""
+    if scenario.workload.trace is None:
+        return scenario.workload.generator == "fork"
+    return bool(np.any(demand.records(trace.load(scenario.workload.trace).events)["kind"] == demand.FORK))
+
+
+def shares_of(scenario: Scenario) -> dict[str, float]:
+    """Share of the pages with data that each backend is meant for."""
+    given = scenario.backend
+    if not given.mix:
+        return {given.placement or "zswap": 1.0}
+    data = {name: share for name, share in given.mix.items() if name != "zero" and share > 0}
+    total = sum(data.values())
+    return {name: share / total for name, share in data.items()} if data else {given.disk: 1.0}
+
+
+def zero_share(scenario: Scenario) -> float:
+    """Share of zero-filled pages."""
+    return scenario.backend.mix.get("zero", 0.0) if scenario.backend.mix else scenario.backend.zero_share
+
+
+def backends_of(scenario: Scenario) -> list[str]:
+    """Backends that a page may go to."""
+    names = set(shares_of(scenario)) | set(scenario.moves.tiers if scenario.moves.rate else ())
+    if "zswap" in names:
+        names.add(scenario.backend.disk)
+    if scenario.swapoff.device and scenario.swapoff.target != "memory":
+        names.add(scenario.swapoff.target)
+    return sorted(names)
+
+
+def slots_of(scenario: Scenario, touched: int, limit: int) -> dict[str, int]:
+    """Slots of each backend that has any, for `touched` pages and a memory limit of `limit` pages."""
+    given, used = scenario.backend, backends_of(scenario)
+    slots = {name: math.ceil(given.slots * touched) for name in used if name in ("zram", given.disk)}
+    if given.hdd_slots and given.disk != "hdd":
+        slots["hdd"] = math.ceil(given.hdd_slots * touched)
+    if "ssd" in used and given.disk != "ssd":
+        slots["ssd"] = math.ceil(given.slots * touched)
+    if "zswap" in used:
+        zero = zero_share(scenario)
+        if given.mix:
+            most = shares_of(scenario).get("zswap", 1.0) * touched
+        else:
+            low, _ = sizes_of(scenario)
+            most = zero * touched + given.zswap_share * limit * PAGE / max(low // 16 * 16, 32)
+        slots["zswap"] = min(touched, math.ceil(most * 1.05) + SLACK)
+    return slots
+
+
+def sizes_of(scenario: Scenario) -> tuple[int, int]:
+    """Least compressed size [B] and half the range of sizes [B] of the triangular distribution."""
+    mean = min(round(PAGE / scenario.backend.compression_ratio), PAGE - 1)
+    half = min(mean // 2, PAGE - 1 - mean)
+    return mean - half, half
+
+
+def may_overshoot(scenario: Scenario) -> bool:
+    """May more pages be resident than the memory limit allows?"""
+    off = scenario.swapoff
+    kept = "zswap" in shares_of(scenario) and not scenario.backend.writeback
+    return kept or (off.device is not None and (off.target == "memory" or off.device in backends_of(scenario)))
+
+
+def start(stream: Stream) -> Any:
+    """A fresh state of the stage."""
+    scenario, pages = stream.scenario, stream.workload.pages
+    moves = scenario.moves.rate > 0
+    objects = pages if stream.forks else 1
+    resident = pages if may_overshoot(scenario) else min(pages, stream.limit)
+    swapped = stream.slots.get("zswap", 1)
+    pending = min(pages, 2 * stream.workload.touched) if moves else 0
+    margin = margin_of(scenario)
+    ctl = control(stream, pending)
+    rings = {"ring": resident, "active": resident if scenario.memory.policy == "active-inactive" else 1, "zswap": swapped}
+    arrays: dict[str, NDArray[Any]] = {"ctl": ctl, "out": np.zeros(WORDS * (scenario.replay.block + margin), np.uint64)}
+    for name, base in zip(rings, (s.RING, s.ACTIVE_RING, s.ZSWAP_RING), strict=True):
+        arrays[name] = np.zeros(1 << (2 * rings[name]).bit_length(), np.uint32)
+        ctl[int(base + s.MASK)] = len(arrays[name]) - 1
+    sizes = {
+        "state": (pages, np.uint8), "version": (pages, np.uint8), "pos": (pages, np.uint32),
+        "left": (pages if moves else 1, np.uint8), "pending": (max(pending, 1), np.uint32),
+        "object": (objects, np.uint32), "refs": (objects, np.uint32), "first": (objects, np.uint32),
+        "flags": (objects, np.uint8), "kin": (2 * objects, np.uint32),
+    }  # fmt: skip
+    for name, (length, dtype) in sizes.items():
+        arrays[name] = np.zeros(length, dtype)
+    kind: type[Flat] = s.Stage
+    return kind(**arrays)
+
+
+def margin_of(scenario: Scenario) -> int:
+    """Most demands that one access or event makes: batches of reclaim, the daemons' turn after each, moves at the fault."""
+    from kernels.reclaim.reclaim import RETRIES
+
+    return int(RETRIES) * (scenario.memory.batch + 2 * scenario.moves.batch) + 64
+
+
+def control(stream: Stream, pending: int) -> NDArray[np.uint64]:
+    """Control array: parameters in, everything else 0."""
+    scenario, limit = stream.scenario, stream.limit
+    given, moves, seed = scenario.backend, scenario.moves, scenario.replay.seed
+    exact = bool(given.mix)
+    pool = math.floor(given.zswap_share * limit)
+    low, half = sizes_of(scenario)
+    zero = zero_share(scenario)
+    rest = 1.0 - zero
+    words: dict[np.uint64, int] = {
+        s.C_POLICY: s.POLICIES.index(scenario.memory.policy), s.C_LIMIT: limit,
+        s.C_BATCH: scenario.memory.batch, s.C_SHIFT: stream.workload.space_shift, s.C_CPUS: scenario.replay.cpus,
+        s.C_FORKS: int(stream.forks), s.C_BLOCK: scenario.replay.block, s.C_RATIO: max(math.isqrt(10 * (limit >> 18)), 1),
+        s.C_CHARGED: int(not exact), s.C_POOL_LIMIT: (1 << 63) if exact else pool,
+        s.C_POOL_ACCEPT: (1 << 63) if exact else math.floor(pool * given.shrink_to),
+        s.C_WRITEBACK: int(given.writeback), s.C_DISK: demand.BACKENDS.index(given.disk), s.C_SPARE: spare_of(scenario),
+        s.C_KEY: int(generators.scramble(seed, 4)), s.C_LIFE_KEY: int(generators.scramble(seed, 5)),
+        s.C_ZERO: generators.share(zero),
+        s.C_INCOMPRESSIBLE: 0 if exact or rest <= 0 else generators.share(min(given.incompressible_share / rest, 1.0)),
+        s.C_SIZE_LOW: low, s.C_SIZE_WIDTH: half, s.C_REJECT_ABOVE: PAGE if exact else given.reject_above,
+        s.C_MOVES: math.floor(moves.rate), s.C_MOVE_PART: generators.share(moves.rate % 1.0),
+        s.C_WINDOW: generators.share(moves.in_window), s.C_MOVE_BATCH: moves.batch,
+        s.C_MOVE_SPEED: round(DELAYS * (moves.rate + 1) * (1 << PART)), s.C_PENDING_MOST: pending, s.C_PAGES: stream.workload.pages,
+    }  # fmt: skip
+    shares, total = shares_of(scenario), 0.0
+    for d, name in enumerate(demand.BACKENDS):
+        total += shares.get(name, 0.0)
+        words[s.C_SHARES + np.uint64(d)] = generators.share(min(total, 1.0))
+        words[s.C_DEST + np.uint64(d)] = d
+        words[s.C_NEXT + np.uint64(d)] = next_of(scenario, name)
+    ctl = np.zeros(s.CTL_WORDS, np.uint64)
+    for word, value in words.items():
+        ctl[int(word)] = value
+    return ctl
+
+
+def next_of(scenario: Scenario, name: str) -> int:
+    """Number of the backend that a page of backend `name` moves to."""
+    tiers = scenario.moves.tiers
+    if tiers:
+        return demand.BACKENDS.index(tiers[(tiers.index(name) + 1) % len(tiers)]) if name in tiers else int(s.NOWHERE)
+    return demand.BACKENDS.index(scenario.backend.disk) if name == "zswap" else int(s.NOWHERE)
+
+
+def spare_of(scenario: Scenario) -> int:
+    """Number of the disk that takes over when the disk is switched off; NOWHERE if there is none."""
+    others = [name for name in DISKS if name != scenario.backend.disk and name in backends_of(scenario)]
+    if scenario.backend.disk == "ssd" and scenario.backend.hdd_slots:
+        others = ["hdd"]
+    return demand.BACKENDS.index(others[0]) if others else int(s.NOWHERE)
+
+
+def counters_of(ctl: NDArray[np.uint64]) -> dict[str, int]:
+    """Counters by name."""
+    values = {name: int(ctl[s.COUNTER_BASE + i]) for i, name in enumerate(s.COUNTERS)}
+    values["accesses"] = int(ctl[int(s.S_TIME)])
+    values["avoidable"] = values["faults"] - values["first_touches"]
+    values["pool_pages"] = (int(ctl[int(s.S_POOL_BYTES)]) + PAGE - 1) // PAGE
+    values["resident"], values["swapped"] = int(ctl[int(s.S_RESIDENT)]), int(ctl[int(s.S_SWAPPED)])
+    return values

@@ -1,0 +1,346 @@
+"""Swap descriptors (D2): one slab object a swapped page, which names its backing, its swap cache folio, its count and its owner.
+
+A descriptor has four words (32 bytes), or three (24 bytes) where it has room for one backing only:
+
+==== ==================================================================================================
+word content
+==== ==================================================================================================
+0    A1: nothing, a swap entry, a zswap entry or "zero", by the tag in bits 58..63 (below)
+1    folio << 2, or a shadow (low bits 11)
+2    count u32, memcg u16 << 32, flags u16 << 48
+3    B1, only while the page moves (with three words the move keeps it)
+==== ==================================================================================================
+
+Tag of a backing: 0 nothing, device + 1 a slot of that device (as in a swap entry), ZTAG a zswap entry, ZERO_TAG a zero-filled page
+(whose low bits hold the model's content token: the kernel would store nothing).
+"""
+
+from __future__ import annotations
+
+from kernels import cluster as cl
+from kernels import demand, idalloc, zswap
+from kernels import world as w
+from kernels import xarray as xa
+from kernels.atomic import ctz
+from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, device_of, slot_of
+from kernels.jit import called, inner, u
+from kernels.lock import L_CLUSTER, L_DESC_XA, atomic_add, lock, unlock
+from kernels.probe import (
+    A_DESC,
+    R_BITMAP,
+    R_DESC,
+    R_DESC_NODE,
+    R_DESC_TREE,
+    R_DEV,
+    R_ZRAM,
+    allocated,
+    chase,
+    freed,
+    touch,
+    wrote,
+)  # fmt: skip
+from kernels.words import LOW32, ONES, U0, U1, U2, U3, U6, U32, U58, U63
+from kernels.world import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
+
+D_A, D_FOLIO, D_STATE, D_B = U0, U1, U2, U3
+ZTAG, ZERO_TAG = u(30), u(31)
+SHADOW = U3
+PAYLOAD = (U1 << U58) - U1
+ZSWAP, ZRAM, REACTIVATED = u(demand.ZSWAP), u(demand.ZRAM), u(demand.REACTIVATED)
+
+
+@inner
+def at(st, d):  # type: ignore[no-untyped-def]
+    """First word of descriptor `d`."""
+    return d * st.ctl[w.C_STRIDE]
+
+
+@inner
+def tag_of(backing):  # type: ignore[no-untyped-def]
+    """What kind of backing it is."""
+    return backing >> U58
+
+
+@inner
+def is_slot(backing):  # type: ignore[no-untyped-def]
+    """True if `backing` is a slot of a device."""
+    return backing != U0 and tag_of(backing) < ZTAG
+
+
+@inner
+def place_of(st, d):  # type: ignore[no-untyped-def]
+    """Backend of descriptor `d`; a zero page is nowhere, MEMORY."""
+    backing = st.desc[at(st, d) + D_A]
+    if is_slot(backing):
+        return device_of(backing)
+    return ZSWAP if tag_of(backing) == ZTAG else u(demand.MEMORY)
+
+
+@inner
+def count_of(st, d):  # type: ignore[no-untyped-def]
+    """PTEs that hold the index of descriptor `d`."""
+    return st.desc[at(st, d) + D_STATE] & LOW32
+
+
+@inner
+def resolve(st, pr, value):  # type: ignore[no-untyped-def]
+    """The descriptor behind index `value`, 0 if there is none."""
+    return xa.load(st.dhead, U0, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, value) >> U2
+
+
+@inner
+def lookup(st, pr, d):  # type: ignore[no-untyped-def]
+    """The folio of descriptor `d`, 0 if it is not cached."""
+    chase(pr, R_DESC, at(st, d) + D_FOLIO)
+    word = st.desc[at(st, d) + D_FOLIO]
+    return word >> U2 if word & U3 == U0 else U0
+
+
+@called
+def new(st, pr, f, memcg):  # type: ignore[no-untyped-def]
+    """Allocate a descriptor for folio `f` and an index for it; the index, 0 if there is none left."""
+    ctl = st.ctl
+    d = ctl[w.S_DESC_FREE]
+    if d != U0:
+        ctl[w.S_DESC_FREE] = st.desc[at(st, d)]
+    else:
+        d = ctl[w.S_DESC_HIGH]
+        if d > ctl[w.C_DESCS]:
+            return U0
+        ctl[w.S_DESC_HIGH] = d + U1
+    ctl[w.S_DESC_LIVE] += U1
+    ctl[w.S_DESC_PEAK] = max(ctl[w.S_DESC_PEAK], ctl[w.S_DESC_LIVE])
+    allocated(pr, A_DESC)
+    st.desc[at(st, d) + D_A] = U0
+    st.desc[at(st, d) + D_FOLIO] = f << U2
+    st.desc[at(st, d) + D_STATE] = memcg << U32
+    wrote(pr, R_DESC, at(st, d))
+    lock(pr, st.dhead, xa.H_LOCK, L_DESC_XA)
+    value = idalloc.alloc(st.dhead, U0, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, U1, ONES >> U2, d << U2)
+    unlock(pr, st.dhead, xa.H_LOCK, L_DESC_XA)
+    f_set(st, f, CACHED)
+    st.folio[f_word(f, F_ENTRY)] = d
+    st.folio[f_word(f, F_VALUE)] = value
+    return value
+
+
+@called
+def free(st, pr, d, value):  # type: ignore[no-untyped-def]
+    """Nothing holds descriptor `d` any more: free its backing, its index and itself."""
+    drop_backing(st, pr, d)
+    lock(pr, st.dhead, xa.H_LOCK, L_DESC_XA)
+    xa.erase(st.dhead, U0, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, value)
+    unlock(pr, st.dhead, xa.H_LOCK, L_DESC_XA)
+    st.desc[at(st, d)] = st.ctl[w.S_DESC_FREE]
+    st.ctl[w.S_DESC_FREE] = d
+    st.ctl[w.S_DESC_LIVE] -= U1
+    wrote(pr, R_DESC, at(st, d))
+    freed(pr, A_DESC)
+
+
+@called
+def drop_backing(st, pr, d):  # type: ignore[no-untyped-def]
+    """Free the slot or the zswap entry behind descriptor `d`."""
+    backing = st.desc[at(st, d) + D_A]
+    st.desc[at(st, d) + D_A] = U0
+    wrote(pr, R_DESC, at(st, d))
+    release(st, pr, backing)
+
+
+@called
+def release(st, pr, backing):  # type: ignore[no-untyped-def]
+    """Free what `backing` names."""
+    if tag_of(backing) == ZERO_TAG:
+        st.ctl[w.S_ZERO_LIVE] -= U1
+    elif tag_of(backing) == ZTAG:
+        zswap.entry_free(st, pr, backing & PAYLOAD)
+    elif backing != U0:
+        g = slot_of(st, backing)
+        ci = cl.lock_cluster(st, pr, g)
+        cl.slot_release(st, pr, device_of(backing), g)
+        cl.unlock_cluster(st, pr, ci)
+
+
+@inner
+def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
+    """A descriptor and its index; no slot yet. A folio that still has its descriptor keeps it."""
+    if f_is(st, f, CACHED):
+        return st.folio[f_word(f, F_VALUE)]
+    return new(st, pr, f, memcg)
+
+
+@inner
+def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
+    """No PTE was written: the descriptor stays with the cached folio."""
+    return
+
+
+@inner
+def dup(st, pr, value, d):  # type: ignore[no-untyped-def]
+    """An atomic increment; 32 bits do not overflow."""
+    atomic_add(pr, st.desc, at(st, d) + D_STATE, U1)
+    wrote(pr, R_DESC, at(st, d) + D_STATE)
+    return True
+
+
+@inner
+def put(st, pr, value, d):  # type: ignore[no-untyped-def]
+    """An atomic decrement; the last PTE frees everything, unless the folio is cached."""
+    atomic_add(pr, st.desc, at(st, d) + D_STATE, ONES)
+    wrote(pr, R_DESC, at(st, d) + D_STATE)
+    if count_of(st, d) != U0:
+        return U0
+    word = st.desc[at(st, d) + D_FOLIO]
+    if word != U0 and word & U3 == U0:
+        return U1
+    free(st, pr, d, value)
+    return U2
+
+
+@inner
+def count_is_zero(st, d):  # type: ignore[no-untyped-def]
+    """No PTE holds the index of descriptor `d`."""
+    return count_of(st, d) == U0
+
+
+@inner
+def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
+    """Store the folio: "zero", a zswap entry, or the slot it still has on that device, or a new one, taken only now."""
+    d, token = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_TOKEN)]
+    old = st.desc[at(st, d) + D_A]
+    keep = not zero and backend != ZSWAP and is_slot(old) and device_of(old) == backend
+    if not keep:
+        drop_backing(st, pr, d)
+    backing = old
+    if zero:
+        backing = ZERO_TAG << U58 | token
+        st.ctl[w.S_ZERO_LIVE] += U1
+    elif backend == ZSWAP:
+        z = zswap.entry_new(st, pr, value, size, token)
+        if z == U0:
+            return REACTIVATED
+        backing = ZTAG << U58 | z
+    elif not keep:
+        backing = slot_for(st, pr, backend, cpu)
+        if backing == U0:
+            return REACTIVATED
+    st.desc[at(st, d) + D_A] = backing
+    wrote(pr, R_DESC, at(st, d) + D_A)
+    if is_slot(backing):
+        store_data(st, pr, backing, token)
+    return U0
+
+
+@inner
+def slot_for(st, pr, device, cpu):  # type: ignore[no-untyped-def]
+    """A swap entry of a fresh slot of `device`, 0 if it is full."""
+    found = cl.slot_alloc(st, pr, device, cpu)
+    return U0 if found == U0 else cl.entry_of(st, device, found - U1)
+
+
+@inner
+def store_data(st, pr, backing, token):  # type: ignore[no-untyped-def]
+    """The block layer writes the slot; zram keeps two words a page."""
+    if device_of(backing) == ZRAM:
+        wrote(pr, R_ZRAM, slot_of(st, backing) * U2)
+    if st.ctl[w.C_TOKENS] != U0:
+        st.token[slot_of(st, backing)] = token
+
+
+@inner
+def evict(st, pr, f):  # type: ignore[no-untyped-def]
+    """A shadow takes the folio's place; if no PTE holds the index everything is freed."""
+    d, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
+    f_clear(st, f, CACHED)
+    st.folio[f_word(f, F_ENTRY)] = U0
+    st.desc[at(st, d) + D_FOLIO] = SHADOW
+    wrote(pr, R_DESC, at(st, d) + D_FOLIO)
+    if count_of(st, d) == U0:
+        free(st, pr, d, value)
+
+
+@inner
+def read_begin(st, pr, d, f):  # type: ignore[no-untyped-def]
+    """Folio `f` becomes the swap cache of descriptor `d` (compare-and-swap of one word)."""
+    word = st.desc[at(st, d) + D_FOLIO]
+    if word != U0 and word & U3 == U0:
+        return False
+    st.desc[at(st, d) + D_FOLIO] = f << U2
+    wrote(pr, R_DESC, at(st, d) + D_FOLIO)
+    st.folio[f_word(f, F_ENTRY)] = d
+    f_set(st, f, CACHED)
+    return True
+
+
+@inner
+def read_abort(st, pr, d, f):  # type: ignore[no-untyped-def]
+    """The folio leaves the descriptor again."""
+    st.desc[at(st, d) + D_FOLIO] = SHADOW
+    wrote(pr, R_DESC, at(st, d) + D_FOLIO)
+    f_clear(st, f, CACHED)
+
+
+@called
+def read_end(st, pr, d, f):  # type: ignore[no-untyped-def]
+    """Read the backing; a zswap entry goes when it is loaded, so the folio is dirty."""
+    backing = st.desc[at(st, d) + D_A]
+    touch(pr, R_DESC, at(st, d) + D_A)
+    token = backing & LOW32
+    if tag_of(backing) == ZTAG:
+        token = zswap.entry_read(st, pr, backing & PAYLOAD) & LOW32
+        drop_backing(st, pr, d)
+        f_set(st, f, DIRTY)
+    elif is_slot(backing):
+        chase(pr, R_DEV, device_of(backing) * DEV_WORDS)
+        if device_of(backing) == ZRAM:
+            chase(pr, R_ZRAM, slot_of(st, backing) * U2)
+        token = st.token[slot_of(st, backing)] if st.ctl[w.C_TOKENS] != U0 else U0
+    st.folio[f_word(f, F_TOKEN)] = token
+
+
+@inner
+def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
+    """Nothing but the cache holds the descriptor, so it goes and the folio is dirty."""
+    d = st.folio[f_word(f, F_ENTRY)]
+    touch(pr, R_DESC, at(st, d) + D_STATE)
+    if count_of(st, d) != U0:
+        return False
+    free(st, pr, d, st.folio[f_word(f, F_VALUE)])
+    f_clear(st, f, CACHED)
+    f_set(st, f, DIRTY)
+    st.folio[f_word(f, F_ENTRY)] = U0
+    return True
+
+
+@inner
+def swap_full(st, d):  # type: ignore[no-untyped-def]
+    """``vm_swap_full`` of the device behind descriptor `d` (of the disk for zswap and zero pages), or a synchronous device."""
+    backing = st.desc[at(st, d) + D_A]
+    device = device_of(backing) if is_slot(backing) else st.ctl[w.C_ZDISK]
+    base = device * DEV_WORDS
+    return st.dev[base + cl.D_FLAGS] & DEV_SYNC != U0 or st.dev[base + D_USED] * U2 > st.dev[base + D_SLOTS]
+
+
+@inner
+def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
+    """The first clear bit in `first` .. `end` - 1, plus 1; 0 if there is none."""
+    g = first
+    while g < end:
+        touch(pr, R_BITMAP, g >> U6)
+        free_bits = ~st.bitmap[g >> U6] >> (g & U63)
+        if free_bits != U0:
+            g += ctz(free_bits)
+            return g + U1 if g < end else U0
+        g = ((g >> U6) + U1) << U6
+    return U0
+
+
+@inner
+def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
+    """Set or clear the bit of slot `g`."""
+    bit = U1 << (g & U63)
+    st.bitmap[g >> U6] = st.bitmap[g >> U6] | bit if used else st.bitmap[g >> U6] & ~bit
+    wrote(pr, R_BITMAP, g >> U6)
+
+
+_ = (L_CLUSTER, LOCKED, WRITEBACK)

@@ -1,0 +1,131 @@
+"""swap_desc: the PTE holds the index of a descriptor, which holds backing, swap cache folio, count and owner (Yosry Ahmed, 2023; D2).
+
+One xarray from index to descriptor is all there is besides the backends: slots are taken when data is written out and never for zswap
+or zero pages; of a device only a bitmap says which slots are used. When no slot is left at writeout the page, unmapped already, stays
+in the swap cache, and its sharers fault it back in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import descmove, replay, swapfile
+from kernels import descriptor as ds
+from kernels import state as s
+from kernels import world as w
+from kernels import xarray as xa
+from kernels.flat import Flat, U16Array, U32Array, U64Array
+from kernels.jit import outer
+from kernels.xarray import aligned_zeros
+from kernels.zswap import ZE_WORDS
+
+
+class SwapDesc(Flat):
+    """State of the design."""
+
+    ctl: U64Array
+    pte: U64Array
+    truth: U32Array
+    folio: U64Array
+    ring: U32Array
+    mm: U16Array
+    txn: U64Array
+    dev: U64Array
+    cluster: U32Array
+    percpu: U32Array
+    bitmap: U64Array
+    token: U32Array
+    ze: U64Array
+    desc: U64Array
+    dlock: U64Array
+    dhead: U64Array
+    dpool: U64Array
+
+
+def build(config: s.Config) -> SwapDesc:
+    """State for `config`, nothing swapped."""
+    config = s.with_defaults(config, PARAMETERS)
+    arrays: dict[str, NDArray[Any]] = s.common(config)
+    ctl = arrays["ctl"]
+    dev, headers, slots = s.devices(config, ("ssd", "hdd", "zram"))
+    zmost = config.slots.get("zswap", 0)
+    descs = config.pages + 2
+    ctl[int(w.C_DESCS)], ctl[int(w.C_ZENTRIES)], ctl[int(w.C_ALL_SLOTS)] = descs, zmost, slots
+    stride = int(ctl[int(w.C_STRIDE)])
+    arrays |= {
+        "dev": dev,
+        "cluster": headers,
+        "percpu": aligned_zeros(config.cpus * 16, np.uint32),
+        "bitmap": aligned_zeros((slots >> 6) + 1, np.uint64),
+        "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
+        "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
+        "desc": aligned_zeros((descs + 2) * stride, np.uint64),
+        "dlock": aligned_zeros(64, np.uint64),
+        "dhead": xa.new_heads(1, track_free=True),
+        "dpool": xa.new_pool(xa.dense_nodes(descs + 2) + 8),
+    }
+    return SwapDesc(**arrays)
+
+
+OPERATIONS: dict[str, Any] = {
+    "resolve": ds.resolve,
+    "same": swapfile.always_same,
+    "still": swapfile.always_same,
+    "lookup": ds.lookup,
+    "claim": ds.claim,
+    "unclaim": ds.unclaim,
+    "dup": ds.dup,
+    "put": ds.put,
+    "count_is_zero": ds.count_is_zero,
+    "writeout": ds.writeout,
+    "evict": ds.evict,
+    "read_begin": ds.read_begin,
+    "read_end": ds.read_end,
+    "read_abort": ds.read_abort,
+    "free_swap": ds.free_swap,
+    "swap_full": ds.swap_full,
+    "move_step": descmove.move_step,
+    "swapoff": descmove.swapoff,
+    "slot_scan": ds.slot_scan,
+    "slot_mark": ds.slot_mark,
+}
+s.bind(SwapDesc, OPERATIONS)
+
+THREAD = "[LSF/MM/BPF TOPIC] Swap Abstraction / Native Zswap, linux-mm, February and March 2023"
+LAYOUT = (
+    s.Field("swap_desc", "A1, B1, folio, count, memcg, flags", 32, "page if stride=32", f"{THREAD}; this model's packing"),
+    s.Field("swap_desc", "A1, folio, count, memcg, flags", 24, "page if stride=24", f"{THREAD}; this model's packing"),
+    s.Field("descriptor tree", "xarray entry", 8, "page", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B"),
+    s.Field("slot bitmap", "used", 0.125, "slot", "swap_map reduced to free or used: this model's choice"),
+    s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
+    s.Field("cluster headers", "swap_cluster_info", 32, "cluster", "mm/swap.h: struct swap_cluster_info (6.18)"),
+)
+PARAMETERS = {
+    "stride": s.Parameter(int(w.C_STRIDE), {"32": 4, "24": 3}, "32", "bytes of a descriptor: 32 with both backings of a move, 24 with one"),
+}
+
+
+@outer
+def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands."""
+    replay.run(st, pr, demands, replies)
+
+
+s.register(
+    s.Design(
+        name="swap_desc",
+        title="index of a descriptor in the PTE, one xarray to descriptors",
+        state=SwapDesc,
+        build=build,
+        replay=run,
+        layout=LAYOUT,
+        parameters=PARAMETERS,
+        locks=("descriptor", "cluster", "device", "descriptor tree xa_lock", "zswap LRU"),
+        sources=(THREAD, "CAJD7tkamf8TtY0wOjhZKsWBJLL4pMsUhkwPtwCuroWcipRZ3CA@mail.gmail.com (2023-03-11)"),
+        notes="Slots are taken at writeout, none for zswap or zero pages.",
+        file=__file__,
+    )
+)

@@ -1,0 +1,169 @@
+"""Moves between backends while a page is swapped out.
+
+At each swap-out the number of moves of this swapped lifetime is drawn (``rate``: the whole part for sure, one more with the probability of
+the rest). They wait in a pool from which a daemon picks at random, so that delays are exponential. Time is counted in swap-outs: by
+Little's law a mean lifetime is as many of them as there are swapped pages. The mean delay is that over 4 * (rate + 1), so that most moves
+come before the fault; what is left when the fault comes moves just before it (``moves_hurried``), and the rate stays exact for every
+lifetime that ends in a fault. A share of the moves is interrupted by the fault of its page: MOVE_BEGIN, FAULT, MOVE_END.
+
+Zero pages hold no data and do not move. Without tiers only zswap pages move, to the disk, once at most; with tiers each page goes to the
+next one, the last to the first. A move that has nowhere to go is counted (``moves_impossible``) and not made.
+"""
+
+from __future__ import annotations
+
+from kernels import demand
+from kernels.generate import GOLDEN, mix
+from kernels.jit import called, inner, u
+from kernels.reclaim.placement import ZSWAP, accepts, compressed, content, pool_add, stored_bytes
+from kernels.reclaim.state import (
+    C_DEST,
+    C_LIFE_KEY,
+    C_MOVE_BATCH,
+    C_MOVE_PART,
+    C_MOVE_SPEED,
+    C_MOVES,
+    C_NEXT,
+    C_PENDING_MOST,
+    C_WINDOW,
+    HOME,
+    N_HURRIED,
+    N_IMPOSSIBLE,
+    N_INTERRUPTED,
+    N_LIFETIMES,
+    N_MOVES,
+    NOWHERE,
+    RESIDENT,
+    S_CREDIT,
+    S_PENDING,
+    S_PICKS,
+    S_POOL_BYTES,
+    S_SWAPPED,
+    S_TIME,
+    SWAPPED,
+    count,
+    emit,
+    name_of,
+)
+from kernels.words import LOW32, U0, U1, U7, U16, U32
+
+MOVE, MOVE_BEGIN, MOVE_END = u(demand.MOVE), u(demand.MOVE_BEGIN), u(demand.MOVE_END)
+LEFT, WINDOW = u(0x7F), u(0x80)
+DATA = u(0x3F)  # bits of the state byte below the backend
+
+
+@inner
+def moves_on(st):  # type: ignore[no-untyped-def]
+    """Does anything move?"""
+    return st.ctl[C_PENDING_MOST] != U0
+
+
+@inner
+def backend_of(st, o):  # type: ignore[no-untyped-def]
+    """Backend of a swapped page."""
+    return u(st.state[o]) >> HOME
+
+
+@called
+def draw_lifetime(st, o):  # type: ignore[no-untyped-def]
+    """Page `o` was swapped out: how often will it move, and is it interrupted?"""
+    ctl = st.ctl
+    ctl[S_CREDIT] += (ctl[S_PENDING] * ctl[C_MOVE_SPEED]) // ctl[S_SWAPPED]
+    if ctl[C_NEXT + backend_of(st, o)] == NOWHERE:
+        return
+    bits = mix(ctl[C_LIFE_KEY] + o + ctl[S_TIME] * GOLDEN)
+    k = ctl[C_MOVES] + (U1 if bits & LOW32 < ctl[C_MOVE_PART] else U0)
+    window = U1 if bits >> U32 < k * ctl[C_WINDOW] else U0
+    st.left[o] = k | window << U7
+    if k > window:
+        wait(st, o)
+
+
+@inner
+def wait(st, o):  # type: ignore[no-untyped-def]
+    """Put page `o` into the pool of those that will move (a full pool leaves it to its fault)."""
+    n = st.ctl[S_PENDING]
+    if n < st.ctl[C_PENDING_MOST]:
+        st.pending[n] = o
+        st.ctl[S_PENDING] = n + U1
+
+
+@inner
+def target_of(st, o):  # type: ignore[no-untyped-def]
+    """Where the next move of page `o` leads; NOWHERE if it cannot be made."""
+    to = st.ctl[C_NEXT + backend_of(st, o)]
+    if to != NOWHERE:
+        to = st.ctl[C_DEST + to]
+    if to == ZSWAP and not accepts(st, compressed(st, content(st, o, u(st.version[o])))):
+        return NOWHERE
+    return to if to != backend_of(st, o) else NOWHERE
+
+
+@called
+def move(st, o):  # type: ignore[no-untyped-def]
+    """Move page `o` once. False: it has nowhere to go, and never will in this lifetime."""
+    source, to = backend_of(st, o), target_of(st, o)
+    if to == NOWHERE:
+        count(st, N_IMPOSSIBLE)
+        st.left[o] = U0
+        return False
+    emit(st, MOVE, name_of(st, o), source, U0, to)
+    count(st, N_MOVES)
+    st.left[o] = u(st.left[o]) - U1
+    if source == ZSWAP:
+        st.ctl[S_POOL_BYTES] -= stored_bytes(st, o)
+    st.state[o] = u(st.state[o]) & DATA | to << HOME
+    if to == ZSWAP:
+        pool_add(st, o, compressed(st, content(st, o, u(st.version[o]))))
+    return True
+
+
+@inner
+def due(st, o):  # type: ignore[no-untyped-def]
+    """Moves of page `o` that do not wait for its fault."""
+    left = u(st.left[o])
+    return (left & LEFT) - (left >> U7)
+
+
+@called
+def run_daemon(st):  # type: ignore[no-untyped-def]
+    """Let the migration daemon make the moves that are due, once they are a batch."""
+    ctl = st.ctl
+    n = min(ctl[S_CREDIT] >> U16, ctl[S_PENDING])
+    if n == U0 or n < min(ctl[C_MOVE_BATCH], ctl[S_PENDING]):
+        return
+    n = min(n, ctl[C_MOVE_BATCH])
+    ctl[S_CREDIT] -= n << U16
+    for _ in range(n):
+        i = (mix(ctl[C_LIFE_KEY] ^ ctl[S_PICKS]) >> U32) * ctl[S_PENDING] >> U32
+        ctl[S_PICKS] += U1
+        o = u(st.pending[i])
+        ctl[S_PENDING] -= U1
+        st.pending[i] = st.pending[ctl[S_PENDING]]
+        swapped = st.state[o] & (RESIDENT | SWAPPED) == SWAPPED
+        if swapped and due(st, o) != U0 and move(st, o) and due(st, o) != U0:
+            wait(st, o)
+
+
+@called
+def before_fault(st, o, page):  # type: ignore[no-untyped-def]
+    """The fault on `page` ends the swapped lifetime of `o`: make what is left of its moves.
+
+    Returns (source, target) of the move that the fault interrupts, NOWHERE if none.
+    """
+    count(st, N_LIFETIMES)
+    while due(st, o) != U0:
+        count(st, N_HURRIED)
+        if not move(st, o):
+            break
+    source, to = backend_of(st, o), NOWHERE
+    if u(st.left[o]) & WINDOW != U0:
+        to = target_of(st, o)
+        if to == NOWHERE:
+            count(st, N_IMPOSSIBLE)
+        else:
+            count(st, N_MOVES)
+            count(st, N_INTERRUPTED)
+            emit(st, MOVE_BEGIN, page, source, U0, to)
+    st.left[o] = U0
+    return source, to

@@ -1,0 +1,140 @@
+"""Where a page goes: its content class, zswap's pool and limit, the disk behind it.
+
+The content class of a page is a function of (page, number of its content): zero-filled, incompressible, or a compressed size from a
+triangular distribution (the sum of two uniform ones) of mean 4096 / compression_ratio, half to one and a half times the mean. The model is
+declared, not measured: what matters here is the mean and that sizes differ.
+
+zswap (mm/zswap.c): the pool counts class-rounded objects in pages; once it has reached its limit every store is rejected until it has
+shrunk below the share ``shrink_to``; the shrinker writes back the oldest stores. A rejected page goes to the disk, or, without writeback,
+stays resident. A page that was read from a disk and not changed goes back to that disk. Left out: fragmentation of zspages, same-filled
+pages other than zero, the shrinker's second chance (every entry is referenced when stored, so the first round only rotates).
+"""
+
+from __future__ import annotations
+
+from kernels import demand
+from kernels.generate import mix
+from kernels.jit import called, inner, u
+from kernels.reclaim.lists import pop, push
+from kernels.reclaim.state import (
+    C_DEST,
+    C_DISK,
+    C_INCOMPRESSIBLE,
+    C_KEY,
+    C_MOVE_BATCH,
+    C_POOL_ACCEPT,
+    C_POOL_LIMIT,
+    C_REJECT_ABOVE,
+    C_SHARES,
+    C_SIZE_LOW,
+    C_SIZE_WIDTH,
+    C_WRITEBACK,
+    HOME,
+    N_POOL_PEAK,
+    N_REJECTED_FULL,
+    N_REJECTED_SIZE,
+    N_WRITEBACKS,
+    NONE,
+    NOWHERE,
+    PAGE_BYTES,
+    S_POOL_BYTES,
+    S_POOL_FULL,
+    ZSWAP_RING,
+    count,
+    emit,
+    most,
+    name_of,
+    pool_pages,
+)
+from kernels.words import LOW16, LOW32, U0, U1, U3, U16, U32, U48
+from kernels.zswap import class_bytes
+
+ZSWAP, ZRAM = u(demand.ZSWAP), u(demand.ZRAM)
+MOVE = u(demand.MOVE)
+
+
+@inner
+def content(st, o, version):  # type: ignore[no-untyped-def]
+    """64 bits that stand for content number `version` of page `o`."""
+    return mix(st.ctl[C_KEY] + (o | version << U32))
+
+
+@inner
+def compressed(st, bits):  # type: ignore[no-untyped-def]
+    """Compressed size of the content `bits` [B], a whole page if it does not compress."""
+    more = mix(bits)
+    if more & LOW32 < st.ctl[C_INCOMPRESSIBLE]:
+        return PAGE_BYTES
+    return st.ctl[C_SIZE_LOW] + (st.ctl[C_SIZE_WIDTH] * ((more >> U32 & LOW16) + (more >> U48)) >> U16)
+
+
+@inner
+def stored_bytes(st, o):  # type: ignore[no-untyped-def]
+    """What the present content of page `o` takes in zswap's pool [B]."""
+    return class_bytes(compressed(st, content(st, o, u(st.version[o]))))
+
+
+@inner
+def drawn(st, bits):  # type: ignore[no-untyped-def]
+    """Backend that the content `bits` is meant for: thresholds of 32 random bits."""
+    d = U0
+    while d < U3 and bits >> U32 >= st.ctl[C_SHARES + d]:
+        d += U1
+    return d
+
+
+@inner
+def accepts(st, size):  # type: ignore[no-untyped-def]
+    """``zswap_check_limits`` and the test of the compressed size [B]."""
+    ctl, pages = st.ctl, pool_pages(st)
+    if pages >= ctl[C_POOL_LIMIT]:
+        ctl[S_POOL_FULL] = U1
+    elif pages <= ctl[C_POOL_ACCEPT]:
+        ctl[S_POOL_FULL] = U0
+    if ctl[S_POOL_FULL] != U0:
+        count(st, N_REJECTED_FULL)
+        return False
+    if size > ctl[C_REJECT_ABOVE]:
+        count(st, N_REJECTED_SIZE)
+        return False
+    return True
+
+
+@inner
+def place(st, bits, zero, home):  # type: ignore[no-untyped-def]
+    """Backend and compressed size [B] of a page that leaves: `home` has it still (NOWHERE: none has). NOWHERE: it stays."""
+    d = st.ctl[C_DEST + (drawn(st, bits) if home == NOWHERE else home)]
+    if zero or d == NOWHERE:
+        return d, U0
+    if d != ZSWAP and d != ZRAM:
+        return d, PAGE_BYTES
+    size = compressed(st, bits)
+    if d == ZSWAP and not accepts(st, size):
+        return (st.ctl[C_DISK] if st.ctl[C_WRITEBACK] != U0 else NOWHERE), PAGE_BYTES
+    return d, size
+
+
+@inner
+def pool_add(st, o, size):  # type: ignore[no-untyped-def]
+    """Page `o`, compressed to `size` bytes, is in zswap now."""
+    st.ctl[S_POOL_BYTES] += class_bytes(size)
+    most(st, N_POOL_PEAK, pool_pages(st))
+    push(st, st.zswap, ZSWAP_RING, o)
+
+
+@called
+def shrink_pool(st):  # type: ignore[no-untyped-def]
+    """``shrink_worker``: a full pool is written back from its tail, up to a batch at a time, until it accepts again."""
+    ctl = st.ctl
+    if ctl[S_POOL_FULL] == U0 or ctl[C_WRITEBACK] == U0 or ctl[C_DISK] == NOWHERE:
+        return
+    for _ in range(ctl[C_MOVE_BATCH]):
+        if pool_pages(st) <= ctl[C_POOL_ACCEPT]:
+            return
+        o = pop(st, st.zswap, ZSWAP_RING)
+        if o == NONE:
+            return
+        ctl[S_POOL_BYTES] -= stored_bytes(st, o)
+        st.state[o] = u(st.state[o]) | ctl[C_DISK] << HOME
+        emit(st, MOVE, name_of(st, o), ZSWAP, U0, ctl[C_DISK])
+        count(st, N_WRITEBACKS)

@@ -1,0 +1,79 @@
+"""The loop over accesses and mapping events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernels.jit import depends_on, inner, outer, u
+from kernels.reclaim.reclaim import make_room
+from kernels.reclaim.sharing import access, emit_fault, hit, load, mapping
+from kernels.reclaim.state import (
+    C_BLOCK,
+    C_CPUS,
+    C_FORKS,
+    C_SHIFT,
+    MASK_PAGE,
+    RESIDENT,
+    S_ACCESS,
+    S_CPU,
+    S_EVENT,
+    S_OUT,
+    S_TIME,
+)
+from kernels.words import U0, U1, U16
+
+SLICE = U16  # accesses, as a power of 2, after which a space goes on on the next CPU
+S31 = u(31)
+
+
+@inner
+def plain(st, page, write):  # type: ignore[no-untyped-def]
+    """Access `page` of a workload without forks: it is its own object."""
+    if st.state[page] & RESIDENT != U0:
+        hit(st, page, write)
+        return
+    st.ctl[S_CPU] = ((page >> st.ctl[C_SHIFT]) + (st.ctl[S_TIME] >> SLICE)) % st.ctl[C_CPUS]
+    make_room(st)
+    emit_fault(st, page, page, u(st.state[page]), write)
+    load(st, page, write)
+
+
+@outer
+def advance(st, accesses, events, positions):  # type: ignore[no-untyped-def]
+    """Turn accesses and events into demands until the input is used up or at least C_BLOCK demands are out.
+
+    Parameters
+    ----------
+    st : Stage
+        S_ACCESS and S_EVENT say where to go on in the arrays, S_OUT how many demands are out; all three are moved on.
+    accesses : uint32[n]
+    events : uint64[m, 2]
+    positions : int64[m]
+        As docs/contracts.md says; an event may also be a SWAPOFF demand.
+    """
+    ctl = st.ctl
+    i, e = ctl[S_ACCESS], ctl[S_EVENT]
+    n, m = u(accesses.size), u(positions.size)
+    forks = ctl[C_FORKS] != U0
+    due = u(positions[e]) if e < m else n + U1
+    while ctl[S_OUT] < ctl[C_BLOCK]:
+        if due <= i:
+            mapping(st, events[e, U0], events[e, U1])
+            e += U1
+            due = u(positions[e]) if e < m else n + U1
+            continue
+        if i == n:
+            break
+        page, write = u(accesses[i]) & MASK_PAGE, u(accesses[i]) >> S31
+        if forks:
+            ctl[S_CPU] = ((page >> ctl[C_SHIFT]) + (ctl[S_TIME] >> SLICE)) % ctl[C_CPUS]
+            access(st, page, write)
+        else:
+            plain(st, page, write)
+        i += U1
+        ctl[S_TIME] += U1
+    ctl[S_ACCESS], ctl[S_EVENT] = i, e
+
+
+_HERE = Path(__file__).resolve().parent
+depends_on(__file__, *(str(p) for p in sorted(_HERE.glob("*.py")) if p.name != Path(__file__).name))

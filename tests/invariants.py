@@ -1,0 +1,311 @@
+"""What must hold in every state, read off its live arrays: ``check(design, state)`` lists what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import probe as probes
+from kernels import world as w
+from tests import reading
+from tests.reading import Ints, ctl
+
+LOCKED, DIRTY, WRITEBACK, CACHED, BYPASS = 1, 2, 4, 8, 16
+FREE_LIST, NONFULL_LIST, FULL_LIST = 1, 2, 3
+
+
+class Findings(list[str]):
+    """What is wrong, in words."""
+
+    def equal(self, what: str, have: Any, want: Any) -> None:
+        if isinstance(have, np.ndarray) or isinstance(want, np.ndarray):
+            have, want = np.asarray(have), np.asarray(want)
+            if have.shape != want.shape:
+                self.append(f"{what}: {have.tolist()} should be {want.tolist()}"[:300])
+                return
+            bad = np.flatnonzero(have != want)
+            if len(bad):
+                i = bad[0]
+                self.append(f"{what}: {len(bad)} differ, first at {i}: {have[i]} should be {want[i]}")
+        elif have != want:
+            self.append(f"{what}: {have} should be {want}"[:300])
+
+    def none(self, what: str, which: NDArray[Any]) -> None:
+        if len(which):
+            self.append(f"{what}: {len(which)}, first {which[:4].tolist()}")
+
+
+def check(design: str, st: Any, probe: Any = None) -> list[str]:
+    """Every invariant of the state of `design`; an empty list if all hold."""
+    found = Findings()
+    folios = reading.folios(st)
+    found += folios.wrong
+    check_phases(found, st)
+    check_mapping(found, st, folios)
+    if hasattr(st, "smap"):
+        check_slots(found, st)
+        check_clusters(found, st)
+        check_swapfile(found, design, st, folios)
+        check_continuation(found, st)
+    if hasattr(st, "ze"):
+        check_zswap_list(found, st)
+    found.equal("lost tokens", ctl(st, w.S_LOST), 0)
+    if isinstance(probe, probes.Count):
+        rows = probe.tally[: probes.CODES * probes.COLUMNS].reshape(probes.CODES, probes.COLUMNS)
+        found.equal("lock order violations", int(rows[:, int(probes.LOCK_ORDER)].sum()), 0)
+        found.equal("locks held between demands", int(probe.tally[int(probes.HELD)]), 0)
+    return list(found)
+
+
+def check_phases(found: Findings, st: Any) -> None:
+    records = reading.phases(st)
+    found.equal("phases in flight", ctl(st, w.S_PHASES), len(records))
+    keys = [(cls, page) for cls, page, _ in records]
+    found.equal("phases with a key of their own", len(set(keys)), len(keys))
+
+
+def check_mapping(found: Findings, st: Any, folios: reading.Folios) -> None:
+    """Mapcounts equal present PTEs, which read the right content; folios that nothing refers to are free."""
+    present = np.flatnonzero(st.pte & np.uint64(1))
+    mapped = (st.pte[present] >> np.uint64(1)).astype(np.int64)
+    high = ctl(st, w.S_FOLIO_HIGH)
+    found.none("PTEs that map a folio beyond the table", present[mapped >= high])
+    found.equal("mapcounts", folios.maps, np.bincount(mapped[mapped < high], minlength=high)[folios.number])
+    found.equal("PTEs of free folios", int(folios.maps.sum()), len(present))
+    if ctl(st, w.C_TOKENS):
+        found.equal("content of present pages", st.folio.reshape(-1, 8)[mapped, 3].astype(np.int64), st.truth[present].astype(np.int64))
+    in_flight = {int(r[1]) for _, _, r in reading.phases(st)}
+    idle = (folios.maps == 0) & (folios.flags & (CACHED | LOCKED | WRITEBACK | BYPASS) == 0)
+    found.none("folios that nothing refers to", np.array([n for n in folios.number[idle] if int(n) not in in_flight]))
+    stuck = folios.flags & (LOCKED | WRITEBACK) != 0
+    found.none("folios locked or under writeback for nobody", np.array([n for n in folios.number[stuck] if int(n) not in in_flight]))
+
+
+def check_slots(found: Findings, st: Any) -> None:
+    """Counters equal the map; a free slot has no owner, zero bit, shadow, zswap entry."""
+    used = st.smap != 0
+    inside = np.zeros(len(used), bool)
+    for d, (base, n) in reading.devices(st).items():
+        inside[base : base + n] = True
+        found.equal(f"slots in use on device {d}", int(st.dev[d * 16 + 4]), int(used[base : base + n].sum()))
+    found.none("used slots outside of all devices", np.flatnonzero(used & ~inside))
+    found.equal("slots in use", ctl(st, w.S_SLOTS), int(used.sum()))
+    found.none("free slots with an owner", np.flatnonzero(~used[: len(st.cgroup)] & (st.cgroup != 0)))
+    found.none("used slots without an owner", np.flatnonzero(used[: len(st.cgroup)] & (st.cgroup == 0)))
+    zero = reading.bits(st.zeromap, len(st.zeromap) * 64)
+    zero = np.concatenate([zero, np.zeros(max(0, len(used) - len(zero)), bool)])
+    found.none("free slots with a zero bit", np.flatnonzero(zero[: len(used)] & ~used))
+    found.equal("zero pages", ctl(st, w.S_ZERO_LIVE), int(zero.sum()))
+
+
+def check_clusters(found: Findings, st: Any) -> None:
+    """Counts of clusters equal the map, and each is on the list that its count asks for."""
+    size = 1 << ctl(st, w.C_CLUSTER_SHIFT)
+    headers = st.cluster.reshape(-1, 8)
+    for d, (base, n) in reading.devices(st).items():
+        first, many = int(st.dev[d * 16 + 2]), int(st.dev[d * 16 + 3])
+        padded = np.zeros(many * size, np.int64)
+        padded[:n] = st.smap[base : base + n] != 0
+        count = padded.reshape(many, size).sum(1)
+        rows = headers[first : first + many]
+        found.equal(f"slots in use in clusters of device {d}", rows[:, 1].astype(np.int64), count)
+        want = np.where(count == 0, FREE_LIST, np.where(count == size, FULL_LIST, NONFULL_LIST))
+        found.equal(f"lists of clusters of device {d}", rows[:, 2].astype(np.int64), want)
+        found.equal(f"cluster locks of device {d}", rows[:, 0].astype(np.int64), np.zeros(many, np.int64))
+        for which in (FREE_LIST, NONFULL_LIST, FULL_LIST):
+            head, tail = (int(x) for x in st.dev[d * 16 + 8 + (which - 1) * 2 :][:2])
+            members = reading.linked(head, lambda c: headers[c - 1, 4], many)
+            back = reading.linked(tail, lambda c: headers[c - 1, 6], many)
+            found.equal(f"list {which} of device {d} backwards", back, members[::-1])
+            found.equal(f"list {which} of device {d}", sorted(c - 1 - first for c in members), np.flatnonzero(want == which).tolist())
+
+
+def holders(design: str, st: Any) -> tuple[Ints, NDArray[np.uint64], Findings]:
+    """Pages that are swapped out and the swap entry behind each."""
+    found = Findings()
+    pages = np.flatnonzero((st.pte != 0) & (st.pte & np.uint64(1) == 0))
+    values = st.pte[pages] >> np.uint64(1)
+    if hasattr(st, "idhead"):
+        ids = reading.ids(st)
+        found += ids.wrong
+        found.equal("nodes of the ID tree", ids.nodes, reading.kernel_nodes(ids.index))
+        check_pool(found, "ID", st.idpool, ids.nodes)
+        found.equal("IDs in use", len(ids.index), ctl(st, w.S_ID_LIVE))
+        found.equal("entries that two IDs mean", len(np.unique(ids.entry)), len(ids.entry))
+        at = np.minimum(np.searchsorted(ids.index, values), max(0, len(ids.index) - 1))
+        known = ids.index[at] == values if len(ids.index) else np.zeros(len(values), bool)
+        found.none("PTEs that hold a freed ID", pages[~known])
+        pages, values = pages[known], ids.entry[at][known] if len(ids.index) else values[:0]
+        where = reading.slot_index(st, ids.entry)
+        idle = reading.counts(st, where) == 0
+        if ctl(st, w.C_ID_LIFE):
+            idle &= st.smap[where] & reading.HAS_CACHE == 0
+        found.none("IDs that nothing refers to", ids.index[idle])
+        check_marks(found, st)
+    return pages, values, found
+
+
+def check_swapfile(found: Findings, design: str, st: Any, folios: reading.Folios) -> None:
+    """Counts equal PTEs; the has-cache flag equals the cache; trees are consistent; every swapped page still has its content."""
+    pages, entries, wrong = holders(design, st)
+    found += wrong
+    slots = len(st.smap)
+    held = np.bincount(reading.slot_index(st, entries), minlength=slots) if len(entries) else np.zeros(slots, np.int64)
+    every = np.flatnonzero((st.smap != 0) | (held != 0))
+    second = second_slots(st)
+    every = np.setdiff1d(every, [b for _, b, step in second if step < 4])
+    found.equal("counts of slots", reading.counts(st, every), held[every])
+    base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
+
+    cache = np.zeros(slots, np.int64)  # folio number, -1 a shadow
+    zentry = np.zeros(slots, np.int64)
+    cache_nodes = zswap_nodes = 0
+    for h in range(len(st.space) // 8):
+        c, z = reading.tree(st.space, h, st.cpool), reading.tree(st.ztree, h, st.zpool)
+        found += c.wrong + z.wrong
+        for name, t in (("swap cache", c), ("zswap", z)):
+            found.equal(f"nodes of {name} tree {h}", t.nodes, reading.kernel_nodes(t.index))
+        cache_nodes, zswap_nodes = cache_nodes + c.nodes, zswap_nodes + z.nodes
+        where = c.index.astype(np.int64) + (h << reading.TREE_SHIFT)
+        cache[where] = np.where(c.entry & np.uint64(3) == 0, (c.entry >> np.uint64(2)).astype(np.int64), -1)
+        owner = int(np.searchsorted(base, h << reading.TREE_SHIFT, side="right")) - 1
+        zentry[z.index.astype(np.int64) + base[owner]] = (z.entry >> np.uint64(2)).astype(np.int64)
+    check_pool(found, "swap cache", st.cpool, cache_nodes)
+    check_pool(found, "zswap", st.zpool, zswap_nodes)
+    used = st.smap != 0
+    found.none("free slots with a shadow or folio", np.flatnonzero(~used & (cache != 0)))
+    found.none("free slots with a zswap entry", np.flatnonzero(~used & (zentry != 0)))
+    check_cache(found, st, folios, cache)
+    check_zentries(found, st, zentry)
+    if ctl(st, w.C_TOKENS) and len(pages):
+        check_content(found, st, pages, reading.slot_index(st, entries), cache, zentry)
+
+
+def second_slots(st: Any) -> list[tuple[int, int, int]]:
+    """Moves of an ID design that have a slot on the target: folio, slot, step."""
+    if not hasattr(st, "idhead"):
+        return []
+    moves = [r for cls, _, r in reading.phases(st) if cls == 3 and r[6]]
+    return [(int(r[1]), int(reading.slot_index(st, r[6:7])[0]), int(r[5])) for r in moves]
+
+
+def check_marks(found: Findings, st: Any) -> None:
+    """The free mark of an allocating tree: set for a slot with room below (mark 0 of node words 69 ..)."""
+    top = int(st.idhead[1])
+    if top & 3 != 2:
+        return
+    nodes = np.array([top >> 2])
+    while True:
+        slots = st.idpool[nodes[:, None] + 5 + reading.LANES]
+        marks = reading.bits(st.idpool[nodes + 69], 64 * len(nodes)).reshape(-1, 64)
+        if int(st.idpool[nodes[0]] & np.uint64(255)) == 0:
+            found.none("leaf slots whose free mark is wrong", np.flatnonzero(marks != (slots == 0)))
+            return
+        below = (slots[slots != 0] >> np.uint64(2)).astype(np.int64)
+        want = slots == 0
+        want[slots != 0] = st.idpool[below + 69] != 0
+        found.none("slots whose free mark is wrong", np.flatnonzero(marks != want))
+        nodes = below
+
+
+def check_pool(found: Findings, what: str, pool: NDArray[np.uint64], reached: int) -> None:
+    """Nodes in use are those that trees reach; the rest is on the free list."""
+    found.equal(f"{what} nodes in use", int(pool[2]), reached)
+    high = int(pool[1]) // 72 - 1
+    free = reading.linked(int(pool[0]), lambda n: pool[n + 1], high)
+    found.equal(f"{what} nodes free and used", len(set(free)) + reached, high)
+
+
+def check_cache(found: Findings, st: Any, folios: reading.Folios, cache: Ints) -> None:
+    """The has-cache flag: a folio in the cache, or one that is read around it."""
+    by_slot = np.zeros(len(cache), np.int64)
+    busy = np.zeros(len(cache), bool)
+    there = folios.flags & (CACHED | BYPASS) != 0
+    where = reading.slot_index(st, folios.entry[there])
+    cached = folios.flags[there] & CACHED != 0
+    by_slot[where[cached]] = folios.number[there][cached]
+    busy[where] = True
+    for _, _, record in ((0, 0, r) for cls, _, r in reading.phases(st) if cls == 3 and hasattr(st, "idhead") and r[6] and r[5] < 5):
+        for entry in (record[3:4], record[6:7]):  # until the move leaves A the folio is in both caches
+            at = reading.slot_index(st, entry)[0]
+            by_slot[at], busy[at] = record[1], True
+    found.equal("folios in the swap cache", np.maximum(cache, 0), by_slot)
+    found.equal("has-cache flags", st.smap & reading.HAS_CACHE != 0, busy)
+    shadows = (cache == -1) & busy & (by_slot != 0)
+    found.none("shadow and folio in one slot", np.flatnonzero(shadows))
+
+
+def check_zentries(found: Findings, st: Any, zentry: Ints) -> None:
+    """zswap entries in trees are the live ones, each knows its slot, and none has a zero bit."""
+    slots = np.flatnonzero(zentry)
+    table = st.ze.reshape(-1, 7)
+    numbers = zentry[slots]
+    found.equal("zswap entries in trees, each once", len(np.unique(numbers)), len(numbers))
+    if not hasattr(st, "zidx"):
+        found.equal("zswap entries in trees", len(numbers), ctl(st, w.S_ZE_LIVE))
+    found.equal("slots of zswap entries", reading.slot_index(st, table[numbers, 0]), slots)
+    zero = reading.bits(st.zeromap, len(st.zeromap) * 64)
+    found.none("zero pages that are in zswap", slots[zero[slots]])
+
+
+def check_zswap_list(found: Findings, st: Any) -> None:
+    """The LRU has the live entries, forwards and backwards; bytes are the sum of their size classes."""
+    table = st.ze.reshape(-1, 7)
+    live, high = ctl(st, w.S_ZE_LIVE), ctl(st, w.S_ZE_HIGH)
+    forwards = reading.linked(int(table[0, 6]), lambda z: table[z, 6], high)
+    backwards = reading.linked(int(table[0, 5]), lambda z: table[z, 5], high)
+    free = reading.linked(ctl(st, w.S_ZE_FREE), lambda z: table[z, 0], high)
+    found.equal("zswap LRU", len(forwards), live)
+    found.equal("zswap LRU backwards", backwards, forwards[::-1])
+    found.equal("zswap entries free and used", len(set(free) | set(forwards)), high - 1)
+    length = (table[forwards, 1] & np.uint64(0xFFFF_FFFF)).astype(np.int64) if forwards else np.zeros(0, np.int64)
+    nbytes = np.where(length == 0, 0, np.where(length > 3264, 4096, np.maximum(32, (length + 15) // 16 * 16)))
+    found.equal("zsmalloc bytes", ctl(st, w.S_ZOBJ_BYTES), int(nbytes.sum()))
+
+
+def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, cache: Ints, zentry: Ints) -> None:
+    """A swapped page's content is in the cached folio or, where that is locked or absent, in zswap or the slot."""
+    folio = np.maximum(cache[slots], 0)
+    table = st.folio.reshape(-1, 8)
+    zero = reading.bits(st.zeromap, len(st.zeromap) * 64)[slots]
+    in_zswap = (zentry[slots] != 0) & ~zero
+    backing = np.where(in_zswap, st.ze.reshape(-1, 7)[zentry[slots], 3].astype(np.int64) & 0xFFFF_FFFF, st.token[slots].astype(np.int64))
+    locked = table[folio, 0] & np.uint64(LOCKED) != 0
+    in_cache = (folio != 0) & (table[folio, 3].astype(np.int64) == st.truth[pages])
+    right = np.where(folio == 0, backing == st.truth[pages], in_cache | (locked & (backing == st.truth[pages])))
+    found.none("swapped pages whose content is lost", pages[~right])
+
+
+def check_continuation(found: Findings, st: Any) -> None:
+    """Continuation pages hang on one chain each; digits of free slots are 0."""
+    chains = ctl(st, w.C_CHAIN)
+    seen: list[int] = []
+    for group in np.flatnonzero(st.chain[:chains]):
+        pages = reading.linked(int(st.chain[group]), lambda p: st.chain[chains + p], ctl(st, w.S_CONT_USED))
+        seen += pages
+        digits = np.zeros(4096, np.int64)
+        for page in pages:
+            digits += st.cont[page * 4096 : page * 4096 + 4096]
+        here = st.smap[group << 12 : (group << 12) + 4096]
+        here = np.concatenate([here, np.zeros(4096 - len(here), np.uint8)])
+        found.equal(f"continued counts of group {group}", here & reading.CONTINUED != 0, digits != 0)
+    found.equal("continuation pages", sorted(seen), list(range(1, ctl(st, w.S_CONT_USED) + 1)))
+
+
+def check_empty(st: Any) -> list[str]:
+    """After everything was unmapped and every phase has ended: nothing is left, which is the ledger at its static value."""
+    found = Findings()
+    for what, word in (
+        ("folios", w.S_FOLIO_LIVE), ("phases", w.S_PHASES), ("zswap entries", w.S_ZE_LIVE), ("zsmalloc bytes", w.S_ZOBJ_BYTES),
+        ("slots", w.S_SLOTS), ("IDs", w.S_ID_LIVE), ("descriptors", w.S_DESC_LIVE), ("zero pages", w.S_ZERO_LIVE),
+        ("folio table overflows", w.S_OVERFLOW),
+    ):  # fmt: skip
+        found.equal(f"{what} left", ctl(st, word), 0)
+    for name, array in st.arrays().items():
+        if name.endswith("pool"):
+            found.equal(f"nodes left in {name}", int(array[2]), 0)
+    found.none("PTEs left", np.flatnonzero(st.pte))
+    found.none("rings of kin left", np.flatnonzero(st.ring))
+    return list(found)

@@ -1,0 +1,16 @@
+"""Plain-Python twins of the designs, for tests: the same demands, the same replies, written to be read."""
+
+from __future__ import annotations
+
+from kernels.state import Config
+from tests.twins.direct import Direct
+from tests.twins.life import Life
+from tests.twins.swap_id import SwapId
+
+TWINS: dict[str, type[Life]] = {"direct": Direct, "swap_id": SwapId, "swap_id_off": Direct}
+
+
+def twin(name: str, config: Config) -> Life | None:
+    """The twin of design `name`, None if nobody has written one."""
+    cls = TWINS.get(name)
+    return None if cls is None else cls(config)

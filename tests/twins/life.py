@@ -1,0 +1,437 @@
+"""The life of a page in plain Python: what a demand does, whatever the design. Designs differ in the steps at the end of the class.
+
+Written for reading, from docs/contracts.md; it knows nothing of arrays. Every page has a content token, and a page that reads another
+one than it must raises at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernels import demand as d
+from kernels.state import Config
+from tests.twins.parts import Folio, Phase, Swapped
+
+PHASES = 2048  # most phases in flight
+RETRIES = 8
+Pte = Folio | Swapped | None
+
+
+class Life:
+    """Spaces, page tables and folios; the demands."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.pte: dict[int, Folio | Swapped] = {}
+        self.truth: dict[int, int] = {}
+        self.rings: dict[int, list[int]] = {}  # page -> the ring it is in (one list for all its members)
+        self.phases: dict[tuple[str, int], Phase] = {}
+        self.folios: set[Folio] = set()
+        self.tokens = 0
+        self.moves = 0
+
+    # -- demands ----------------------------------------------------------------------------
+
+    def demand(self, word: int, more: int) -> int:
+        """Run one record; returns the reply code."""
+        kind, backend, cpu, page = word & 255, word >> 16 & 255, word >> 24 & 255, word >> 32
+        count, payload, flags = more & 0xFFFF_FFFF, more >> 32 & 0xFF_FFFF, more >> 56
+        if kind == d.FAULT:
+            return self.fault(page, flags)
+        if kind == d.FAULT_BEGIN:
+            return self.fault(page, flags, until="walk" if count == 1 else "read")
+        if kind == d.FAULT_END:
+            return self.fault_end(page)
+        if kind in (d.RECLAIM, d.RECLAIM_BEGIN):
+            return self.reclaim(page, backend, payload, flags, cpu, count, kind == d.RECLAIM_BEGIN)
+        if kind == d.RECLAIM_END:
+            return self.reclaim_end(page)
+        if kind in (d.MOVE, d.MOVE_BEGIN):
+            steps = 0 if kind == d.MOVE else count or 3
+            return self.move_begin(page, backend, payload, cpu, steps)
+        if kind in (d.MOVE_STEP, d.MOVE_END):
+            return self.move_on(page, cpu, 0 if kind == d.MOVE_END else count or 1)
+        if kind == d.FORK:
+            return self.fork(page, count, payload)
+        if kind == d.UNMAP:
+            return self.unmap(page, count)
+        if kind == d.COW:
+            return self.cow(page)
+        if kind == d.SWAPOFF:
+            return self.swapoff(backend, payload, cpu)
+        return d.NOTHING
+
+    def fault(self, page: int, flags: int, until: str | None = None) -> int:
+        pte = self.pte.get(page)
+        if isinstance(pte, Folio):
+            return d.AVOIDED
+        if pte is None:
+            self.fresh(page)
+            return d.FIRST_TOUCH
+        if until and (("fault", page) in self.phases or len(self.phases) >= PHASES):
+            return d.BUSY
+        phase = Phase(None, pte.value, self.resolve(pte.value), flags)
+        if until == "walk":
+            self.phases["fault", page] = phase
+            return d.BEGUN
+        return self.fault_on(page, phase, wait=until == "read")
+
+    def fault_on(self, page: int, phase: Phase, wait: bool) -> int:
+        """From the walk on: the swap cache, or the device."""
+        code = self.enter(phase)
+        if code == d.CACHE_HIT:
+            self.install(page, phase)
+        elif code == d.SWAP_IN:
+            assert phase.folio
+            phase.folio.locked = True
+            if wait:
+                self.phases["fault", page] = phase
+                return d.BEGUN
+            return self.complete(page, phase)
+        return code
+
+    def fault_end(self, page: int) -> int:
+        phase = self.phases.pop(("fault", page), None)
+        if phase is None:
+            return d.NO_BEGIN
+        if phase.folio is not None:
+            return self.complete(page, phase)
+        if self.pte.get(page) != Swapped(phase.value):
+            return d.GONE
+        return self.fault_on(page, phase, wait=False)
+
+    def enter(self, phase: Phase) -> int:
+        """Find or begin to fill the swap cache; walk again while the entry turns out to be an old one."""
+        for _ in range(RETRIES):
+            folio = self.lookup(phase.entry)
+            if folio is not None:
+                if folio.locked:
+                    return d.BUSY
+                if self.same(phase.value, phase.entry):
+                    phase.folio = folio
+                    return d.CACHE_HIT
+            else:
+                folio = self.folio(0)
+                folio.value = phase.value
+                if self.read_begin(phase.entry, folio):
+                    if self.same(phase.value, phase.entry):
+                        phase.folio = folio
+                        return d.SWAP_IN
+                    self.read_abort(phase.entry, folio)
+                self.release(folio)
+            phase.entry = self.resolve(phase.value)
+        return d.BUSY
+
+    def complete(self, page: int, phase: Phase) -> int:
+        """The data has arrived."""
+        folio = phase.folio
+        assert folio
+        self.read_end(phase.entry, folio)
+        folio.locked = False
+        folio.page = page
+        if self.pte.get(page) != Swapped(phase.value):
+            self.orphan(folio)
+            return d.GONE
+        self.install(page, phase)
+        return d.SWAP_IN
+
+    def install(self, page: int, phase: Phase) -> None:
+        """Map the folio; the PTE gives its count back."""
+        folio = phase.folio
+        assert folio
+        crowded = self.swap_full(phase.entry)
+        self.map(page, folio)
+        folio.value = phase.value
+        self.put(phase.value, phase.entry)
+        if phase.flags & d.WRITE:
+            self.make_writable(page, folio)
+        elif crowded and folio.cached and not folio.writeback:
+            self.free_swap(folio)
+
+    def reclaim(self, page: int, backend: int, size: int, flags: int, cpu: int, fail_after: int, phased: bool) -> int:
+        pte = self.pte.get(page)
+        if pte is None:
+            return d.NOT_RESIDENT
+        folio = pte if isinstance(pte, Folio) else self.lookup(self.resolve(pte.value))
+        if folio is None:
+            return d.NOT_RESIDENT
+        if folio.busy:
+            return d.BUSY
+        if phased and (("reclaim", page) in self.phases or len(self.phases) >= PHASES):
+            return d.BUSY
+        if pte is folio and flags & d.DIRTY and folio.maps == 1 and (not folio.cached or self.unused(folio.entry)):
+            self.write(page, folio)
+        code = self.swap_out(folio, page, backend, size, flags, cpu, fail_after)
+        if code == d.SWAP_OUT:
+            if phased:
+                self.phases["reclaim", page] = Phase(folio)
+            else:
+                self.writeback_end(folio)
+        return code
+
+    def swap_out(self, folio: Folio, page: int, backend: int, size: int, flags: int, cpu: int, fail_after: int) -> int:
+        clean = folio.cached and not folio.dirty
+        value = self.claim(folio, page, self.memcg(page), backend, cpu)
+        if value is None:
+            return d.FULL
+        entry = folio.entry
+        n, why = self.unmap_all(folio, page, value, entry, fail_after)
+        if n == 0 and self.unused(entry):
+            self.unclaim(folio, value)
+        if why:
+            return why
+        if clean:
+            self.evict(folio)
+            self.release(folio)
+            return d.CLEAN_DROP
+        why = self.writeout(folio, value, backend, size, bool(flags & d.ZERO), cpu)
+        if why:
+            return why
+        folio.dirty, folio.writeback = False, True
+        return d.SWAP_OUT
+
+    def unmap_all(self, folio: Folio, page: int, value: Any, entry: Any, fail_after: int) -> tuple[int, int]:
+        n = 0
+        for p in self.kin(page):
+            if folio.maps == 0:
+                break
+            if self.pte.get(p) is folio:
+                if fail_after and n == fail_after:
+                    return n, d.UNMAP_FAILED
+                if not self.dup(value, entry):
+                    return n, d.NO_MEMORY
+                self.unmap_one(p, folio, Swapped(value))
+                n += 1
+        return n, 0
+
+    def reclaim_end(self, page: int) -> int:
+        phase = self.phases.pop(("reclaim", page), None)
+        if phase is None or phase.folio is None:
+            return d.NO_BEGIN
+        self.writeback_end(phase.folio)
+        return d.WRITEBACK_END
+
+    def writeback_end(self, folio: Folio) -> None:
+        folio.writeback = False
+        if folio.maps == 0:
+            self.evict(folio)
+            self.release(folio)
+
+    def fork(self, page: int, count: int, child: int) -> int:
+        n, shift = 0, self.config.space_shift
+        for p in range(page, page + count):
+            c = child << shift | p & (1 << shift) - 1
+            pte = self.pte.get(p)
+            if pte is None or c in self.pte:
+                continue
+            if isinstance(pte, Folio):
+                pte.maps += 1
+            elif not self.dup(pte.value, self.resolve(pte.value)):
+                return d.NO_MEMORY
+            self.pte[c] = pte
+            self.truth[c] = self.truth[p]
+            self.join(p, c)
+            n += 1
+        return d.FORKED if n else d.EMPTY
+
+    def unmap(self, page: int, count: int) -> int:
+        n = 0
+        for p in range(page, page + count):
+            pte = self.pte.get(p)
+            if pte is None:
+                continue
+            n += 1
+            if isinstance(pte, Folio):
+                self.unmap_one(p, pte, None)
+                self.leave(p)
+                self.orphan(pte)
+                continue
+            del self.pte[p]
+            self.leave(p)
+            entry = self.resolve(pte.value)
+            if self.put(pte.value, entry) == "cached":
+                folio = self.lookup(entry)
+                if folio is not None and (folio.maps == 0 or self.swap_full(entry)):
+                    self.drop_unused(folio)
+        return d.ZAPPED if n else d.EMPTY
+
+    def drop_unused(self, folio: Folio) -> None:
+        """The last PTE that held the value of a cached folio has gone."""
+        if not folio.busy and self.free_swap(folio) and folio.maps == 0:
+            self.release(folio)
+
+    def cow(self, page: int) -> int:
+        pte = self.pte.get(page)
+        return self.make_writable(page, pte) if isinstance(pte, Folio) else d.NOT_RESIDENT
+
+    def make_writable(self, page: int, folio: Folio) -> int:
+        alone = folio.maps == 1
+        if alone and folio.cached:
+            alone = not folio.busy and self.free_swap(folio)
+        if alone:
+            self.write(page, folio)
+            return d.REUSED
+        self.unmap_one(page, folio, None)
+        self.fresh(page)
+        self.orphan(folio)
+        return d.COWED
+
+    def move_begin(self, page: int, source: int, target: int, cpu: int, steps: int) -> int:
+        if ("move", page) in self.phases or len(self.phases) >= PHASES:
+            return d.BUSY
+        pte = self.pte.get(page)
+        if not isinstance(pte, Swapped):
+            return d.NOT_SWAPPED
+        self.phases["move", page] = Phase(None, pte.value, self.resolve(pte.value), source=source, target=target)
+        return self.move_on(page, cpu, steps)
+
+    def move_on(self, page: int, cpu: int, steps: int) -> int:
+        """Run `steps` steps of a move, 0: all."""
+        phase = self.phases.get(("move", page))
+        if phase is None:
+            return d.NO_BEGIN
+        done = 0
+        while True:
+            code = self.move_step(page, phase, cpu)
+            done += 1
+            if code != d.STEPPED:
+                del self.phases["move", page]
+                self.moves += code == d.MOVED
+                return code
+            if done == steps:
+                return code
+
+    def more(self) -> dict[str, Any]:
+        """What a design adds to the view that is compared."""
+        return {}
+
+    # -- folios and page tables ---------------------------------------------------------------
+
+    def memcg(self, page: int) -> int:
+        return int(self.config.memcg[page >> self.config.space_shift])
+
+    def folio(self, page: int) -> Folio:
+        folio = Folio(page)
+        self.folios.add(folio)
+        return folio
+
+    def release(self, folio: Folio) -> None:
+        assert folio.maps == 0, "a mapped folio was freed"
+        assert not folio.cached, "a folio was freed that is still in the swap cache"
+        self.folios.remove(folio)
+
+    def fresh(self, page: int) -> None:
+        """`page` maps a new folio with new content."""
+        folio = self.folio(page)
+        self.write(page, folio)
+        self.map(page, folio)
+
+    def write(self, page: int, folio: Folio) -> None:
+        """New content: from now on `page` must read this."""
+        self.tokens += 1
+        folio.token = self.truth[page] = self.tokens & 0xFFFF_FFFF
+        folio.dirty = True
+
+    def map(self, page: int, folio: Folio) -> None:
+        assert self.truth[page] == folio.token, f"page {page} must read {self.truth[page]}, not {folio.token}"
+        self.pte[page] = folio
+        folio.maps += 1
+
+    def unmap_one(self, page: int, folio: Folio, pte: Pte) -> None:
+        folio.maps -= 1
+        if pte is None or isinstance(pte, Folio):
+            del self.pte[page]
+        else:
+            self.pte[page] = pte
+
+    def orphan(self, folio: Folio) -> None:
+        """A reference to `folio` went away: free it if it was the last."""
+        if folio.maps == 0 and not folio.busy and (not folio.cached or self.free_swap(folio)):
+            self.release(folio)
+
+    # -- the ring of PTEs that descend from one page --------------------------------------------
+
+    def kin(self, page: int) -> list[int]:
+        ring = self.rings.get(page, [page])
+        at = ring.index(page)
+        return ring[at:] + ring[:at]
+
+    def join(self, parent: int, child: int) -> None:
+        self.leave(child)
+        ring = self.rings.setdefault(parent, [parent])
+        ring.insert(ring.index(parent) + 1, child)
+        self.rings[child] = ring
+
+    def leave(self, page: int) -> None:
+        ring = self.rings.pop(page, [page])
+        ring.remove(page)
+
+    # -- steps of a design ------------------------------------------------------------------------
+
+    def resolve(self, value: Any) -> Any:
+        """The entry behind a PTE's value."""
+        raise NotImplementedError
+
+    def same(self, value: Any, entry: Any) -> bool:
+        """Does the value still lead to the entry?"""
+        raise NotImplementedError
+
+    def lookup(self, entry: Any) -> Folio | None:
+        """The cached folio."""
+        raise NotImplementedError
+
+    def claim(self, folio: Folio, page: int, memcg: int, backend: int, cpu: int) -> Any:
+        """A value for the PTEs of `folio`, None if there is none to be had."""
+        raise NotImplementedError
+
+    def unclaim(self, folio: Folio, value: Any) -> None:
+        """No PTE was written."""
+        raise NotImplementedError
+
+    def dup(self, value: Any, entry: Any) -> bool:
+        """One PTE more."""
+        raise NotImplementedError
+
+    def put(self, value: Any, entry: Any) -> str:
+        """One PTE less: "held" by others, "cached" only, or "freed"."""
+        raise NotImplementedError
+
+    def unused(self, entry: Any) -> bool:
+        """No PTE holds the value of `entry`."""
+        raise NotImplementedError
+
+    def writeout(self, folio: Folio, value: Any, backend: int, size: int, zero: bool, cpu: int) -> int:
+        """Store the content; 0 or why not."""
+        raise NotImplementedError
+
+    def evict(self, folio: Folio) -> None:
+        """An unmapped, clean folio leaves the cache."""
+        raise NotImplementedError
+
+    def read_begin(self, entry: Any, folio: Folio) -> bool:
+        """Enter the cache to read; False if somebody is there or the entry is gone."""
+        raise NotImplementedError
+
+    def read_end(self, entry: Any, folio: Folio) -> None:
+        """The content arrives."""
+        raise NotImplementedError
+
+    def read_abort(self, entry: Any, folio: Folio) -> None:
+        """Undo read_begin."""
+        raise NotImplementedError
+
+    def free_swap(self, folio: Folio) -> bool:
+        """Drop cache and backing if no PTE needs them."""
+        raise NotImplementedError
+
+    def swap_full(self, entry: Any) -> bool:
+        """Is a cache copy not worth keeping?"""
+        raise NotImplementedError
+
+    def move_step(self, page: int, phase: Phase, cpu: int) -> int:
+        """The next step of a move."""
+        raise NotImplementedError
+
+    def swapoff(self, device: int, target: int, cpu: int) -> int:
+        """Empty a device."""
+        raise NotImplementedError

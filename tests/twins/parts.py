@@ -1,0 +1,202 @@
+"""What the twins are made of: folios, phases, slots, devices, zswap entries, continuation pages; all plain Python objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+SHADOW = "shadow"
+FREE, NONFULL, FULL = "free", "nonfull", "full"
+
+
+@dataclass(eq=False)
+class Folio:
+    """A page in memory. Several PTEs may map it."""
+
+    page: int
+    token: int = 0
+    maps: int = 0
+    locked: bool = False
+    dirty: bool = False
+    writeback: bool = False
+    cached: bool = False
+    bypass: bool = False
+    entry: Any = None
+    value: Any = None
+
+    @property
+    def busy(self) -> bool:
+        return self.locked or self.writeback
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """What the PTE of a swapped-out page holds: the design's value."""
+
+    value: Any
+
+
+@dataclass
+class Phase:
+    """A demand that has begun and not ended."""
+
+    folio: Folio | None
+    value: Any = None
+    entry: Any = None
+    flags: int = 0
+    source: int = 0
+    target: int = 0
+    step: int = 0
+    new: Any = None
+    borrowed: bool = False
+    aux: Any = None
+
+
+@dataclass
+class Zentry:
+    """A compressed page."""
+
+    size: int
+    token: int
+
+
+@dataclass
+class Zswap:
+    """The compressed pool: so many entries at most, the bytes that zsmalloc reserves."""
+
+    most: int
+    live: list[Zentry] = field(default_factory=list)
+
+    def store(self, size: int, token: int) -> Zentry | None:
+        if len(self.live) >= self.most:
+            return None
+        entry = Zentry(size, token)
+        self.live.append(entry)
+        return entry
+
+    def drop(self, entry: Zentry) -> None:
+        self.live = [e for e in self.live if e is not entry]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(class_bytes(e.size) for e in self.live)
+
+
+def class_bytes(size: int) -> int:
+    """Size classes of zsmalloc: multiples of 16 from 32 on; above 3,264 bytes a whole page."""
+    if size == 0:
+        return 0
+    return 4096 if size > 3264 else max(32, -(-size // 16) * 16)
+
+
+@dataclass
+class Slot:
+    """A slot of a device that is in use. `busy` is the has-cache flag: somebody has it in the swap cache or is reading it."""
+
+    count: int = 0
+    busy: bool = True
+    cache: Any = None  # Folio, SHADOW or None
+    zero: bool = False
+    zswap: Zentry | None = None
+    memcg: int = 0
+    token: int = 0
+
+
+class Device:
+    """A swap device: slots in use by offset, clusters on three lists, a current cluster for each CPU."""
+
+    def __init__(self, number: int, size: int, cluster: int, sync: bool) -> None:
+        self.number, self.size, self.cluster, self.sync = number, size, cluster, sync
+        self.on = size > 0
+        self.slots: dict[int, Slot] = {}
+        self.lists: dict[str, list[int]] = {FREE: list(range(-(-size // cluster))), NONFULL: [], FULL: []}
+        self.current: dict[int, tuple[int, int]] = {}  # cpu -> cluster, where to go on
+
+    def room(self, c: int) -> range:
+        """Offsets of cluster `c`."""
+        return range(c * self.cluster, min((c + 1) * self.cluster, self.size))
+
+    def used(self, c: int) -> int:
+        return sum(o in self.slots for o in self.room(c))
+
+    def relist(self, c: int) -> None:
+        """Put cluster `c` at the end of the list that it belongs to, unless it is there."""
+        used = self.used(c)
+        want = FREE if used == 0 else FULL if used == self.cluster else NONFULL
+        if c not in self.lists[want]:
+            for members in self.lists.values():
+                if c in members:
+                    members.remove(c)
+            self.lists[want].append(c)
+
+    def take(self, c: int, start: int) -> int | None:
+        """Claim the first free slot of cluster `c` from its `start`-th on."""
+        for offset in self.room(c)[start:]:
+            if offset not in self.slots:
+                self.slots[offset] = Slot()
+                self.relist(c)
+                return offset
+        return None
+
+    def alloc(self, cpu: int) -> int | None:
+        """A free slot: of the CPU's cluster, of a free one, of a partly used one."""
+        if not self.on:
+            return None
+        if cpu in self.current:
+            c, start = self.current.pop(cpu)
+            offset = self.take(c, start)
+            if offset is not None:
+                self.current[cpu] = c, offset + 1 - c * self.cluster
+                return offset
+        for which in (FREE, NONFULL):
+            for _ in range(len(self.lists[which])):
+                c = self.lists[which].pop(0)
+                offset = self.take(c, 0)
+                if offset is not None:
+                    self.current[cpu] = c, offset + 1 - c * self.cluster
+                    return offset
+                self.relist(c)
+        return None
+
+    def free(self, offset: int) -> None:
+        del self.slots[offset]
+        self.relist(offset // self.cluster)
+
+    @property
+    def full(self) -> bool:
+        """Cache copies are not worth their slots: more than half is used, or reads are cheap."""
+        return self.sync or 2 * len(self.slots) > self.size
+
+
+@dataclass
+class Continuation:
+    """Pages for counts past 62: base-128 digits above a digit of 63 values, one page a digit for 4,096 slots."""
+
+    most: int
+    used: int = 0
+    chains: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def raised(self, device: int, offset: int, count: int) -> bool:
+        """May `count` become one more? Allocates the page of a new digit."""
+        return count % 63 != 62 or self.prepare(device, offset, count + 1)
+
+    def prepare(self, device: int, offset: int, count: int) -> bool:
+        """Chain all pages that `count` needs."""
+        high, digits = count // 63, 0
+        while high:
+            high, digits = high // 128, digits + 1
+        group = device, offset >> 12
+        while self.chains.get(group, 0) < digits:
+            if self.used >= self.most:
+                return False
+            self.used += 1
+            self.chains[group] = self.chains.get(group, 0) + 1
+        return True
+
+    def fits(self, device: int, offset: int, count: int) -> bool:
+        """Are the pages for `count` chained?"""
+        return count < 63 * 128 ** self.chains.get((device, offset >> 12), 0)
+
+    def drop_all(self) -> None:
+        self.used = 0
+        self.chains.clear()
