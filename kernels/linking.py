@@ -97,12 +97,12 @@ class ShareGlobals(FunctionPass):  # type: ignore[misc]
         for block in blocks.values():
             kept = []
             for statement in list[Any](block.body):
-                value = getattr(statement, "value", None)
+                value: Any = getattr(statement, "value", None)
                 is_load = isinstance(statement, ir.Assign) and isinstance(value, (ir.Global, ir.FreeVar))
                 if not is_load or not statement.target.name.startswith("$"):  # x = U0 loads into x itself
                     kept.append(statement)
                     continue
-                earlier = first.setdefault((type(value), value.name), statement)
+                earlier: Any = first.setdefault((type(value), value.name), statement)
                 if earlier is not statement:
                     same[statement.target.name] = earlier.target
             block.body = kept
