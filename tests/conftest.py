@@ -1,4 +1,4 @@
-"""Shared by all tests."""
+"""What all tests share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def unsigned_words_wrap() -> Iterator[None]:
-    """Kernels run as plain Python (NUMBA_DISABLE_JIT=1) wrap around in uint64, as they do compiled; NumPy would warn."""
+def wrap_around() -> Iterator[None]:
+    """Unsigned arithmetic wraps in compiled kernels; interpreted ones must not warn of it."""
     with np.errstate(over="ignore"):
         yield
