@@ -328,3 +328,15 @@ def test_misses_of_libcachesim(policy, generator, capacity):
         found, _ = limit.theirs(policy, path, n, capacity)
     assert found == (lru_misses if policy == "lru" else clock_misses)(accesses, capacity, pages)
     assert generator != "scan" or found == (n if capacity < pages else pages)
+
+
+def test_an_edit_of_any_part_recompiles_the_stage():
+    from pathlib import Path
+
+    from kernels import jit
+    from kernels.reclaim import stage
+
+    parts = {Path(path).name for path in jit.DEPENDS[str(Path(stage.__file__).resolve())]}
+    assert parts >= {"lists.py", "migration.py", "placement.py", "reclaim.py", "sharing.py", "state.py"}
+    lines = Path(stage.__file__).read_text().splitlines()
+    assert next(i for i, t in enumerate(lines) if t.startswith("depends_on(")) < lines.index("@outer")
