@@ -340,3 +340,25 @@ def test_an_edit_of_any_part_recompiles_the_stage():
     assert parts >= {"lists.py", "migration.py", "placement.py", "reclaim.py", "sharing.py", "state.py"}
     lines = Path(stage.__file__).read_text().splitlines()
     assert next(i for i, t in enumerate(lines) if t.startswith("depends_on(")) < lines.index("@outer")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_design_finds_what_the_stage_expects(name):
+    """`direct`, with slots for all: every page that faults is not there, every page that goes out is; no content is lost."""
+    from kernels import probe, world
+    from kernels.designs import direct
+
+    made = stream.build(small(name, **SMALL[name]))
+    state = direct.build(made.config(tokens=True))
+    codes = set()
+    for block in made.blocks():
+        replies = np.zeros(len(block), np.uint8)
+        direct.run(state, probe.make("off"), block, replies)
+        codes |= set(zip(demand.records(block)["kind"].tolist(), replies.tolist(), strict=True))
+    found = {kind: {code for k, code in codes if k == kind} for kind, _ in codes}
+    raced = made.scenario.moves.in_window > 0  # a fault inside a reswap: the page goes out again behind its back
+    assert found[demand.FAULT] <= {demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT} | ({demand.AVOIDED} if raced else set())
+    assert found[demand.RECLAIM] <= {demand.SWAP_OUT, demand.CLEAN_DROP} | ({demand.NOT_RESIDENT} if raced else set())
+    assert found.get(demand.COW, set()) <= {demand.COWED, demand.REUSED}
+    assert state.ctl[int(world.S_LOST)] == 0
+    assert made.nbytes < 1 << 28
