@@ -362,3 +362,41 @@ def test_a_design_finds_what_the_stage_expects(name):
     assert found.get(demand.COW, set()) <= {demand.COWED, demand.REUSED}
     assert state.ctl[int(world.S_LOST)] == 0
     assert made.nbytes < 1 << 28
+
+
+# negative controls: a twin with one rule changed must not agree ---------------------------------------
+RICH = {
+    "memory": {"limit": 20.0, "policy": "active-inactive", "batch": 3}, "moves": {"rate": 1.4, "batch": 2, "in_window": 0.2},
+    "backend": {"placement": "zswap", "zswap_share": 0.15, "zero_share": 0.1, "incompressible_share": 0.1},
+}  # fmt: skip
+NOTHING = staticmethod(lambda *_: None)
+MUTANTS = {
+    "class_bytes": ("", lambda size: size),
+    "DELAYS": ("", 5),
+    "GOLDEN": ("", naive.GOLDEN + 2),
+    "shrink_pool": ("Stage", NOTHING),
+    "run_daemon": ("Stage", NOTHING),
+    "deactivate": ("Stage", lambda self: self.inactive.update(self.active) or self.active.clear()),
+    "touched": ("Stage", NOTHING),
+    "due": ("Stage", lambda self, o: o.moves),
+    "pool_pages": ("Stage", lambda self: self.pool_bytes // naive.PAGE),
+    "excess": ("Stage", lambda self: max(self.resident + 1 - self.limit, 0)),
+}
+
+
+def rich():
+    rng = np.random.default_rng(3)
+    accesses = (PAGES * rng.random(3000) ** 1.5).astype(np.uint32) | np.where(rng.random(3000) < 0.3, np.uint32(1 << 31), np.uint32(0))
+    events = [demand.pack(demand.FORK, 0, count=16, payload=1), demand.pack(demand.UNMAP, 16, count=16)] * 3
+    workload, given_ = fixed(accesses, events, range(400, 2800, 400)), a_scenario(3000, RICH)
+    return given_, workload, list(stream.Stream(given_, workload, 20, forks=True).blocks())
+
+
+@pytest.mark.parametrize("name", [None, *MUTANTS])
+def test_a_changed_rule_is_noticed(name, monkeypatch):
+    given_, workload, blocks = rich()
+    if name is not None:
+        where, value = MUTANTS[name]
+        monkeypatch.setattr(getattr(naive, where) if where else naive, name, value)
+    twin = naive.demands(given_, workload, 20, forks=True)
+    assert ([(int(a), int(b)) for block in blocks for a, b in block] == twin.out) == (name is None)
