@@ -116,12 +116,12 @@ def _lackey_line(text, words, i):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _crossing(runs, n, run, address, size):  # type: ignore[no-untyped-def]
+def _crossing(runs, n, run, write, address, size):  # type: ignore[no-untyped-def]
     """Append the further pages of an access that crosses a page border; returns (runs before the open one, open run)."""
     for page in range((address >> PAGE_SHIFT) + U1, (address + size - U1 >> PAGE_SHIFT) + U1):
         runs[n] = run
         n += U1
-        run = page << U1 | run & U1
+        run = page << U1 | write  # of this access: the open run may be older
     return n, run
 
 
@@ -163,7 +163,7 @@ def lackey(text, words, first, last, runs, notes, state):  # type: ignore[no-unt
             n += np.uint64(fresh)
             run = (page << U1 if fresh else run) | write
             if (address & PAGE_MASK) + size > PAGE_BYTES:
-                n, run = _crossing(runs, n, run, address, size)
+                n, run = _crossing(runs, n, run, write, address, size)
             i = after
         else:
             if m == places:
@@ -187,10 +187,10 @@ def _csv_line(text, i, columns):  # type: ignore[no-untyped-def]
         j = i
         if column == columns[PAGE_COLUMN]:
             page, j = _decimal(text, i)
-            right &= j > i and page < MOST_CSV
+            right = j > i and page < MOST_CSV
         elif column == columns[WRITE_COLUMN]:
             write = np.uint64(text[i]) - DIGIT0
-            right &= write <= U1
+            right = bool(write <= U1)
             j = i + np.uint64(right)
         else:
             while np.uint64(text[j]) != COMMA and np.uint64(text[j]) != NEWLINE:
@@ -199,8 +199,8 @@ def _csv_line(text, i, columns):  # type: ignore[no-untyped-def]
             break
         i, column = j + U1, column + U1
     j += np.uint64(np.uint64(text[j]) == RETURN)
-    right &= np.uint64(text[j]) == NEWLINE and column >= columns[FEWEST] and column <= columns[MOST_COLUMNS]
-    return page, write, j + U1 if right else U0
+    over = np.uint64(text[j]) == NEWLINE and column >= columns[FEWEST] and column <= columns[MOST_COLUMNS]
+    return page, write, j + U1 if right and over else U0
 
 
 @outer

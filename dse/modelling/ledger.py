@@ -5,7 +5,7 @@ Both follow the layout table of the design (:class:`kernels.state.Field`). ``per
 ========== =====================================================================================
 per        objects
 ========== =====================================================================================
-slot       one a slot, allocated at swapon (static)
+slot       one a slot, allocated at swapon (static); ``zswap slot``: one a slot of a zswap with its own entries
 cluster    one a cluster: headers, which published tables leave out (``header_bytes``)
 page, live one a swapped page
 zswap      one a page whose data zswap has; likewise disk and zero, joined by ``+``
@@ -50,6 +50,7 @@ class Tree(NamedTuple):
 TREES = {
     "swap cache": Tree("masked", "space", "cpool"),
     "zswap tree": Tree("offset", "ztree", "zpool"),
+    "ID tree": Tree("one", "idhead", "idpool", 1),
 }
 OBJECTS = {"zswap_entry": (w.S_ZE_LIVE, w.S_ZE_PEAK), "swap_desc": (w.S_DESC_LIVE, w.S_DESC_PEAK)}
 """Structures allocated one by one: control words of how many are live, and were at most."""
@@ -127,22 +128,30 @@ def split(pages: int, mix: Mapping[str, float]) -> dict[str, int]:
     return out
 
 
-def devices_of(slots: int, fill: float, mix: Mapping[str, float]) -> list[Device]:
+def is_native(parameters: Mapping[str, str]) -> bool:
+    """Does zswap have an entry space of its own?"""
+    return parameters.get("zswap") == "native"
+
+
+def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool = False) -> list[Device]:
     """The devices of a mix, with `fill` of `slots` slots' worth of pages.
 
     zswap and zero pages stand in front of the first disk of the mix (an SSD where there is none). Further disks get their share of the
-    slots.
+    slots, and so does a zswap that is `native`, with an entry space of its own.
     """
     parts = split(round(fill * slots), mix)
-    disks = [name for name in DISKS if mix.get(name)] or ["ssd"]
+    disks = [name for name in DISKS if mix.get(name)]
+    if native and mix.get("zswap"):
+        disks.append("zswap")
+    disks = disks or ["ssd"]
     weight = {name: mix.get(name, 0.0) for name in disks}
-    weight[disks[0]] += mix.get("zswap", 0.0) + mix.get("zero", 0.0)
+    weight[disks[0]] += mix.get("zero", 0.0) + (mix.get("zswap", 0.0) if "zswap" not in disks else 0.0)
     sizes = split(slots, weight)
+    home = {"zero": disks[0], "zswap": "zswap" if "zswap" in disks else disks[0]}
     out = []
     for name in disks:
-        front = name == disks[0]
-        zswap, zero = (parts.get(part, 0) if front else 0 for part in ("zswap", "zero"))
-        out.append(Device(sizes[name], zswap, parts.get(name, 0), zero, name))
+        front = {part: parts.get(part, 0) if home[part] == name else 0 for part in home}
+        out.append(Device(sizes[name], front["zswap"], 0 if name == "zswap" else parts.get(name, 0), front["zero"], name))
     return out
 
 
@@ -249,7 +258,7 @@ def closed(
     Ledger
         Counted and allocated bytes; peaks equal what is allocated.
     """
-    devices = devices_of(slots, fill, mix)
+    devices = devices_of(slots, fill, mix, is_native(parameters))
     count = {part: sum(getattr(d, part) for d in devices) for part in PARTS}
     stacked = {part for part in PARTS if slots_tied_up(design, parameters, {part: 1})}
     ledger = Ledger()
@@ -257,6 +266,8 @@ def closed(
         per = condition(item.per, parameters)
         if per == "slot":
             _static(ledger, item, [d.slots for d in devices])
+        elif per == "zswap slot":
+            _static(ledger, item, [d.slots for d in devices if d.name == "zswap"])
         elif per == "cluster":
             _headers(ledger, item, [-(-d.slots // cluster_slots) for d in devices])
         elif per and item.name == "xarray entry":
@@ -306,6 +317,8 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
         per = condition(item.per, parameters)
         if per == "slot":
             _static(ledger, item, [int(row[1]) for row in devices])
+        elif per == "zswap slot":
+            _static(ledger, item, [int(rows[demand.ZSWAP][1])])
         elif per == "cluster":
             _headers(ledger, item, [int(row[3]) for row in devices])
         elif per and item.name == "xarray entry":
