@@ -367,7 +367,7 @@ def test_a_design_finds_what_the_stage_expects(name):
 # negative controls: a twin with one rule changed must not agree ---------------------------------------
 RICH = {
     "memory": {"limit": 20.0, "policy": "active-inactive", "batch": 3}, "moves": {"rate": 1.4, "batch": 2, "in_window": 0.2},
-    "backend": {"placement": "zswap", "zswap_share": 0.15, "zero_share": 0.1, "incompressible_share": 0.1},
+    "backend": {"placement": "zswap", "zswap_share": 0.15, "zero_share": 0.1, "compression_ratio": 1.4},
 }  # fmt: skip
 NOTHING = staticmethod(lambda *_: None)
 MUTANTS = {
