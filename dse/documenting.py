@@ -9,8 +9,11 @@ from pathlib import Path
 
 from dse import catalogue, naming, scenario
 from dse.modelling import latency
+from dse.workloads import recipes
 
-PAGES: dict[str, Callable[[], str]] = {"scenario-keys.md": scenario.reference, "parameters.md": latency.reference}
+PAGES: dict[str, Callable[[], str]] = {
+    "scenario-keys.md": scenario.reference, "parameters.md": latency.reference, "traces.md": recipes.reference,
+}  # fmt: skip
 
 
 def pages() -> dict[str, Callable[[], str]]:

@@ -54,6 +54,12 @@ def find_free(head, h, pool, pr, rh, rn, low):  # type: ignore[no-untyped-def]
 
 
 @called
+def insert_at(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def]
+    """``xa_insert`` at an `index` that the caller knows to be free; the store clears its free mark."""
+    store(head, h, pool, pr, rh, rn, index, new)
+
+
+@called
 def alloc(head, h, pool, pr, rh, rn, low, high, new):  # type: ignore[no-untyped-def]
     """``xa_alloc``: store `new` at the lowest free index in `low` .. `high` inclusive; NOT_FOUND if there is none."""
     index, node = find_free(head, h, pool, pr, rh, rn, low)

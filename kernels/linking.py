@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as ll
-from numba.core import cgutils, codegen, compiler, typed_passes, types, untyped_passes
-from numba.core.compiler_machinery import PassManager
+from numba.core import cgutils, codegen, compiler, ir, ir_utils, typed_passes, types, untyped_passes
+from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 
 OURS = "_ZN7kernels"  # mangled prefix of functions of this package
 WRAPPERS = ("_ZN7cpython", "cfunc.")
@@ -80,6 +80,38 @@ def reachable(libraries: list[Any]) -> list[Any]:
     return list(reversed(order))
 
 
+@register_pass(mutates_CFG=False, analysis_only=False)
+class ShareGlobals(FunctionPass):  # type: ignore[misc]
+    """Load each global once, on entry: constants are a third of the statements of a kernel, and each is typed and lowered."""
+
+    _name = "share_globals"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        """Move the first load of a global to the entry block and let later ones refer to it."""
+        blocks = state.func_ir.blocks
+        first: dict[tuple[type, str], Any] = {}
+        same: dict[str, Any] = {}
+        for block in blocks.values():
+            kept = []
+            for statement in list[Any](block.body):
+                value: Any = getattr(statement, "value", None)
+                is_load = isinstance(statement, ir.Assign) and isinstance(value, (ir.Global, ir.FreeVar))
+                if not is_load or not statement.target.name.startswith("$"):  # x = U0 loads into x itself
+                    kept.append(statement)
+                    continue
+                earlier: Any = first.setdefault((type(value), value.name), statement)
+                if earlier is not statement:
+                    same[statement.target.name] = earlier.target
+            block.body = kept
+        blocks[min(blocks)].body[:0] = first.values()
+        ir_utils.replace_vars(blocks, same)
+        state.func_ir._definitions = ir_utils.build_definitions(blocks)
+        return True
+
+
 class LeanCompiler(compiler.CompilerBase):  # type: ignore[misc]
     """Numba's pipeline without the passes for closures, with-blocks, literals, array expressions and parallel loops."""
 
@@ -88,12 +120,12 @@ class LeanCompiler(compiler.CompilerBase):  # type: ignore[misc]
         pm = PassManager("lean")
         for name, what in (
             ("TranslateByteCode", "bytecode"), ("FixupArgs", "arguments"), ("IRProcessing", "control flow"),
-            ("ReconstructSSA", "SSA"),
         ):  # fmt: skip
             pm.add_pass(getattr(untyped_passes, name), what)
+        pm.add_pass(ShareGlobals, "share globals")
+        pm.add_pass(untyped_passes.ReconstructSSA, "SSA")
         pm.add_pass(typed_passes.NopythonTypeInference, "types")
         pm.add_pass(typed_passes.PreLowerStripPhis, "strip phis")
-        pm.add_pass(typed_passes.IRLegalization, "legal IR")
         pm.add_pass(typed_passes.NativeLowering, "lowering")
         pm.add_pass(typed_passes.NoPythonBackend, "backend")
         pm.finalize()

@@ -1,7 +1,8 @@
 """Which recorded accesses are to swappable memory: first-write rule, mappings, and the LRU filter of a recorder.
 
 Only private memory swaps, and a page is swappable from its first write on: until then it reads as the zero page or as
-a page of a file. A page number keeps its dense number for life, also when it is unmapped and mapped again.
+a page of a file. A page keeps its dense number for life, also when it is unmapped and mapped again; only where a shared mapping was in
+between, or where it was moved away, is there a new number for its address.
 The words *run* and *table* are those of :mod:`kernels.parse`.
 """
 
@@ -184,9 +185,8 @@ def _push(links, page):  # type: ignore[no-untyped-def]
 def lru_filter(accesses, n, k, links, state, held):  # type: ignore[no-untyped-def]
     """Drop, in place, accesses that hit in an LRU list of `k` pages.
 
-    The first write to a page since it entered the list is kept, so no page that was written looks clean. Exact for
-    every memory of at least `k` pages but for the order among the pages of the list (the error is small from 512 pages
-    on when the memory is 8 times larger: docs/formats.md).
+    The first write to a page since it entered the list is kept, so no page that was written looks clean. A dropped hit
+    no longer refreshes its page in a larger memory: docs/formats.md gives the error that was counted.
 
     Parameters
     ----------

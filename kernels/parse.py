@@ -187,10 +187,10 @@ def _csv_line(text, i, columns):  # type: ignore[no-untyped-def]
         j = i
         if column == columns[PAGE_COLUMN]:
             page, j = _decimal(text, i)
-            right &= j > i and page < MOST_CSV
+            right = j > i and page < MOST_CSV
         elif column == columns[WRITE_COLUMN]:
             write = np.uint64(text[i]) - DIGIT0
-            right &= write <= U1
+            right = bool(write <= U1)
             j = i + np.uint64(right)
         else:
             while np.uint64(text[j]) != COMMA and np.uint64(text[j]) != NEWLINE:
@@ -199,8 +199,8 @@ def _csv_line(text, i, columns):  # type: ignore[no-untyped-def]
             break
         i, column = j + U1, column + U1
     j += np.uint64(np.uint64(text[j]) == RETURN)
-    right &= np.uint64(text[j]) == NEWLINE and column >= columns[FEWEST] and column <= columns[MOST_COLUMNS]
-    return page, write, j + U1 if right else U0
+    over = np.uint64(text[j]) == NEWLINE and column >= columns[FEWEST] and column <= columns[MOST_COLUMNS]
+    return page, write, j + U1 if right and over else U0
 
 
 @outer

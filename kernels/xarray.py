@@ -218,8 +218,7 @@ def store(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def
     entry = head[base + H_ENTRY]
     if index == U0 and not is_node(entry):
         head[base + H_ENTRY] = new
-        if head[base + H_FREE] & U1 != U0:
-            head[base + H_FREE] &= ~U2
+        head[base + H_FREE] &= ~U2
         wrote(pr, rh, base)
         return entry
     if not is_node(entry) or index >> (pool[entry >> U2] & BYTE) > U63:

@@ -152,6 +152,10 @@ def observed(run: Run) -> dict[str, Any]:
         out["ids"] = {i: ((e >> 58) - 1, e & (1 << 58) - 1) for i, e in found.items()}
         out["freed ids"], out["collisions"] = ctl(st, w.S_ID_FREED), ctl(st, w.S_ID_COLLISIONS)
         out["ids that never moved"], out["hand-over retries"] = ctl(st, w.S_ID_NEVER_MOVED), ctl(st, w.S_HANDOVER_RETRIES)
+    if hasattr(st, "desc"):
+        out["descriptors"] = reading.descriptors(st)
+        used = reading.bits(st.bitmap, len(st.bitmap) * 64)
+        out["used slots"] = {(d, int(i)): True for d, (base, n) in reading.devices(st).items() for i in np.flatnonzero(used[base : base + n])}
     if hasattr(st, "ze"):
         out["zswap"], out["zswap bytes"] = ctl(st, w.S_ZE_LIVE), ctl(st, w.S_ZOBJ_BYTES)
     return out

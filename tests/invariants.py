@@ -44,9 +44,11 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
     found += folios.wrong
     check_phases(found, st)
     check_mapping(found, st, folios)
+    check_clusters(found, st)
+    if hasattr(st, "desc"):
+        check_descriptors(found, st, folios)
     if hasattr(st, "smap"):
         check_slots(found, st)
-        check_clusters(found, st)
         check_swapfile(found, design, st, folios)
         check_continuation(found, st)
     if hasattr(st, "ze"):
@@ -93,11 +95,17 @@ def check_slots(found: Findings, st: Any) -> None:
     found.none("used slots outside of all devices", np.flatnonzero(used & ~inside))
     found.equal("slots in use", ctl(st, w.S_SLOTS), int(used.sum()))
     found.none("free slots with an owner", np.flatnonzero(~used[: len(st.cgroup)] & (st.cgroup != 0)))
-    found.none("used slots without an owner", np.flatnonzero(used[: len(st.cgroup)] & (st.cgroup == 0)))
+    owned = st.cgroup != 0
+    owned[[b for _, b, step, _ in moving(st) if step < 3]] = True  # before the hand-over
+    found.none("used slots without an owner", np.flatnonzero(used[: len(st.cgroup)] & ~owned))
     zero = reading.bits(st.zeromap, len(st.zeromap) * 64)
     zero = np.concatenate([zero, np.zeros(max(0, len(used) - len(zero)), bool)])
     found.none("free slots with a zero bit", np.flatnonzero(zero[: len(used)] & ~used))
     found.equal("zero pages", ctl(st, w.S_ZERO_LIVE), int(zero.sum()))
+
+
+def used_slots(st: Any) -> NDArray[np.bool_]:
+    return st.smap != 0 if hasattr(st, "smap") else reading.bits(st.bitmap, len(st.bitmap) * 64)
 
 
 def check_clusters(found: Findings, st: Any) -> None:
@@ -107,11 +115,12 @@ def check_clusters(found: Findings, st: Any) -> None:
     for d, (base, n) in reading.devices(st).items():
         first, many = int(st.dev[d * 16 + 2]), int(st.dev[d * 16 + 3])
         padded = np.zeros(many * size, np.int64)
-        padded[:n] = st.smap[base : base + n] != 0
+        padded[:n] = used_slots(st)[base : base + n]
         count = padded.reshape(many, size).sum(1)
         rows = headers[first : first + many]
         found.equal(f"slots in use in clusters of device {d}", rows[:, 1].astype(np.int64), count)
-        want = np.where(count == 0, FREE_LIST, np.where(count == size, FULL_LIST, NONFULL_LIST))
+        room = np.minimum(size, n - np.arange(many) * size)
+        want = np.where(count == 0, FREE_LIST, np.where(count == room, FULL_LIST, NONFULL_LIST))
         found.equal(f"lists of clusters of device {d}", rows[:, 2].astype(np.int64), want)
         found.equal(f"cluster locks of device {d}", rows[:, 0].astype(np.int64), np.zeros(many, np.int64))
         for which in (FREE_LIST, NONFULL_LIST, FULL_LIST):
@@ -143,7 +152,7 @@ def holders(design: str, st: Any) -> tuple[Ints, NDArray[np.uint64], Findings]:
         if ctl(st, w.C_ID_LIFE):
             idle &= st.smap[where] & reading.HAS_CACHE == 0
         found.none("IDs that nothing refers to", ids.index[idle])
-        check_marks(found, st)
+        check_marks(found, st.idhead, st.idpool)
     return pages, values, found
 
 
@@ -154,8 +163,7 @@ def check_swapfile(found: Findings, design: str, st: Any, folios: reading.Folios
     slots = len(st.smap)
     held = np.bincount(reading.slot_index(st, entries), minlength=slots) if len(entries) else np.zeros(slots, np.int64)
     every = np.flatnonzero((st.smap != 0) | (held != 0))
-    second = second_slots(st)
-    every = np.setdiff1d(every, [b for _, b, step in second if step < 4])
+    every = np.setdiff1d(every, [b for _, b, step, _ in moving(st) if step < 4])
     found.equal("counts of slots", reading.counts(st, every), held[every])
     base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
 
@@ -183,29 +191,89 @@ def check_swapfile(found: Findings, design: str, st: Any, folios: reading.Folios
         check_content(found, st, pages, reading.slot_index(st, entries), cache, zentry)
 
 
-def second_slots(st: Any) -> list[tuple[int, int, int]]:
-    """Moves of an ID design that have a slot on the target: folio, slot, step."""
+def moving(st: Any) -> list[tuple[int, int, int, NDArray[np.uint64]]]:
+    """Moves of an ID design that have a slot on the target: folio, slot, step, record."""
     if not hasattr(st, "idhead"):
         return []
     moves = [r for cls, _, r in reading.phases(st) if cls == 3 and r[6]]
-    return [(int(r[1]), int(reading.slot_index(st, r[6:7])[0]), int(r[5])) for r in moves]
+    return [(int(r[1]), int(reading.slot_index(st, r[6:7])[0]), int(r[5]), r) for r in moves]
 
 
-def check_marks(found: Findings, st: Any) -> None:
+def check_descriptors(found: Findings, st: Any, folios: reading.Folios) -> None:
+    """Counts equal PTEs, folio and descriptor name each other, every backing has one owner, every swapped page its content."""
+    tree = reading.tree(st.dhead, 0, st.dpool)
+    found += tree.wrong
+    found.equal("nodes of the descriptor tree", tree.nodes, reading.kernel_nodes(tree.index))
+    check_pool(found, "descriptor", st.dpool, tree.nodes)
+    check_marks(found, st.dhead, st.dpool)
+    live, stride = (tree.entry >> np.uint64(2)).astype(np.int64), ctl(st, w.C_STRIDE)
+    found.equal("descriptors", len(np.unique(live)), ctl(st, w.S_DESC_LIVE))
+    free = reading.linked(ctl(st, w.S_DESC_FREE), lambda x: st.desc[x * stride], ctl(st, w.S_DESC_HIGH))
+    found.equal("descriptors free and used", len(set(free)) + len(live), ctl(st, w.S_DESC_HIGH) - 1)
+    found.none("descriptors that are free and in the tree", np.intersect1d(free, live))
+    pages = np.flatnonzero((st.pte != 0) & (st.pte & np.uint64(1) == 0))
+    values = st.pte[pages] >> np.uint64(1)
+    at = np.minimum(np.searchsorted(tree.index, values), max(0, len(live) - 1))
+    known = tree.index[at] == values if len(live) else np.zeros(len(values), bool)
+    found.none("PTEs that hold a freed index", pages[~known])
+    pages, at = pages[known], at[known]
+    words = st.desc[live[:, None] * stride + np.arange(3)] if len(live) else np.zeros((0, 3), np.uint64)
+    count = (words[:, 2] & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+    found.equal("counts of descriptors", count, np.bincount(at, minlength=len(live)))
+    cached = np.where(words[:, 1] & np.uint64(3) == 0, words[:, 1] >> np.uint64(2), 0).astype(np.int64)
+    found.none("descriptors that nothing refers to", live[(count == 0) & (cached == 0)])
+    there = folios.flags & CACHED != 0
+    expected = dict(zip(folios.entry[there].tolist(), folios.number[there].tolist(), strict=True))
+    found.equal("folios of descriptors", dict(zip(live[cached != 0].tolist(), cached[cached != 0].tolist(), strict=True)), expected)
+    check_backings(found, st, words[:, 0])
+    if ctl(st, w.C_TOKENS) and len(pages):
+        check_described(found, st, pages, words[at, 0], cached[at])
+
+
+def check_backings(found: Findings, st: Any, backing: NDArray[np.uint64]) -> None:
+    """Each slot and zswap entry belongs to one descriptor, or to a move on its way."""
+    tag = backing >> np.uint64(reading.OFFSET_BITS)
+    entries = np.concatenate([backing[(tag > 0) & (tag < 30)], [r[6] for cls, _, r in reading.phases(st) if cls == 3 and r[6] and r[5] == 2]])
+    owned = np.bincount(reading.slot_index(st, entries.astype(np.uint64)), minlength=len(used_slots(st)))
+    found.equal("owners of slots", owned, used_slots(st).astype(np.int64))
+    zentries = backing[tag == 30] & np.uint64((1 << reading.OFFSET_BITS) - 1)
+    found.equal("zswap entries of descriptors", len(np.unique(zentries)), ctl(st, w.S_ZE_LIVE))
+    found.equal("zero pages", int((tag == 31).sum()), ctl(st, w.S_ZERO_LIVE))
+    for d, (base, n) in reading.devices(st).items():
+        found.equal(f"slots in use on device {d}", int(st.dev[d * 16 + 4]), int(used_slots(st)[base : base + n].sum()))
+    found.equal("slots in use", ctl(st, w.S_SLOTS), int(used_slots(st).sum()))
+
+
+def check_described(found: Findings, st: Any, pages: Ints, backing: NDArray[np.uint64], folio: Ints) -> None:
+    """The content of swapped pages is in the folio, or behind the descriptor."""
+    tag = (backing >> np.uint64(reading.OFFSET_BITS)).astype(np.int64)
+    low = (backing & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+    token = np.where(tag == 31, low, -1)
+    slot = (tag > 0) & (tag < 30)
+    token[slot] = st.token[reading.slot_index(st, backing[slot])]
+    token[tag == 30] = st.ze.reshape(-1, 7)[low[tag == 30], 3].astype(np.int64) & 0xFFFF_FFFF
+    table = st.folio.reshape(-1, 8)
+    in_cache = (folio != 0) & (table[folio, 3].astype(np.int64) == st.truth[pages])
+    locked = table[folio, 0] & np.uint64(LOCKED) != 0
+    right = np.where(folio == 0, token == st.truth[pages], in_cache | (locked & (token == st.truth[pages])))
+    found.none("swapped pages whose content is lost", pages[~right])
+
+
+def check_marks(found: Findings, head: NDArray[np.uint64], pool: NDArray[np.uint64]) -> None:
     """The free mark of an allocating tree: set for a slot with room below (mark 0 of node words 69 ..)."""
-    top = int(st.idhead[1])
+    top = int(head[1])
     if top & 3 != 2:
         return
     nodes = np.array([top >> 2])
     while True:
-        slots = st.idpool[nodes[:, None] + 5 + reading.LANES]
-        marks = reading.bits(st.idpool[nodes + 69], 64 * len(nodes)).reshape(-1, 64)
-        if int(st.idpool[nodes[0]] & np.uint64(255)) == 0:
+        slots = pool[nodes[:, None] + 5 + reading.LANES]
+        marks = reading.bits(pool[nodes + 69], 64 * len(nodes)).reshape(-1, 64)
+        if int(pool[nodes[0]] & np.uint64(255)) == 0:
             found.none("leaf slots whose free mark is wrong", np.flatnonzero(marks != (slots == 0)))
             return
         below = (slots[slots != 0] >> np.uint64(2)).astype(np.int64)
         want = slots == 0
-        want[slots != 0] = st.idpool[below + 69] != 0
+        want[slots != 0] = pool[below + 69] != 0
         found.none("slots whose free mark is wrong", np.flatnonzero(marks != want))
         nodes = below
 
@@ -227,7 +295,9 @@ def check_cache(found: Findings, st: Any, folios: reading.Folios, cache: Ints) -
     cached = folios.flags[there] & CACHED != 0
     by_slot[where[cached]] = folios.number[there][cached]
     busy[where] = True
-    for _, _, record in ((0, 0, r) for cls, _, r in reading.phases(st) if cls == 3 and hasattr(st, "idhead") and r[6] and r[5] < 5):
+    for _, _, step, record in moving(st):
+        if step == 5:
+            continue
         for entry in (record[3:4], record[6:7]):  # until the move leaves A the folio is in both caches
             at = reading.slot_index(st, entry)[0]
             by_slot[at], busy[at] = record[1], True
@@ -274,6 +344,10 @@ def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, cache: Int
     backing = np.where(in_zswap, st.ze.reshape(-1, 7)[zentry[slots], 3].astype(np.int64) & 0xFFFF_FFFF, st.token[slots].astype(np.int64))
     locked = table[folio, 0] & np.uint64(LOCKED) != 0
     in_cache = (folio != 0) & (table[folio, 3].astype(np.int64) == st.truth[pages])
+    for _, b, step, record in moving(st):  # the mapping has changed, the data has not been copied yet
+        a = reading.slot_index(st, record[3:4])[0]
+        if step == 4:
+            backing[slots == b] = st.ze.reshape(-1, 7)[zentry[a], 3].astype(np.int64) & 0xFFFF_FFFF if zentry[a] else st.token[a]
     right = np.where(folio == 0, backing == st.truth[pages], in_cache | (locked & (backing == st.truth[pages])))
     found.none("swapped pages whose content is lost", pages[~right])
 

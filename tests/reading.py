@@ -127,6 +127,20 @@ def ids(st: Any) -> Tree:
     return found
 
 
+def descriptors(st: Any) -> dict[int, tuple[Any, ...]]:
+    """Descriptors by index: count, what is cached, memcg, what is behind."""
+    found = tree(st.dhead, 0, st.dpool)
+    stride = ctl(st, w.C_STRIDE)
+    out = {}
+    for index, entry in found.items().items():
+        a, cached, word = (int(x) for x in st.desc[(entry >> 2) * stride :][:3])
+        kind = "folio" if cached and cached & 3 == 0 else "shadow" if cached else "none"
+        tag = a >> OFFSET_BITS
+        behind = {0: ("none",), 30: ("zentry",), 31: ("zero",)}.get(tag, ("slot", tag - 1, a & (1 << OFFSET_BITS) - 1))
+        out[index] = (word & 0xFFFF_FFFF, kind, word >> 32 & 0xFFFF, behind)
+    return out
+
+
 def bits(words: NDArray[np.uint64], n: int) -> NDArray[np.bool_]:
     return np.unpackbits(words.view(np.uint8), bitorder="little")[:n].astype(bool)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ Block = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class World:
-    """A size, and how often each demand comes (weights).
+    """A size, and how often each demand comes.
 
     Attributes
     ----------
@@ -24,7 +25,7 @@ class World:
     slots
         Slots of each backend, as in :class:`kernels.state.Config`.
     weights
-        Weight of fault, reclaim, move, fork, unmap, cow, swapoff.
+        How many reclaims, moves, faults, forks, unmaps, copies, swapoffs come with each touch of a page.
     phased
         Share of faults, reclaims and moves that come as BEGIN (STEP) END with other demands in between.
     """
@@ -32,7 +33,7 @@ class World:
     name: str
     spaces: int = 4
     space_shift: int = 4
-    slots: dict[str, int] = field(default_factory=lambda: {"zswap": 12, "ssd": 24, "hdd": 16, "zram": 16})
+    slots: dict[str, int] = field(default_factory=lambda: {"zswap": 16, "ssd": 24, "hdd": 16, "zram": 16})
     weights: dict[str, float] = field(default_factory=dict)
     phased: float = 0.4
     cluster_shift: int = 3
@@ -61,87 +62,114 @@ class World:
         )
 
 
-USUAL = {"fault": 6.0, "reclaim": 6.0, "move": 1.0, "fork": 0.8, "unmap": 0.4, "cow": 0.6}
+USUAL = {"reclaim": 1.0, "move": 0.4, "fork": 0.15, "unmap": 0.12, "cow": 0.12, "fault": 0.8}
 TINY = World("tiny", weights=USUAL)
 WORLDS = (
     TINY,
-    World("tight", slots={"zswap": 4, "ssd": 16, "hdd": 8, "zram": 8}, weights=USUAL),
+    World("tight", slots={"zswap": 8, "ssd": 16, "hdd": 8, "zram": 8}, weights=USUAL),
     World("roomy", slots={"zswap": 64, "ssd": 128, "hdd": 128, "zram": 128}, weights=USUAL),
     World("odd", slots={"zswap": 9, "ssd": 21, "hdd": 13, "zram": 11}, weights=USUAL, cluster_shift=3),
-    World("moving", slots={"zswap": 24, "ssd": 40, "hdd": 40, "zram": 40}, weights={**USUAL, "move": 5.0}, phased=0.7, cluster_shift=4),
-    World("forked", 256, 2, {"zswap": 40, "ssd": 80, "hdd": 40, "zram": 40}, {**USUAL, "fork": 12.0, "unmap": 0.2}, 0.3, 4, 2, run=3),
-    World("swapoff", weights={**USUAL, "swapoff": 0.002}, slots={"zswap": 20, "ssd": 40, "hdd": 40, "zram": 40}),
-    World("zram behind", zdisk="zram", weights={**USUAL, "move": 3.0}, slots={"zswap": 12, "ssd": 24, "hdd": 16, "zram": 32}),
+    World("moving", slots={"zswap": 32, "ssd": 48, "hdd": 48, "zram": 48}, weights={**USUAL, "move": 1.0}, phased=0.8, cluster_shift=4),
+    World("forked", 256, 2, {"zswap": 48, "ssd": 80, "hdd": 48, "zram": 48}, {**USUAL, "fork": 6.0, "unmap": 0.1}, 0.3, 4, 2, run=3),
+    World("swapoff", weights={**USUAL, "swapoff": 0.01}, slots={"zswap": 24, "ssd": 40, "hdd": 40, "zram": 40}),
+    World("zram behind", zdisk="zram", weights={**USUAL, "move": 0.6}, slots={"zswap": 16, "ssd": 24, "hdd": 16, "zram": 32}),
 )
-KINDS = ("fault", "reclaim", "move", "fork", "unmap", "cow", "swapoff")
+
+
+class Part(NamedTuple):
+    """One demand of each of some scripts: when, of which scripts, kind, backend, count, payload, flags."""
+
+    when: NDArray[np.float64]
+    which: NDArray[np.int64]
+    kind: NDArray[np.int64]
+    backend: NDArray[np.int64]
+    count: NDArray[np.int64]
+    payload: NDArray[np.int64]
+    flags: NDArray[np.int64]
 
 
 def random_demands(world: World, n: int, seed: int) -> Block:
     """About `n` random demands for `world`: ``uint64[m, 2]``, the same for the same arguments.
 
-    Parts of a phased demand are spread over the block with random distances, so that other demands of the page come in between.
+    They are scripts for a page each: touch, reclaim, move, touch again, now and then fork, unmap, copy, swapoff. Scripts take a random
+    while, so that those of pages that are picked again and again get in each other's way, and so do the parts of a phased demand.
     """
     rng = np.random.default_rng([seed, n])
-    weight = np.array([world.weights.get(k, 0.0) for k in KINDS])
-    op = rng.choice(len(KINDS), n, p=weight / weight.sum())
-    page = _pages(world, rng, n)
-    backend = rng.choice(4, n, p=world.backends).astype(np.uint64)
-    cpu = rng.integers(0, 2, n, dtype=np.uint64)
-    flags = rng.choice(np.array([0, d.DIRTY, d.ZERO, d.DIRTY | d.WRITE, d.WRITE], np.uint64), n,
-                       p=[0.55, 0.2, world.zero, 0.05, 0.2 - world.zero])  # fmt: skip
-    size = rng.integers(1, 4097, n, dtype=np.uint64)
-    run = rng.integers(1, world.run + 1, n, dtype=np.uint64)
-    room = np.uint64(1 << world.space_shift) - (page & np.uint64((1 << world.space_shift) - 1))
-    run = np.minimum(run, room)
-    phased = rng.random(n) < world.phased
-    when = np.arange(n) + rng.random(n)
+    w = {**dict.fromkeys(("reclaim", "move", "fork", "unmap", "cow", "fault", "swapoff"), 0.0), **world.weights}
+    scripts = max(1, round(n / (1 + world.phased + sum((1 + (k in PHASED) * world.phased * 1.2) * v for k, v in w.items()))))
+    page = _pages(world, rng, scripts)
+    start = np.arange(scripts) * (n / scripts)
+    reach = rng.geometric(1 / 16, scripts) * (n / scripts)
+    home = rng.choice(4, scripts, p=world.backends)
+    target = rng.integers(1, 4, scripts)
+    run = np.minimum(rng.integers(1, world.run + 1, scripts), (1 << world.space_shift) - (page & (1 << world.space_shift) - 1))
 
-    fault, reclaim, move = op == 0, op == 1, op == 2
-    count = np.zeros(n, np.uint64)
-    count[fault & phased] = rng.integers(0, 2, int((fault & phased).sum()))
-    failing = reclaim & (rng.random(n) < world.fail)
-    count[failing] = rng.integers(1, 3, int(failing.sum()))
-    count[move & phased] = rng.integers(0, 4, int((move & phased).sum()))
-    spans = (op == 3) | (op == 4)
-    count[spans] = run[spans]
-    payload = np.zeros(n, np.uint64)
-    payload[reclaim] = size[reclaim]
-    payload[move] = rng.integers(1, 4, int(move.sum()))
-    payload[op == 3] = rng.integers(0, world.spaces, int((op == 3).sum()))
-    payload[op == 6] = d.MEMORY
-    flags[~(fault | reclaim)] = 0
-    device = rng.integers(1, 4, n, dtype=np.uint64)
-    backend = np.where(op == 6, device, backend)
-    kind = np.array([d.FAULT, d.RECLAIM, d.MOVE, d.FORK, d.UNMAP, d.COW, d.SWAPOFF], np.uint64)[op]
-    kind = kind + (phased & (op < 3)).astype(np.uint64)  # MOVE_BEGIN, FAULT_BEGIN, RECLAIM_BEGIN follow their kind
-    parts = [(when, kind, count, np.ones(n, bool))]
-    delay = rng.geometric(1 / 12, n) + rng.random(n)
-    for begun, end in ((fault, d.FAULT_END), (reclaim, d.RECLAIM_END), (move, d.MOVE_END)):
-        parts.append((when + delay, np.full(n, end, np.uint64), np.zeros(n, np.uint64), begun & phased))
-    stepping = move & phased & (rng.random(n) < 0.7)
-    parts.append((when + delay * rng.random(n), np.full(n, d.MOVE_STEP, np.uint64), rng.integers(0, 3, n, dtype=np.uint64), stepping))
-    return _merged(parts, page, backend, cpu, payload | flags << np.uint64(24))
+    def part(kind: int, chance: float, low: float, high: float, backend: Any = 0, count: Any = 0, payload: Any = 0, flags: Any = 0) -> None:
+        times = rng.poisson(chance, scripts) if chance > 1 else rng.random(scripts) < chance
+        which = np.repeat(np.arange(scripts), times)
+        when = start[which] + (low + (high - low) * rng.random(len(which))) * reach[which]
+        columns = [np.broadcast_to(np.asarray(x), scripts)[which] for x in (backend, count, payload, flags)]
+        parts.append(Part(when, which, np.full(len(which), kind), *columns))
+        if kind in PHASED:
+            parts.extend(_phases(world, rng, parts.pop(), reach))
+
+    parts: list[Part] = []
+    writes = rng.choice([0, d.WRITE], scripts, p=[0.8, 0.2])
+    swaps = rng.choice([0, d.DIRTY, d.ZERO], scripts, p=[0.7 - world.zero, 0.3, world.zero])
+    fails = np.where(rng.random(scripts) < world.fail, rng.integers(1, 3, scripts), 0)
+    size = rng.integers(1, 4097, scripts)
+    part(d.FAULT, 1.0, 0.0, 0.1)
+    part(d.RECLAIM, w["reclaim"], 0.1, 0.4, home, fails, size, swaps)
+    part(d.MOVE, w["move"], 0.3, 0.8, home, 0, target)
+    part(d.MOVE, w["move"] / 4, 0.6, 1.0, target, 0, rng.integers(1, 4, scripts))
+    part(d.FAULT, w["fault"], 0.4, 1.2, 0, 0, 0, writes)
+    part(d.FORK, w["fork"], 0.0, 1.2, 0, run, rng.integers(0, world.spaces, scripts))
+    part(d.UNMAP, w["unmap"], 0.2, 1.2, 0, run)
+    part(d.COW, w["cow"], 0.0, 1.2)
+    part(d.SWAPOFF, w["swapoff"], 0.0, 1.0, rng.integers(0, 4, scripts), 0, rng.choice([d.MEMORY, 1, 2, 3], scripts))
+    return _merged(rng, parts, page)
 
 
-def _pages(world: World, rng: np.random.Generator, n: int) -> Block:
-    """Random pages; a fourth of them from a small hot set that moves on, so that phases meet."""
-    page = rng.integers(0, world.pages, n, dtype=np.uint64)
-    hot = rng.random(n) < 0.25
-    base = np.repeat(rng.integers(0, world.pages, n // 64 + 1, dtype=np.uint64), 64)[:n]
-    return np.where(hot, (base + page % np.uint64(3)) % np.uint64(world.pages), page)
+PHASED = {d.FAULT: d.FAULT_END, d.RECLAIM: d.RECLAIM_END, d.MOVE: d.MOVE_END, "fault": 1, "reclaim": 1, "move": 1}
 
 
-def _merged(parts: list[tuple[NDArray[np.float64], Block, Block, NDArray[np.bool_]]], *same: Block) -> Block:
-    page, backend, cpu, arg = same
-    at = np.concatenate([when[use] for when, _, _, use in parts])
-    kind = np.concatenate([k[use] for _, k, _, use in parts])
-    count = np.concatenate([c[use] for _, _, c, use in parts])
-    which = np.concatenate([np.flatnonzero(use) for *_, use in parts])
-    order = np.argsort(at, kind="stable")
-    which, kind, count = which[order], kind[order], count[order]
+def _phases(world: World, rng: np.random.Generator, whole: Part, reach: NDArray[np.float64]) -> list[Part]:
+    """Split a share of demands into BEGIN, for moves STEP, and END."""
+    split = rng.random(len(whole.when)) < world.phased
+    count = whole.count.copy()
+    kind = int(whole.kind[0]) if len(whole.kind) else d.FAULT
+    most = {d.FAULT: 2, d.MOVE: 5}.get(kind, 0)
+    if most:
+        count[split] = rng.integers(0, most, int(split.sum()))
+    begun = whole._replace(kind=whole.kind + split, count=count)
+    later = [x[split] for x in whole]
+    delay = rng.random(len(later[0])) * reach[later[1]] * 0.5
+    zero = np.zeros(len(later[0]), np.int64)
+    end = Part(later[0] + delay, later[1], zero + PHASED[kind], *later[3:])._replace(count=zero)
+    out = [begun, end]
+    if kind == d.MOVE:
+        for share in (0.3, 0.6):
+            out.append(end._replace(when=later[0] + delay * share, kind=zero + d.MOVE_STEP, count=rng.integers(0, 2, len(zero))))
+    return out
+
+
+def _pages(world: World, rng: np.random.Generator, n: int) -> NDArray[np.int64]:
+    """Random pages; half of them from a small hot set that moves on, so that scripts meet."""
+    page = rng.integers(0, world.pages, n)
+    hot = rng.random(n) < 0.5
+    base = np.repeat(rng.integers(0, world.pages, n // 32 + 1), 32)[:n]
+    return np.where(hot, (base + page % 4) % world.pages, page)
+
+
+def _merged(rng: np.random.Generator, parts: list[Part], page: NDArray[np.int64]) -> Block:
+    """All parts in the order of time."""
+    order = np.argsort(np.concatenate([p.when for p in parts]), kind="stable")
+    which, kind, backend, count, payload, flags = (np.concatenate(x)[order].astype(np.uint64) for x in list(zip(*parts, strict=True))[1:])
+    cpu = rng.integers(0, 2, len(order), dtype=np.uint64)
     out = np.empty((len(order), 2), np.uint64)
-    out[:, 0] = kind | backend[which] << np.uint64(16) | cpu[which] << np.uint64(24) | page[which] << np.uint64(32)
-    out[:, 1] = count | arg[which] << np.uint64(32)
+    where = page.astype(np.uint64)[which.astype(np.int64)]
+    out[:, 0] = kind | backend << np.uint64(16) | cpu << np.uint64(24) | where << np.uint64(32)
+    out[:, 1] = count | (payload | flags << np.uint64(24)) << np.uint64(32)
     return out
 
 

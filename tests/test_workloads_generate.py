@@ -201,7 +201,7 @@ def test_enough_copies_for_the_pages(small):
     assert workloads.make({"trace": str(small), "pages_at_least": 601}, 1).spec["copies"] == 101
     with pytest.raises(BadInput, match="more than 2"):
         workloads.make({"trace": str(small), "copies": 1 << 25}, 1)
-    with pytest.raises(BadInput, match="more than 2.24"):
+    with pytest.raises(BadInput, match=r"more than 2\^24"):
         workloads.make({"trace": str(small), "copies": (1 << 23) + 1}, 1)
 
 

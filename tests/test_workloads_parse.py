@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dse.errors import BadInput
@@ -41,27 +41,29 @@ def events(trace: Trace) -> list[tuple[int, str, int, int, int]]:
 
 
 class Twin:
-    """What the builder does, in dictionaries; pages keep their address as their name."""
+    """What the builder does, in dictionaries; a page is its address and how often that was mapped shared before."""
 
     def __init__(self, k: int = 0) -> None:
         self.k = k
         self.out: list[list] = []
         self.live: set[int] = set()
-        self.seen: set[int] = set()
+        self.seen: set[tuple[int, int]] = set()
+        self.age: Counter[int] = Counter()
         self.shared: set[int] = set()
         self.lru: OrderedDict[int, bool] = OrderedDict()
         self.open = False
-        self.gone: list[tuple[int, int]] = []
+        self.gone: list[tuple[int, tuple[int, int]]] = []
 
     def access(self, page: int, write: bool) -> None:
         if page in self.shared or (page not in self.live and not write):
             return
         self.live.add(page)
-        self.seen.add(page)
-        if self.open and self.out and self.out[-1][0] == page:
+        name = (page, self.age[page])
+        self.seen.add(name)
+        if self.open and self.out and self.out[-1][0] == name:
             self.out[-1][1] |= write
         else:
-            self.out.append([page, write])
+            self.out.append([name, write])
         self.open = True
 
     def op(self, kind: str, page: int, count: int) -> None:
@@ -69,11 +71,12 @@ class Twin:
             if p in self.live:
                 self.open = False
                 self.live.discard(p)
-                self.gone.append((len(self.out), p))
+                self.gone.append((len(self.out), (p, self.age[p])))
             if kind != "drop":
                 self.shared.discard(p)
             if kind == "shared":
                 self.shared.add(p)
+                self.age[p] += 1
 
 
 def filtered(steps: list[tuple], k: int) -> list[tuple[int, bool]]:
@@ -193,6 +196,7 @@ OP = st.tuples(st.sampled_from(["unmap", "drop", "map", "shared"]), st.integers(
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(RUN | RUN | RUN | OP, max_size=80), st.sampled_from([0, 1, 3]))
+@example([("run", 0, True), ("shared", 0, 1), ("unmap", 0, 1), ("run", 0, True)], 0)
 def test_builder_equals_its_twin(steps, k):
     twin, builder = Twin(), Builder(k)
     runs, ops = [], []

@@ -18,6 +18,8 @@ from dse.workloads import record, trace
 from dse.workloads.record import read_plugin
 from kernels import demand
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 def example() -> trace.Trace:
     accesses = np.array([1, 0, 2 | 1 << 31, 1], np.uint32)
@@ -231,3 +233,23 @@ def test_command_import(dse, tmp_path: Path):
     status, _, err = dse("trace", "record", "--", "no-such-program")
     assert status == 2
     assert len(err.splitlines()) == 1
+
+
+def test_the_page_about_shipped_traces_is_the_generated_one():
+    from dse.workloads import recipes
+
+    assert set(recipes.RECIPES) == set(workloads.shipped())
+    for name in workloads.shipped():
+        assert workloads.load(name).meta["what"] == recipes.RECIPES[name].what
+    assert (ROOT / "docs" / "traces.md").read_text(encoding="utf-8") == recipes.reference()
+
+
+def test_formats_are_documented():
+    from dse.commands.trace import FORMATS, RECORDERS
+    from dse.workloads import imports
+
+    text = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert tuple(imports.FORMATS) == FORMATS
+    assert tuple(record.RECORDERS) == RECORDERS
+    fields = {key for name in workloads.shipped() for key in workloads.load(name).meta}
+    assert [name for name in (*fields, *FORMATS, *RECORDERS, *trace.ARRAYS) if f"`{name}`" not in text] == []

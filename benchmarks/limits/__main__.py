@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import importlib.util
+import json
 import platform
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.limits import build, micro
+from benchmarks.limits import build, micro, report, whole
 from dse import output
 from dse.errors import BadInput
 from dse.measuring import machine
@@ -51,17 +53,18 @@ def structures(names: list[str], entry: Callable[[str], build.Entry] | None, *, 
     return rows
 
 
-def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as one line of a table."""
-    line: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, dict) and "ratio" in value:
-            line[name] = f"{value['ratio']:.3f} [{value['lo']:.3f}, {value['hi']:.3f}]"
-        elif isinstance(value, dict):
-            line[name] = f"{value['median']:.1f} ({value['min']:.1f}..{value['max']:.1f})"
-        else:
-            line[name] = value
-    return line
+def replays(*, quick: bool) -> list[dict[str, Any]]:
+    """Rows of the whole replay of direct; none where libCacheSim is not installed."""
+    if importlib.util.find_spec("libcachesim") is None:
+        output.note("limits: libcachesim is not installed: the whole replay is not compared")
+        return []
+    if quick:
+        return [whole.measure(whole.Case("zipf", QUICK_BITS - 2, 0.125), pairs=QUICK_PAIRS, chunk=1 << 12)]
+    rows = []
+    for case in whole.CASES:
+        output.note(f"limits: replay of direct, {case.generator}, 2^{case.bits} pages, memory {case.memory_share:g} of them")
+        rows.append(whole.measure(case))
+    return rows
 
 
 def provenance(core: int, tool: str | None) -> dict[str, Any]:
@@ -90,6 +93,8 @@ def run(names: list[str], *, quick: bool) -> dict[str, Any]:
             output.note(f"limits: {missing}")
             tool = None
             rows += structures(names, None, quick=quick)
+        if "replay" in names:
+            rows += replays(quick=quick)
         return {"rows": rows, "provenance": provenance(core, tool)}
 
 
@@ -98,6 +103,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
     parser.add_argument("--only", metavar="NAME", help="load, overwrite, erase, alloc, churn, replay; several with commas")
     parser.add_argument("--quick", action="store_true", help="small and few: shows that it runs, proves nothing")
+    parser.add_argument("--store", action="store_true", help="keep the figures and renew their section of docs/performance.md")
     parser.add_argument("--format", choices=("table", "json"), default="table")
     args = parser.parse_args(argv)
     try:
@@ -105,7 +111,13 @@ def main(argv: list[str] | None = None) -> int:
     except BadInput as bad:
         output.note(str(bad))
         return 2
-    output.emit([flat(row) for row in document["rows"]], args.format, document=document)
+    if args.store:
+        report.store(json.loads(output.render_json(document)))
+    groups = report.tables(document["rows"])
+    if args.format == "json":
+        output.emit([], "json", document=document)
+    else:
+        output.write("\n\n".join(output.render_table(rows) for rows in groups))
     missed = [row for row in document["rows"] if str(row["bar"]).startswith("missed")]
     return 1 if missed else 0
 

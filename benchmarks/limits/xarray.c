@@ -199,8 +199,7 @@ static inline u64 store(u64 *head, u64 h, u64 *pool, u64 index, u64 new)
 
 	if (index == 0 && !is_node(entry)) {
 		head[base + H_ENTRY] = new;
-		if (head[base + H_FREE] & 1)
-			head[base + H_FREE] &= ~(u64)2;
+		head[base + H_FREE] &= ~(u64)2;
 		return entry;
 	}
 	if (!is_node(entry) || index >> shift_of(pool, entry >> 2) > 63)

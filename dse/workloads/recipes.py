@@ -139,6 +139,31 @@ def make(name: str) -> trace.Trace:
     return made
 
 
+def reference() -> str:
+    """Page about the shipped traces, from their headers."""
+    lines = [
+        "# The traces that ship with the package", "",
+        "Recorded by the tool itself, folded to page runs only (LRU filter 0), with mapping calls. Each recipe writes its",
+        "seeded inputs into an empty folder and records a program there; another version of the program or of its",
+        "libraries gives another trace. To record them again (needs qemu-user and gcc):", "",
+        "    python -m dse.workloads.recipes FOLDER [NAME ...]", "",
+        "The accesses are those of the data (instruction fetches left out) to private pages from their first write on;",
+        "the file format is in [formats.md](formats.md). `dse trace info NAME` prints a header.", "",
+        "This page is made from the headers by `make docs`.",
+    ]  # fmt: skip
+    for name in trace.shipped():
+        made = trace.load(name)
+        meta, size = made.meta, trace.find(name).stat().st_size
+        lines += [
+            "", f"## {name}", "", f"{meta['what'][:1].upper()}{meta['what'][1:]}.", "",
+            f"- made by `{meta['made']}`", f"- inputs by `{meta['inputs']}`", f"- recorder {meta['tool']}",
+            (f"- {meta['events']:,} accesses ({meta['writes']:,} writes) to {meta['pages']:,} pages; "
+            f"{meta['mapping_events']:,} mapping events, {meta['forks']} forks, at most {meta['spaces']} address spaces"),
+            f"- file {size:,} B; digest `{made.digest}`",
+        ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
 def main(folder: str, *names: str) -> int:
     """Record the traces `names` (default: all) into `folder`."""
     for name in names or RECIPES:

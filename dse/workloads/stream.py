@@ -37,7 +37,6 @@ PART = 16  # bits of the fraction in which the daemon's speed is counted
 DELAYS = 4  # mean lifetimes that a move's delay goes into, see kernels.reclaim.migration
 SLACK = 1 << 13  # folios above the memory limit: in the swap cache, in a move, in a batch
 WORDS = 2  # of a demand
-DISKS = ("ssd", "hdd")
 
 
 @dataclass
@@ -352,11 +351,10 @@ def next_of(scenario: Scenario, name: str) -> int:
 
 
 def spare_of(scenario: Scenario) -> int:
-    """Number of the disk that takes over when the disk is switched off; NOWHERE if there is none."""
-    others = [name for name in DISKS if name != scenario.backend.disk and name in backends_of(scenario)]
-    if scenario.backend.disk == "ssd" and scenario.backend.hdd_slots:
-        others = ["hdd"]
-    return demand.BACKENDS.index(others[0]) if others else int(s.NOWHERE)
+    """Number of the other disk, which takes over when the disk is switched off; NOWHERE if it has no slots."""
+    other = "hdd" if scenario.backend.disk == "ssd" else "ssd"
+    there = other in backends_of(scenario) or (other == "hdd" and scenario.backend.hdd_slots > 0)
+    return demand.BACKENDS.index(other) if there else int(s.NOWHERE)
 
 
 def counters_of(ctl: NDArray[np.uint64]) -> dict[str, int]:

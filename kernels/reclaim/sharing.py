@@ -18,6 +18,7 @@ from kernels.reclaim.placement import ZSWAP, stored_bytes
 from kernels.reclaim.reclaim import make_room
 from kernels.reclaim.state import (
     ACTIVE,
+    C_CPUS,
     C_DEST,
     C_DISK,
     C_FORKS,
@@ -39,11 +40,13 @@ from kernels.reclaim.state import (
     PROTECTED,
     RESIDENT,
     S_ACTIVE,
+    S_CPU,
     S_OBJECT_FREE,
     S_OBJECT_HIGH,
     S_POOL_BYTES,
     S_RESIDENT,
     S_SWAPPED,
+    S_TIME,
     SWAPPED,
     ZEROED,
     count,
@@ -57,6 +60,13 @@ FAULT, FORK, UNMAP, COW, SWAPOFF, MOVE_END = (
 )
 WRITE = u(demand.WRITE)
 MEMORY = u(demand.MEMORY)
+SLICE = U16  # accesses, as a power of 2, after which a space goes on on the next CPU
+
+
+@inner
+def run_on(st, page):  # type: ignore[no-untyped-def]
+    """Choose the CPU on which the demands of an access to `page` run: that of its space, which moves on now and then."""
+    st.ctl[S_CPU] = ((page >> st.ctl[C_SHIFT]) + (st.ctl[S_TIME] >> SLICE)) % st.ctl[C_CPUS]
 
 
 @inner
@@ -243,6 +253,19 @@ def unmap(st, page, run):  # type: ignore[no-untyped-def]
             release(st, p)
 
 
+@inner
+def map_all(st, o):  # type: ignore[no-untyped-def]
+    """Every PTE of object `o` maps it again."""
+    if st.ctl[C_FORKS] == U0:
+        return
+    p = first = u(st.first[o])
+    while True:
+        st.flags[p] = PRESENT | (PROTECTED if st.refs[o] > U1 else U0)
+        p = u(st.kin[p << U1])
+        if p == first:
+            return
+
+
 @called
 def swapoff(st, device, target):  # type: ignore[no-untyped-def]
     """Every page leaves the device; nothing goes there any more, but to the spare disk if there is one."""
@@ -262,6 +285,7 @@ def swapoff(st, device, target):  # type: ignore[no-untyped-def]
             st.left[o] = U0
         if target == MEMORY:
             load(st, o, U1)
+            map_all(st, o)
         else:
             st.state[o] = s & u(0x3F) | target << HOME
 
@@ -270,6 +294,7 @@ def swapoff(st, device, target):  # type: ignore[no-untyped-def]
 def mapping(st, word, more):  # type: ignore[no-untyped-def]
     """A mapping event of the workload: pass it on and follow it."""
     kind, page, run, arg = word & BYTE, word >> U32, more & LOW32, more >> U32
+    run_on(st, page)
     emit(st, kind, page, word >> U16 & BYTE, run, arg)
     if kind == FORK:
         count(st, N_FORKS)

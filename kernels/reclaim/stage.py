@@ -6,23 +6,19 @@ from pathlib import Path
 
 from kernels.jit import depends_on, inner, outer, u
 from kernels.reclaim.reclaim import make_room
-from kernels.reclaim.sharing import access, emit_fault, hit, load, mapping
+from kernels.reclaim.sharing import access, emit_fault, hit, load, mapping, run_on
 from kernels.reclaim.state import (
     C_BLOCK,
-    C_CPUS,
     C_FORKS,
-    C_SHIFT,
     MASK_PAGE,
     RESIDENT,
     S_ACCESS,
-    S_CPU,
     S_EVENT,
     S_OUT,
     S_TIME,
 )
-from kernels.words import U0, U1, U16
+from kernels.words import U0, U1
 
-SLICE = U16  # accesses, as a power of 2, after which a space goes on on the next CPU
 S31 = u(31)
 
 
@@ -32,7 +28,7 @@ def plain(st, page, write):  # type: ignore[no-untyped-def]
     if st.state[page] & RESIDENT != U0:
         hit(st, page, write)
         return
-    st.ctl[S_CPU] = ((page >> st.ctl[C_SHIFT]) + (st.ctl[S_TIME] >> SLICE)) % st.ctl[C_CPUS]
+    run_on(st, page)
     make_room(st)
     emit_fault(st, page, page, u(st.state[page]), write)
     load(st, page, write)
@@ -66,7 +62,7 @@ def advance(st, accesses, events, positions):  # type: ignore[no-untyped-def]
             break
         page, write = u(accesses[i]) & MASK_PAGE, u(accesses[i]) >> S31
         if forks:
-            ctl[S_CPU] = ((page >> ctl[C_SHIFT]) + (ctl[S_TIME] >> SLICE)) % ctl[C_CPUS]
+            run_on(st, page)
             access(st, page, write)
         else:
             plain(st, page, write)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from kernels.state import Config
 from tests.twins.direct import Direct
 from tests.twins.life import Life
+from tests.twins.swap_desc import SwapDesc
 from tests.twins.swap_id import SwapId
 
-TWINS: dict[str, type[Life]] = {"direct": Direct, "swap_id": SwapId, "swap_id_off": Direct}
+TWINS: dict[str, type[Life]] = {"direct": Direct, "swap_id": SwapId, "swap_id_off": Direct, "swap_desc": SwapDesc}
 
 
 def twin(name: str, config: Config) -> Life | None:

@@ -47,7 +47,7 @@ class Life:
         if kind == d.RECLAIM_END:
             return self.reclaim_end(page)
         if kind in (d.MOVE, d.MOVE_BEGIN):
-            steps = 0 if kind == d.MOVE else count or 3
+            steps = 0 if kind == d.MOVE else count or 1
             return self.move_begin(page, backend, payload, cpu, steps)
         if kind in (d.MOVE_STEP, d.MOVE_END):
             return self.move_on(page, cpu, 0 if kind == d.MOVE_END else count or 1)
@@ -129,7 +129,7 @@ class Life:
         self.read_end(phase.entry, folio)
         folio.locked = False
         folio.page = page
-        if self.pte.get(page) != Swapped(phase.value):
+        if self.pte.get(page) != Swapped(phase.value) or not self.still(phase.value, phase.entry):
             self.orphan(folio)
             return d.GONE
         self.install(page, phase)
@@ -375,6 +375,10 @@ class Life:
     def same(self, value: Any, entry: Any) -> bool:
         """Does the value still lead to the entry?"""
         raise NotImplementedError
+
+    def still(self, value: Any, entry: Any) -> bool:
+        """After the read: is the value the one that was read, or given out anew?"""
+        return True
 
     def lookup(self, entry: Any) -> Folio | None:
         """The cached folio."""

@@ -122,7 +122,7 @@ class Device:
     def relist(self, c: int) -> None:
         """Put cluster `c` at the end of the list that it belongs to, unless it is there."""
         used = self.used(c)
-        want = FREE if used == 0 else FULL if used == self.cluster else NONFULL
+        want = FREE if used == 0 else FULL if used == len(self.room(c)) else NONFULL
         if c not in self.lists[want]:
             for members in self.lists.values():
                 if c in members:
@@ -149,13 +149,12 @@ class Device:
                 self.current[cpu] = c, offset + 1 - c * self.cluster
                 return offset
         for which in (FREE, NONFULL):
-            for _ in range(len(self.lists[which])):
+            if self.lists[which]:
                 c = self.lists[which].pop(0)
                 offset = self.take(c, 0)
-                if offset is not None:
-                    self.current[cpu] = c, offset + 1 - c * self.cluster
-                    return offset
-                self.relist(c)
+                assert offset is not None
+                self.current[cpu] = c, offset + 1 - c * self.cluster
+                return offset
         return None
 
     def free(self, offset: int) -> None:

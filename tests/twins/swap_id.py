@@ -12,6 +12,7 @@ from tests.twins.swapfile import Entry, Swapfile
 
 SPACE = 1 << 14  # slots after which a device starts anew
 TRIES = 64
+PER_CPU = 1  # policy
 
 
 class Ids:
@@ -22,7 +23,7 @@ class Ids:
         self.moved: set[int] = set()
         self.slots, self.limit, self.span = slots, limit or 4 * max(slots, 64), 1 << (span or 9)
         self.pick = (self.lowest, self.per_cpu, self.cyclic, self.reuse)[policy]
-        self.next = 1
+        self.next = 0 if policy == PER_CPU else 1
         self.ranges: dict[int, tuple[int, int]] = {}  # cpu -> range, next in it
         self.freed = self.collisions = self.never_moved = 0
 
@@ -65,7 +66,7 @@ class Ids:
     def per_cpu(self, index: int, cpu: int) -> int | None:
         """From a range that only this CPU allocates from, until it is used up."""
         for _ in range(TRIES):
-            which, at = self.ranges.get(cpu, (0, 0))
+            which, at = self.ranges.get(cpu, (0, self.span))
             low, end = max(1, which * self.span + at), (which + 1) * self.span
             found = self.first(low, end - 1)
             if found is not None:
@@ -107,6 +108,9 @@ class SwapId(Swapfile):
 
     def same(self, value: int, entry: Entry) -> bool:
         return self.ids.map.get(value) == entry
+
+    def still(self, value: int, entry: Entry) -> bool:
+        return self.with_cache or self.same(value, entry)
 
     def publish(self, folio: Folio, entry: Entry, cpu: int) -> Any:
         if folio.value is None or (not self.with_cache and self.unused(entry)):

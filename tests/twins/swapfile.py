@@ -92,7 +92,7 @@ class Swapfile(Life):
         return None
 
     def claim(self, folio: Folio, page: int, memcg: int, backend: int, cpu: int) -> Any:
-        if folio.cached:
+        if folio.cached and not self.misplaced(folio, self.home(backend)):
             return self.publish(folio, folio.entry, cpu)
         entry = self.allocate(self.home(backend), cpu)
         if entry is None:
@@ -106,6 +106,10 @@ class Swapfile(Life):
             self.uncache(folio)
             self.where(entry).free(entry[1])
         return value
+
+    def misplaced(self, folio: Folio, device: int) -> bool:
+        """With a zswap of its own: a dirty folio goes where it is sent, if no PTE holds its entry, which it then gives back."""
+        return d.ZSWAP in self.devices and folio.entry[0] != device and folio.dirty and self.free_swap(folio)
 
     def unclaim(self, folio: Folio, value: Any) -> None:
         self.unheld(value, folio.entry)
@@ -155,6 +159,8 @@ class Swapfile(Life):
         slot = self.slot(folio.entry)
         slot.zero = zero
         self.forget(slot)
+        if d.ZSWAP in self.devices:
+            backend = folio.entry[0]
         if backend == d.ZSWAP and not zero:
             slot.zswap = self.zswap.store(size, folio.token)
             if slot.zswap is None and folio.entry[0] == d.ZSWAP:

@@ -1,0 +1,76 @@
+"""The figures of a run as tables, and as a section of docs/performance.md."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+STORED = HERE / "stored.json"
+PAGE = HERE.parent.parent / "docs" / "performance.md"
+BEGIN, END = "<!-- limits: begin (made by python -m benchmarks.limits --store) -->", "<!-- limits: end -->"
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as one line of a table: median (min..max), ratio [95 % interval]."""
+    line: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict) and "ratio" in value:
+            line[name] = f"{value['ratio']:.3f} [{value['lo']:.3f}, {value['hi']:.3f}]"
+        elif isinstance(value, dict):
+            line[name] = f"{value['median']:.1f} ({value['min']:.1f}..{value['max']:.1f})"
+        else:
+            line[name] = value
+    return line
+
+
+def tables(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Lines of the structures, and lines of the whole replay."""
+    split = [[flat(row) for row in rows if (row["op"] == "replay") == whole] for whole in (False, True)]
+    return [lines for lines in split if lines]
+
+
+def markdown(lines: Sequence[dict[str, Any]]) -> str:
+    """Lines as a table of Markdown."""
+    names = list(lines[0])
+    body = [[f"{x:.4g}" if isinstance(x, float) else f"{x:,}" if isinstance(x, int) else str(x) for x in line.values()] for line in lines]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [names, ["---"] * len(names), *body])
+
+
+def section(document: dict[str, Any]) -> str:
+    """The section of docs/performance.md for the figures in `document`."""
+    of = document["provenance"]
+    head = (
+        f"Measured on {of['date']}: {of['cpu']}, {of['cores']} core(s) used, Linux {of['kernel']}, Python {of['python']}, numba "
+        f"{of['packages']['numba']}, {of['compiler'] or 'no C compiler'} {of['flags']}; command `make limits ARGS=--store`.\n\n"
+        "Both sides run alternately on the same buffers, pinned to one core, in random order inside a group of runs. Nanoseconds per "
+        "operation: median (min..max). Ratios: median of the paired ratios [95 % bootstrap interval]; `aa` is our side against itself, the "
+        "noise of the run. `over_plain` divides by a dependent load from a bare array of as many words; `over_c` by the same algorithm in "
+        "C; `rate_over_peer` is events a second of direct over requests a second of libCacheSim."
+    )
+    return "\n\n".join(["## Limits", head, *(markdown(lines) for lines in tables(document["rows"]))])
+
+
+def page(document: dict[str, Any], before: str) -> str:
+    """Text of the page with its section renewed, or appended where there is none."""
+    block = f"{BEGIN}\n{section(document)}\n{END}\n"
+    if BEGIN not in before:
+        return f"{before.rstrip()}\n\n{block}" if before.strip() else f"# Performance\n\n{block}"
+    return before[: before.index(BEGIN)] + block + before[before.index(END) + len(END) + 1 :]
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file in one step."""
+    beside = path.with_name(path.name + ".new")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def store(document: dict[str, Any]) -> None:
+    """Keep `document` and renew the page."""
+    before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    write(STORED, json.dumps(document, indent=1) + "\n")
+    write(PAGE, page(document, before))

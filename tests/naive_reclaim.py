@@ -1,0 +1,478 @@
+"""The plain twin of kernels/reclaim: dictionaries and lists, no arrays, no logs, nothing clever.
+
+It computes every threshold from the scenario by itself; only the workload's accesses and the derivation of seeds are shared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from dse.workloads.generators import scramble
+from kernels import demand
+
+MASK64, MASK32 = (1 << 64) - 1, (1 << 32) - 1
+PAGE = 4096
+GOLDEN = 0x9E37_79B9_7F4A_7C15
+RETRIES, DELAYS = 16, 4
+
+
+def mix(x: int) -> int:
+    x &= MASK64
+    x = (x ^ x >> 30) * 0xBF58_476D_1CE4_E5B9 & MASK64
+    x = (x ^ x >> 27) * 0x94D0_49BB_1331_11EB & MASK64
+    return x ^ x >> 31
+
+
+def class_bytes(size: int) -> int:
+    return PAGE if size > 3264 else max(32, -(-size // 16) * 16)
+
+
+@dataclass
+class Object:
+    """A content: what one or more PTEs map, or hold the swap entry of."""
+
+    number: int
+    ptes: list[int] = field(default_factory=list)
+    where: str = "none"  # none, memory, swap
+    home: int | None = None  # backend that has, or last had, the data
+    version: int = 0
+    zero: bool = False
+    young: bool = False
+    referenced: bool = False
+    active: bool = False
+    dirty: bool = False
+    changed: bool = False
+    moves: int = 0
+    window: bool = False
+
+
+class Stage:
+    def __init__(self, scenario, workload, limit, forks):
+        self.scenario, self.limit, self.forks = scenario, limit, forks
+        self.policy, self.batch = scenario.memory.policy, scenario.memory.batch
+        self.shift = workload.space_shift
+        self.key, self.life_key = (int(scramble(scenario.replay.seed, n)) for n in (4, 5))
+        self.inactive: OrderedDict[int, Object] = OrderedDict()  # also the LRU order and the clock; the first one goes first
+        self.active: OrderedDict[int, Object] = OrderedDict()
+        self.zlist: OrderedDict[int, Object] = OrderedDict()
+        self.objects: dict[int, Object] = {}  # by PTE
+        self.numbers: dict[int, Object] = {}  # by number
+        self.free: list[int] = []
+        self.present: set[int] = set()
+        self.protected: set[int] = set()
+        self.pool_bytes, self.pool_full = 0, False
+        self.resident = self.swapped = 0
+        self.pending: list[Object] = []
+        self.credit = self.picks = self.time = self.cpu = 0
+        self.out: list[tuple[int, int]] = []
+        self.set_backends()
+
+    def set_backends(self):
+        given, moves = self.scenario.backend, self.scenario.moves
+        names = demand.BACKENDS
+        self.exact = bool(given.mix)
+        self.disk = names.index(given.disk)
+        other = "hdd" if given.disk == "ssd" else "ssd"
+        used = {given.placement, self.scenario.swapoff.target if self.scenario.swapoff.device else None}
+        used |= {name for name, share in given.mix.items() if share} | set(moves.tiers if moves.rate else ())
+        self.spare = names.index(other) if other in used or (other == "hdd" and given.hdd_slots) else None
+        self.dest: dict[int, int | None] = {d: d for d in range(4)}
+        if given.mix:
+            self.zero_share = given.mix.get("zero", 0.0)
+            data = {name: share for name, share in given.mix.items() if name != "zero" and share > 0} or {given.disk: 1.0}
+        else:
+            self.zero_share, data = given.zero_share, {given.placement or "zswap": 1.0}
+        total = sum(data.values())
+        self.shares, sum_so_far = [], 0.0
+        for name in names:
+            sum_so_far += data.get(name, 0.0) / total
+            self.shares.append(round(min(sum_so_far, 1.0) * 2**32))
+        mean = min(round(PAGE / given.compression_ratio), PAGE - 1)
+        self.half = min(mean // 2, PAGE - 1 - mean)
+        self.low = mean - self.half
+        rest = 1 - self.zero_share
+        self.incompressible = 0 if self.exact or rest <= 0 else round(min(given.incompressible_share / rest, 1.0) * 2**32)
+        self.pool_limit = math.inf if self.exact else math.floor(given.zswap_share * self.limit)
+        self.pool_accept = math.inf if self.exact else math.floor(self.pool_limit * given.shrink_to)
+        tiers = [names.index(name) for name in moves.tiers]
+        self.next = {t: tiers[(i + 1) % len(tiers)] for i, t in enumerate(tiers)} or {demand.ZSWAP: self.disk}
+        self.pending_most = 0
+
+    # demands ----------------------------------------------------------------------------------
+    def emit(self, kind, page, backend=0, count=0, payload=0, flags=0):
+        self.out.append(demand.pack(kind, page, backend=backend, cpu=self.cpu, count=count, payload=payload, flags=flags))
+
+    def run_on(self, page):
+        self.cpu = ((page >> self.shift) + (self.time >> 16)) % self.scenario.replay.cpus
+
+    # content ----------------------------------------------------------------------------------
+    def bits(self, o, version):
+        return mix(self.key + (o.number | version << 32))
+
+    def size(self, bits):
+        more = mix(bits)
+        if more & MASK32 < self.incompressible:
+            return PAGE
+        return self.low + (self.half * ((more >> 32 & 0xFFFF) + (more >> 48)) >> 16)
+
+    def stored(self, o):
+        return class_bytes(self.size(self.bits(o, o.version)))
+
+    def pool_pages(self):
+        return -(-self.pool_bytes // PAGE)
+
+    # lists ------------------------------------------------------------------------------------
+    def touched(self, o):
+        if self.policy == "lru":
+            self.inactive.move_to_end(o.number)
+        else:
+            o.young = True
+
+    def enter(self, o, changed):
+        o.where, o.changed, o.dirty = "memory", changed, False
+        o.young, o.referenced, o.active = self.policy == "active-inactive", False, False
+        self.resident += 1
+        self.inactive[o.number] = o
+
+    def deactivate(self):
+        for _ in range(min(self.batch, len(self.active))):
+            number, o = self.active.popitem(last=False)
+            o.active = o.young = False
+            self.inactive[number] = o
+
+    def victim(self):
+        while True:
+            if not self.inactive:
+                if not self.active:
+                    return None
+                self.deactivate()
+                continue
+            number, o = self.inactive.popitem(last=False)
+            if not o.young:
+                return o
+            o.young = False
+            if self.policy == "clock":
+                self.inactive[number] = o
+            elif o.referenced:
+                o.active = True
+                self.active[number] = o
+            else:
+                o.referenced = True
+                self.inactive[number] = o
+
+    # zswap ------------------------------------------------------------------------------------
+    def accepts(self, size):
+        if self.pool_pages() >= self.pool_limit:
+            self.pool_full = True
+        elif self.pool_pages() <= self.pool_accept:
+            self.pool_full = False
+        return not self.pool_full and size <= (PAGE if self.exact else self.scenario.backend.reject_above)
+
+    def pool_add(self, o):
+        self.pool_bytes += self.stored(o)
+        self.zlist[o.number] = o
+
+    def pool_remove(self, o):
+        self.pool_bytes -= self.stored(o)
+        del self.zlist[o.number]
+
+    def in_pool(self, o):
+        return o.where == "swap" and o.home == demand.ZSWAP and not o.zero
+
+    def shrink_pool(self):
+        if not self.pool_full or not self.scenario.backend.writeback or self.disk is None:
+            return
+        for _ in range(self.scenario.moves.batch):
+            if self.pool_pages() <= self.pool_accept or not self.zlist:
+                return
+            o = next(iter(self.zlist.values()))
+            self.pool_remove(o)
+            o.home = self.disk
+            self.emit(demand.MOVE, o.ptes[0], demand.ZSWAP, payload=self.disk)
+
+    # reclaim ----------------------------------------------------------------------------------
+    def place(self, bits, zero, home):
+        wanted = next(d for d in range(4) if bits >> 32 < self.shares[d] or d == 3) if home is None else home
+        d = self.dest[wanted]
+        if zero or d is None:
+            return d, 0
+        if d in (demand.SSD, demand.HDD):
+            return d, PAGE
+        size = self.size(bits)
+        if d == demand.ZSWAP and not self.accepts(size):
+            return (self.disk if self.scenario.backend.writeback else None), PAGE
+        return d, size
+
+    def swap_out(self, o):
+        version = (o.version + 1) % 256 if o.changed else o.version
+        home = None if o.changed or o.home == demand.ZSWAP else o.home
+        bits = self.bits(o, version)
+        zero = bits & MASK32 < round(self.zero_share * 2**32)
+        d, size = self.place(bits, zero, home)
+        if d is None:
+            if self.policy == "active-inactive":
+                o.active = True
+                self.active[o.number] = o
+            else:
+                self.inactive[o.number] = o
+            return
+        flags = (demand.DIRTY if o.dirty else 0) | (demand.ZERO if zero else 0)
+        name = next((p for p in o.ptes if p in self.present), o.ptes[0])
+        self.emit(demand.RECLAIM, name, d, payload=size, flags=flags)
+        self.present -= set(o.ptes)
+        o.version, o.where, o.home, o.zero = version, "swap", d, zero
+        self.resident -= 1
+        self.swapped += 1
+        if zero:
+            return
+        if d == demand.ZSWAP:
+            self.pool_add(o)
+        if self.scenario.moves.rate > 0:
+            self.draw_lifetime(o)
+
+    def excess(self):
+        return max(self.resident + 1 + (0 if self.exact else self.pool_pages()) - self.limit, 0)
+
+    def make_room(self):
+        if not self.excess():
+            return
+        for _ in range(RETRIES):
+            ratio = max(math.isqrt(10 * (self.limit >> 18)), 1)
+            if self.policy == "active-inactive" and len(self.inactive) * ratio < len(self.active):
+                self.deactivate()
+            for _ in range(self.batch):
+                o = self.victim()
+                if o is None:
+                    break
+                self.swap_out(o)
+            self.shrink_pool()
+            if self.scenario.moves.rate > 0:
+                self.run_daemon()
+            if not self.excess():
+                return
+
+    # migration --------------------------------------------------------------------------------
+    def draw_lifetime(self, o):
+        rate = self.scenario.moves.rate
+        self.credit += len(self.pending) * round(DELAYS * (rate + 1) * 2**16) // self.swapped
+        if o.home not in self.next:
+            return
+        bits = mix(self.life_key + o.number + self.time * GOLDEN)
+        o.moves = math.floor(rate) + (bits & MASK32 < round(rate % 1.0 * 2**32))
+        o.window = bits >> 32 < o.moves * round(self.scenario.moves.in_window * 2**32)
+        if o.moves > o.window:
+            self.wait(o)
+
+    def wait(self, o):
+        if len(self.pending) < self.pending_most:
+            self.pending.append(o)
+
+    def due(self, o):
+        return o.moves - o.window
+
+    def target(self, o):
+        to = self.next.get(o.home)
+        if to is not None:
+            to = self.dest[to]
+        if to == demand.ZSWAP and not self.accepts(self.size(self.bits(o, o.version))):
+            return None
+        return None if to == o.home else to
+
+    def move(self, o):
+        source, to = o.home, self.target(o)
+        if to is None:
+            o.moves, o.window = 0, False
+            return False
+        self.emit(demand.MOVE, o.ptes[0], source, payload=to)
+        o.moves -= 1
+        if source == demand.ZSWAP:
+            self.pool_remove(o)
+        o.home = to
+        if to == demand.ZSWAP:
+            self.pool_add(o)
+        return True
+
+    def run_daemon(self):
+        n = min(self.credit >> 16, len(self.pending))
+        if n == 0 or n < min(self.scenario.moves.batch, len(self.pending)):
+            return
+        n = min(n, self.scenario.moves.batch)
+        self.credit -= n << 16
+        for _ in range(n):
+            i = (mix(self.life_key ^ self.picks) >> 32) * len(self.pending) >> 32
+            self.picks += 1
+            o = self.pending[i]
+            self.pending[i] = self.pending[-1]
+            self.pending.pop()
+            if o.where == "swap" and self.due(o) and self.move(o) and self.due(o):
+                self.wait(o)
+
+    # faults -----------------------------------------------------------------------------------
+    def fault(self, page, o, write):
+        """The FAULT demand; the moves of its swapped lifetime before it, or around it."""
+        source = to = None
+        if o.where == "swap" and not o.zero and self.scenario.moves.rate > 0:
+            while self.due(o) and self.move(o):
+                pass
+            if o.window and (to := self.target(o)) is not None:
+                source = o.home
+                self.emit(demand.MOVE_BEGIN, page, source, payload=to)
+            o.moves, o.window = 0, False
+        self.emit(demand.FAULT, page, flags=demand.WRITE if write else 0)
+        if to is not None:
+            self.emit(demand.MOVE_END, page, source, payload=to)
+
+    def load(self, o, write):
+        if o.where == "swap":
+            self.swapped -= 1
+            if self.in_pool(o):
+                self.pool_remove(o)
+            self.enter(o, write)
+        else:
+            self.enter(o, True)
+
+    def new_object(self, page):
+        if not self.forks:
+            number = page
+        elif self.free:
+            number = self.free.pop()
+        else:
+            number = len(self.numbers)
+        o = self.numbers.setdefault(number, Object(number))
+        o.ptes = [page]
+        self.objects[page] = o
+        return o
+
+    def detach(self, page):
+        o = self.objects.pop(page)
+        o.ptes.remove(page)
+        self.present.discard(page)
+        self.protected.discard(page)
+        if o.ptes:
+            return
+        if o.where == "memory":
+            self.resident -= 1
+            self.inactive.pop(o.number, None)
+            self.active.pop(o.number, None)
+        elif o.where == "swap":
+            self.swapped -= 1
+            if self.in_pool(o):
+                self.pool_remove(o)
+        o.where, o.home, o.active, o.moves, o.window = "none", None, False, 0, False
+        if self.forks:
+            self.free.append(o.number)
+
+    def copy(self, page):
+        self.detach(page)
+        self.enter(self.new_object(page), True)
+        self.present.add(page)
+
+    def cow(self, page, o):
+        shared = len(o.ptes) > 1
+        if shared:
+            self.make_room()
+            if page not in self.present:
+                return False
+        self.emit(demand.COW, page)
+        if shared:
+            self.copy(page)
+        else:
+            self.protected.discard(page)
+            self.touched(o)
+            o.changed = True
+        return True
+
+    def access(self, page, write):
+        self.run_on(page)
+        o = self.objects.get(page)
+        if o is None:
+            self.make_room()
+            o = self.new_object(page)
+            self.fault(page, o, write)
+            self.load(o, write)
+            self.present.add(page)
+            return
+        if page in self.present:
+            if not (write and page in self.protected):
+                self.touched(o)
+                if write:
+                    o.dirty = o.changed = True
+                return
+            if self.cow(page, o):
+                return
+        copy = write and len(o.ptes) > 1
+        if copy or o.where != "memory":
+            self.make_room()
+        self.fault(page, o, write)
+        if copy:
+            self.copy(page)
+            return
+        if o.where == "memory":
+            self.touched(o)
+            o.changed |= write
+        else:
+            self.load(o, write)
+        self.present.add(page)
+        self.protected.discard(page)
+        if len(o.ptes) > 1:
+            self.protected.add(page)
+
+    # mapping events ---------------------------------------------------------------------------
+    def event(self, row):
+        kind, page, run, arg = int(row["kind"]), int(row["page"]), int(row["count"]), int(row["arg"])
+        self.run_on(page)
+        self.emit(kind, page, int(row["backend"]), run, arg)
+        if kind == demand.FORK:
+            for p in range(page, page + run):
+                child = arg << self.shift | p & (1 << self.shift) - 1
+                if p in self.objects and child not in self.objects:
+                    o = self.objects[child] = self.objects[p]
+                    o.ptes.insert(o.ptes.index(p) + 1, child)
+                    if p in self.present:
+                        self.present.add(child)
+                        self.protected |= {p, child}
+        elif kind == demand.UNMAP:
+            for p in range(page, page + run):
+                if p in self.objects:
+                    self.detach(p)
+        else:
+            self.swapoff(int(row["backend"]), arg)
+
+    def swapoff(self, device, target):
+        if self.disk == device:
+            self.disk = self.spare
+        self.dest = {d: self.disk if to == device else to for d, to in self.dest.items()}
+        for _, o in sorted(self.numbers.items()):
+            if o.where == "swap" and o.home == device:
+                o.moves, o.window = 0, False
+                if target == demand.MEMORY:
+                    self.load(o, True)
+                    self.present |= set(o.ptes)
+                    self.protected |= set(o.ptes) if len(o.ptes) > 1 else set()
+                    self.protected -= set(o.ptes) if len(o.ptes) == 1 else set()
+                else:
+                    o.home = target
+
+
+def demands(scenario, workload, limit, forks):
+    """All demands of a workload whose stream fits in one block."""
+    stage = Stage(scenario, workload, limit, forks)
+    stage.pending_most = min(workload.pages, 2 * workload.touched)
+    off, total = scenario.swapoff, scenario.workload.accesses
+    at = None if off.device is None else round(off.at * total)
+    ((accesses, events, positions),) = workload.blocks(total)
+    rows, e = demand.records(events), 0
+    for i in range(len(accesses) + 1):
+        while e < len(rows) and positions[e] <= i:
+            stage.event(rows[e])
+            e += 1
+        if i == at:
+            target = demand.MEMORY if off.target == "memory" else demand.BACKENDS.index(off.target)
+            words = demand.pack(demand.SWAPOFF, 0, backend=demand.BACKENDS.index(off.device), payload=target)
+            stage.event(demand.records(demand.np.array([words], demand.np.uint64))[0])
+        if i < len(accesses):
+            stage.access(int(accesses[i]) & 0x7FFF_FFFF, bool(accesses[i] >> 31))
+            stage.time += 1
+    return stage
