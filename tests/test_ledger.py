@@ -96,7 +96,7 @@ def filled(named: naming.Named, slots: int, pages: int, mix: dict[str, float]) -
     return st
 
 
-LIVE = ["direct", "swap_id", "swap_id[zswap=stacked]", "swap_id_off", "swap_desc"]
+LIVE = ["direct", "swap_id", "swap_id[zswap=stacked]", "swap_id_off", "swap_desc", "swap_desc[stride=24]"]
 MIXES = [
     {"zswap": 1.0},
     {"ssd": 1.0},

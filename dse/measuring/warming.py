@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
-import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -54,9 +56,15 @@ def compile_pair(pair: Pair) -> None:
     design.replay(small, probe.make(pair[1]), np.zeros((0, 2), np.uint64), np.zeros(0, np.uint8))
 
 
-def _compile_apart(pair: Pair) -> Pair:
-    compile_pair(pair)
-    return pair
+def _compile_apart(pairs: list[Pair]) -> None:
+    """Compile pairs in an interpreter of their own (a plain process: a caller's script need not be guarded against being imported)."""
+    path = os.pathsep.join([str(machine.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    names = [f"{name}:{kind}" for name, kind in pairs]
+    done = subprocess.run(
+        [sys.executable, "-m", "dse.measuring.warming", *names], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"compiling {', '.join(names)} failed: {done.stderr.strip()[-2000:]}")
 
 
 def warm(pairs: Iterable[Pair]) -> int:
@@ -85,9 +93,13 @@ def warm(pairs: Iterable[Pair]) -> int:
             for pair in cold:
                 compile_pair(pair)
         else:
-            context = multiprocessing.get_context("spawn")
-            with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as pool:
-                list(pool.map(_compile_apart, cold))
+            with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+                list(pool.map(_compile_apart, [cold[i::workers] for i in range(workers)]))
     finally:
         timer.cancel()
     return len(cold)
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        compile_pair((argument.partition(":")[0], argument.partition(":")[2]))

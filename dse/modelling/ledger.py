@@ -51,6 +51,7 @@ TREES = {
     "swap cache": Tree("masked", "space", "cpool"),
     "zswap tree": Tree("offset", "ztree", "zpool"),
     "ID tree": Tree("one", "idhead", "idpool", 1),
+    "descriptor tree": Tree("one", "dhead", "dpool", 1),
 }
 OBJECTS = {"zswap_entry": (w.S_ZE_LIVE, w.S_ZE_PEAK), "swap_desc": (w.S_DESC_LIVE, w.S_DESC_PEAK)}
 """Structures allocated one by one: control words of how many are live, and were at most."""

@@ -52,3 +52,8 @@ def new_run_id(counters: str, now: float | None = None) -> str:
     '19700101T000000Z-3fa9c1d2'
     """
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{counters[:8]}"
+
+
+def combined_hash(hashes: Iterable[str]) -> str:
+    """Hash of several runs' hashes, in the order given."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()

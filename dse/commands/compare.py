@@ -1,0 +1,42 @@
+"""``dse compare``: what each design costs per operation and per page, on one stream of demands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dse import options, output
+
+if TYPE_CHECKING:
+    import argparse
+
+NAME = "compare"
+HELP = "what each design costs per operation and per page, on a real program's trace"
+COLUMNS = ["scenario", "design", "op", "metric", "stat", "state", "age", "timing", "kind", "unit", "value", "lo", "hi", "n", "baseline", "status"]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument("scenario", nargs="?", default="writeback", metavar="SCENARIO", help="name or TOML file (default: %(default)s)")
+    parser.add_argument("--designs", default=None, metavar="A,B", help="NAME[param=value,...], the first is the baseline")
+    options.add_counted_only(parser)
+    options.add_seed(parser)
+    options.add_format(parser)
+    options.add_results(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare, store, print."""
+    from dse import tabling
+    from dse.comparing import compare
+
+    found = compare(
+        args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, results=args.results, command=args.command_line
+    )  # fmt: skip
+    if args.format == "table":
+        tabling.show(found)
+    else:
+        output.emit(found["rows"], args.format, columns=COLUMNS, document=found)
+    for stored in found["provenance"]["runs"]:
+        output.note(f"stored as {stored['run']} under {args.results}/runs ({stored['label']})")
+    output.note(f"took {found['provenance']['seconds']:.0f} s")
+    return 0

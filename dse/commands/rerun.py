@@ -1,0 +1,35 @@
+"""``dse rerun RUN``: repeat the counted part of a stored run; yes (0) or no (1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dse import options, output
+
+if TYPE_CHECKING:
+    import argparse
+
+NAME = "rerun"
+HELP = "repeat the counted part of a stored run: same counters, yes (0) or no (1)"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument("name", metavar="RUN", help="a run's name, a part of it that only one has, or last")
+    options.add_format(parser)
+    options.add_results(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print yes or no."""
+    from dse.comparing import rerun
+
+    found = rerun(args.name, args.results)
+    if args.format == "table":
+        output.write("yes" if found["equal"] else "no")
+    else:
+        output.emit([found], args.format, document=found)
+    output.note(f"{found['run']}: counters {'equal' if found['equal'] else 'NOT equal'} ({found['again'][:16]})")
+    if not found["same_code"]:
+        output.note("the code has changed since that run")
+    return 0 if found["equal"] else 1

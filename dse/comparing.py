@@ -1,0 +1,170 @@
+"""``dse.compare``: the designs of the mail on one stream of demands, figures as rows, stored."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dse import naming, scenario, storing
+from dse.errors import BadInput
+from dse.measuring import machine, warming
+
+PROBES = ("off", "count", "timed")
+NOT_MODELLED = (
+    "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, RCU grace periods, queueing at the backend"
+)
+LOOP = "open"
+
+
+def variants(name: str | scenario.Scenario, seed: int | None) -> list[scenario.Scenario]:
+    """The scenario, and the same with nothing moving where it moves anything."""
+    chosen = name if isinstance(name, scenario.Scenario) else scenario.load(name)
+    if seed is not None:
+        chosen = chosen.but(replay__seed=seed)
+    return [chosen, chosen.but(moves__rate=0.0)] if chosen.moves.rate else [chosen]
+
+
+def label(chosen: scenario.Scenario) -> str:
+    """How rows name a variant."""
+    return f"{chosen.name}, moves.rate={chosen.moves.rate:g}"
+
+
+def run_scenario(chosen: scenario.Scenario, designs: Sequence[naming.Named], *, timed: bool) -> dict[str, Any]:
+    """Run one variant.
+
+    Returns
+    -------
+    dict
+        ``rows``, ``ledger`` (rows of the store), ``provenance``.
+    """
+    from dse.measuring import rows, run
+    from dse.workloads import stream as streams
+
+    stream = streams.build(chosen)
+    verified = run.verify(chosen, designs)
+    outcome = run.execute(stream, designs, timed=timed, seed=chosen.replay.seed)
+    made, noise = rows.make(outcome, timed)
+    provenance = {
+        **machine.machine(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
+        "trace": stream.trace_name, "trace_digest": stream.trace_digest, "designs": ",".join(named.text for named in designs),
+        "seed": chosen.replay.seed, "loop": LOOP, "page_cluster": 0, "not_modelled": NOT_MODELLED,
+        "counters_hash": storing.counters_hash(made), "aa_ratio": noise and noise.ratio, "aa_lo": noise and noise.lo, "aa_hi": noise and noise.hi,
+        "label": label(chosen), "stream_digest": stream.digest, "stream": dict(stream.counters), "demands": outcome.demands,
+        "verified_demands": verified, "timed": timed, "windows": {w.age: [w.first, w.last] for w in outcome.windows},
+    }  # fmt: skip
+    return {"rows": made, "ledger": rows.ledger(outcome), "provenance": provenance}
+
+
+def compare(
+    scenario_name: str | scenario.Scenario = "writeback",
+    designs: str | Sequence[str] | None = None,
+    *,
+    counted_only: bool = False,
+    seed: int | None = None,
+    results: str | Path | None = None,
+    command: str = "dse.compare",
+) -> dict[str, Any]:
+    """Compare designs on a scenario, next to the same with nothing moving.
+
+    Parameters
+    ----------
+    scenario_name : str or Scenario
+        Built-in name or TOML file.
+    designs : str or sequence of str, optional
+        ``NAME[param=value,...]``; the first is the baseline. Default direct, swap_desc, swap_id, swap_id_off.
+    counted_only : bool
+        Exact figures only. They equal those of a timed run.
+    seed : int, optional
+        Instead of the scenario's.
+    results : path, optional
+        Folder to store the runs in; nothing is stored without it.
+    command : str
+        What provenance says was called.
+
+    Returns
+    -------
+    dict
+        ``rows`` (design, op, metric, kind, unit, value, ..., scenario) and ``provenance``: command, counters_hash over all variants, and
+        ``runs`` with the provenance of each variant and the name under which it is stored.
+
+    Raises
+    ------
+    BadInput
+        Unknown names, a folder that cannot be written, not enough memory.
+    CheckFailed
+        A page read content that is not its own.
+    """
+    chosen = naming.parse_many(designs) if designs is not None else naming.default_designs()
+    cases = variants(scenario_name, seed)
+    if results is not None:
+        storing.check_writable(results)
+    began = time.monotonic()
+    for case in cases:
+        _check_room(case, chosen, counted_only)
+    compiled = warming.warm([(n.design.name, kind) for kind in PROBES if not (counted_only and kind == "timed") for n in chosen])
+    rows: list[dict[str, Any]] = []
+    runs: list[dict[str, Any]] = []
+    for case in cases:
+        found = run_scenario(case, chosen, timed=not counted_only)
+        provenance = found["provenance"] | {"command": command}
+        if results is not None:
+            provenance["run"] = storing.write_run(results, found["rows"], found["ledger"], provenance)
+        rows += [{**row, "scenario": label(case)} for row in found["rows"]]
+        runs.append(provenance)
+    hashes = [run["counters_hash"] for run in runs]
+    whole = hashes[0] if len(hashes) == 1 else storing.combined_hash(hashes)
+    provenance = {
+        "command": command, "counters_hash": whole, "designs": [n.text for n in chosen], "compiled": compiled,
+        "seconds": round(time.monotonic() - began, 1), "runs": runs,
+    }  # fmt: skip
+    return {"rows": rows, "provenance": provenance}
+
+
+def _check_room(case: scenario.Scenario, designs: Sequence[naming.Named], counted_only: bool) -> None:
+    """Refuse early, before anything is compiled, what cannot fit."""
+    from dse.measuring import run
+    from dse.workloads import stream as streams
+
+    stream = streams.build(case)
+    machine.require_memory(run.memory_needed(stream, len(designs) + (not counted_only)), f"comparing {len(designs)} designs on {stream.trace_name}")
+
+
+def rerun(name: str, results: str | Path) -> dict[str, Any]:
+    """Repeat the counted part of a stored run.
+
+    Parameters
+    ----------
+    name : str
+        The run, a part of its name, or ``last``.
+    results : path
+        Folder of stored runs.
+
+    Returns
+    -------
+    dict
+        ``run``, ``equal``, ``stored`` and ``again`` (hashes of the counters), ``same_code``.
+
+    Raises
+    ------
+    BadInput
+        No such run, or one that is not a comparison.
+    """
+    stored = storing.load_run(results, name)
+    given = stored.provenance
+    try:
+        values = json.loads(given["scenario_json"])
+        designs = naming.parse_many(given["designs"])
+    except (TypeError, ValueError, KeyError):
+        raise BadInput(f"run {stored.name} does not say what scenario it came from") from None
+    case = scenario.from_values(given["scenario"] or "scenario", values)
+    warming.warm([(n.design.name, kind) for kind in ("off", "count") for n in designs])
+    found = run_scenario(case, designs, timed=False)
+    again = storing.counters_hash(found["rows"])
+    kept = storing.counters_hash(stored.ops)
+    return {
+        "run": stored.name, "equal": again == kept, "stored": kept, "again": again,
+        "same_code": given.get("code_digest") == machine.code_digest(), "scenario": label(case), "designs": [n.text for n in designs],
+    }  # fmt: skip

@@ -1,0 +1,229 @@
+"""What a comparison observed as rows of the store: counted, measured, modelled."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.measuring import clock, stats
+from dse.measuring.run import Outcome, Side, rows_of
+from dse.modelling import latency
+from dse.modelling import ledger as ledgers
+from dse.storing import figure
+from kernels import cluster, demand, probe
+from kernels import world as w
+
+OPS = [name for name in demand.OPS if name not in ("nothing", "begun", "stepped")]
+COUNTED = (("lines", "lines"), ("chain", "objects"), ("locked_sections", "sections"), ("allocations", "objects"), ("frees", "objects"),
+           ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"), ("lock_order_violations", "violations"))  # fmt: skip
+LIFETIME = ("swap_out", "writeback_end", "swap_in")
+"""A page's swapped lifetime: what an ID that never moves is paid for."""
+LEAST = 30
+"""Occurrences in a chunk, on both sides, for the chunk to give a ratio."""
+AVOIDED_MOST = 0.01
+READS = ("zswap", "ssd")
+Row = dict[str, Any]
+
+
+def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | None]:
+    """Make all rows of a comparison; and the A/A noise of the session, None when nothing was timed."""
+    rows: list[Row] = []
+    for side in outcome.sides:
+        rows += counted(side) + occupancy(side, outcome)
+    for side in outcome.sides[1:]:
+        rows += tax_counted(side, outcome.sides[0])
+    if not timed or outcome.twin is None:
+        return rows, None
+    tick = clock.calibrate()
+    noise: list[stats.Interval] = []
+    for age in ("fresh", "aged"):
+        aa = {op: ratio(outcome.twin, outcome.sides[0], age, op, tick) for op in OPS}
+        noise += [interval for interval in aa.values() if interval is not None]
+        for side in outcome.sides:
+            rows += measured(side, outcome.sides[0], age, tick, aa)
+        for side in outcome.sides[1:]:
+            rows += tax_measured(side, outcome.sides[0], age, tick)
+    return rows, stats.aa_noise(noise) if noise else None
+
+
+def counted(side: Side) -> list[Row]:
+    """How often each reply was given over the whole stream, and what operations touched in the counted chunks."""
+    rows = []
+    for code, n in enumerate(side.totals().tolist()):
+        if n:
+            known = demand.OPS[code] if code < demand.REASON_BASE else demand.REASONS[code - demand.REASON_BASE]
+            rows.append(figure(side.name, known, "demands", "counted", "demands", n, stat="total", n=n))
+    for age, pr in side.count.items():
+        tally = rows_of(pr)
+        for op in OPS:
+            code = demand.OPS.index(op)
+            n = int(tally[code, 0])
+            if not n:
+                continue
+            rows.append(figure(side.name, op, "demands", "counted", "demands", n, stat="total", age=age, n=n))
+            for metric, unit in COUNTED:
+                total = int(tally[code, probe.METRICS.index(metric)])
+                rows.append(figure(side.name, op, metric, "counted", unit, total, stat="total", age=age, n=n))
+                rows.append(figure(side.name, op, metric, "counted", unit, total / n, stat="mean", age=age, n=n, count=None))
+            rows.append(_line_quantile(side.name, op, age, pr, code, n))
+    return rows
+
+
+def _line_quantile(name: str, op: str, age: str, pr: Any, code: int, n: int) -> Row:
+    """99th percentile of the lines of an operation: the smallest number that 99 % of them do not exceed."""
+    bins = pr.hist[code * probe.LINE_BINS : (code + 1) * probe.LINE_BINS]
+    at = int(np.searchsorted(np.cumsum(bins), 0.99 * n))
+    return figure(name, op, "lines", "counted", "lines", at, stat="p99", age=age, n=n)
+
+
+def swapped_pages(side: Side) -> int:
+    """PTEs that hold a swap value."""
+    pte = side.state.pte
+    return int(np.count_nonzero((pte != 0) & (pte & np.uint64(1) == 0)))
+
+
+def occupancy(side: Side, outcome: Outcome) -> list[Row]:
+    """Bytes a swapped page, slots tied up, IDs that never moved, structures that must agree: at the end of the stream."""
+    book = ledgers.live(side.named.design, side.named.values, side.state)
+    ctl, dev = side.state.ctl, side.state.dev.reshape(-1, int(cluster.DEV_WORDS))
+    pages = max(1, swapped_pages(side))
+    most = max(pages, int(outcome.stream.counters.get("swapped_peak", 0)))
+    slots = int(dev[demand.SSD :, int(cluster.D_USED)].sum())
+
+    def one(metric: str, unit: str, value: float, **more: Any) -> Row:
+        return figure(side.name, "page", metric, "counted", unit, value, **more)
+
+    layout = {row.structure for row in side.named.design.layout if ledgers.condition(row.per, side.named.values) not in ("", "cluster")}
+    rows = [
+        one("swapped_pages", "pages", pages),
+        one("bytes_per_page_static", "B", book.static_bytes / pages, stat="mean", n=pages),
+        one("bytes_per_page_dynamic", "B", book.dynamic_bytes / pages, stat="mean", n=pages),
+        one("bytes_per_page_allocated", "B", book.allocated_bytes / pages, stat="mean", n=pages),
+        one("bytes_per_page_peak", "B", book.peak_bytes / most, stat="max", n=most),
+        one("slots_tied_up", "slots", slots),
+        one("structures_per_page", "structures", len(layout)),
+        one("lost_tokens", "pages", int(ctl[int(w.S_LOST)])),
+    ]
+    freed = int(ctl[int(w.S_ID_FREED)])
+    if freed:
+        never = int(ctl[int(w.S_ID_NEVER_MOVED)])
+        rows.append(one("ids_freed", "IDs", freed))
+        rows.append(one("ids_never_moved", "IDs", never))
+        rows.append(one("ids_never_moved_share", "share", never / freed, n=freed, count=None))
+    return rows
+
+
+def ledger(outcome: Outcome) -> list[Row]:
+    """Rows of the store's ledger table: every structure of every live state at the end of the stream."""
+    rows = []
+    for side in outcome.sides:
+        book = ledgers.live(side.named.design, side.named.values, side.state)
+        slots = int(side.state.dev.reshape(-1, int(cluster.DEV_WORDS))[:, 1].sum())
+        for row in book.rows:
+            line = asdict(row)
+            line.pop("objects")
+            rows.append({"design": side.name, "backend": "live", "slots": slots, "fill": None, "status": "ok", **line})
+    return rows
+
+
+def _mean(side: Side, op: str, metric: str) -> float:
+    """Mean of a counted metric in the aged window, 0 where the operation did not happen."""
+    row = rows_of(side.count["aged"])[demand.OPS.index(op)]
+    return float(row[probe.METRICS.index(metric)]) / float(row[0]) if row[0] else 0.0
+
+
+def tax_counted(side: Side, base: Side) -> list[Row]:
+    """What a lifetime (out, end of writeback, in) touches more than on the baseline, and the bytes a page takes more."""
+    rows = []
+    for metric, unit in (("lines", "lines"), ("locked_sections", "sections")):
+        extra = sum(_mean(side, op, metric) - _mean(base, op, metric) for op in LIFETIME)
+        rows.append(figure(side.name, "lifetime", f"tax_{metric}", "counted", unit, extra, stat="mean", age="aged", baseline=base.name, count=None))
+    books = [ledgers.live(s.named.design, s.named.values, s.state).allocated_bytes / max(1, swapped_pages(s)) for s in (side, base)]
+    extra = books[0] - books[1]
+    rows.append(figure(side.name, "lifetime", "tax_bytes", "counted", "B", extra, stat="mean", age="aged", baseline=base.name, count=None))
+    return rows
+
+
+def _chunks(side: Side, age: str, op: str) -> NDArray[np.float64]:
+    """Per timed chunk: how often, ticks in all."""
+    taken = [chunk[demand.OPS.index(op)] for chunk in side.chunks[age]]
+    return np.array(taken, np.float64).reshape(-1, 2)
+
+
+def mean_ns(side: Side, age: str, op: str, tick: clock.Clock) -> float | None:
+    """Median over chunks of the mean time of an operation [ns]; None where no chunk has enough of them."""
+    found = _chunks(side, age, op)
+    found = found[found[:, 0] >= LEAST]
+    return tick.ns(float(np.median(found[:, 1] / found[:, 0]))) if len(found) else None
+
+
+def ratio(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> stats.Interval | None:
+    """Paired ratio of an operation's mean time, chunk by chunk; None where fewer than two chunks have enough of them."""
+    over, under = _chunks(side, age, op), _chunks(base, age, op)
+    both = (over[:, 0] >= LEAST) & (under[:, 0] >= LEAST)
+    if both.sum() < 2:
+        return None
+    times = [np.maximum(x[both, 1] / x[both, 0] - tick.own_ticks, 1.0) for x in (over, under)]
+    return stats.paired_ratio(times[0], times[1])
+
+
+def measured(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, stats.Interval | None]) -> list[Row]:
+    """Times of operations, their ratio to the baseline, and their shares of a fault and of a backend's latency."""
+    rows: list[Row] = []
+    pr = side.timed[age]
+    more: dict[str, Any] = {"state": "footprint", "age": age, "timing": "fenced"}
+    for op in OPS:
+        code = demand.OPS.index(op)
+        n = int(rows_of(pr)[code, 0])
+        mean = mean_ns(side, age, op, tick)
+        if mean is None:
+            continue
+        bins = pr.ticks[code * probe.TICK_BINS : (code + 1) * probe.TICK_BINS]
+        p50, p99 = (tick.ns(float(x)) for x in stats.histogram_quantiles(bins, clock.edges(), [0.5, 0.99]))
+        for stat, value in (("p50", p50), ("p99", p99), ("mean", mean)):
+            rows.append(figure(side.name, op, "ns", "measured", "ns", value, stat=stat, n=n, **more))
+        rows += _ratio_row(side, base, age, op, tick, aa, mean, more)
+        low, high = latency.share(mean, latency.frame())[1:]
+        rows.append(figure(side.name, op, "share_of_fault", "modelled", "share", mean / latency.frame().typical, lo=low, hi=high, **more))
+        for backend in READS:
+            of = latency.backend_read(backend)
+            typical, low, high = latency.share(mean, of)
+            rows.append(figure(side.name, op, f"share_of_{backend}_read", "modelled", "share", typical, lo=low, hi=high, **more))
+    return rows
+
+
+def _ratio_row(
+    side: Side, base: Side, age: str, op: str, tick: clock.Clock, aa: dict[str, stats.Interval | None], mean: float, more: dict[str, Any]
+) -> list[Row]:
+    """The row of a ratio, with what may be concluded from it."""
+    found, noise, under = ratio(side, base, age, op, tick), aa[op], mean_ns(base, age, op, tick)
+    if side is base or found is None or noise is None or under is None:
+        return []
+    finding = stats.verdict(found, noise, candidate_ns=mean, baseline_ns=under)
+    status = f"{finding.finding}: {finding.reason}"
+    if avoided_share(side) > AVOIDED_MOST:
+        status = f"inconclusive: {avoided_share(side):.1%} of the faults were avoided, residency differs (open loop)"
+    shown = None if min(mean, under) < 0 or (mean < stats.FLOOR_NS and under < stats.FLOOR_NS) else found.ratio
+    lo, hi = (found.lo, found.hi) if shown is not None else (None, None)
+    return [figure(side.name, op, "ratio", "measured", "x", shown, stat="mean", lo=lo, hi=hi, n=found.n, baseline=base.name, status=status, **more)]
+
+
+def avoided_share(side: Side) -> float:
+    """Share of the faults that a refused page's residency avoided."""
+    totals = side.totals()
+    faults = int(totals[[demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT, demand.AVOIDED]].sum())
+    return float(totals[demand.AVOIDED]) / max(1, faults)
+
+
+def tax_measured(side: Side, base: Side, age: str, tick: clock.Clock) -> list[Row]:
+    """Nanoseconds that a lifetime takes more than on the baseline."""
+    pairs = [(mean_ns(side, age, op, tick), mean_ns(base, age, op, tick)) for op in LIFETIME]
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    if not known:
+        return []
+    extra = sum(a - b for a, b in known)
+    more = {"state": "footprint", "age": age, "timing": "fenced", "baseline": base.name}
+    return [figure(side.name, "lifetime", "tax_ns", "measured", "ns", extra, stat="mean", n=len(known), **more)]

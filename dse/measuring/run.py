@@ -1,0 +1,266 @@
+"""The engine of ``dse compare``: the same demands on every design, all of them alive, windows counted and timed.
+
+The stream is replayed once. Most of it only builds the states up (probe ``off``, all cores). In two windows, one right after the
+first page went out (fresh) and one at the end (aged), chunks are counted and timed in turn; a timed chunk runs on all designs, one
+after the other in random order, and on a second state of the baseline (A/A).
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse import naming, output
+from dse.errors import BadInput, CheckFailed
+from dse.measuring import machine
+from kernels import demand, probe
+from kernels import world as w
+
+CHUNK = 1 << 14  # demands
+CHUNKS = {"fresh": 32, "aged": 96}
+"""Chunks of the windows; every other one is counted, the rest timed."""
+TWIN = "A/A"
+RECLAIMS = (demand.RECLAIM, demand.RECLAIM_BEGIN)
+VERIFY_PAGES, VERIFY_ACCESSES = 1 << 14, 600_000
+FREE_WORDS = 1 << 22
+
+
+@dataclass
+class Side:
+    """One design in a comparison: its live state and what was observed."""
+
+    name: str
+    named: naming.Named
+    state: Any
+    off: Any = field(default_factory=lambda: probe.make("off"))
+    count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in CHUNKS})
+    timed: dict[str, Any] = field(default_factory=lambda: {age: probe.make("timed") for age in CHUNKS})
+    chunks: dict[str, list[NDArray[np.uint64]]] = field(default_factory=lambda: {age: [] for age in CHUNKS})
+    """Per timed chunk ``uint64[ops, 2]``: how many, and ticks in all."""
+
+    def replay(self, pr: Any, block: NDArray[np.uint64]) -> None:
+        """Replay a block."""
+        self.named.design.replay(self.state, pr, block, np.empty(len(block), np.uint8))
+
+    def totals(self) -> NDArray[np.uint64]:
+        """How often each reply was given over the whole stream: ``uint64[128]``."""
+        tallies = [self.off, *self.count.values(), *self.timed.values()]
+        return np.asarray(sum(rows_of(pr)[:, 0] for pr in tallies), np.uint64)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A run of demands in which figures are taken."""
+
+    age: str
+    first: int
+    last: int
+
+
+@dataclass
+class Outcome:
+    """What a comparison observed.
+
+    Attributes
+    ----------
+    sides : list of Side
+        Designs in the order given; the A/A twin is apart.
+    twin : Side or None
+        Second state of the baseline, None when nothing was timed.
+    demands : int
+        Length of the stream.
+    windows : list of Window
+    stream : Stream
+    """
+
+    sides: list[Side]
+    twin: Side | None
+    demands: int
+    windows: list[Window]
+    stream: Any
+
+
+def rows_of(pr: Any) -> NDArray[np.uint64]:
+    """The tally as ``uint64[codes, columns]``."""
+    return np.asarray(pr.tally[: probe.CODES * probe.COLUMNS]).reshape(probe.CODES, probe.COLUMNS)
+
+
+def memory_needed(stream: Any, sides: int) -> int:
+    """Bytes that the states of `sides` designs take at most: page tables, folios, slots with their trees, zswap entries."""
+    config = stream.config()
+    slots = sum(n for name, n in config.slots.items() if name != "zswap")
+    zswap = config.slots.get("zswap", 0)
+    each = config.pages * 8 + (config.folios or config.pages) * 64 + slots * (3 + 10 + 10) + zswap * (56 + 64)
+    each += 16 * config.pages if config.forks else 0
+    return int(sides * each) + 3 * stream.scenario.replay.block * 16
+
+
+def windows_of(sizes: Sequence[int], first_out: int) -> list[Window]:
+    """Place the windows.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Lengths of the blocks.
+    first_out : int
+        Index of the first demand that reclaims; the length of the stream where none does.
+
+    Returns
+    -------
+    list of Window
+        The fresh window lies right behind `first_out`, the aged one at the end; they never overlap, and shrink with the stream.
+    """
+    total = sum(sizes)
+    room = total - first_out
+    fresh = min(CHUNKS["fresh"] * CHUNK, room // 4)
+    aged = min(CHUNKS["aged"] * CHUNK, room - fresh)
+    return [Window("fresh", first_out, first_out + fresh), Window("aged", total - aged, total)]
+
+
+def survey(stream: Any, progress: output.Progress) -> tuple[list[int], int]:
+    """Look at the stream once: lengths of its blocks, and where the first page goes out."""
+    sizes: list[int] = []
+    first = -1
+    for block in stream.blocks():
+        if first < 0:
+            out = np.isin(block[:, 0].astype(np.uint8), RECLAIMS)
+            if out.any():
+                first = sum(sizes) + int(out.argmax())
+        sizes.append(len(block))
+        progress.step(0, f"{sum(sizes):,} demands")
+    return sizes, first if first >= 0 else sum(sizes)
+
+
+def pieces(blocks: Iterator[NDArray[np.uint64]], windows: Sequence[Window]) -> Iterator[tuple[str, int, NDArray[np.uint64]]]:
+    """Cut the stream: (age of the window or nothing, number of the chunk in it, demands)."""
+    at = 0
+    for block in blocks:
+        start = 0
+        while start < len(block):
+            here = at + start
+            inside = next((window for window in windows if window.first <= here < window.last), None)
+            if inside is not None:
+                number = (here - inside.first) // chunk_of(inside)
+                stop = min(inside.first + (number + 1) * chunk_of(inside), inside.last)
+                age = inside.age
+            else:
+                stop = min((window.first for window in windows if window.first > here), default=at + len(block))
+                age, number = "", 0
+            stop = min(stop - at, len(block))
+            yield age, number, block[start:stop]
+            start = stop
+        at += len(block)
+
+
+def chunk_of(window: Window) -> int:
+    """Demands of a chunk of `window`, smaller where the window is."""
+    return max(1, min(CHUNK, (window.last - window.first) // CHUNKS[window.age]))
+
+
+def build_sides(stream: Any, designs: Sequence[naming.Named], twin: bool) -> tuple[list[Side], Side | None]:
+    """Build a live state for every design."""
+
+    def side(name: str, named: naming.Named) -> Side:
+        return Side(name, named, named.design.build(stream.config(named.control)))
+
+    sides = [side(named.text, named) for named in designs]
+    return sides, side(TWIN, designs[0]) if twin else None
+
+
+def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
+    """Replay a small stream of the same scenario with content tokens: what goes out must come back.
+
+    Returns
+    -------
+    int
+        Demands replayed per design.
+
+    Raises
+    ------
+    CheckFailed
+        When a page read a content that is not its own.
+    """
+    from dse.workloads import stream as streams
+
+    small = scenario.but(
+        workload__pages_at_least=min(scenario.workload.pages_at_least, VERIFY_PAGES),
+        workload__pages=min(scenario.workload.pages, VERIFY_PAGES),
+        workload__copies=1,
+        workload__accesses=min(scenario.workload.accesses, VERIFY_ACCESSES),
+    )
+    stream = streams.build(small)
+    sides = [Side(n.text, n, n.design.build(stream.config(n.control, tokens=True))) for n in designs]
+    replayed = 0
+    for block in stream.blocks():
+        replayed += len(block)
+        for side in sides:
+            side.replay(side.off, block)
+    for side in sides:
+        lost = int(side.state.ctl[int(w.S_LOST)])
+        if lost:
+            raise CheckFailed(f"{side.name}: {lost} pages read a content that is not theirs")
+    return replayed
+
+
+def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: int) -> Outcome:
+    """Replay the stream on all designs.
+
+    Parameters
+    ----------
+    stream : Stream
+        Demands of a scenario.
+    designs : sequence of Named
+        The first one is the baseline.
+    timed : bool
+        Take times as well; the counted figures are the same either way.
+    seed : int
+        Order of the designs in timed chunks.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    BadInput
+        Not enough memory, or a stream in which nothing is swapped out.
+    """
+    machine.require_memory(memory_needed(stream, len(designs) + timed), f"comparing {len(designs)} designs on {stream.trace_name}")
+    with output.Progress(f"{stream.scenario.name}, moves.rate={stream.scenario.moves.rate:g}: demands") as progress:
+        sizes, first = survey(stream, progress)
+    if first >= sum(sizes):
+        raise BadInput(f"scenario {stream.scenario.name}: nothing is swapped out; lower memory.limit or take more accesses")
+    windows = windows_of(sizes, first)
+    sides, twin = build_sides(stream, designs, timed)
+    every = [*sides, *([twin] if twin else [])]
+    rng = np.random.default_rng(seed)
+    label = f"{stream.scenario.name}, moves.rate={stream.scenario.moves.rate:g}: replay"
+    with output.Progress(label, sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
+        for age, number, block in pieces(stream.blocks(), windows):
+            if age and number % 2 and timed:
+                for i in rng.permutation(len(every)):
+                    _time(every[i], age, block)
+            else:
+                counted = bool(age) and number % 2 == 0
+                list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), every))
+            progress.step(len(block))
+    return Outcome(sides, twin, sum(sizes), windows, stream)
+
+
+def _untimed(side: Side, age: str, block: NDArray[np.uint64], counted: bool) -> None:
+    """Replay a block under the probe that is due (kernels run without the interpreter's lock)."""
+    side.replay(side.count[age] if counted and side.name != TWIN else side.off, block)
+
+
+def _time(side: Side, age: str, block: NDArray[np.uint64]) -> None:
+    """Replay a chunk with the clock and file its sums by operation."""
+    pr = side.timed[age]
+    columns = [0, int(probe.TICKS)]
+    before = rows_of(pr)[: len(demand.OPS), columns].copy()
+    side.replay(pr, block)
+    side.chunks[age].append(rows_of(pr)[: len(demand.OPS), columns] - before)

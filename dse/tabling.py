@@ -1,0 +1,171 @@
+"""The tables of ``dse compare``, and the paragraph that says what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dse import output
+
+SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff")
+Row = dict[str, Any]
+
+
+class Figures:
+    """Rows by what they are."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = {self._key(row): row for row in rows}
+
+    @staticmethod
+    def _key(row: Row) -> tuple[Any, ...]:
+        return tuple(row.get(name) or "" for name in ("design", "op", "metric", "stat", "age"))
+
+    def row(self, design: str, op: str, metric: str, stat: str = "", age: str = "") -> Row | None:
+        """One row, None where there is none."""
+        return self._rows.get((design, op, metric, stat, age))
+
+    def value(self, design: str, op: str, metric: str, stat: str = "", age: str = "") -> float | None:
+        """One figure, None where there is none."""
+        found = self.row(design, op, metric, stat, age)
+        return None if found is None else found["value"]
+
+
+def percent(value: float | None) -> str:
+    """Write a share."""
+    if value is None:
+        return "-"
+    return f"{value * 100:.3g} %"
+
+
+def _interval(row: Row | None) -> str:
+    """Write a ratio with its interval."""
+    if row is None:
+        return "1 (baseline)"
+    if row["value"] is None:
+        return "-"
+    return f"{row['value']:.2f} [{row['lo']:.2f}, {row['hi']:.2f}]"
+
+
+def _finding(row: Row | None) -> str:
+    return "" if row is None else str(row["status"]).partition(":")[0]
+
+
+def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:
+    """The table of operations: for each operation a row a design."""
+    figures = Figures(rows)
+    out = []
+    for op in SHOWN:
+        for design in designs:
+            if figures.value(design, op, "demands", "total", age) is None:
+                continue
+            ratio = figures.row(design, op, "ratio", "mean", age)
+            ns = figures.value(design, op, "ns", "p50", age)
+            line = {"operation": op, "design": design}
+            if any(row["metric"] == "ns" for row in rows):
+                p99 = figures.value(design, op, "ns", "p99", age)
+                line |= {
+                    "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": "-" if p99 is None else f"{p99:,.0f}",
+                    "ratio": _interval(ratio) if ns is not None else "-", "finding": _finding(ratio),
+                    "of a fault": percent(figures.value(design, op, "share_of_fault", "", age)),
+                    "of zswap": percent(figures.value(design, op, "share_of_zswap_read", "", age)),
+                    "of SSD": percent(figures.value(design, op, "share_of_ssd_read", "", age)),
+                }  # fmt: skip
+            for name, metric in (("lines", "lines"), ("locks", "locked_sections"), ("structures written", "structures_written")):
+                value = figures.value(design, op, metric, "mean", age)
+                line[name] = "-" if value is None else f"{value:.2f}"
+            out.append(line)
+    return out
+
+
+def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
+    """The table of pages: bytes, slots, IDs, tax, a row a design."""
+    figures = Figures(rows)
+    out = []
+    for design in designs:
+
+        def page(metric: str, stat: str = "", digits: int = 1, design: str = design) -> str:
+            value = figures.value(design, "page", metric, stat)
+            return "-" if value is None else f"{value:,.{digits}f}"
+
+        def tax(metric: str, design: str = design) -> str:
+            value = figures.value(design, "lifetime", metric, "mean", "aged")
+            return "-" if value is None else f"{value:+.1f}"
+
+        out.append({
+            "design": design, "B/page static": page("bytes_per_page_static", "mean"), "dynamic": page("bytes_per_page_dynamic", "mean"),
+            "allocated": page("bytes_per_page_allocated", "mean"), "peak": page("bytes_per_page_peak", "max"),
+            "slots tied up": page("slots_tied_up", digits=0), "must agree": page("structures_per_page", digits=0),
+            "IDs never moved": percent(figures.value(design, "page", "ids_never_moved_share")),
+            "tax ns": tax("tax_ns"), "tax lines": tax("tax_lines"), "tax B": tax("tax_bytes"),
+        })  # fmt: skip
+    return out
+
+
+def _sentence(figures: Figures, design: str, base: str, timed: bool) -> str:
+    """What one design costs against the baseline."""
+    lines = figures.value(design, "lifetime", "tax_lines", "mean", "aged")
+    nbytes = figures.value(design, "lifetime", "tax_bytes", "mean", "aged")
+    text = f"{design}: {lines or 0:+.1f} lines and {nbytes or 0:+.1f} allocated bytes a swapped page against {base}"
+    never = figures.value(design, "page", "ids_never_moved_share")
+    if never is not None:
+        text += f", paid also for the {percent(never)} of IDs that never moved"
+    row = figures.row(design, "swap_in", "ratio", "mean", "aged")
+    if timed and row is not None and row["value"] is not None:
+        share = figures.value(design, "swap_in", "share_of_fault", "", "aged")
+        base_share = figures.value(base, "swap_in", "share_of_fault", "", "aged")
+        more = (share or 0.0) - (base_share or 0.0)
+        text += f"; a swap-in takes {_interval(row)} times as long ({_finding(row)}), {more * 100:+.2g} % of a whole fault (modelled)"
+    return text + "."
+
+
+def _chances(run: Row) -> str:
+    """Noise of a session in words."""
+    if run.get("aa_lo") is None:
+        return "nothing was timed"
+    return f"the same design against itself ranges over {run['aa_lo']:.3f}..{run['aa_hi']:.3f} (A/A, 95 % intervals of all operations)"
+
+
+def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
+    """Say in words what the tables of one variant mean, and under which conditions."""
+    figures = Figures(rows)
+    from dse.naming import split
+
+    designs = split(str(run["designs"]))
+    base = designs[0]
+    timed = bool(run["timed"])
+    said = [_sentence(figures, design, base, timed) for design in designs[1:]]
+    open_ = [f"{row['op']} of {row['design']} ({row['age']})" for row in rows if row["metric"] == "ratio" and str(row["status"]).startswith("incon")]
+    if open_:
+        said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")
+    avoided = figures.value(base, "avoided", "demands", "total") or 0
+    swapped = figures.value(base, "page", "swapped_pages") or 0
+    said.append(
+        f"Open loop ({avoided:,.0f} faults avoided on {base}); {swapped:,.0f} pages swapped out at the end; "
+        f"fresh: right after the first page went out, aged: at the end of {run['demands']:,} demands; times fenced, locks real and "
+        f"uncontended, states of all designs alive between chunks; {_chances(run)}. Not modelled: {run['not_modelled']}. "
+        f"Content tokens were checked on {run['verified_demands']:,} demands a design: none lost."
+    )
+    said.append(f"Counters {run['counters_hash'][:16]}, from: {command}")
+    return " ".join(said)
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print a comparison: for each variant its tables and the paragraph."""
+    from dse.naming import split
+
+    command = found["provenance"]["command"]
+    for number, run in enumerate(found["provenance"]["runs"]):
+        rows = [row for row in found["rows"] if row["scenario"] == run["label"]]
+        designs = split(run["designs"])
+        if number:
+            output.write("")
+        output.write(f"{run['label']}: {run['trace']}, seed {run['seed']}")
+        for age in ("fresh", "aged"):
+            table = operations(rows, designs, age)
+            if table:
+                output.write(f"\nPer operation, {age} (lines, locks, structures: counted means; ns: measured; shares: modelled)")
+                output.emit(table, "table")
+        output.write("\nPer swapped page at the end (counted; tax: what a lifetime out, written, in costs more than the baseline)")
+        output.emit(pages(rows, designs), "table")
+        output.write("\n" + paragraph(rows, run, command))
