@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from kernels import descmove, descriptor, idlayer, idmove, lifecycle, moves, swap_cache, swap_map, swapfile, zswap
 from kernels import demand as d
+from kernels import descmove, descriptor, idlayer, idmove, lifecycle, moves, swap_cache, swap_map, swapfile, zswap
 from kernels import world as w
 from kernels.probe import R_DESC, touch
 from kernels.words import U0, U1

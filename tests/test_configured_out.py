@@ -57,6 +57,7 @@ def normalised(text: str) -> list[str]:
     def stand_in(match: re.Match[str]) -> str:
         return names.setdefault(match.group(), f"{match.group()[0]}{len(names)}")
 
+    text = re.sub(r"^!.*$", "", text, flags=re.MULTILINE)  # metadata holds names in strings
     text = re.sub(r'^("[^"]*"|[-\w.$]+):', r"%\1:", text, flags=re.MULTILINE)  # a label where it stands, as where it is jumped to
     text = re.sub(r'[@%]"[^"]*"|[@%][-\w.$]+', stand_in, text)
     lines = (re.sub(r"#\d+|!\d+|![a-z.]+|, align \d+", "", line).strip() for line in text.splitlines())
