@@ -97,6 +97,18 @@ def test_reclaimed_folio_with_many_mappings(name: str) -> None:
     run.finish()
 
 
+@pytest.mark.interpreted
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("writeback", [False, True])
+def test_a_full_device_gives_up_slots_that_only_the_cache_holds(name: str, writeback: bool) -> None:
+    """Half of the slots belong to folios that were read back; when the device is full, they are taken for other pages."""
+    run = conformance.Run.of(name, streams.World("full", 4, 4, SMALL, streams.USUAL))
+    out = [d.pack(d.RECLAIM_BEGIN if writeback and p % 2 else d.RECLAIM, p, backend=d.SSD, payload=9) for p in range(32)]
+    run.both(streams.block(*(d.pack(d.FAULT, p) for p in range(32)), *out[:8], *(d.pack(d.FAULT, p) for p in range(8))))
+    run.both(streams.block(*out[8:]))
+    run.finish()
+
+
 STEP_DEMANDS = [
     d.pack(d.FAULT, 1), d.pack(d.FAULT, 17), d.pack(d.FAULT, 1, flags=d.WRITE), d.pack(d.FORK, 1, count=1, payload=2),
     d.pack(d.FORK, 17, count=1, payload=3), d.pack(d.UNMAP, 1, count=1), d.pack(d.UNMAP, 17, count=1), d.pack(d.COW, 1),
@@ -133,6 +145,18 @@ def test_the_same_stream_gives_the_same_counters(name: str) -> None:
         run.replay(stream)
     assert np.array_equal(runs[0].probe.tally, runs[1].probe.tally)
     assert all(np.array_equal(a, b) for a, b in zip(runs[0].st.arrays().values(), runs[1].st.arrays().values(), strict=True))
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ["off", "timed", "trace"])
+def test_every_probe_sees_the_same_replies(name: str, kind: str) -> None:
+    if kind != "off" and not INTERPRETED:
+        pytest.skip("compiled with this probe elsewhere (explain, compare)")
+    stream = streams.random_demands(streams.TINY, 300, 3)
+    run, other = (conformance.Run.of(name, streams.TINY) for _ in range(2))
+    other.probe = probe.make(kind)
+    assert np.array_equal(run.replay(stream), other.replay(stream))
 
 
 def machine(name: str) -> type[RuleBasedStateMachine]:
