@@ -135,7 +135,11 @@ def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
     base = designs[0]
     timed = bool(run["timed"])
     said = [_sentence(figures, design, base, timed) for design in designs[1:]]
-    open_ = [f"{row['op']} of {row['design']} ({row['age']})" for row in rows if row["metric"] == "ratio" and str(row["status"]).startswith("incon")]
+    open_ = [
+        f"{row['op']} of {row['design']} ({row['age']})"
+        for row in rows
+        if row["metric"] == "ratio" and str(row["status"]).startswith("incon")
+    ]
     if open_:
         said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")
     avoided = figures.value(base, "avoided", "demands", "total") or 0

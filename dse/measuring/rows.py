@@ -18,7 +18,8 @@ from kernels import world as w
 
 OPS = [name for name in demand.OPS if name not in ("nothing", "begun", "stepped")]
 COUNTED = (("lines", "lines"), ("chain", "objects"), ("locked_sections", "sections"), ("allocations", "objects"), ("frees", "objects"),
-           ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"), ("lock_order_violations", "violations"))  # fmt: skip
+           ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"),
+           ("lock_order_violations", "violations"))  # fmt: skip
 LIFETIME = ("swap_out", "writeback_end", "swap_in")
 """A page's swapped lifetime: what an ID that never moves is paid for."""
 LEAST = 30
@@ -140,7 +141,9 @@ def tax_counted(side: Side, base: Side) -> list[Row]:
     rows = []
     for metric, unit in (("lines", "lines"), ("locked_sections", "sections")):
         extra = sum(_mean(side, op, metric) - _mean(base, op, metric) for op in LIFETIME)
-        rows.append(figure(side.name, "lifetime", f"tax_{metric}", "counted", unit, extra, stat="mean", age="aged", baseline=base.name, count=None))
+        rows.append(
+            figure(side.name, "lifetime", f"tax_{metric}", "counted", unit, extra, stat="mean", age="aged", baseline=base.name, count=None)
+        )
     books = [ledgers.live(s.named.design, s.named.values, s.state).allocated_bytes / max(1, swapped_pages(s)) for s in (side, base)]
     extra = books[0] - books[1]
     rows.append(figure(side.name, "lifetime", "tax_bytes", "counted", "B", extra, stat="mean", age="aged", baseline=base.name, count=None))
@@ -208,7 +211,11 @@ def _ratio_row(
         status = f"inconclusive: {avoided_share(side):.1%} of the faults were avoided, residency differs (open loop)"
     shown = None if min(mean, under) < 0 or (mean < stats.FLOOR_NS and under < stats.FLOOR_NS) else found.ratio
     lo, hi = (found.lo, found.hi) if shown is not None else (None, None)
-    return [figure(side.name, op, "ratio", "measured", "x", shown, stat="mean", lo=lo, hi=hi, n=found.n, baseline=base.name, status=status, **more)]
+    return [
+        figure(
+            side.name, op, "ratio", "measured", "x", shown, stat="mean", lo=lo, hi=hi, n=found.n, baseline=base.name, status=status, **more
+        )
+    ]
 
 
 def avoided_share(side: Side) -> float:
