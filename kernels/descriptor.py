@@ -89,6 +89,12 @@ def resolve(st, pr, value):  # type: ignore[no-untyped-def]
 
 
 @inner
+def same(st, pr, value, d):  # type: ignore[no-untyped-def]
+    """Walk again with the folio locked in the descriptor: it may have been freed, and its index given out anew, since the first walk."""
+    return resolve(st, pr, value) == d
+
+
+@inner
 def lookup(st, pr, d):  # type: ignore[no-untyped-def]
     """The folio of descriptor `d`, 0 if it is not cached."""
     chase(pr, R_DESC, at(st, d) + D_FOLIO)

@@ -7,6 +7,7 @@ the loads of the table are marked invariant, so that they are hoisted and stores
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from typing import Any, ClassVar, get_type_hints
 
@@ -81,7 +82,8 @@ class FlatType(types.Type):  # type: ignore[misc]
     def __init__(self, cls: type[Flat]) -> None:
         self.instance_class = cls
         layout = ",".join(f"{n}:{np.dtype(d)}" for n, d in cls.fields.items())
-        super().__init__(name=f"Flat({cls.__module__}.{cls.__qualname__}[{layout}])")
+        digest = hashlib.sha256(f"{cls.__module__}.{cls.__qualname__}[{layout}]".encode()).hexdigest()
+        super().__init__(name=f"{cls.__name__}{digest[:8]}")  # short: it stands in the name of every compiled function
 
 
 TYPES: dict[type[Flat], FlatType] = {}

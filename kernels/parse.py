@@ -116,12 +116,12 @@ def _lackey_line(text, words, i):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _crossing(runs, n, run, address, size):  # type: ignore[no-untyped-def]
+def _crossing(runs, n, run, write, address, size):  # type: ignore[no-untyped-def]
     """Append the further pages of an access that crosses a page border; returns (runs before the open one, open run)."""
     for page in range((address >> PAGE_SHIFT) + U1, (address + size - U1 >> PAGE_SHIFT) + U1):
         runs[n] = run
         n += U1
-        run = page << U1 | run & U1
+        run = page << U1 | write  # of this access: the open run may be older
     return n, run
 
 
@@ -163,7 +163,7 @@ def lackey(text, words, first, last, runs, notes, state):  # type: ignore[no-unt
             n += np.uint64(fresh)
             run = (page << U1 if fresh else run) | write
             if (address & PAGE_MASK) + size > PAGE_BYTES:
-                n, run = _crossing(runs, n, run, address, size)
+                n, run = _crossing(runs, n, run, write, address, size)
             i = after
         else:
             if m == places:

@@ -283,6 +283,12 @@ def record(pr, event, what, word):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _trace_begin(pr):  # type: ignore[no-untyped-def]
+    pr.log[U0] = U0
+    _count_begin(pr)
+
+
+@inner
 def _trace_chase(pr, region, word):  # type: ignore[no-untyped-def]
     record(pr, E_CHASE, region, word)
     _chase(pr, region, word)
@@ -339,8 +345,9 @@ freed.register(Trace, _trace_freed)
 step.register(Trace, _trace_step)
 for _cls in (Count, Trace):
     bump.register(_cls, _bump)
-    begin.register(_cls, _count_begin)
     finish.register(_cls, _count_finish)
+begin.register(Count, _count_begin)
+begin.register(Trace, _trace_begin)
 begin.register(Off, _off_begin)
 finish.register(Off, _off_finish)
 begin.register(Timed, _timed_begin)

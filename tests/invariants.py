@@ -233,8 +233,9 @@ def check_descriptors(found: Findings, st: Any, folios: reading.Folios) -> None:
 def check_backings(found: Findings, st: Any, backing: NDArray[np.uint64]) -> None:
     """Each slot and zswap entry belongs to one descriptor, or to a move on its way."""
     tag = backing >> np.uint64(reading.OFFSET_BITS)
-    entries = np.concatenate([backing[(tag > 0) & (tag < 30)], [r[6] for cls, _, r in reading.phases(st) if cls == 3 and r[6] and r[5] == 2]])
-    owned = np.bincount(reading.slot_index(st, entries.astype(np.uint64)), minlength=len(used_slots(st)))
+    on_the_way = np.array([r[6] for cls, _, r in reading.phases(st) if cls == 3 and r[6] and r[5] == 2], np.uint64)
+    entries = np.concatenate([backing[(tag > 0) & (tag < 30)], on_the_way])
+    owned = np.bincount(reading.slot_index(st, entries), minlength=len(used_slots(st)))
     found.equal("owners of slots", owned, used_slots(st).astype(np.int64))
     zentries = backing[tag == 30] & np.uint64((1 << reading.OFFSET_BITS) - 1)
     found.equal("zswap entries of descriptors", len(np.unique(zentries)), ctl(st, w.S_ZE_LIVE))

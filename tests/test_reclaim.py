@@ -328,3 +328,75 @@ def test_misses_of_libcachesim(policy, generator, capacity):
         found, _ = limit.theirs(policy, path, n, capacity)
     assert found == (lru_misses if policy == "lru" else clock_misses)(accesses, capacity, pages)
     assert generator != "scan" or found == (n if capacity < pages else pages)
+
+
+def test_an_edit_of_any_part_recompiles_the_stage():
+    from pathlib import Path
+
+    from kernels import jit
+    from kernels.reclaim import stage
+
+    parts = {Path(path).name for path in jit.DEPENDS[str(Path(stage.__file__).resolve())]}
+    assert parts >= {"lists.py", "migration.py", "placement.py", "reclaim.py", "sharing.py", "state.py"}
+    lines = Path(stage.__file__).read_text().splitlines()
+    assert next(i for i, t in enumerate(lines) if t.startswith("depends_on(")) < lines.index("@outer")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_design_finds_what_the_stage_expects(name):
+    """`direct`, with slots for all: every page that faults is not there, every page that goes out is; no content is lost."""
+    from kernels import probe, world
+    from kernels.designs import direct
+
+    made = stream.build(small(name, **SMALL[name]))
+    state = direct.build(made.config(tokens=True))
+    codes = set()
+    for block in made.blocks():
+        replies = np.zeros(len(block), np.uint8)
+        direct.run(state, probe.make("off"), block, replies)
+        codes |= set(zip(demand.records(block)["kind"].tolist(), replies.tolist(), strict=True))
+    found = {kind: {code for k, code in codes if k == kind} for kind, _ in codes}
+    raced = made.scenario.moves.in_window > 0  # a fault inside a reswap: the page goes out again behind its back
+    assert found[demand.FAULT] <= {demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT} | ({demand.AVOIDED} if raced else set())
+    assert found[demand.RECLAIM] <= {demand.SWAP_OUT, demand.CLEAN_DROP} | ({demand.NOT_RESIDENT} if raced else set())
+    assert found.get(demand.COW, set()) <= {demand.COWED, demand.REUSED}
+    assert state.ctl[int(world.S_LOST)] == 0
+    assert made.nbytes < 1 << 28
+
+
+# negative controls: a twin with one rule changed must not agree ---------------------------------------
+RICH = {
+    "memory": {"limit": 20.0, "policy": "active-inactive", "batch": 3}, "moves": {"rate": 1.4, "batch": 2, "in_window": 0.2},
+    "backend": {"placement": "zswap", "zswap_share": 0.15, "zero_share": 0.1, "compression_ratio": 1.4},
+}  # fmt: skip
+NOTHING = staticmethod(lambda *_: None)
+MUTANTS = {
+    "class_bytes": ("", lambda size: size),
+    "DELAYS": ("", 5),
+    "GOLDEN": ("", naive.GOLDEN + 2),
+    "shrink_pool": ("Stage", NOTHING),
+    "run_daemon": ("Stage", NOTHING),
+    "deactivate": ("Stage", lambda self: self.inactive.update(self.active) or self.active.clear()),
+    "touched": ("Stage", NOTHING),
+    "due": ("Stage", lambda self, o: o.moves),
+    "pool_pages": ("Stage", lambda self: self.pool_bytes // naive.PAGE),
+    "excess": ("Stage", lambda self: max(self.resident + 1 - self.limit, 0)),
+}
+
+
+def rich():
+    rng = np.random.default_rng(3)
+    accesses = (PAGES * rng.random(3000) ** 1.5).astype(np.uint32) | np.where(rng.random(3000) < 0.3, np.uint32(1 << 31), np.uint32(0))
+    events = [demand.pack(demand.FORK, 0, count=16, payload=1), demand.pack(demand.UNMAP, 16, count=16)] * 3
+    workload, given_ = fixed(accesses, events, range(400, 2800, 400)), a_scenario(3000, RICH)
+    return given_, workload, list(stream.Stream(given_, workload, 20, forks=True).blocks())
+
+
+@pytest.mark.parametrize("name", [None, *MUTANTS])
+def test_a_changed_rule_is_noticed(name, monkeypatch):
+    given_, workload, blocks = rich()
+    if name is not None:
+        where, value = MUTANTS[name]
+        monkeypatch.setattr(getattr(naive, where) if where else naive, name, value)
+    twin = naive.demands(given_, workload, 20, forks=True)
+    assert ([(int(a), int(b)) for block in blocks for a, b in block] == twin.out) == (name is None)

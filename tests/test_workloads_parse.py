@@ -105,6 +105,7 @@ def line_of(kind: str, address: int, size: int) -> str:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(ACCESS | NEAR, max_size=60))
+@example([("S", 28161, 512), ("I", 32257, 512)])  # a read that crosses into a page after a write to the one before
 def test_lackey_equals_its_twin(accesses):
     twin = Twin()
     for kind, address, size in accesses:

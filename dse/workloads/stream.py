@@ -83,6 +83,11 @@ class Stream:
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     @property
+    def nbytes(self) -> int:
+        """Most memory that the stage itself takes while it makes the stream [B]."""
+        return sum(n * np.dtype(dtype).itemsize for n, dtype in arrays_of(self).values())
+
+    @property
     def slots(self) -> dict[str, int]:
         """Slots of each backend (zswap: the most entries), by name."""
         return slots_of(self.scenario, self.workload.touched, self.limit)
@@ -272,29 +277,35 @@ def may_overshoot(scenario: Scenario) -> bool:
     return kept or (off.device is not None and (off.target == "memory" or off.device in backends_of(scenario)))
 
 
-def start(stream: Stream) -> Any:
-    """A fresh state of the stage."""
+def arrays_of(stream: Stream) -> dict[str, tuple[int, type[np.generic]]]:
+    """Length and type of every array of the stage but its control words."""
     scenario, pages = stream.scenario, stream.workload.pages
     moves = scenario.moves.rate > 0
     objects = pages if stream.forks else 1
     resident = pages if may_overshoot(scenario) else min(pages, stream.limit)
-    swapped = stream.slots.get("zswap", 1)
-    pending = min(pages, 2 * stream.workload.touched) if moves else 0
-    margin = margin_of(scenario)
-    ctl = control(stream, pending)
-    rings = {"ring": resident, "active": resident if scenario.memory.policy == "active-inactive" else 1, "zswap": swapped}
-    arrays: dict[str, NDArray[Any]] = {"ctl": ctl, "out": np.zeros(WORDS * (scenario.replay.block + margin), np.uint64)}
-    for name, base in zip(rings, (s.RING, s.ACTIVE_RING, s.ZSWAP_RING), strict=True):
-        arrays[name] = np.zeros(1 << (2 * rings[name]).bit_length(), np.uint32)
-        ctl[int(base + s.MASK)] = len(arrays[name]) - 1
-    sizes = {
+    lists = {"ring": resident, "active": resident if scenario.memory.policy == "active-inactive" else 1}
+    lists["zswap"] = min(stream.slots.get("zswap", 1), pages)
+    return {
+        **{name: (1 << (2 * most).bit_length(), np.uint32) for name, most in lists.items()},
+        "out": (WORDS * (scenario.replay.block + margin_of(scenario)), np.uint64),
         "state": (pages, np.uint8), "version": (pages, np.uint8), "pos": (pages, np.uint32),
-        "left": (pages if moves else 1, np.uint8), "pending": (max(pending, 1), np.uint32),
+        "left": (pages if moves else 1, np.uint8), "pending": (most_pending(stream) or 1, np.uint32),
         "object": (objects, np.uint32), "refs": (objects, np.uint32), "first": (objects, np.uint32),
         "flags": (objects, np.uint8), "kin": (2 * objects, np.uint32),
     }  # fmt: skip
-    for name, (length, dtype) in sizes.items():
-        arrays[name] = np.zeros(length, dtype)
+
+
+def most_pending(stream: Stream) -> int:
+    """Pages that may wait for a move at a time; 0 where nothing moves."""
+    return min(stream.workload.pages, 2 * stream.workload.touched) if stream.scenario.moves.rate > 0 else 0
+
+
+def start(stream: Stream) -> Any:
+    """A fresh state of the stage."""
+    arrays: dict[str, NDArray[Any]] = {name: np.zeros(n, dtype) for name, (n, dtype) in arrays_of(stream).items()}
+    arrays["ctl"] = ctl = control(stream, most_pending(stream))
+    for name, base in (("ring", s.RING), ("active", s.ACTIVE_RING), ("zswap", s.ZSWAP_RING)):
+        ctl[int(base + s.MASK)] = len(arrays[name]) - 1
     kind: type[Flat] = s.Stage
     return kind(**arrays)
 

@@ -72,7 +72,7 @@ def build(config: s.Config) -> SwapDesc:
 
 OPERATIONS: dict[str, Any] = {
     "resolve": ds.resolve,
-    "same": swapfile.always_same,
+    "same": ds.same,
     "still": swapfile.always_same,
     "lookup": ds.lookup,
     "claim": ds.claim,

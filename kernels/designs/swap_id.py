@@ -20,6 +20,8 @@ from kernels.flat import U64Array
 from kernels.jit import depends_on, inner, outer
 from kernels.words import U0
 
+depends_on(__file__, direct.__file__)  # before the entries below: it is part of their stamp
+
 
 class SwapId(direct.Direct):
     """State of *direct* plus the tree of IDs."""
@@ -115,7 +117,6 @@ def run_off(st, pr, demands, replies):  # type: ignore[no-untyped-def]
     replay.run(st, pr, demands, replies)
 
 
-depends_on(__file__, direct.__file__)
 s.register(
     s.Design(
         name="swap_id",

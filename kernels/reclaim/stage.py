@@ -21,6 +21,9 @@ from kernels.words import U0, U1
 
 S31 = u(31)
 
+HERE = Path(__file__).resolve()
+depends_on(__file__, *(str(path) for path in sorted(HERE.parent.glob("*.py")) if path != HERE))  # before the cache is asked, below
+
 
 @inner
 def plain(st, page, write):  # type: ignore[no-untyped-def]
@@ -69,7 +72,3 @@ def advance(st, accesses, events, positions):  # type: ignore[no-untyped-def]
         i += U1
         ctl[S_TIME] += U1
     ctl[S_ACCESS], ctl[S_EVENT] = i, e
-
-
-_HERE = Path(__file__).resolve().parent
-depends_on(__file__, *(str(p) for p in sorted(_HERE.glob("*.py")) if p.name != Path(__file__).name))

@@ -105,11 +105,9 @@ class Life:
         for _ in range(RETRIES):
             folio = self.lookup(phase.entry)
             if folio is not None:
-                if folio.locked:
-                    return d.BUSY
                 if self.same(phase.value, phase.entry):
                     phase.folio = folio
-                    return d.CACHE_HIT
+                    return d.BUSY if folio.locked else d.CACHE_HIT
             else:
                 folio = self.folio(0)
                 folio.value = phase.value
