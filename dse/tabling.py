@@ -40,9 +40,7 @@ def percent(value: float | None) -> str:
 
 def _interval(row: Row | None) -> str:
     """Write a ratio with its interval."""
-    if row is None:
-        return "1 (baseline)"
-    if row["value"] is None:
+    if row is None or row["value"] is None:
         return "-"
     return f"{row['value']:.2f} [{row['lo']:.2f}, {row['hi']:.2f}]"
 
@@ -66,7 +64,7 @@ def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Ro
                 p99 = figures.value(design, op, "ns", "p99", age)
                 line |= {
                     "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": "-" if p99 is None else f"{p99:,.0f}",
-                    "ratio": _interval(ratio) if ns is not None else "-", "finding": _finding(ratio),
+                    "ratio": _interval(ratio) if ratio is not None else "1 (baseline)" if design == designs[0] else "-", "finding": _finding(ratio),
                     "of a fault": percent(figures.value(design, op, "share_of_fault", "", age)),
                     "of zswap": percent(figures.value(design, op, "share_of_zswap_read", "", age)),
                     "of SSD": percent(figures.value(design, op, "share_of_ssd_read", "", age)),

@@ -221,3 +221,13 @@ def test_a_run_that_is_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixtu
     storing.write_run(tmp_path, [storing.figure("direct", "swap_in", "lines", "counted", "lines", 3)])
     assert cli.main(["rerun", "last", "--results", str(tmp_path)]) == 2
     assert "does not say what scenario" in capsys.readouterr().err
+
+
+def test_interrupted_operations_are_left_out_where_they_are_rare() -> None:
+    from kernels import probe
+
+    bins = np.zeros((2, probe.TICK_BINS), np.uint64)
+    bins[0, 10], bins[0, -1] = 999, 1
+    bins[1, 10], bins[1, -1] = 50, 50
+    n, ticks = bins.sum(1), np.array([999 * 168 + 10**6, 50 * 168 + 10**7], np.uint64)
+    assert run.undisturbed(n, ticks, bins).tolist() == [[999.0, 999 * 168.0], [100.0, 50 * 168 + 1e7]]

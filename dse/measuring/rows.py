@@ -157,10 +157,13 @@ def _chunks(side: Side, age: str, op: str) -> NDArray[np.float64]:
 
 
 def mean_ns(side: Side, age: str, op: str, tick: clock.Clock) -> float | None:
-    """Median over chunks of the mean time of an operation [ns]; None where no chunk has enough of them."""
+    """Median over chunks of the mean time of an operation [ns], the plain mean where no chunk has enough of them; None for a few."""
     found = _chunks(side, age, op)
-    found = found[found[:, 0] >= LEAST]
-    return tick.ns(float(np.median(found[:, 1] / found[:, 0]))) if len(found) else None
+    enough = found[found[:, 0] >= LEAST]
+    if len(enough):
+        return tick.ns(float(np.median(enough[:, 1] / enough[:, 0])))
+    n, ticks = found.sum(0) if len(found) else (0.0, 0.0)
+    return tick.ns(float(ticks / n)) if n >= LEAST else None
 
 
 def ratio(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> stats.Interval | None:

@@ -26,6 +26,8 @@ CHUNKS = {"fresh": 32, "aged": 64}
 """Chunks of the windows; every other one is counted, the rest timed."""
 TWIN = "A/A"
 RECLAIMS = (demand.RECLAIM, demand.RECLAIM_BEGIN)
+DISTURBED = np.uint64(100)
+"""An operation longer than the histogram in fewer than one case of so many was interrupted."""
 VERIFY_PAGES, VERIFY_ACCESSES = 1 << 14, 600_000
 KEEP = 1 << 24
 """Most demands that are kept in memory between the survey and the replay; a longer stream is made twice."""
@@ -41,8 +43,8 @@ class Side:
     off: Any = field(default_factory=lambda: probe.make("off"))
     count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in CHUNKS})
     timed: dict[str, Any] = field(default_factory=lambda: {age: probe.make("timed") for age in CHUNKS})
-    chunks: dict[str, list[NDArray[np.uint64]]] = field(default_factory=lambda: {age: [] for age in CHUNKS})
-    """Per timed chunk ``uint64[ops, 2]``: how many, and ticks in all."""
+    chunks: dict[str, list[NDArray[np.float64]]] = field(default_factory=lambda: {age: [] for age in CHUNKS})
+    """Per timed chunk ``float64[ops, 2]``: how many, and ticks in all."""
 
     def replay(self, pr: Any, block: NDArray[np.uint64]) -> None:
         """Replay a block."""
@@ -277,7 +279,29 @@ def _untimed(side: Side, age: str, block: NDArray[np.uint64], counted: bool) -> 
 def _time(side: Side, age: str, block: NDArray[np.uint64]) -> None:
     """Replay a chunk with the clock and file its sums by operation."""
     pr = side.timed[age]
-    columns = [0, int(probe.TICKS)]
-    before = rows_of(pr)[: len(demand.OPS), columns].copy()
+    before, bins = rows_of(pr)[: len(demand.OPS)].copy(), pr.ticks.copy()
     side.replay(pr, block)
-    side.chunks[age].append(rows_of(pr)[: len(demand.OPS), columns] - before)
+    after = rows_of(pr)[: len(demand.OPS)] - before
+    side.chunks[age].append(undisturbed(after[:, 0], after[:, int(probe.TICKS)], (pr.ticks - bins).reshape(len(demand.OPS), -1)))
+
+
+def undisturbed(n: NDArray[np.uint64], ticks: NDArray[np.uint64], bins: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Leave out operations that the system interrupted: those in the last bin, where they are rare.
+
+    Parameters
+    ----------
+    n, ticks : uint64[ops]
+        How often each operation happened, and ticks in all.
+    bins : uint64[ops, bins]
+        Histogram of ticks; the last bin holds everything above (some 27 us).
+
+    Returns
+    -------
+    float64[ops, 2]
+        How often, and ticks in all. Operations that are long by nature (1 % or more in the last bin) are kept as they are.
+    """
+    last = bins[:, -1]
+    rare = last * DISTURBED < n
+    middle = (np.arange(bins.shape[1]) + 0.5) * (1 << int(probe.TICK_SHIFT))
+    inside = bins[:, :-1].astype(np.float64) @ middle[:-1]
+    return np.stack([np.where(rare, n - last, n), np.where(rare, inside, ticks)], 1).astype(np.float64)
