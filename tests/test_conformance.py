@@ -56,7 +56,7 @@ def test_ids_run_out(name: str, policy: int) -> None:
     """With a small ID space: FULL although slots are free; the ranges of CPUs are used up and replaced."""
     if policy == 3:
         pytest.skip("reuse takes the slot's own index, whatever the limit")
-    run = conformance.compare(name, streams.World("few IDs", weights=streams.USUAL), 1, DEMANDS, C_ID_LIMIT=23, C_ID_POLICY=policy, C_ID_RANGE=3)
+    run = conformance.compare(name, streams.World("few IDs", weights=streams.USUAL), 1, DEMANDS, C_ID_LIMIT=9, C_ID_POLICY=policy, C_ID_RANGE=2)
     assert replies(run, d.FULL)
 
 

@@ -1,0 +1,318 @@
+"""Negative controls: each mutant breaks one step of a design, and the suite must notice.
+
+``python -m tests.mutants NAME`` runs one, ``python -m tests.mutants`` all, and prints what caught it. Run with NUMBA_DISABLE_JIT=1:
+there a step is a Python function of a module, which is replaced, so that nothing has to be compiled.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kernels import demand as d
+from kernels import descmove, descriptor, idlayer, idmove, lifecycle, moves, swap_cache, swap_map, swapfile, zswap
+from kernels import world as w
+from kernels.probe import R_DESC, touch
+from kernels.words import U0, U1
+from tests import conformance, streams
+
+Step = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is broken, where: `make` gets the right function and returns the wrong one."""
+
+    name: str
+    design: str
+    module: Any
+    function: str
+    make: Callable[[Step], Step]
+    parameters: dict[str, int] = field(default_factory=dict)
+    world: streams.World = streams.TINY
+    demands: int = 3000
+    script: tuple[tuple[int, int], ...] = ()
+
+    def stream(self) -> streams.Block:
+        return streams.block(*self.script) if self.script else streams.random_demands(self.world, self.demands, 5)
+
+
+MUTANTS: list[Mutant] = []
+MOVING = next(x for x in streams.WORLDS if x.name == "moving")
+SHARED = streams.World("shared", spaces=80, space_shift=0, slots={"zswap": 8, "ssd": 16, "hdd": 16, "zram": 16}, weights=streams.USUAL)
+SWAPPED = (d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99))
+SHARING = (*SWAPPED, *(d.pack(d.FORK, 0, count=1, payload=s) for s in range(1, 80)), *(d.pack(d.UNMAP, s, count=1) for s in range(80)))
+FORK_IN_A_MOVE = (*SWAPPED, d.pack(d.MOVE_BEGIN, 0, backend=d.SSD, payload=d.HDD, count=3), d.pack(d.FORK, 0, count=1, payload=1),
+                  d.pack(d.MOVE_END, 0))  # fmt: skip
+
+
+def mutant(design: str, module: Any, function: str, **more: Any) -> Callable[[Callable[[Step], Step]], Callable[[Step], Step]]:
+    def enter(make: Callable[[Step], Step]) -> Callable[[Step], Step]:
+        MUTANTS.append(Mutant(make.__name__, design, module, function, make, **more))
+        return make
+
+    return enter
+
+
+@mutant("swap_id", idmove, "hand_over", world=MOVING)
+def skip_the_count_hand_over(right: Step) -> Step:
+    """The count of B stays as it is after the first one."""
+
+    def wrong(st: Any, pr: Any, t: Any) -> Any:
+        code = right(st, pr, t)
+        if code == idmove.STEPPED:
+            swap_map.count_set(st, pr, swapfile.slot_of(st, st.txn[t + idmove.T_B1]), U1)
+        return code
+
+    return wrong
+
+
+@mutant("swap_id", idmove, "change_mapping", script=FORK_IN_A_MOVE)
+def forget_to_look_at_the_count_again(right: Step) -> Step:
+    """A fork or zap between hand-over and change of the mapping is lost."""
+
+    def wrong(st: Any, pr: Any, t: Any) -> Any:
+        a = swapfile.slot_of(st, st.txn[t + w.T_ENTRY])
+        borrowed = st.txn[t + w.T_AUX] & (idmove.BORROWED | np.uint64(255))
+        st.txn[t + w.T_AUX] = borrowed | swap_map.count_of(st, a) << np.uint64(8)
+        return right(st, pr, t)
+
+    return wrong
+
+
+@mutant("swap_id", idlayer, "id_free")
+def leak_an_id(right: Step) -> Step:
+    """Every eighth ID is not freed."""
+
+    def wrong(st: Any, pr: Any, value: Any) -> Any:
+        if int(value) % 8:
+            right(st, pr, value)
+
+    return wrong
+
+
+@mutant("swap_id", "steps", "same", world=MOVING)
+def forget_the_revalidation(right: Step) -> Step:
+    """A fault does not walk the ID again."""
+    return lambda st, pr, value, entry: True
+
+
+@mutant("direct", "steps", "put")
+def free_a_slot_early(right: Step) -> Step:
+    """The slot goes with the last PTE, although the folio is still cached."""
+
+    def wrong(st: Any, pr: Any, value: Any, entry: Any) -> Any:
+        left = right(st, pr, value, entry)
+        if left == U1:
+            swapfile.slot_free(st, pr, entry, swapfile.slot_of(st, entry))
+        return left
+
+    return wrong
+
+
+@mutant("direct", swap_map, "borrow", world=SHARED, script=SHARING)
+def lose_a_continuation_digit(right: Step) -> Step:
+    """A borrow leaves the digits above as they are."""
+
+    def wrong(st: Any, pr: Any, g: Any) -> Any:
+        before = st.cont.copy()
+        left = right(st, pr, g)
+        st.cont[:] = before
+        return left
+
+    return wrong
+
+
+@mutant("direct", swap_map, "carry", world=SHARED, script=SHARING)
+def carry_nothing(right: Step) -> Step:
+    """The count past 62 starts again without a digit above."""
+    return lambda st, pr, g: True
+
+
+@mutant("direct", zswap, "entry_free")
+def leak_a_zswap_entry(right: Step) -> Step:
+    """Only entries of even number are freed."""
+
+    def wrong(st: Any, pr: Any, z: Any) -> Any:
+        if int(z) % 2 == 0:
+            right(st, pr, z)
+
+    return wrong
+
+
+@mutant("direct", moves, "writeback_step", world=MOVING)
+def drop_the_zswap_entry_without_writing(right: Step) -> Step:
+    """zswap writeback frees the entry, and nothing is written to the disk."""
+
+    def wrong(st: Any, pr: Any, t: Any) -> Any:
+        g = swapfile.slot_of(st, st.txn[t + w.T_ENTRY])
+        before = st.token[g]
+        code = right(st, pr, t)
+        st.token[g] = before
+        return code
+
+    return wrong
+
+
+@mutant("direct", swapfile, "unset_cache")
+def forget_to_clear_has_cache(right: Step) -> Step:
+    """The flag stays where PTEs still hold the slot."""
+
+    def wrong(st: Any, pr: Any, value: Any, entry: Any, g: Any) -> Any:
+        freed = right(st, pr, value, entry, g)
+        if not freed:
+            st.smap[g] |= 0x40
+        return freed
+
+    return wrong
+
+
+@mutant("direct", swap_cache, "evict")
+def forget_the_shadow(right: Step) -> Step:
+    """Eviction leaves nothing behind."""
+    return swap_cache.remove
+
+
+@mutant("direct", "steps", "dup")
+def skip_the_count_on_fork(right: Step) -> Step:
+    """Every second duplicate is not counted."""
+    calls = [0]
+
+    def wrong(st: Any, pr: Any, value: Any, entry: Any) -> Any:
+        calls[0] += 1
+        return True if calls[0] % 8 == 0 else right(st, pr, value, entry)
+
+    return wrong
+
+
+@mutant("direct", swapfile, "store_data")
+def write_to_the_wrong_slot(right: Step) -> Step:
+    """The content goes to the neighbour."""
+    return lambda st, pr, entry, g, token: right(st, pr, entry, g ^ U1, token)
+
+
+@mutant("direct", lifecycle, "orphan")
+def forget_an_orphan(right: Step) -> Step:
+    """A folio that nothing maps any more is not freed."""
+    return lambda st, pr, f: None
+
+
+@mutant("swap_desc", "steps", "resolve")
+def one_touch_more(right: Step) -> Step:
+    """Only a counter differs: caught by the comparison of the counters with those of the right design."""
+
+    def wrong(st: Any, pr: Any, value: Any) -> Any:
+        touch(pr, R_DESC, np.uint64(1 << 20))
+        return right(st, pr, value)
+
+    return wrong
+
+
+@mutant("swap_id_off", "steps", "resolve")
+def one_touch_more_with_the_layer_off(right: Step) -> Step:
+    """Only a counter differs: caught by the comparison with direct."""
+
+    def wrong(st: Any, pr: Any, value: Any) -> Any:
+        touch(pr, R_DESC, U0)
+        return right(st, pr, value)
+
+    return wrong
+
+
+@mutant("swap_desc", descmove, "settle", world=MOVING)
+def leak_the_old_backing(right: Step) -> Step:
+    """A move leaves the old slot behind."""
+
+    def wrong(st: Any, pr: Any, desc: Any, new: Any) -> Any:
+        st.desc[descriptor.at(st, desc)] = new
+
+    return wrong
+
+
+@mutant("swap_desc", descriptor, "free")
+def leak_a_descriptor(right: Step) -> Step:
+    """Every eighth descriptor is kept."""
+
+    def wrong(st: Any, pr: Any, desc: Any, value: Any) -> Any:
+        if int(desc) % 8:
+            right(st, pr, desc, value)
+
+    return wrong
+
+
+@contextmanager
+def broken(m: Mutant) -> Iterator[None]:
+    """Put the wrong step in place."""
+    from kernels import state, steps
+
+    if m.module == "steps":
+        table, cls = getattr(steps, m.function).table, state.REGISTRY[m.design].state
+        right = table[cls]
+        table[cls] = m.make(right)
+        try:
+            yield
+        finally:
+            table[cls] = right
+        return
+    right = getattr(m.module, m.function)
+    wrong = m.make(right)
+    holders = [x for x in (descmove, descriptor, idlayer, idmove, lifecycle, moves, swap_cache, swap_map, swapfile, zswap)
+               if getattr(x, m.function, None) is right]  # fmt: skip
+    tables = [(op.table, cls) for op in map(steps.__dict__.get, steps.NAMES) if op for cls, impl in op.table.items() if impl is right]
+    for x in holders:
+        setattr(x, m.function, wrong)
+    for table, cls in tables:
+        table[cls] = wrong
+    try:
+        yield
+    finally:
+        for x in holders:
+            setattr(x, m.function, right)
+        for table, cls in tables:
+            table[cls] = right
+
+
+def counters(design: str, world: streams.World, stream: streams.Block) -> Any:
+    run = conformance.Run.of(design, world)
+    run.replay(stream)
+    return run.probe.tally.copy()
+
+
+def caught(m: Mutant) -> str:
+    """What the suite says about the mutant, empty if it notices nothing."""
+    stream = m.stream()
+    with np.errstate(over="ignore"):
+        reference = "direct" if m.design == "swap_id_off" else m.design
+        right = counters(reference, m.world, stream[:500])
+        try:
+            with broken(m):
+                run = conformance.Run.of(m.design, m.world, **m.parameters)
+                for part in conformance.chunks(stream, 10):
+                    run.both(part)
+                run.finish()
+                if not np.array_equal(counters(m.design, m.world, stream[:500]), right):
+                    return f"counters differ from those of {reference}"
+        except Exception as error:  # noqa: BLE001 - a mutant may trip over anything
+            return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def main(argv: list[str]) -> int:
+    """Run the mutants named, or all; the exit status is the number that nobody caught."""
+    free = 0
+    for m in MUTANTS:
+        if not argv or m.name in argv:
+            why = caught(m)
+            print(f"{m.name:40} {m.design:12} {why[:150] or 'NOT CAUGHT'}", flush=True)
+            free += not why
+    print(f"{len(argv or MUTANTS)} mutants, {free} not caught")
+    return free
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
