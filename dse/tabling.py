@@ -45,6 +45,12 @@ def _interval(row: Row | None) -> str:
     return f"{row['value']:.2f} [{row['lo']:.2f}, {row['hi']:.2f}]"
 
 
+def _beyond(figures: Figures, design: str, op: str, age: str) -> str:
+    """Write a 99th percentile that the histogram does not reach."""
+    row = figures.row(design, op, "ns", "p99", age)
+    return "-" if row is None else str(row["status"]).partition(" ns")[0].replace("above ", ">")
+
+
 def _finding(row: Row | None) -> str:
     return "" if row is None else str(row["status"]).partition(":")[0]
 
@@ -60,11 +66,12 @@ def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Ro
             ratio = figures.row(design, op, "ratio", "mean", age)
             ns = figures.value(design, op, "ns", "p50", age)
             line = {"operation": op, "design": design}
+            alone = "1 (baseline)" if design == designs[0] else "-"
             if any(row["metric"] == "ns" for row in rows):
                 p99 = figures.value(design, op, "ns", "p99", age)
                 line |= {
-                    "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": "-" if p99 is None else f"{p99:,.0f}",
-                    "ratio": _interval(ratio) if ratio is not None else "1 (baseline)" if design == designs[0] else "-", "finding": _finding(ratio),
+                    "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": _beyond(figures, design, op, age) if p99 is None else f"{p99:,.0f}",
+                    "ratio": _interval(ratio) if ratio is not None else alone, "finding": _finding(ratio),
                     "of a fault": percent(figures.value(design, op, "share_of_fault", "", age)),
                     "of zswap": percent(figures.value(design, op, "share_of_zswap_read", "", age)),
                     "of SSD": percent(figures.value(design, op, "share_of_ssd_read", "", age)),

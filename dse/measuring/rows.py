@@ -26,6 +26,8 @@ LEAST = 30
 """Occurrences in a chunk, on both sides, for the chunk to give a ratio."""
 AVOIDED_MOST = 0.01
 READS = ("zswap", "ssd")
+RUNS = ("fork", "zap", "swapoff")
+"""Operations on many pages at once: no share of one fault or read."""
 Row = dict[str, Any]
 
 
@@ -189,9 +191,14 @@ def measured(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, 
             continue
         bins = pr.ticks[code * probe.TICK_BINS : (code + 1) * probe.TICK_BINS]
         p50, p99 = (tick.ns(float(x)) for x in stats.histogram_quantiles(bins, clock.edges(), [0.5, 0.99]))
-        for stat, value in (("p50", p50), ("p99", p99), ("mean", mean)):
-            rows.append(figure(side.name, op, "ns", "measured", "ns", value, stat=stat, n=n, **more))
+        most = tick.ns(float(clock.edges()[-2]))
+        for stat, value in (("p50", p50), ("p99", p99)):
+            beyond = {"status": f"above {most:,.0f} ns, the end of the histogram"} if value >= most else {}
+            rows.append(figure(side.name, op, "ns", "measured", "ns", None if beyond else value, stat=stat, n=n, **more, **beyond))
+        rows.append(figure(side.name, op, "ns", "measured", "ns", mean, stat="mean", n=n, **more))
         rows += _ratio_row(side, base, age, op, tick, aa, mean, more)
+        if op in RUNS:
+            continue
         low, high = latency.share(mean, latency.frame())[1:]
         rows.append(figure(side.name, op, "share_of_fault", "modelled", "share", mean / latency.frame().typical, lo=low, hi=high, **more))
         for backend in READS:
