@@ -69,8 +69,9 @@ def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Ro
             alone = "1 (baseline)" if design == designs[0] else "-"
             if any(row["metric"] == "ns" for row in rows):
                 p99 = figures.value(design, op, "ns", "p99", age)
+                above = _beyond(figures, design, op, age)
                 line |= {
-                    "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": _beyond(figures, design, op, age) if p99 is None else f"{p99:,.0f}",
+                    "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": above if p99 is None else f"{p99:,.0f}",
                     "ratio": _interval(ratio) if ratio is not None else alone, "finding": _finding(ratio),
                     "of a fault": percent(figures.value(design, op, "share_of_fault", "", age)),
                     "of zswap": percent(figures.value(design, op, "share_of_zswap_read", "", age)),
