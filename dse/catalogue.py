@@ -21,7 +21,8 @@ LIFE = (
 )  # fmt: skip
 """Operations of the life cycle, with where the page's data goes or is."""
 PER = {
-    "slot": "slot, at swapon", "zswap slot": "slot of zswap", "cluster": "cluster, at swapon", "page": "swapped page", "live": "swapped page", "zswap": "page in zswap",
+    "slot": "slot, at swapon", "zswap slot": "slot of zswap",
+    "cluster": "cluster, at swapon", "page": "swapped page", "live": "swapped page", "zswap": "page in zswap",
     "disk": "page on a disk", "zero": "zero page",
 }  # fmt: skip
 

@@ -14,7 +14,8 @@ from dse.measuring import machine, warming
 
 PROBES = ("off", "count", "timed")
 NOT_MODELLED = (
-    "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, RCU grace periods, queueing at the backend"
+    "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, RCU grace periods, queueing at the "
+    "backend"
 )
 LOOP = "open"
 
@@ -32,8 +33,8 @@ def label(chosen: scenario.Scenario) -> str:
     return f"{chosen.name}, moves.rate={chosen.moves.rate:g}"
 
 
-def run_scenario(chosen: scenario.Scenario, designs: Sequence[naming.Named], *, timed: bool) -> dict[str, Any]:
-    """Run one variant.
+def run_scenario(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> dict[str, Any]:
+    """Run one variant, whose demands are `stream`.
 
     Returns
     -------
@@ -41,9 +42,8 @@ def run_scenario(chosen: scenario.Scenario, designs: Sequence[naming.Named], *, 
         ``rows``, ``ledger`` (rows of the store), ``provenance``.
     """
     from dse.measuring import rows, run
-    from dse.workloads import stream as streams
 
-    stream = streams.build(chosen)
+    chosen = stream.scenario
     verified = run.verify(chosen, designs)
     outcome = run.execute(stream, designs, timed=timed, seed=chosen.replay.seed)
     made, noise = rows.make(outcome, timed)
@@ -51,7 +51,8 @@ def run_scenario(chosen: scenario.Scenario, designs: Sequence[naming.Named], *, 
         **machine.machine(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
         "trace": stream.trace_name, "trace_digest": stream.trace_digest, "designs": ",".join(named.text for named in designs),
         "seed": chosen.replay.seed, "loop": LOOP, "page_cluster": 0, "not_modelled": NOT_MODELLED,
-        "counters_hash": storing.counters_hash(made), "aa_ratio": noise and noise.ratio, "aa_lo": noise and noise.lo, "aa_hi": noise and noise.hi,
+        "counters_hash": storing.counters_hash(made), "aa_ratio": noise and noise.ratio,
+        "aa_lo": noise and noise.lo, "aa_hi": noise and noise.hi,
         "label": label(chosen), "stream_digest": stream.digest, "stream": dict(stream.counters), "demands": outcome.demands,
         "verified_demands": verified, "timed": timed, "windows": {w.age: [w.first, w.last] for w in outcome.windows},
     }  # fmt: skip
@@ -102,13 +103,12 @@ def compare(
     if results is not None:
         storing.check_writable(results)
     began = time.monotonic()
-    for case in cases:
-        _check_room(case, chosen, counted_only)
+    streams = [_checked_stream(case, chosen, counted_only) for case in cases]
     compiled = warming.warm([(n.design.name, kind) for kind in PROBES if not (counted_only and kind == "timed") for n in chosen])
     rows: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
-    for case in cases:
-        found = run_scenario(case, chosen, timed=not counted_only)
+    for case, stream in zip(cases, streams, strict=True):
+        found = run_scenario(stream, chosen, timed=not counted_only)
         provenance = found["provenance"] | {"command": command}
         if results is not None:
             provenance["run"] = storing.write_run(results, found["rows"], found["ledger"], provenance)
@@ -123,13 +123,15 @@ def compare(
     return {"rows": rows, "provenance": provenance}
 
 
-def _check_room(case: scenario.Scenario, designs: Sequence[naming.Named], counted_only: bool) -> None:
-    """Refuse early, before anything is compiled, what cannot fit."""
+def _checked_stream(case: scenario.Scenario, designs: Sequence[naming.Named], counted_only: bool) -> Any:
+    """The demands of a variant; refused early, before anything is compiled, where there is no room for them."""
     from dse.measuring import run
     from dse.workloads import stream as streams
 
     stream = streams.build(case)
-    machine.require_memory(run.memory_needed(stream, len(designs) + (not counted_only)), f"comparing {len(designs)} designs on {stream.trace_name}")
+    sides = len(designs) + (not counted_only)
+    machine.require_memory(run.memory_needed(stream, sides), f"comparing {len(designs)} designs on {stream.trace_name}")
+    return stream
 
 
 def rerun(name: str, results: str | Path) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
         raise BadInput(f"run {stored.name} does not say what scenario it came from") from None
     case = scenario.from_values(given["scenario"] or "scenario", values)
     warming.warm([(n.design.name, kind) for kind in ("off", "count") for n in designs])
-    found = run_scenario(case, designs, timed=False)
+    found = run_scenario(_checked_stream(case, designs, True), designs, timed=False)
     again = storing.counters_hash(found["rows"])
     kept = storing.counters_hash(stored.ops)
     return {

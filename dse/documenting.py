@@ -21,6 +21,30 @@ def pages() -> dict[str, Callable[[], str]]:
     return PAGES | {f"designs/{name}.md": functools.partial(catalogue.page, name) for name in naming.registry()}
 
 
+BEGIN, END = "<!-- excerpt: made by python -m dse.documenting readme RESULTS RUN -->", "<!-- end of excerpt -->"
+
+
+def excerpt(results: str, name: str) -> str:
+    """Render the aged operations and the pages of a stored comparison, as they stand in the README."""
+    from dse import output, storing, tabling
+
+    run = storing.load_run(results, name)
+    designs = naming.split(run.provenance["designs"])
+    table = [row for row in tabling.operations(run.ops, designs, "aged") if row["operation"] in ("swap_out", "swap_in", "move")]
+    facts = run.provenance
+    noise = f"A/A {facts['aa_lo']:.2f}..{facts['aa_hi']:.2f}"
+    said = f"{facts['scenario']}, {facts['trace']}, on {facts['cpu']}, counters {facts['counters_hash'][:16]}, {noise}"
+    parts = [output.render_table(table), "", output.render_table(tabling.pages(run.ops, designs))]
+    return "\n".join([BEGIN, f"From `{facts['command']}` ({said}):", "", "```", *parts, "```", END])
+
+
+def readme(path: str, results: str, name: str) -> None:
+    """Replace the excerpt in the README."""
+    text = Path(path).read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    Path(path).write_text(before + excerpt(results, name) + rest.split(END)[1], encoding="utf-8")
+
+
 def main(folder: str) -> int:
     """Write every page into `folder`."""
     for name, make in pages().items():
@@ -32,4 +56,7 @@ def main(folder: str) -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["readme"]:
+        readme("README.md", *sys.argv[2:4])
+        sys.exit(0)
     sys.exit(main(*sys.argv[1:2] or ["docs"]))

@@ -72,14 +72,25 @@ def _fill(design: Any, state: Any, pr: Any, pages: int, backend: int) -> None:
         design.replay(state, pr, block, np.zeros(len(block), np.uint8))
 
 
-def _events(log: Any) -> list[Event]:
-    """Decode the log of a Trace probe; lines are numbered in the order of their first touch."""
+def _events(log: Any, chain: int, lines_touched: int) -> list[Event]:
+    """Decode the log of a Trace probe; lines are numbered in the order of their first touch.
+
+    A move starts with a walk from the PTE that only says which page is meant and is not counted; it is left out here as well: events are
+    dropped from the front until dependent objects and lines are as many as were counted.
+    """
     from kernels import lock, probe
 
     names = (probe.REGION_NAMES,) * 3 + (lock.LOCK_NAMES,) * 2 + (probe.ALLOC_NAMES,) * 2
+    touches = [
+        (int(log[at]) >> 8 & 0xFFFFFF, int(log[at + 1]) >> 3) if int(log[at]) & 0xFF < 3 else None for at in range(1, int(log[0]), 2)
+    ]
+    chases = [int(log[at]) & 0xFF == 0 for at in range(1, int(log[0]), 2)]
+    skip = 0
+    while skip < len(touches) and (sum(chases[skip:]) > chain or len({t for t in touches[skip:] if t}) > lines_touched):
+        skip += 1
     lines: dict[tuple[int, int], int] = {}
     out = []
-    for at in range(1, int(log[0]), 2):
+    for at in range(1 + 2 * skip, int(log[0]), 2):
         head, word = int(log[at]), int(log[at + 1])
         event, what, step = head & 0xFF, head >> 8 & 0xFFFFFF, head >> 32
         line = lines.setdefault((what, word >> 3), len(lines) + 1) if event < 3 else 0
@@ -134,7 +145,7 @@ def trace(named: naming.Named, op: str, fill: float, slots: int, backend: str, t
         raise BadInput(_instead(named.text, op, reply, fill, backend))
     row = slice(code * probe.COLUMNS, (code + 1) * probe.COLUMNS)
     counted = dict(zip(probe.METRICS, (pr.tally[row] - tally[row]).tolist(), strict=False))
-    events = _events(pr.log)
+    events = _events(pr.log, int(counted["chain"]), int(counted["lines"]))
     attribute(op, events, getattr(probe, "STEPS", ()))
     return Traced(named.text, reply, events, {name: int(counted[name]) for name in TOTALS})
 

@@ -40,11 +40,15 @@ def percent(value: float | None) -> str:
 
 def _interval(row: Row | None) -> str:
     """Write a ratio with its interval."""
-    if row is None:
-        return "1 (baseline)"
-    if row["value"] is None:
+    if row is None or row["value"] is None:
         return "-"
     return f"{row['value']:.2f} [{row['lo']:.2f}, {row['hi']:.2f}]"
+
+
+def _beyond(figures: Figures, design: str, op: str, age: str) -> str:
+    """Write a 99th percentile that the histogram does not reach."""
+    row = figures.row(design, op, "ns", "p99", age)
+    return "-" if row is None else str(row["status"]).partition(" ns")[0].replace("above ", ">")
 
 
 def _finding(row: Row | None) -> str:
@@ -62,11 +66,13 @@ def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Ro
             ratio = figures.row(design, op, "ratio", "mean", age)
             ns = figures.value(design, op, "ns", "p50", age)
             line = {"operation": op, "design": design}
+            alone = "1 (baseline)" if design == designs[0] else "-"
             if any(row["metric"] == "ns" for row in rows):
                 p99 = figures.value(design, op, "ns", "p99", age)
+                above = _beyond(figures, design, op, age)
                 line |= {
-                    "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": "-" if p99 is None else f"{p99:,.0f}",
-                    "ratio": _interval(ratio) if ns is not None else "-", "finding": _finding(ratio),
+                    "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": above if p99 is None else f"{p99:,.0f}",
+                    "ratio": _interval(ratio) if ratio is not None else alone, "finding": _finding(ratio),
                     "of a fault": percent(figures.value(design, op, "share_of_fault", "", age)),
                     "of zswap": percent(figures.value(design, op, "share_of_zswap_read", "", age)),
                     "of SSD": percent(figures.value(design, op, "share_of_ssd_read", "", age)),
@@ -135,7 +141,11 @@ def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
     base = designs[0]
     timed = bool(run["timed"])
     said = [_sentence(figures, design, base, timed) for design in designs[1:]]
-    open_ = [f"{row['op']} of {row['design']} ({row['age']})" for row in rows if row["metric"] == "ratio" and str(row["status"]).startswith("incon")]
+    open_ = [
+        f"{row['op']} of {row['design']} ({row['age']})"
+        for row in rows
+        if row["metric"] == "ratio" and str(row["status"]).startswith("incon")
+    ]
     if open_:
         said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")
     avoided = figures.value(base, "avoided", "demands", "total") or 0

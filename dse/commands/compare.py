@@ -11,7 +11,24 @@ if TYPE_CHECKING:
 
 NAME = "compare"
 HELP = "what each design costs per operation and per page, on a real program's trace"
-COLUMNS = ["scenario", "design", "op", "metric", "stat", "state", "age", "timing", "kind", "unit", "value", "lo", "hi", "n", "baseline", "status"]
+COLUMNS = [
+    "scenario",
+    "design",
+    "op",
+    "metric",
+    "stat",
+    "state",
+    "age",
+    "timing",
+    "kind",
+    "unit",
+    "value",
+    "lo",
+    "hi",
+    "n",
+    "baseline",
+    "status",
+]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

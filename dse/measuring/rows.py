@@ -18,13 +18,16 @@ from kernels import world as w
 
 OPS = [name for name in demand.OPS if name not in ("nothing", "begun", "stepped")]
 COUNTED = (("lines", "lines"), ("chain", "objects"), ("locked_sections", "sections"), ("allocations", "objects"), ("frees", "objects"),
-           ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"), ("lock_order_violations", "violations"))  # fmt: skip
+           ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"),
+           ("lock_order_violations", "violations"))  # fmt: skip
 LIFETIME = ("swap_out", "writeback_end", "swap_in")
 """A page's swapped lifetime: what an ID that never moves is paid for."""
 LEAST = 30
 """Occurrences in a chunk, on both sides, for the chunk to give a ratio."""
 AVOIDED_MOST = 0.01
 READS = ("zswap", "ssd")
+RUNS = ("fork", "zap", "swapoff")
+"""Operations on many pages at once: no share of one fault or read."""
 Row = dict[str, Any]
 
 
@@ -140,7 +143,9 @@ def tax_counted(side: Side, base: Side) -> list[Row]:
     rows = []
     for metric, unit in (("lines", "lines"), ("locked_sections", "sections")):
         extra = sum(_mean(side, op, metric) - _mean(base, op, metric) for op in LIFETIME)
-        rows.append(figure(side.name, "lifetime", f"tax_{metric}", "counted", unit, extra, stat="mean", age="aged", baseline=base.name, count=None))
+        rows.append(
+            figure(side.name, "lifetime", f"tax_{metric}", "counted", unit, extra, stat="mean", age="aged", baseline=base.name, count=None)
+        )
     books = [ledgers.live(s.named.design, s.named.values, s.state).allocated_bytes / max(1, swapped_pages(s)) for s in (side, base)]
     extra = books[0] - books[1]
     rows.append(figure(side.name, "lifetime", "tax_bytes", "counted", "B", extra, stat="mean", age="aged", baseline=base.name, count=None))
@@ -154,10 +159,13 @@ def _chunks(side: Side, age: str, op: str) -> NDArray[np.float64]:
 
 
 def mean_ns(side: Side, age: str, op: str, tick: clock.Clock) -> float | None:
-    """Median over chunks of the mean time of an operation [ns]; None where no chunk has enough of them."""
+    """Median over chunks of the mean time of an operation [ns], the plain mean where no chunk has enough of them; None for a few."""
     found = _chunks(side, age, op)
-    found = found[found[:, 0] >= LEAST]
-    return tick.ns(float(np.median(found[:, 1] / found[:, 0]))) if len(found) else None
+    enough = found[found[:, 0] >= LEAST]
+    if len(enough):
+        return tick.ns(float(np.median(enough[:, 1] / enough[:, 0])))
+    n, ticks = found.sum(0) if len(found) else (0.0, 0.0)
+    return tick.ns(float(ticks / n)) if n >= LEAST else None
 
 
 def ratio(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> stats.Interval | None:
@@ -183,9 +191,14 @@ def measured(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, 
             continue
         bins = pr.ticks[code * probe.TICK_BINS : (code + 1) * probe.TICK_BINS]
         p50, p99 = (tick.ns(float(x)) for x in stats.histogram_quantiles(bins, clock.edges(), [0.5, 0.99]))
-        for stat, value in (("p50", p50), ("p99", p99), ("mean", mean)):
-            rows.append(figure(side.name, op, "ns", "measured", "ns", value, stat=stat, n=n, **more))
+        most = tick.ns(float(clock.edges()[-2]))
+        for stat, value in (("p50", p50), ("p99", p99)):
+            beyond = {"status": f"above {most:,.0f} ns, the end of the histogram"} if value >= most else {}
+            rows.append(figure(side.name, op, "ns", "measured", "ns", None if beyond else value, stat=stat, n=n, **more, **beyond))
+        rows.append(figure(side.name, op, "ns", "measured", "ns", mean, stat="mean", n=n, **more))
         rows += _ratio_row(side, base, age, op, tick, aa, mean, more)
+        if op in RUNS:
+            continue
         low, high = latency.share(mean, latency.frame())[1:]
         rows.append(figure(side.name, op, "share_of_fault", "modelled", "share", mean / latency.frame().typical, lo=low, hi=high, **more))
         for backend in READS:
@@ -208,7 +221,11 @@ def _ratio_row(
         status = f"inconclusive: {avoided_share(side):.1%} of the faults were avoided, residency differs (open loop)"
     shown = None if min(mean, under) < 0 or (mean < stats.FLOOR_NS and under < stats.FLOOR_NS) else found.ratio
     lo, hi = (found.lo, found.hi) if shown is not None else (None, None)
-    return [figure(side.name, op, "ratio", "measured", "x", shown, stat="mean", lo=lo, hi=hi, n=found.n, baseline=base.name, status=status, **more)]
+    return [
+        figure(
+            side.name, op, "ratio", "measured", "x", shown, stat="mean", lo=lo, hi=hi, n=found.n, baseline=base.name, status=status, **more
+        )
+    ]
 
 
 def avoided_share(side: Side) -> float:

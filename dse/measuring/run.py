@@ -2,7 +2,7 @@
 
 The stream is replayed once. Most of it only builds the states up (probe ``off``, all cores). In two windows, one right after the
 first page went out (fresh) and one at the end (aged), chunks are counted and timed in turn; a timed chunk runs on all designs, one
-after the other in random order, and on a second state of the baseline (A/A).
+after the other in random order, and on a second state of the baseline (A/A), copied when the window starts.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from kernels import demand, probe
 from kernels import world as w
 
 CHUNK = 1 << 14  # demands
-CHUNKS = {"fresh": 32, "aged": 96}
+CHUNKS = {"fresh": 32, "aged": 64}
 """Chunks of the windows; every other one is counted, the rest timed."""
 TWIN = "A/A"
 RECLAIMS = (demand.RECLAIM, demand.RECLAIM_BEGIN)
+DISTURBED = np.uint64(100)
+"""An operation longer than the histogram in fewer than one case of so many was interrupted."""
 VERIFY_PAGES, VERIFY_ACCESSES = 1 << 14, 600_000
-FREE_WORDS = 1 << 22
+KEEP = 1 << 24
+"""Most demands that are kept in memory between the survey and the replay; a longer stream is made twice."""
 
 
 @dataclass
@@ -40,8 +43,8 @@ class Side:
     off: Any = field(default_factory=lambda: probe.make("off"))
     count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in CHUNKS})
     timed: dict[str, Any] = field(default_factory=lambda: {age: probe.make("timed") for age in CHUNKS})
-    chunks: dict[str, list[NDArray[np.uint64]]] = field(default_factory=lambda: {age: [] for age in CHUNKS})
-    """Per timed chunk ``uint64[ops, 2]``: how many, and ticks in all."""
+    chunks: dict[str, list[NDArray[np.float64]]] = field(default_factory=lambda: {age: [] for age in CHUNKS})
+    """Per timed chunk ``float64[ops, 2]``: how many, and ticks in all."""
 
     def replay(self, pr: Any, block: NDArray[np.uint64]) -> None:
         """Replay a block."""
@@ -97,7 +100,8 @@ def memory_needed(stream: Any, sides: int) -> int:
     zswap = config.slots.get("zswap", 0)
     each = config.pages * 8 + (config.folios or config.pages) * 64 + slots * (3 + 10 + 10) + zswap * (56 + 64)
     each += 16 * config.pages if config.forks else 0
-    return int(sides * each) + 3 * stream.scenario.replay.block * 16
+    total: float = sides * each
+    return int(total) + KEEP * 16
 
 
 def windows_of(sizes: Sequence[int], first_out: int) -> list[Window]:
@@ -122,9 +126,10 @@ def windows_of(sizes: Sequence[int], first_out: int) -> list[Window]:
     return [Window("fresh", first_out, first_out + fresh), Window("aged", total - aged, total)]
 
 
-def survey(stream: Any, progress: output.Progress) -> tuple[list[int], int]:
-    """Look at the stream once: lengths of its blocks, and where the first page goes out."""
+def survey(stream: Any, progress: output.Progress) -> tuple[list[int], int, list[NDArray[np.uint64]] | None]:
+    """Look at the stream once: lengths of its blocks, where the first page goes out, and the blocks where they are few."""
     sizes: list[int] = []
+    kept: list[NDArray[np.uint64]] | None = []
     first = -1
     for block in stream.blocks():
         if first < 0:
@@ -132,8 +137,11 @@ def survey(stream: Any, progress: output.Progress) -> tuple[list[int], int]:
             if out.any():
                 first = sum(sizes) + int(out.argmax())
         sizes.append(len(block))
+        if kept is not None:
+            kept.append(block)
+            kept = kept if sum(sizes) <= KEEP else None
         progress.step(0, f"{sum(sizes):,} demands")
-    return sizes, first if first >= 0 else sum(sizes)
+    return sizes, first if first >= 0 else sum(sizes), kept
 
 
 def pieces(blocks: Iterator[NDArray[np.uint64]], windows: Sequence[Window]) -> Iterator[tuple[str, int, NDArray[np.uint64]]]:
@@ -162,14 +170,20 @@ def chunk_of(window: Window) -> int:
     return max(1, min(CHUNK, (window.last - window.first) // CHUNKS[window.age]))
 
 
-def build_sides(stream: Any, designs: Sequence[naming.Named], twin: bool) -> tuple[list[Side], Side | None]:
-    """Build a live state for every design."""
+def build_side(stream: Any, named: naming.Named) -> Side:
+    """Build a live state of a design."""
+    return Side(named.text, named, named.design.build(stream.config(named.control)))
 
-    def side(name: str, named: naming.Named) -> Side:
-        return Side(name, named, named.design.build(stream.config(named.control)))
 
-    sides = [side(named.text, named) for named in designs]
-    return sides, side(TWIN, designs[0]) if twin else None
+def copied(state: Any) -> Any:
+    """A second state with the same content, for the A/A ratio."""
+    from kernels.xarray import aligned_zeros
+
+    arrays = {}
+    for name, array in state.arrays().items():
+        arrays[name] = aligned_zeros(len(array), array.dtype.type)
+        np.copyto(arrays[name], array)
+    return type(state)(**arrays)
 
 
 def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
@@ -231,17 +245,22 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
         Not enough memory, or a stream in which nothing is swapped out.
     """
     machine.require_memory(memory_needed(stream, len(designs) + timed), f"comparing {len(designs)} designs on {stream.trace_name}")
-    with output.Progress(f"{stream.scenario.name}, moves.rate={stream.scenario.moves.rate:g}: demands") as progress:
-        sizes, first = survey(stream, progress)
+    label = f"{stream.scenario.name}, moves.rate={stream.scenario.moves.rate:g}"
+    with output.Progress(f"{label}: demands") as progress:
+        sizes, first, kept = survey(stream, progress)
     if first >= sum(sizes):
         raise BadInput(f"scenario {stream.scenario.name}: nothing is swapped out; lower memory.limit or take more accesses")
     windows = windows_of(sizes, first)
-    sides, twin = build_sides(stream, designs, timed)
-    every = [*sides, *([twin] if twin else [])]
+    sides = [build_side(stream, named) for named in designs]
+    twin = Side(TWIN, designs[0], sides[0].state) if timed else None
     rng = np.random.default_rng(seed)
-    label = f"{stream.scenario.name}, moves.rate={stream.scenario.moves.rate:g}: replay"
-    with output.Progress(label, sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
-        for age, number, block in pieces(stream.blocks(), windows):
+    now = ""
+    with output.Progress(f"{label}: replay", sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
+        for age, number, block in pieces(iter(kept) if kept is not None else stream.blocks(), windows):
+            if twin is not None and age and age != now:
+                twin.state = copied(sides[0].state)
+            now = age
+            every = [*sides, twin] if twin is not None and age else sides
             if age and number % 2 and timed:
                 for i in rng.permutation(len(every)):
                     _time(every[i], age, block)
@@ -260,7 +279,29 @@ def _untimed(side: Side, age: str, block: NDArray[np.uint64], counted: bool) -> 
 def _time(side: Side, age: str, block: NDArray[np.uint64]) -> None:
     """Replay a chunk with the clock and file its sums by operation."""
     pr = side.timed[age]
-    columns = [0, int(probe.TICKS)]
-    before = rows_of(pr)[: len(demand.OPS), columns].copy()
+    before, bins = rows_of(pr)[: len(demand.OPS)].copy(), pr.ticks.copy()
     side.replay(pr, block)
-    side.chunks[age].append(rows_of(pr)[: len(demand.OPS), columns] - before)
+    after = rows_of(pr)[: len(demand.OPS)] - before
+    side.chunks[age].append(undisturbed(after[:, 0], after[:, int(probe.TICKS)], (pr.ticks - bins).reshape(len(demand.OPS), -1)))
+
+
+def undisturbed(n: NDArray[np.uint64], ticks: NDArray[np.uint64], bins: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Leave out operations that the system interrupted: those in the last bin, where they are rare.
+
+    Parameters
+    ----------
+    n, ticks : uint64[ops]
+        How often each operation happened, and ticks in all.
+    bins : uint64[ops, bins]
+        Histogram of ticks; the last bin holds everything above (some 27 us).
+
+    Returns
+    -------
+    float64[ops, 2]
+        How often, and ticks in all. Operations that are long by nature (1 % or more in the last bin) are kept as they are.
+    """
+    last = bins[:, -1]
+    rare = last * DISTURBED < n
+    middle = (np.arange(bins.shape[1]) + 0.5) * (1 << int(probe.TICK_SHIFT))
+    inside = bins[:, :-1].astype(np.float64) @ middle[:-1]
+    return np.stack([np.where(rare, n - last, n), np.where(rare, inside, ticks)], 1).astype(np.float64)

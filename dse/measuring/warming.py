@@ -61,7 +61,11 @@ def _compile_apart(pairs: list[Pair]) -> None:
     path = os.pathsep.join([str(machine.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     names = [f"{name}:{kind}" for name, kind in pairs]
     done = subprocess.run(
-        [sys.executable, "-m", "dse.measuring.warming", *names], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dse.measuring.warming", *names],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"compiling {', '.join(names)} failed: {done.stderr.strip()[-2000:]}")

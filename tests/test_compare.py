@@ -1,0 +1,233 @@
+"""dse compare and dse rerun: counted figures exact and repeatable, rows and provenance for scripts, bad input."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dse
+from dse import cli, naming, scenario, storing, tabling
+from dse.errors import BadInput, CheckFailed
+from dse.measuring import run
+
+SMALL = """
+[workload]
+generator = "zipf"
+pages = 16384
+accesses = 200000
+[memory]
+limit = 0.4
+[backend]
+placement = "zswap"
+disk = "ssd"
+zswap_share = 0.2
+slots = 2.0
+[moves]
+rate = 0.3
+"""
+PAIR = ["direct", "swap_id"] if "swap_id" in naming.registry() else ["direct", "direct[move=rewrite]"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scenario") / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture(scope="module")
+def stored(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], Path]:
+    results = tmp_path_factory.mktemp("results")
+    return dse.compare(str(small), PAIR, results=results), results
+
+
+def rows(found: dict[str, object], **want: object) -> list[dict[str, object]]:
+    return [row for row in found["rows"] if all(row[key] == value for key, value in want.items())]
+
+
+def test_every_row_says_what_it_is(stored: tuple[dict[str, object], Path]) -> None:
+    found, _ = stored
+    assert {row["kind"] for row in found["rows"]} == {"counted", "measured", "modelled"}
+    assert all({"design", "op", "metric", "kind", "unit", "value"} <= row.keys() for row in found["rows"])
+    assert {row["design"] for row in found["rows"]} == set(PAIR)
+    assert {row["scenario"] for row in found["rows"]} == {"small, moves.rate=0.3", "small, moves.rate=0"}
+    names = [(row["scenario"], *storing.identity(row)) for row in found["rows"]]
+    assert len(names) == len(set(names))
+
+
+def test_operations_add_up(stored: tuple[dict[str, object], Path]) -> None:
+    found, _ = stored
+    for provenance in found["provenance"]["runs"]:
+        for design in PAIR:
+            whole = rows(found, scenario=provenance["label"], design=design, metric="demands", age=None)
+            assert sum(row["count"] for row in whole) == provenance["demands"]
+    assert all(row["count"] == 0 for row in rows(found, metric="lost_tokens"))
+    assert all(row["count"] == 0 for row in rows(found, metric="lock_order_violations", stat="total"))
+
+
+def test_counted_only_has_the_same_counters(stored: tuple[dict[str, object], Path], small: Path) -> None:
+    found, _ = stored
+    again = dse.compare(str(small), PAIR, counted_only=True)
+    assert again["provenance"]["counters_hash"] == found["provenance"]["counters_hash"]
+    assert {row["kind"] for row in again["rows"]} == {"counted"}
+    assert "run" not in again["provenance"]["runs"][0]
+
+
+def test_another_seed_has_other_counters(stored: tuple[dict[str, object], Path], small: Path) -> None:
+    other = dse.compare(str(small), PAIR[:1], counted_only=True, seed=7)
+    mine = storing.counters_hash(rows(stored[0], scenario="small, moves.rate=0.3", design=PAIR[0]))
+    assert mine != storing.counters_hash(rows(other, scenario="small, moves.rate=0.3", design=PAIR[0]))
+
+
+def test_rerun_says_yes(stored: tuple[dict[str, object], Path], capsys: pytest.CaptureFixture[str]) -> None:
+    _, results = stored
+    for name in storing.run_names(results):
+        assert cli.main(["rerun", name, "--results", str(results)]) == 0
+        assert capsys.readouterr().out == "yes\n"
+
+
+def test_rerun_says_no(stored: tuple[dict[str, object], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, results = stored
+    kept = storing.load_run(results, "last")
+    ops = [{**row, "count": row["count"] + 1} if row["metric"] == "demands" else row for row in kept.ops]
+    storing.write_run(tmp_path, ops, kept.ledger, kept.provenance)
+    assert cli.main(["rerun", "last", "--results", str(tmp_path), "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["equal"] is False
+
+
+def test_stored_runs_can_be_scanned_and_compared(stored: tuple[dict[str, object], Path]) -> None:
+    found, results = stored
+    tables = dse.scan(results)
+    assert tables["ops"].collect().height == len(found["rows"])
+    assert tables["ledger"].collect().height > 0
+    names = storing.run_names(results)
+    assert cli.main(["diff", names[0], names[0], "--results", str(results)]) == 0
+    assert cli.main(["diff", *names, "--results", str(results)]) == 1
+
+
+def test_the_table(stored: tuple[dict[str, object], Path], capsys: pytest.CaptureFixture[str]) -> None:
+    found, _ = stored
+    tabling.show(found)
+    out = capsys.readouterr().out
+    for words in ("swap_in", "slots tied up", "IDs never moved", "Open loop", "Not modelled", "A/A", "page_cluster=0", "Counters"):
+        assert words in out
+    assert found["provenance"]["runs"][0]["counters_hash"][:16] in out
+
+
+def test_the_command_for_scripts(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["compare", str(small), "--designs", "direct", "--counted-only", "--results", str(tmp_path), "--format", "json"]
+    assert cli.main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"rows", "provenance"}
+    assert found["provenance"]["command"].startswith("dse compare")
+    assert len(storing.run_names(tmp_path)) == 2
+
+
+@pytest.mark.skipif("swap_id_off" not in naming.registry(), reason="swap_id_off is not there yet")
+def test_configured_out_counts_what_direct_counts(small: Path) -> None:
+    found = dse.compare(str(small), ["direct", "swap_id_off"], counted_only=True)
+    base, off = (
+        [{**row, "design": "", "baseline": None} for row in rows(found, design=d) if row["op"] != "lifetime"]
+        for d in ("direct", "swap_id_off")
+    )
+    assert base == off
+
+
+def test_windows_lie_in_the_stream() -> None:
+    for total, first in ((10_000_000, 2_000_000), (1000, 0), (1000, 990), (5, 4)):
+        fresh, aged = run.windows_of([total], first)
+        assert first == fresh.first <= fresh.last <= aged.first <= aged.last == total
+
+
+@pytest.mark.parametrize("sizes", [[100_000, 100_000, 77], [200_077]])
+def test_pieces_are_the_stream(sizes: list[int]) -> None:
+    numbers = np.arange(sum(sizes), dtype=np.uint64)
+    stream = np.stack([numbers, numbers], 1)
+    bounds = np.cumsum([0, *sizes])
+    windows = run.windows_of(sizes, 30_000)
+    cut = list(run.pieces((stream[a:b] for a, b in itertools.pairwise(bounds)), windows))
+    assert np.array_equal(np.concatenate([block for _, _, block in cut]), stream)
+    for window in windows:
+        inside = [block for age, _, block in cut if age == window.age]
+        assert sum(map(len, inside)) == window.last - window.first
+        assert int(inside[0][0, 0]) == window.first
+
+
+def test_a_lost_page_fails_the_run(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kernels import world as w
+
+    replay = run.Side.replay
+
+    def losing(self: run.Side, pr: object, block: object) -> None:
+        replay(self, pr, block)
+        self.state.ctl[int(w.S_LOST)] = 3
+
+    monkeypatch.setattr(run.Side, "replay", losing)
+    with pytest.raises(CheckFailed, match="3 pages"):
+        run.verify(scenario.load(str(small)), naming.parse_many("direct"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["writebac"], "did you mean 'writeback'"),
+        (["missing.toml"], "missing.toml"),
+        (["--designs", "direct,swap_di"], "unknown design"),
+        (["--designs", ""], "no design"),
+        (["--seed", "-1"], "negative"),
+        (["--seeds", "1"], "did you mean '--seed'"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["compare", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert words in err
+
+
+def test_a_typo_in_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "typo.toml"
+    path.write_text(SMALL.replace("rate", "rte"))
+    assert cli.main(["compare", str(path)]) == 2
+    assert "typo.toml:14" in capsys.readouterr().err
+
+
+def test_a_results_folder_that_cannot_be_written(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("x")
+    assert cli.main(["compare", str(small), "--designs", "direct", "--results", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.startswith("dse: error: cannot store the run")
+
+
+def test_more_memory_than_there_is(
+    small: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("dse.measuring.machine.memory_available", lambda: 1 << 20)
+    assert cli.main(["compare", str(small), "--designs", "direct", "--results", str(tmp_path)]) == 2
+    assert "GiB of memory" in capsys.readouterr().err
+
+
+def test_nothing_swapped_out(small: Path) -> None:
+    calm = scenario.load(str(small)).but(memory__limit=1.0)
+    with pytest.raises(BadInput, match="nothing is swapped out"):
+        dse.compare(calm, "direct", counted_only=True)
+
+
+def test_a_run_that_is_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    storing.write_run(tmp_path, [storing.figure("direct", "swap_in", "lines", "counted", "lines", 3)])
+    assert cli.main(["rerun", "last", "--results", str(tmp_path)]) == 2
+    assert "does not say what scenario" in capsys.readouterr().err
+
+
+def test_interrupted_operations_are_left_out_where_they_are_rare() -> None:
+    from kernels import probe
+
+    bins = np.zeros((2, probe.TICK_BINS), np.uint64)
+    bins[0, 10], bins[0, -1] = 999, 1
+    bins[1, 10], bins[1, -1] = 50, 50
+    n, ticks = bins.sum(1), np.array([999 * 168 + 10**6, 50 * 168 + 10**7], np.uint64)
+    assert run.undisturbed(n, ticks, bins).tolist() == [[999.0, 999 * 168.0], [100.0, 50 * 168 + 1e7]]
