@@ -19,7 +19,7 @@ from kernels import demand, probe, state
 from kernels import world as w
 
 CHUNK = 1 << 16
-ODD = np.uint64(0x9E3779B1)  # odd, so that i * ODD mod 2^bits visits every page once
+ODD = 0x9E3779B1  # odd, so that i * ODD mod 2^bits visits every page once
 
 
 class Device:
@@ -37,9 +37,9 @@ class Device:
         self.counts = np.zeros(256, np.int64)
         self.design.replay(self.state, self.probe, self.block[:1], self.replies[:1])
 
-    def run(self, kind: int, what: str, first: int, factor: int = 1) -> None:
-        """Replay one chunk of demands of one kind."""
-        pages = np.arange(first, first + CHUNK, dtype=np.uint64) * np.uint64(factor) * ODD & np.uint64(self.pages - 1)
+    def run(self, kind: int, what: str, first: int, factor: int) -> None:
+        """Replay one chunk of demands of one kind; page i * `factor` (odd) is the i-th."""
+        pages = np.arange(first, first + CHUNK, dtype=np.uint64) * np.uint64(factor) & np.uint64(self.pages - 1)
         self.block[:, 0] = np.uint64(kind | self.backend << 16) | pages << np.uint64(32)
         self.block[:, 1] = np.uint64(1) if kind == demand.UNMAP else np.uint64(1300 << 32)  # 1300 B: 4 KiB at lz4's mean ratio or so
         began = time.perf_counter()
@@ -63,14 +63,15 @@ class Device:
 def measure(design: str, bits: int, backend: str, *, fill: bool) -> dict[str, Any]:
     """One row: 2^bits swap-outs; then, without `fill`, 2^bits faults, 2^bits swap-outs again and a full zap."""
     device = Device(design, bits, backend)
+    order = 1 if fill else ODD  # a fill goes through the pages in order, else they come scattered
     for first in range(0, device.pages, CHUNK):
-        device.run(demand.FAULT, "fault", first)
-        device.run(demand.RECLAIM, "swap_out", first)
+        device.run(demand.FAULT, "fault", first, order)
+        device.run(demand.RECLAIM, "swap_out", first, order)
     slots = int(device.state.ctl[int(w.S_SLOTS)])
     if not fill:
         for first in range(0, device.pages, CHUNK):
-            device.run(demand.FAULT, "fault", first, 7)
-            device.run(demand.RECLAIM, "swap_out", first, 7)
+            device.run(demand.FAULT, "fault", first, 7 * ODD)
+            device.run(demand.RECLAIM, "swap_out", first, 7 * ODD)
         device.full_zap()
         if device.left():
             raise SystemExit(f"{design}: {device.left()} objects left after the zap")
