@@ -155,7 +155,8 @@ def observed(run: Run) -> dict[str, Any]:
     if hasattr(st, "desc"):
         out["descriptors"] = reading.descriptors(st)
         used = reading.bits(st.bitmap, len(st.bitmap) * 64)
-        out["used slots"] = {(d, int(i)): True for d, (base, n) in reading.devices(st).items() for i in np.flatnonzero(used[base : base + n])}
+        places = reading.devices(st).items()
+        out["used slots"] = {(d, int(i)): True for d, (base, n) in places for i in np.flatnonzero(used[base : base + n])}
     if hasattr(st, "ze"):
         out["zswap"], out["zswap bytes"] = ctl(st, w.S_ZE_LIVE), ctl(st, w.S_ZOBJ_BYTES)
     return out
@@ -181,17 +182,18 @@ def slots(st: Any) -> dict[tuple[int, int], tuple[Any, ...]]:
 def difference(have: dict[str, Any], want: dict[str, Any]) -> list[str]:
     """Where two views differ."""
     out = []
-    for what in want:
-        if have.get(what) == want[what]:
+    for what, right in want.items():
+        ours = have.get(what)
+        if ours == right:
             continue
-        if isinstance(want[what], dict):
-            keys = [k for k in {**want[what], **have[what]} if have[what].get(k) != want[what].get(k)]
-            out += [f"{what} {k}: {have[what].get(k)}, the twin says {want[what].get(k)}" for k in sorted(keys)[:3]]
-        elif isinstance(want[what], list):
-            at = [i for i in range(len(want[what])) if have[what][i] != want[what][i]]
-            out += [f"{what} {i}: {have[what][i]}, the twin says {want[what][i]}" for i in at[:3]]
+        if isinstance(right, dict) and isinstance(ours, dict):
+            keys = [k for k in {**right, **ours} if ours.get(k) != right.get(k)]
+            out += [f"{what} {k}: {ours.get(k)}, the twin says {right.get(k)}" for k in sorted(keys)[:3]]
+        elif isinstance(right, list) and isinstance(ours, list):
+            at = [i for i, (a, b) in enumerate(zip(ours, right, strict=True)) if a != b]
+            out += [f"{what} {i}: {ours[i]}, the twin says {right[i]}" for i in at[:3]]
         else:
-            out.append(f"{what}: {have.get(what)}, the twin says {want[what]}")
+            out.append(f"{what}: {ours}, the twin says {right}")
     return out
 
 

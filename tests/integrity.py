@@ -91,11 +91,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--designs", default=",".join(conformance.names()))
     args = parser.parse_args(argv)
     report = everything(int(args.demands), args.seeds, args.designs.split(","), sys.stderr)
-    print(f"demands {report.demands}, seconds {report.seconds:.1f}, designs {args.designs}, findings {len(report.wrong)}")
+    say = sys.stdout.write
+    say(f"demands {report.demands}, seconds {report.seconds:.1f}, designs {args.designs}, findings {len(report.wrong)}\n")
     for what, n in report.replies.most_common():
-        print(f"  {what:14} {n}")
+        say(f"  {what:14} {n}\n")
     for line in report.wrong[:20]:
-        print(f"WRONG {line}")
+        say(f"WRONG {line}\n")
     return 1 if report.wrong else 0
 
 

@@ -308,9 +308,10 @@ def main(argv: list[str]) -> int:
     for m in MUTANTS:
         if not argv or m.name in argv:
             why = caught(m)
-            print(f"{m.name:40} {m.design:12} {why[:150] or 'NOT CAUGHT'}", flush=True)
+            sys.stdout.write(f"{m.name:40} {m.design:12} {why[:150] or 'NOT CAUGHT'}\n")
+            sys.stdout.flush()
             free += not why
-    print(f"{len(argv or MUTANTS)} mutants, {free} not caught")
+    sys.stdout.write(f"{len(argv or MUTANTS)} mutants, {free} not caught\n")
     return free
 
 

@@ -148,8 +148,8 @@ def _phases(world: World, rng: np.random.Generator, whole: Part, reach: NDArray[
     end = Part(later[0] + delay, later[1], zero + PHASED[kind], *later[3:])._replace(count=zero)
     out = [begun, end]
     if kind == d.MOVE:
-        for share in (0.3, 0.6):
-            out.append(end._replace(when=later[0] + delay * share, kind=zero + d.MOVE_STEP, count=rng.integers(0, 2, len(zero))))
+        counts = rng.integers(0, 2, (2, len(zero)))
+        out += [end._replace(when=later[0] + delay * (0.3 + 0.3 * i), kind=zero + d.MOVE_STEP, count=counts[i]) for i in range(2)]
     return out
 
 

@@ -1,0 +1,53 @@
+"""Probes only watch: whatever the probe, replies and end state are the same; the trace log agrees with the counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kernels.designs  # noqa: F401 - registers
+from kernels import demand as d
+from kernels import probe, state
+
+KINDS = ("off", "count", "timed", "trace")
+
+
+def stream() -> np.ndarray:
+    """Out, in, fork, copy on write, move and zap of 32 pages in two spaces."""
+    rows = []
+    for backend in (d.ZSWAP, d.SSD):
+        rows += [d.pack(d.FAULT, p, flags=d.WRITE) for p in range(32)]
+        rows += [d.pack(d.RECLAIM, p, backend=backend, payload=900, flags=d.ZERO if p % 8 == 0 else 0) for p in range(32)]
+        rows += [d.pack(d.FORK, 0, count=32, payload=1)]
+        rows += [d.pack(d.MOVE, p, backend=backend, payload=d.HDD) for p in range(0, 32, 3)]
+        rows += [d.pack(d.FAULT, p) for p in range(0, 64, 2)]
+        rows += [d.pack(d.COW, p) for p in range(0, 16, 2)]
+        rows += [d.pack(d.UNMAP, 0, count=64)]
+    return np.array(rows, np.uint64)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("name", sorted(state.REGISTRY))
+def test_probes_change_nothing(name: str) -> None:
+    design, demands = state.REGISTRY[name], stream()
+    config = state.Config(pages=64, slots={"ssd": 96, "hdd": 64, "zswap": 64}, space_shift=5, memcg=np.ones(2, np.uint16), cluster_shift=4)
+    seen = []
+    for kind in KINDS:
+        live, watching, replies = design.build(config), probe.make(kind), np.zeros(len(demands), np.uint8)
+        design.replay(live, watching, demands, replies)
+        seen.append((replies.tolist(), live.ctl.tolist(), live.pte.tolist(), watching.tally[: 16 * 128 : 16].tolist()))
+    assert all(one == seen[0] for one in seen[1:])
+
+
+@pytest.mark.interpreted
+def test_the_trace_log_agrees_with_the_counts() -> None:
+    design, demands = state.REGISTRY["direct"], stream()[:65]
+    config = state.Config(pages=64, slots={"ssd": 96, "hdd": 64, "zswap": 64}, space_shift=5, memcg=np.ones(2, np.uint16), cluster_shift=4)
+    live, watching, reply = design.build(config), probe.make("trace"), np.zeros(1, np.uint8)
+    for i in range(len(demands)):
+        design.replay(live, watching, demands[i : i + 1], reply)
+        used = int(watching.log[0])
+        events = watching.log[1 : used + 1].reshape(-1, 2)
+        touches = (events[:, 0] & np.uint64(255)) <= int(probe.E_WROTE)
+        lines = {(int(e[0]) >> 8 & 255, int(e[1]) >> 3) for e in events[touches]}
+        assert len(lines) == int(watching.tally[int(probe.SCRATCH + probe.LINES)])
