@@ -112,7 +112,9 @@ def _sentence(figures: Figures, design: str, base: str, timed: bool) -> str:
     """What one design costs against the baseline."""
     lines = figures.value(design, "lifetime", "tax_lines", "mean", "aged")
     nbytes = figures.value(design, "lifetime", "tax_bytes", "mean", "aged")
-    text = f"{design}: {lines or 0:+.1f} lines and {nbytes or 0:+.1f} allocated bytes a swapped page against {base}"
+    text = f"{design}: {lines or 0:+.1f} lines a lifetime"
+    text += f" and {nbytes:+.1f} allocated bytes a swapped page" if nbytes is not None else ""
+    text += f" against {base}"
     never = figures.value(design, "page", "ids_never_moved_share")
     if never is not None:
         text += f", paid also for the {percent(never)} of IDs that never moved"

@@ -231,3 +231,14 @@ def test_interrupted_operations_are_left_out_where_they_are_rare() -> None:
     bins[1, 10], bins[1, -1] = 50, 50
     n, ticks = bins.sum(1), np.array([999 * 168 + 10**6, 50 * 168 + 10**7], np.uint64)
     assert run.undisturbed(n, ticks, bins).tolist() == [[999.0, 999 * 168.0], [100.0, 50 * 168 + 1e7]]
+
+
+def test_what_a_switched_off_device_leaves_behind(small: Path) -> None:
+    off = scenario.load(str(small)).but(
+        **{"backend.placement": "ssd", "moves.rate": 0.0, "swapoff.device": "ssd", "backend.zero_share": 0.0}
+    )
+    found = dse.compare(off, "direct", counted_only=True)
+    assert rows(found, op="swapoff", metric="demands", age="aged", stat="total")
+    assert rows(found, metric="bytes_per_page_static")[0]["value"] is None
+    assert "1 %" in rows(found, metric="bytes_per_page_static")[0]["status"]
+    tabling.show(found)

@@ -26,6 +26,7 @@ LEAST = 30
 """Occurrences in a chunk, on both sides, for the chunk to give a ratio."""
 AVOIDED_MOST = 0.01
 READS = ("zswap", "ssd")
+FEW, FEWEST = "fewer than 1 % of the pages at the peak are still swapped out", 100
 RUNS = ("fork", "zap", "swapoff")
 """Operations on many pages at once: no share of one fault or read."""
 Row = dict[str, Any]
@@ -37,7 +38,7 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | Non
     for side in outcome.sides:
         rows += counted(side) + occupancy(side, outcome)
     for side in outcome.sides[1:]:
-        rows += tax_counted(side, outcome.sides[0])
+        rows += tax_counted(side, outcome.sides[0], int(outcome.stream.counters.get("swapped_peak", 0)))
     if not timed or outcome.twin is None:
         return rows, None
     tick = clock.calibrate()
@@ -96,15 +97,17 @@ def occupancy(side: Side, outcome: Outcome) -> list[Row]:
     most = max(pages, int(outcome.stream.counters.get("swapped_peak", 0)))
     slots = int(dev[demand.SSD :, int(cluster.D_USED)].sum())
 
-    def one(metric: str, unit: str, value: float, **more: Any) -> Row:
-        return figure(side.name, "page", metric, "counted", unit, value, **more)
+    few: dict[str, Any] = {"value": None, "count": None, "status": FEW} if pages * FEWEST < most else {}
+
+    def one(metric: str, unit: str, value: float, /, **more: Any) -> Row:
+        return figure(side.name, "page", metric, "counted", unit, value) | more
 
     layout = {row.structure for row in side.named.design.layout if ledgers.condition(row.per, side.named.values) not in ("", "cluster")}
     rows = [
         one("swapped_pages", "pages", pages),
-        one("bytes_per_page_static", "B", book.static_bytes / pages, stat="mean", n=pages),
-        one("bytes_per_page_dynamic", "B", book.dynamic_bytes / pages, stat="mean", n=pages),
-        one("bytes_per_page_allocated", "B", book.allocated_bytes / pages, stat="mean", n=pages),
+        one("bytes_per_page_static", "B", book.static_bytes / pages, stat="mean", n=pages, **few),
+        one("bytes_per_page_dynamic", "B", book.dynamic_bytes / pages, stat="mean", n=pages, **few),
+        one("bytes_per_page_allocated", "B", book.allocated_bytes / pages, stat="mean", n=pages, **few),
         one("bytes_per_page_peak", "B", book.peak_bytes / most, stat="max", n=most),
         one("slots_tied_up", "slots", slots),
         one("structures_per_page", "structures", len(layout)),
@@ -138,7 +141,7 @@ def _mean(side: Side, op: str, metric: str) -> float:
     return float(row[probe.METRICS.index(metric)]) / float(row[0]) if row[0] else 0.0
 
 
-def tax_counted(side: Side, base: Side) -> list[Row]:
+def tax_counted(side: Side, base: Side, most: int) -> list[Row]:
     """What a lifetime (out, end of writeback, in) touches more than on the baseline, and the bytes a page takes more."""
     rows = []
     for metric, unit in (("lines", "lines"), ("locked_sections", "sections")):
@@ -146,9 +149,12 @@ def tax_counted(side: Side, base: Side) -> list[Row]:
         rows.append(
             figure(side.name, "lifetime", f"tax_{metric}", "counted", unit, extra, stat="mean", age="aged", baseline=base.name, count=None)
         )
-    books = [ledgers.live(s.named.design, s.named.values, s.state).allocated_bytes / max(1, swapped_pages(s)) for s in (side, base)]
-    extra = books[0] - books[1]
-    rows.append(figure(side.name, "lifetime", "tax_bytes", "counted", "B", extra, stat="mean", age="aged", baseline=base.name, count=None))
+    if min(swapped_pages(s) for s in (side, base)) * FEWEST >= most:
+        books = [ledgers.live(s.named.design, s.named.values, s.state).allocated_bytes / max(1, swapped_pages(s)) for s in (side, base)]
+        extra = books[0] - books[1]
+        rows.append(
+            figure(side.name, "lifetime", "tax_bytes", "counted", "B", extra, stat="mean", age="aged", baseline=base.name, count=None)
+        )
     return rows
 
 

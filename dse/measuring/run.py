@@ -145,7 +145,7 @@ def survey(stream: Any, progress: output.Progress) -> tuple[list[int], int, list
 
 
 def pieces(blocks: Iterator[NDArray[np.uint64]], windows: Sequence[Window]) -> Iterator[tuple[str, int, NDArray[np.uint64]]]:
-    """Cut the stream: (age of the window or nothing, number of the chunk in it, demands)."""
+    """Cut the stream: (age of the window or nothing, number of the chunk in it, demands); chunk 0, which is counted, is the last one."""
     at = 0
     for block in blocks:
         start = 0
@@ -153,8 +153,8 @@ def pieces(blocks: Iterator[NDArray[np.uint64]], windows: Sequence[Window]) -> I
             here = at + start
             inside = next((window for window in windows if window.first <= here < window.last), None)
             if inside is not None:
-                number = (here - inside.first) // chunk_of(inside)
-                stop = min(inside.first + (number + 1) * chunk_of(inside), inside.last)
+                number = (inside.last - 1 - here) // chunk_of(inside)
+                stop = inside.last - number * chunk_of(inside)
                 age = inside.age
             else:
                 stop = min((window.first for window in windows if window.first > here), default=at + len(block))
