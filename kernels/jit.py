@@ -39,7 +39,8 @@ def inner(fn: Callable[..., Any]) -> Any:
 
 
 def called(fn: Callable[..., Any]) -> Any:
-    """Helper that may stay a function of its own: large or rarely run."""
+    """Helper that stays a function of its own: large, rarely run, or called from very many places."""
+    linking.keep_apart(fn)
     return njit(**CALLED)(fn)
 
 

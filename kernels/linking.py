@@ -22,6 +22,16 @@ OURS = "_ZN7kernels"  # mangled prefix of functions of this package
 WRAPPERS = ("_ZN7cpython", "cfunc.")
 
 
+APART: set[str] = set()
+"""Mangled prefixes of functions that LLVM must not inline."""
+
+
+def keep_apart(fn: Any) -> None:
+    """Have `fn` compiled as a function of its own, wherever it is called from."""
+    parts = (*fn.__module__.split("."), fn.__qualname__)
+    APART.add("_ZN" + "".join(f"{len(part)}{part}" for part in parts) + "B")
+
+
 class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
     """A library of Numba's that is optimised only where it is an entry point."""
 
@@ -59,6 +69,8 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
         for fn in self._final_module.functions:
             if not fn.is_declaration and fn.linkage == ll.Linkage.linkonce_odr and fn.name.startswith(OURS):
                 fn.linkage = ll.Linkage.internal
+                if fn.name.startswith(tuple(APART)):
+                    fn.add_function_attribute("noinline")
         manager, builder = self._codegen._module_pass_manager()
         manager.run(self._final_module, builder)  # no cheap pass before it: without reference counts there is nothing to prune
 

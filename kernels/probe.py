@@ -18,7 +18,7 @@ import numpy as np
 from kernels.atomic import drain, read_clock
 from kernels.demand import OPS
 from kernels.flat import Flat, U64Array
-from kernels.jit import inner, operation, u
+from kernels.jit import called, inner, operation, u
 from kernels.words import U0, U1, U2, U3, U8
 
 # tally: one row of COLUMNS words for each reply code, then the scratch row of the operation under way
@@ -144,7 +144,7 @@ def finish(pr, code):  # type: ignore[no-untyped-def]
     """The operation ends with reply `code`: file what was observed under it."""
 
 
-@inner
+@called
 def _line(pr, region, word):  # type: ignore[no-untyped-def]
     """Count the line if the operation has not touched it before (a set of lines, stamped with the operation's number)."""
     tally = pr.tally
