@@ -24,7 +24,7 @@ from kernels import xarray as xa
 from kernels.atomic import ctz
 from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, device_of, slot_of
 from kernels.jit import called, inner, u
-from kernels.lock import L_CLUSTER, L_DESC_XA, atomic_add, lock, unlock
+from kernels.lock import L_DESC_XA, atomic_add, lock, unlock
 from kernels.probe import (
     A_DESC,
     R_BITMAP,
@@ -40,7 +40,7 @@ from kernels.probe import (
     wrote,
 )  # fmt: skip
 from kernels.words import LOW32, ONES, U0, U1, U2, U3, U6, U32, U58, U63
-from kernels.world import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
+from kernels.world import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_is, f_set, f_word
 
 D_A, D_FOLIO, D_STATE, D_B = U0, U1, U2, U3
 ZTAG, ZERO_TAG = u(30), u(31)
@@ -348,5 +348,3 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     st.bitmap[g >> U6] = st.bitmap[g >> U6] | bit if used else st.bitmap[g >> U6] & ~bit
     wrote(pr, R_BITMAP, g >> U6)
 
-
-_ = (L_CLUSTER, LOCKED, WRITEBACK)

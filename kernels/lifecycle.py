@@ -28,7 +28,7 @@ from kernels.steps import (
     unclaim,
     writeout,
 )  # fmt: skip
-from kernels.words import U0, U1, U2, U3
+from kernels.words import U0, U1
 from kernels.world import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
 
 FIRST_TOUCH, SWAP_IN, CACHE_HIT, SWAP_OUT, CLEAN_DROP, WRITEBACK_END = (
@@ -366,5 +366,3 @@ def cow(st, pr, page):  # type: ignore[no-untyped-def]
         return NOT_RESIDENT
     return make_writable(st, pr, page, pte >> U1)
 
-
-_ = (U2, U3)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from kernels import idlayer, idmove, replay
@@ -18,7 +17,6 @@ from kernels import xarray as xa
 from kernels.designs import direct
 from kernels.flat import U64Array
 from kernels.jit import depends_on, inner, outer
-from kernels.words import U0
 
 depends_on(__file__, direct.__file__)  # before the entries below: it is part of their stamp
 
@@ -91,7 +89,7 @@ s.bind(SwapIdOff, direct.OPERATIONS)
 
 MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023-03-23, linux-mm)"
 LAYOUT = (
-    *(s.Field(f.structure, f.name, f.nbytes, f.per, f.source) for f in direct.LAYOUT),
+    *direct.LAYOUT,
     s.Field("ID tree", "xarray entry", 8, "page", f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"),
     s.Field("zswap count", "count", 4, "zswap slot if zswap=native", "a zswap with its own entries counts in 32 bits: this model's choice"),
 )
@@ -153,4 +151,3 @@ s.register(
         ),
     )
 )
-_ = (U0, np)
