@@ -20,7 +20,7 @@ from __future__ import annotations
 from kernels.jit import called, inner, u
 from kernels.lock import L_CLUSTER, L_DEVICE, lock, unlock
 from kernels.probe import R_CLUSTER, R_DEV, R_PERCPU, chase, touch, wrote
-from kernels.steps import slot_mark, slot_scan
+from kernels.slots import slot_mark, slot_scan
 from kernels.words import U0, U1, U2, U3, U4, U8, U58
 from kernels.world import C_CLUSTER_SHIFT, S_FULL, S_SLOTS, S_SLOTS_PEAK
 

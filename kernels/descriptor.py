@@ -347,4 +347,3 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     bit = U1 << (g & U63)
     st.bitmap[g >> U6] = st.bitmap[g >> U6] | bit if used else st.bitmap[g >> U6] & ~bit
     wrote(pr, R_BITMAP, g >> U6)
-

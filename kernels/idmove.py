@@ -20,13 +20,14 @@ step   what happens
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, idlayer, lifecycle, moves, swap_cache, swap_map, swapfile
+from kernels import demand, idlayer, lifecycle, moves, page_io, swapfile
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.cluster import device_of, entry_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_CLUSTER, L_CLUSTER2, L_ID, lock, unlock
 from kernels.probe import R_CLUSTER, R_ID, R_ID_NODE, RETRIES, bump, wrote
+from kernels.slots import count_of, count_prepare, count_set, owner_of, owner_set
 from kernels.words import BYTE, LOW32, U0, U1, U2, U3, U4, U8
 from kernels.world import F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
@@ -93,7 +94,7 @@ def give_up(st, pr, t, why):  # type: ignore[no-untyped-def]
     if new != U0:
         g = slot_of(st, new)
         ci = cl.lock_cluster(st, pr, g)
-        swap_map.count_set(st, pr, g, U0)
+        count_set(st, pr, g, U0)
         swapfile.slot_free(st, pr, new, g)
         cl.unlock_cluster(st, pr, ci)
     if txn[t + w.T_AUX] & BORROWED != U0:
@@ -114,9 +115,9 @@ def take_slot(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         return give_up(st, pr, t, FULL)
     new = entry_of(st, d, found - U1)
     txn[t + T_B1] = new
-    swap_cache.insert(st, pr, found - U1, f, new)
+    swapfile.cache_add(st, pr, found - U1, f, new)
     st.folio[f_word(f, F_ENTRY)] = entry
-    if not swap_map.prepare(st, pr, found - U1, swap_map.count_of(st, slot_of(st, entry))):
+    if not count_prepare(st, pr, found - U1, count_of(st, slot_of(st, entry))):
         return give_up(st, pr, t, NO_MEMORY)
     txn[t + w.T_STEP] = U2
     return STEPPED
@@ -128,16 +129,15 @@ def hand_over(st, pr, t):  # type: ignore[no-untyped-def]
     txn = st.txn
     a, b = slot_of(st, txn[t + w.T_ENTRY]), slot_of(st, txn[t + T_B1])
     lock_both(st, pr, a, b)
-    count = swap_map.count_of(st, a)
-    fits = swap_map.count_set(st, pr, b, count)
-    st.cgroup[b] = st.cgroup[a]
-    swapfile.wrote_owner(pr, b)
+    count = count_of(st, a)
+    fits = count_set(st, pr, b, count)
+    owner_set(st, pr, b, owner_of(st, pr, a))
     unlock_both(st, pr, a, b)
     if count == U0:
         return give_up(st, pr, t, MOVED_AWAY)
     if not fits:
         retry(st, pr)
-        return STEPPED if swap_map.prepare(st, pr, b, count) else give_up(st, pr, t, NO_MEMORY)
+        return STEPPED if count_prepare(st, pr, b, count) else give_up(st, pr, t, NO_MEMORY)
     txn[t + w.T_AUX] = txn[t + w.T_AUX] & (BYTE | BORROWED) | count << U8
     txn[t + w.T_STEP] = U3
     return STEPPED
@@ -157,13 +157,13 @@ def change_mapping(st, pr, t):  # type: ignore[no-untyped-def]
     new, value = txn[t + T_B1], txn[t + w.T_VALUE]
     a, b = slot_of(st, txn[t + w.T_ENTRY]), slot_of(st, new)
     lock_both(st, pr, a, b)
-    changed = swap_map.count_of(st, a) != (txn[t + w.T_AUX] & ~BORROWED) >> U8
+    changed = count_of(st, a) != (txn[t + w.T_AUX] & ~BORROWED) >> U8
     if not changed:
         lock(pr, st.idhead, xa.H_LOCK, L_ID)
         slot = xa.find_slot(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
         xa.replace(st.idpool, pr, R_ID_NODE, slot, value, xa.mk_value(new | idlayer.MOVED_BIT))
         unlock(pr, st.idhead, xa.H_LOCK, L_ID)
-        swap_map.count_set(st, pr, a, U0)
+        count_set(st, pr, a, U0)
         st.folio[f_word(txn[t + w.T_FOLIO], F_ENTRY)] = new
     unlock_both(st, pr, a, b)
     if changed:
@@ -179,7 +179,7 @@ def leave_a(st, pr, t):  # type: ignore[no-untyped-def]
     """Step 4."""
     txn, f, old, new = st.txn, st.txn[t + w.T_FOLIO], st.txn[t + w.T_ENTRY], st.txn[t + T_B1]
     a = slot_of(st, old)
-    swapfile.copy_data(st, pr, f, old, new, txn[t + w.T_AUX] & BORROWED == U0)
+    page_io.copy_data(st, pr, f, old, new, txn[t + w.T_AUX] & BORROWED == U0)
     ci = cl.lock_cluster(st, pr, a)
     swapfile.slot_free(st, pr, old, a)
     cl.unlock_cluster(st, pr, ci)

@@ -18,10 +18,12 @@ from kernels.steps import (
     free_swap,
     lookup,
     put,
+    put_run,
     read_abort,
     read_begin,
     read_end,
     resolve,
+    run_limit,
     same,
     still,
     swap_full,
@@ -326,9 +328,10 @@ def fork(st, pr, page, count, child_space):  # type: ignore[no-untyped-def]
 @called
 def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
     """UNMAP: clear the PTEs of a run; present folios lose a mapping, swap entries a count (``zap_pte_range``)."""
-    n = U0
-    for i in range(count):
-        p = page + u(i)
+    n, i = U0, U0
+    while i < count:
+        p = page + i
+        i += U1
         pte = w.read_pte(st, pr, p)
         if pte == U0:
             continue
@@ -339,16 +342,41 @@ def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
                 w.unlink_kin(st, p)
             orphan(st, pr, pte >> U1)
             continue
-        st.pte[p] = U0
-        wrote(pr, R_PTE, p)
+        run = clear_run(st, pr, p, pte, min(count - i + U1, run_limit(st, pte >> U1)))
+        n += run - U1
+        i += run - U1
+        put_run(st, pr, pte >> U1, run)
+    return ZAPPED if n != U0 else EMPTY
+
+
+@called
+def clear_run(st, pr, page, pte, most):  # type: ignore[no-untyped-def]
+    """``swap_pte_batch``: clear up to `most` PTEs from `page` on that hold contiguous values from `pte` on; how many."""
+    n = U0
+    while n < most and w.read_pte(st, pr, page + n) == pte + (n << U1):
+        st.pte[page + n] = U0
+        wrote(pr, R_PTE, page + n)
         if st.ctl[w.C_FORKS] != U0:
-            w.unlink_kin(st, p)
-        entry = resolve(st, pr, pte >> U1)
-        if put(st, pr, pte >> U1, entry) == U1:
+            w.unlink_kin(st, page + n)
+        n += U1
+    return n
+
+
+@inner
+def put_singly(st, pr, value, n):  # type: ignore[no-untyped-def]
+    """``put_run`` of a design that resolves and locks for every PTE."""
+    for i in range(n):
+        entry = resolve(st, pr, value + u(i))
+        if put(st, pr, value + u(i), entry) == U1:
             f = lookup(st, pr, entry)
             if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
                 drop_unused(st, pr, f)
-    return ZAPPED if n != U0 else EMPTY
+
+
+@inner
+def single(st, value):  # type: ignore[no-untyped-def]
+    """``run_limit`` of a design that does not batch."""
+    return U1
 
 
 @inner
@@ -365,4 +393,3 @@ def cow(st, pr, page):  # type: ignore[no-untyped-def]
     if pte & U1 == U0:
         return NOT_RESIDENT
     return make_writable(st, pr, page, pte >> U1)
-

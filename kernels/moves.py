@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, lifecycle, swap_cache, swap_map, swapfile, zswap
+from kernels import demand, lifecycle, page_io, swapfile, zswap
 from kernels import world as w
 from kernels.cluster import OFFSET_MASK, device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.probe import PTES, R_OWNER, R_PTE, bump, chase, wrote
+from kernels.slots import cache_find, count_read, owner_of, owner_set, zero_of
 from kernels.steps import resolve
 from kernels.words import LOW32, U0, U1, U2
 from kernels.world import F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
@@ -26,7 +27,7 @@ ZSWAP = u(demand.ZSWAP)
 def place_of(st, pr, entry):  # type: ignore[no-untyped-def]
     """The backend that has the data of `entry`: zswap, or the device."""
     g = slot_of(st, entry)
-    if swapfile.is_zero(st, g) or st.ctl[w.S_ZE_LIVE] == U0:
+    if zero_of(st, pr, g) or st.ctl[w.S_ZE_LIVE] == U0:
         return device_of(entry)
     return ZSWAP if zswap.tree_find(st, pr, g, entry & OFFSET_MASK) != U0 else device_of(entry)
 
@@ -58,8 +59,8 @@ def writeback_step(st, pr, t):  # type: ignore[no-untyped-def]
     if n == U1:
         if swapfile.count_is_zero(st, entry):
             return back_out(st, pr, f, MOVED_AWAY)
-        swapfile.read_data(st, pr, entry, f)
-        swapfile.store_data(st, pr, entry, g, st.folio[f_word(f, F_TOKEN)])
+        page_io.read_data(st, pr, entry, f)
+        page_io.store_data(st, pr, entry, g, st.folio[f_word(f, F_TOKEN)])
         f_clear(st, f, LOCKED | w.DIRTY)
         f_set(st, f, WRITEBACK)
         return STEPPED
@@ -162,8 +163,7 @@ def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
         return back_out(st, pr, f, FULL)
     b = found - U1
     new = cl.entry_of(st, d, b)
-    st.cgroup[b] = st.cgroup[slot_of(st, old)]
-    swapfile.wrote_owner(pr, b)
+    owner_set(st, pr, b, owner_of(st, pr, slot_of(st, old)))
     why = U0
     if not rewrite_ptes(st, pr, page, old, new):
         why = NO_MEMORY
@@ -173,10 +173,10 @@ def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
         rewrite_ptes(st, pr, page, new, old)
         swapfile.unset_cache(st, pr, new, new, b)
         return back_out(st, pr, f, why)
-    swapfile.copy_data(st, pr, f, old, new, True)
-    swap_cache.remove(st, pr, slot_of(st, old), f)
+    page_io.copy_data(st, pr, f, old, new, True)
+    swapfile.cache_drop(st, pr, slot_of(st, old), f, False)
     swapfile.unset_cache(st, pr, old, old, slot_of(st, old))
-    swap_cache.insert(st, pr, b, f, new)
+    swapfile.cache_add(st, pr, b, f, new)
     st.folio[f_word(f, F_VALUE)] = new
     f_clear(st, f, LOCKED | w.DIRTY)
     f_set(st, f, WRITEBACK)
@@ -236,8 +236,9 @@ def sweep(st, pr, d):  # type: ignore[no-untyped-def]
     """Drop what only the swap cache still holds on device `d`, and its continuation pages if no device is in use."""
     base = st.dev[d * cl.DEV_WORDS]
     for i in range(base, base + st.dev[d * cl.DEV_WORDS + cl.D_SLOTS]):
-        if u(st.smap[u(i)]) == swap_map.HAS_CACHE:
-            f = swap_cache.find(st, pr, u(i))
+        count_read(st, pr, u(i))
+        if swapfile.only_cached(st, u(i)):
+            f = cache_find(st, pr, u(i))
             if f != U0 and not f_is(st, f, LOCKED | WRITEBACK) and swapfile.free_swap(st, pr, f) and w.mapcount(st, f) == U0:
                 w.folio_free(st, f)
     if st.dev[d * cl.DEV_WORDS + cl.D_USED] != U0:

@@ -96,4 +96,3 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
             code = rare(st, pr, kind, page, backend, arg & LOW24, cpu, count)
         finish(pr, code)
         replies[u(i)] = code
-

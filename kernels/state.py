@@ -113,11 +113,12 @@ def register(design: Design) -> Design:
 
 def bind(cls: type, operations: dict[str, Any]) -> None:
     """Bind the steps of a design to its state class."""
-    from kernels import steps
+    from kernels import slots, steps
 
-    for name in steps.NAMES:
-        if name in operations:
-            getattr(steps, name).register(cls, operations[name])
+    for module in (steps, slots):
+        for name in module.NAMES:
+            if name in operations:
+                getattr(module, name).register(cls, operations[name])
 
 
 def with_defaults(config: Config, parameters: dict[str, Parameter]) -> Config:

@@ -50,6 +50,16 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 
 @operation
+def run_limit(st, value):  # type: ignore[no-untyped-def]
+    """Values from `value` on, of contiguous ones, that the zap of a page table may put in one go (1: no batching)."""
+
+
+@operation
+def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
+    """One PTE less holds each of `n` values from `value` on; cache copies that nothing needs any more go too."""
+
+
+@operation
 def count_is_zero(st, entry):  # type: ignore[no-untyped-def]
     """True if no PTE holds the value of `entry`."""
 
@@ -110,16 +120,6 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
 
 
 @operation
-def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
-    """The first free slot in `first` .. `end` - 1, plus 1; 0 if there is none. Cluster lock held."""
-
-
-@operation
-def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
-    """Slot `g` becomes used (and cached, where the map says so), or free."""
-
-
-@operation
 def wide(st, g):  # type: ignore[no-untyped-def]
     """True if slot `g` belongs to a backend that counts in 32 bits."""
 
@@ -127,6 +127,7 @@ def wide(st, g):  # type: ignore[no-untyped-def]
 ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4))  # moments of retire
 
 NAMES = (
-    "resolve", "same", "still", "lookup", "claim", "unclaim", "dup", "put", "count_is_zero", "writeout", "evict", "read_begin", "read_end",
-    "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "slot_scan", "slot_mark", "wide",
+    "resolve", "same", "still", "lookup", "claim", "unclaim", "dup", "put", "run_limit", "put_run", "count_is_zero",
+    "writeout", "evict", "read_begin", "read_end",
+    "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "wide",
 )  # fmt: skip

@@ -10,7 +10,6 @@ from kernels.jit import inner, u
 from kernels.lock import L_CACHE, lock, unlock
 from kernels.probe import R_CACHE, R_CACHE_NODE
 from kernels.words import U0, U1, U2, U3, U14
-from kernels.world import CACHED, F_ENTRY, f_clear, f_set, f_word
 
 SPACE_MASK = (U1 << U14) - U1  # SWAP_ADDRESS_SPACE_SHIFT = 14: 2^14 slots of 4 KiB
 SHADOW = u(3)  # a workingset shadow: a value entry (its content does not matter here)
@@ -24,36 +23,25 @@ def find(st, pr, g):  # type: ignore[no-untyped-def]
 
 
 @inner
-def insert(st, pr, g, f, entry):  # type: ignore[no-untyped-def]
-    """``add_to_swap_cache``: folio `f` is the cache of slot `g`; a shadow that was there goes."""
+def insert(st, pr, g, f):  # type: ignore[no-untyped-def]
+    """Folio `f` is the cache of slot `g`; a shadow that was there goes."""
     lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
     xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, f << U2)
     unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
-    st.folio[f_word(f, F_ENTRY)] = entry
-    f_set(st, f, CACHED)
 
 
 @inner
-def evict(st, pr, g, f):  # type: ignore[no-untyped-def]
-    """``__delete_from_swap_cache`` with a shadow: the slot lives on (end of writeback, clean drop)."""
+def remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
+    """The folio of slot `g` goes: a `shadow` takes its place while the slot lives on (end of writeback, clean drop), or nothing."""
     lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
-    xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, SHADOW)
+    if shadow:
+        xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, SHADOW)
+    else:
+        xa.erase(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK)
     unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
-    f_clear(st, f, CACHED)
-    st.folio[f_word(f, F_ENTRY)] = U0
 
 
 @inner
 def clear(st, pr, g):  # type: ignore[no-untyped-def]
     """Remove folio or shadow of slot `g` (the slot is being freed)."""
-    lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
-    xa.erase(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK)
-    unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
-
-
-@inner
-def remove(st, pr, g, f):  # type: ignore[no-untyped-def]
-    """``delete_from_swap_cache``: folio `f` leaves the cache of slot `g` for good."""
-    clear(st, pr, g)
-    f_clear(st, f, CACHED)
-    st.folio[f_word(f, F_ENTRY)] = U0
+    remove(st, pr, g, False)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from kernels.jit import called, inner, u
 from kernels.lock import L_CONT, lock, unlock
-from kernels.probe import A_CONT, R_CONT, R_MAP, R_ZCOUNT, allocated, chase, touch, wrote
+from kernels.probe import A_CONT, R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, touch, wrote
 from kernels.steps import wide
-from kernels.words import U0, U1, U2, U3, U7
-from kernels.world import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED
+from kernels.words import U0, U1, U2, U3, U6, U7, U63
+from kernels.world import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED, S_ZERO_LIVE
 
 COUNT_MASK, CONTINUED, FLAGS = u(0x3F), u(0x80), u(0xC0)
 HAS_CACHE = u(0x40)  # SWAP_HAS_CACHE
@@ -212,3 +212,71 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
 def narrow(st, g):  # type: ignore[no-untyped-def]
     """Every count is in the swap_map."""
     return False
+
+
+@inner
+def unheld(st, g):  # type: ignore[no-untyped-def]
+    """No PTE holds slot `g`."""
+    return u(st.smap[g]) & ~HAS_CACHE == U0
+
+
+@inner
+def count_read(st, pr, g):  # type: ignore[no-untyped-def]
+    """The map byte is read."""
+    touch(pr, R_MAP, g >> U3)
+
+
+@inner
+def is_cached(st, g):  # type: ignore[no-untyped-def]
+    """The has-cache flag of slot `g`."""
+    return u(st.smap[g]) & HAS_CACHE != U0
+
+
+@inner
+def flag_set(st, pr, g):  # type: ignore[no-untyped-def]
+    """``swapcache_prepare``: set the has-cache flag; the byte before, 0 if the slot is free or the flag was set."""
+    byte = u(st.smap[g])
+    if byte & HAS_CACHE != U0:
+        return U0
+    if byte != U0:
+        st.smap[g] = byte | HAS_CACHE
+        wrote(pr, R_MAP, g >> U3)
+    return byte
+
+
+@inner
+def flag_clear(st, pr, g):  # type: ignore[no-untyped-def]
+    """Clear the has-cache flag."""
+    st.smap[g] = u(st.smap[g]) & ~HAS_CACHE
+    wrote(pr, R_MAP, g >> U3)
+
+
+@inner
+def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
+    """``swap_cgroup_record``: two bytes a slot."""
+    st.cgroup[g] = memcg
+    wrote(pr, R_CGROUP, g >> U2)
+
+
+@inner
+def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
+    """``lookup_swap_cgroup_id``."""
+    touch(pr, R_CGROUP, g >> U2)
+    return u(st.cgroup[g])
+
+
+@inner
+def zero_of(st, pr, g):  # type: ignore[no-untyped-def]
+    """The bit of slot `g` in the zeromap."""
+    touch(pr, R_ZEROMAP, g >> U6)
+    return st.zeromap[g >> U6] >> (g & U63) & U1 != U0
+
+
+@inner
+def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
+    """Write the bit of slot `g` in the zeromap."""
+    bit = U1 << (g & U63)
+    before = st.zeromap[g >> U6]
+    st.zeromap[g >> U6] = before | bit if zero else before & ~bit
+    wrote(pr, R_ZEROMAP, g >> U6)
+    st.ctl[S_ZERO_LIVE] += (U1 if zero else U0) - (U1 if before & bit != U0 else U0)

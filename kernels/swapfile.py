@@ -7,46 +7,74 @@ a design without a layer they compile to nothing.
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, swap_cache, swap_map, zswap
+from kernels import demand, lifecycle, page_io
 from kernels import world as w
-from kernels import xarray as xa
-from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, OFFSET_MASK, device_of, slot_of
+from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, device_of, slot_of
 from kernels.jit import called, inner, u
-from kernels.probe import R_CGROUP, R_DEV, R_MAP, R_ZEROMAP, R_ZRAM, R_ZTREE, chase, touch, wrote
+from kernels.probe import R_DEV, chase
+from kernels.slots import (
+    cache_clear,
+    cache_find,
+    cache_insert,
+    cache_remove,
+    count_down,
+    count_read,
+    count_up,
+    flag_clear,
+    flag_set,
+    is_cached,
+    owner_of,
+    owner_set,
+    unheld,
+    zero_set,
+)  # fmt: skip
 from kernels.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
-from kernels.swap_map import HAS_CACHE
-from kernels.words import LOW32, U0, U1, U2, U3, U6, U14, U63
-from kernels.world import BYPASS, CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
+from kernels.words import U0, U1, U2
+from kernels.world import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
 
-ZSWAP, ZRAM, REACTIVATED = u(demand.ZSWAP), u(demand.ZRAM), u(demand.REACTIVATED)
+ZSWAP = u(demand.ZSWAP)
 
 
 @inner
 def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``swap_entry_range_free`` for slot `g`: zswap entry, zero bit, owner and shadow go, the slot is free. Cluster lock held."""
     d = device_of(entry)
-    st.cgroup[g] = 0
-    wrote(pr, R_CGROUP, g >> U2)
-    drop_zswap(st, pr, entry, g)
-    set_zero(st, pr, g, False)
-    swap_cache.clear(st, pr, g)
+    owner_set(st, pr, g, U0)
+    page_io.drop_zswap(st, pr, entry, g)
+    zero_set(st, pr, g, False)
+    cache_clear(st, pr, g)
     cl.slot_release(st, pr, d, g)
 
 
 @inner
 def unset_cache(st, pr, value, entry, g):  # type: ignore[no-untyped-def]
-    """``put_swap_folio``: clear the has-cache flag of slot `g`; free the slot if no PTE holds it. True if it was freed."""
+    """``put_swap_folio``: the cache lets go of slot `g`; free it if no PTE holds it. True if it was freed."""
     ci = cl.lock_cluster(st, pr, g)
-    byte = u(st.smap[g]) & ~HAS_CACHE
-    st.smap[g] = byte
-    wrote(pr, R_MAP, g >> U3)
-    if byte == U0:
+    flag_clear(st, pr, g)
+    last = unheld(st, g)
+    if last:
         slot_free(st, pr, entry, g)
         retire(st, pr, value, entry, FREE_LOCKED)
     cl.unlock_cluster(st, pr, ci)
-    if byte == U0:
+    if last:
         retire(st, pr, value, entry, FREE_UNLOCKED)
-    return byte == U0
+    return last
+
+
+@inner
+def cache_add(st, pr, g, f, entry):  # type: ignore[no-untyped-def]
+    """``add_to_swap_cache``: folio `f` is the cache of slot `g`."""
+    cache_insert(st, pr, g, f)
+    st.folio[f_word(f, F_ENTRY)] = entry
+    f_set(st, f, CACHED)
+
+
+@inner
+def cache_drop(st, pr, g, f, shadow):  # type: ignore[no-untyped-def]
+    """``delete_from_swap_cache``, or with a `shadow` ``__remove_mapping``: folio `f` is not the cache of slot `g` any more."""
+    cache_remove(st, pr, g, shadow)
+    f_clear(st, f, CACHED)
+    st.folio[f_word(f, F_ENTRY)] = U0
 
 
 @inner
@@ -65,19 +93,13 @@ def always_same(st, pr, value, entry):  # type: ignore[no-untyped-def]
 def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
     """``filemap_get_folio`` in the swap cache space of `entry`."""
     chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
-    return swap_cache.find(st, pr, slot_of(st, entry))
+    return cache_find(st, pr, slot_of(st, entry))
 
 
 @inner
 def home(st, backend):  # type: ignore[no-untyped-def]
     """The device whose slot a page on `backend` takes: zswap sits in front of a disk and still takes a disk slot."""
     return st.ctl[w.C_ZDISK] if backend == ZSWAP else backend
-
-
-@inner
-def wrote_owner(pr, g):  # type: ignore[no-untyped-def]
-    """The memory cgroup of slot `g` was recorded (``swap_cgroup_record``)."""
-    wrote(pr, R_CGROUP, g >> U2)
 
 
 @inner
@@ -106,17 +128,22 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
         return U0
     g = found - U1
     entry = cl.entry_of(st, d, g)
-    st.cgroup[g] = memcg
-    wrote_owner(pr, g)
-    swap_cache.insert(st, pr, g, f, entry)
+    owner_set(st, pr, g, memcg)
+    cache_add(st, pr, g, f, entry)
     st.folio[f_word(f, F_VALUE)] = U0
     value = publish(st, pr, f, entry, cpu)
     if value == U0:
-        swap_cache.remove(st, pr, g, f)
+        cache_drop(st, pr, g, f, False)
         ci = cl.lock_cluster(st, pr, g)
         slot_free(st, pr, entry, g)
         cl.unlock_cluster(st, pr, ci)
     return value
+
+
+@inner
+def only_cached(st, g):  # type: ignore[no-untyped-def]
+    """True if the swap cache has slot `g` and no PTE holds it."""
+    return is_cached(st, g) and unheld(st, g)
 
 
 @called
@@ -132,9 +159,9 @@ def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
         dropped = False
         for i in range(first, end):
             g = u(i)
-            touch(pr, R_MAP, g >> U3)
-            if u(st.smap[g]) == HAS_CACHE:
-                f = swap_cache.find(st, pr, g)
+            count_read(st, pr, g)
+            if only_cached(st, g):
+                f = cache_find(st, pr, g)
                 if f != U0 and not f_is(st, f, LOCKED | WRITEBACK):
                     dropped = free_swap(st, pr, f) or dropped
         if dropped:
@@ -157,7 +184,7 @@ def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
     """``swap_duplicate``."""
     g = slot_of(st, entry)
     ci = cl.lock_cluster(st, pr, g)
-    ok = swap_map.count_up(st, pr, g)
+    ok = count_up(st, pr, g)
     cl.unlock_cluster(st, pr, ci)
     return ok
 
@@ -168,10 +195,10 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
     g = slot_of(st, entry)
     left = U0
     ci = cl.lock_cluster(st, pr, g)
-    if swap_map.count_down(st, pr, g):
+    if count_down(st, pr, g):
         left = U1
         retire(st, pr, value, entry, ZERO_LOCKED)
-        if st.smap[g] == 0:
+        if not is_cached(st, g):
             left = U2
             slot_free(st, pr, entry, g)
             retire(st, pr, value, entry, FREE_LOCKED)
@@ -184,51 +211,39 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 
 @inner
+def run_limit(st, value):  # type: ignore[no-untyped-def]
+    """Entries from `value` on in its cluster."""
+    size = U1 << st.ctl[w.C_CLUSTER_SHIFT]
+    return size - (value & (size - U1))
+
+
+@called
+def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
+    """``free_swap_and_cache_nr`` for `n` slots of one cluster: one locked section, then the folios that only the cache still holds."""
+    first, kept = slot_of(st, entry), U0
+    ci = cl.lock_cluster(st, pr, first)
+    for i in range(n):
+        if count_down(st, pr, first + u(i)):
+            if is_cached(st, first + u(i)):
+                kept += U1
+            else:
+                slot_free(st, pr, entry + u(i), first + u(i))
+    cl.unlock_cluster(st, pr, ci)
+    for i in range(n if kept != U0 else U0):
+        g = first + u(i)
+        if only_cached(st, g):
+            f = lookup(st, pr, entry + u(i))
+            if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
+                lifecycle.drop_unused(st, pr, f)
+
+
+@inner
 def count_is_zero(st, entry):  # type: ignore[no-untyped-def]
     """``swap_swapcount`` is 0."""
-    return u(st.smap[slot_of(st, entry)]) & ~HAS_CACHE == U0
+    return unheld(st, slot_of(st, entry))
 
 
-@inner
-def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
-    """``swap_writepage``: the zero bit, or zswap, or the slot's sector."""
-    entry = st.folio[f_word(f, F_ENTRY)]
-    g = slot_of(st, entry)
-    set_zero(st, pr, g, zero)
-    token = st.folio[f_word(f, F_TOKEN)]
-    if st.ctl[w.C_ZSLOTS] != U0:
-        backend = device_of(entry)  # entries of its own: the page is written where its entry is
-    if backend == ZSWAP and not zero:
-        drop_zswap(st, pr, entry, g)
-        z = zswap.entry_new(st, pr, entry, size, token)
-        if z != U0:
-            zswap.tree_store(st, pr, g, entry & OFFSET_MASK, z)
-            return U0
-        if device_of(entry) == ZSWAP:
-            return REACTIVATED
-    elif st.ctl[w.S_ZE_LIVE] != U0:
-        drop_zswap(st, pr, entry, g)
-    store_data(st, pr, entry, g, token)
-    return U0
 
-
-@inner
-def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
-    """``zswap_invalidate``: what zswap still has for slot `g` is stale."""
-    touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
-    if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
-        z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
-        if z != U0:
-            zswap.entry_free(st, pr, z)
-
-
-@inner
-def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
-    """The block layer writes slot `g`; zram keeps two words a page (handle, size and flags)."""
-    if device_of(entry) == ZRAM:
-        wrote(pr, R_ZRAM, g * U2)
-    if st.ctl[w.C_TOKENS] != U0:
-        st.token[g] = token
 
 
 @inner
@@ -236,22 +251,17 @@ def evict(st, pr, f):  # type: ignore[no-untyped-def]
     """``__remove_mapping``: a shadow takes the folio's place; the slot is freed if no PTE holds it."""
     entry, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
     g = slot_of(st, entry)
-    swap_cache.evict(st, pr, g, f)
+    cache_drop(st, pr, g, f, True)
     unset_cache(st, pr, value, entry, g)
 
 
 @inner
 def set_cached(st, pr, g):  # type: ignore[no-untyped-def]
-    """``swapcache_prepare``: set the has-cache flag of slot `g`. The byte before, 0 if the slot is free or somebody has it."""
+    """``swapcache_prepare``: the cache takes slot `g`. Its count, 0 if the slot is free or somebody has it."""
     ci = cl.lock_cluster(st, pr, g)
-    byte = u(st.smap[g])
-    if byte & HAS_CACHE != U0:
-        byte = U0
-    if byte != U0:
-        st.smap[g] = byte | HAS_CACHE
-        wrote(pr, R_MAP, g >> U3)
+    count = flag_set(st, pr, g)
     cl.unlock_cluster(st, pr, ci)
-    return byte
+    return count
 
 
 @inner
@@ -260,7 +270,7 @@ def cache_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
     g = slot_of(st, entry)
     ok = set_cached(st, pr, g) != U0
     if ok:
-        swap_cache.insert(st, pr, g, f, entry)
+        cache_add(st, pr, g, f, entry)
     return ok
 
 
@@ -268,71 +278,24 @@ def cache_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
 def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """``swapcache_prepare`` and ``add_to_swap_cache``; a synchronous device with a single user bypasses the cache."""
     g = slot_of(st, entry)
-    byte = set_cached(st, pr, g)
-    if byte == U0:
+    count = set_cached(st, pr, g)
+    if count == U0:
         return False
-    touch(pr, R_CGROUP, g >> U2)
-    if byte == U1 and st.ctl[w.C_SYNC_BYPASS] != U0 and st.dev[device_of(entry) * DEV_WORDS + cl.D_FLAGS] & DEV_SYNC != U0:
+    owner_of(st, pr, g)
+    if count == U1 and st.ctl[w.C_SYNC_BYPASS] != U0 and st.dev[device_of(entry) * DEV_WORDS + cl.D_FLAGS] & DEV_SYNC != U0:
         f_set(st, f, BYPASS)
         st.folio[f_word(f, F_ENTRY)] = entry
     else:
-        swap_cache.insert(st, pr, g, f, entry)
+        cache_add(st, pr, g, f, entry)
     return True
 
 
-@inner
-def is_zero(st, g):  # type: ignore[no-untyped-def]
-    """The zero bit of slot `g`."""
-    return st.zeromap[g >> U6] >> (g & U63) & U1 != U0
-
-
-@inner
-def set_zero(st, pr, g, zero):  # type: ignore[no-untyped-def]
-    """Write the zero bit of slot `g`."""
-    bit = U1 << (g & U63)
-    before = st.zeromap[g >> U6]
-    st.zeromap[g >> U6] = before | bit if zero else before & ~bit
-    wrote(pr, R_ZEROMAP, g >> U6)
-    st.ctl[w.S_ZERO_LIVE] += (U1 if zero else U0) - (U1 if before & bit != U0 else U0)
-
-
-@called
-def copy_data(st, pr, f, old, new, read):  # type: ignore[no-untyped-def]
-    """Write the content of `old` to `new`, with `read` after reading it into folio `f`, which has it otherwise."""
-    b = slot_of(st, new)
-    set_zero(st, pr, b, is_zero(st, slot_of(st, old)) and (read or not f_is(st, f, DIRTY)))
-    if read:
-        read_data(st, pr, old, f)
-    store_data(st, pr, new, b, st.folio[f_word(f, F_TOKEN)])
-
-
-@called
-def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
-    """``swap_read_folio``: zero bit, zswap (whose entry goes, so the folio is dirty), or the device."""
-    g = slot_of(st, entry)
-    token = u(st.token[g]) if st.ctl[w.C_TOKENS] != U0 else U0
-    touch(pr, R_ZEROMAP, g >> U6)
-    if not is_zero(st, g):
-        chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
-        z = U0
-        bypass = f_is(st, f, BYPASS)
-        if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
-            z = zswap.tree_find(st, pr, g, entry & OFFSET_MASK) if bypass else zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
-        if z != U0 and bypass:
-            token = zswap.entry_read(st, pr, z) & LOW32
-        elif z != U0:
-            token = zswap.entry_read(st, pr, z) & LOW32
-            zswap.entry_free(st, pr, z)
-            f_set(st, f, DIRTY)
-        elif device_of(entry) == ZRAM:
-            chase(pr, R_ZRAM, g * U2)
-    st.folio[f_word(f, F_TOKEN)] = token
 
 
 @inner
 def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """Read; a folio that bypassed the swap cache lets go of the slot at once."""
-    read_data(st, pr, entry, f)
+    page_io.read_data(st, pr, entry, f)
     if f_is(st, f, BYPASS):
         g = slot_of(st, entry)
         f_clear(st, f, BYPASS)
@@ -348,7 +311,7 @@ def read_abort(st, pr, entry, f):  # type: ignore[no-untyped-def]
     if f_is(st, f, BYPASS):
         f_clear(st, f, BYPASS)
     else:
-        swap_cache.remove(st, pr, g, f)
+        cache_drop(st, pr, g, f, False)
     unset_cache(st, pr, st.folio[f_word(f, F_VALUE)], entry, g)
 
 
@@ -357,10 +320,10 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
     """``folio_free_swap``: nothing but the cache holds the slot, so both go and the folio is dirty."""
     entry, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
     g = slot_of(st, entry)
-    touch(pr, R_MAP, g >> U3)
-    if u(st.smap[g]) & ~HAS_CACHE != U0:
+    count_read(st, pr, g)
+    if not unheld(st, g):
         return False
-    swap_cache.remove(st, pr, g, f)
+    cache_drop(st, pr, g, f, False)
     unset_cache(st, pr, value, entry, g)
     f_set(st, f, DIRTY)
     return True
@@ -371,4 +334,3 @@ def swap_full(st, entry):  # type: ignore[no-untyped-def]
     """``vm_swap_full`` (more than half of the slots used), or a synchronous device."""
     base = device_of(entry) * DEV_WORDS
     return st.dev[base + cl.D_FLAGS] & DEV_SYNC != U0 or st.dev[base + D_USED] * U2 > st.dev[base + D_SLOTS]
-

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kernels import demand as d
-from kernels import descmove, descriptor, idlayer, idmove, lifecycle, moves, swap_cache, swap_map, swapfile, zswap
+from kernels import descmove, descriptor, idlayer, idmove, lifecycle, moves, page_io, swap_cache, swap_map, swapfile, zswap
 from kernels import world as w
 from kernels.probe import R_DESC, touch
 from kernels.words import U0, U1
@@ -172,10 +172,10 @@ def forget_to_clear_has_cache(right: Step) -> Step:
     return wrong
 
 
-@mutant("direct", swap_cache, "evict")
+@mutant("direct", swap_cache, "remove")
 def forget_the_shadow(right: Step) -> Step:
     """Eviction leaves nothing behind."""
-    return swap_cache.remove
+    return lambda st, pr, g, shadow: right(st, pr, g, False)
 
 
 @mutant("direct", "steps", "dup")
@@ -190,7 +190,7 @@ def skip_the_count_on_fork(right: Step) -> Step:
     return wrong
 
 
-@mutant("direct", swapfile, "store_data")
+@mutant("direct", page_io, "store_data")
 def write_to_the_wrong_slot(right: Step) -> Step:
     """The content goes to the neighbour."""
     return lambda st, pr, entry, g, token: right(st, pr, entry, g ^ U1, token)
@@ -248,7 +248,7 @@ def leak_a_descriptor(right: Step) -> Step:
 @contextmanager
 def broken(m: Mutant) -> Iterator[None]:
     """Put the wrong step in place."""
-    from kernels import state, steps
+    from kernels import slots, state, steps
 
     if m.module == "steps":
         table, cls = getattr(steps, m.function).table, state.REGISTRY[m.design].state
@@ -261,9 +261,10 @@ def broken(m: Mutant) -> Iterator[None]:
         return
     right = getattr(m.module, m.function)
     wrong = m.make(right)
-    holders = [x for x in (descmove, descriptor, idlayer, idmove, lifecycle, moves, swap_cache, swap_map, swapfile, zswap)
+    holders = [x for x in (descmove, descriptor, idlayer, idmove, lifecycle, moves, page_io, swap_cache, swap_map, swapfile, zswap)
                if getattr(x, m.function, None) is right]  # fmt: skip
-    tables = [(op.table, cls) for op in map(steps.__dict__.get, steps.NAMES) if op for cls, impl in op.table.items() if impl is right]
+    operations = [getattr(module, name) for module in (steps, slots) for name in module.NAMES]
+    tables = [(op.table, cls) for op in operations for cls, impl in op.table.items() if impl is right]
     for x in holders:
         setattr(x, m.function, wrong)
     for table, cls in tables:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels import moves, replay, swap_map, swapfile
+from kernels import moves, page_io, replay, slots, swap_cache, swap_map, swapfile
 from kernels import state as s
 from kernels import world as w
 from kernels.flat import Flat, U8Array, U16Array, U32Array, U64Array
@@ -69,8 +69,10 @@ OPERATIONS: dict[str, Any] = {
     "unclaim": swapfile.unclaim,
     "dup": swapfile.dup,
     "put": swapfile.put,
+    "run_limit": swapfile.run_limit,
+    "put_run": swapfile.put_run,
     "count_is_zero": swapfile.count_is_zero,
-    "writeout": swapfile.writeout,
+    "writeout": page_io.writeout,
     "evict": swapfile.evict,
     "read_begin": swapfile.read_begin,
     "read_end": swapfile.read_end,
@@ -81,9 +83,13 @@ OPERATIONS: dict[str, Any] = {
     "retire": retire,
     "move_step": moves.move_step,
     "swapoff": moves.swapoff,
-    "slot_scan": swap_map.slot_scan,
-    "slot_mark": swap_map.slot_mark,
     "wide": swap_map.narrow,
+    "cache_find": swap_cache.find,
+    "cache_insert": swap_cache.insert,
+    "cache_remove": swap_cache.remove,
+    "cache_clear": swap_cache.clear,
+    "count_prepare": swap_map.prepare,
+    **{name: getattr(swap_map, name) for name in slots.NAMES if hasattr(swap_map, name)},
 }
 s.bind(Direct, OPERATIONS)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import descmove, replay, swapfile
+from kernels import descmove, lifecycle, replay, swapfile
 from kernels import descriptor as ds
 from kernels import state as s
 from kernels import world as w
@@ -79,6 +79,8 @@ OPERATIONS: dict[str, Any] = {
     "unclaim": ds.unclaim,
     "dup": ds.dup,
     "put": ds.put,
+    "run_limit": lifecycle.single,
+    "put_run": lifecycle.put_singly,
     "count_is_zero": ds.count_is_zero,
     "writeout": ds.writeout,
     "evict": ds.evict,

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels import idlayer, idmove, replay
+from kernels import idlayer, idmove, lifecycle, replay
 from kernels import state as s
 from kernels import world as w
 from kernels import xarray as xa
@@ -78,6 +78,8 @@ LAYER: dict[str, Any] = {
     "resolve": idlayer.resolve,
     "same": idlayer.same,
     "still": idlayer.still,
+    "run_limit": lifecycle.single,
+    "put_run": lifecycle.put_singly,
     "publish": idlayer.publish,
     "retire": idlayer.retire,
     "wide": wide,

@@ -6,6 +6,8 @@ one than it must raises at once.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 from kernels import demand as d
@@ -233,25 +235,42 @@ class Life:
         return d.FORKED if n else d.EMPTY
 
     def unmap(self, page: int, count: int) -> int:
-        n = 0
-        for p in range(page, page + count):
+        n, p, end = 0, page, page + count
+        while p < end:
             pte = self.pte.get(p)
+            p += 1
             if pte is None:
                 continue
             n += 1
             if isinstance(pte, Folio):
-                self.unmap_one(p, pte, None)
-                self.leave(p)
+                self.unmap_one(p - 1, pte, None)
+                self.leave(p - 1)
                 self.orphan(pte)
                 continue
-            del self.pte[p]
-            self.leave(p)
-            entry = self.resolve(pte.value)
-            if self.put(pte.value, entry) == "cached":
-                folio = self.lookup(entry)
-                if folio is not None and (folio.maps == 0 or self.swap_full(entry)):
-                    self.drop_unused(folio)
+            run = [pte.value]
+            for value in itertools.islice(self.following(pte.value), 1, None):
+                if p + len(run) - 1 >= end or self.pte.get(p + len(run) - 1) != Swapped(value):
+                    break
+                run.append(value)
+            for q in range(p - 1, p - 1 + len(run)):
+                del self.pte[q]
+                self.leave(q)
+            n, p = n + len(run) - 1, p + len(run) - 1
+            self.put_run(run)
         return d.ZAPPED if n else d.EMPTY
+
+    def following(self, value: Any) -> Iterable[Any]:
+        """The values from `value` on that a zap puts in one go: no more than that one, where a design does not batch."""
+        return [value]
+
+    def put_run(self, values: list[Any]) -> None:
+        """One PTE less holds each of `values`; then cache copies that nothing needs go."""
+        entries = [self.resolve(value) for value in values]
+        left = [self.put(value, entry) for value, entry in zip(values, entries, strict=True)]
+        for entry, how in zip(entries, left, strict=True):
+            folio = self.lookup(entry) if how == "cached" else None
+            if folio is not None and (folio.maps == 0 or self.swap_full(entry)):
+                self.drop_unused(folio)
 
     def drop_unused(self, folio: Folio) -> None:
         """The last PTE that held the value of a cached folio has gone."""

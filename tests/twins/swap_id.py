@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kernels import demand as d
@@ -116,6 +117,9 @@ class SwapId(Swapfile):
         if folio.value is None or (not self.with_cache and self.unused(entry)):
             folio.value = self.ids.alloc(entry, self.base[entry[0]] + entry[1], cpu)
         return folio.value
+
+    def following(self, value: int) -> Iterable[int]:
+        return [value]
 
     def unheld(self, value: int, entry: Entry) -> None:
         if not self.with_cache:

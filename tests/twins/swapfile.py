@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kernels import demand as d
@@ -132,6 +133,10 @@ class Swapfile(Life):
             return "cached"
         self.free_slot(value, entry)
         return "freed"
+
+    def following(self, value: Any) -> Iterable[Any]:
+        device, offset = value
+        return [(device, o) for o in self.where(value).room(offset // self.where(value).cluster) if o >= offset]
 
     def free_slot(self, value: Any, entry: Entry) -> None:
         slot = self.slot(entry)

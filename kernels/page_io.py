@@ -1,0 +1,89 @@
+"""Data of a slot, in and out (mm/page_io.c of 6.12..6.17): the zero bit, zswap in front of the device, the device."""
+
+from __future__ import annotations
+
+from kernels import demand, zswap
+from kernels import world as w
+from kernels import xarray as xa
+from kernels.cluster import OFFSET_MASK, device_of, slot_of
+from kernels.jit import called, inner, u
+from kernels.probe import R_ZRAM, R_ZTREE, chase, touch, wrote
+from kernels.slots import zero_of, zero_set
+from kernels.words import LOW32, U0, U2, U14
+from kernels.world import BYPASS, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word
+
+ZSWAP, ZRAM, REACTIVATED = u(demand.ZSWAP), u(demand.ZRAM), u(demand.REACTIVATED)
+
+
+@inner
+def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
+    """``swap_writepage``: the zero bit, or zswap, or the slot's sector."""
+    entry = st.folio[f_word(f, F_ENTRY)]
+    g = slot_of(st, entry)
+    zero_set(st, pr, g, zero)
+    token = st.folio[f_word(f, F_TOKEN)]
+    if st.ctl[w.C_ZSLOTS] != U0:
+        backend = device_of(entry)  # entries of its own: the page is written where its entry is
+    if backend == ZSWAP and not zero:
+        drop_zswap(st, pr, entry, g)
+        z = zswap.entry_new(st, pr, entry, size, token)
+        if z != U0:
+            zswap.tree_store(st, pr, g, entry & OFFSET_MASK, z)
+            return U0
+        if device_of(entry) == ZSWAP:
+            return REACTIVATED
+    elif st.ctl[w.S_ZE_LIVE] != U0:
+        drop_zswap(st, pr, entry, g)
+    store_data(st, pr, entry, g, token)
+    return U0
+
+
+@inner
+def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
+    """``zswap_invalidate``: what zswap still has for slot `g` is stale."""
+    touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
+    if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+        z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
+        if z != U0:
+            zswap.entry_free(st, pr, z)
+
+
+@inner
+def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
+    """The block layer writes slot `g`; zram keeps two words a page (handle, size and flags)."""
+    if device_of(entry) == ZRAM:
+        wrote(pr, R_ZRAM, g * U2)
+    if st.ctl[w.C_TOKENS] != U0:
+        st.token[g] = token
+
+
+@called
+def copy_data(st, pr, f, old, new, read):  # type: ignore[no-untyped-def]
+    """Write the content of `old` to `new`, with `read` after reading it into folio `f`, which has it otherwise."""
+    b = slot_of(st, new)
+    zero_set(st, pr, b, zero_of(st, pr, slot_of(st, old)) and (read or not f_is(st, f, DIRTY)))
+    if read:
+        read_data(st, pr, old, f)
+    store_data(st, pr, new, b, st.folio[f_word(f, F_TOKEN)])
+
+
+@called
+def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
+    """``swap_read_folio``: zero bit, zswap (whose entry goes, so the folio is dirty), or the device."""
+    g = slot_of(st, entry)
+    token = u(st.token[g]) if st.ctl[w.C_TOKENS] != U0 else U0
+    if not zero_of(st, pr, g):
+        chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
+        z = U0
+        bypass = f_is(st, f, BYPASS)
+        if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+            z = zswap.tree_find(st, pr, g, entry & OFFSET_MASK) if bypass else zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
+        if z != U0 and bypass:
+            token = zswap.entry_read(st, pr, z) & LOW32
+        elif z != U0:
+            token = zswap.entry_read(st, pr, z) & LOW32
+            zswap.entry_free(st, pr, z)
+            f_set(st, f, DIRTY)
+        elif device_of(entry) == ZRAM:
+            chase(pr, R_ZRAM, g * U2)
+    st.folio[f_word(f, F_TOKEN)] = token
