@@ -27,7 +27,7 @@ class Yardstick:
     @property
     def text(self) -> str:
         """Everything that the row says."""
-        return " | ".join((self.check, self.inputs, self.expected, self.tolerance, self.why))
+        return f"{self.check} | {self.inputs} | {self.expected} | {self.tolerance} | {self.why}"
 
 
 @dataclass(frozen=True)
