@@ -62,7 +62,10 @@ def yardsticks() -> list[Yardstick]:
 
 def expected() -> list[Expected]:
     """Every expected figure, in the order of the file."""
-    return [Expected(**{**row, "value": float(row["value"]), "printed": row["value"]}) for row in rows("expected")]
+    return [
+        Expected(row["id"], row["quantity"], row["inputs"], float(row["value"]), row["unit"], row["tolerance"], row["value"])
+        for row in rows("expected")
+    ]
 
 
 def numbers(text: str) -> set[float]:

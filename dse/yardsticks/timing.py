@@ -1,0 +1,94 @@
+"""Fenced times of a zap, design against design: the same pages, chunk by chunk, in random order, and the base against itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.measuring import clock
+from dse.measuring.run import rows_of
+from dse.modelling.filling import Filled
+from kernels import demand, probe
+
+PAGES = 1 << 20
+ROUNDS = 64
+RESAMPLES = 2000
+TWIN = "A/A"
+Times = Mapping[str, NDArray[np.float64]]
+"""Nanoseconds a PTE by design, one for each round."""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """How many nanoseconds a PTE more than the base: median over rounds, its interval, and that of the base against itself."""
+
+    ns: float
+    lo: float
+    hi: float
+    noise: float
+
+    @property
+    def said(self) -> str:
+        """The interval in words."""
+        return f"{self.ns:.1f} [{self.lo:.1f}, {self.hi:.1f}] ns, A/A within {self.noise:.1f}"
+
+
+def zap(designs: Sequence[str], backend: str, pages: int = PAGES, rounds: int = ROUNDS, seed: int = 0) -> Times:
+    """Time the free of `pages` swapped-out pages, in runs of a page table.
+
+    Parameters
+    ----------
+    designs : sequence of str
+        The first one is the base, which is timed twice.
+    backend : str
+        Where the pages are.
+    pages, rounds : int
+        Pages in all, and chunks that they are freed in.
+    seed : int
+        Order of the designs within a round.
+    """
+    from dse.yardsticks.effects import RUN, zap_runs
+
+    states = {text: Filled(text.removeprefix(TWIN), pages, backend) for text in (*designs, TWIN + designs[0])}
+    for state in states.values():
+        state.fill(pages)
+    tick, rng = clock.calibrate(), np.random.default_rng(seed)
+    times: dict[str, list[float]] = {text: [] for text in states}
+    step = max(RUN, pages // rounds)
+    for first in range(0, pages, step):
+        block = zap_runs(first, min(first + step, pages))
+        for i in rng.permutation(len(states)):
+            text = list(states)[i]
+            pr = probe.make("timed")
+            states[text].replay(block, pr)
+            row = rows_of(pr)[demand.ZAPPED]
+            ticks = float(row[int(probe.TICKS)]) - float(row[0]) * tick.own_ticks
+            times[text].append(max(ticks, 0.0) * tick.ns_per_tick / (float(row[0]) * RUN))
+    return {text: np.array(found) for text, found in times.items()}
+
+
+def interval(differences: NDArray[np.float64], seed: int = 0) -> tuple[float, float, float]:
+    """Median of paired differences and its 95 % bootstrap interval."""
+    rng = np.random.default_rng(seed)
+    picks = rng.integers(0, len(differences), (RESAMPLES, len(differences)))
+    lo, hi = np.quantile(np.median(differences[picks], axis=1), [0.025, 0.975])
+    return float(np.median(differences)), float(lo), float(hi)
+
+
+def extra(times: Times, base: str, design: str) -> Extra | None:
+    """Compare a design with the base; None where the difference is no larger than the noise, and no figure exists.
+
+    Parameters
+    ----------
+    times : mapping
+        As :func:`zap` gives them.
+    """
+    ns, lo, hi = interval(times[design] - times[base])
+    _, low, high = interval(times[TWIN + base] - times[base])
+    noise = max(abs(low), abs(high))
+    if lo > noise or hi < -noise:
+        return Extra(ns, lo, hi, noise)
+    return None
