@@ -51,9 +51,9 @@ def freeing(bench: Bench) -> Ours:
         return out
     timed = timing.zap((BASE, *counted), "ssd")
     for name, design in there.items():
-        extra = timing.extra(timed, BASE, design)
-        if extra is not None:
-            out[f"extra of {name}"] = {f"{design}, {extra.said}": extra.ns}
+        more = timing.compared(timed, BASE, design)
+        if more is not None:
+            out[f"extra of {name}"] = {f"{design}, {more.said}": more.ns}
     return out
 
 
@@ -64,10 +64,10 @@ def free_by_backend(bench: Bench) -> Ours:
     out: Ours = {}
     for names, backend in ((("zswap (v4)", "zswap (edition)"), "zswap"), (("zram (v5)",), "zram")):
         timed = timing.zap((BASE, LATER), backend)
-        extra = timing.extra(timed, BASE, LATER)
-        if extra is not None:
-            share = 100.0 * extra.ns / float(np.median(timed[BASE]))
-            out |= {name: {f"{LATER}, {extra.said}": share} for name in names}
+        more = timing.compared(timed, BASE, LATER)
+        if more is not None:
+            share = 100.0 * more.ns / float(np.median(timed[BASE]))
+            out |= {name: {f"{LATER}, {more.said}": share} for name in names}
     return out
 
 
@@ -128,7 +128,7 @@ def zero_pages(_: Bench) -> Ours:
     return {"swap-out": {PLAIN: _share(*out)}, "swap-in": {PLAIN: _share(*back)}}
 
 
-def lookup_cache(bench: Bench) -> Ours:
+def lookup_cache(_: Bench) -> Ours:
     """Y17: share of the walks to a cluster that the per-CPU cache saves on one sequential stream, and its hits."""
     if not has(LATER):
         return {}

@@ -196,8 +196,8 @@ def _forked(design: str, children: int, continuation_pages: int) -> tuple[Filled
 
 def widths(_: Bench) -> Ours:
     """Y12: references that the map byte holds by itself, and the count field of a word of phase III when it is full."""
-    _, children = _forked(OLD, 256, 0)
-    full, _ = _forked("swap_table_p3", FORKS, 8)
+    children = _forked(OLD, 256, 0)[1]
+    full = _forked("swap_table_p3", FORKS, 8)[0]
     words = full.state.table
     field = int(words[words != 0][0] & swap_table.KEPT & ~swap_table.ZERO) >> int(swap_table.COUNT_AT)
     return {

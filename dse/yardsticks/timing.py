@@ -78,7 +78,7 @@ def interval(differences: NDArray[np.float64], seed: int = 0) -> tuple[float, fl
     return float(np.median(differences)), float(lo), float(hi)
 
 
-def extra(times: Times, base: str, design: str) -> Extra | None:
+def compared(times: Times, base: str, design: str) -> Extra | None:
     """Compare a design with the base; None where the difference is no larger than the noise, and no figure exists.
 
     Parameters
