@@ -84,9 +84,9 @@ def crossings(a: Curve, b: Curve, measure: str) -> list[tuple[float, str]]:
     Two straight lines cross where their ends say, exactly. Elsewhere the difference is looked at on 257 points, and between two of
     opposite sign the page is found by bisection: of steps that cross several times within 1/256 of the device, one is given.
     """
-    ends = line(a, measure), line(b, measure)
-    if ends[0] is not None and ends[1] is not None:
-        (a0, a1), (b0, b1) = ends
+    one, two = line(a, measure), line(b, measure)
+    if one is not None and two is not None:
+        (a0, a1), (b0, b1) = one, two
         start, end = a0 - b0, a1 - b1
         if start * end < 0 or (end == 0 and start) or (start == 0 and end):
             return [(float(Fraction(start, start - end)), "closed form")]

@@ -23,7 +23,7 @@ FILLS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def mib(design: str, fill: float, backend: str, key: str = "total_bytes") -> float:
-    return dse.ledger(design, SLOTS, fill, backend)[key] / MIB
+    return float(dse.ledger(design, SLOTS, fill, backend)[key]) / MIB
 
 
 def test_direct_equals_the_published_table() -> None:

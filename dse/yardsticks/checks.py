@@ -66,7 +66,7 @@ PLANS: dict[str, Plan] = {
     "Y13": Plan(needs=("vswap_ste",)),
     "Y15": Plan(effects.freeing, VSS, timed=effects.FREED),
     "Y16": Plan(effects.free_by_backend, VSS, timed=effects.FREED_BY_BACKEND),
-    "Y17": Plan(effects.lookup_cache, ("vswap_v6",)),
+    "Y17": Plan(effects.lookup_cache, ("vswap_v6",), timed=("part of the layer's time removed by the cache",)),
     "Y18": Plan(cannot=f"52 processes and their reclaim: {THREADS}"),
     "Y19": Plan(cannot="a kernel build is dominated by compiling and reclaim, which are not modelled; the file asks for a bound only"),
     "Y20": Plan(effects.swap_out, cannot=f"31 and 32 writers: {THREADS}; one thread's swap-out is printed"),

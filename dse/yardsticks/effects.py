@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dse.measuring.run import rows_of
 from dse.modelling.filling import Filled, run
 from dse.yardsticks import timing
 from dse.yardsticks.bench import Bench, has
+from dse.yardsticks.timing import RUN
 from kernels import demand, probe
+from kernels import world as w
 
 BASE, PLAIN, LATER = "swap_table_p1", "vswap_v3", "vswap_v6"
-FIXED = "vswap_v3[free=batched]"
+FIXED, UNCACHED = "vswap_v3[free=batched]", "vswap_v6[lookup_cache=off]"
 PAGES = 1 << 15
-RUN = 512  # PTEs of a page table: the most that one walk of the kernel frees at once
 Ours = dict[str, dict[str, float]]
 FREED = ("extra of v3", "extra of v3 with the fix", "extra of v5", "extra of v6", "extra of v3 on the other host")
 FREED_BY_BACKEND = ("zswap (v4)", "zswap (edition)", "zram (v5)")
@@ -29,16 +29,11 @@ def metric(pr: Any, op: int, name: str) -> float:
     return float(row[probe.METRICS.index(name)]) / float(row[0])
 
 
-def zap_runs(first: int, last: int) -> NDArray[np.uint64]:
-    """UNMAP demands that free the pages `first` .. ``last - 1``, a page table's worth at a time."""
-    return run(demand.UNMAP, np.arange(first, last, RUN, dtype=np.uint64), count=RUN)
-
-
 def zap_counted(design: str, backend: str) -> dict[str, float]:
     """Locked sections and lines for each freed PTE."""
     state, pr = Filled(design, PAGES, backend), probe.make("count")
     state.fill(PAGES)
-    state.replay(zap_runs(0, PAGES), pr)
+    state.replay(timing.demands("zap", 0, PAGES), pr)
     return {name: metric(pr, demand.ZAPPED, name) / RUN for name in ("locked_sections", "lines")}
 
 
@@ -49,7 +44,7 @@ def freeing(bench: Bench) -> Ours:
     out: Ours = {name: {f"{key} a PTE": value for key, value in counted[design].items()} for name, design in there.items()}
     if bench.counted_only or not there:
         return out
-    timed = timing.zap((BASE, *counted), "ssd")
+    timed = timing.measure((BASE, *counted), "ssd", "zap")
     for name, design in there.items():
         more = timing.compared(timed, BASE, design)
         if more is not None:
@@ -63,19 +58,12 @@ def free_by_backend(bench: Bench) -> Ours:
         return {}
     out: Ours = {}
     for names, backend in ((("zswap (v4)", "zswap (edition)"), "zswap"), (("zram (v5)",), "zram")):
-        timed = timing.zap((BASE, LATER), backend)
+        timed = timing.measure((BASE, LATER), backend, "zap")
         more = timing.compared(timed, BASE, LATER)
         if more is not None:
             share = 100.0 * more.ns / float(np.median(timed[BASE]))
             out |= {name: {f"{LATER}, {more.said}": share} for name in names}
     return out
-
-
-def one_by_one(state: Filled, block: NDArray[np.uint64]) -> tuple[int, Any]:
-    """Replay demands under the count probe; how many, and the probe."""
-    pr = probe.make("count")
-    state.replay(block, pr)
-    return len(block), pr
 
 
 def swap_in_counted(design: str, backend: str, flags: int = 0, sharers: int = 0) -> dict[str, float]:
@@ -87,8 +75,8 @@ def swap_in_counted(design: str, backend: str, flags: int = 0, sharers: int = 0)
     state.fill(PAGES, flags)
     for child in range(1, sharers + 1):
         state.replay(run(demand.FORK, np.arange(1, dtype=np.uint64), count=PAGES, payload=child))
-    pages = np.arange(0, PAGES, dtype=np.uint64)
-    _, pr = one_by_one(state, run(demand.FAULT, pages))
+    pr = probe.make("count")
+    state.replay(timing.demands("swap_in", 0, PAGES), pr)
     return {name: metric(pr, demand.SWAP_IN, name) for name in ("locked_sections", "lines", "chain")}
 
 
@@ -128,21 +116,42 @@ def zero_pages(_: Bench) -> Ours:
     return {"swap-out": {PLAIN: _share(*out)}, "swap-in": {PLAIN: _share(*back)}}
 
 
-def lookup_cache(_: Bench) -> Ours:
-    """Y17: share of the walks to a cluster that the per-CPU cache saves on one sequential stream, and its hits."""
+WALK = ("virtual cluster map", "virtual cluster node", "per-CPU virtual cluster")
+"""What a lookup touches on its way to a cluster: the map and its nodes, or what the CPU remembers."""
+
+
+def lookup_cache(bench: Bench) -> Ours:
+    """Y17: share of the touches of lookups that the per-CPU cache saves on one sequential stream, and its hits."""
     if not has(LATER):
         return {}
-    walks = {text: sequential_walks(text) for text in (f"{LATER}[lookup_cache=off]", LATER)}
-    plain, cached = walks.values()
-    removed = 100.0 * (1.0 - cached / plain)
-    return {"lookup cost removed by the cache": {"objects of the walk": removed}, "hit rate": {LATER: hit_rate(LATER)}}
+    (plain, _), (cached, hits) = (sequential_lookups(design) for design in (UNCACHED, LATER))
+    out: Ours = {
+        "lookup cost removed by the cache": {"touches of lookups, swap-in": 100.0 * (1.0 - cached / plain)},
+        "hit rate": {LATER: 100.0 * hits},
+    }
+    if bench.counted_only:
+        return out
+    timed = timing.measure((BASE, UNCACHED, LATER), "ssd", "swap_in")
+    before, after = (timing.compared(timed, BASE, design) for design in (UNCACHED, LATER))
+    if before is not None and after is not None and before.ns > 0:
+        share = 100.0 * (1.0 - after.ns / before.ns)
+        out["part of the layer's time removed by the cache"] = {f"swap-in, ssd, {before.said} to {after.said}": share}
+    return out
 
 
-def sequential_walks(design: str) -> float:
-    """Objects of the tree of clusters that a swap-in reaches one behind the other, on a sequential stream."""
-    raise NotImplementedError
-
-
-def hit_rate(design: str) -> float:
-    """Hits of the lookup cache on a sequential stream [%]."""
-    raise NotImplementedError
+def sequential_lookups(design: str, pages: int = 4 * RUN) -> tuple[float, float]:
+    """Touches of lookups for each swap-in of a sequential stream, and the share of lookups that the cache answers."""
+    state, pr = Filled(design, PAGES, "ssd", folios=2 * pages), probe.make("trace")
+    state.fill(PAGES)
+    ctl = state.state.ctl
+    words = [int(w.S_LOOKUP_HITS), int(w.S_LOOKUP_MISSES)]
+    before = [int(ctl[word]) for word in words]
+    touches = 0
+    for page in range(pages):
+        pr.log[0] = 0
+        state.replay(run(demand.FAULT, np.array([page], np.uint64)), pr)
+        heads = pr.log[1 : int(pr.log[0]) : 2]
+        regions = (heads[(heads & np.uint64(0xFF)) < 3] >> np.uint64(8)) & np.uint64(0xFFFFFF)
+        touches += sum(probe.REGION_NAMES[int(region)] in WALK for region in regions)
+    hits, misses = (int(ctl[word]) - old for word, old in zip(words, before, strict=True))
+    return touches / pages, hits / max(1, hits + misses)

@@ -1,20 +1,22 @@
-"""Fenced times of a zap, design against design: the same pages, chunk by chunk, in random order, and the base against itself."""
+"""Fenced times of an operation, design against design: the same pages, chunk by chunk, in random order, and the base against itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring import clock
 from dse.measuring.run import rows_of
-from dse.modelling.filling import Filled
+from dse.modelling.filling import FOLIOS, Filled, run
 from kernels import demand, probe
 
 PAGES = 1 << 20
 ROUNDS = 64
+RUN = 512  # PTEs of a page table: the most that one walk of the kernel frees at once
 RESAMPLES = 2000
 TWIN = "A/A"
 Times = Mapping[str, NDArray[np.float64]]
@@ -36,8 +38,15 @@ class Extra:
         return f"{self.ns:.1f} [{self.lo:.1f}, {self.hi:.1f}] ns, A/A within {self.noise:.1f}"
 
 
-def zap(designs: Sequence[str], backend: str, pages: int = PAGES, rounds: int = ROUNDS, seed: int = 0) -> Times:
-    """Time the free of `pages` swapped-out pages, in runs of a page table.
+def demands(op: str, first: int, last: int) -> NDArray[np.uint64]:
+    """Demands that zap, a page table's worth at a time, or swap in the pages `first` .. ``last - 1``."""
+    if op == "zap":
+        return run(demand.UNMAP, np.arange(first, last, RUN, dtype=np.uint64), count=RUN)
+    return run(demand.FAULT, np.arange(first, last, dtype=np.uint64))
+
+
+def measure(designs: Sequence[str], backend: str, op: str, pages: int = PAGES, rounds: int = ROUNDS, seed: int = 0) -> Times:
+    """Time an operation on `pages` swapped-out pages, in order.
 
     Parameters
     ----------
@@ -45,28 +54,31 @@ def zap(designs: Sequence[str], backend: str, pages: int = PAGES, rounds: int = 
         The first one is the base, which is timed twice.
     backend : str
         Where the pages are.
+    op : str
+        ``zap`` or ``swap_in``.
     pages, rounds : int
-        Pages in all, and chunks that they are freed in.
+        Pages in all, and chunks that they are taken in.
     seed : int
         Order of the designs within a round.
     """
-    from dse.yardsticks.effects import RUN, zap_runs
-
-    states = {text: Filled(text.removeprefix(TWIN), pages, backend) for text in (*designs, TWIN + designs[0])}
+    folios = {"zap": FOLIOS, "swap_in": pages}[op]
+    states = {text: Filled(text.removeprefix(TWIN), pages, backend, folios=folios) for text in (*designs, TWIN + designs[0])}
     for state in states.values():
         state.fill(pages)
-    tick, rng = clock.calibrate(), np.random.default_rng(seed)
+    tick, rng, code = clock.calibrate(), np.random.default_rng(seed), {"zap": demand.ZAPPED, "swap_in": demand.SWAP_IN}[op]
     times: dict[str, list[float]] = {text: [] for text in states}
     step = max(RUN, pages // rounds)
     for first in range(0, pages, step):
-        block = zap_runs(first, min(first + step, pages))
+        last = min(first + step, pages)
+        block = demands(op, first, last)
         for i in rng.permutation(len(states)):
             text = list(states)[i]
-            pr = probe.make("timed")
+            pr: Any = probe.make("timed")
             states[text].replay(block, pr)
-            row = rows_of(pr)[demand.ZAPPED]
-            ticks = float(row[int(probe.TICKS)]) - float(row[0]) * tick.own_ticks
-            times[text].append(max(ticks, 0.0) * tick.ns_per_tick / (float(row[0]) * RUN))
+            n, ticks = (float(rows_of(pr)[code][int(column)]) for column in (probe.N, probe.TICKS))
+            if n != len(block):
+                raise RuntimeError(f"{text}: {n:g} of {len(block)} demands were a {op}")
+            times[text].append(max(ticks - n * tick.own_ticks, 0.0) * tick.ns_per_tick / (last - first))
     return {text: np.array(found) for text, found in times.items()}
 
 
@@ -84,7 +96,7 @@ def compared(times: Times, base: str, design: str) -> Extra | None:
     Parameters
     ----------
     times : mapping
-        As :func:`zap` gives them.
+        As :func:`measure` gives them.
     """
     ns, lo, hi = interval(times[design] - times[base])
     _, low, high = interval(times[TWIN + base] - times[base])
