@@ -166,7 +166,7 @@ def sequential_lookups(design: str, pages: int = 4 * RUN) -> tuple[float, float]
     state = Filled(design, PAGES, "ssd", folios=2 * pages)
     state.fill(PAGES)
     ctl = state.state.ctl
-    words = [int(w.S_LOOKUP_HITS), int(w.S_LOOKUP_MISSES)]
+    words = [int(getattr(w, name)) for name in ("S_LOOKUP_HITS", "S_LOOKUP_MISSES")]
     before = [int(ctl[word]) for word in words]
     touches = 0
     for page in range(pages):
