@@ -68,7 +68,7 @@ def tally(world: fixtures.World, ops: list[str]) -> dict[str, dict[str, float]]:
         n = int(row[int(probe.N)])
         if n:
             names = ("lines", "chain", "locked_sections", "allocations", "frees", "structures_written")
-            found[op] = {name: int(row[probe.METRICS.index(name)]) / n for name in names}
+            found[op] = {"n": n, **{name: int(row[probe.METRICS.index(name)]) / n for name in names}}
     lost, order = int(world.state.ctl[int(w.S_LOST)]), int(rows[:, int(probe.LOCK_ORDER)].sum())
     if lost or order:
         raise RuntimeError(f"{world.named.text}: {lost} pages lost, {order} locks out of order")
@@ -109,6 +109,12 @@ def setup_cache() -> Counts:
         return dict(zip(DESIGNS, pool.map(counted, DESIGNS), strict=True))
 
 
+def mean(rows: dict[str, dict[str, float]], *names: str) -> float:
+    """Sum of some figures of all operations, divided by the number of operations."""
+    total = math.fsum(row["n"] * row[name] for row in rows.values() for name in names)
+    return total / math.fsum(row["n"] for row in rows.values())
+
+
 def of(counts: Counts, design: str) -> dict[Any, Any]:
     """What was counted of a design."""
     found = counts[design]
@@ -145,19 +151,19 @@ class Operations:
 
 
 class Upkeep:
-    """Sums over one of each operation at 2^16 pages: allocations with frees, and structures written."""
+    """Means over all operations of the life cycle at 2^16 pages: objects allocated and freed, and structures written."""
 
     params = [DESIGNS]
     param_names = ["design"]
 
     def track_allocations(self, counts: Counts, design: str) -> float:
-        return math.fsum(row["allocations"] + row["frees"] for row in of(counts, design)[fixtures.SMALL].values())
+        return mean(of(counts, design)[fixtures.SMALL], "allocations", "frees")
 
     def track_structures_written(self, counts: Counts, design: str) -> float:
-        return math.fsum(row["structures_written"] for row in of(counts, design)[fixtures.SMALL].values())
+        return mean(of(counts, design)[fixtures.SMALL], "structures_written")
 
-    track_allocations.unit = "objects"  # type: ignore[attr-defined]
-    track_structures_written.unit = "structures"  # type: ignore[attr-defined]
+    track_allocations.unit = "objects per operation"  # type: ignore[attr-defined]
+    track_structures_written.unit = "structures per operation"  # type: ignore[attr-defined]
 
 
 class Scale:

@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _CALLS = {
+    "bench": "dse.benching.gate",
     "compare": "dse.comparing",
     "explain": "dse.explaining",
     "ledger": "dse.ledgers",
@@ -18,7 +19,7 @@ _CALLS = {
     "scan": "dse.storing",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "scan"]
+__all__ = ["__version__", "bench", "compare", "designs", "explain", "ledger", "scan"]
 
 
 def __getattr__(name: str) -> Any:
