@@ -90,7 +90,7 @@ def counted(design: str) -> dict[str, Any]:
         filled = nodes(small)
         lifecycle(small)
         middle = fixtures.World(design, fixtures.MIDDLE, "count")
-        window = fixtures.scattered(middle.pages)[: fixtures.BATCH]
+        window = fixtures.scattered(middle.pages)[: 1 << 15]
         middle.probe = probe.make("count")
         middle.replay(fixtures.faults(window))
         middle.replay(fixtures.reclaims(window))

@@ -22,7 +22,7 @@ Block = NDArray[np.uint64]
 
 SMALL, MIDDLE, LARGE = 1 << 16, 1 << 20, 1 << 24
 SIZES = [SMALL, MIDDLE, LARGE]
-BATCH = 1 << 15
+BATCH = 1 << 17
 """Pages that are handled in one timed body: some milliseconds in the fastest design."""
 CHUNK = 1 << 18
 SHARES = (("zero", 0.1), ("ssd", 0.3), ("zswap", 0.6))
@@ -172,6 +172,7 @@ class _Watch(event.Listener):  # type: ignore[misc]
 
 WATCH = _Watch()
 event.register("numba:compile", WATCH)
+_WARMED: set[tuple[type, tuple[object, ...]]] = set()
 
 
 class Warm:
@@ -185,6 +186,12 @@ class Warm:
     repeat = (5, 10, 2.0)
     warmup_time = 0.05
     timeout = 300
+
+    def is_new(self, *params: object) -> bool:
+        """Tell whether this benchmark is set up for the first time in this process: its body is then run once to compile it."""
+        new = (type(self), params) not in _WARMED
+        _WARMED.add((type(self), params))
+        return new
 
     def ready(self) -> None:
         """From here on nothing may be compiled."""

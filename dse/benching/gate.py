@@ -117,6 +117,7 @@ def start(options: Options, commits: list[str], patterns: list[str], machine: st
     request = launch.Request(
         str(options.root), commits, patterns, str(options.home), str(more.pop("results", options.results)), machine, options.python, **more
     )
+    output.note(f"asv runs on {', '.join(c[:8] for c in commits)}, {len(patterns)} pattern{'s' if len(patterns) > 1 else ''}: {launch.log_of(request)}")
     answer = launch.launch(request, LIMIT[kind])
     if answer.outcome in (launch.NO_ENVIRONMENT, launch.NOT_BUILT):
         raise Stop(Exit.NO_ENVIRONMENT, answer.message or "asv has no environment")

@@ -71,8 +71,13 @@ class Answer:
     message: str = ""
 
 
+def log_of(request: Request) -> Path:
+    """File that asv's own output is appended to."""
+    return Path(request.home) / "asv.log"
+
+
 def launch(request: Request, timeout: float) -> Answer:
-    """Run asv for `request`; its output goes to our stderr.
+    """Run asv for `request`; its output goes to a log.
 
     Raises
     ------
@@ -85,12 +90,15 @@ def launch(request: Request, timeout: float) -> Answer:
         command = [sys.executable, "-m", "dse.benching.launch", str(asked), str(given)]
         package = str(Path(__file__).resolve().parent.parent.parent)
         environ = {**os.environ, "PYTHONPATH": package, "SWAPDSE_BENCH_CACHE": str(Path(request.home) / "numba")}
+        log = log_of(request)
+        log.parent.mkdir(parents=True, exist_ok=True)
         try:
-            done = subprocess.run(command, env=environ, stdout=2, timeout=timeout, check=False)
+            with log.open("ab") as sink:
+                done = subprocess.run(command, env=environ, stdout=sink, stderr=sink, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
-            raise CheckFailed(f"asv was stopped after {timeout:.0f} s") from None
+            raise CheckFailed(f"asv was stopped after {timeout:.0f} s, see {log}") from None
         if not given.exists():
-            raise CheckFailed(f"asv ended with status {done.returncode} and no answer")
+            raise CheckFailed(f"asv ended with status {done.returncode} and no answer, see {log}")
         return Answer(**json.loads(given.read_text(encoding="utf-8")))
 
 
