@@ -20,8 +20,8 @@ from dse.errors import BadInput, CheckFailed
 COUNTED = "counted"
 """Machine name of exact figures: they are the same everywhere."""
 ROUNDS = "2"
-LIMIT = {"exact": 900.0, "timed": 1200.0, "quick": 1200.0}  # [s] after which asv is stopped
-SELECTED = {"exact": [EXACT_PATTERN], "timed": [TIMED_PATTERN, INSTRUCTIONS_PATTERN], "quick": [r"."]}
+LIMIT = {"exact": 900.0, "instructions": 900.0, "timed": 1200.0, "quick": 1200.0}  # [s] after which asv is stopped
+SELECTED = {"exact": [EXACT_PATTERN], "instructions": [INSTRUCTIONS_PATTERN], "timed": [TIMED_PATTERN], "quick": [r"."]}
 
 
 @dataclass(frozen=True)
@@ -136,13 +136,14 @@ def figures(options: Options, machine: str, commit: str, suite: Suite) -> dict[C
     return {case: figure for case, figure in found.items() if figure.version == suite.versions.get(case[0], figure.version)}
 
 
-def exact(options: Options, suite: Suite, before: Suite) -> list[judging.Finding]:
-    """Run what is not stored of the exact benchmarks, and compare for equality."""
-    ours, theirs = matching(suite, SELECTED["exact"], options.bench), matching(before, SELECTED["exact"], options.bench)
-    missing = [c for c in (options.head, options.base) if ours.cases - set(_good(figures(options, COUNTED, c, ours)))]
+def tracked(options: Options, suite: Suite, before: Suite, kind: str, machine: str) -> list[judging.Finding]:
+    """Run what is not stored of the exact benchmarks, or of those of instructions, and compare."""
+    ours, theirs = matching(suite, SELECTED[kind], options.bench), matching(before, SELECTED[kind], options.bench)
+    commits = (options.head, options.base)
+    missing = [commit for commit in commits if ours.cases - set(_good(figures(options, machine, commit, ours)))]
     if missing and ours.cases:
-        start(options, missing, SELECTED["exact"] if not options.bench else restricted(ours), COUNTED, "exact")
-    head, base = (figures(options, COUNTED, commit, ours) for commit in (options.head, options.base))
+        start(options, missing, restricted(ours) if options.bench else SELECTED[kind], machine, kind)
+    head, base = (figures(options, machine, commit, ours) for commit in commits)
     return judging.compare(base, head, ours, theirs)
 
 
@@ -211,9 +212,12 @@ def check(options: Options) -> Report:
         began = time.monotonic()
         ours, theirs = suites(options)
         report.units = {**theirs.units, **ours.units}
-        report.findings = exact(options, ours, theirs)
+        report.findings = tracked(options, ours, theirs, "exact", COUNTED)
         report.seconds["exact"] = time.monotonic() - began
         if options.timed:
+            began = time.monotonic()
+            report.findings += tracked(options, ours, theirs, "instructions", options.machine)
+            report.seconds["instructions"] = time.monotonic() - began
             began = time.monotonic()
             report.findings += timed(options, ours, theirs)
             report.seconds["timed"] = time.monotonic() - began
