@@ -89,7 +89,7 @@ def life_cycle(text: str) -> list[dict[str, Any]]:
     from dse.measuring import warming
 
     named = naming.parse(text)
-    warming.warm([(named.design.name, "trace")])
+    warming.warm([(named.text, "trace")])
     out = []
     for op, backend in LIFE:
         target = ("ssd" if backend == "zswap" else "hdd") if op == "move" else backend

@@ -104,7 +104,7 @@ def compare(
         storing.check_writable(results)
     began = time.monotonic()
     streams = [_checked_stream(case, chosen, counted_only) for case in cases]
-    compiled = warming.warm([(n.design.name, kind) for kind in PROBES if not (counted_only and kind == "timed") for n in chosen])
+    compiled = warming.warm([(n.text, kind) for kind in PROBES if not (counted_only and kind == "timed") for n in chosen])
     rows: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
     for case, stream in zip(cases, streams, strict=True):
@@ -162,7 +162,7 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     except (TypeError, ValueError, KeyError):
         raise BadInput(f"run {stored.name} does not say what scenario it came from") from None
     case = scenario.from_values(given["scenario"] or "scenario", values)
-    warming.warm([(n.design.name, kind) for kind in ("off", "count") for n in designs])
+    warming.warm([(n.text, kind) for kind in ("off", "count") for n in designs])
     found = run_scenario(_checked_stream(case, designs, True), designs, timed=False)
     again = storing.counters_hash(found["rows"])
     kept = storing.counters_hash(stored.ops)

@@ -255,7 +255,7 @@ def explain(
     if not 0.0 <= fill <= 1.0:
         raise BadInput(f"fill is from 0 to 1, got {fill}")
     machine.require_memory(slots * 800, f"a state of {slots:,} slots")
-    warming.warm([(named.design.name, "trace") for named in chosen])
+    warming.warm([(named.text, "trace") for named in chosen])
     traces = [trace(named, op, fill, slots, backend, target) for named in chosen]
     return {
         "op": op, "fill": fill, "slots": slots, "backend": backend, "target": target if op == "move" else None, "kind": "counted",

@@ -74,9 +74,7 @@ REASON_BASE = 64
 ) = range(REASON_BASE, REASON_BASE + 15)  # fmt: skip
 
 
-def pack(
-    kind: int, page: int, *, backend: int = 0, cpu: int = 0, count: int = 0, payload: int = 0, flags: int = 0
-) -> tuple[int, int]:
+def pack(kind: int, page: int, *, backend: int = 0, cpu: int = 0, count: int = 0, payload: int = 0, flags: int = 0) -> tuple[int, int]:
     """Build the two words of one record.
 
     Parameters

@@ -17,8 +17,8 @@ Tag of a backing: 0 nothing, device + 1 a slot of that device (as in a swap entr
 
 from __future__ import annotations
 
+from kernels import blocks, demand, idalloc, swap_table, zswap
 from kernels import cluster as cl
-from kernels import demand, idalloc, zswap
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.atomic import ctz
@@ -32,6 +32,7 @@ from kernels.probe import (
     R_DESC_NODE,
     R_DESC_TREE,
     R_DEV,
+    R_TABLE,
     R_ZRAM,
     allocated,
     chase,
@@ -45,6 +46,7 @@ from kernels.world import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_i
 D_A, D_FOLIO, D_STATE, D_B = U0, U1, U2, U3
 ZTAG, ZERO_TAG = u(30), u(31)
 SHADOW = U3
+POINTER = u(4)  # mm/swap_table.h: low bits 100
 PAYLOAD = (U1 << U58) - U1
 ZSWAP, ZRAM, REACTIVATED = u(demand.ZSWAP), u(demand.ZRAM), u(demand.REACTIVATED)
 
@@ -329,8 +331,15 @@ def swap_full(st, d):  # type: ignore[no-untyped-def]
 
 @inner
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
-    """The first clear bit in `first` .. `end` - 1, plus 1; 0 if there is none."""
+    """The first free slot in `first` .. `end` - 1, plus 1; 0 if there is none: a clear bit, or on swap tables an empty word."""
     g = first
+    if st.ctl[w.C_BASE] != U0:
+        while g < end:
+            touch(pr, R_TABLE, swap_table.at(st, g))
+            if st.table[swap_table.at(st, g)] == U0:
+                return g + U1
+            g += U1
+        return U0
     while g < end:
         touch(pr, R_BITMAP, g >> U6)
         free_bits = ~st.bitmap[g >> U6] >> (g & U63)
@@ -343,7 +352,21 @@ def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
 
 @inner
 def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
-    """Set or clear the bit of slot `g`."""
+    """Set or clear the bit of slot `g`, or on swap tables its word, a table coming with the first slot of a cluster."""
+    if st.ctl[w.C_BASE] != U0:
+        table_mark(st, pr, g, used)
+        return
     bit = U1 << (g & U63)
     st.bitmap[g >> U6] = st.bitmap[g >> U6] | bit if used else st.bitmap[g >> U6] & ~bit
     wrote(pr, R_BITMAP, g >> U6)
+
+
+@called
+def table_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
+    """Write the word of slot `g`: the tag of a pointer, which phase IV leaves to layers, or nothing."""
+    count = st.cluster[cl.ci_of(st, g) + cl.CI_COUNT]
+    if used and count == U0:
+        swap_table.table_new(st, pr, g)
+    swap_table.word_set(st, pr, g, POINTER if used else U0)
+    if not used and count == U1:
+        blocks.drop(st, pr, cl.ci_of(st, g), blocks.TABLE, blocks.CI_TABLE)

@@ -75,18 +75,58 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Field:
-    """A row of a layout table: bytes of a field, per what, and where the figure comes from."""
+    """A row of a layout table: bytes of a field, per what, and where the figure comes from.
+
+    Attributes
+    ----------
+    structure, name : str
+        What it belongs to, and what it says.
+    nbytes : float
+        Bytes [B] of one, as published tables count them.
+    per : str
+        One what: slot, cluster, page, zswap, disk, zero, joined by +; a condition on parameters may follow.
+    source : str
+        Where the figure comes from.
+    block : str
+        How elements are allocated that lie in blocks of a cluster each (:mod:`kernels.blocks`): the kind, empty for others.
+    """
 
     structure: str
     name: str
     nbytes: float
     per: str
     source: str
+    block: str = ""
+
+
+def where(rows: tuple[Field, ...], values: dict[str, str], *, known: bool = False) -> tuple[Field, ...]:
+    """Rows of a layout table under a further condition: parameters have `values`.
+
+    With `known` that is not a condition but a fact: rows whose condition it breaks are left out, and the others lose it.
+    """
+    out = []
+    for row in rows:
+        what, _, test = row.per.partition(" if ")
+        terms = test.split(" and ") if test else []
+        if known:
+            if all(values[name] in allowed.split("|") for name, _, allowed in (term.partition("=") for term in terms)):
+                out.append(replace(row, per=what))
+        else:
+            terms += [f"{name}={value}" for name, value in values.items()]
+            out.append(replace(row, per=f"{what} if {' and '.join(terms)}"))
+    return tuple(out)
+
+
+BASES = {"direct": 0, "swap_table_p4": 1}
+"""What a layer may stand on (C_BASE)."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """A registered design."""
+    """A registered design.
+
+    ``state`` is the class that ``build`` returns with default parameters; where parameters choose another one, ``state_of`` says which.
+    """
 
     name: str
     title: str
@@ -99,7 +139,12 @@ class Design:
     sources: tuple[str, ...]
     notes: str
     file: str
+    state_of: Callable[[Config], type] | None = None
     lost_when_off: tuple[str, ...] = ()
+
+    def class_for(self, config: Config) -> type:
+        """The class of the state that ``build(config)`` returns."""
+        return self.state if self.state_of is None else self.state_of(with_defaults(config, self.parameters))
 
 
 REGISTRY: dict[str, Design] = {}
@@ -199,35 +244,69 @@ def worst_nodes(entries: int, span: int) -> int:
     return int(min(entries * height, full) + height + 1)
 
 
-def swapfile_arrays(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, ...] = ("ssd", "hdd", "zram")) -> dict[str, NDArray[Any]]:
-    """Arrays of the swap devices with swap_map, cgroup array, zeromap, swap cache and zswap trees."""
+def device_arrays(config: Config, ctl: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
+    """Arrays of the swap devices and of zswap in front of one of them, or with entries of its own (C_NATIVE)."""
     native = config.parameters.get("C_NATIVE", 0) != 0 and config.slots.get("zswap", 0) > 0
+    backends = ("ssd", "hdd", "zram")
     dev, headers, slots = devices(config, ("zswap", *backends) if native else backends)
     trees = max(1, slots >> TREE_SHIFT)
-    per_tree = worst_nodes(1 << TREE_SHIFT, 1 << TREE_SHIFT)
     zdisk = "zswap" if native else config.zdisk
     zslots = config.slots.get(zdisk, 0) if config.slots.get("zswap") else 0
     zmost = min(config.slots.get("zswap", 0), max(zslots, 1))
     ctl[int(w.C_ZDISK)] = demand.BACKENDS.index(zdisk)
     ctl[int(w.C_ZSLOTS)], ctl[int(w.C_ALL_SLOTS)] = config.slots["zswap"] if native else 0, slots
-    znodes = min(zmost, 1 << 62) and min(zmost * 5 + 8, (-(-zslots // (1 << TREE_SHIFT))) * (per_tree + 4))
-    heads = -(-slots // 4096) + 1
-    ctl[int(w.C_CHAIN)], ctl[int(w.C_ZENTRIES)] = heads, zmost
-    chain = aligned_zeros(heads + config.continuation_pages + 3, np.uint32)
+    ctl[int(w.C_ZENTRIES)] = zmost
+    znodes = min(zmost * 5 + 8, (-(-zslots // (1 << TREE_SHIFT))) * (worst_nodes(1 << TREE_SHIFT, 1 << TREE_SHIFT) + 4))
     return {
         "dev": dev,
         "cluster": headers,
         "percpu": aligned_zeros(config.cpus * int(cl.CPU_WORDS), np.uint32),
-        "smap": aligned_zeros(slots + 8, np.uint8),
-        "cgroup": aligned_zeros(slots + 8, np.uint16),
-        "zeromap": aligned_zeros((slots >> 6) + 1, np.uint64),
         "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
-        "space": xa.new_heads(trees),
-        "cpool": xa.new_pool(min(trees * per_tree, (config.pages + slots) * 3 + 8)),
         "ztree": xa.new_heads(trees),
         "zpool": xa.new_pool(znodes + 1),
         "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
-        "zcount": aligned_zeros(config.slots["zswap"] + 1 if native else 1, np.uint32),
-        "cont": aligned_zeros((config.continuation_pages + 1) * int(swap_map.PAGE), np.uint8),
-        "chain": chain,
     }
+
+
+def map_arrays(
+    config: Config, ctl: NDArray[np.uint64], *, smap: bool = True, owners: bool = True, zero: bool = True
+) -> dict[str, NDArray[Any]]:
+    """Arrays with an element a slot, of one element where the design has no such array: swap_map, cgroup array, zeromap."""
+    slots, native = int(ctl[int(w.C_ALL_SLOTS)]), int(ctl[int(w.C_ZSLOTS)])
+    heads = -(-slots // 4096) + 1
+    ctl[int(w.C_CHAIN)] = heads
+    return {
+        "smap": aligned_zeros(slots + 8 if smap else 1, np.uint8),
+        "cgroup": aligned_zeros(slots + 8 if owners else 1, np.uint16),
+        "zeromap": aligned_zeros((slots >> 6) + 1 if zero else 1, np.uint64),
+        "zcount": aligned_zeros(native + 1 if smap else 1, np.uint32),
+        "cont": aligned_zeros((config.continuation_pages + 1) * int(swap_map.PAGE) if smap else 1, np.uint8),
+        "chain": aligned_zeros(heads + config.continuation_pages + 3, np.uint32),
+    }
+
+
+def cache_arrays(config: Config, ctl: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
+    """Heads and nodes of the swap cache, an xarray for each 64 MiB."""
+    slots = int(ctl[int(w.C_ALL_SLOTS)])
+    trees = max(1, slots >> TREE_SHIFT)
+    nodes = trees * worst_nodes(1 << TREE_SHIFT, 1 << TREE_SHIFT)
+    return {"space": xa.new_heads(trees), "cpool": xa.new_pool(min(nodes, (config.pages + slots) * 3 + 8))}
+
+
+def table_arrays(config: Config, ctl: NDArray[np.uint64], *, tables: bool = True, memcg: bool = False) -> dict[str, NDArray[Any]]:
+    """Blocks of clusters (:mod:`kernels.blocks`): swap tables for every cluster, memcg tables too, extend tables up to their limit."""
+    size = 1 << config.cluster_shift
+    clusters = (int(ctl[int(w.C_ALL_SLOTS)]) >> config.cluster_shift) + 1
+    clusters = clusters if tables else 0
+    extends = min(clusters, config.continuation_pages)
+    return {
+        "table": aligned_zeros((clusters + 1) * size, np.uint64),
+        "owner": aligned_zeros((clusters + 1) * size if memcg else 1, np.uint16),
+        "extend": aligned_zeros((extends + 1) * size, np.uint32),
+        "blink": aligned_zeros((clusters + 2) * 3, np.uint32),
+    }
+
+
+def swapfile_arrays(config: Config, ctl: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
+    """Arrays of the swap devices with swap_map, cgroup array, zeromap, swap cache and zswap trees."""
+    return device_arrays(config, ctl) | map_arrays(config, ctl) | cache_arrays(config, ctl)

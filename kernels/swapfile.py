@@ -243,9 +243,6 @@ def count_is_zero(st, entry):  # type: ignore[no-untyped-def]
     return unheld(st, slot_of(st, entry))
 
 
-
-
-
 @inner
 def evict(st, pr, f):  # type: ignore[no-untyped-def]
     """``__remove_mapping``: a shadow takes the folio's place; the slot is freed if no PTE holds it."""
@@ -288,8 +285,6 @@ def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
     else:
         cache_add(st, pr, g, f, entry)
     return True
-
-
 
 
 @inner

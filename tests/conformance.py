@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kernels import demand, designs, probe, state
 from kernels import world as w
-from tests import invariants, reading, streams
+from tests import invariants, reading, slotview, streams
 from tests.reading import ctl
 from tests.twins import TWINS, twin
 from tests.twins.life import Life
@@ -145,7 +145,7 @@ def observed(run: Run) -> dict[str, Any]:
     out = {"ptes": ptes, "folios": ctl(st, w.S_FOLIO_LIVE), "phases": ctl(st, w.S_PHASES), "moves": ctl(st, w.S_MOVES)}
     out["truth"] = {p: int(st.truth[p]) for p in np.flatnonzero(st.pte).tolist()}
     if hasattr(st, "smap"):
-        out["continuation"] = ctl(st, w.S_CONT_USED)
+        out["continuation"] = ctl(st, w.S_CONT_USED) + ctl(st, w.S_EXTENDS)
         out["slots"] = slots(st)
     if hasattr(st, "idhead"):
         found = reading.ids(st).items()
@@ -154,9 +154,11 @@ def observed(run: Run) -> dict[str, Any]:
         out["ids that never moved"], out["hand-over retries"] = ctl(st, w.S_ID_NEVER_MOVED), ctl(st, w.S_HANDOVER_RETRIES)
     if hasattr(st, "desc"):
         out["descriptors"] = reading.descriptors(st)
-        used = reading.bits(st.bitmap, len(st.bitmap) * 64)
+        used = invariants.used_slots(st)
         places = reading.devices(st).items()
         out["used slots"] = {(d, int(i)): True for d, (base, n) in places for i in np.flatnonzero(used[base : base + n])}
+    if hasattr(st, "table"):
+        out["tables"] = ctl(st, w.S_TABLES)
     if hasattr(st, "ze"):
         out["zswap"], out["zswap bytes"] = ctl(st, w.S_ZE_LIVE), ctl(st, w.S_ZOBJ_BYTES)
     return out
@@ -164,18 +166,13 @@ def observed(run: Run) -> dict[str, Any]:
 
 def slots(st: Any) -> dict[tuple[int, int], tuple[Any, ...]]:
     """Slots in use by device and offset."""
-    out = {}
+    out, view = {}, slotview.read(st)
     for d, (base, n) in reading.devices(st).items():
-        cache = reading.tree(st.space, base >> reading.TREE_SHIFT, st.cpool).items()
         zentry = reading.tree(st.ztree, base >> reading.TREE_SHIFT, st.zpool).items()
-        used = np.flatnonzero(st.smap[base : base + n])
-        count = reading.counts(st, used + base)
-        for offset, c in zip(used.tolist(), count.tolist(), strict=True):
+        for offset in np.flatnonzero(view.used[base : base + n]).tolist():
             g = base + offset
-            entry = cache.get(offset, 0)
-            kind = "none" if entry == 0 else "folio" if entry & 3 == 0 else "shadow"
-            zero = bool(int(st.zeromap[g >> 6]) >> (g & 63) & 1)
-            out[d, offset] = (c, bool(st.smap[g] & reading.HAS_CACHE), int(st.cgroup[g]), zero, offset in zentry, kind)
+            kind = ("none", "folio", "shadow")[np.sign(view.cache[g])]
+            out[d, offset] = (int(view.count[g]), bool(view.busy[g]), int(view.owner[g]), bool(view.zero[g]), offset in zentry, kind)
     return out
 
 

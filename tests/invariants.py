@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kernels import probe as probes
 from kernels import world as w
-from tests import reading
+from tests import reading, slotview
 from tests.reading import Ints, ctl
 
 LOCKED, DIRTY, WRITEBACK, CACHED, BYPASS = 1, 2, 4, 8, 16
@@ -48,9 +48,13 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
     if hasattr(st, "desc"):
         check_descriptors(found, st, folios)
     if hasattr(st, "smap"):
-        check_slots(found, st)
-        check_swapfile(found, design, st, folios)
-        check_continuation(found, st)
+        slots = slotview.read(st)
+        check_slots(found, st, slots)
+        check_swapfile(found, st, folios, slots)
+        if len(st.smap) > 1:
+            check_continuation(found, st)
+    if slotview.has_tables(st):
+        slotview.check_blocks(found, st, used_slots(st))
     if hasattr(st, "ze"):
         check_zswap_list(found, st)
     found.equal("lost tokens", ctl(st, w.S_LOST), 0)
@@ -85,27 +89,29 @@ def check_mapping(found: Findings, st: Any, folios: reading.Folios) -> None:
     found.none("folios locked or under writeback for nobody", np.array([n for n in folios.number[stuck] if int(n) not in in_flight]))
 
 
-def check_slots(found: Findings, st: Any) -> None:
+def check_slots(found: Findings, st: Any, slots: slotview.Slots) -> None:
     """Counters equal the map; a free slot has no owner, zero bit, shadow, zswap entry."""
-    used = st.smap != 0
+    used = slots.used
     inside = np.zeros(len(used), bool)
     for d, (base, n) in reading.devices(st).items():
         inside[base : base + n] = True
         found.equal(f"slots in use on device {d}", int(st.dev[d * 16 + 4]), int(used[base : base + n].sum()))
     found.none("used slots outside of all devices", np.flatnonzero(used & ~inside))
     found.equal("slots in use", ctl(st, w.S_SLOTS), int(used.sum()))
-    found.none("free slots with an owner", np.flatnonzero(~used[: len(st.cgroup)] & (st.cgroup != 0)))
-    owned = st.cgroup != 0
+    owned = slots.owner != 0
+    found.none("free slots with an owner", np.flatnonzero(~used & owned))
     owned[[b for _, b, step, _ in moving(st) if step < 3]] = True  # before the hand-over
-    found.none("used slots without an owner", np.flatnonzero(used[: len(st.cgroup)] & ~owned))
-    zero = reading.bits(st.zeromap, len(st.zeromap) * 64)
-    zero = np.concatenate([zero, np.zeros(max(0, len(used) - len(zero)), bool)])
-    found.none("free slots with a zero bit", np.flatnonzero(zero[: len(used)] & ~used))
-    found.equal("zero pages", ctl(st, w.S_ZERO_LIVE), int(zero.sum()))
+    found.none("used slots without an owner", np.flatnonzero(used & ~owned))
+    found.none("free slots with a zero bit", np.flatnonzero(slots.zero & ~used))
+    found.equal("zero pages", ctl(st, w.S_ZERO_LIVE), int(slots.zero.sum()))
 
 
 def used_slots(st: Any) -> NDArray[np.bool_]:
-    return st.smap != 0 if hasattr(st, "smap") else reading.bits(st.bitmap, len(st.bitmap) * 64)
+    if hasattr(st, "smap"):
+        return slotview.read(st).used
+    if ctl(st, w.C_BASE):
+        return slotview.elements(st, "table", np.arange(ctl(st, w.C_ALL_SLOTS))) != 0
+    return reading.bits(st.bitmap, len(st.bitmap) * 64)
 
 
 def check_clusters(found: Findings, st: Any) -> None:
@@ -131,7 +137,7 @@ def check_clusters(found: Findings, st: Any) -> None:
             found.equal(f"list {which} of device {d}", sorted(c - 1 - first for c in members), np.flatnonzero(want == which).tolist())
 
 
-def holders(design: str, st: Any) -> tuple[Ints, NDArray[np.uint64], Findings]:
+def holders(st: Any, slots: slotview.Slots) -> tuple[Ints, NDArray[np.uint64], Findings]:
     """Pages that are swapped out and the swap entry behind each."""
     found = Findings()
     pages = np.flatnonzero((st.pte != 0) & (st.pte & np.uint64(1) == 0))
@@ -148,47 +154,50 @@ def holders(design: str, st: Any) -> tuple[Ints, NDArray[np.uint64], Findings]:
         found.none("PTEs that hold a freed ID", pages[~known])
         pages, values = pages[known], ids.entry[at][known] if len(ids.index) else values[:0]
         where = reading.slot_index(st, ids.entry)
-        idle = reading.counts(st, where) == 0
+        idle = slots.count[where] == 0
         if ctl(st, w.C_ID_LIFE):
-            idle &= st.smap[where] & reading.HAS_CACHE == 0
+            idle &= ~slots.busy[where]
         found.none("IDs that nothing refers to", ids.index[idle])
         check_marks(found, st.idhead, st.idpool)
     return pages, values, found
 
 
-def check_swapfile(found: Findings, design: str, st: Any, folios: reading.Folios) -> None:
+def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotview.Slots) -> None:
     """Counts equal PTEs; the has-cache flag equals the cache; trees are consistent; every swapped page still has its content."""
-    pages, entries, wrong = holders(design, st)
+    pages, entries, wrong = holders(st, view)
     found += wrong
-    slots = len(st.smap)
+    slots = len(view.used)
     held = np.bincount(reading.slot_index(st, entries), minlength=slots) if len(entries) else np.zeros(slots, np.int64)
-    every = np.flatnonzero((st.smap != 0) | (held != 0))
+    every = np.flatnonzero(view.used | (held != 0))
     every = np.setdiff1d(every, [b for _, b, step, _ in moving(st) if step < 4])
-    found.equal("counts of slots", reading.counts(st, every), held[every])
+    found.equal("counts of slots", view.count[every], held[every])
     base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
 
-    cache = np.zeros(slots, np.int64)  # folio number, -1 a shadow
     zentry = np.zeros(slots, np.int64)
-    cache_nodes = zswap_nodes = 0
-    for h in range(len(st.space) // 8):
-        c, z = reading.tree(st.space, h, st.cpool), reading.tree(st.ztree, h, st.zpool)
-        found += c.wrong + z.wrong
-        for name, t in (("swap cache", c), ("zswap", z)):
-            found.equal(f"nodes of {name} tree {h}", t.nodes, reading.kernel_nodes(t.index))
-        cache_nodes, zswap_nodes = cache_nodes + c.nodes, zswap_nodes + z.nodes
-        where = c.index.astype(np.int64) + (h << reading.TREE_SHIFT)
-        cache[where] = np.where(c.entry & np.uint64(3) == 0, (c.entry >> np.uint64(2)).astype(np.int64), -1)
+    if hasattr(st, "space"):
+        check_trees(found, "swap cache", st.space, st.cpool)
+    check_trees(found, "zswap", st.ztree, st.zpool)
+    for h in range(len(st.ztree) // 8):
+        z = reading.tree(st.ztree, h, st.zpool)
         owner = int(np.searchsorted(base, h << reading.TREE_SHIFT, side="right")) - 1
         zentry[z.index.astype(np.int64) + base[owner]] = (z.entry >> np.uint64(2)).astype(np.int64)
-    check_pool(found, "swap cache", st.cpool, cache_nodes)
-    check_pool(found, "zswap", st.zpool, zswap_nodes)
-    used = st.smap != 0
-    found.none("free slots with a shadow or folio", np.flatnonzero(~used & (cache != 0)))
-    found.none("free slots with a zswap entry", np.flatnonzero(~used & (zentry != 0)))
-    check_cache(found, st, folios, cache)
-    check_zentries(found, st, zentry)
+    found.none("free slots with a shadow or folio", np.flatnonzero(~view.used & (view.cache != 0)))
+    found.none("free slots with a zswap entry", np.flatnonzero(~view.used & (zentry != 0)))
+    check_cache(found, st, folios, view)
+    check_zentries(found, st, zentry, view)
     if ctl(st, w.C_TOKENS) and len(pages):
-        check_content(found, st, pages, reading.slot_index(st, entries), cache, zentry)
+        check_content(found, st, pages, reading.slot_index(st, entries), view, zentry)
+
+
+def check_trees(found: Findings, what: str, heads: NDArray[np.uint64], pool: NDArray[np.uint64]) -> None:
+    """The nodes of trees are sound, as many as the kernel has, and no others are in use."""
+    nodes = 0
+    for h in range(len(heads) // 8):
+        t = reading.tree(heads, h, pool)
+        found += t.wrong
+        found.equal(f"nodes of {what} tree {h}", t.nodes, reading.kernel_nodes(t.index))
+        nodes += t.nodes
+    check_pool(found, what, pool, nodes)
 
 
 def moving(st: Any) -> list[tuple[int, int, int, NDArray[np.uint64]]]:
@@ -287,8 +296,9 @@ def check_pool(found: Findings, what: str, pool: NDArray[np.uint64], reached: in
     found.equal(f"{what} nodes free and used", len(set(free)) + reached, high)
 
 
-def check_cache(found: Findings, st: Any, folios: reading.Folios, cache: Ints) -> None:
+def check_cache(found: Findings, st: Any, folios: reading.Folios, view: slotview.Slots) -> None:
     """The has-cache flag: a folio in the cache, or one that is read around it."""
+    cache = view.cache
     by_slot = np.zeros(len(cache), np.int64)
     busy = np.zeros(len(cache), bool)
     there = folios.flags & (CACHED | BYPASS) != 0
@@ -303,12 +313,12 @@ def check_cache(found: Findings, st: Any, folios: reading.Folios, cache: Ints) -
             at = reading.slot_index(st, entry)[0]
             by_slot[at], busy[at] = record[1], True
     found.equal("folios in the swap cache", np.maximum(cache, 0), by_slot)
-    found.equal("has-cache flags", st.smap & reading.HAS_CACHE != 0, busy)
+    found.equal("has-cache flags", view.busy, busy)
     shadows = (cache == -1) & busy & (by_slot != 0)
     found.none("shadow and folio in one slot", np.flatnonzero(shadows))
 
 
-def check_zentries(found: Findings, st: Any, zentry: Ints) -> None:
+def check_zentries(found: Findings, st: Any, zentry: Ints, view: slotview.Slots) -> None:
     """zswap entries in trees are the live ones, each knows its slot, and none has a zero bit."""
     slots = np.flatnonzero(zentry)
     table = st.ze.reshape(-1, 7)
@@ -317,8 +327,7 @@ def check_zentries(found: Findings, st: Any, zentry: Ints) -> None:
     if not hasattr(st, "zidx"):
         found.equal("zswap entries in trees", len(numbers), ctl(st, w.S_ZE_LIVE))
     found.equal("slots of zswap entries", reading.slot_index(st, table[numbers, 0]), slots)
-    zero = reading.bits(st.zeromap, len(st.zeromap) * 64)
-    found.none("zero pages that are in zswap", slots[zero[slots]])
+    found.none("zero pages that are in zswap", slots[view.zero[slots]])
 
 
 def check_zswap_list(found: Findings, st: Any) -> None:
@@ -336,12 +345,11 @@ def check_zswap_list(found: Findings, st: Any) -> None:
     found.equal("zsmalloc bytes", ctl(st, w.S_ZOBJ_BYTES), int(nbytes.sum()))
 
 
-def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, cache: Ints, zentry: Ints) -> None:
+def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, view: slotview.Slots, zentry: Ints) -> None:
     """A swapped page's content is in the cached folio or, where that is locked or absent, in zswap or the slot."""
-    folio = np.maximum(cache[slots], 0)
+    folio = np.maximum(view.cache[slots], 0)
     table = st.folio.reshape(-1, 8)
-    zero = reading.bits(st.zeromap, len(st.zeromap) * 64)[slots]
-    in_zswap = (zentry[slots] != 0) & ~zero
+    in_zswap = (zentry[slots] != 0) & ~view.zero[slots]
     backing = np.where(in_zswap, st.ze.reshape(-1, 7)[zentry[slots], 3].astype(np.int64) & 0xFFFF_FFFF, st.token[slots].astype(np.int64))
     locked = table[folio, 0] & np.uint64(LOCKED) != 0
     in_cache = (folio != 0) & (table[folio, 3].astype(np.int64) == st.truth[pages])
@@ -375,7 +383,8 @@ def check_empty(st: Any) -> list[str]:
     for what, word in (
         ("folios", w.S_FOLIO_LIVE), ("phases", w.S_PHASES), ("zswap entries", w.S_ZE_LIVE), ("zsmalloc bytes", w.S_ZOBJ_BYTES),
         ("slots", w.S_SLOTS), ("IDs", w.S_ID_LIVE), ("descriptors", w.S_DESC_LIVE), ("zero pages", w.S_ZERO_LIVE),
-        ("folio table overflows", w.S_OVERFLOW),
+        ("folio table overflows", w.S_OVERFLOW), ("swap tables", w.S_TABLES), ("memcg tables", w.S_MEMCG_TABLES),
+        ("extend tables", w.S_EXTENDS),
     ):  # fmt: skip
         found.equal(f"{what} left", ctl(st, word), 0)
     for name, array in st.arrays().items():

@@ -14,8 +14,22 @@ from typing import Any
 
 import numpy as np
 
+from kernels import (
+    blocks,
+    descmove,
+    descriptor,
+    idlayer,
+    idmove,
+    lifecycle,
+    moves,
+    page_io,
+    swap_cache,
+    swap_map,
+    swap_table,
+    swapfile,
+    zswap,
+)
 from kernels import demand as d
-from kernels import descmove, descriptor, idlayer, idmove, lifecycle, moves, page_io, swap_cache, swap_map, swapfile, zswap
 from kernels import world as w
 from kernels.probe import R_DESC, touch
 from kernels.words import U0, U1
@@ -245,6 +259,43 @@ def leak_a_descriptor(right: Step) -> Step:
     return wrong
 
 
+@mutant("swap_table_p4", blocks, "drop")
+def keep_the_blocks(right: Step) -> Step:
+    """Every fourth block stays with its cluster."""
+    calls = [0]
+
+    def wrong(*args: Any) -> Any:
+        calls[0] += 1
+        return None if calls[0] % 4 == 0 else right(*args)
+
+    return wrong
+
+
+@mutant("swap_table_p4", swap_table, "extend_try_drop", world=SHARED, script=SHARING)
+def keep_the_extended_count(right: Step) -> Step:
+    """A count that fits into its word again stays in the extend table too."""
+    return lambda st, pr, g: None
+
+
+@mutant("swap_table_p3", swap_table, "flag_clear")
+def lose_the_count_with_the_folio(right: Step) -> Step:
+    """The shadow takes the place of the whole word."""
+
+    def wrong(st: Any, pr: Any, g: Any) -> Any:
+        before = st.table[swap_table.at(st, g)]
+        right(st, pr, g)
+        if int(g) % 4 == 0:
+            st.table[swap_table.at(st, g)] = before & np.uint64(3)
+
+    return wrong
+
+
+@mutant("swap_table_p2", swap_table, "owner_set")
+def keep_the_owner(right: Step) -> Step:
+    """A freed slot still belongs to its memory cgroup."""
+    return lambda st, pr, g, memcg: right(st, pr, g, memcg) if memcg else None
+
+
 @contextmanager
 def broken(m: Mutant) -> Iterator[None]:
     """Put the wrong step in place."""
@@ -261,8 +312,8 @@ def broken(m: Mutant) -> Iterator[None]:
         return
     right = getattr(m.module, m.function)
     wrong = m.make(right)
-    holders = [x for x in (descmove, descriptor, idlayer, idmove, lifecycle, moves, page_io, swap_cache, swap_map, swapfile, zswap)
-               if getattr(x, m.function, None) is right]  # fmt: skip
+    parts = (blocks, descmove, descriptor, idlayer, idmove, lifecycle, moves, page_io, swap_cache, swap_map, swap_table, swapfile, zswap)
+    holders = [x for x in parts if getattr(x, m.function, None) is right]
     operations = [getattr(module, name) for module in (steps, slots) for name in module.NAMES]
     tables = [(op.table, cls) for op in operations for cls, impl in op.table.items() if impl is right]
     for x in holders:

@@ -27,7 +27,7 @@ ids = str
 def variants(name: str) -> list[dict[str, int]]:
     """Settings of the control words to test `name` with: each value of each parameter once, the others varied along."""
     words = {int(getattr(w, c)): c for c in dir(w) if c.startswith("C_")}
-    parameters = state.REGISTRY[name].parameters.values()
+    parameters = [p for key, p in state.REGISTRY[name].parameters.items() if key != "phase"]  # a name of its own each
     most = max((len(p.values) for p in parameters), default=1)
     mixed = [{words[p.word]: list(p.values.values())[(i + j) % len(p.values)] for j, p in enumerate(parameters)} for i in range(most)]
     return [{}, *mixed]

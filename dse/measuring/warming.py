@@ -14,31 +14,45 @@ from dse import naming, output
 from dse.measuring import machine
 
 Pair = tuple[str, str]
-"""Name of a design and kind of a probe."""
+"""A design as text, NAME[param=value,...], and the kind of a probe."""
+SMALL = dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)
 PATIENCE = 2.0
 
 
-def _signature(design: Any, kind: str) -> tuple[Any, ...]:
-    """Numba types of the arguments of a design's replay under a probe."""
+def _config(named: naming.Named) -> Any:
+    """The smallest state of a design."""
+    from kernels import state
+
+    return state.Config(pages=8, slots=SMALL, parameters=named.control)
+
+
+def kernel(text: str, kind: str) -> tuple[Any, type, str]:
+    """What is compiled for a pair: the replay function, the class of the state and the probe. Designs of a family share it."""
+    named = naming.parse(text)
+    return named.design.replay, named.design.class_for(_config(named)), kind
+
+
+def _signature(state: type, kind: str) -> tuple[Any, ...]:
+    """Numba types of the arguments of a replay on a class of state under a probe."""
     from numba import types
 
     from kernels import probe
     from kernels.flat import FlatType
 
     cls = getattr(probe, kind.capitalize())
-    return FlatType(design.state), FlatType(cls), types.Array(types.uint64, 2, "C"), types.Array(types.uint8, 1, "C")
+    return FlatType(state), FlatType(cls), types.Array(types.uint64, 2, "C"), types.Array(types.uint8, 1, "C")
 
 
-def is_compiled(name: str, kind: str) -> bool:
-    """Tell whether the replay of design `name` under probe `kind` need not be compiled.
+def is_compiled(text: str, kind: str) -> bool:
+    """Tell whether the replay of a design under probe `kind` need not be compiled.
 
     Where Numba does not say (interpreted, no cache folder), it is taken as compiled: it is then compiled when it is called.
     """
-    run: Any = naming.registry()[name].replay
+    run, state, _ = kernel(text, kind)
     cache = getattr(run, "_cache", None)
     if cache is None or not hasattr(cache, "_cache_file"):
         return True
-    signature = _signature(naming.registry()[name], kind)
+    signature = _signature(state, kind)
     if signature in run.overloads:
         return True
     key = cache._index_key(signature, run.targetctx.codegen())
@@ -49,17 +63,16 @@ def compile_pair(pair: Pair) -> None:
     """Compile one pair, or load it from the cache, by replaying nothing."""
     import numpy as np
 
-    from kernels import probe, state
+    from kernels import probe
 
-    design = naming.registry()[pair[0]]
-    small = design.build(state.Config(pages=8, slots=dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)))
-    design.replay(small, probe.make(pair[1]), np.zeros((0, 2), np.uint64), np.zeros(0, np.uint8))
+    named = naming.parse(pair[0])
+    named.design.replay(named.design.build(_config(named)), probe.make(pair[1]), np.zeros((0, 2), np.uint64), np.zeros(0, np.uint8))
 
 
 def _compile_apart(pairs: list[Pair]) -> None:
     """Compile pairs in an interpreter of their own (a plain process: a caller's script need not be guarded against being imported)."""
     path = os.pathsep.join([str(machine.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    names = [f"{name}:{kind}" for name, kind in pairs]
+    names = [f"{text}:{kind}" for text, kind in pairs]
     done = subprocess.run(
         [sys.executable, "-m", "dse.measuring.warming", *names],
         env={**os.environ, "PYTHONPATH": path},
@@ -77,14 +90,14 @@ def warm(pairs: Iterable[Pair]) -> int:
     Parameters
     ----------
     pairs : iterable of (str, str)
-        Names of designs and kinds of probes.
+        Designs as text and kinds of probes.
 
     Returns
     -------
     int
         How many pairs were compiled.
     """
-    cold = [pair for pair in dict.fromkeys(pairs) if not is_compiled(*pair)]
+    cold = [pair for pair in {kernel(*pair): pair for pair in pairs}.values() if not is_compiled(*pair)]
     if not cold:
         return 0
     what = f"compiling {len(cold)} kernel{'s' if len(cold) > 1 else ''}, about 10 s each; kept for the next run"

@@ -83,6 +83,19 @@ def _swap_cache(op: str, write: bool, seen: Seen) -> str:
     return "delete_from_swap_cache"
 
 
+def _swap_table(op: str, write: bool, seen: Seen) -> str:
+    """Function behind an access to a swap table."""
+    if not write:
+        return "swap_cache_get_folio" if op in (*FAULTS, "zap") else "cluster_scan_range" if op == "swap_out" else "swap_cache_get_folio"
+    if op == "swap_out":
+        return "swap_cache_add_folio" if not seen.mapped else "swap_dup_entries_cluster"
+    if op == "fork":
+        return "swap_dup_entries_cluster"
+    if op in ("writeback_end", "clean_drop"):
+        return "swap_cache_del_folio"
+    return "swap_put_entries_cluster" if seen.mapped or op == "zap" else "swap_cache_add_folio"
+
+
 def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
     """Name the kernel function behind a touch.
 
@@ -105,6 +118,8 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
         return "zswap_lru_add" if op == "swap_out" else "zswap_lru_del"
     if what == "swap_map":
         return _swap_map(op, write, seen)
+    if what == "swap table":
+        return _swap_table(op, write, seen)
     if what.startswith("swap cache"):
         return _swap_cache(op, locked, seen)
     if what.startswith(("ID", "descriptor", "zswap index")):
@@ -122,6 +137,8 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
         "zswap_entry": ZSWAP.get(op, "zswap_invalidate"),
         "zsmalloc object": "zswap_compress" if op == "swap_out" else "zswap_decompress",
         "continuation": "add_swap_count_continuation" if op == "fork" else "swap_count_continued",
+        "memcg table": "swap_cgroup_set" if write else "swap_cgroup_get",
+        "extend table": "swap_extend_table_alloc" if op == "fork" else "swap_extend_table",
         "owner record": "rewrite (owner record)",
         "zram table": ZRAM.get(op, "zram_slot_free_notify"),
         "swap_desc": "swap_desc",

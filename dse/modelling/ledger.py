@@ -9,7 +9,10 @@ slot       one a slot, allocated at swapon (static); ``zswap slot``: one a slot 
 cluster    one a cluster: headers, which published tables leave out (``header_bytes``)
 page, live one a swapped page
 zswap      one a page whose data zswap has; likewise disk and zero, joined by ``+``
+extend     one an extend table: none in closed form, where no page has so many sharers
 ========== =====================================================================================
+
+A field with a ``block`` is counted by element and allocated by block: one for each cluster in use, which closed form fills densely.
 
 A condition may follow: ``page if zswap=stacked``. A field named ``xarray entry`` counts 8 bytes and is allocated as nodes.
 
@@ -53,8 +56,12 @@ TREES = {
     "ID tree": Tree("one", "idhead", "idpool", 1),
     "descriptor tree": Tree("one", "dhead", "dpool", 1),
 }
-OBJECTS = {"zswap_entry": (w.S_ZE_LIVE, w.S_ZE_PEAK), "swap_desc": (w.S_DESC_LIVE, w.S_DESC_PEAK)}
+OBJECTS = {
+    "zswap_entry": (w.S_ZE_LIVE, w.S_ZE_PEAK), "swap_desc": (w.S_DESC_LIVE, w.S_DESC_PEAK), "extend table": (w.S_EXTENDS, w.S_EXTENDS_PEAK),
+}  # fmt: skip
 """Structures allocated one by one: control words of how many are live, and were at most."""
+BLOCKS = {"table": (w.S_TABLES, w.S_TABLES_PEAK), "memcg": (w.S_MEMCG_TABLES, w.S_MEMCG_TABLES_PEAK)}
+"""Blocks of a cluster each (:mod:`kernels.blocks`): control words of how many are live, and were at most."""
 
 
 class Device(NamedTuple):
@@ -109,7 +116,7 @@ def slots_tied_up(design: s.Design, parameters: Mapping[str, str], parts: Mappin
     """Slots that pages hold: those on disks, and those of zswap and zero pages where a swap cache entry is kept by slot for them."""
     held = {"disk"}
     for row in design.layout:
-        if row.structure == "swap cache":
+        if row.structure in ("swap cache", "swap table"):
             held |= set(condition(row.per, parameters).split("+"))
     return sum(parts.get(part, 0) for part in held & set(PARTS))
 
@@ -211,6 +218,16 @@ def _objects(ledger: Ledger, item: s.Field, n: int, peak: int) -> None:
     row.peak_bytes += object_bytes(peak, ceil(item.nbytes))
 
 
+def _blocks(ledger: Ledger, item: s.Field, used: int, blocks: int, peak: int, cluster_slots: int) -> None:
+    """Add elements that lie in blocks of a cluster each: counted are those in use, allocated whole blocks."""
+    row = ledger.row(item.structure)
+    size = int(item.nbytes * cluster_slots)
+    row.dynamic_bytes += int(item.nbytes * used)
+    row.objects += blocks
+    row.allocated_bytes += object_bytes(blocks, size)
+    row.peak_bytes += object_bytes(peak, size)
+
+
 def _zram(ledger: Ledger, slots: int) -> None:
     """Add the table of a zram device, which is the backend's own: in no sum, as zswap_entry."""
     if slots:
@@ -276,6 +293,12 @@ def closed(
             spans = _spans(tree, per, devices, stacked)
             nodes = tree_nodes(tree, spans)
             _entries(ledger, item, sum(n for _, n in spans), nodes, nodes)
+        elif per and item.block:
+            used = [sum(getattr(d, part) for part in per.split("+")) for d in devices]
+            blocks = sum(-(-n // cluster_slots) for n in used)
+            _blocks(ledger, item, sum(used), blocks, blocks, cluster_slots)
+        elif per == "extend":
+            _objects(ledger, item, 0, 0)
         elif per:
             n = sum(count[part] for part in per.split("+"))
             _objects(ledger, item, n, n)
@@ -327,6 +350,9 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
             if tree.pool in state.fields and not any(row.structure == item.structure for row in ledger.rows):
                 pool = getattr(state, tree.pool)
                 _entries(ledger, item, _tree_entries(state, tree), int(pool[2]), int(pool[3]))
+        elif per and item.block:
+            now, most = BLOCKS[item.block]
+            _blocks(ledger, item, int(ctl[int(w.S_SLOTS)]), int(ctl[int(now)]), int(ctl[int(most)]), 1 << int(ctl[int(w.C_CLUSTER_SHIFT)]))
         elif per:
             now, most = OBJECTS[item.structure]
             _objects(ledger, item, int(ctl[int(now)]), int(ctl[int(most)]))

@@ -17,10 +17,13 @@ from kernels import descriptor as ds
 from kernels import state as s
 from kernels import world as w
 from kernels import xarray as xa
+from kernels.designs import direct, swap_table
 from kernels.flat import Flat, U16Array, U32Array, U64Array
-from kernels.jit import outer
+from kernels.jit import depends_on, outer
 from kernels.xarray import aligned_zeros
 from kernels.zswap import ZE_WORDS
+
+depends_on(__file__, direct.__file__, swap_table.__file__)  # before the entry below: it is part of its stamp
 
 
 class SwapDesc(Flat):
@@ -37,6 +40,8 @@ class SwapDesc(Flat):
     cluster: U32Array
     percpu: U32Array
     bitmap: U64Array
+    table: U64Array
+    blink: U32Array
     token: U32Array
     ze: U64Array
     desc: U64Array
@@ -55,11 +60,15 @@ def build(config: s.Config) -> SwapDesc:
     descs = config.pages + 2
     ctl[int(w.C_DESCS)], ctl[int(w.C_ZENTRIES)], ctl[int(w.C_ALL_SLOTS)] = descs, zmost, slots
     stride = int(ctl[int(w.C_STRIDE)])
+    on_table = ctl[int(w.C_BASE)] != 0
+    tables = s.table_arrays(config, ctl, tables=bool(on_table))
     arrays |= {
         "dev": dev,
         "cluster": headers,
         "percpu": aligned_zeros(config.cpus * 16, np.uint32),
-        "bitmap": aligned_zeros((slots >> 6) + 1, np.uint64),
+        "bitmap": aligned_zeros(1 if on_table else (slots >> 6) + 1, np.uint64),
+        "table": tables["table"],
+        "blink": tables["blink"],
         "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
         "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
         "desc": aligned_zeros((descs + 2) * stride, np.uint64),
@@ -101,12 +110,26 @@ LAYOUT = (
     s.Field("swap_desc", "A1, B1, folio, count, memcg, flags", 32, "page if stride=32", f"{THREAD}; this model's packing"),
     s.Field("swap_desc", "A1, folio, count, memcg, flags", 24, "page if stride=24", f"{THREAD}; this model's packing"),
     s.Field("descriptor tree", "xarray entry", 8, "page", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B"),
-    s.Field("slot bitmap", "used", 0.125, "slot", "swap_map reduced to free or used: this model's choice"),
+    s.Field("slot bitmap", "used", 0.125, "slot if base=direct", "swap_map reduced to free or used: this model's choice"),
+    s.Field(
+        "swap table",
+        "a pointer's tag: used",
+        8,
+        "disk if base=swap_table_p4",
+        f"mm/swap_table.h: atomic_long_t[512]; {swap_table.P4}",
+        "table",
+    ),
     s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
-    s.Field("cluster headers", "swap_cluster_info", 32, "cluster", "mm/swap.h: struct swap_cluster_info (6.18)"),
+    *s.where(tuple(row for row in direct.LAYOUT if row.per == "cluster"), {"base": "direct"}),
+    s.Field(
+        "cluster headers", "swap_cluster_info", 48, "cluster if base=swap_table_p4", f"mm/swap.h: struct swap_cluster_info; {swap_table.P4}"
+    ),
 )
 PARAMETERS = {
     "stride": s.Parameter(int(w.C_STRIDE), {"32": 4, "24": 3}, "32", "bytes of a descriptor: 32 with both backings of a move, 24 with one"),
+    "base": s.Parameter(
+        int(w.C_BASE), s.BASES, "direct", "what slots of a device are kept in: a bitmap, or swap tables of the merged phase IV"
+    ),
 }
 
 

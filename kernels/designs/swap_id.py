@@ -14,15 +14,22 @@ from kernels import idlayer, idmove, lifecycle, replay
 from kernels import state as s
 from kernels import world as w
 from kernels import xarray as xa
-from kernels.designs import direct
+from kernels.designs import direct, swap_table
 from kernels.flat import U64Array
 from kernels.jit import depends_on, inner, outer
 
-depends_on(__file__, direct.__file__)  # before the entries below: it is part of their stamp
+depends_on(__file__, direct.__file__, swap_table.__file__)  # before the entries below: it is part of their stamp
 
 
 class SwapId(direct.Direct):
     """State of *direct* plus the tree of IDs."""
+
+    idhead: U64Array
+    idpool: U64Array
+
+
+class SwapIdOnTable(swap_table.SwapTable):
+    """State of the swap tables as merged (phase 4) plus the tree of IDs."""
 
     idhead: U64Array
     idpool: U64Array
@@ -56,16 +63,24 @@ def id_arrays(config: s.Config, ctl: U64Array) -> dict[str, NDArray[Any]]:
     return {"idhead": xa.new_heads(1, track_free=True), "idpool": xa.new_pool(nodes)}
 
 
-def build(config: s.Config) -> SwapId:
+def state_of(config: s.Config) -> type[SwapId | SwapIdOnTable]:
+    """The class of the state: what the layer stands on."""
+    return SwapIdOnTable if config.parameters["C_BASE"] else SwapId
+
+
+def build(config: s.Config) -> SwapId | SwapIdOnTable:
     """State for `config`, all slots and IDs free."""
     config = s.with_defaults(config, PARAMETERS)
     arrays = s.common(config)
-    base = s.swapfile_arrays(config, arrays["ctl"])
+    if config.parameters["C_BASE"]:
+        base = swap_table.table_arrays(config, arrays["ctl"], phase="4")
+    else:
+        base = s.swapfile_arrays(config, arrays["ctl"])
     trees = id_arrays(config, arrays["ctl"])
     if arrays["ctl"][int(w.C_ID_POLICY)] == idlayer.PER_CPU:
         arrays["ctl"][int(w.S_ID_NEXT)] = 0
         base["percpu"][9::16] = 1 << int(arrays["ctl"][int(w.C_ID_RANGE)])  # used up: each CPU fetches a range of its own first
-    return SwapId(**arrays, **base, **trees)
+    return state_of(config)(**arrays, **base, **trees)
 
 
 def build_off(config: s.Config) -> SwapIdOff:
@@ -87,13 +102,23 @@ LAYER: dict[str, Any] = {
     "swapoff": idmove.swapoff,
 }
 s.bind(SwapId, direct.OPERATIONS | LAYER)
+s.bind(SwapIdOnTable, swap_table.OPERATIONS | {name: step for name, step in LAYER.items() if name != "wide"})
 s.bind(SwapIdOff, direct.OPERATIONS)
 
 MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023-03-23, linux-mm)"
+ON_DIRECT = {"base": "direct"}
+ON_TABLE = {"base": "swap_table_p4"}
 LAYOUT = (
-    *direct.LAYOUT,
+    *s.where(direct.LAYOUT, ON_DIRECT),
+    *s.where(s.where(swap_table.LAYOUT, {"phase": "4"}, known=True), ON_TABLE),
     s.Field("ID tree", "xarray entry", 8, "page", f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"),
-    s.Field("zswap count", "count", 4, "zswap slot if zswap=native", "a zswap with its own entries counts in 32 bits: this model's choice"),
+    s.Field(
+        "zswap count",
+        "count",
+        4,
+        "zswap slot if zswap=native and base=direct",
+        "a zswap with its own entries counts in 32 bits: this model's choice",
+    ),
 )
 PARAMETERS = {
     "id_life": s.Parameter(int(w.C_ID_LIFE), {"count": 0, "count+cache": 1}, "count", "when an ID is freed"),
@@ -102,6 +127,7 @@ PARAMETERS = {
         int(w.C_ID_POLICY), {"lowest": 0, "percpu": 1, "cyclic": 2, "reuse": 3}, "lowest", "which free ID is taken (reuse: A1's own index)"
     ),
     "zswap": s.Parameter(int(w.C_NATIVE), {"native": 1, "stacked": 0}, "native", "zswap has its own entries, or sits on disk slots"),
+    "base": s.Parameter(int(w.C_BASE), s.BASES, "direct", "what backends are made of underneath"),
 }
 
 
@@ -131,6 +157,7 @@ s.register(
         sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
         notes="An ID, and a walk at every swap-in, also for pages that never move.",
         file=__file__,
+        state_of=state_of,
     )
 )  # fmt: skip
 s.register(

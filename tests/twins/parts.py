@@ -112,6 +112,10 @@ class Device:
         self.lists: dict[str, list[int]] = {FREE: list(range(-(-size // cluster))), NONFULL: [], FULL: []}
         self.current: dict[int, tuple[int, int]] = {}  # cpu -> cluster, where to go on
 
+    @property
+    def all_clusters(self) -> range:
+        return range(-(-self.size // self.cluster))
+
     def room(self, c: int) -> range:
         """Offsets of cluster `c`."""
         return range(c * self.cluster, min((c + 1) * self.cluster, self.size))
@@ -196,6 +200,56 @@ class Continuation:
         """Are the pages for `count` chained?"""
         return count < 63 * 128 ** self.chains.get((device, offset >> 12), 0)
 
+    def changed(self, device: int, offset: int, before: int, count: int) -> None:
+        """Pages stay."""
+
+    def emptied(self, device: int, offset: int) -> None:
+        """Pages stay."""
+
     def drop_all(self) -> None:
         self.used = 0
         self.chains.clear()
+
+
+@dataclass
+class Extend:
+    """Extend tables for counts that their word has no room for: one a cluster, while a count in it needs it."""
+
+    most: int
+    marker: int  # first count that does not fit
+    devices: dict[int, Device]
+    clusters: set[tuple[int, int]] = field(default_factory=set)
+
+    @property
+    def used(self) -> int:
+        return len(self.clusters)
+
+    def cluster(self, device: int, offset: int) -> tuple[int, int]:
+        return device, offset // self.devices[device].cluster
+
+    def raised(self, device: int, offset: int, count: int) -> bool:
+        return self.prepare(device, offset, count + 1)
+
+    def prepare(self, device: int, offset: int, count: int) -> bool:
+        if self.fits(device, offset, count):
+            return True
+        if self.used >= self.most:
+            return False
+        self.clusters.add(self.cluster(device, offset))
+        return True
+
+    def fits(self, device: int, offset: int, count: int) -> bool:
+        return count < self.marker or self.cluster(device, offset) in self.clusters
+
+    def changed(self, device: int, offset: int, before: int, count: int) -> None:
+        """The table goes when the last count that needed it has become small."""
+        slots = self.devices[device].slots
+        room = self.devices[device].room(self.cluster(device, offset)[1])
+        if before >= self.marker > count and not any(o in slots and slots[o].count >= self.marker for o in room):
+            self.clusters.discard(self.cluster(device, offset))
+
+    def emptied(self, device: int, offset: int) -> None:
+        self.clusters.discard(self.cluster(device, offset))
+
+    def drop_all(self) -> None:
+        """Nothing: they went with the slots."""

@@ -168,7 +168,13 @@ class SwapId(Swapfile):
 
     def prepare(self, entry: Entry, count: int) -> bool:
         """Continuation pages for `count`; zswap counts in 32 bits."""
-        return entry[0] == d.ZSWAP or self.pages.prepare(*entry, count)
+        return not self.narrow(entry) or self.pages.prepare(*entry, count)
+
+    def phase(self) -> int:
+        return 4 if self.config.parameters.get("C_BASE", 0) else 0
+
+    def narrow(self, entry: Entry) -> bool:
+        return entry[0] != d.ZSWAP or self.phase() > 0
 
     def hand_over(self, phase: Phase) -> int:
         """Copy count and owner."""
@@ -176,10 +182,10 @@ class SwapId(Swapfile):
         new.memcg = old.memcg
         if old.count == 0:
             return self.give_up(phase, d.MOVED_AWAY)
-        if phase.new[0] != d.ZSWAP and not self.pages.fits(*phase.new, old.count):
+        if self.narrow(phase.new) and not self.pages.fits(*phase.new, old.count):
             self.retries += 1
             return d.STEPPED if self.prepare(phase.new, old.count) else self.give_up(phase, d.NO_MEMORY)
-        new.count = old.count
+        self.set_count(phase.new, old.count)
         phase.step = 3
         return d.STEPPED
 
@@ -193,7 +199,7 @@ class SwapId(Swapfile):
         assert phase.folio
         self.ids.map[phase.value] = phase.new
         self.ids.moved.add(phase.value)
-        old.count = 0
+        self.set_count(phase.entry, 0)
         phase.folio.entry = phase.new
         phase.step = 4
         return d.STEPPED
@@ -209,7 +215,7 @@ class SwapId(Swapfile):
             assert phase.folio
             self.copy(phase.folio, phase.entry, phase.new)
         self.forget(old)
-        self.where(phase.entry).free(phase.entry[1])
+        self.release_slot(phase.entry)
         self.under_way(phase)
         return d.STEPPED
 
@@ -217,7 +223,7 @@ class SwapId(Swapfile):
         """B's slot goes, A keeps the page."""
         assert phase.folio
         if phase.new is not None:
-            self.where(phase.new).free(phase.new[1])
+            self.release_slot(phase.new)
         if phase.borrowed:
             phase.folio.locked = False
             self.drop_unused(phase.folio)

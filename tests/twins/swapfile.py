@@ -8,7 +8,7 @@ from typing import Any
 from kernels import demand as d
 from kernels.state import Config
 from tests.twins.life import Life
-from tests.twins.parts import FULL, SHADOW, Continuation, Device, Folio, Phase, Slot, Swapped, Zswap
+from tests.twins.parts import FULL, SHADOW, Continuation, Device, Extend, Folio, Phase, Slot, Swapped, Zswap
 
 Entry = tuple[int, int]  # device, offset
 
@@ -27,7 +27,9 @@ class Swapfile(Life):
         }
         self.disk = d.ZSWAP if native else d.BACKENDS.index(config.zdisk)
         self.zswap = Zswap(min(pool, max(self.devices[self.disk].size if pool else 0, 1)))
-        self.pages = Continuation(config.continuation_pages)
+        most = config.parameters.get("C_COUNT_MAX", 15)
+        limit = config.continuation_pages
+        self.pages = Continuation(limit) if self.phase() <= 2 else Extend(limit, most, self.devices)
         self.how = {name: config.parameters.get(name, 0) for name in ("C_MOVE", "C_REWRITE")}
 
     def slot(self, entry: Entry) -> Slot:
@@ -35,6 +37,27 @@ class Swapfile(Life):
 
     def where(self, entry: Entry) -> Device:
         return self.devices[entry[0]]
+
+    def phase(self) -> int:
+        """Phase of the swap tables, 0 where there are none."""
+        return 0
+
+    def narrow(self, entry: Entry) -> bool:
+        """Is the count of `entry` one that can run out of room?"""
+        return True
+
+    def set_count(self, entry: Entry, count: int) -> None:
+        slot = self.slot(entry)
+        before, slot.count = slot.count, count
+        self.pages.changed(*entry, before, count)
+
+    def release_slot(self, entry: Entry) -> None:
+        """The slot is free; the blocks of a cluster go with its last slot."""
+        self.set_count(entry, 0)
+        device = self.where(entry)
+        device.free(entry[1])
+        if device.used(entry[1] // device.cluster) == 0:
+            self.pages.emptied(*entry)
 
     def native(self) -> bool:
         """Has zswap entries of its own, rather than sitting on the slots of a disk?"""
@@ -105,7 +128,7 @@ class Swapfile(Life):
         value = self.publish(folio, entry, cpu)
         if value is None:
             self.uncache(folio)
-            self.where(entry).free(entry[1])
+            self.release_slot(entry)
         return value
 
     def misplaced(self, folio: Folio, device: int) -> bool:
@@ -117,15 +140,15 @@ class Swapfile(Life):
 
     def dup(self, value: Any, entry: Entry) -> bool:
         slot = self.slot(entry)
-        if entry[0] != d.ZSWAP and not self.pages.raised(*entry, slot.count):
+        if self.narrow(entry) and not self.pages.raised(*entry, slot.count):
             return False
-        slot.count += 1
+        self.set_count(entry, slot.count + 1)
         return True
 
     def put(self, value: Any, entry: Entry) -> str:
         slot = self.slot(entry)
         assert slot.count > 0, f"count of {entry} below zero"
-        slot.count -= 1
+        self.set_count(entry, slot.count - 1)
         if slot.count:
             return "held"
         self.unheld(value, entry)
@@ -142,7 +165,7 @@ class Swapfile(Life):
         slot = self.slot(entry)
         assert slot.count == 0, f"slot {entry} was freed with count {slot.count}"
         self.forget(slot)
-        self.where(entry).free(entry[1])
+        self.release_slot(entry)
         self.gone(value, entry)
 
     def let_go(self, value: Any, entry: Entry) -> None:
@@ -152,6 +175,8 @@ class Swapfile(Life):
         slot.busy = False
         if slot.count == 0:
             self.free_slot(value, entry)
+        elif self.phase() >= 2:
+            slot.cache = SHADOW  # the word has to hold something
 
     def uncache(self, folio: Folio) -> None:
         self.slot(folio.entry).cache = None
@@ -193,7 +218,7 @@ class Swapfile(Life):
             return False
         slot.busy = True
         folio.entry = entry
-        if around and slot.count == 1 and self.where(entry).sync:
+        if around and self.phase() < 2 and slot.count == 1 and self.where(entry).sync:
             folio.bypass = True
         else:
             slot.cache, folio.cached = folio, True
