@@ -109,6 +109,9 @@ def setup_cache() -> Counts:
         return dict(zip(DESIGNS, pool.map(counted, DESIGNS), strict=True))
 
 
+setup_cache.timeout = 600  # type: ignore[attr-defined]
+
+
 def mean(rows: dict[str, dict[str, float]], *names: str) -> float:
     """Sum of some figures of all operations, divided by the number of operations."""
     total = math.fsum(row["n"] * row[name] for row in rows.values() for name in names)

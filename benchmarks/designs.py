@@ -1,17 +1,26 @@
-"""Every registered design, operation by operation and scale by scale, warm; what it takes at its peak; what it executes."""
+"""Every registered design, operation by operation and scale by scale, warm; what it takes at its peak."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from benchmarks import fixtures
-from benchmarks.fixtures import BATCH, LARGE, MIDDLE, SIZES, SMALL, World, world
+from benchmarks.fixtures import BATCH, MIDDLE, SIZES, SMALL, World, world
+from dse.measuring import warming
 from kernels import demand as d
 
 version = fixtures.version(__file__)
 DESIGNS = fixtures.designs()
 RUN = 64
 """PTEs of a FORK or UNMAP."""
+
+
+def setup_cache() -> None:
+    """Compile what is timed, on all cores, once a commit."""
+    warming.warm([(name, "off") for name in DESIGNS])
+
+
+setup_cache.timeout = 600  # type: ignore[attr-defined]
 
 
 class Operation(fixtures.Warm):
@@ -118,18 +127,3 @@ class Footprint:
 
     def peakmem_fill(self, design: str, pages: int) -> None:
         World(design, pages, "off")
-
-
-class Large:
-    """Building a state at 2^24 pages, everything swapped out."""
-
-    params = [DESIGNS]
-    param_names = ["design"]
-    timeout = 300
-    number, repeat, rounds, warmup_time = 1, 2, 1, 0.0
-
-    def setup(self, design: str) -> None:
-        World(design, SMALL, "off")
-
-    def time_fill(self, design: str) -> None:
-        World(design, LARGE, "off")

@@ -90,6 +90,8 @@ def launch(request: Request, timeout: float) -> Answer:
         command = [sys.executable, "-m", "dse.benching.launch", str(asked), str(given)]
         package = str(Path(__file__).resolve().parent.parent.parent)
         environ = {**os.environ, "PYTHONPATH": package, "SWAPDSE_BENCH_CACHE": str(Path(request.home) / "numba")}
+        if request.quick:
+            environ["SWAPDSE_BENCH_QUICK"] = "1"
         log = log_of(request)
         log.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -103,7 +105,7 @@ def launch(request: Request, timeout: float) -> Answer:
 
 
 def configured(request: Request) -> Any:
-    """asv's configuration of the repository, with the folders and the Python of the request."""
+    """Asv's configuration of the repository, with the folders and the Python of the request."""
     from asv.config import Config
 
     conf = Config.load("asv.conf.json")
