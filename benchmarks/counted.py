@@ -24,14 +24,15 @@ OPS = ["swap_in", "cache_hit", "swap_out", "clean_drop", "writeback_end", "fork"
 AT_SCALE = ["swap_in", "swap_out"]
 PARTS = {"zswap": "zswap", "ssd": "ssd", "mix": ",".join(f"{name}={share:g}" for name, share in fixtures.SHARES)}
 DESIGNS = fixtures.designs()
+SIDES = [fixtures.SMALL, fixtures.MIDDLE]
 RUN = 64
 """PTEs of a FORK or UNMAP: what one leaf of an xarray covers."""
 
-Counts = dict[str, dict[str, Any]]
+Counts = dict[str, dict[Any, Any]]
 
 
 def lifecycle(world: fixtures.World) -> None:
-    """Demands of every kind on a world whose pages are all swapped out: read, clean and dirty reclaim, moves, fork, copy, unmap, swapoff."""
+    """Demands of every kind on a world whose pages are all swapped out."""
     n = world.pages
     pages = fixtures.scattered(n)
     quarter, eighth, some = n >> 2, n >> 3, n >> 6
@@ -83,7 +84,7 @@ def nodes(world: fixtures.World) -> int:
     return sum(row.objects for row in ledger.rows if "tree" in row.structure or "cache" in row.structure)
 
 
-def counted(design: str) -> dict[str, Any]:
+def counted(design: str) -> dict[Any, Any]:
     """All counted figures of one design, or the error that kept them from being counted."""
     try:
         small = fixtures.World(design, fixtures.SMALL, "count", forks=True, tokens=True)
@@ -97,6 +98,7 @@ def counted(design: str) -> dict[str, Any]:
         return {
             fixtures.SMALL: tally(small, OPS), fixtures.MIDDLE: tally(middle, AT_SCALE),
             "nodes": {fixtures.SMALL: filled, fixtures.MIDDLE: nodes(middle)},
+            "bytes": {size: sum(a.nbytes for a in side.state.arrays().values()) for size, side in zip(SIDES, (small, middle), strict=True)},
         }  # fmt: skip
     except Exception as error:  # noqa: BLE001 - it is raised again where this design is looked up
         return {"error": f"{type(error).__name__}: {error}"}
@@ -142,13 +144,13 @@ class Operations:
         self.found = found[op]
 
     def track_lines(self, counts: Counts, design: str, op: str) -> float:
-        return self.found["lines"]
+        return float(self.found["lines"])
 
     def track_chain(self, counts: Counts, design: str, op: str) -> float:
-        return self.found["chain"]
+        return float(self.found["chain"])
 
     def track_locked_sections(self, counts: Counts, design: str, op: str) -> float:
-        return self.found["locked_sections"]
+        return float(self.found["locked_sections"])
 
     track_lines.unit = "lines of 64 B per operation"  # type: ignore[attr-defined]
     track_chain.unit = "dependent objects per operation"  # type: ignore[attr-defined]
@@ -178,18 +180,23 @@ class Scale:
     param_names = ["design", "op"]
 
     def track_lines_at_scale(self, counts: Counts, design: str, op: str) -> float:
-        return of(counts, design)[fixtures.MIDDLE][op]["lines"]
+        return float(of(counts, design)[fixtures.MIDDLE][op]["lines"])
 
     track_lines_at_scale.unit = "lines of 64 B per operation"  # type: ignore[attr-defined]
 
 
-class Trees:
-    """Nodes of all trees with every page swapped out, a page."""
+class Space:
+    """Nodes of all trees with every page swapped out, and bytes of the state, a page."""
 
-    params = [DESIGNS, [fixtures.SMALL, fixtures.MIDDLE]]
+    params = [DESIGNS, SIDES]
     param_names = ["design", "pages"]
 
     def track_nodes(self, counts: Counts, design: str, pages: int) -> float:
-        return of(counts, design)["nodes"][pages] / pages
+        return float(of(counts, design)["nodes"][pages] / pages)
 
+    def track_state_bytes(self, counts: Counts, design: str, pages: int) -> float:
+        """Arrays of the simulator's own state, which hold what the layout table describes: tables, trees, folios, tokens."""
+        return float(of(counts, design)["bytes"][pages] / pages)
+
+    track_state_bytes.unit = "bytes per page"  # type: ignore[attr-defined]
     track_nodes.unit = "xa_nodes of 576 B per page"  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Loops over single parts of the designs: compiled entries that benchmarks time (those over the xarray are benchmarks/limits/drivers.py)."""
+"""Loops over single parts of the designs: compiled entries that benchmarks time (more of them in benchmarks/limits/drivers.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kernels.words import U0, U1, U2
 def slots_taken(st, pr, d, n, taken):  # type: ignore[no-untyped-def]
     """Take `n` slots of device `d` into `taken` (uint64[n]); returns how many there were."""
     got = U0
-    for i in range(n):
+    for _ in range(n):
         g = cluster.slot_alloc(st, pr, d, U0)
         if g != U0:
             taken[got] = g - U1

@@ -27,11 +27,11 @@ class Bytes:
 
     def track_bytes_counted(self, design: str, backend: str, slots: int) -> float:
         """As published tables count: entries, without headers."""
-        return bytes_of(design, slots, backend)["total_bytes"] / slots
+        return float(bytes_of(design, slots, backend)["total_bytes"] / slots)
 
     def track_bytes_allocated(self, design: str, backend: str, slots: int) -> float:
         """As the kernel allocates: nodes, slabs, pages, with headers."""
-        return bytes_of(design, slots, backend)["allocated_bytes"] / slots
+        return float(bytes_of(design, slots, backend)["allocated_bytes"] / slots)
 
     track_bytes_counted.unit = "bytes per slot"  # type: ignore[attr-defined]
     track_bytes_allocated.unit = "bytes per slot"  # type: ignore[attr-defined]

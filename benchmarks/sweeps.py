@@ -32,7 +32,7 @@ class Store(fixtures.Warm):
 
         self.folder = tempfile.TemporaryDirectory(prefix="swapdse-bench-")
         self.rows = [
-            schema.figure(f"design{i % 5}", f"op{i % 10}", f"metric{i // 50}", schema.COUNTED, "lines", i, stat="total") for i in range(500)
+            schema.figure(f"design{i % 5}", f"op{i % 10}", f"metric{i // 50}", "counted", "lines", i, stat="total") for i in range(500)
         ]
         self.write(runs)
         self.ready()
@@ -71,7 +71,8 @@ class Trials(fixtures.Warm):
 
     params = [[64]]
     param_names = ["trials"]
-    repeat, number, rounds = 2, 1, 1
+    repeat = (1, 2, 10.0)
+    number, rounds = 1, 1
 
     def setup(self, trials: int) -> None:
         if not there("dse.sweeps") or not hasattr(importlib.import_module("dse.sweeps"), "idle_trials"):

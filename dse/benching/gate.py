@@ -14,7 +14,7 @@ from typing import Any
 
 from dse import output
 from dse.benching import judging, launch, revisions
-from dse.benching.families import EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit
+from dse.benching.families import EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit, family_of
 from dse.benching.results import Case, Figure, Suite, stored, text_of
 from dse.errors import BadInput, CheckFailed
 
@@ -85,6 +85,7 @@ def matching(suite: Suite, patterns: Sequence[str], also: str) -> Suite:
 
     A pattern is searched in the name, and in the name with its parameters.
     """
+
     def chosen(case: Case) -> bool:
         texts = (case[0], text_of(case))
         return any(re.search(p, text) for p in patterns for text in texts) and (not also or any(re.search(also, t) for t in texts))
@@ -118,7 +119,7 @@ def start(options: Options, commits: list[str], patterns: list[str], machine: st
     request = launch.Request(
         str(options.root), commits, patterns, str(options.home), str(more.pop("results", options.results)), machine, options.python, **more
     )
-    output.note(f"asv runs on {', '.join(c[:8] for c in commits)}, {len(patterns)} pattern{'s' if len(patterns) > 1 else ''}: {launch.log_of(request)}")
+    output.note(f"asv runs {kind} benchmarks on {', '.join(commit[:8] for commit in commits)}, see {launch.log_of(request)}")
     answer = launch.launch(request, LIMIT[kind])
     if answer.outcome in (launch.NO_ENVIRONMENT, launch.NOT_BUILT):
         raise Stop(Exit.NO_ENVIRONMENT, answer.message or "asv has no environment")
@@ -157,7 +158,7 @@ def timed(options: Options, suite: Suite, before: Suite) -> list[judging.Finding
     """Time the gated set on both commits in turn; what looks worse is timed once more."""
     ours, theirs = matching(suite, SELECTED["timed"], options.bench), matching(before, SELECTED["timed"], options.bench)
     findings = _timed_once(options, ours, theirs)
-    suspects = [f.case for f in findings if f.status == judging.REGRESSION and judging.family_of(f.case[0]).noisy]
+    suspects = [f.case for f in findings if f.status == judging.REGRESSION and family_of(f.case[0]).noisy]
     if suspects:
         output.note(f"{len(suspects)} timings look worse; they are taken again")
         chosen = frozenset(suspects)
@@ -234,6 +235,7 @@ def check(options: Options) -> Report:
 
 def smallest(cases: Iterable[Case]) -> frozenset[Case]:
     """Of cases that differ in numbers only, the one with the smallest: every benchmark with every name, but no large fixture."""
+
     def number(text: str) -> float:
         return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else math.nan
 

@@ -67,7 +67,8 @@ def significant(base: Sequence[float], head: Sequence[float]) -> bool | None:
 
 def judge(case: Case, base: Figure, head: Figure) -> Finding:
     """Compare two figures of one case, both of them there."""
-    assert base.value is not None and head.value is not None  # noqa: S101 - the caller has sorted out failures
+    assert base.value is not None  # noqa: S101 - the caller has sorted out failures
+    assert head.value is not None  # noqa: S101
     family = family_of(case[0])
     found = Finding(SAME, case, base.value, head.value)
     if family.factor == 1.0:

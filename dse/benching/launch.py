@@ -87,7 +87,7 @@ def launch(request: Request, timeout: float) -> Answer:
     with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as folder:
         asked, given = Path(folder) / "request.json", Path(folder) / "answer.json"
         asked.write_text(json.dumps(asdict(request)), encoding="utf-8")
-        command = [sys.executable, "-m", "dse.benching.launch", str(asked), str(given)]
+        command = [sys.executable, "-P", "-m", "dse.benching.launch", str(asked), str(given)]
         package = str(Path(__file__).resolve().parent.parent.parent)
         environ = {**os.environ, "PYTHONPATH": package, "SWAPDSE_BENCH_CACHE": str(Path(request.home) / "numba")}
         if request.quick:

@@ -33,8 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from dse.benching import gate
 
     report = gate.run(
-        args.against, head=args.head, bench=args.bench, timed=not args.exact, quick_only=args.quick, results=args.results, python=args.python
-    )
+        args.against, head=args.head, bench=args.bench, timed=not args.exact, quick_only=args.quick,
+        results=args.results, python=args.python,
+    )  # fmt: skip
     document = report.document
     if args.format == "json":
         output.emit(document["rows"], "json", document=document)
