@@ -120,10 +120,12 @@ def compare(base: Mapping[Case, Figure], head: Mapping[Case, Figure], suite: Sui
             if old is not None and not old.failed and not old.skipped:
                 findings.append(Finding(REMOVED, case, old.value, None, "skipped on the head"))
         elif old is None or old.failed or old.skipped:
-            known = case in before.cases
-            findings.append(Finding(ADDED, case, None, new.value, "fails on the base" if known else ""))
+            note = "fails on the base" if case in before.cases and (old is None or old.failed) else ""
+            findings.append(Finding(ADDED, case, None, new.value, note))
         else:
-            findings.append(judge(case, old, new))
+            found = judge(case, old, new)
+            fresh = bool(before.cases) and case not in before.cases and found.status != REGRESSION
+            findings.append(replace(found, status=ADDED) if fresh else found)
     return findings
 
 
@@ -187,7 +189,14 @@ def status_of(findings: Sequence[Finding]) -> Exit:
 
 
 def shown(findings: Sequence[Finding]) -> list[Finding]:
-    """What changed, the worst first."""
+    """What changed, the worst first; of an added benchmark one row stands for all parameters."""
     order = (BROKEN, REMOVED, REGRESSION, ACCEPTED, BETTER, ADDED)
-    rows = [finding for finding in findings if finding.status in order]
+    added: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.status == ADDED:
+            added.setdefault(finding.case[0], []).append(finding)
+    rows = [finding for finding in findings if finding.status in order and finding.status != ADDED]
+    for name, new in added.items():
+        alone = len(new) == 1
+        rows.append(new[0] if alone else Finding(ADDED, (name, ()), note=f"{len(new)} cases, the first {text_of(new[0].case)}"))
     return sorted(rows, key=lambda f: (order.index(f.status), -(f.ratio if f.ratio is not None else math.inf), f.case))

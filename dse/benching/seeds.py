@@ -58,9 +58,8 @@ def replaced(path: Path, pattern: str, by: str, count: int = 0) -> None:
 
 def one_touch(root: Path) -> None:
     """The slot allocator touches one more line, of the device."""
-    replaced(
-        root / "kernels" / "cluster.py", r"^(    chase\(pr, R_DEV, d \* DEV_WORDS\)\n)", r"\1    touch(pr, R_DEV, d * DEV_WORDS + U8)\n", 1
-    )
+    first = r"^(    chase\(pr, R_DEV, d \* DEV_WORDS\)\n)"
+    replaced(root / "kernels" / "cluster.py", first, r"\1    touch(pr, R_DEV, d * DEV_WORDS + U8)\n", 1)
 
 
 def eight_bytes(root: Path) -> None:

@@ -1,4 +1,7 @@
-"""``python -m dse.benching.selftest [CASE...]``: commit seeded regressions in a temporary clone; the gate must find each (``make gate-selftest``)."""
+"""``make gate-selftest``: commit seeded regressions in a temporary clone and see that the gate finds each.
+
+``python -m dse.benching.selftest [--home DIR] [CASE...]``; the cases are in :mod:`dse.benching.seeds`.
+"""
 
 from __future__ import annotations
 
