@@ -52,7 +52,7 @@ SAMPLES = 10
 EXACT_PATTERN = r"(^|\.)track_(?!instructions_)\w+"
 INSTRUCTIONS_PATTERN = r"(^|\.)track_instructions_\w+"
 TIMED_PATTERN = (
-    r"^(designs\.RoundTrip|xarray|clusters|counts|reclaim|generators|parsing)\.(\w+\.)?(time|peakmem)_\w+"
+    r"^(designs\.(RoundTrip|Footprint)|xarray|clusters|counts|reclaim|generators|parsing)\.(\w+\.)?(time|peakmem)_\w+"
     r"\((?!.*\b(65536|16777216)\b)"
 )
 """The small gated set: one size, one benchmark of every area (asv matches a pattern with a parenthesis against name and parameters)."""

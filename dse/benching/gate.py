@@ -7,8 +7,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -362,21 +363,33 @@ def bench(
 def run(against: str | None, *, quick_only: bool = False, **given: Any) -> Report:
     """Do what :func:`bench` says and return the report itself."""
     options = options_of(against, **given)
-    if quick_only:
-        return quick(options)
-    if not options.base:
-        options = _with_base(options)
-    if revisions.differs(options.root, options.head, *revisions.PARTS):
-        output.note(f"commits are compared: changes of the working tree that are not in {options.head[:8]} are not measured")
+    if not options.base and not quick_only:
+        options = replace(options, base=revisions.base_of(options.root, options.head))
     if revisions.differs(options.root, options.head, "benchmarks"):
         raise BadInput(f"benchmarks/ differs from {options.head[:8]}, and asv runs the working tree's: commit or stash the changes")
+    if revisions.differs(options.root, options.head, *revisions.PARTS):
+        output.note(f"commits are measured: changes of the working tree that are not in {options.head[:8]} are not")
     if options.base == options.head:
         raise CheckFailed(f"{options.head[:8]} is compared with itself")
-    return check(options)
+    with alone(options.home):
+        return quick(options) if quick_only else check(options)
 
 
-def _with_base(options: Options) -> Options:
-    """Options with the default base."""
-    from dataclasses import replace
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Keep others out of the environments.
 
-    return replace(options, base=revisions.base_of(options.root, options.head))
+    Raises
+    ------
+    BadInput
+        Another gate is at work with them.
+    """
+    import fcntl
+
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(f"another dse bench is at work in {home}") from None
+        yield

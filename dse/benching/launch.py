@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from dse.errors import CheckFailed
 
 DONE, NO_ENVIRONMENT, NOT_BUILT, FAILED = "done", "no environment", "not built", "failed"
 ARGUMENTS = 3
+LOG_BYTES = 1 << 22
+KEPT = 8
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,13 @@ def log_of(request: Request) -> Path:
     return Path(request.home) / "asv.log"
 
 
+def prune(caches: Path) -> None:
+    """Remove the compiled kernels of all but the last few contents of the sources."""
+    folders = sorted((path for path in caches.glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for path in folders[:-KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def launch(request: Request, timeout: float) -> Answer:
     """Run asv for `request`; its output goes to a log.
 
@@ -94,8 +104,9 @@ def launch(request: Request, timeout: float) -> Answer:
             environ["SWAPDSE_BENCH_QUICK"] = "1"
         log = log_of(request)
         log.parent.mkdir(parents=True, exist_ok=True)
+        prune(Path(request.home) / "numba")
         try:
-            with log.open("ab") as sink:
+            with log.open("ab" if log.exists() and log.stat().st_size < LOG_BYTES else "wb") as sink:
                 done = subprocess.run(command, env=environ, stdout=sink, stderr=sink, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
             raise CheckFailed(f"asv was stopped after {timeout:.0f} s, see {log}") from None
