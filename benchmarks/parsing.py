@@ -45,7 +45,7 @@ class Files(fixtures.Warm):
 
     params = [FORMS, [LINES]]
     param_names = ["format", "accesses"]
-    repeat = (3, 5, 3.0)
+    repeat = (5, 10, 3.0)
 
     def setup(self, form: str, lines: int) -> None:
         self.path = trace(form, lines)
