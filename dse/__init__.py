@@ -11,6 +11,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _CALLS = {
+    "bench": "dse.benching.gate",
     "compare": "dse.comparing",
     "explain": "dse.explaining",
     "ledger": "dse.ledgers",
@@ -21,7 +22,7 @@ _CALLS = {
     "scan": "dse.storing",
 }
 
-__all__ = ["__version__", "break_even", "chart", "compare", "designs", "explain", "ledger", "scan", "validate"]
+__all__ = ["__version__", "bench", "break_even", "chart", "compare", "designs", "explain", "ledger", "scan", "validate"]
 
 
 def __getattr__(name: str) -> Any:

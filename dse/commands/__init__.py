@@ -7,6 +7,7 @@ asked for. A new verb is its module plus one line here.
 from __future__ import annotations
 
 VERBS: dict[str, tuple[str, str]] = {
+    "bench": ("dse.commands.bench", "the performance gate: what this commit costs against another"),
     "compare": ("dse.commands.compare", "what each design costs per operation and per page, on a real program's trace"),
     "designs": ("dse.commands.designs", "the designs, or one design's layout, parameters, locks, life cycle and sources"),
     "diff": ("dse.commands.diff", "what differs between two stored runs"),
