@@ -15,10 +15,11 @@ _CALLS = {
     "explain": "dse.explaining",
     "ledger": "dse.ledgers",
     "designs": "dse.catalogue",
+    "report": "dse.reports",
     "scan": "dse.storing",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "scan"]
+__all__ = ["__version__", "compare", "designs", "explain", "ledger", "report", "scan"]
 
 
 def __getattr__(name: str) -> Any:
