@@ -16,9 +16,10 @@ _CALLS = {
     "ledger": "dse.ledgers",
     "designs": "dse.catalogue",
     "scan": "dse.storing",
+    "sweep": "dse.sweeps",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "scan"]
+__all__ = ["__version__", "compare", "designs", "explain", "ledger", "scan", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
