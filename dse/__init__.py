@@ -17,9 +17,10 @@ _CALLS = {
     "designs": "dse.catalogue",
     "report": "dse.reports",
     "scan": "dse.storing",
+    "sweep": "dse.sweeps",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "report", "scan"]
+__all__ = ["__version__", "compare", "designs", "explain", "ledger", "report", "scan", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
