@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ORDER = ("direct", "swap_id_off", "swap_id", "swap_desc", "swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4")
 """Baseline first; designs that are not named here follow in alphabetical order."""
+STANDS_ON = ("direct", "swap_table_p4")
+"""What a layer may stand on (:data:`kernels.state.BASES`), which comparisons set every layer against."""
 COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off", "swap_table_p4")
 
 
@@ -56,12 +58,20 @@ class Named:
 
 @functools.cache
 def registry() -> dict[str, Design]:
-    """Every design of the package ``kernels.designs``, by name."""
+    """Every design by name: those of the package ``kernels.designs``, and those from outside (:mod:`dse.outside`).
+
+    Raises
+    ------
+    BadInput
+        A design from outside that cannot be loaded.
+    """
     import kernels.designs
+    from dse import outside
     from kernels.state import REGISTRY
 
     for module in pkgutil.iter_modules(kernels.designs.__path__):
         importlib.import_module(f"kernels.designs.{module.name}")
+    outside.load()
     rank = {name: i for i, name in enumerate(ORDER)}
     return {name: REGISTRY[name] for name in sorted(REGISTRY, key=lambda n: (rank.get(n, len(rank)), n))}
 
@@ -125,7 +135,7 @@ def split(text: str) -> list[str]:
 
 
 def parse_many(given: str | Sequence[str]) -> list[Named]:
-    """Read several designs; each may be named once.
+    """Read several designs; each may be named once, ``all`` are all that are registered.
 
     Raises
     ------
@@ -133,6 +143,7 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
         When there is none, or one is named twice.
     """
     texts = split(given) if isinstance(given, str) else list(given)
+    texts = list(registry()) if texts == ["all"] else texts
     found = [parse(text) for text in texts]
     names = [named.text for named in found]
     if not found:
