@@ -224,7 +224,7 @@ def show(found: dict[str, Any]) -> None:
         output.write(f"{run['label']}: {run['trace']}, seed {run['seed']}")
         layers = headline(rows, designs)
         if layers and len(references(designs)) > 1:
-            output.write("\nLayers against what they may stand on (aged; ratios: measured; tax: what a lifetime out, written, in costs more)")
+            output.write("\nLayers against what they may stand on (aged; ratios measured; tax: what a lifetime costs more)")
             output.emit(layers, "table")
         for age in ("fresh", "aged"):
             table = operations(rows, designs, age)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from dse import naming, outside, output
+from dse import naming, output, outside
 from dse.measuring import machine
 
 Pair = tuple[str, str]
