@@ -14,11 +14,14 @@ _CALLS = {
     "compare": "dse.comparing",
     "explain": "dse.explaining",
     "ledger": "dse.ledgers",
+    "break_even": "dse.fills",
+    "chart": "dse.fills",
     "designs": "dse.catalogue",
+    "validate": "dse.validating",
     "scan": "dse.storing",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "scan"]
+__all__ = ["__version__", "break_even", "chart", "compare", "designs", "explain", "ledger", "scan", "validate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,10 +12,11 @@ from kernels.jit import inner, operation, u
 from kernels.probe import E_LOCK, E_UNLOCK, HELD, LOCK_ORDER, LOCKS, SCRATCH, Count, Off, Timed, Trace, record
 from kernels.words import U1
 
-# in the order in which they may be nested: the virtual cluster (mm/vswap.c) outside the cluster lock, the cluster lock outside the device lock and the tree locks (mm/swapfile.c)
+# in the order in which they may be nested: the virtual cluster (mm/vswap.c) outside the cluster lock, the cluster lock outside the
+# device lock and the tree locks (mm/swapfile.c)
 LOCK_NAMES = (
-    "virtual cluster", "descriptor", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "descriptor tree xa_lock",
-    "ID allocator", "ID xa_lock", "zswap LRU", "continuation", "virtual cluster map xa_lock",
+    "virtual cluster", "descriptor", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock",
+    "descriptor tree xa_lock", "ID allocator", "ID xa_lock", "zswap LRU", "continuation", "virtual cluster map xa_lock",
 )  # fmt: skip
 (
     L_VCLUSTER, L_DESC, L_CLUSTER, L_CLUSTER2, L_DEVICE, L_CACHE, L_ZTREE, L_DESC_XA, L_ID_ALLOC, L_ID, L_ZLRU, L_CONT, L_VMAP,

@@ -8,7 +8,7 @@ are for an operation is what the versions differ in. The array ``vmem`` holds cl
 word  content
 ===== =======================================================================================================
 0     spin lock
-1, 2  next and previous of the partial list, or next free; RCU head while dying (cluster numbers, 0 none)
+1, 2  next and previous of the partial list (cluster 0 is its head), or next free; RCU head while dying
 3     id
 4     slots in use, 16 bits; CURRENT (it is a CPU's allocation cluster), FULL; references in bits 32..63
 5..12 which of the 512 slots are allocated
@@ -27,7 +27,7 @@ from kernels import cluster as cl
 from kernels import idalloc, zswap
 from kernels import world as w
 from kernels import xarray as xa
-from kernels.atomic import ctz
+from kernels.atomic import ctz, prefetch
 from kernels.cluster import device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_VCLUSTER, L_VMAP, atomic_add, lock, trylock, unlock
@@ -62,7 +62,6 @@ HINT = U1 << U63  # of a reverse word: no PTE holds the slot, the swap cache alo
 CPU_WORDS, P_CURRENT, P_ID, P_CLUSTER = U8, U0, U1, U2  # vcpu: allocation cluster; lookup cache: id + 1, cluster
 SEPARATE, MERGED = U0, U1  # C_VROUNDS
 LATE, EARLY = U0, U1  # C_VCHARGE
-MAP_LISTS = U8  # word of the map's region that stands for the heads of its partial list
 
 
 @inner
@@ -133,19 +132,21 @@ def find(st, pr, value):  # type: ignore[no-untyped-def]
     if c != U0:
         chase(pr, R_VCLUSTER, header(st, c))
         if ctl[w.C_VLOOKUP] != U0:
-            remember(st, pr, at, vid, c)
+            if st.vcpu[at + P_CLUSTER] != U0:
+                forget(st, pr, at)
+            reference(st, pr, c, REF)
+            st.vcpu[at + P_ID] = vid + U1
+            st.vcpu[at + P_CLUSTER] = c
+            wrote(pr, R_VCPU, at)
     return c
 
 
 @inner
-def remember(st, pr, at, vid, c):  # type: ignore[no-untyped-def]
-    """The lookup cache takes a reference on cluster `c` and drops the one that it has."""
-    old = st.vcpu[at + P_CLUSTER]
-    if old != U0:
-        reference(st, pr, old, UNREF)
-    reference(st, pr, c, REF)
-    st.vcpu[at + P_ID] = vid + U1
-    st.vcpu[at + P_CLUSTER] = c
+def forget(st, pr, at):  # type: ignore[no-untyped-def]
+    """The lookup cache at `at` drops its reference."""
+    reference(st, pr, st.vcpu[at + P_CLUSTER], UNREF)
+    st.vcpu[at + P_ID] = U0
+    st.vcpu[at + P_CLUSTER] = U0
     wrote(pr, R_VCPU, at)
 
 
@@ -197,19 +198,53 @@ def see(st, pr, c, value):  # type: ignore[no-untyped-def]
 
 
 @called
-def peek(st, value):  # type: ignore[no-untyped-def]
-    """First word of the descriptor of `value`, 0 if it is not allocated. The model's own look, which counts nothing."""
+def look(st, pr, value):  # type: ignore[no-untyped-def]
+    """A round that only looks; first word of the descriptor, 0 if the slot is not allocated."""
+    c = enter(st, pr, value)
+    if c == U0:
+        return U0
+    leave(st, pr, c)
+    return desc_of(st, c, value)
+
+
+@called
+def cached_folio(st, pr, value):  # type: ignore[no-untyped-def]
+    """``swap_cache_get_folio``: the folio that the swap cache has for `value`, 0 if none; one round."""
+    d = look(st, pr, value)
+    if d == U0 or not is_cached(st, d) or st.vmem[d + D_CACHE] & U3 != U0:
+        return U0
+    return st.vmem[d + D_CACHE] >> U2
+
+
+@called
+def number_of(st, value):  # type: ignore[no-untyped-def]
+    """The cluster of `value`, 0 if there is none. The model's own look, which counts nothing."""
     vid, at = value >> st.ctl[w.C_VSHIFT], st.ctl[w.S_CPU] * CPU_WORDS
-    entry = st.vhead[xa.H_ENTRY]
     if st.vcpu[at + P_ID] == vid + U1:
-        entry = st.vcpu[at + P_CLUSTER] << U2
-    elif vid >> (st.vpool[entry >> U2] & BYTE) > U63 if xa.is_node(entry) else vid != U0:
-        entry = U0
+        return st.vcpu[at + P_CLUSTER]
+    entry = st.vhead[xa.H_ENTRY]
+    if vid >> (st.vpool[entry >> U2] & BYTE) > U63 if xa.is_node(entry) else vid != U0:
+        return U0
     while xa.is_node(entry):
         node = entry >> U2
         entry = st.vpool[node + xa.SLOTS + (vid >> (st.vpool[node] & BYTE) & U63)]
-    c = entry >> U2
+    return entry >> U2
+
+
+@called
+def peek(st, value):  # type: ignore[no-untyped-def]
+    """First word of the descriptor of `value`, 0 if it is not allocated; counts nothing."""
+    c = number_of(st, value)
     return desc_of(st, c, value) if c != U0 and has_bit(st, c, value) else U0
+
+
+@called
+def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
+    """Prefetch header and descriptor of `value` (:mod:`kernels.ahead`)."""
+    c = number_of(st, value)
+    prefetch(st.vmem, header(st, c))
+    prefetch(st.vmem, header(st, c) + H_BITS + (offset_of(st, value) >> U6))
+    prefetch(st.vmem, desc_of(st, c, value))
 
 
 @inner
@@ -284,20 +319,18 @@ def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
 def from_partial(st, pr, f, memcg):  # type: ignore[no-untyped-def]
     """Walk the partial list under the lock of the map, trying the lock of each cluster; the cluster that gave a slot, 0 if none did."""
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    touch(pr, R_VMAP, MAP_LISTS)
-    c, found = st.ctl[w.S_VPARTIAL_HEAD], False
+    touch(pr, R_VCLUSTER, U0)
+    c, found = st.vmem[H_NEXT], False
     while c != U0 and not found:
-        h = header(st, c)
-        after = st.vmem[h + H_NEXT]
+        h, here, after = header(st, c), c, st.vmem[header(st, c) + H_NEXT]
         chase(pr, R_VCLUSTER, h)
         trylock(pr, st.vmem, h, L_VCLUSTER)
         found = take(st, pr, c, f, memcg)
-        list_del(st, pr, c)
+        link(st, pr, st.vmem[h + H_PREV], after)
         if not found or not room(st, c):
             st.vmem[h + H_STATE] |= FULL
         leave(st, pr, c)
-        if not found:
-            c = after
+        c = here if found else after
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     return c
 
@@ -316,7 +349,9 @@ def new_cluster(st, pr):  # type: ignore[no-untyped-def]
         ctl[w.S_VC_HIGH] = c
     ctl[w.S_VCLUSTERS] += U1
     ctl[w.S_VCLUSTERS_PEAK] = max(ctl[w.S_VCLUSTERS_PEAK], ctl[w.S_VCLUSTERS])
-    count_object(st, pr, True)
+    allocated(pr, A_VHEADER if ctl[w.C_VSPLIT] != U0 else A_VOBJECT)
+    if ctl[w.C_VSPLIT] != U0:
+        allocated(pr, A_VDESCS)
     h, d, words = header(st, c), desc_of(st, c, U0), DESC_WORDS << ctl[w.C_VSHIFT]
     for i in range(h, h + H_POINTER + U1):
         st.vmem[u(i)] = U0
@@ -331,57 +366,12 @@ def new_cluster(st, pr):  # type: ignore[no-untyped-def]
 
 
 @inner
-def count_object(st, pr, new):  # type: ignore[no-untyped-def]
-    """File the allocation or the free of a cluster under its sizes."""
-    split = st.ctl[w.C_VSPLIT] != U0
-    if new:
-        allocated(pr, A_VHEADER if split else A_VOBJECT)
-        if split:
-            allocated(pr, A_VDESCS)
-    else:
-        freed(pr, A_VHEADER if split else A_VOBJECT)
-        if split:
-            freed(pr, A_VDESCS)
-
-
-@called
-def list_add(st, pr, c):  # type: ignore[no-untyped-def]
-    """Append cluster `c` to the partial list. The lock of the map is held."""
-    ctl, h = st.ctl, header(st, c)
-    last = ctl[w.S_VPARTIAL_TAIL]
-    st.vmem[h + H_NEXT] = U0
-    st.vmem[h + H_PREV] = last
-    if last == U0:
-        ctl[w.S_VPARTIAL_HEAD] = c
-    else:
-        st.vmem[header(st, last) + H_NEXT] = c
-        wrote(pr, R_VCLUSTER, header(st, last))
-    ctl[w.S_VPARTIAL_TAIL] = c
-    wrote(pr, R_VMAP, MAP_LISTS)
-    wrote(pr, R_VCLUSTER, h)
-
-
-@called
-def list_del(st, pr, c):  # type: ignore[no-untyped-def]
-    """Take cluster `c` off the partial list, if it is on it. The lock of the map is held."""
-    ctl, h = st.ctl, header(st, c)
-    after, before = st.vmem[h + H_NEXT], st.vmem[h + H_PREV]
-    if before == U0 and ctl[w.S_VPARTIAL_HEAD] != c:
-        return
-    if before == U0:
-        ctl[w.S_VPARTIAL_HEAD] = after
-    else:
-        st.vmem[header(st, before) + H_NEXT] = after
-        wrote(pr, R_VCLUSTER, header(st, before))
-    if after == U0:
-        ctl[w.S_VPARTIAL_TAIL] = before
-    else:
-        st.vmem[header(st, after) + H_PREV] = before
-        wrote(pr, R_VCLUSTER, header(st, after))
-    st.vmem[h + H_NEXT] = U0
-    st.vmem[h + H_PREV] = U0
-    wrote(pr, R_VMAP, MAP_LISTS)
-    wrote(pr, R_VCLUSTER, h)
+def link(st, pr, c, after):  # type: ignore[no-untyped-def]
+    """Cluster `after` follows `c` on the partial list, a ring through cluster 0, which is its head. The lock of the map is held."""
+    st.vmem[header(st, c) + H_NEXT] = after
+    st.vmem[header(st, after) + H_PREV] = c
+    wrote(pr, R_VCLUSTER, header(st, c))
+    wrote(pr, R_VCLUSTER, header(st, after))
 
 
 @called
@@ -389,33 +379,26 @@ def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
     """No slot is left: the cluster leaves list and map, lookup caches forget it, and it is freed after a grace period."""
     ctl, h = st.ctl, header(st, c)
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    list_del(st, pr, c)
+    if st.vmem[h + H_STATE] & FULL == U0:
+        link(st, pr, st.vmem[h + H_PREV], st.vmem[h + H_NEXT])
     xa.erase(st.vhead, U0, st.vpool, pr, R_VMAP, R_VNODE, st.vmem[h + H_ID])
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    if st.vmem[h + H_STATE] >> U32 != U0:
-        forget(st, pr, c)
-    st.vmem[h + H_NEXT] = ctl[w.S_VC_FREE]
-    ctl[w.S_VC_FREE] = c
-    ctl[w.S_VCLUSTERS] -= U1
-    count_object(st, pr, False)
-
-
-@called
-def forget(st, pr, c):  # type: ignore[no-untyped-def]
-    """Every lookup cache that names cluster `c` gives up its reference."""
-    for cpu in range(st.ctl[w.C_CPUS]):
+    for cpu in range(ctl[w.C_CPUS] if st.vmem[h + H_STATE] >> U32 != U0 else U0):
         at = u(cpu) * CPU_WORDS
         touch(pr, R_VCPU, at)
         if st.vcpu[at + P_CLUSTER] == c:
-            st.vcpu[at + P_ID] = U0
-            st.vcpu[at + P_CLUSTER] = U0
-            wrote(pr, R_VCPU, at)
-            reference(st, pr, c, UNREF)
+            forget(st, pr, at)
+    st.vmem[h + H_NEXT] = ctl[w.S_VC_FREE]
+    ctl[w.S_VC_FREE] = c
+    ctl[w.S_VCLUSTERS] -= U1
+    freed(pr, A_VHEADER if ctl[w.C_VSPLIT] != U0 else A_VOBJECT)
+    if ctl[w.C_VSPLIT] != U0:
+        freed(pr, A_VDESCS)
 
 
 @called
 def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
-    """``vswap_free_nr``: nothing holds `n` slots from `value` on; backing and slots go, and the cluster with its last one. Its lock is held."""
+    """``vswap_free_nr``: nothing holds `n` slots from `value` on; they go, the cluster with its last one. Its lock is held."""
     release(st, pr, c, value, n)
     h, ctl = header(st, c), st.ctl
     for i in range(value, value + n):
@@ -439,7 +422,8 @@ def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
         st.vmem[h + H_STATE] = state & ~FULL
         if state & CURRENT == U0:
             lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-            list_add(st, pr, c)
+            link(st, pr, st.vmem[H_PREV], c)
+            link(st, pr, c, U0)
             unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
 
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from kernels import blocks, swap_table
+from kernels import blocks, swap_table, swapfile
 from kernels import cluster as cl
 from kernels import vswap as v
 from kernels import world as w
 from kernels.atomic import ctz
-from kernels.cluster import D_FLAGS, D_SLOTS, DEV_ON, DEV_WORDS
 from kernels.jit import called, inner, u
 from kernels.probe import R_BAD, R_BITMAP, R_TABLE, touch, wrote
-from kernels.steps import free_swap
-from kernels.words import U0, U1, U2, U3, U6, U63
-from kernels.world import LOCKED, WRITEBACK, f_is
-
-FULL_HEAD = u(12)  # word of a device's row: first cluster of its full list
-MOST_FULL = 8  # full clusters looked at before allocation gives up, as in kernels.swapfile.alloc_after_reclaim
+from kernels.words import U0, U1, U6, U63
 
 
 @inner
@@ -68,9 +62,7 @@ def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
 @called
 def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
     """``vswap_alloc_swap_slot``: a slot of `device` for `value`, charged and with its reverse word; its swap entry, 0 if there is none."""
-    found = cl.slot_alloc(st, pr, device, cpu)
-    if found == U0 and st.dev[device * DEV_WORDS + D_FLAGS] & DEV_ON != U0:
-        found = alloc_after_reclaim(st, pr, device, cpu)
+    found = swapfile.slot_or_reclaim(st, pr, device, cpu)
     if found == U0:
         return U0
     if st.ctl[w.C_VCHARGE] == v.LATE:
@@ -79,48 +71,31 @@ def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
     return cl.entry_of(st, device, found - U1)
 
 
-@inner
-def slot_drop(st, pr, entry):  # type: ignore[no-untyped-def]
-    """Free the slot of swap entry `entry`, which no descriptor names (any more)."""
-    g = cl.slot_of(st, entry)
-    ci = cl.lock_cluster(st, pr, g)
-    cl.slot_release(st, pr, cl.device_of(entry), g)
-    cl.unlock_cluster(st, pr, ci)
-    if st.ctl[w.C_VCHARGE] == v.LATE:
-        st.ctl[w.S_CHARGED] -= U1
-
-
 @called
-def only_cached(st, pr, g):  # type: ignore[no-untyped-def]
-    """The folio that alone holds slot `g` through the swap cache, 0 if there is none: the hint says so, or the virtual layer is asked."""
+def count_read(st, pr, g):  # type: ignore[no-untyped-def]
+    """Does the swap cache alone hold slot `g`? The reverse word says so (*cacheonly*), or the virtual layer is asked."""
     value = reverse_of(st, pr, g)
-    if value == U0 or (st.ctl[w.C_VHINT] != U0 and st.table[swap_table.at(st, g)] & v.HINT == U0):
-        return U0
-    f, c = U0, v.enter(st, pr, value)
-    if c != U0:
-        d = v.desc_of(st, c, value)
-        if v.count_of(st, d) == U0 and v.is_cached(st, d) and st.vmem[d + v.D_CACHE] & U3 == U0:
-            f = st.vmem[d + v.D_CACHE] >> U2
-        v.leave(st, pr, c)
-    return f
+    if st.ctl[w.C_VHINT] == U0 and value != U0:
+        v.look(st, pr, value)
 
 
 @called
-def alloc_after_reclaim(st, pr, device, cpu):  # type: ignore[no-untyped-def]
-    """``swap_reclaim_full_clusters``: drop slots that only a swap cache holds, in a few full clusters, and try again."""
-    row = device * DEV_WORDS
-    for _ in range(MOST_FULL):
-        c = st.dev[row + FULL_HEAD]
-        if c == U0:
-            break
-        first = (c - U1) << st.ctl[w.C_CLUSTER_SHIFT]
-        dropped = False
-        for i in range(first, min(first + (U1 << st.ctl[w.C_CLUSTER_SHIFT]), st.dev[row] + st.dev[row + D_SLOTS])):
-            f = only_cached(st, pr, u(i)) if st.bitmap[u(i) >> U6] >> (u(i) & U63) & U1 != U0 else U0
-            if f != U0 and not f_is(st, f, LOCKED | WRITEBACK):
-                dropped = free_swap(st, pr, f) or dropped
-        if dropped:
-            return cl.slot_alloc(st, pr, device, cpu)
-        cl.list_del(st, pr, device, c - U1)
-        cl.list_add_tail(st, pr, device, c - U1, cl.FULL_LIST)
-    return U0
+def is_cached(st, g):  # type: ignore[no-untyped-def]
+    """What :func:`count_read` found out: the swap cache has slot `g`, and no PTE holds it."""
+    word = st.table[swap_table.at(st, g)]
+    if st.ctl[w.C_VHINT] != U0 or word == U0:
+        return word & v.HINT != U0
+    d = v.peek(st, word)
+    return v.is_cached(st, d) and v.count_of(st, d) == U0
+
+
+@inner
+def unheld(st, g):  # type: ignore[no-untyped-def]
+    """:func:`is_cached` has answered that."""
+    return True
+
+
+@inner
+def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
+    """The folio that the swap cache has for slot `g`."""
+    return v.cached_folio(st, pr, reverse_of(st, pr, g))

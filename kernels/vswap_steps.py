@@ -16,7 +16,7 @@ from kernels.cluster import D_FLAGS, D_SLOTS, D_USED, DEV_ON, DEV_SYNC, DEV_WORD
 from kernels.descriptor import store_data
 from kernels.jit import called, inner, u
 from kernels.probe import R_BITMAP, R_DEV, R_VDESC, R_ZRAM, chase, touch, wrote
-from kernels.words import LOW16, LOW32, U0, U1, U2, U3, U6, U32, U63
+from kernels.words import LOW16, LOW32, U0, U1, U2, U6, U32, U63
 from kernels.world import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
 ZSWAP_BACKEND, ZRAM, MEMORY, REACTIVATED = (u(i) for i in (demand.ZSWAP, demand.ZRAM, demand.MEMORY, demand.REACTIVATED))
@@ -31,16 +31,6 @@ BATCHED = U1  # C_VFREE
 def on_cpu(st, cpu):  # type: ignore[no-untyped-def]
     """Lookups use the lookup cache of `cpu`."""
     st.ctl[w.S_CPU] = cpu
-
-
-@called
-def round_trip(st, pr, value):  # type: ignore[no-untyped-def]
-    """A round that only looks; first word of the descriptor, 0 if the slot is not allocated."""
-    c = v.enter(st, pr, value)
-    if c == U0:
-        return U0
-    v.leave(st, pr, c)
-    return v.desc_of(st, c, value)
 
 
 @inner
@@ -58,20 +48,10 @@ def lookup(st, pr, value):  # type: ignore[no-untyped-def]
     v.reference(st, pr, c, v.REF)
     v.reference(st, pr, c, v.UNREF)
     if separate(st):
-        round_trip(st, pr, value)
+        v.look(st, pr, value)
     else:
         v.leave(st, pr, c)
-    return cached_folio(st, pr, value)
-
-
-@called
-def cached_folio(st, pr, value):  # type: ignore[no-untyped-def]
-    """The folio that the swap cache has for `value`, 0 if none: one round."""
-    d = round_trip(st, pr, value)
-    if d == U0:
-        return U0
-    word = st.vmem[d + v.D_CACHE]
-    return word >> U2 if v.is_cached(st, d) and word & U3 == U0 else U0
+    return v.cached_folio(st, pr, value)
 
 
 @inner
@@ -106,7 +86,7 @@ def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 @inner
 def put_one(st, pr, c, value):  # type: ignore[no-untyped-def]
-    """One PTE less, the cluster's lock held. 0: other PTEs hold the slot; 1: none, but the swap cache; 2: nothing does, it is to be freed."""
+    """One PTE less, the cluster's lock held. 0: other PTEs hold the slot; 1: only the swap cache does; 2: nothing, it is to be freed."""
     d = v.see(st, pr, c, value)
     st.vmem[d + v.D_STATE] -= U1
     wrote(pr, R_VDESC, d + v.D_STATE)
@@ -127,7 +107,7 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
         v.free(st, pr, c, value, U1)
     v.leave(st, pr, c)
     if separate(st):
-        round_trip(st, pr, value)
+        v.look(st, pr, value)
     return left
 
 
@@ -156,7 +136,7 @@ def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
         v.free(st, pr, c, value + n - row, row)
     v.leave(st, pr, c)
     for i in range(value, value + n if kept != U0 else value):
-        f = cached_folio(st, pr, u(i))
+        f = v.cached_folio(st, pr, u(i))
         if f != U0 and count_is_zero(st, u(i)):
             lifecycle.drop_unused(st, pr, f)
 
@@ -172,7 +152,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     """Zero page, zswap entry, or a slot of the device: the one that the page still has there, else one that is taken only now."""
     token = st.folio[f_word(f, F_TOKEN)]
     if separate(st) and not zero:
-        round_trip(st, pr, value)  # vswap_swapfile_backed
+        v.look(st, pr, value)  # vswap_swapfile_backed
     c = v.enter(st, pr, value)
     d = v.desc_of(st, c, value)
     back, kind = st.vmem[d], v.type_of(st, d)
@@ -188,7 +168,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     if backend == ZSWAP_BACKEND:
         back, kind = zswap.entry_new(st, pr, value, size, token), v.ZSWAP
     else:
-        round_trip(st, pr, value)  # vswap_alloc_swap_slot: is there a slot already?
+        v.look(st, pr, value)  # vswap_alloc_swap_slot: is there a slot already?
         kind = v.SWAPFILE
         if not keep:
             back = vs.slot_for(st, pr, backend, value, cpu)
@@ -237,7 +217,7 @@ def evict(st, pr, f):  # type: ignore[no-untyped-def]
 def read_begin(st, pr, value, f):  # type: ignore[no-untyped-def]
     """``swapcache_prepare`` and ``swap_cache_add_folio``; false if the slot is gone or somebody is faster."""
     if separate(st):
-        round_trip(st, pr, value)  # lookup_swap_cgroup_id
+        v.look(st, pr, value)  # lookup_swap_cgroup_id
     c = v.enter(st, pr, value)
     if c == U0:
         return False
@@ -266,7 +246,7 @@ def read_abort(st, pr, value, f):  # type: ignore[no-untyped-def]
 @called
 def read_end(st, pr, value, f):  # type: ignore[no-untyped-def]
     """Read what backs the slot; a zswap entry goes when it is loaded, so that the folio is dirty and all there is."""
-    d = round_trip(st, pr, value)
+    d = v.look(st, pr, value)
     back, kind = st.vmem[d], v.type_of(st, d)
     token = back & LOW32
     if kind == v.ZSWAP:
@@ -286,13 +266,13 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
     """``folio_free_swap``: if no PTE holds the slot the cache lets go, and it is freed; separately count, folio and in-cache bit."""
     value = st.folio[f_word(f, F_ENTRY)]
     if separate(st):
-        round_trip(st, pr, value)
+        v.look(st, pr, value)
     if not count_is_zero(st, value):
         if not separate(st):
-            round_trip(st, pr, value)
+            v.look(st, pr, value)
         return False
     if separate(st):
-        round_trip(st, pr, value)
+        v.look(st, pr, value)
     uncache(st, pr, value, f, U0)
     f_set(st, f, DIRTY)
     return True
@@ -346,7 +326,7 @@ def move_begin(st, pr, t, value):  # type: ignore[no-untyped-def]
     """Where is the data, is it cached? Enter a locked folio."""
     txn = st.txn
     source, target = txn[t + w.T_AUX], txn[t + w.T_TARGET]
-    d = round_trip(st, pr, value)
+    d = v.look(st, pr, value)
     if target == ZSWAP_BACKEND or target == source or place_of(st, d) != source:
         return WRONG_BACKEND
     if v.is_cached(st, d):
@@ -372,7 +352,7 @@ def swapoff(st, pr, device, target, cpu):  # type: ignore[no-untyped-def]
         if st.bitmap[u(i) >> U6] >> (u(i) & U63) & U1 != U0:
             st.ctl[w.S_SCANNED] += U1
             value = vs.reverse_of(st, pr, u(i))
-            d = round_trip(st, pr, value)
+            d = v.look(st, pr, value)
             if v.type_of(st, d) == v.SWAPFILE and slot_of(st, st.vmem[d]) == u(i):
                 bring_in(st, pr, value, MEMORY if target == device or target == ZSWAP_BACKEND else target, cpu)
     if st.dev[row + D_USED] != U0:
@@ -384,7 +364,7 @@ def swapoff(st, pr, device, target, cpu):  # type: ignore[no-untyped-def]
 @called
 def bring_in(st, pr, value, target, cpu):  # type: ignore[no-untyped-def]
     """Take `value` off its device: to a slot of `target`, or into memory, where the folio is its backing until it is faulted."""
-    f = cached_folio(st, pr, value)
+    f = v.cached_folio(st, pr, value)
     if f != U0 and f_is(st, f, LOCKED | WRITEBACK):
         return
     if f == U0:

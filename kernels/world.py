@@ -55,8 +55,8 @@ CTL_WORDS = 128
 # virtual clusters (kernels/vswap.py): free list, first never used, how many live, slots in use, the per-CPU lookup cache, what is charged
 (
     S_VC_FREE, S_VC_HIGH, S_VCLUSTERS, S_VCLUSTERS_PEAK, S_VSLOTS, S_VSLOTS_PEAK, S_LOOKUP_HITS, S_LOOKUP_MISSES,
-    S_CHARGED, S_CHARGED_PEAK, S_CHARGES, S_VPARTIAL_HEAD, S_VPARTIAL_TAIL, S_CPU,
-) = (u(i) for i in range(92, 106))  # fmt: skip
+    S_CHARGED, S_CHARGED_PEAK, S_CHARGES, S_CPU,
+) = (u(i) for i in range(92, 104))  # fmt: skip
 
 # phases in flight: an open-addressing table of 8-word records keyed by (class, page)
 TXNS, TXN_WORDS = u(4096), u(8)

@@ -94,8 +94,8 @@ def check_clusters(found: Any, st: Any, clusters: Clusters) -> None:
     found.equal("references of virtual clusters", state >> 32, used + current + held)
     found.none("empty virtual clusters that no CPU allocates from", clusters.ids[(used == 0) & ~current])
     stride = ctl(st, w.C_VHEADER)
-    listed = reading.linked(ctl(st, w.S_VPARTIAL_HEAD), lambda c: st.vmem[c * stride + 1], high)
-    back = reading.linked(ctl(st, w.S_VPARTIAL_TAIL), lambda c: st.vmem[c * stride + 2], high)
+    listed = reading.linked(int(st.vmem[1]), lambda c: st.vmem[c * stride + 1], high)
+    back = reading.linked(int(st.vmem[2]), lambda c: st.vmem[c * stride + 2], high)
     found.equal("partial list backwards", back, listed[::-1])
     found.equal("partial list", sorted(listed), sorted(clusters.number[~current & (state & FULL == 0)].tolist()))
     free = reading.linked(ctl(st, w.S_VC_FREE), lambda c: st.vmem[c * stride + 1], high)
@@ -121,9 +121,10 @@ def check_slots(found: Any, st: Any, clusters: Clusters, folios: reading.Folios)
     found.none("virtual slots with nothing behind them", clusters.value[lost])
     owners = (clusters.desc[:, 2] >> np.uint64(32) & np.uint64(0xFFFF)).astype(np.int64)
     found.none("virtual slots without an owner", clusters.value[owners == 0])
-    zentries = clusters.desc[clusters.kind == ZSWAP, 0].astype(np.int64)
+    compressed = clusters.kind == ZSWAP
+    zentries = clusters.desc[compressed, 0].astype(np.int64)
     found.equal("zswap entries of virtual slots", len(np.unique(zentries)), ctl(st, w.S_ZE_LIVE))
-    found.equal("virtual slots of zswap entries", st.ze.reshape(-1, 7)[zentries, 0].astype(np.int64), clusters.value[clusters.kind == ZSWAP])
+    found.equal("virtual slots of zswap entries", st.ze.reshape(-1, 7)[zentries, 0].astype(np.int64), clusters.value[compressed])
     found.equal("zero pages", int((clusters.kind == ZERO).sum()), ctl(st, w.S_ZERO_LIVE))
 
 

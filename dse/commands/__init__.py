@@ -15,4 +15,5 @@ VERBS: dict[str, tuple[str, str]] = {
     "ledger": ("dse.commands.ledger", "exact bytes of a design's structures at any size and fill"),
     "rerun": ("dse.commands.rerun", "repeat the counted part of a stored run: same counters, yes (0) or no (1)"),
     "trace": ("dse.commands.trace", "record the page accesses of a program, import or look at traces"),
+    "validate": ("dse.commands.validate", "the models against published figures: one row a yardstick, 1 if one falls short"),
 }

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import lifecycle, replay, swapfile, vswap_slots, vswap_steps
+from kernels import ahead, replay, swapfile, vswap_slots, vswap_steps
 from kernels import state as s
 from kernels import vswap as v
 from kernels import world as w
@@ -117,10 +117,11 @@ STEPS = (
 )  # fmt: skip
 OPERATIONS: dict[str, Any] = {name: getattr(vswap_steps, name) for name in STEPS} | {
     "resolve": swapfile.identity,
+    "fetch_near": v.fetch_near,
+    "fetch_entry": ahead.no_entry,
     "same": swapfile.always_same,
     "still": swapfile.always_same,
-    "slot_scan": vswap_slots.slot_scan,
-    "slot_mark": vswap_slots.slot_mark,
+    **{name: getattr(vswap_slots, name) for name in ("slot_scan", "slot_mark", "count_read", "is_cached", "unheld", "cache_find")},
 }
 s.bind(VSwap, OPERATIONS)
 
