@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-fvisibility=hidden")
 WORD, POINTER = ctypes.c_uint64, ctypes.c_void_p
 Entry = Callable[..., int]
+LOOP = (POINTER, POINTER, WORD, WORD, WORD)  # of xarray.c: head, pool, first, n, bits
 
 
 class NoCompilerError(Exception):
@@ -43,13 +44,13 @@ def version(path: str) -> str:
 
 
 @contextmanager
-def library(source: str = "xarray.c") -> Iterator[Callable[[str], Entry]]:
-    """Compile `source` and give access to its entries by name.
+def library(source: str = "xarray.c", signature: tuple[type, ...] = LOOP) -> Iterator[Callable[[str], Entry]]:
+    """Compile `source` and give access to its entries, all of one `signature`, by name.
 
     Yields
     ------
     callable
-        From the name of an entry to a function of (head, pool, first, n, bits), which releases the interpreter lock.
+        From the name of an entry to a function of those arguments, which releases the interpreter lock and returns a word.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def library(source: str = "xarray.c") -> Iterator[Callable[[str], Entry]]:
 
         def entry(name: str) -> Entry:
             function = loaded[name]
-            function.restype, function.argtypes = WORD, (POINTER, POINTER, WORD, WORD, WORD)
+            function.restype, function.argtypes = WORD, signature
             return function
 
         yield entry
