@@ -100,6 +100,27 @@ def _cttz(typingctx: Any, word: Any) -> Any:
     return types.uint64(types.uint64), codegen
 
 
+@intrinsic
+def _fetch_ahead(typingctx: Any, array: Any, index: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        ptr = builder.bitcast(_element(context, builder, signature.args[0], args[0], args[1]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [ptr.type, *[ir.IntType(32)] * 3])
+        fn = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(fn, [ptr, *(ir.Constant(ir.IntType(32), x) for x in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), codegen
+
+
+def prefetch(array: Any, index: np.uint64) -> None:
+    """Ask for the cache line of ``array[index]``; nothing but time changes."""
+
+
+@overload(prefetch, jit_options=INNER, strict=False)
+def _prefetch(array: Any, index: Any) -> Any:
+    return lambda array, index: _fetch_ahead(array, np.uint64(index))
+
+
 def ctz(word: np.uint64) -> np.uint64:
     """Number of trailing zero bits of a 64-bit word; 64 for zero."""
     w = int(word)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kernels import demand, lifecycle
 from kernels import world as w
+from kernels.ahead import look_ahead
 from kernels.jit import called, inner, u
 from kernels.probe import begin, finish
 from kernels.steps import move_step, resolve, swapoff
@@ -80,6 +81,7 @@ def rare(st, pr, kind, page, backend, payload, cpu, count):  # type: ignore[no-u
 def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
     """Replay `demands` (uint64[n, 2]) on state `st` under probe `pr`; `replies` (uint8[n]) receives the reply codes."""
     for i in range(len(demands)):
+        look_ahead(pr, st, demands, u(i))
         word, more = demands[u(i), 0], demands[u(i), 1]
         kind, page = word & BYTE, word >> U32
         backend, cpu = word >> U16 & BYTE, word >> U24 & BYTE

@@ -120,6 +120,16 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
 
 
 @operation
+def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
+    """Prefetch what leads from `value`, which a PTE holds, to its entry, or what the entry consists of where nothing leads there."""
+
+
+@operation
+def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
+    """Prefetch what the entry behind `value` consists of; :func:`fetch_near` came before."""
+
+
+@operation
 def wide(st, g):  # type: ignore[no-untyped-def]
     """True if slot `g` belongs to a backend that counts in 32 bits."""
 
@@ -129,5 +139,5 @@ ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4)
 NAMES = (
     "resolve", "same", "still", "lookup", "claim", "unclaim", "dup", "put", "run_limit", "put_run", "count_is_zero",
     "writeout", "evict", "read_begin", "read_end",
-    "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "wide",
+    "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "wide", "fetch_near", "fetch_entry",
 )  # fmt: skip

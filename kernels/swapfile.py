@@ -25,6 +25,7 @@ from kernels.slots import (
     is_cached,
     owner_of,
     owner_set,
+    slot_fetch,
     unheld,
     zero_set,
 )  # fmt: skip
@@ -75,6 +76,12 @@ def cache_drop(st, pr, g, f, shadow):  # type: ignore[no-untyped-def]
     cache_remove(st, pr, g, shadow)
     f_clear(st, f, CACHED)
     st.folio[f_word(f, F_ENTRY)] = U0
+
+
+@inner
+def fetch_near(st, pr, entry):  # type: ignore[no-untyped-def]
+    """What is kept of the slot."""
+    slot_fetch(st, pr, slot_of(st, entry))
 
 
 @inner
