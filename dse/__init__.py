@@ -15,11 +15,12 @@ _CALLS = {
     "explain": "dse.explaining",
     "ledger": "dse.ledgers",
     "designs": "dse.catalogue",
-    "scan": "dse.storing",
+    "query": "dse.querying",
+    "scan": "dse.querying",
     "sweep": "dse.sweeps",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "scan", "sweep"]
+__all__ = ["__version__", "compare", "designs", "explain", "ledger", "query", "scan", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
