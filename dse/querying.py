@@ -225,27 +225,32 @@ def _ledger(tables: Tables) -> pl.LazyFrame:
     )  # fmt: skip
 
 
+def _last_two(column: str, *by: str) -> tuple[pl.Expr, pl.Expr]:
+    """The last value of a column within a group, and the one before it."""
+    ordered = pl.col(column).sort_by(*by)
+    return ordered.last(), ordered.slice(-2, 1).first().alias(f"{column}_before")
+
+
 def _regressions(tables: Tables) -> pl.LazyFrame:
     """Counted figures that differ between the last two runs of the same scenario, and asv's between its last two commits."""
+    ratio = (pl.col("value") / pl.col("value_before")).alias("ratio")
     known = tables["provenance"].select("run", "created", "scenario_digest", "seed", "trace_digest")
     same = ["scenario_digest", "seed", "trace_digest", "design", "op", "metric", "stat", "age", "unit"]
-    counted = tables["ops"].filter(pl.col("kind") == "counted").join(known, on="run").sort("created", "run")
-    last = counted.group_by(same).agg(
-        pl.col("run").last(), pl.col("run").slice(-2, 1).first().alias("before_run"), pl.col("value").last(),
-        pl.col("value").slice(-2, 1).first().alias("before"), pl.len().alias("n"),
-    )  # fmt: skip
-    ours = last.filter((pl.col("n") > 1) & (pl.col("value") != pl.col("before"))).select(
+    counted = tables["ops"].filter(pl.col("kind") == "counted").join(known, on="run")
+    last = counted.group_by(same).agg(*_last_two("value", "created", "run"), *_last_two("run", "created", "run"), pl.len().alias("n"))
+    ours = last.filter((pl.col("n") > 1) & (pl.col("value") != pl.col("value_before"))).select(
         pl.lit("run").alias("source"), "design", pl.concat_str("op", pl.lit("."), "metric").alias("what"),
         pl.concat_str(pl.col("stat").fill_null(""), pl.lit(" "), pl.col("age").fill_null("")).str.strip_chars().alias("detail"),
-        pl.lit("counted").alias("kind"), "unit", "before", "value", (pl.col("value") / pl.col("before")).alias("ratio"),
-        pl.col("before_run").alias("from"), pl.col("run").alias("to"),
+        pl.lit("counted").alias("kind"), "unit", pl.col("value_before").alias("before"), "value", ratio,
+        pl.col("run_before").alias("from"), pl.col("run").alias("to"),
     )  # fmt: skip
-    theirs = tables["asv"].sort("date").group_by("machine", "benchmark", "param", "kind", "unit").agg(
-        pl.col("commit").last().alias("to"), pl.col("commit").slice(-2, 1).first().alias("from"), pl.col("value").last(),
-        pl.col("value").slice(-2, 1).first().alias("before"), pl.len().alias("n"),
-    ).filter((pl.col("n") > 1) & (pl.col("value") > pl.col("before"))).select(
+    commits = tables["asv"].group_by("machine", "benchmark", "param", "kind", "unit").agg(
+        *_last_two("value", "date", "commit"), *_last_two("commit", "date", "commit"), pl.len().alias("n")
+    )  # fmt: skip
+    theirs = commits.filter((pl.col("n") > 1) & (pl.col("value") > pl.col("value_before"))).select(
         pl.lit("asv").alias("source"), pl.lit("").alias("design"), pl.col("benchmark").alias("what"), pl.col("param").alias("detail"),
-        "kind", "unit", "before", "value", (pl.col("value") / pl.col("before")).alias("ratio"), "from", "to",
+        "kind", "unit", pl.col("value_before").alias("before"), "value", ratio, pl.col("commit_before").alias("from"),
+        pl.col("commit").alias("to"),
     )  # fmt: skip
     return pl.concat([ours, theirs]).sort("source", "design", "what", "detail")
 
