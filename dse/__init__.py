@@ -15,12 +15,13 @@ _CALLS = {
     "explain": "dse.explaining",
     "ledger": "dse.ledgers",
     "designs": "dse.catalogue",
+    "query": "dse.querying",
     "report": "dse.reports",
-    "scan": "dse.storing",
+    "scan": "dse.querying",
     "sweep": "dse.sweeps",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "report", "scan", "sweep"]
+__all__ = ["__version__", "compare", "designs", "explain", "ledger", "query", "report", "scan", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

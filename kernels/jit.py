@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import config, njit
+from numba import config, njit, types
 from numba.core import caching
-from numba.extending import overload
+from numba.core.typing.templates import infer_global
 
 from kernels import linking
 
@@ -59,7 +58,7 @@ u = np.uint64
 def operation(fn: Callable[..., Any]) -> Any:
     """Make `fn` a generic operation, dispatched on the class of its first argument when it is compiled.
 
-    ``fn.register(cls, impl)`` binds an implementation whose parameters carry the same names as those of `fn`. Under
+    ``fn.register(cls, impl)`` binds an implementation, itself an :func:`inner` or :func:`called` function. Under
     ``NUMBA_DISABLE_JIT=1`` the same table is asked at each call.
     """
     table: dict[type, Any] = {}
@@ -69,16 +68,8 @@ def operation(fn: Callable[..., Any]) -> Any:
         impl = table[type(args[0])]
         return impl(*args)
 
-    names = list(inspect.signature(fn).parameters)
-    scope: dict[str, Any] = {"find": lambda first: table.get(getattr(first, "instance_class", type(None)))}
-    source = (
-        f"def typed({', '.join(names)}):\n"
-        f"    impl = find({names[0]})\n"
-        f"    return None if impl is None else getattr(impl, 'py_func', impl)\n"
-    )
-    exec(source, scope)  # noqa: S102 - numba compares parameter names, so the template must carry fn's own
     if not INTERPRETED:
-        overload(generic, jit_options=CALLED if getattr(fn, "outlined", False) else INNER, strict=False)(scope["typed"])
+        infer_global(generic, types.Function(linking.dispatch_on_class(generic, table)))
 
     def register(cls: type, impl: Any) -> None:
         table[cls] = impl

@@ -8,15 +8,17 @@ entry point links all that it reaches, makes it internal, and is optimised as on
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import llvmlite.binding as ll
-from numba.core import cgutils, codegen, compiler, ir, ir_utils, typed_passes, types, untyped_passes
+from numba.core import cgutils, codegen, compiler, event, ir, ir_utils, postproc, transforms, typed_passes, types, untyped_passes
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
+from numba.core.typing.templates import AbstractTemplate
 
 OURS = "_ZN7kernels"  # mangled prefix of functions of this package
 WRAPPERS = ("_ZN7cpython", "cfunc.")
@@ -157,6 +159,63 @@ def _remembered(self: Any, context: Any, args: Any, kws: Any) -> Any:
     return known[args]
 
 
+_post_process = postproc.PostProcessor.run
+
+
+def _canonical(self: Any, emit_dels: bool = False, extend_lifetimes: bool = False) -> None:
+    """Of what Numba computes after each pass (lifetimes, live variables, generators) kernels need the order of blocks alone."""
+    if emit_dels or not str(self.func_ir.func_id.modname).startswith("kernels"):
+        _post_process(self, emit_dels, extend_lifetimes)
+        return
+    self.func_ir.blocks = transforms.canonicalize_cfg(self.func_ir.blocks)
+    self.func_ir.generator_info = None
+
+
+def _list_vars(self: Any, value: Any) -> list[Any]:
+    """The variables in a part of a statement; nearly all parts are names, constants and places in the source."""
+    kind = type(value)
+    if kind is ir.Var:
+        return [value]
+    if kind is list or kind is tuple:
+        return [x for part in value for x in _list_vars(self, part)]
+    if kind is dict:
+        return [x for part in value.values() for x in _list_vars(self, part)]
+    found: list[Any] = value.list_vars() if isinstance(value, ir.Inst) else []
+    return found
+
+
+@contextlib.contextmanager
+def _no_timer(kind: str, callback: Any) -> Iterator[None]:
+    """Numba's timers listen to every event of all compilations that are open above them."""
+    yield
+
+
+def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTemplate]:
+    """Template that types a call of `operation` as one of the function that `table` has for the class of the first argument.
+
+    Numba's ``overload`` would compile that function anew, apart from where it is called by its own name, and look at its signature
+    and defaults at every call.
+    """
+    compiled: dict[Any, Any] = {}
+
+    class Dispatch(AbstractTemplate):  # type: ignore[misc]
+        key = operation
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            impl = table.get(getattr(args[0], "instance_class", type(None)))
+            if impl is None:
+                return None
+            signature: Any = types.Dispatcher(impl).get_call_type(self.context, args, kws)
+            compiled[impl, signature.args] = impl.get_overload(signature)
+            return signature
+
+        def get_impl_key(self, signature: Any) -> Any:
+            impl = table[signature.args[0].instance_class]
+            return compiled[impl, signature.args]
+
+    return Dispatch
+
+
 def compiling(compile_: Callable[..., Any]) -> Callable[..., Any]:
     """Run `compile_` without cyclic garbage collection, which finds nothing there and takes a tenth of the time."""
 
@@ -178,6 +237,9 @@ def install() -> None:
     codegen.JITCPUCodegen._library_class = DeferredLibrary
     codegen.JITCPUCodegen.set_env = _set_env
     types.functions.BaseFunction.get_call_type = _remembered  # type: ignore[method-assign]
+    postproc.PostProcessor.run = _canonical
+    ir.Inst._rec_list_vars = _list_vars
+    event.install_timer = _no_timer
 
 
 def _set_env(self: Any, env_name: str, env: Any) -> None:
