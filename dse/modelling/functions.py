@@ -142,6 +142,11 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
         "owner record": "rewrite (owner record)",
         "zram table": ZRAM.get(op, "zram_slot_free_notify"),
         "swap_desc": "swap_desc",
+        "virtual cluster map": "xa_load (virtual cluster)",
+        "virtual cluster node": "xa_load (virtual cluster)",
+        "virtual cluster": "vswap_cluster (lock, bitmap, count)",
+        "swp_desc": "swp_desc",
+        "per-CPU virtual cluster": "vswap_cluster (last of this CPU)",
     }
     return names.get(what, what)
 
