@@ -176,7 +176,7 @@ def sizes(name: str) -> list[dict[str, Any]]:
 
 
 def _does(labels: list[str]) -> str:
-    """Write events in one line; a descent of a tree, node by node, as one walk."""
+    """Write events in one line; a descent of a tree, node by node, as one walk; the same several times over once."""
     parts: list[str] = []
     at = 0
     while at < len(labels):
@@ -190,7 +190,8 @@ def _does(labels: list[str]) -> str:
             continue
         parts.append(labels[at])
         at += 1
-    return ", ".join(parts)
+    runs = [(part, len(list(group))) for part, group in itertools.groupby(parts)]
+    return ", ".join(f"{part} x{n}" if n > 1 else part for part, n in runs)
 
 
 def words(design: Design) -> str:
@@ -244,7 +245,7 @@ def page(name: str) -> str:
     life = life_cycle(name)
     out += ["", "## Lookup chain", "", "Objects that a swap-in reaches one behind the other, from the PTE to the data.", ""]
     out += [f"- {row['backend']}: {row['length']}: {_chain(row['objects'])}" for row in lookup_chain(name)]
-    out += ["", "## Life cycle", "", f"Traced on {SLOTS:,} slots, {FILL:.0%} full; kernel functions as in Linux 6.12 to 6.17.", ""]
+    out += ["", "## Life cycle", "", f"Traced on {SLOTS:,} slots, {FILL:.0%} full; kernel functions as in Linux 6.12 to 6.18, and as the series name them.", ""]
     for key, rows in itertools.groupby(life, key=lambda row: (row["op"], row["backend"])):
         out += [f"### {key[0]} ({key[1]})", "", "| function | does |", "|---|---|"]
         out += [f"| {row['function']} | {row['does']} |" for row in rows]
