@@ -19,8 +19,9 @@ _CALLS = {
     "chart": "dse.fills",
     "designs": "dse.catalogue",
     "validate": "dse.validating",
+    "query": "dse.querying",
     "report": "dse.reports",
-    "scan": "dse.storing",
+    "scan": "dse.querying",
     "sweep": "dse.sweeps",
 }
 

@@ -5,6 +5,8 @@
  * Written from our Python kernels (lifecycle, swapfile, swap_map, swap_cache, cluster, zswap, idlayer); it is no part of any kernel.
  * `layer` is a constant in each entry: 0 direct, 1 swap_id with the lowest free ID.
  */
+#include <emmintrin.h>
+
 #include "xarray.h"
 
 typedef uint32_t u32;
@@ -827,7 +829,7 @@ HOT void put_run(ARGS, u64 entry, u64 n)
 			slot_free(s, o, entry + i, first + i);
 	}
 	for (u64 i = 0; kept != 0 && i < n; i++)
-		if ((s->smap[first + i] & ~0) == HAS_CACHE)
+		if (s->smap[first + i] == HAS_CACHE)
 			drop_cached(PASS, entry + i);
 }
 
@@ -872,7 +874,79 @@ HOT u64 zap(ARGS, u64 page, u64 count)
 	return zapped != 0 ? ZAPPED : EMPTY;
 }
 
-HOT u64 replay(const struct state *state, const u64 *demands, u64 n, u8 *replies, const int layer)
+/* -- prefetching ---------------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Coming demands are looked at three times before they run, and each time what can be found without a miss by then is prefetched:
+ * first the PTE; then, from the PTE, the folio or the slot (in swap_id the leaf of the ID); last the slot behind the folio or the ID. Nothing is
+ * written, and what changes before the demand runs was prefetched in vain.
+ */
+enum { AHEAD = 4 };
+
+/* The leaf that covers `index`: header, slot, marks. The levels above are in the cache. */
+HOT void leaf_ahead(const u64 *head, const u64 *pool, u64 index)
+{
+	u64 entry = head[H_ENTRY];
+
+	while (is_node(entry)) {
+		const u64 *node = pool + (entry >> 2);
+		u64 shift = node[0] & 0xff;
+
+		if (shift == 0)
+			break;
+		entry = node[SLOTS + ((index >> shift) & 63)];
+		if (shift == 6 && is_node(entry)) {
+			node = pool + (entry >> 2);
+			__builtin_prefetch(node, 1);
+			__builtin_prefetch(node + SLOTS + (index & 63), 1);
+			__builtin_prefetch(node + MARKS, 1);
+			break;
+		}
+	}
+}
+
+HOT void slot_ahead(const struct state *s, u64 g)
+{
+	__builtin_prefetch(s->smap + g, 1);
+	__builtin_prefetch(s->cgroup + g, 1);
+	__builtin_prefetch(s->zeromap + (g >> 6), 1);
+	leaf_ahead(s->space + (g >> TREE_SHIFT) * HEAD_WORDS, s->cpool, g & SPACE_MASK);
+}
+
+HOT void pte_ahead(const struct state *s, u64 page) { __builtin_prefetch(s->pte + page, 1); }
+
+HOT void page_ahead(ARGS, u64 page)
+{
+	u64 pte = s->pte[page];
+
+	(void)o;
+	if (pte & 1)
+		__builtin_prefetch(s->folio + (pte >> 1), 1);
+	else if (pte != 0 && layer)
+		leaf_ahead(s->idhead, s->idpool, pte >> 1);
+	else if (pte != 0)
+		slot_ahead(s, slot_of(s, pte >> 1));
+}
+
+HOT void entry_ahead(ARGS, u64 page)
+{
+	u64 pte = s->pte[page];
+	u64 entry = 0;
+
+	if (pte & 1) {
+		const struct folio *folio = s->folio + (pte >> 1);
+
+		entry = folio->entry;
+		if (layer && entry != 0)
+			leaf_ahead(s->idhead, s->idpool, folio->value);
+	} else if (pte != 0 && layer) {
+		entry = resolve(PASS, pte >> 1);
+	}
+	if (entry != 0)
+		slot_ahead(s, slot_of(s, entry));
+}
+
+HOT u64 replay(const struct state *state, const u64 *demands, u64 n, u8 *replies, const int layer, const int ahead)
 {
 	const u64 *ctl = state->ctl;
 	const struct options options = {
@@ -889,6 +963,11 @@ HOT u64 replay(const struct state *state, const u64 *demands, u64 n, u8 *replies
 		u64 word = demands[2 * i], more = demands[2 * i + 1];
 		u64 page = word >> 32, flags = more >> 56, code;
 
+		if (ahead && i + 3 * AHEAD < n) {
+			pte_ahead(s, demands[2 * (i + 3 * AHEAD)] >> 32);
+			page_ahead(PASS, demands[2 * (i + 2 * AHEAD)] >> 32);
+			entry_ahead(PASS, demands[2 * (i + AHEAD)] >> 32);
+		}
 		switch (word & 0xff) {
 		case FAULT:
 			code = fault(PASS, page, flags);
@@ -911,5 +990,43 @@ HOT u64 replay(const struct state *state, const u64 *demands, u64 n, u8 *replies
 	return n;
 }
 
-EXPORT u64 replay_direct(const struct state *s, const u64 *demands, u64 n, u8 *replies) { return replay(s, demands, n, replies, 0); }
-EXPORT u64 replay_swap_id(const struct state *s, const u64 *demands, u64 n, u8 *replies) { return replay(s, demands, n, replies, 1); }
+#define ENTRY(name, layer, ahead)                                                                \
+	EXPORT u64 replay_##name(const struct state *s, const u64 *demands, u64 n, u8 *replies) \
+	{                                                                                        \
+		return replay(s, demands, n, replies, layer, ahead);                             \
+	}
+
+ENTRY(direct, 0, 0)
+ENTRY(direct_ahead, 0, 1)
+ENTRY(swap_id, 1, 0)
+ENTRY(swap_id_ahead, 1, 1)
+
+/* Free a slot, take another: the cluster allocator alone, on a device that is seven eighths full. */
+HOT u64 exchange(const struct state *s, const struct options *o, u64 g)
+{
+	u64 c = g >> o->cluster_shift;
+
+	s->smap[g] = 0;
+	s->cluster[c].count -= 1;
+	s->dev[1].used -= 1;
+	s->ctl[S_SLOTS] -= 1;
+	relist(s->dev + 1, s->cluster, c, o->cluster_shift);
+	return slot_alloc(s, o, 1, 0) - 1;
+}
+
+#define CLUSTER(name, before)                                                                          \
+	EXPORT u64 cluster_##name(const struct state *s, u64 *held, u64 first, u64 n, u64 bits)        \
+	{                                                                                              \
+		const struct options o = { .cluster_shift = s->ctl[C_CLUSTER_SHIFT] };                 \
+		u64 total = 0;                                                                         \
+		for (u64 i = 0; i < n; i++) {                                                          \
+			u64 at = scramble(first + i, bits);                                            \
+			before;                                                                        \
+			held[at] = exchange(s, &o, held[at]);                                          \
+			total += held[at];                                                             \
+		}                                                                                      \
+		return total;                                                                          \
+	}
+
+CLUSTER(fenced, _mm_lfence())
+CLUSTER(overlapped, )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import kernels.designs  # noqa: F401 - registers
 from benchmarks.limits import build
 from kernels import demand, probe, state
 from kernels.flat import Flat
@@ -20,14 +20,21 @@ ARRAYS = (
 )  # fmt: skip
 """Arrays in the order of ``struct state`` in replay.c; the probe's tally follows. A design without a layer has no ID tree."""
 DESIGNS = ("direct", "swap_id")
-SIGNATURE = (build.POINTER, build.POINTER, build.WORD, build.POINTER)
 Block = NDArray[np.uint64]
 Replay = Callable[[Flat, probe.Off, Block, NDArray[np.uint8]], None]
 
 
 def config(pages: int, slots: dict[str, int], folios: int, **more: Any) -> state.Config:
-    """What replay.c covers: no content tokens, no forks, zswap stacked on a disk."""
-    parameters = {"C_NATIVE": 0} | more.pop("parameters", {})
+    """What replay.c covers: no content tokens, no forks, zswap stacked on a disk.
+
+    Parameters
+    ----------
+    pages, slots, folios
+        As in :class:`kernels.state.Config`.
+    **more
+        Its other attributes.
+    """
+    parameters = more.pop("parameters", {}) | {"C_NATIVE": 0}
     return state.Config(pages=pages, slots=slots, folios=folios, tokens=False, forks=False, parameters=parameters, **more)
 
 
@@ -44,31 +51,30 @@ def addresses(st: Flat, pr: probe.Off) -> Any:
     return (ctypes.c_void_p * (len(words) + 1))(*words, pr.arrays()["tally"].ctypes.data)
 
 
-@contextmanager
-def compiled() -> Iterator[Callable[[str], Replay]]:
-    """Compile replay.c; yields a function from the name of a design to its replay in C.
+def replay_of(entry: build.Entries, design: str, *, ahead: bool = False) -> Replay:
+    """The replay of `design` in C, with `ahead` with prefetching of coming demands.
 
-    Raises
-    ------
-    build.NoCompilerError
-        No compiler, or it refuses the source.
+    The function that is returned raises ValueError at a demand that replay.c does not do, or a state that has what it does not keep.
     """
-    with build.library("replay.c", SIGNATURE) as entry:
+    function = entry(f"replay_{design}{'_ahead' if ahead else ''}", build.REPLAY)
 
-        def replay_of(design: str) -> Replay:
-            function = entry(f"replay_{design}")
+    def run(st: Flat, pr: probe.Off, demands: Block, replies: NDArray[np.uint8]) -> None:
+        done = function(addresses(st, pr), demands.ctypes.data, len(demands), replies.ctypes.data)
+        if done != len(demands):
+            kind = demand.KINDS[int(demands[done, 0]) & 0xFF]
+            raise ValueError(f"replay.c: demand {done} is a {kind}, or the state has what replay.c does not keep")
 
-            def run(st: Flat, pr: probe.Off, demands: Block, replies: NDArray[np.uint8]) -> None:
-                done = function(addresses(st, pr), demands.ctypes.data, len(demands), replies.ctypes.data)
-                if done != len(demands):
-                    kind = int(demands[done, 0]) & 0xFF
-                    raise ValueError(f"replay.c: demand {done} is a {demand.KINDS[kind]}, or the state has what it does not do")
-
-            return run
-
-        yield replay_of
+    return run
 
 
-def differences(mine: dict[str, NDArray[Any]], theirs: dict[str, NDArray[Any]]) -> list[str]:
+def differences(mine: Flat, theirs: Flat) -> list[str]:
     """Names of the arrays that are not equal bit by bit."""
-    return [name for name in mine if not np.array_equal(mine[name], theirs[name])]
+    others = theirs.arrays()
+    return [name for name, array in mine.arrays().items() if not np.array_equal(array, others[name])]
+
+
+def copy(source: Flat, target: Flat) -> None:
+    """Make `target`, of the same design and size, equal to `source`."""
+    others = target.arrays()
+    for name, array in source.arrays().items():
+        np.copyto(others[name], array)

@@ -11,15 +11,6 @@ static inline void lock(u64 *word)
 
 static inline void unlock(u64 *word) { __atomic_store_n(word, 0, __ATOMIC_RELEASE); }
 
-static inline u64 scramble(u64 i, u64 bits)
-{
-	u64 mask = ((u64)1 << bits) - 1;
-	u64 x = (i * 0x9E3779B97F4A7C15u) & mask;
-
-	x ^= x >> ((bits + 1) >> 1);
-	return (x * 0xD1342543DE82EF95u) & mask;
-}
-
 #define HIGH (~(u64)0 >> 1)
 #define VALUE ((first + i) << 1 | 1)
 
@@ -58,3 +49,14 @@ DRIVER(overwrite, lock(head + H_LOCK), unlock(head + H_LOCK), store(head, 0, poo
 DRIVER(erase, lock(head + H_LOCK), unlock(head + H_LOCK), erase(head, 0, pool, index))
 DRIVER(alloc, lock(head + H_LOCK), unlock(head + H_LOCK), alloc(head, 0, pool, 0, HIGH, index << 1 | 1))
 DRIVER(churn, lock(head + H_LOCK), unlock(head + H_LOCK), churn(head, pool, index, VALUE))
+
+/* The floor: each load of the bare array at the index that the one before gave. */
+EXPORT u64 plain_dependent(const u64 *plain, const u64 *unused, u64 first, u64 n, u64 bits)
+{
+	u64 at = scramble(first, bits);
+
+	(void)unused;
+	for (u64 i = 0; i < n; i++)
+		at = plain[at];
+	return at;
+}

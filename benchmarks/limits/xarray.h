@@ -338,6 +338,16 @@ static u64 alloc(u64 *head, u64 h, u64 *pool, u64 low, u64 high, u64 new)
 	return index;
 }
 
+/* Bijection of 0 .. 2^bits - 1: neighbours land far apart. */
+static inline u64 scramble(u64 i, u64 bits)
+{
+	u64 mask = ((u64)1 << bits) - 1;
+	u64 x = (i * 0x9E3779B97F4A7C15u) & mask;
+
+	x ^= x >> ((bits + 1) >> 1);
+	return (x * 0xD1342543DE82EF95u) & mask;
+}
+
 #define EXPORT __attribute__((visibility("default")))
 
 #endif

@@ -16,7 +16,8 @@ FORMS = ("html", "png", "svg", "text")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("name", nargs="?", default="last", metavar="RUN|STUDY", help="its name, a part of it, or last (default: %(default)s)")
+    which = "its name, a part of it, or last (default: %(default)s)"
+    parser.add_argument("name", nargs="?", default="last", metavar="RUN|STUDY", help=which)
     parser.add_argument("--format", choices=FORMS, default="html", help="kind of report (default: %(default)s)")
     parser.add_argument("--output", metavar="FILE", help="where to write it (default: DIR/reports; text: stdout)")
     parser.add_argument("--figure", metavar="TITLE", help="a part of the title of the figure that a picture shows")

@@ -160,4 +160,5 @@ def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
         workers=machine.cores(), results=again_in,
     )  # fmt: skip
     repeated = study_hash(studies.read_tables(again_in, again["study"])["trials"])
-    return {"run": name, "equal": repeated == stored, "stored": stored, "again": repeated, "same_code": settings["code_digest"] == code_digest()}
+    same = settings["code_digest"] == code_digest()
+    return {"run": name, "equal": repeated == stored, "stored": stored, "again": repeated, "same_code": same}

@@ -12,7 +12,7 @@ SHAPES = 7
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 76, 16, 14, 52
 ROW = 22  # height of a line of a range chart
-LABEL = 250  # width of its labels
+LABEL, SAID = 200, 140  # width of its labels, and of what is said behind each
 _PATHS = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z", "M-3.6 -3.6H3.6V3.6H-3.6Z", "M0 -5L4.6 3.4H-4.6Z", "M0 -5.2L5.2 0L0 5.2L-5.2 0Z",
     "M0 5L4.6 -3.4H-4.6Z", "M-1.7 -5H1.7V-1.7H5V1.7H1.7V5H-1.7V1.7H-5V-1.7H-1.7Z",
@@ -56,6 +56,11 @@ class Scale:
         return self._start + (value - self._low) / self._span * self._length
 
 
+def from_zero(values: Sequence[float]) -> bool:
+    """Does an axis of these figures begin at zero: do they spread over more than half of the largest?"""
+    return not values or min(values) <= max(values) / 2
+
+
 def _axes(x: Scale, y: Scale, name_x: str, name_y: str) -> list[str]:
     """Grid, numbers and names."""
     out = ['<g class="axes">']
@@ -97,7 +102,8 @@ def _one(series: Series, x: Scale, y: Scale) -> list[str]:
 def plot(chart: Plot) -> str:
     """Draw points and lines."""
     x = Scale([v for s in chart.series for v in s.xs], LEFT, WIDTH - RIGHT)
-    y = Scale([v for s in chart.series for v in s.ys], HEIGHT - BOTTOM, TOP, zero=True)
+    heights = [v for s in chart.series for v in s.ys]
+    y = Scale(heights, HEIGHT - BOTTOM, TOP, zero=from_zero(heights))
     drawn = [line for series in chart.series for line in _one(series, x, y)]
     return _svg([*_axes(x, y, chart.x, chart.y), *drawn], chart.title)
 
@@ -123,7 +129,7 @@ def ranges(chart: Ranges) -> str:
     """Draw figures with their intervals, one below the other."""
     rows = [row for _, block in chart.blocks for row in block]
     values = [v for row in rows for v in (row.value, row.lo, row.hi) if v is not None]
-    x = Scale([*values, *([] if chart.line is None else [chart.line])], LABEL, WIDTH - 90, zero=chart.line is None)
+    x = Scale([*values, *([] if chart.line is None else [chart.line])], LABEL, WIDTH - SAID, zero=chart.line is None)
     out, at = ['<g class="axes">'], TOP
     height = TOP + ROW * (len(rows) + len(chart.blocks)) + 44
     for tick in x.ticks:
@@ -131,7 +137,7 @@ def ranges(chart: Ranges) -> str:
         out.append(f'<text x="{x(tick):.1f}" y="{height - 24}" text-anchor="middle">{short(tick)}</text>')
     if chart.line is not None:
         out.append(f'<line class="one" x1="{x(chart.line):.1f}" x2="{x(chart.line):.1f}" y1="{TOP}" y2="{height - 40}"/>')
-    out.append(f'<text class="name" x="{(LABEL + WIDTH - 90) / 2}" y="{height - 6}" text-anchor="middle">{escape(chart.unit)}</text></g>')
+    out.append(f'<text class="name" x="{(LABEL + WIDTH - SAID) / 2}" y="{height - 6}" text-anchor="middle">{escape(chart.unit)}</text></g>')
     for title, block in chart.blocks:
         at += ROW
         out.append(f'<text class="block" x="4" y="{at - 6}">{escape(title)}</text>')
@@ -143,5 +149,5 @@ def ranges(chart: Ranges) -> str:
                 out.append(f'<line class="range {colour(row.group)}" {ends}/>')
             out.append(f'<text x="{LABEL - 12}" y="{middle + 4}" text-anchor="end">{escape(row.label)}</text>')
             out.append(marker(row.group, x(row.value), middle, f"{title} {row.label}: {row.said or short(row.value)}"))
-            out.append(f'<text x="{WIDTH - 84}" y="{middle + 4}">{escape(row.said or short(row.value))}</text>')
+            out.append(f'<text x="{WIDTH - SAID + 10}" y="{middle + 4}">{escape(row.said or short(row.value))}</text>')
     return _svg(out, chart.title, height)

@@ -189,13 +189,14 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 
 def short(value: float) -> str:
-    """Write a figure in about four digits.
+    """Write a figure in at most four digits.
 
     Examples
     --------
-    >>> short(1234567.0), short(0.12345), short(12.0)
-    ('1,234,567', '0.1235', '12')
+    >>> short(1234567.0), short(0.12345), short(12.0), short(0.5)
+    ('1,234,567', '0.1235', '12', '0.5')
     """
     from dse.output import number
 
-    return number(float(value))
+    text = number(float(value))
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text

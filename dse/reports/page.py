@@ -60,7 +60,8 @@ def _folded(rows: Sequence[Mapping[str, Any]], title: str, summary: str) -> str:
 def _legend(names: Mapping[str, int]) -> str:
     """Designs with their markers; each can be switched off."""
     items = (
-        f'<li><button type="button" aria-pressed="true" data-name="{escape(name, quote=True)}">{drawing.swatch(group)} {escape(name)}</button></li>'
+        f'<li><button type="button" aria-pressed="true" data-name="{escape(name, quote=True)}">{drawing.swatch(group)} '
+        f"{escape(name)}</button></li>"
         for name, group in names.items()
     )
     return f'<ul class="legend" aria-label="designs shown">{"".join(items)}</ul>'
@@ -112,7 +113,8 @@ def _map(chart: Map) -> str:
     for name, cells in chart.rows:
         tds = [
             "<td>-</td>" if cell is None else
-            f'<td class="b{cell.group % drawing.COLOURS}">{drawing.swatch(cell.group)} {escape(cell.text)}<small>{escape(cell.detail)}</small></td>'
+            f'<td class="b{cell.group % drawing.COLOURS}">{drawing.swatch(cell.group)} {escape(cell.text)}'
+            f"<small>{escape(cell.detail)}</small></td>"
             for cell in cells
         ]  # fmt: skip
         body.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(tds)}</tr>')
@@ -146,7 +148,10 @@ def _section(one: Section) -> Iterator[str]:
     yield f'<section aria-labelledby="{anchor(one.title)}"><h2 id="{anchor(one.title)}">{escape(one.title)}</h2>'
     if one.text:
         yield f"<p>{escape(one.text)}</p>"
-    yield from (part(item) for item in one.parts)
+    plots = [item for item in one.parts if isinstance(item, Plot)]
+    if len(plots) > 1:
+        yield f'<div class="pairs">{"".join(f"<div>{part(item)}</div>" for item in plots)}</div>'
+    yield from (part(item) for item in one.parts if len(plots) < 2 or not isinstance(item, Plot))
     yield "</section>"
 
 

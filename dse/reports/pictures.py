@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dse.errors import BadInput, unknown
-from dse.reports.drawing import COLOURS, SHAPES
+from dse.reports.drawing import COLOURS, SHAPES, from_zero
 from dse.reports.model import Cloud, Document, Part, Plot, Ranges
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
@@ -52,7 +52,8 @@ def _plot(axes: Any, part: Plot) -> None:
         line = DASHES[s.group // COLOURS % 3] if s.line else ""
         axes.plot(s.xs, s.ys, line, label=s.name, markersize=5 if s.marked else 0, linewidth=1.6, **_style(s.group))
     axes.set(xlabel=part.x, ylabel=part.y)
-    axes.set_ylim(bottom=0)
+    if from_zero([y for s in part.series for y in s.ys]):
+        axes.set_ylim(bottom=0)
 
 
 def _cloud(axes: Any, part: Cloud) -> None:
@@ -66,7 +67,7 @@ def _cloud(axes: Any, part: Cloud) -> None:
         axes.scatter([x], [y], s=size, alpha=alpha, linewidths=0.4, edgecolors="white", **_style(p["group"]))
         seen.add(p["name"])
     for name, group in {p["name"]: p["group"] for p in part.points if p["name"] in seen}.items():
-        axes.plot([], [], "", linestyle="", label=name, **_style(group))
+        axes.plot([], [], linestyle="", label=name, **_style(group))
     axes.set(xlabel=part.objectives[i], ylabel=part.objectives[j])
 
 
@@ -127,7 +128,12 @@ def render(document: Document, form: str, name: str | None = None) -> bytes:
         figure = Figure(figsize=(7.2, sum(heights)), dpi=DPI, layout="constrained")
         grid = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)
         for axes, part in zip(grid[:, 0], parts, strict=True):
-            {Plot: _plot, Cloud: _cloud, Ranges: _ranges}[type(part)](axes, part)
+            if isinstance(part, Plot):
+                _plot(axes, part)
+            elif isinstance(part, Cloud):
+                _cloud(axes, part)
+            else:
+                _ranges(axes, part)
             axes.set_title(f"{part.title} ({part.kind})", fontsize=9, loc="left")
             axes.grid(visible=True, color="#dddddd", linewidth=0.6)
             if not isinstance(part, Ranges):

@@ -10,6 +10,7 @@ from dse.errors import BadInput, unknown
 from dse.reports import bundles
 from dse.reports.model import Document
 
+READABLE = 0o644
 FORMS = ("html", "png", "svg", "text")
 SUFFIX = {"html": ".html", "png": ".png", "svg": ".svg", "text": ".txt"}
 
@@ -141,4 +142,5 @@ def write(path: Path, content: bytes) -> str:
     if path.is_dir():
         raise BadInput(f"{path} is a folder; say a file")
     write_atomically(path, content)
+    path.chmod(READABLE)
     return os.fspath(path)

@@ -34,7 +34,7 @@ def fill_curves(designs: Sequence[str], mix: Mapping[str, float], slots: int = S
     from dse.ledgers import COMPRESSED
     from dse.modelling.ledger import closed
 
-    series = []
+    series: list[Series] = []
     for text in known(designs):
         named = naming.parse(text)
         fills = [i / (POINTS - 1) for i in range(POINTS)]
@@ -82,13 +82,14 @@ def _ratios(rows: Rows, designs: Sequence[str], age: str) -> Ranges | None:
             if row["op"] != op or row["metric"] != "ratio" or row["age"] != age or row["value"] is None:
                 continue
             finding = str(row["status"]).partition(":")[0]
-            said = f"{row['value']:.2f} {finding}"[:16]
+            said = f"{row['value']:.2f} {finding}"
             block.append(Range(row["design"], _group(designs, row["design"]), row["value"], row["lo"], row["hi"], said))
         if block:
             blocks.append((op, block))
     note = "Chunk by chunk in interleaved pairs, 95 % bootstrap interval; what is within the session's A/A noise is inconclusive."
     base = designs[0] if designs else "the baseline"
-    return Ranges(f"time of operations as a multiple of {base}'s, {age}", "measured", f"times {base}", blocks, 1.0, note) if blocks else None
+    title = f"time of operations as a multiple of {base}'s, {age}"
+    return Ranges(title, "measured", f"times {base}", blocks, 1.0, note) if blocks else None
 
 
 def _group(designs: Sequence[str], text: str) -> int:
@@ -144,9 +145,11 @@ def document(run: storing.Run) -> Document:
     timed: list[Part] = [chart for age in AGES if (chart := _ratios(run.ops, designs, age)) is not None]
     rows = [dict(row) for row in run.ops]
     tables: list[Part] = [
-        Table(f"Operations, {age}", "counted, measured, modelled", found) for age in AGES if (found := tabling.operations(rows, designs, age))
+        Table(f"Operations, {age}", "counted, measured, modelled", found)
+        for age in AGES if (found := tabling.operations(rows, designs, age))
     ]
-    counted: list[Part] = [chart for metric, unit in COUNTED_PER_OP if (chart := _operations(run.ops, designs, metric, unit)) is not None]
+    drawn = (_operations(run.ops, designs, metric, unit) for metric, unit in COUNTED_PER_OP)
+    counted: list[Part] = [chart for chart in drawn if chart is not None]
     curves = fill_curves(designs, _mix(run.provenance))
     ledger: list[Part] = [] if curves is None else [curves]
     ledger += [Table("Swapped pages at the end", "counted, measured", tabling.pages(rows, designs)), _structures(run.ledger)]

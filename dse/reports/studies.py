@@ -11,6 +11,7 @@ from dse.reports.model import Cell, Cloud, Document, Map, Part, Plot, Range, Ran
 
 RATE = "moves.rate"
 MOST_CURVES, MOST_REGRETS, WEAK_MOST = 6, 12, 4000
+TIE = 0.0005  # a margin that would be written 0.0 %
 Rows = Sequence[Mapping[str, Any]]
 Tables = Mapping[str, Rows]
 
@@ -48,21 +49,22 @@ def bare(design: str) -> str:
 
 
 class Study:
-    """Stored tables of a study, sorted for showing."""
+    """Stored tables of a study, sorted for showing: designs that win come first, so that their colours differ."""
 
     def __init__(self, name: str, tables: Tables) -> None:
         self.name, self.tables = name, tables
         found = list(tables.get("provenance") or [{}])
         self.about: Mapping[str, Any] = found[0] if found else {}
         self.trials = tables["trials"]
-        self.designs = sorted({bare(row["design"]) for row in self.trials}, key=self._order)
+        wins = Counter(bare(row["design"]) for row in tables["winners"])
+        wins.update(Counter({bare(row["design"]): 0 for row in self.trials}))
+        fronts = Counter(bare(row["design"]) for row in self.trials if row["front"])
+        base = bare(str(self.about.get("baseline") or ""))
+        self.designs = sorted(wins, key=lambda name: (name != base, -wins[name], -fronts[name], name))
         self.objectives: list[str] = list(dict.fromkeys(row["objective"] for row in self.trials))
         self.kinds = {row["objective"]: row["kind"] for row in self.trials}
         self.units = {row["objective"]: row["unit"] for row in self.trials}
         self.winner = str(self.about.get("winner") or (self.objectives[0] if self.objectives else ""))
-
-    def _order(self, design: str) -> tuple[bool, str]:
-        return design != self.about.get("baseline"), design
 
     def group(self, design: str) -> int:
         """Colour and marker of a design."""
@@ -79,11 +81,10 @@ def answer(study: Study) -> list[str]:
     numbers = {row["number"] for row in study.trials}
     failed = {row["number"] for row in study.trials if row["status"] != "ok"}
     places, front = sum(wins.values()), {row["number"] for row in study.trials if row["front"]}
-    out = [
-        f"{len(numbers):,} configurations of {len(study.designs)} designs"
-        f"{f' ({len(failed):,} of them infeasible or failed)' if failed else ''}; {len(front):,} are on the Pareto front of "
-        f"{', '.join(parsed_list(study.about.get('objectives')) or study.objectives)}, all minimised."
-    ]
+    fell = f" ({len(failed):,} of them infeasible or failed)" if failed else ""
+    over = ", ".join(parsed_list(study.about.get("objectives")) or study.objectives)
+    text = f"{len(numbers):,} configurations of {len(study.designs)} designs{fell}; {len(front):,} are on the Pareto front of {over}"
+    out = [f"{text}, all minimised."]
     if places:
         ranked = ", ".join(f"{name} in {n}" for name, n in wins.most_common(4))
         layered = sum(bool(row["layer"]) for row in study.tables["winners"])
@@ -143,7 +144,8 @@ def cloud(study: Study) -> Cloud | None:
         figures = ", ".join(f"{n} {short(v)}" for n, v in zip(study.objectives, values, strict=True) if v is not None)
         state = "on the front" if row["front"] else "dominated" if row["feasible"] else "violates a constraint"
         label = f"{row['design']} at {place(parsed(row['environment']))}: {figures} ({state}, trial {number})"
-        points.append({"name": bare(row["design"]), "group": study.group(row["design"]), "values": values, "front": row["front"], "label": label})
+        name = bare(row["design"])
+        points.append({"name": name, "group": study.group(name), "values": values, "front": row["front"], "label": label})
     points.sort(key=lambda p: (p["group"], not p["front"]))
     note = "Large: on the front over all objectives at once, so that some lie above another's two." + (
         f" Of {weak:,} dominated configurations every {step}th is drawn." if step > 1 else ""
@@ -179,7 +181,8 @@ def winners(study: Study) -> Map | None:
     columns = [said(v) for v in sorted({json.dumps(e.get(across)): e.get(across) for e, _ in rows}.values(), key=_rank)]
     cells: dict[str, dict[str, Cell]] = defaultdict(dict)
     for environment, row in rows:
-        margin = "alone" if row["margin"] is None else f"by {row['margin']:.1%} over {bare(row['runner_up'] or '')}"
+        other, gap = bare(row["runner_up"] or ""), row["margin"]
+        margin = "alone" if gap is None else f"by {gap:.1%} over {other}" if gap >= TIE else f"even with {other}"
         cells[place(environment, across)][said(environment.get(across))] = Cell(row["design"], study.group(row["design"]), margin)
     title = f"Winners by {study.winner}"
     kind = study.kinds.get(study.winner, "counted")
@@ -205,8 +208,8 @@ def curves(study: Study) -> list[Part]:
         title, kind = place(parsed(row["environment"])), study.kinds.get(study.winner, "counted")
         parts.append(Plot(title, kind, "moves per swapped lifetime", study.named(study.winner), series, words.get(row["status"], "")))
     rows = [
-        {"conditions": place(parsed(row["environment"])), "layer": row["design"], "against": row["against"], "pays": row["status"],
-         "rate": row["rate"]}
+        {"conditions": place(parsed(row["environment"])), "layer": row["design"], "against": row["against"],
+         "pays": f"{row['status']} {short(row['rate'])}" if row["rate"] is not None else row["status"]}
         for row in study.tables["breakeven"]
     ]  # fmt: skip
     return [*parts, Table("Break-even points", study.kinds.get(study.winner, "counted"), rows)] if rows else parts
@@ -223,7 +226,7 @@ def sensitivity(study: Study) -> list[Part]:
         if block:
             blocks.append((study.named(objective), block))
     parts: list[Part] = []
-    note = "Variance left when this axis alone varies, as a share of all variance (total effect). Round: ours to choose; square: given to us."
+    note = "Variance left when this axis alone varies, as a share of all (total effect). Round: ours to choose; square: given to us."
     if blocks:
         parts.append(Ranges("Importance of axes", "counted", "share of the variance", blocks, note=note))
     flips = [
@@ -231,7 +234,7 @@ def sensitivity(study: Study) -> list[Part]:
         for row in found if row["flips"]
     ]  # fmt: skip
     flips.sort(key=lambda row: -row["flips"])
-    note = "A flip: of configurations that differ in this axis alone, a layer beats the best design without at one value and not at another."
+    note = "A flip: of configurations that differ in this axis alone, a layer beats the best without at one value and not at another."
     return [*parts, Table("What flips the verdict on layers", "counted", flips, note)] if parts else []
 
 
@@ -251,7 +254,7 @@ def confirmed(study: Study) -> list[Part]:
     for row in study.tables.get("confirmed", []):
         if row["value"] is None or row["unit"] != "x":
             continue
-        text = f"{row['value']:.2f} {str(row['status']).partition(':')[0]}"[:16]
+        text = f"{row['value']:.2f} {str(row['status']).partition(':')[0]}"
         hosts[row["host"]][f"{row['op']} ({place(parsed(row['environment']))})"].append(
             Range(row["design"], study.group(row["design"]), row["value"], row["lo"], row["hi"], text)
         )
@@ -296,6 +299,7 @@ def document(name: str, tables: Tables) -> Document:
         "code_digest", "commit", "packages", "objectives", "winner", "baseline", "document",
     )  # fmt: skip
     provenance = {key: about.get(key) for key in keys}
-    provenance["A/A noise"] = "nothing was timed: counted and modelled figures" if not study.tables["confirmed"] else "in the runs of the confirmations"
+    timed = "in the runs of the confirmations" if study.tables["confirmed"] else "nothing was timed: counted and modelled figures"
+    provenance["A/A noise"] = timed
     title = f"{about.get('space') or name}: what a layer costs and where it pays"
     return Document(name, title, answer(study), study.designs, [s for s in sections if s.parts], provenance)

@@ -10,8 +10,9 @@ from dse import output
 from dse.reports.model import Cloud, Document, Map, Part, Plot, Ranges, Table, short
 
 WIDTH = 76
-ROWS = 12
-SHOWN = ("run", "study", "command", "seed", "designs", "trace", "counters_hash", "code_digest", "commit", "cpu", "host", "A/A noise of the session")
+ROWS = 16
+SHOWN = ("run", "study", "command", "seed", "designs", "trace", "counters_hash", "code_digest", "commit", "cpu", "host",
+         "A/A noise of the session")  # fmt: skip
 
 
 def fitted(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -33,9 +34,10 @@ def _rows(part: Part) -> list[dict[str, Any]]:
         return [{"design": p["name"], **dict(zip(names, p["values"], strict=True))} for p in front]
     if isinstance(part, Map):
         return [
-            {part.row_name: name, **{c: "-" if cell is None else cell.text.partition("[")[0] for c, cell in zip(part.columns, cells, strict=True)}}
-            for name, cells in part.rows
-        ]
+            {part.column_name: column, part.row_name: name, "winner": cell.text.partition("[")[0],
+             "margin": cell.detail.partition(" over")[0]}
+            for name, cells in part.rows for column, cell in zip(part.columns, cells, strict=True) if cell is not None
+        ]  # fmt: skip
     if isinstance(part, Ranges):
         return [
             {"of": title.partition(" [")[0], "design": row.label, "value": row.value,

@@ -18,6 +18,7 @@ from dse.sweeps.space import Configuration, text_of
 
 RATE = "moves.rate"
 ANY, WITHOUT = "any layer", "any without"
+BASED = "{} on {}"
 EQUAL = 1e-12
 Row = dict[str, Any]
 
@@ -144,22 +145,25 @@ def breakeven(trials: Sequence[Trial], winner: str, baseline: str) -> list[Row]:
     Returns
     -------
     list of dict
-        ``design`` (a layer, or any layer), ``against`` (the baseline, or the best design without a layer), ``environment``, ``rate``,
+        ``design`` (a layer at its best parameters, or any layer), ``against`` (what it stands on, or the best design without a layer), ``environment``, ``rate``,
         ``status`` and the ``curve`` of [rate, layer, without].
     """
     costs: dict[str, dict[float, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    under: dict[str, str] = {}
     for trial in trials:
         figure = trial.values.get(winner)
         if not trial.feasible or figure is None or RATE not in trial.configuration.environment:
             continue
         at = costs[json.dumps(_rest(trial), sort_keys=True)][float(trial.configuration.environment[RATE])]
         layer = is_layer(trial.configuration.design)
-        for name in (trial.design, ANY if layer else WITHOUT, *([baseline] if trial.configuration.design == baseline else [])):
+        own = BASED.format(trial.design, trial.configuration.choice["base"]) if "base" in trial.configuration.choice else trial.design
+        for name in dict.fromkeys((own, ANY if layer else WITHOUT, trial.configuration.design)):
             at[name] = min(figure, at.get(name, figure))
-    layers = sorted({t.design for t in trials if is_layer(t.configuration.design)})
+        if layer:
+            under[own] = str(trial.configuration.choice.get("base", baseline))
     rows = []
     for rest, rates in costs.items():
-        for name, against in ((ANY, WITHOUT), *((name, baseline) for name in layers)):
+        for name, against in ((ANY, WITHOUT), *sorted(under.items())):
             curve = [[rate, at[name], at[against]] for rate, at in sorted(rates.items()) if name in at and against in at]
             if len(curve) < 2:
                 continue

@@ -134,13 +134,13 @@ class Space:
         return {
             "name": self.name, "objectives": list(self.objectives), "baseline": self.baseline, "winner": self.winner,
             "constraints": self.constraints, "scenario": self.base.values,
-            "axes": {a.name: {"role": a.role, "values": list(a.values)} for a in self.axes},
+            "axes": [{"name": a.name, "role": a.role, "values": list(a.values)} for a in self.axes],
         }  # fmt: skip
 
     @property
     def digest(self) -> str:
         """SHA-256 of :attr:`document`."""
-        return hashlib.sha256(json.dumps(self.document, sort_keys=True, default=list).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.document, default=list).encode()).hexdigest()
 
     def at(self, picks: Sequence[int]) -> Configuration:
         """The configuration at the given point of each axis."""
@@ -242,7 +242,9 @@ def parse(source: str, file: str, name: str) -> Space:
 
 def from_document(document: Mapping[str, Any]) -> Space:
     """Build a space from :attr:`Space.document`."""
-    return checked(str(document["name"]), {k: v for k, v in document.items() if k != "name"}, lambda *_: f"space {document['name']}: ")
+    given = {k: v for k, v in document.items() if k != "name"}
+    given["axes"] = {axis["name"]: {"role": axis["role"], "values": axis["values"]} for axis in document["axes"]}
+    return checked(str(document["name"]), given, lambda *_: f"space {document['name']}: ")
 
 
 def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:

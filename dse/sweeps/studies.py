@@ -89,7 +89,7 @@ def find(results: str | os.PathLike[str], name: str) -> str:
 
 def write_settings(results: str | os.PathLike[str], study: str, settings: Mapping[str, Any]) -> None:
     """Store what a study is, before its first trial."""
-    write_atomically(folder(results, study) / SETTINGS, json.dumps(plain(settings), indent=1, sort_keys=True).encode())
+    write_atomically(folder(results, study) / SETTINGS, json.dumps(plain(settings), indent=1).encode())
 
 
 def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]:
