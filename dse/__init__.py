@@ -19,10 +19,13 @@ _CALLS = {
     "chart": "dse.fills",
     "designs": "dse.catalogue",
     "validate": "dse.validating",
-    "scan": "dse.storing",
+    "query": "dse.querying",
+    "report": "dse.reports",
+    "scan": "dse.querying",
+    "sweep": "dse.sweeps",
 }
 
-__all__ = ["__version__", "bench", "break_even", "chart", "compare", "designs", "explain", "ledger", "scan", "validate"]
+__all__ = ["__version__", *sorted(_CALLS)]  # noqa: PLE0604 - strings all of them
 
 
 def __getattr__(name: str) -> Any:

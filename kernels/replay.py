@@ -7,7 +7,7 @@ from kernels import world as w
 from kernels.ahead import look_ahead
 from kernels.jit import called, inner, u
 from kernels.probe import begin, finish
-from kernels.steps import move_step, resolve, swapoff
+from kernels.steps import move_step, on_cpu, resolve, swapoff
 from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U16, U24, U32
 
 (
@@ -86,6 +86,7 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
         kind, page = word & BYTE, word >> U32
         backend, cpu = word >> U16 & BYTE, word >> U24 & BYTE
         count, arg = more & LOW32, more >> U32
+        on_cpu(st, cpu)
         begin(pr)
         if kind == FAULT or kind == FAULT_BEGIN:
             cut = U0 if kind == FAULT else (U1 if count == U1 else U2)

@@ -213,12 +213,12 @@ def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def cache_insert(st, pr, g, f):  # type: ignore[no-untyped-def]
-    """``__swap_cache_add_folio``; from phase 2 on the folio is written in the section that took the slot."""
+    """``__swap_cache_add_folio``; from phase 2 on it is part of the section that took the slot, which has counted this write."""
     word = st.table[at(st, g)] & KEPT | CACHED | f << U2
     if st.ctl[C_PHASE] < P2:
         put_locked(st, pr, g, word)
     else:
-        word_set(st, pr, g, word)
+        st.table[at(st, g)] = word
 
 
 @inner

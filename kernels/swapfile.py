@@ -7,7 +7,7 @@ a design without a layer they compile to nothing.
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, lifecycle, page_io
+from kernels import demand, lifecycle, page_io, steps
 from kernels import world as w
 from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, device_of, slot_of
 from kernels.jit import called, inner, u
@@ -170,7 +170,7 @@ def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
             if only_cached(st, g):
                 f = cache_find(st, pr, g)
                 if f != U0 and not f_is(st, f, LOCKED | WRITEBACK):
-                    dropped = free_swap(st, pr, f) or dropped
+                    dropped = steps.free_swap(st, pr, f) or dropped
         if dropped:
             return cl.slot_alloc(st, pr, d, cpu)
         cl.list_del(st, pr, d, c - U1)

@@ -110,7 +110,8 @@ def test_configured_out_equals_direct(backend: str) -> None:
 
 def filled(named: naming.Named, slots: int, pages: int, mix: dict[str, float]) -> object:
     """A live state whose `pages` pages went out, dense from slot 0 in the order of the closed form."""
-    sizes = {d.name: d.slots for d in lg.devices_of(slots, pages / slots, mix, lg.is_native(named.values))}
+    virtual = lg.is_virtual(named.design)
+    sizes = {d.name: d.slots for d in lg.devices_of(slots, pages / slots, mix, lg.is_native(named.values), virtual)}
     zdisk = next((name for name in sizes if name != "zswap"), "ssd")
     slots_of = sizes if lg.is_native(named.values) else {"zswap": pages, **sizes}
     st = named.design.build(state.Config(pages=pages, slots=slots_of, zdisk=zdisk, forks=False, parameters=named.control))

@@ -55,7 +55,9 @@ class Filled:
     def __init__(self, text: str, slots: int, backend: str = "zswap", pages: int | None = None, **more: Any) -> None:
         self.named = naming.parse(text)
         self.backend = backend
-        sizes = {"zswap": slots, "ssd": slots} if backend == "zswap" else {backend: slots}
+        sizes = {backend: slots}
+        if backend == "zswap" and not books.is_virtual(self.named.design):
+            sizes["ssd"] = slots  # the disk behind it, whose slots its pages tie up
         pages = slots if pages is None else pages
         machine.require_memory(max(pages, 1) * BYTES_A_SLOT, f"a live state of {self.named.text} with {pages:,} pages")
         settings: dict[str, Any] = {"folios": FOLIOS, "tokens": False, "forks": False, "cpus": 1, **more}

@@ -95,11 +95,16 @@ def is_native(parameters: Mapping[str, str]) -> bool:
     return parameters.get("zswap") == "native"
 
 
-def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool = False) -> list[Device]:
+def is_virtual(design: s.Design) -> bool:
+    """Does the design have a virtual space, so that pages that no disk has need no slot of one?"""
+    return any(row.block and ob.BLOCKS[row.block].first for row in design.layout)
+
+
+def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool = False, virtual: bool = False) -> list[Device]:
     """The devices of a mix, with `fill` of `slots` slots' worth of pages.
 
-    zswap and zero pages stand in front of the first disk of the mix (an SSD where there is none). Further disks get their share of the
-    slots, and so does a zswap that is `native`, with an entry space of its own.
+    zswap and zero pages stand in front of the first disk of the mix (an SSD where there is none), which has slots for them unless the
+    design is `virtual`. Further disks get their share of the slots, and so does a zswap that is `native`, with an entry space of its own.
     """
     parts = split(round(fill * slots), mix)
     disks = [name for name in DISKS if mix.get(name)]
@@ -107,8 +112,14 @@ def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool =
         disks.append("zswap")
     disks = disks or ["ssd"]
     weight = {name: mix.get(name, 0.0) for name in disks}
-    weight[disks[0]] += mix.get("zero", 0.0) + (mix.get("zswap", 0.0) if "zswap" not in disks else 0.0)
-    sizes = split(slots, weight)
+    in_front = mix.get("zero", 0.0) + (mix.get("zswap", 0.0) if "zswap" not in disks else 0.0)
+    if virtual:
+        sizes = split(
+            round(slots * (1.0 - in_front)), {name: share / (1.0 - in_front) if in_front < 1.0 else 0.0 for name, share in weight.items()}
+        )
+    else:
+        weight[disks[0]] += in_front
+        sizes = split(slots, weight)
     home = {"zero": disks[0], "zswap": "zswap" if "zswap" in disks else disks[0]}
     out = []
     for name in disks:
@@ -174,7 +185,7 @@ def closed(
     Ledger
         Counted and allocated bytes; peaks equal what is allocated.
     """
-    devices = devices_of(slots, fill, mix, is_native(parameters))
+    devices = devices_of(slots, fill, mix, is_native(parameters), is_virtual(design))
     count = {part: sum(getattr(d, part) for d in devices) for part in PARTS}
     stacked = {part for part in PARTS if slots_tied_up(design, parameters, {part: 1})}
     ledger, groups = Ledger(), ob.Groups()

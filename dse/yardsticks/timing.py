@@ -14,7 +14,8 @@ from dse.measuring.run import rows_of
 from dse.modelling.filling import FOLIOS, Filled, run
 from kernels import demand, probe
 
-PAGES = 1 << 20
+PAGES = {"zap": 1 << 21, "swap_in": 1 << 19}
+"""Far more than caches hold, few enough for half a minute."""
 ROUNDS = 64
 RUN = 512  # PTEs of a page table: the most that one walk of the kernel frees at once
 RESAMPLES = 2000
@@ -45,7 +46,7 @@ def demands(op: str, first: int, last: int) -> NDArray[np.uint64]:
     return run(demand.FAULT, np.arange(first, last, dtype=np.uint64))
 
 
-def measure(designs: Sequence[str], backend: str, op: str, pages: int = PAGES, rounds: int = ROUNDS, seed: int = 0) -> Times:
+def measure(designs: Sequence[str], backend: str, op: str, *, pages: int = 0, rounds: int = ROUNDS, seed: int = 0, flags: int = 0) -> Times:
     """Time an operation on `pages` swapped-out pages, in order.
 
     Parameters
@@ -57,14 +58,17 @@ def measure(designs: Sequence[str], backend: str, op: str, pages: int = PAGES, r
     op : str
         ``zap`` or ``swap_in``.
     pages, rounds : int
-        Pages in all, and chunks that they are taken in.
+        Pages in all (0: :data:`PAGES`), and chunks that they are taken in.
     seed : int
         Order of the designs within a round.
+    flags : int
+        Flags of the pages that went out, such as ZERO.
     """
+    pages = pages or PAGES[op]
     folios = {"zap": FOLIOS, "swap_in": pages}[op]
     states = {text: Filled(text.removeprefix(TWIN), pages, backend, folios=folios) for text in (*designs, TWIN + designs[0])}
     for state in states.values():
-        state.fill(pages)
+        state.fill(pages, flags)
     tick, rng, code = clock.calibrate(), np.random.default_rng(seed), {"zap": demand.ZAPPED, "swap_in": demand.SWAP_IN}[op]
     times: dict[str, list[float]] = {text: [] for text in states}
     step = max(RUN, pages // rounds)

@@ -1,0 +1,75 @@
+"""``dse query``: ask the stored results in SQL."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dse import options, output
+from dse.errors import BadInput
+
+if TYPE_CHECKING:
+    import argparse
+
+NAME = "query"
+HELP = "ask stored runs, sweeps and benchmarks: one SELECT, or a preset"
+FORMATS = (*options.FORMATS, "parquet")
+PRESETS = ("pareto", "break-even", "ledger", "winners", "regressions")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument("sql", nargs="?", metavar="SQL", help="one SELECT over runs, ops, ledger, provenance, trials, winners, asv ...")
+    parser.add_argument("--preset", choices=PRESETS, help="a built-in query instead")
+    parser.add_argument("--tables", action="store_true", help="the tables and their columns")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="how to print (default: %(default)s)")
+    parser.add_argument("--output", metavar="FILE", help="write there instead of stdout")
+    options.add_results(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask and print."""
+    from dse import querying
+
+    if args.tables:
+        schemas = {name: frame.collect_schema() for name, frame in sorted(querying.scan(args.results).items())}
+        rows = [{"table": t, "column": c, "type": str(kind)} for t, schema in schemas.items() for c, kind in schema.items()]
+        output.emit(rows, "json" if args.format == "json" else "csv" if args.format == "csv" else "table")
+        return 0
+    frame = querying.query(args.sql, preset=args.preset, results=args.results)
+    if args.format == "parquet" or args.output:
+        _save(frame, args.format, args.output)
+        return 0
+    rows = frame.to_dicts()
+    output.emit(rows, args.format, columns=frame.columns)
+    if args.format == "table":
+        output.note(f"{len(rows):,} rows")
+    return 0
+
+
+def _save(frame: object, form: str, path: str | None) -> None:
+    """Write a frame as bytes."""
+    import polars as pl
+
+    from dse.sweeps.caching import write_atomically
+
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101 - for the type checker
+    if form == "parquet":
+        buffer = io.BytesIO()
+        frame.write_parquet(buffer)
+        content = buffer.getvalue()
+    elif form == "json":
+        content = (output.render_json(frame.to_dicts()) + "\n").encode()
+    elif form == "csv":
+        content = frame.write_csv().encode()
+    else:
+        content = (output.render_table(frame.to_dicts(), frame.columns) + "\n").encode()
+    if path is not None:
+        write_atomically(Path(path), content)
+    elif sys.stdout.isatty():
+        raise BadInput("Parquet is not for a terminal: give --output FILE")
+    else:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()

@@ -1,0 +1,324 @@
+"""``dse.query`` and ``dse.scan``: stored results as tables, asked in SQL. One SELECT, nothing but our tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dse import storing
+from dse.errors import BadInput, nearest, unknown
+from dse.storing.writer import TYPES
+
+ASV = {
+    "commit": "str", "machine": "str", "date": "u64", "benchmark": "str", "param": "str", "kind": "str", "unit": "str", "value": "f64",
+    "lo": "f64", "hi": "f64", "file": "str",
+}  # fmt: skip
+RUNS = ("run", "created", "command", "scenario", "scenario_digest", "trace", "designs", "seed", "loop", "counters_hash", "commit", "cpu")
+"""Columns of provenance that the table of runs has."""
+STATEMENTS = frozenset(("create", "insert", "update", "delete", "drop", "truncate", "alter", "copy", "attach", "explain", "show", "set",
+                        "execute", "describe", "use", "call", "into"))  # fmt: skip
+FILE_FUNCTION = re.compile(r"(read|scan)_\w+")
+TOKEN = re.compile(
+    r"(?P<space>\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)|(?P<text>'(?:[^']|'')*')|(?P<quoted>\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[A-Za-z_][^\]]*\])"
+    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>\d[\w.]*)|(?P<other>.)",
+    re.DOTALL,
+)
+Tables = dict[str, pl.LazyFrame]
+
+
+def tokens(sql: str) -> list[tuple[str, str]]:
+    """Split SQL into (kind, text), without blanks and comments."""
+    found = []
+    for match in TOKEN.finditer(sql):
+        if match.lastgroup != "space":
+            found.append((str(match.lastgroup), match[0]))
+    return found
+
+
+def guard(sql: str) -> str:
+    """Let one SELECT over tables through, and nothing else.
+
+    Polars' SQL has table functions that read any file or address, so none is let through: not by its name, wherever it stands, and
+    not by its place (a name with arguments behind FROM, JOIN or a comma there). Quotes and comments that do not end are refused.
+
+    Raises
+    ------
+    BadInput
+        What is not allowed.
+    """
+    parts = tokens(sql)
+    while parts and parts[-1] == ("other", ";"):
+        parts.pop()
+    if not parts:
+        raise BadInput("the query is empty; such as: SELECT design, op, value FROM ops LIMIT 10")
+    words = [text.lower() if kind == "word" else "" for kind, text in parts]
+    if words[0] not in ("select", "with"):
+        raise BadInput(f"only SELECT is allowed, not {parts[0][1][:40]!r}")
+    for kind, text in parts:
+        if (kind, text) == ("other", ";"):
+            raise BadInput("only one statement is allowed")
+        if kind == "other" and text in "'\"`$\\\0":
+            raise BadInput(f"the query holds a {text!r} that starts or ends nothing")
+    for word in words:
+        if word in STATEMENTS:
+            raise BadInput(f"only SELECT is allowed, not {word.upper()}")
+    found = FILE_FUNCTION.search(sql.lower())
+    if found:
+        raise BadInput(f"{found[0]} is not allowed: a query sees the stored tables only")
+    if "/*" in "".join(text for kind, text in parts if kind == "other"):
+        raise BadInput("a comment does not end")
+    _tables_only(parts, words)
+    return sql
+
+
+def _tables_only(parts: list[tuple[str, str]], words: list[str]) -> None:
+    """Refuse functions and texts where a table stands."""
+    depth, places = 0, []  # depth of brackets in which a list of tables is open
+    for i, (kind, text) in enumerate(parts):
+        following = parts[i + 1] if i + 1 < len(parts) else ("", "")
+        if (kind, text) == ("other", "("):
+            depth += 1
+        elif (kind, text) == ("other", ")"):
+            depth -= 1
+            places = [place for place in places if place <= depth]
+        elif words[i] in ("from", "join") or (text == "," and depth in places):
+            if words[i] == "from":
+                places.append(depth)
+            name_end = i + 2
+            while name_end + 1 < len(parts) and parts[name_end] == ("other", "."):
+                name_end += 2
+            if following[0] == "text":
+                raise BadInput(f"{following[1][:60]} is no table: a query sees the stored tables only")
+            is_name = following[0] in ("word", "quoted") and following[1].lower() != "lateral"
+            if is_name and name_end < len(parts) and parts[name_end] == ("other", "("):
+                raise BadInput(f"{following[1]} with arguments is not allowed behind {text.upper()}: a query sees the stored tables only")
+        elif words[i] in ("where", "group", "order", "having", "limit", "union", "intersect", "except", "window", "qualify", "select"):
+            places = [place for place in places if place != depth]
+
+
+def _note(path: Path, why: str) -> None:
+    sys.stderr.write(f"dse: skipped {path}: {why}\n")
+
+
+def _studies(results: str | os.PathLike[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
+    """Tables of every study that ended; one with a foreign or truncated file is named and left out whole."""
+    from dse.sweeps import studies
+
+    for study in studies.names(results):
+        folder = studies.folder(results, study)
+        paths = {table: folder / f"{table}.parquet" for table in studies.TABLES}
+        if not paths["trials"].exists():
+            continue
+        troubles = [(path, why) for table, path in paths.items() if path.exists() and (why := studies.why_not(path, table))]
+        for path, why in troubles:
+            _note(path, why)
+        if not troubles:
+            for table, path in paths.items():
+                if path.exists():
+                    yield table, pl.scan_parquet(path)
+
+
+def asv_rows(results: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """What asv stored under ``results/asv``, a row a benchmark and parameter; files that are none of asv's are named and skipped."""
+    root = Path(results) / "asv"
+    units: dict[str, tuple[str, str]] = {}
+    try:
+        known = json.loads((root / "benchmarks.json").read_bytes())
+        units = {name: (str(b.get("unit", "")), str(b.get("type", ""))) for name, b in known.items() if isinstance(b, dict)}
+    except (OSError, ValueError, AttributeError):
+        pass
+    rows: list[dict[str, Any]] = []
+    for path in sorted(root.glob("*/*.json")):
+        if path.name == "machine.json":
+            continue
+        try:
+            rows += _asv_file(path, units)
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+            _note(path, "not an asv result file (truncated?)")
+    return rows
+
+
+def _asv_file(path: Path, units: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    """Rows of one file of asv's."""
+    import itertools
+
+    given = json.loads(path.read_bytes())
+    columns = given["result_columns"]
+    rows = []
+    for name, packed in given["results"].items():
+        result = dict(zip(columns, packed, strict=False))
+        values = result.get("result")
+        if values is None:
+            continue
+        combinations = [", ".join(c) for c in itertools.product(*(result.get("params") or []))] or [""]
+        low, high = result.get("stats_ci_99_a") or [], result.get("stats_ci_99_b") or []
+        unit, kind = units.get(name, ("", ""))
+        for i, (param, value) in enumerate(zip(combinations, values, strict=False)):
+            rows.append({
+                "commit": given["commit_hash"], "machine": path.parent.name, "date": int(given["date"]), "benchmark": name, "param": param,
+                "kind": "counted" if kind == "track" else "measured", "unit": unit, "value": _number(value),
+                "lo": _number(low[i]) if i < len(low) else None, "hi": _number(high[i]) if i < len(high) else None, "file": path.name,
+            })  # fmt: skip
+    return rows
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and value == value else None
+
+
+def _schema(columns: dict[str, str]) -> pl.Schema:
+    return pl.Schema({name: TYPES[kind] for name, kind in columns.items()})
+
+
+def scan(results: str | os.PathLike[str] = "results") -> Tables:
+    """Open everything that is stored, lazily.
+
+    Parameters
+    ----------
+    results : path
+        Folder of stored results.
+
+    Returns
+    -------
+    dict of str to polars.LazyFrame
+        runs, ops, ledger, provenance (of runs); trials, params, winners, breakeven, sensitivity, regret, confirmed, studies (of sweeps);
+        asv. A run or study with a foreign or truncated file is named on stderr and left out whole.
+    """
+    from dse.sweeps import studies
+
+    tables = dict(storing.scan(results))
+    tables["runs"] = tables["provenance"].select(RUNS)
+    found: dict[str, list[pl.LazyFrame]] = {table: [] for table in studies.TABLES}
+    for table, frame in _studies(results):
+        found[table].append(frame)
+    for table, columns in studies.TABLES.items():
+        name = "studies" if table == "provenance" else table
+        tables[name] = pl.concat(found[table], how="diagonal") if found[table] else pl.LazyFrame(schema=_schema(columns))
+    tables["asv"] = pl.LazyFrame(asv_rows(results), schema=_schema(ASV))
+    return tables
+
+
+def _pareto(tables: Tables) -> pl.LazyFrame:
+    return tables["trials"].filter("front").select("study", "number", "design", "environment", "objective", "kind", "unit", "value")
+
+
+def _winners(tables: Tables) -> pl.LazyFrame:
+    return tables["winners"].select("study", "environment", "design", "params", "objective", "value", "margin", "runner_up")
+
+
+def _breakeven(tables: Tables) -> pl.LazyFrame:
+    return tables["breakeven"].select("study", "design", "against", "environment", "rate", "status")
+
+
+def _ledger(tables: Tables) -> pl.LazyFrame:
+    """Bytes by design and structure, mean over runs."""
+    sums = [pl.col(c).mean() for c in ("static_bytes", "dynamic_bytes", "header_bytes", "allocated_bytes", "peak_bytes")]
+    return tables["ledger"].group_by("design", "backend", "structure").agg(pl.len().alias("rows"), *sums).sort(
+        "design", "backend", "structure"
+    )  # fmt: skip
+
+
+def _last_two(column: str, *by: str) -> tuple[pl.Expr, pl.Expr]:
+    """The last value of a column within a group, and the one before it."""
+    ordered = pl.col(column).sort_by(*by)
+    return ordered.last(), ordered.slice(-2, 1).first().alias(f"{column}_before")
+
+
+def _regressions(tables: Tables) -> pl.LazyFrame:
+    """Counted figures that differ between the last two runs of the same scenario, and asv's between its last two commits."""
+    ratio = (pl.col("value") / pl.col("value_before")).alias("ratio")
+    known = tables["provenance"].select("run", "created", "scenario_digest", "seed", "trace_digest")
+    same = ["scenario_digest", "seed", "trace_digest", "design", "op", "metric", "stat", "age", "unit"]
+    counted = tables["ops"].filter(pl.col("kind") == "counted").join(known, on="run")
+    last = counted.group_by(same).agg(*_last_two("value", "created", "run"), *_last_two("run", "created", "run"), pl.len().alias("n"))
+    ours = last.filter((pl.col("n") > 1) & (pl.col("value") != pl.col("value_before"))).select(
+        pl.lit("run").alias("source"), "design", pl.concat_str("op", pl.lit("."), "metric").alias("what"),
+        pl.concat_str(pl.col("stat").fill_null(""), pl.lit(" "), pl.col("age").fill_null("")).str.strip_chars().alias("detail"),
+        pl.lit("counted").alias("kind"), "unit", pl.col("value_before").alias("before"), "value", ratio,
+        pl.col("run_before").alias("from"), pl.col("run").alias("to"),
+    )  # fmt: skip
+    commits = tables["asv"].group_by("machine", "benchmark", "param", "kind", "unit").agg(
+        *_last_two("value", "date", "commit"), *_last_two("commit", "date", "commit"), pl.len().alias("n")
+    )  # fmt: skip
+    theirs = commits.filter((pl.col("n") > 1) & (pl.col("value") > pl.col("value_before"))).select(
+        pl.lit("asv").alias("source"), pl.lit("").alias("design"), pl.col("benchmark").alias("what"), pl.col("param").alias("detail"),
+        "kind", "unit", pl.col("value_before").alias("before"), "value", ratio, pl.col("commit_before").alias("from"),
+        pl.col("commit").alias("to"),
+    )  # fmt: skip
+    return pl.concat([ours, theirs]).sort("source", "design", "what", "detail")
+
+
+PRESETS: dict[str, tuple[Callable[[Tables], pl.LazyFrame], str]] = {
+    "pareto": (_pareto, "trials on the Pareto fronts of all studies"),
+    "break-even": (_breakeven, "from which migration rate on a layer pays"),
+    "ledger": (_ledger, "bytes by design and structure over all runs"),
+    "winners": (_winners, "who wins each environment, and by how much"),
+    "regressions": (_regressions, "counted figures that changed since the run before; asv figures that rose"),
+}
+
+
+def query(sql: str | None = None, *, preset: str | None = None, results: str | os.PathLike[str] = "results") -> pl.DataFrame:
+    """Ask the stored results.
+
+    Parameters
+    ----------
+    sql : str, optional
+        One SELECT over the tables of :func:`scan`.
+    preset : str, optional
+        Instead of SQL: pareto, break-even, ledger, winners, regressions.
+    results : path
+        Folder of stored results.
+
+    Returns
+    -------
+    polars.DataFrame
+
+    Raises
+    ------
+    BadInput
+        Anything but one SELECT, a table function, an unknown table or column, an error in the SQL.
+
+    Examples
+    --------
+    >>> query("SELECT design, COUNT(*) AS n FROM ops GROUP BY design", results="/nowhere").shape
+    (0, 2)
+    """
+    if (sql is None) == (preset is None):
+        raise BadInput("give a query or a --preset" + ("" if sql is None else ", not both"))
+    if preset is not None and preset not in PRESETS:
+        raise BadInput(unknown("preset", preset, PRESETS))
+    if sql is not None:
+        guard(sql)
+    tables = scan(results)
+    try:
+        if preset is not None:
+            return PRESETS[preset][0](tables).collect(engine="streaming")
+        with pl.SQLContext(tables, eager=False) as context:
+            lazy = context.execute(str(sql))
+            return lazy.collect(engine="streaming")
+    except pl.exceptions.ColumnNotFoundError as error:
+        raise BadInput(_no_column(str(error), tables)) from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, TypeError) as error:
+        raise BadInput(_sql_error(str(error), tables)) from None
+
+
+def _no_column(message: str, tables: Tables) -> str:
+    """Say which column is not there, with the nearest."""
+    name = re.sub(r"^.*?unable to find column ", "", message.split("\n", maxsplit=1)[0]).split(";")[0].strip().strip("\"'`").split('"')[0]
+    columns = sorted({column for frame in tables.values() for column in frame.collect_schema().names()})
+    near = nearest(name, columns)
+    return f"unknown column {name!r}, " + (f"did you mean {near!r}?" if near else f"valid: {', '.join(columns)}")
+
+
+def _sql_error(message: str, tables: Tables) -> str:
+    """Say what is wrong with the SQL."""
+    line = " ".join(message.split("\n", maxsplit=1)[0].split())[:300]
+    found = re.search(r"relation '?\"?([\w.]+)'?\"? was not found", line)
+    return unknown("table", found[1], sorted(tables)) if found else f"query: {line}"

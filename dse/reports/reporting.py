@@ -1,0 +1,146 @@
+"""``dse.report``: one run or study as a page, a picture, a mail or a bundle."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dse import storing
+from dse.errors import BadInput, unknown
+from dse.reports import bundles
+from dse.reports.model import Document
+
+READABLE = 0o644
+FORMS = ("html", "png", "svg", "text")
+SUFFIX = {"html": ".html", "png": ".png", "svg": ".svg", "text": ".txt"}
+
+
+def resolve(name: str, results: str | Path) -> tuple[str, str]:
+    """Find a run or a study.
+
+    Parameters
+    ----------
+    name : str
+        Its name, a part of it that only one has, or ``last``: the one of either kind that was begun last.
+    results : path
+        Folder of stored results.
+
+    Returns
+    -------
+    tuple of str
+        ``run`` or ``study``, and its name.
+
+    Raises
+    ------
+    BadInput
+        None fits, or more than one.
+    """
+    from dse.sweeps import studies
+
+    known = {"run": storing.run_names(results), "study": studies.names(results)}
+    if not any(known.values()):
+        raise BadInput(f"no runs or studies stored under {results}: dse compare and dse sweep store some")
+    if name == "last":
+        ages = {
+            "run": max((_age(Path(results) / "runs" / run) for run in known["run"][-1:]), default=0),
+            "study": max((_age(studies.folder(results, study)) for study in known["study"][-1:]), default=0),
+        }
+        kind = max(ages, key=lambda item: ages[item])
+        return kind, known[kind][-1]
+    for fit in (str.__eq__, str.startswith, str.__contains__):
+        fits = [(kind, one) for kind, names in known.items() for one in names if name and fit(one, name)]
+        if len(fits) == 1:
+            return fits[0]
+        if fits:
+            listed = ", ".join(one for _, one in fits[:4])
+            raise BadInput(f"{name!r} fits {len(fits)} runs and studies: {listed}{' ...' if len(fits) > 4 else ''}")
+    raise BadInput(unknown("run or study", name, [*known["run"][-20:], *known["study"][-20:], "last"]))
+
+
+def _age(path: Path) -> int:
+    """When a folder was last written to [ns], 0 where it is gone."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def load(kind: str, name: str, results: str | Path) -> Document:
+    """Read a run or study and make its report."""
+    if kind == "run":
+        from dse.reports import runs
+
+        return runs.document(storing.load_run(results, name))
+    from dse.reports import studies
+    from dse.sweeps import studies as stored
+
+    return studies.document(name, stored.read_tables(results, name))
+
+
+def report(
+    name: str = "last",
+    form: str = "html",
+    path: str | Path | None = None,
+    *,
+    figure: str | None = None,
+    bundle: bool = False,
+    results: str | Path = "results",
+) -> str:
+    """Write the report of a run or a study.
+
+    Parameters
+    ----------
+    name : str
+        The run or study, a part of its name, or ``last``.
+    form : {"html", "png", "svg", "text"}
+        A page that opens without network, a picture, or text for a mail.
+    path : path, optional
+        Where to write it, default ``results/reports/<name>`` with the suffix of the form; text is returned instead.
+    figure : str, optional
+        Part of the title of the figure that a picture shows.
+    bundle : bool
+        Write a bundle instead, which ``dse rerun`` checks elsewhere.
+    results : path
+        Folder of stored results.
+
+    Returns
+    -------
+    str
+        The path written, or the text.
+
+    Raises
+    ------
+    BadInput
+        Nothing fits the name, a damaged file, a folder that cannot be written.
+    """
+    if form not in FORMS:
+        raise BadInput(unknown("format", form, FORMS))
+    kind, found = resolve(name, results)
+    suffix = bundles.SUFFIX if bundle else SUFFIX[form]
+    target = Path(path) if path is not None else Path(results) / "reports" / f"{found}{suffix}"
+    if bundle:
+        return write(target, bundles.pack(kind, found, results))
+    document = load(kind, found, results)
+    if form == "text":
+        from dse.reports import textual
+
+        text = textual.render(document)
+        return text if path is None else write(target, f"{text}\n".encode())
+    if form == "html":
+        from dse.reports import page
+
+        return write(target, page.render(document).encode())
+    from dse.reports import pictures
+
+    return write(target, pictures.render(document, form, figure))
+
+
+def write(path: Path, content: bytes) -> str:
+    """Write a file whole or not at all; return its path."""
+    from dse.sweeps.caching import write_atomically
+
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; say a file")
+    write_atomically(path, content)
+    path.chmod(READABLE)
+    return os.fspath(path)

@@ -1,0 +1,135 @@
+"""Objectives and constraints: figures computed from what an evaluation observed, all minimised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dse.errors import BadInput, unknown
+
+Measures = Mapping[str, Any]
+
+PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "swap_in": (("swap_in", "cache_hit"), ("swap_in", "cache_hit")),
+    "swap_out": (("swap_out", "writeback_end", "clean_drop"), ("swap_out", "clean_drop")),
+    "move": (("move",), ("swap_out", "clean_drop")),
+    "lifetime": (("swap_out", "writeback_end", "clean_drop", "swap_in", "cache_hit", "move"), ("swap_out", "clean_drop")),
+}
+"""Operations whose figures are summed, and those whose number they are divided by."""
+EPILOGUE = ("free", "swapoff")
+METRICS = {
+    "lines": ("lines", "counted"), "chain": ("objects", "counted"), "locked_sections": ("sections", "counted"),
+    "ptes": ("PTEs", "counted"), "allocations": ("objects", "counted"), "ns": ("ns", "modelled"),
+}  # fmt: skip
+BYTES = {"bytes_per_page": "allocated", "bytes_per_page_peak": "peak", "bytes_per_page_counted": "counted"}
+NAMES = (*PARTS, *EPILOGUE, *BYTES)
+DEFAULT = ("swap_in", "swap_out", "free", "bytes_per_page", "move")
+LOAD_NS = 162.4
+"""A dependent load from a bare array of 16 Mi words, fenced (docs/performance.md, plain_ns)."""
+ATOMIC_NS = 2.2
+"""An uncontended atomic (docs/method.md): one to take a lock, one to release it."""
+PER = {"swap_in": "fault", "free": "page", "swapoff": "page"}
+
+
+def check(text: str) -> str:
+    """Check the name of an objective.
+
+    Raises
+    ------
+    BadInput
+        Unknown objective or metric, with the nearest.
+    """
+    name, dot, metric = text.partition(".")
+    if name not in NAMES:
+        raise BadInput(unknown("objective", name, NAMES))
+    if dot and (name in BYTES or metric not in METRICS):
+        raise BadInput(unknown(f"metric of {name}", metric, () if name in BYTES else METRICS))
+    return text
+
+
+def kind(text: str) -> str:
+    """Is the objective counted or modelled?"""
+    return "counted" if text.partition(".")[0] in BYTES else METRICS[text.partition(".")[2] or "lines"][1]
+
+
+def unit(text: str) -> str:
+    """Unit of an objective, with what it is counted per."""
+    name, _, metric = text.partition(".")
+    return "B/page" if name in BYTES else f"{METRICS[metric or 'lines'][0]}/{PER.get(name, 'lifetime')}"
+
+
+def _total(row: Mapping[str, float], metric: str) -> float:
+    """A metric of one operation, summed over its occurrences."""
+    if metric == "ns":
+        return row.get("chain", 0) * LOAD_NS + row.get("locked_sections", 0) * 2 * ATOMIC_NS
+    return row.get(metric, 0)
+
+
+def value(text: str, measures: Measures) -> float | None:
+    """Compute an objective.
+
+    Parameters
+    ----------
+    text : str
+        ``NAME`` or ``NAME.metric``.
+    measures : mapping
+        What :func:`dse.sweeps.evaluating.evaluate` returned.
+
+    Returns
+    -------
+    float or None
+        None where the evaluation did not succeed, or nothing was there to divide by.
+    """
+    if measures["status"] != "ok":
+        return None
+    name, _, metric = text.partition(".")
+    metric = metric or "lines"
+    if name in BYTES:
+        pages = measures["peak_pages" if name == "bytes_per_page_peak" else "pages"]
+        return measures["bytes"][BYTES[name]] / pages if pages else None
+    if name in EPILOGUE:
+        row = measures[name]
+        return _total(row, metric) / row["pages"] if row["pages"] else None
+    ops = measures["ops"]
+    summed, divided = PARTS[name]
+    n = sum(ops[op]["n"] for op in divided if op in ops)
+    return sum(_total(ops[op], metric) for op in summed if op in ops) / n if n else None
+
+
+def constraint(text: str) -> tuple[str, float, bool]:
+    """Read ``bytes_per_page <= 20`` or ``free <= 1.5 * baseline``.
+
+    Returns
+    -------
+    tuple
+        Objective, limit, and whether the limit is a factor of the baseline's figure in the same environment.
+
+    Raises
+    ------
+    BadInput
+        When it is of another form.
+    """
+    found = re.fullmatch(r"\s*([\w.]+)\s*<=\s*([0-9.eE+-]+)\s*(\*\s*baseline)?\s*", text)
+    try:
+        if not found:
+            raise ValueError
+        limit = float(found[2])
+    except ValueError:
+        raise BadInput(f"constraint {text!r} is not of the form OBJECTIVE <= NUMBER or OBJECTIVE <= NUMBER * baseline") from None
+    return check(found[1]), limit, found[3] is not None
+
+
+def violation(text: str, measures: Measures, baseline: Measures | None) -> float:
+    """By how much a constraint is violated, as a share of its limit; 0 or less where it holds.
+
+    A figure that is not there violates nothing unless the evaluation failed as a whole.
+    """
+    name, limit, relative = constraint(text)
+    figure = value(name, measures)
+    if relative:
+        base = value(name, baseline) if baseline is not None else None
+        limit = limit * base if base is not None else float("inf")
+    if figure is None or limit == float("inf"):
+        return 0.0 if measures["status"] == "ok" else 1.0
+    return (figure - limit) / max(abs(limit), 1e-12)

@@ -1,0 +1,151 @@
+"""Samplers by name: those of the plain install, and those of extras, which say in one line what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import itertools
+import logging
+import warnings
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
+from dse.errors import BadInput, unknown
+from dse.sweeps.space import Axis, Configuration, Space
+
+EXTRAS = {"sobol": ("scipy", "qmc"), "halton": ("scipy", "qmc"), "gp": ("torch", "gp")}
+NAMES = ("exhaustive", "random", "tpe", "nsga2", "nsga3", *EXTRAS)
+GENERATION = {"exhaustive": 64, "random": 32, "tpe": 8, "nsga2": 24, "nsga3": 24, "sobol": 32, "halton": 32, "gp": 8}
+"""Trials asked before any of them is told."""
+ASKED_AGAIN = 4
+"""How often a sampler is asked again when it names a configuration that the study has seen."""
+
+logging.getLogger("optuna").setLevel(logging.WARNING)
+
+
+def check(name: str) -> str:
+    """Check a sampler's name and that what it needs is installed.
+
+    Raises
+    ------
+    BadInput
+        Unknown, or its extra is missing.
+    """
+    if name not in NAMES:
+        raise BadInput(unknown("sampler", name, NAMES))
+    if name in EXTRAS and importlib.util.find_spec(EXTRAS[name][0]) is None:
+        raise BadInput(f"sampler {name} needs {EXTRAS[name][0]}: pip install 'swapdse[{EXTRAS[name][1]}]'")
+    return name
+
+
+def seed_of(seed: int, *numbers: int) -> int:
+    """A 32-bit seed from a study's seed and the numbers of what it is for."""
+    text = ",".join(map(str, (seed, *numbers))).encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:4], "little")
+
+
+def make(name: str, seed: int, study_seed: int) -> optuna.samplers.BaseSampler:
+    """A sampler whose next answer depends on `seed` and the told trials alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if name == "tpe":
+            return optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=16)
+        if name == "nsga2":
+            return optuna.samplers.NSGAIISampler(seed=seed, population_size=GENERATION[name])
+        if name == "nsga3":
+            return optuna.samplers.NSGAIIISampler(seed=seed, population_size=GENERATION[name])
+        if name == "gp":
+            return optuna.samplers.GPSampler(seed=seed, deterministic_objective=True)
+        if name in ("sobol", "halton"):
+            return optuna.samplers.QMCSampler(qmc_type=name, scramble=True, seed=study_seed % 2**32, warn_independent_sampling=False)
+        return optuna.samplers.RandomSampler(seed=seed)
+
+
+def distribution(axis: Axis) -> BaseDistribution:
+    """How a search sees an axis: the number of a point, ordered where its points are numbers."""
+    last = len(axis.values) - 1
+    return IntDistribution(0, last) if axis.ordered else CategoricalDistribution(range(last + 1))
+
+
+class Proposer:
+    """Asks for configurations, generation by generation, and is told their values in the order of their numbers.
+
+    Parameters
+    ----------
+    space : Space
+    sampler : str
+    seed : int
+    """
+
+    def __init__(self, space: Space, sampler: str, seed: int) -> None:
+        self.space, self.name, self.seed = space, check(sampler), seed
+        self._distributions = {axis.name: distribution(axis) for axis in space.axes}
+        self._every = space.every() if sampler == "exhaustive" else None
+        self._asked = 0
+        self._seen: set[str] = set()
+        self._pending: list[optuna.Trial] = []
+        self.study: optuna.Study | None = None
+        if self._every is None:
+            self.study = optuna.create_study(directions=["minimize"] * len(space.objectives), sampler=make(sampler, 0, seed))
+
+    def ask(self, n: int) -> list[Configuration]:
+        """The next at most `n` configurations, none of which was asked before; fewer where the space has no more."""
+        if self._every is not None:
+            return list(itertools.islice(self._every, n))
+        found = []
+        for _ in range(n):
+            if len(self._seen) >= self.space.points or (self.space.points <= 10**6 and len(self._seen) >= self.space.size):
+                break
+            found.append(self._one(self._asked))
+            self._asked += 1
+        return found
+
+    def _one(self, index: int) -> Configuration:
+        """The configuration of trial `index`."""
+        assert self.study is not None  # noqa: S101 - set where there is a sampler
+        for attempt in range(ASKED_AGAIN):
+            self.study.sampler = make(self.name, seed_of(self.seed, index, attempt), self.seed)
+            trial = self.study.ask(self._distributions)
+            found = self.space.at([trial.params[axis.name] for axis in self.space.axes])
+            if found.identity not in self._seen:
+                return self._taken(trial, found)
+            self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        picks = self._unseen(index)
+        self.study.enqueue_trial({axis.name: pick for axis, pick in zip(self.space.axes, picks, strict=True)})
+        return self._taken(self.study.ask(self._distributions), self.space.at(picks))
+
+    def _taken(self, trial: optuna.Trial, found: Configuration) -> Configuration:
+        self._seen.add(found.identity)
+        self._pending.append(trial)
+        return found
+
+    def _unseen(self, index: int) -> list[int]:
+        """A point that was not asked yet, drawn at random."""
+        import numpy as np
+
+        rng = np.random.default_rng([self.seed % 2**63, index])
+        for _ in range(1000):
+            picks = [int(rng.integers(len(axis.values))) for axis in self.space.axes]
+            if self.space.at(picks).identity not in self._seen:
+                return picks
+        grid = itertools.product(*(range(len(axis.values)) for axis in self.space.axes))
+        return next(list(picks) for picks in grid if self.space.at(picks).identity not in self._seen)
+
+    def tell(self, values: list[list[float]], constraints: list[dict[str, float]]) -> None:
+        """Report the values of the configurations that :meth:`ask` gave last, in its order."""
+        if self.study is None:
+            return
+        for trial, figures, violations in zip(self._pending, values, constraints, strict=True):
+            for name, violation in violations.items():
+                trial.set_constraint(name, violation)
+            self.study.tell(trial, figures)
+        self._pending = []
+
+
+def auto(space: Space, trials: int | None) -> str:
+    """The sampler where none is named: everything where that many trials are wanted, a search where fewer are."""
+    few = trials is not None and (space.points > 10**6 or trials < space.size)
+    return "tpe" if few else "exhaustive"
+
+

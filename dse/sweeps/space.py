@@ -1,0 +1,407 @@
+"""Spaces: which configurations there are, as a TOML file or a built-in name."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dse import naming, scenario
+from dse.errors import BadInput, unknown
+from dse.sweeps import objectives as obj
+
+HERE = Path(__file__).resolve().parent.parent / "spaces"
+DEFAULT = "default"
+ROLES = ("choice", "environment")
+CONFIG = {"config.cluster_shift": (8, 9)}
+"""Keys of :class:`kernels.state.Config` that an axis may set (the same for every design), with their valid values."""
+KEYS = ("title", "why", "objectives", "baseline", "winner", "scenario", "axes", "constraints")
+POINTS_MAX = 10_000
+Value = Any
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Attributes
+    ----------
+    name : str
+        ``design``, a design's parameter, ``section.key`` of a scenario, or ``config.cluster_shift``.
+    role : {"choice", "environment"}
+        Ours to make, or given to us.
+    values : tuple
+        Its points, in order.
+    """
+
+    name: str
+    role: str
+    values: tuple[Value, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """Its points as text."""
+        return [text_of(value) for value in self.values]
+
+    @property
+    def ordered(self) -> bool:
+        """Are its points numbers, so that neighbours are alike?"""
+        return len(self.values) > 2 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in self.values)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One point in canonical form.
+
+    Attributes
+    ----------
+    design : str
+        ``NAME[param=value,...]``.
+    environment, choice : dict
+        Values of the axes by role, without parameters that the design does not have.
+    scenario_json : str
+        The resolved scenario.
+    config : dict
+        Keys of :class:`kernels.state.Config`.
+    """
+
+    design: str
+    choice: dict[str, Value]
+    environment: dict[str, Value]
+    scenario_json: str
+    config: dict[str, int] = field(default_factory=dict)
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """What tells configurations apart."""
+        return json.dumps([self.design, self.scenario_json, self.config], sort_keys=True)
+
+    @property
+    def params(self) -> dict[str, Value]:
+        """Values of all axes that hold."""
+        return {**self.choice, **self.environment}
+
+    @property
+    def place(self) -> str:
+        """The environment as text."""
+        return json.dumps(self.environment, sort_keys=True)
+
+
+def text_of(value: Value) -> str:
+    """Write a point of an axis.
+
+    Examples
+    --------
+    >>> text_of({"zswap": 0.7, "ssd": 0.3}), text_of(0.5), text_of("direct")
+    ('zswap=0.7,ssd=0.3', '0.5', 'direct')
+    """
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={share:g}" for name, share in value.items())
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+@dataclass(frozen=True)
+class Space:
+    """A checked space; :func:`load` makes one."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    objectives: tuple[str, ...]
+    base: scenario.Scenario
+    baseline: str = "direct"
+    winner: str = "lifetime"
+    constraints: dict[str, str] = field(default_factory=dict)
+    title: str = ""
+    why: str = ""
+
+    @property
+    def points(self) -> int:
+        """Points of the grid, before parameters that do not apply are left out."""
+        return math.prod(len(axis.values) for axis in self.axes)
+
+    @functools.cached_property
+    def document(self) -> dict[str, Any]:
+        """Everything that decides what is evaluated, for storing and for the digest."""
+        return {
+            "name": self.name, "objectives": list(self.objectives), "baseline": self.baseline, "winner": self.winner,
+            "constraints": self.constraints, "scenario": self.base.values,
+            "axes": [{"name": a.name, "role": a.role, "values": list(a.values)} for a in self.axes],
+        }  # fmt: skip
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of :attr:`document`."""
+        return hashlib.sha256(json.dumps(self.document, default=list).encode()).hexdigest()
+
+    def at(self, picks: Sequence[int]) -> Configuration:
+        """The configuration at the given point of each axis."""
+        return self.configuration({axis.name: axis.values[i] for axis, i in zip(self.axes, picks, strict=True)})
+
+    def configuration(self, given: Mapping[str, Value]) -> Configuration:
+        """The canonical configuration of `given` values of all axes."""
+        roles = {axis.name: axis.role for axis in self.axes}
+        design = naming.parse(str(given.get("design", self.baseline)))
+        values, changes, config = dict(design.values), {}, {}
+        held: dict[str, dict[str, Value]] = {"choice": {}, "environment": {}}
+        for name, value in given.items():
+            if name in CONFIG:
+                config[name.partition(".")[2]] = int(value)
+            elif "." in name:
+                changes[name] = value
+            elif name != "design":
+                if name not in values or value not in design.design.parameters[name].values:
+                    continue
+                values[name] = value
+            held[roles[name]][name] = value
+        text = naming.Named(design.design, values).text
+        return Configuration(text, held["choice"], held["environment"], self._scenario(json.dumps(changes)), config)
+
+    @functools.cached_property
+    def _scenarios(self) -> dict[str, str]:
+        return {}
+
+    def _scenario(self, changes: str) -> str:
+        """The resolved scenario under `changes`; the changes themselves with the reason in front where they do not go together."""
+        known = self._scenarios
+        if changes not in known:
+            try:
+                known[changes] = self.base.but(**json.loads(changes)).canonical
+            except BadInput as error:
+                known[changes] = f"infeasible: {str(error).partition(': ')[2] or error}; {changes}"
+        return known[changes]
+
+    def every(self) -> Iterator[Configuration]:
+        """Every configuration once, in the order of the axes."""
+        seen: set[str] = set()
+        for picks in itertools.product(*(range(len(axis.values)) for axis in self.axes)):
+            found = self.at(picks)
+            if found.identity not in seen:
+                seen.add(found.identity)
+                yield found
+
+    @functools.cached_property
+    def size(self) -> int:
+        """Number of different configurations."""
+        return sum(1 for _ in self.every())
+
+    def baseline_of(self, configuration: Configuration) -> Configuration:
+        """The baseline in the same environment."""
+        named = naming.parse(self.baseline).text
+        return Configuration(named, {"design": named}, configuration.environment, configuration.scenario_json, configuration.config)
+
+
+def builtin() -> list[str]:
+    """Names of the built-in spaces."""
+    return sorted(path.stem for path in HERE.glob("*.toml"))
+
+
+def load(name: str | Path = DEFAULT) -> Space:
+    """Load a space.
+
+    Parameters
+    ----------
+    name : str or Path
+        A built-in name, or the path of a TOML file.
+
+    Raises
+    ------
+    BadInput
+        With file and line of what is wrong.
+    """
+    text = str(name)
+    if text in builtin():
+        return parse((HERE / f"{text}.toml").read_text(encoding="utf-8"), f"{text}.toml", text)
+    if not text.endswith(".toml") and "/" not in text:
+        raise BadInput(unknown("space", text, builtin()) + " (or give a .toml file)")
+    try:
+        source = Path(text).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{text}: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise BadInput(f"{text}: {error.strerror or error}") from None
+    return parse(source, text, Path(text).stem)
+
+
+def parse(source: str, file: str, name: str) -> Space:
+    """Parse and check the TOML text of a space; `file` is what messages call it."""
+    try:
+        document = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{file}: {error}") from None
+    return checked(name, document, lambda *path: f"{file}:{scenario.line_of(source, path)}: ")
+
+
+def from_document(document: Mapping[str, Any]) -> Space:
+    """Build a space from :attr:`Space.document`."""
+    given = {k: v for k, v in document.items() if k != "name"}
+    given["axes"] = {axis["name"]: {"role": axis["role"], "values": axis["values"]} for axis in document["axes"]}
+    return checked(str(document["name"]), given, lambda *_: f"space {document['name']}: ")
+
+
+def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
+    """Check a parsed space."""
+    for key in document:
+        if key not in KEYS:
+            raise BadInput(where(key) + unknown("key", key, KEYS))
+    for key in ("axes", "scenario", "constraints"):
+        if not isinstance(document.get(key, {}), Mapping):
+            raise BadInput(f"{where(key)}{key} is a table: [{key}]")
+    axes_given = document.get("axes", {})
+    if not axes_given:
+        raise BadInput(f"{where()}a space needs at least one axis: [axes.design]")
+    base = _base(name, document.get("scenario", {}), where)
+    baseline = naming.parse(_text(document, "baseline", "direct", where)).text
+    design = _axis("design", axes_given["design"], where) if "design" in axes_given else Axis("design", "choice", (baseline,))
+    designs = [_design(str(value), where("axes", "design")) for value in design.values]
+    axes = [_axis(axis, given, where) for axis, given in axes_given.items()]
+    for axis in axes:
+        _known(axis, designs, base, where("axes", axis.name))
+    if math.prod(len(axis.values) for axis in axes) > 10**9:
+        raise BadInput(f"{where('axes')}the space has more than 10^9 points")
+    objectives = document.get("objectives", list(obj.DEFAULT))
+    if not isinstance(objectives, list) or not objectives:
+        raise BadInput(f"{where('objectives')}objectives is a list of names")
+    for text in objectives:
+        _named(obj.check, text, where("objectives"))
+    if len(set(objectives)) != len(objectives):
+        raise BadInput(f"{where('objectives')}an objective is named twice")
+    winner = _text(document, "winner", "lifetime", where)
+    _named(obj.check, winner, where("winner"))
+    constraints = {str(key): str(text) for key, text in document.get("constraints", {}).items()}
+    for key, text in constraints.items():
+        _named(obj.constraint, text, where("constraints", key))
+    return Space(
+        name, tuple(axes), tuple(objectives), base, baseline, winner, constraints,
+        _text(document, "title", "", where), _text(document, "why", "", where),
+    )  # fmt: skip
+
+
+def _named(check: Any, text: Any, at: str) -> None:
+    """Run a check that raises, with the place in front."""
+    try:
+        check(str(text))
+    except BadInput as error:
+        raise BadInput(f"{at}{error}") from None
+
+
+def _design(text: str, at: str) -> naming.Named:
+    try:
+        return naming.parse(text)
+    except BadInput as error:
+        raise BadInput(f"{at}{error}") from None
+
+
+def _text(document: Mapping[str, Any], key: str, default: str, where: Any) -> str:
+    value = document.get(key, default)
+    if not isinstance(value, str):
+        raise BadInput(f"{where(key)}{key} is text, got {value!r}")
+    return value
+
+
+def _base(name: str, given: Mapping[str, Any], where: Any) -> scenario.Scenario:
+    """The scenario that all configurations share."""
+    try:
+        if "use" in given:
+            found = scenario.load(str(given["use"]))
+            changes = {f"{s}.{k}": v for s, keys in given.items() if s != "use" for k, v in keys.items()}
+            return found.but(**changes)
+        return scenario.from_values(name, given)
+    except BadInput as error:
+        raise BadInput(f"{where('scenario')}{str(error).partition(': ')[2] or error}") from None
+    except (AttributeError, TypeError):
+        raise BadInput(f"{where('scenario')}[scenario] holds tables such as workload = {{ generator = \"zipf\" }}") from None
+
+
+def _axis(name: str, given: Any, where: Any) -> Axis:
+    """Check one axis by itself."""
+    at = where("axes", name)
+    if not isinstance(given, Mapping):
+        raise BadInput(f"{at}axis {name!r} is a table with role and values")
+    for key in given:
+        if key not in ("role", "values", "range", "simplex"):
+            raise BadInput(at + unknown(f"key of axis {name}", key, ("role", "values", "range", "simplex")))
+    role = given.get("role", "environment" if "." in name and name not in CONFIG else "choice")
+    if role not in ROLES:
+        raise BadInput(at + unknown("role", str(role), ROLES))
+    kinds = [key for key in ("values", "range", "simplex") if key in given]
+    if len(kinds) != 1:
+        raise BadInput(f"{at}axis {name!r} has one of values, range and simplex")
+    values = given["values"] if kinds == ["values"] else _range(given["range"], at) if kinds == ["range"] else _simplex(given["simplex"], at)
+    if values == "all":
+        values = list(naming.registry())
+    if not isinstance(values, (list, tuple)) or not values:
+        raise BadInput(f"{at}values of axis {name!r} is a list with at least one value")
+    if len(values) > POINTS_MAX:
+        raise BadInput(f"{at}axis {name!r} has {len(values):,} points, {POINTS_MAX:,} at most")
+    texts = [text_of(value) for value in values]
+    twice = [text for text in texts if texts.count(text) > 1]
+    if twice:
+        raise BadInput(f"{at}axis {name!r} has {twice[0]} twice")
+    return Axis(name, str(role), tuple(values))
+
+
+def _range(given: Any, at: str) -> list[float]:
+    """Points of a range."""
+    try:
+        low, high, count, log = float(given["low"]), float(given["high"]), int(given["count"]), bool(given.get("log", False))
+    except (TypeError, KeyError, ValueError):
+        raise BadInput(f"{at}range is {{ low = 0.0, high = 1.0, count = 5, log = false }}") from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high and 2 <= count <= POINTS_MAX and (low > 0 or not log)):
+        raise BadInput(f"{at}range needs low < high, count from 2 to {POINTS_MAX:,}, and low above 0 where log is true")
+    steps = [i / (count - 1) for i in range(count)]
+    return [float(f"{(low * (high / low) ** s if log else low + (high - low) * s):.6g}") for s in steps]
+
+
+def _simplex(given: Any, at: str) -> list[dict[str, float]]:
+    """Every mix of backends in equal steps whose shares add up to one."""
+    try:
+        names, steps = [str(name) for name in given["of"]], int(given["steps"])
+    except (TypeError, KeyError, ValueError):
+        raise BadInput(f'{at}simplex is {{ of = ["zswap", "ssd"], steps = 4 }}') from None
+    if not 1 <= steps <= 100 or len(names) < 2:
+        raise BadInput(f"{at}simplex needs at least two names and 1 to 100 steps")
+    return [
+        {name: part / steps for name, part in zip(names, parts, strict=True) if part}
+        for parts in itertools.product(range(steps, -1, -1), repeat=len(names)) if sum(parts) == steps
+    ]  # fmt: skip
+
+
+def _known(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, at: str) -> None:
+    """Check an axis against what designs and scenarios declare."""
+    if axis.name == "design":
+        if axis.role != "choice":
+            raise BadInput(f"{at}the design is a choice, not an environment")
+        return
+    if axis.name in CONFIG:
+        for value in axis.values:
+            if value not in CONFIG[axis.name]:
+                raise BadInput(at + unknown(f"value of {axis.name}", str(value), map(str, CONFIG[axis.name])))
+        return
+    keys = [f"{info.section}.{info.name}" for info in scenario.keys()]
+    if "." in axis.name:
+        if axis.name not in keys:
+            raise BadInput(at + unknown("axis", axis.name, [*keys, *CONFIG]))
+        section, _, option = axis.name.partition(".")
+        for value in axis.values:  # a value that is wrong by itself; combinations are judged one by one
+            try:
+                scenario.from_values(base.name, {**base.values, section: {option: value}})
+            except BadInput as error:
+                if f"{option} is " in str(error) or "sums to" in str(error) or "unknown" in str(error):
+                    raise BadInput(f"{at}{str(error).partition(': ')[2]}") from None
+        return
+    declared = {name: p for named in designs for name, p in named.design.parameters.items()}
+    if axis.name not in declared:
+        raise BadInput(f"{at}no design of this space declares axis {axis.name!r}: " + unknown("axis", axis.name, [*declared, "design", *keys]))
+    valid = {value for named in designs for name, p in named.design.parameters.items() if name == axis.name for value in p.values}
+    for value in axis.values:
+        if value not in valid:
+            raise BadInput(at + unknown(f"value of {axis.name}", str(value), sorted(valid)))

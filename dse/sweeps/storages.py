@@ -1,0 +1,176 @@
+"""Optuna storages by URL: a journal file, SQLite, PostgreSQL, the gRPC proxy. Passwords never leave this module."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.util
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+
+from dse.errors import BadInput
+
+HEARTBEAT, GRACE = 5, 20
+"""Seconds between two signs of life, and without one until a worker counts as dead."""
+
+
+def shown(url: str) -> str:
+    """Write a URL without its password.
+
+    Examples
+    --------
+    >>> shown("postgresql://me:secret@host/db?password=x&a=1")
+    'postgresql://me:***@host/db?password=***&a=1'
+    """
+    hidden = re.sub(r"(//[^:/@\s]*):[^\s]*@(?=[^@]*$)", r"\1:***@", url)
+    return re.sub(r"((?:password|passwd|pwd|passfile|sslpassword)=)[^&\s]*", r"\1***", hidden, flags=re.IGNORECASE)
+
+
+class FileLock:
+    """The lock of a journal file as a lock of the operating system, which a killed process cannot leave behind."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(f"{path}.lock")
+        self._file: Any = None
+
+    def acquire(self) -> bool:
+        """Wait for the lock."""
+        self._file = self._path.open("a")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._file.close()
+
+
+class Generations(BaseJournalBackend):
+    """A journal that is written once a generation: what is appended stays in memory until :meth:`flush`.
+
+    For a study that one process writes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        mend(path)
+        self._file = journal(path)
+        self._read = 0
+        self._pending: list[dict[str, Any]] = []
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Entries from a number on."""
+        for number, entry in enumerate(self._file.read_logs(min(log_number_from, self._read)), min(log_number_from, self._read)):
+            self._read = max(self._read, number + 1)
+            if number >= log_number_from:
+                yield entry
+        yield from self._pending[max(0, log_number_from - self._read) :]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append entries."""
+        self._pending += logs
+
+    def flush(self) -> None:
+        """Write everything appended since the last time, in one go."""
+        if self._pending:
+            self._file.append_logs(self._pending)
+            self._read += len(self._pending)
+            self._pending = []
+
+
+def journal(path: Path) -> JournalFileBackend:
+    """The journal file at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return JournalFileBackend(str(path), lock_obj=FileLock(path))
+
+
+def mend(path: Path) -> None:
+    """Cut a line off that a killed process wrote half of."""
+    if not path.exists():
+        return
+    lock = FileLock(path)
+    lock.acquire()
+    try:
+        with path.open("rb+") as file:
+            content = file.read()
+            end = content.rfind(b"\n") + 1
+            if end != len(content):
+                file.truncate(end)
+    finally:
+        lock.release()
+
+
+def missing(module: str, extra: str, what: str) -> None:
+    """Refuse `what` where `module` is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise BadInput(f"{what} needs {module}: pip install 'swapdse[{extra}]'")
+
+
+@contextlib.contextmanager
+def reported(url: str) -> Iterator[None]:
+    """Turn what a database says into one line without secrets."""
+    try:
+        yield
+    except (BadInput, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if not _is_storage_error(error):
+            raise
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        password = re.search(r"//[^:/@]*:(.*)@", url)
+        said = said.replace(password[1], "***") if password and password[1] else said
+        raise BadInput(f"storage {shown(url)}: {shown(said)[:300] or type(error).__name__}") from None
+
+
+def _is_storage_error(error: Exception) -> bool:
+    """Does an exception come from a database or its client?"""
+    modules = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
+    return bool(modules & {"sqlalchemy", "psycopg", "psycopg2", "pg8000", "grpc", "optuna", "sqlite3", "alembic"}) or isinstance(error, OSError)
+
+
+def opened(url: str) -> optuna.storages.BaseStorage:
+    """Open the storage at `url`.
+
+    Parameters
+    ----------
+    url : str
+        Path of a journal file, ``sqlite:///file``, ``postgresql://...``, ``grpc://host:port``.
+
+    Raises
+    ------
+    BadInput
+        Unknown kind, an extra that is missing, or a database that does not answer.
+    """
+    scheme = url.partition("://")[0] if "://" in url else ""
+    with reported(url), warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if scheme in ("", "journal"):
+            return optuna.storages.JournalStorage(journal(Path(url.removeprefix("journal://"))))
+        if scheme == "grpc":
+            missing("grpc", "grpc", "storage grpc://")
+            host, _, port = url.removeprefix("grpc://").strip("/").partition(":")
+            if not port.isdigit():
+                raise BadInput(f"storage {url!r} is not of the form grpc://host:port")
+            proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+            proxy.wait_server_ready(timeout=10)
+            return proxy
+        if scheme.partition("+")[0] == "postgresql":
+            missing("psycopg", "postgres", "storage postgresql://")
+            url = "postgresql+psycopg://" + url.partition("://")[2]
+        elif scheme != "sqlite":
+            raise BadInput(f"storage {shown(url)!r}: a journal file, sqlite:///file, postgresql://... or grpc://host:port")
+        return _database(url)
+
+
+def _database(url: str) -> optuna.storages.RDBStorage:
+    """A database, with a heartbeat whose dead trials come back as waiting ones."""
+    retry = optuna.storages.RetryHeartbeatStaleTrialCallback()
+    patience = {"connect_timeout": 10} if url.startswith("postgresql") else {"timeout": 60}
+    return optuna.storages.RDBStorage(
+        url, engine_kwargs={"connect_args": patience}, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
+        heartbeat_stale_trial_callback=retry,
+    )  # fmt: skip

@@ -1,0 +1,189 @@
+"""Stored studies: ``results/studies/<study>/``, settings first, Parquet at the end, every file by rename."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dse.errors import BadInput, unknown
+from dse.output import plain
+from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, TYPES
+from dse.sweeps.caching import write_atomically
+
+VERSION = 1
+SETTINGS, JOURNAL = "settings.json", "journal.log"
+TABLES: dict[str, dict[str, str]] = {
+    "trials": {
+        "study": "str", "number": "u64", "design": "str", "environment": "str", "params": "str", "status": "str", "feasible": "bool",
+        "front": "bool", "objective": "str", "kind": "str", "unit": "str", "value": "f64", "key": "str",
+    },
+    "params": {"study": "str", "number": "u64", "axis": "str", "role": "str", "text": "str", "value": "f64"},
+    "winners": {
+        "study": "str", "environment": "str", "design": "str", "params": "str", "margin": "f64", "objective": "str", "value": "f64",
+        "runner_up": "str", "designs": "u64", "layer": "bool",
+    },
+    "breakeven": {
+        "study": "str", "design": "str", "against": "str", "environment": "str", "rate": "f64", "status": "str", "curve": "str",
+    },
+    "sensitivity": {
+        "study": "str", "axis": "str", "role": "str", "objective": "str", "importance": "f64", "groups": "u64", "flips": "u64",
+    },
+    "regret": {
+        "study": "str", "design": "str", "params": "str", "environments": "u64", "of": "u64", "mean": "f64", "worst": "f64",
+        "worst_environment": "str", "objective": "str",
+    },
+    "confirmed": {
+        "study": "str", "design": "str", "baseline": "str", "environment": "str", "op": "str", "kind": "str", "unit": "str",
+        "value": "f64", "lo": "f64", "hi": "f64", "n": "u64", "status": "str", "host": "str", "run": "str",
+    },
+    "provenance": {
+        "study": "str", "created": "str", "command": "str", "space": "str", "space_digest": "str", "sampler": "str", "seed": "u64",
+        "trials": "u64", "wanted": "u64", "evaluated": "u64", "seconds": "f64", "code_digest": "str", "commit": "str", "host": "str",
+        "packages": "str", "document": "str", "objectives": "str", "winner": "str", "baseline": "str",
+    },
+}  # fmt: skip
+
+
+def folder(results: str | os.PathLike[str], study: str) -> Path:
+    """Where a study lies."""
+    return Path(results) / "studies" / study
+
+
+def names(results: str | os.PathLike[str]) -> list[str]:
+    """Names of the stored studies, the one that was started last at the end."""
+    root = Path(results) / "studies"
+    if not root.is_dir():
+        return []
+    found = [p for p in root.iterdir() if (p / SETTINGS).is_file() and not p.name.startswith(".")]
+    return [p.name for p in sorted(found, key=lambda p: ((p / SETTINGS).stat().st_mtime_ns, p.name))]
+
+
+def find(results: str | os.PathLike[str], name: str) -> str:
+    """Resolve a study's name, a part of it that only one has, or ``last``.
+
+    Raises
+    ------
+    BadInput
+        When none or more than one fits.
+    """
+    known = names(results)
+    if not known:
+        raise BadInput(f"no studies stored under {Path(results) / 'studies'}")
+    if name == "last":
+        return known[-1]
+    fits = [n for n in known if n == name] or [n for n in known if n.startswith(name)] or [n for n in known if name and name in n]
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        raise BadInput(f"{name!r} fits {len(fits)} studies: {', '.join(fits[:4])}{' ...' if len(fits) > 4 else ''}")
+    raise BadInput(unknown("study", name, [*known[-20:], "last"]))
+
+
+def write_settings(results: str | os.PathLike[str], study: str, settings: Mapping[str, Any]) -> None:
+    """Store what a study is, before its first trial."""
+    write_atomically(folder(results, study) / SETTINGS, json.dumps(plain(settings), indent=1).encode())
+
+
+def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]:
+    """Read what a study is.
+
+    Raises
+    ------
+    BadInput
+        The file is damaged.
+    """
+    path = folder(results, study) / SETTINGS
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        raise BadInput(f"{path}: damaged or not readable") from None
+    if not isinstance(found, dict) or found.get("version", 0) > VERSION:
+        raise BadInput(f"{path}: written by another version")
+    return found
+
+
+@contextlib.contextmanager
+def held(results: str | os.PathLike[str], study: str) -> Iterator[None]:
+    """Run a study alone: no other process runs the same one meanwhile (a killed one holds nothing)."""
+    path = folder(results, study)
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(f"study {study} is being run by another process") from None
+        yield
+
+
+def frame(table: str, study: str, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows of a table; what is no scalar is written as JSON."""
+    schema = pl.Schema({name: TYPES[kind] for name, kind in TABLES[table].items()})
+    data = {name: [_cell(row.get(name), kind) for row in rows] for name, kind in TABLES[table].items()}
+    data["study"] = [study] * len(rows)
+    return pl.DataFrame(data, schema=schema, strict=True)
+
+
+def _cell(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if kind == "str" and not isinstance(value, str):
+        return json.dumps(plain(value), sort_keys=True)
+    return float(value) if kind == "f64" else value
+
+
+def write_tables(results: str | os.PathLike[str], study: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """Store tables of a study, each by rename."""
+    for table, rows in tables.items():
+        buffer = io.BytesIO()
+        metadata = {METADATA_VERSION: str(VERSION), METADATA_TABLE: f"study.{table}"}
+        frame(table, study, rows).write_parquet(buffer, metadata=metadata)
+        write_atomically(folder(results, study) / f"{table}.parquet", buffer.getvalue())
+
+
+def why_not(path: Path, table: str) -> str:
+    """Say why a file is no table of a study of ours, or return an empty string."""
+    try:
+        metadata = pl.read_parquet_metadata(path)
+        pl.read_parquet_schema(path)
+    except OSError as error:
+        return str(error.strerror or error)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return "not a readable Parquet file (truncated?)"
+    version = metadata.get(METADATA_VERSION, "")
+    if metadata.get(METADATA_TABLE) != f"study.{table}" or not version.isdigit():
+        return "not written by swapdse"
+    return "" if int(version) <= VERSION else f"schema version {version}, this version reads up to {VERSION}"
+
+
+def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[dict[str, Any]]]:
+    """Read every table of a study.
+
+    Raises
+    ------
+    BadInput
+        The study has not ended, or a file is damaged.
+    """
+    out = {}
+    for table in TABLES:
+        path = folder(results, study) / f"{table}.parquet"
+        if not path.exists() and table == "trials":
+            raise BadInput(f"study {study} has not ended; dse sweep --resume {study} goes on with it")
+        if not path.exists():
+            out[table] = []
+            continue
+        why = why_not(path, table)
+        if why:
+            raise BadInput(f"{path}: {why}")
+        try:
+            out[table] = pl.read_parquet(path).to_dicts()
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            raise BadInput(f"{path}: damaged Parquet file") from None
+    return out

@@ -1,0 +1,286 @@
+"""``dse.sweep``: search a space, store the study, say who is on the front and who wins where."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dse import naming
+from dse.errors import BadInput
+from dse.measuring import machine, warming
+from dse.sweeps import analysing, objectives, studies
+from dse.sweeps import space as spaces
+from dse.sweeps.analysing import Trial
+from dse.sweeps.caching import code_digest
+from dse.sweeps.samplers import auto, check
+from dse.sweeps.searching import Search
+from dse.sweeps.space import Space
+from dse.sweeps.workers import Evaluator
+
+WARMED_AT_ONCE = 4096
+WORKERS_MAX = 256
+Found = dict[str, Any]
+
+
+def sweep(
+    name: str | Path | Space = spaces.DEFAULT,
+    *,
+    trials: int | None = None,
+    sampler: str | None = None,
+    seed: int = 1,
+    workers: int = 1,
+    timeout: float | None = None,
+    objectives_: Sequence[str] | None = None,
+    results: str | Path = "results",
+    storage: str | None = None,
+    resume: str | None = None,
+    confirm: int = 0,
+    command: str = "dse.sweep",
+) -> Found:
+    """Search a space of designs, parameters and environments.
+
+    Parameters
+    ----------
+    name : str, Path or Space
+        Built-in space or TOML file.
+    trials : int, optional
+        Configurations to evaluate, default the whole space.
+    sampler : str, optional
+        exhaustive, random, tpe, nsga2, nsga3, sobol, halton, gp; default exhaustive where `trials` covers the space, else tpe.
+    seed : int
+        Of the sampler.
+    workers : int
+        Processes. The trials do not depend on it.
+    timeout : float, optional
+        Seconds after which no further generation is begun; the study can be resumed.
+    objectives_ : sequence of str, optional
+        Instead of the space's.
+    results : path
+        Folder of stored studies and of the cache.
+    storage : str, optional
+        Optuna storage that workers elsewhere share (see :mod:`dse.sweeps.distributing`), default a journal file of the study's own.
+    resume : str, optional
+        Go on with a stored study: its name, a part of it, or ``last``; `trials` may then be raised.
+    confirm : int
+        Time so many of the front's designs against the baseline afterwards, in interleaved pairs.
+    command : str
+        What provenance says was called.
+
+    Returns
+    -------
+    dict
+        ``study``, ``trials`` (number evaluated), ``front`` (params, values), ``winners`` (environment, design, params, margin), and
+        ``breakeven``, ``sensitivity``, ``regret``, ``confirmed``, ``provenance``.
+
+    Raises
+    ------
+    BadInput
+        What is wrong with the space, an option, a folder or a storage, in one line.
+    """
+    if resume is not None:
+        settings = _resumed(results, resume, trials)
+        space = spaces.from_document(settings["space"])
+    else:
+        space = name if isinstance(name, Space) else spaces.load(name)
+        if objectives_:
+            space = spaces.from_document({**space.document, "objectives": [objectives.check(o) for o in objectives_]})
+        settings = _settings(space, trials, sampler, seed)
+    if not 1 <= workers <= WORKERS_MAX and not (workers == 0 and storage):
+        raise BadInput(f"workers are 1 to {WORKERS_MAX}, got {workers}")
+    study = str(settings["study"])
+    began = time.monotonic()
+    with _writable(results), studies.held(results, study):
+        if not (studies.folder(results, study) / studies.SETTINGS).exists() or resume is None:
+            studies.write_settings(results, study, settings)
+        warm(space)
+        with output_of(space, settings, workers, timeout, results, storage) as search:
+            made = search.run()
+            evaluated = search.evaluated
+        found = analyse(space, made)
+        found["confirmed"] = []
+        if confirm:
+            from dse.sweeps.confirming import confirmed
+
+            found["confirmed"] = confirmed(space, found["front"], confirm, results, command)
+        provenance = {
+            "command": command, "space": space.name, "space_digest": space.digest, "sampler": settings["sampler"],
+            "seed": settings["seed"], "trials": len(made), "wanted": settings["trials"] or space.size, "evaluated": evaluated,
+            "seconds": round(time.monotonic() - began, 3), "code_digest": code_digest(), "commit": machine.commit(),
+            "host": platform.node(), "packages": machine.packages(), "document": space.document,
+            "objectives": list(space.objectives), "winner": space.winner, "baseline": space.baseline,
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }  # fmt: skip
+        studies.write_tables(results, study, {**tables(space, made, found), "provenance": [provenance]})
+    return {"study": study, "trials": len(made), "timed_out": search.timed_out, **shown(found), "provenance": provenance}
+
+
+def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) -> Found:
+    """What a study is; its name follows from it."""
+    if trials is not None and trials < 1:
+        raise BadInput(f"trials are at least 1, got {trials}")
+    if trials is None and space.points > 10**6:
+        raise BadInput(f"the space has {space.points:,} points; say how many --trials")
+    chosen = check(sampler or auto(space, trials))
+    what = [space.digest, chosen, seed, code_digest()]
+    digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    return {
+        "version": studies.VERSION, "study": f"{space.name}-{chosen}-s{seed}-{digest[:8]}", "space": space.document, "sampler": chosen,
+        "seed": seed, "trials": trials, "code_digest": code_digest(),
+    }  # fmt: skip
+
+
+def _resumed(results: str | Path, name: str, trials: int | None) -> Found:
+    """Settings of the study that is gone on with."""
+    study = studies.find(results, name)
+    settings = studies.read_settings(results, study)
+    if settings["code_digest"] != code_digest():
+        raise BadInput(f"study {study} was begun by other code: its trials would not be the same; start it anew")
+    if trials is not None:
+        if settings["trials"] is not None and trials < settings["trials"]:
+            raise BadInput(f"study {study} wants {settings['trials']:,} trials already; --trials can only be raised")
+        settings["trials"] = trials
+        studies.write_settings(results, study, settings)
+    return settings
+
+
+class _writable:  # noqa: N801 - a context
+    """One line where the folder cannot be written or the disk is full."""
+
+    def __init__(self, results: str | Path) -> None:
+        self._results = results
+
+    def __enter__(self) -> None:
+        try:
+            (Path(self._results) / "studies").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadInput(f"cannot store the study under {self._results}: {error.strerror or error}") from error
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        import errno
+
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise BadInput(f"cannot store the study under {self._results}: {'no space left on the disk' if full else error.strerror}") from error
+
+
+def warm(space: Space) -> None:
+    """Compile what the space needs, before workers start."""
+    choices = [axis for axis in space.axes if axis.role == "choice"]
+    texts: dict[str, None] = {}
+    for picks in itertools.islice(itertools.product(*(axis.values for axis in choices)), WARMED_AT_ONCE):
+        given = {axis.name: value for axis, value in zip(choices, picks, strict=True)}
+        design = naming.parse(str(given.get("design", space.baseline)))
+        values = {n: str(v) for n, v in given.items() if n in design.values and v in design.design.parameters[n].values}
+        texts[naming.Named(design.design, design.values | values).text] = None
+    warming.warm([(text, "count") for text in [*texts, space.baseline]])
+
+
+class output_of:  # noqa: N801 - a context
+    """The search of a study, with its workers and its storage."""
+
+    def __init__(
+        self, space: Space, settings: Found, workers: int, timeout: float | None, results: str | Path, storage: str | None
+    ) -> None:
+        self.space, self.settings, self.workers, self.timeout = space, settings, workers, timeout
+        self.results, self.storage = results, storage
+
+    def __enter__(self) -> Any:
+        from dse.sweeps import recording
+
+        study = str(self.settings["study"])
+        self._evaluator = Evaluator(self.results, max(self.workers, 1))
+        if self.storage is not None:
+            from dse.sweeps.distributing import Shared
+
+            self._recorder: Any = Shared(self.storage, study, self.space, self._evaluator, self.workers, self.results)
+            evaluate = self._recorder.evaluate
+        else:
+            self._recorder = recording.Recorder(studies.folder(self.results, study) / studies.JOURNAL, study, self.space)
+            evaluate = self._evaluator
+        self._recorder.__enter__()
+        search = Search(
+            self.space, str(self.settings["sampler"]), int(self.settings["seed"]), self.settings["trials"], evaluate,
+            self._recorder.record, self.timeout,
+        )  # fmt: skip
+        self._search = search
+        return self
+
+    def run(self) -> list[Trial]:
+        """Run the search."""
+        return self._search.run()
+
+    @property
+    def evaluated(self) -> int:
+        """Configurations that were not in the cache."""
+        return self._evaluator.evaluated + getattr(self._recorder, "evaluated", 0)
+
+    @property
+    def timed_out(self) -> bool:
+        """Was the time up before the trials were done?"""
+        return self._search.timed_out
+
+    def __exit__(self, *what: object) -> None:
+        self._recorder.__exit__(*what)
+        self._evaluator.__exit__(*what)
+
+
+def analyse(space: Space, made: Sequence[Trial]) -> Found:
+    """Everything a study says."""
+    return {
+        "front": analysing.front(made, space.objectives),
+        "winners": analysing.winners(made, space.winner),
+        "breakeven": analysing.breakeven(made, space.winner, naming.parse(space.baseline).text),
+        "sensitivity": analysing.sensitivity(made, space.objectives, space.winner),
+        "regret": analysing.regret(made, space.winner),
+    }
+
+
+def shown(found: Found) -> Found:
+    """The same as plain data."""
+    front = [
+        {
+            "number": t.number, "design": t.configuration.design, "params": {"design": t.configuration.design, **t.configuration.params},
+            "values": t.values,
+        }
+        for t in found["front"]
+    ]  # fmt: skip
+    return {**found, "front": front}
+
+
+def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[Found]]:
+    """Rows of the study's tables."""
+    front = {t.number for t in found["front"]}
+    figures = list(dict.fromkeys([*space.objectives, space.winner]))
+    trials, params = [], []
+    for t in made:
+        c = t.configuration
+        common = {
+            "number": t.number, "design": c.design, "environment": c.environment, "params": c.choice, "status": t.status,
+            "feasible": t.feasible, "front": t.number in front, "key": t.key,
+        }  # fmt: skip
+        trials += [
+            {**common, "objective": name, "kind": objectives.kind(name), "unit": objectives.unit(name), "value": t.values[name]}
+            for name in figures
+        ]
+        for role, values in (("choice", c.choice), ("environment", c.environment)):
+            params += [
+                {"number": t.number, "axis": axis, "role": role, "text": spaces.text_of(value),
+                 "value": float(value) if isinstance(value, (int, float)) else None}
+                for axis, value in values.items()
+            ]  # fmt: skip
+    rest = {name: found[name] for name in ("winners", "breakeven", "sensitivity", "regret", "confirmed")}
+    return {"trials": trials, "params": params, **rest}
+
+
+def cores() -> int:
+    """Cores of this machine that the process may use."""
+    return len(os.sched_getaffinity(0))
+
+

@@ -1,0 +1,173 @@
+"""Worker processes: plain interpreters that evaluate what they read on stdin, so that a caller's script is never imported twice.
+
+A worker that dies is replaced and its configuration tried once more; a second death is the configuration's result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dse.sweeps.caching import ROOT, Cache, key_of, stream_key
+from dse.sweeps.space import Configuration
+
+Measures = dict[str, Any]
+TRIES = 2
+
+
+class Worker:
+    """One process."""
+
+    def __init__(self, results: str) -> None:
+        self.results = results
+        self._process: subprocess.Popen[str] | None = None
+
+    def _start(self) -> subprocess.Popen[str]:
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        env = {**os.environ, "PYTHONPATH": path}
+        command = [sys.executable, "-m", "dse.sweeps.workers", self.results]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+
+    def call(self, work: str, configuration: Configuration) -> Measures:
+        """Have `work` done on a configuration."""
+        for _ in range(TRIES):
+            if self._process is None:
+                self._process = self._start()
+            try:
+                assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018 - both are pipes
+                self._process.stdin.write(json.dumps({"work": work, **as_json(configuration)}) + "\n")
+                self._process.stdin.flush()
+                answer = self._process.stdout.readline()
+                if answer:
+                    found: Measures = json.loads(answer)
+                    return found
+            except (OSError, ValueError):
+                pass
+            self.stop()
+        return {"status": "failed: the process that evaluated it died", "transient": True}
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    try:
+                        pipe.close()
+                    except OSError:
+                        pass
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def as_json(configuration: Configuration) -> dict[str, Any]:
+    """A configuration as JSON; :func:`from_json` reads it back."""
+    return {field.name: getattr(configuration, field.name) for field in dataclasses.fields(configuration)}
+
+
+def from_json(given: dict[str, Any]) -> Configuration:
+    """Read a configuration."""
+    return Configuration(**{field.name: given[field.name] for field in dataclasses.fields(Configuration)})
+
+
+class Evaluator:
+    """Evaluates configurations in parallel, each once, through the cache.
+
+    Parameters
+    ----------
+    results : path
+        Folder of the cache.
+    workers : int
+        Processes; 1 evaluates in this process.
+    """
+
+    def __init__(self, results: str | os.PathLike[str], workers: int = 1) -> None:
+        self.cache = Cache(results)
+        self.evaluated = 0
+        self._workers = [Worker(str(results)) for _ in range(workers)] if workers > 1 else []
+
+    def __enter__(self) -> Evaluator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.stop()
+
+    def __call__(self, batch: Sequence[Configuration], step: Callable[[], None] = lambda: None) -> list[Measures]:
+        """Evaluate a batch; the answers are in its order."""
+        keys = [key_of(configuration) for configuration in batch]
+        todo = {key: c for key, c in zip(keys, batch, strict=True) if self.cache.get(key) is None}
+        streams = {stream_key(c): c for c in todo.values()}
+        self._all("prepare", [c for key, c in streams.items() if self.cache.stream(key) is None], lambda: None)
+        for (key, _), measures in zip(todo.items(), self._all("evaluate", list(todo.values()), step), strict=True):
+            self.cache.put(key, measures)
+        self.evaluated += len(todo)
+        return [self.cache.get(key) or {"status": "failed: the cache was removed"} for key in keys]
+
+    def _all(self, work: str, todo: Sequence[Configuration], step: Callable[[], None]) -> list[Measures]:
+        """Do `work` on every configuration, on whatever worker is free."""
+        if not self._workers or len(todo) < 2:
+            out = []
+            for configuration in todo:
+                out.append(do(work, configuration, self.cache))
+                step()
+            return out
+        answers: list[Measures] = [{}] * len(todo)
+        waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for i in range(len(todo)):
+            waiting.put(i)
+        problems: list[BaseException] = []
+
+        def serve(worker: Worker) -> None:
+            try:
+                while not problems:
+                    i = waiting.get_nowait()
+                    answers[i] = worker.call(work, todo[i])
+                    step()
+            except queue.Empty:
+                return
+            except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+                problems.append(error)
+
+        threads = [threading.Thread(target=serve, args=(worker,), daemon=True) for worker in self._workers[: len(todo)]]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if problems:
+            raise problems[0]
+        return answers
+
+
+def do(work: str, configuration: Configuration, cache: Cache) -> Measures:
+    """Prepare an environment, or evaluate a configuration."""
+    from dse.sweeps import evaluating
+
+    if work == "prepare":
+        evaluating.prepare(configuration, cache)
+        return {}
+    return evaluating.evaluate(configuration, cache)
+
+
+def serve(results: str) -> None:
+    """Answer on stdout, a line each, what is asked on stdin, until that ends."""
+    cache = Cache(Path(results))
+    for line in sys.stdin:
+        asked = json.loads(line)
+        sys.stdout.write(json.dumps(do(asked["work"], from_json(asked), cache)) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        serve(sys.argv[1])
+    except (KeyboardInterrupt, BrokenPipeError):
+        os._exit(1)

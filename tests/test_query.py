@@ -1,0 +1,146 @@
+"""Queries: our tables and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dse import querying, storing
+from dse.cli import main
+from dse.errors import BadInput
+from dse.sweeps import studies
+
+FIGURE = {"study": "s", "number": 1, "design": "direct", "objective": "swap_in", "kind": "counted", "value": 2.0, "front": True}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for n in (1, 2):
+        rows = [storing.figure(d, "swap_in", "lines", "counted", "lines", 10 * n, stat="total") for d in ("direct", "swap_id")]
+        storing.write_run(tmp_path, rows, [], {"scenario_digest": "x", "seed": 1, "trace_digest": "t", "created": f"2026-01-0{n}"})
+    studies.write_settings(tmp_path, "s", {"version": 1})
+    studies.write_tables(tmp_path, "s", {"trials": [FIGURE], "winners": [], "provenance": [{"study": "s"}]})
+    folder = tmp_path / "asv" / "box"
+    folder.mkdir(parents=True)
+    (tmp_path / "asv" / "benchmarks.json").write_text(json.dumps({"a.track_x": {"unit": "lines", "type": "track"}, "version": 2}))
+    for i, commit in enumerate("ab"):
+        columns = ["result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b"]
+        packed = [[10.0 + i, None], [["'p'", "'q'"]], "1", 1, 1, [9.0, None], [11.0, None]]
+        document = {"commit_hash": commit, "date": 1000 + i, "result_columns": columns, "results": {"a.track_x": packed, "a.gone": [None]}}
+        (folder / f"{commit}-env.json").write_text(json.dumps(document))
+    return tmp_path
+
+
+REFUSED = [
+    *(f"SELECT * FROM {name}('/etc/passwd')" for name in (
+        "read_csv", "read_ipc", "read_json", "read_ndjson", "read_parquet", "READ_CSV", "scan_parquet", "read_anything")),
+    'SELECT * FROM "read_csv"(\'/etc/passwd\')',
+    "SELECT * FROM read_csv/* */('/etc/passwd')",
+    "SELECT * FROM read_csv--\n('/etc/passwd')",
+    "SELECT * FROM read_csv('http://127.0.0.1/x')",
+    "CREATE TABLE t AS SELECT * FROM read_csv('/etc/passwd')",
+    "WITH t AS (SELECT * FROM read_csv('/etc/passwd')) SELECT * FROM t",
+    "SELECT * FROM ops WHERE op IN (SELECT c FROM read_csv('/etc/passwd'))",
+    "SELECT * FROM ops, read_csv('/etc/passwd')",
+    "SELECT * FROM ops JOIN read_csv('/etc/passwd') ON 1 = 1",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM other('/etc/passwd')",
+    "SELECT * FROM a.b('/etc/passwd')",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP TABLE ops",
+    "DROP TABLE ops", "DELETE FROM ops", "TRUNCATE ops", "INSERT INTO ops VALUES (1)", "EXPLAIN SELECT 1", "SHOW TABLES", "",
+    "WITH t AS (SELECT 1) DELETE FROM t",
+    "SELECT $$x$$", "SELECT 'open", 'SELECT "open', "SELECT /* open",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_refused(results: Path, sql: str) -> None:
+    with pytest.raises(BadInput):
+        querying.query(sql, results=results)
+
+
+def test_every_reader_of_polars_is_refused() -> None:
+    readers = [name for name in dir(pl) if name.startswith(("read_", "scan_"))]
+    assert len(readers) > 10
+    for name in readers:
+        with pytest.raises(BadInput, match="is not allowed"):
+            querying.guard(f"SELECT * FROM {name}('x')")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT COUNT(*) AS n FROM ops WHERE op IN ('swap_in', 'it''s') -- a comment",
+        "WITH t AS (SELECT design, value FROM ops) SELECT design, MAX(value) AS n FROM t GROUP BY design ORDER BY design;",
+        "SELECT a.design, b.design FROM ops a JOIN ops AS b ON a.design = b.design, runs",
+        'SELECT "design", ROUND(AVG(value), 2) AS n FROM (SELECT * FROM ops) AS x GROUP BY "design"',
+    ],
+)
+def test_allowed(sql: str) -> None:
+    assert querying.guard(sql) == sql
+
+
+def test_tables(results: Path) -> None:
+    n = querying.query("SELECT design, SUM(value) AS v, COUNT(*) AS n FROM ops GROUP BY design ORDER BY design", results=results)
+    assert n.to_dicts() == [{"design": "direct", "v": 30.0, "n": 2}, {"design": "swap_id", "v": 30.0, "n": 2}]
+    assert querying.query("SELECT COUNT(*) AS n FROM runs", results=results).item() == 2
+    assert querying.query("SELECT value FROM trials WHERE design = 'direct'", results=results).item() == 2.0
+    asv = querying.query('SELECT "commit", param, kind, unit, value, lo FROM asv ORDER BY "commit", param', results=results).to_dicts()
+    assert asv[0] == {"commit": "a", "param": "'p'", "kind": "counted", "unit": "lines", "value": 10.0, "lo": 9.0}
+    assert len(asv) == 4
+    frames = querying.scan(results)
+    assert all(isinstance(frame, pl.LazyFrame) for frame in frames.values())
+    assert {"runs", "trials", "ops", "ledger", "provenance", "asv"} <= frames.keys()
+    assert querying.query("SELECT * FROM trials", results=results / "nothing").is_empty()
+
+
+def test_presets(results: Path) -> None:
+    for name in querying.PRESETS:
+        assert isinstance(querying.query(preset=name, results=results), pl.DataFrame)
+    found = querying.query(preset="regressions", results=results).to_dicts()
+    assert [(r["source"], r["what"], r["before"], r["value"]) for r in found] == [
+        ("asv", "a.track_x", 10.0, 11.0), ("run", "swap_in.lines", 10.0, 20.0), ("run", "swap_in.lines", 10.0, 20.0),
+    ]  # fmt: skip
+    assert querying.query(preset="pareto", results=results)["number"].to_list() == [1]
+
+
+def test_foreign_files_are_named_and_skipped(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (results / "asv" / "box" / "c-env.json").write_text('{"torn')
+    studies.write_settings(results, "bad", {"version": 1})
+    (studies.folder(results, "bad") / "trials.parquet").write_bytes(b"PAR1 torn")
+    assert querying.query("SELECT COUNT(*) AS n FROM trials", results=results).item() == 1
+    said = capsys.readouterr().err
+    assert "c-env.json" in said
+    assert "bad/trials.parquet" in said
+
+
+def test_command_line(results: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    base = ["query", "--results", str(results)]
+    assert main([*base, "SELECT design, value FROM ops ORDER BY value, design LIMIT 1", "--format", "json"]) == 0
+    assert json.loads(capfd.readouterr().out) == [{"design": "direct", "value": 10.0}]
+    assert main([*base, "SELECT design FROM ops LIMIT 0", "--format", "json"]) == 0
+    assert json.loads(capfd.readouterr().out) == []
+    assert main([*base, "SELECT design FROM ops LIMIT 1", "--format", "csv"]) == 0
+    assert capfd.readouterr().out.splitlines() == ["design", "direct"]
+    file = tmp_path / "x.parquet"
+    assert main([*base, "--preset", "pareto", "--format", "parquet", "--output", str(file)]) == 0
+    assert pl.read_parquet(file)["design"].to_list() == ["direct"]
+    assert main([*base, "--tables"]) == 0
+    assert "counters_hash" in capfd.readouterr().out
+    for bad, said in (
+        (["SELECT dsign FROM ops"], "unknown column 'dsign', did you mean 'design'?"),
+        (["SELECT * FROM opps"], "unknown table 'opps', did you mean 'ops'?"),
+        (["SELECT design FROM ops WHERE"], "query: "),
+        (["SELECT nothing(design) FROM ops"], "query: "),
+        ([], "give a query or a --preset"),
+        (["--preset", "winers"], "did you mean 'winners'?"),
+    ):
+        assert main([*base, *bad]) == 2
+        output = capfd.readouterr()
+        assert said in output.err
+        assert output.err.count("\n") == 1
+        assert output.out == ""

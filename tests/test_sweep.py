@@ -1,0 +1,324 @@
+"""Sweeps: spaces, evaluation, determinism, resuming, what a study says."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dse import naming
+from dse.cli import main
+from dse.errors import BadInput
+from dse.measuring import warming
+from dse.sweeps import analysing, caching, evaluating, samplers, space, studies, sweep, workers
+
+TEXT = """
+objectives = ["swap_in", "bytes_per_page", "move"]
+[scenario]
+workload = { generator = "zipf", pages = 2_048, accesses = 8_192, theta = 0.9 }
+memory = { limit = 0.5 }
+[axes.design]
+values = ["direct", "swap_id"]
+[axes.policy]
+values = ["lowest", "cyclic"]
+[axes.zswap]
+values = ["native", "stacked"]
+[axes."moves.rate"]
+values = [0.0, 0.3, 1.0]
+[axes."backend.mix"]
+simplex = { of = ["zswap", "ssd"], steps = 2 }
+[axes."memory.limit"]
+range = { low = 0.4, high = 0.6, count = 2 }
+[constraints]
+memory = "bytes_per_page <= 1.5 * baseline"
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    warming.warm([("direct", "count"), ("swap_id", "count")])
+
+
+@pytest.fixture(scope="module")
+def small() -> space.Space:
+    return space.parse(TEXT, "small.toml", "small")
+
+
+def failing(text: str) -> str:
+    with pytest.raises(BadInput) as caught:
+        space.parse(text, "s.toml", "s")
+    return str(caught.value)
+
+
+def test_canonical_configurations(small: space.Space) -> None:
+    every = list(small.every())
+    assert small.points == 2 * 2 * 2 * 3 * 3 * 2
+    assert len(every) == small.size == (1 + 4) * 18  # direct has none of the parameters
+    assert len({c.identity for c in every}) == len(every)
+    assert {c.design for c in every} == {
+        "direct", "swap_id", "swap_id[policy=cyclic]", "swap_id[zswap=stacked]", "swap_id[policy=cyclic,zswap=stacked]",
+    }  # fmt: skip
+    direct = next(c for c in every if c.design == "direct")
+    assert direct.choice == {"design": "direct"}
+    assert set(direct.environment) == {"moves.rate", "backend.mix", "memory.limit"}
+    assert space.from_document(json.loads(json.dumps(small.document))).digest == small.digest
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ('[axes.polcy]\nvalues = ["lowest"]', "no design of this space declares axis 'polcy': unknown axis 'polcy', did you mean 'policy'?"),
+        ('[axes.lock_shards]\nvalues = ["1"]', "no design of this space declares axis 'lock_shards'"),
+        ('[axes."moves.rat"]\nvalues = [1.0]', "unknown axis 'moves.rat', did you mean 'moves.rate'?"),
+        ('[axes.upkeep]\nvalues = ["rid"]', "unknown value of upkeep 'rid', did you mean 'ride'?"),
+        ('[axes."backend.compression_ratio"]\nvalues = [0.5]', "compression_ratio is from 1 to 100, got 0.5"),
+        ("[axes.upkeep]\nvalues = []", "at least one value"),
+        ('[axes.upkeep]\nvalues = ["ride", "ride"]', "has ride twice"),
+        ('[axes.upkeep]\nvalues = ["ride"]\nrole = "chioce"', "unknown role 'chioce', did you mean 'choice'?"),
+        ('[axes.upkeep]\nvalue = ["ride"]', "unknown key of axis upkeep 'value', did you mean 'values'?"),
+        ('[axes."memory.batch"]\nrange = { low = 3, high = 1, count = 2 }', "range needs low < high"),
+        ('[axes."config.cluster_shift"]\nvalues = [7]', "unknown value of config.cluster_shift '7'"),
+        ('[axes."replay.cpus"]\nrole = "environment"\nsimplex = 3', "simplex is {"),
+    ],
+)
+def test_bad_axes(change: str, said: str) -> None:
+    message = failing(TEXT + change)
+    assert said in message
+    assert message.startswith("s.toml:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"swap_in"', '"swapin"', "unknown objective 'swapin', did you mean 'swap_in'?"),
+        ('"swap_in"', '"swap_in.line"', "unknown metric of swap_in 'line', did you mean 'lines'?"),
+        ("<= 1.5 * baseline", "< 3", "is not of the form"),
+        ('"direct", "swap_id"', '"direct", "swap_idd"', "unknown design 'swap_idd', did you mean 'swap_id'?"),
+        ("[scenario]", "[scenari]", "unknown key 'scenari', did you mean 'scenario'?"),
+        ("accesses", "acesses", "did you mean 'accesses'?"),
+        ("steps = 2", "steps = 0", "1 to 100 steps"),
+        ("[axes.design]", "[axes.design", "s.toml"),
+    ],
+)
+def test_bad_spaces(old: str, new: str, said: str) -> None:
+    assert said in failing(TEXT.replace(old, new, 1))
+
+
+def test_builtin_spaces_are_sound() -> None:
+    assert {"default", "wide"} <= set(space.builtin())
+    assert space.load("default").size >= 200
+    with pytest.raises(BadInput, match="did you mean 'default'"):
+        space.load("defualt")
+
+
+def test_evaluation_is_cached_and_paired(small: space.Space, tmp_path: Path) -> None:
+    cache = caching.Cache(tmp_path)
+    by_design = {}
+    for c in small.every():
+        if c.environment == {"moves.rate": 0.3, "backend.mix": {"zswap": 0.5, "ssd": 0.5}, "memory.limit": 0.4}:
+            by_design[c.design] = (c, evaluating.evaluate(c, cache))
+    direct, layer = by_design["direct"][1], by_design["swap_id"][1]
+    assert direct["status"] == layer["status"] == "ok"
+    assert direct["demands"] == layer["demands"]
+    assert direct["pages"] == layer["pages"]
+    assert layer["ops"]["swap_in"]["lines"] > direct["ops"]["swap_in"]["lines"]
+    assert direct["ops"]["swap_in"]["n"] == layer["ops"]["swap_in"]["n"]
+    assert direct["free"]["pages"] > 0
+    assert direct["swapoff"]["pages"] > 0
+    c = by_design["direct"][0]
+    assert len(list(tmp_path.rglob("*.npy"))) == 1  # one stream for the environment
+    assert evaluating.evaluate(c, caching.Cache(tmp_path)) == direct
+    with workers.Evaluator(tmp_path) as evaluator:
+        evaluator([c, c])
+        assert evaluator.evaluated == 1
+    with workers.Evaluator(tmp_path) as evaluator:
+        evaluator([c])
+        assert evaluator.evaluated == 0
+    path = next(tmp_path.rglob(f"{caching.key_of(c)}.json"))
+    path.write_bytes(path.read_bytes()[:20])  # torn: evaluated anew
+    with workers.Evaluator(tmp_path) as evaluator:
+        assert evaluator([c])[0] == json.loads(json.dumps(direct))
+        assert evaluator.evaluated == 1
+
+
+def test_failures_are_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = TEXT.replace('simplex = { of = ["zswap", "ssd"], steps = 2 }', "values = [{ ssd = 1.0 }, { zswap = 1.0 }]")
+    found = sweep(space.parse(text, "f.toml", "f"), results=tmp_path)
+    statuses = {row["status"] for row in studies.read_tables(tmp_path, found["study"])["trials"]}
+    assert "ok" in statuses
+    assert any(s.startswith("infeasible: ") and "nothing is in zswap" in s for s in statuses)
+    assert found["trials"] == 60
+    monkeypatch.setattr(evaluating, "_book", lambda *_: 1 / 0)
+    c = next(space.parse(TEXT, "f.toml", "f").every())
+    assert evaluating.evaluate(c, caching.Cache(tmp_path / "x"))["status"] == "failed: ZeroDivisionError: division by zero"
+
+
+def said_by(found: dict[str, Any]) -> str:
+    """Everything that must be the same."""
+    names = ("study", "trials", "front", "winners", "breakeven", "sensitivity", "regret")
+    return json.dumps([found[name] for name in names], sort_keys=True)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2", "nsga3", "exhaustive"])
+def test_same_for_any_number_of_workers(small: space.Space, tmp_path: Path, sampler: str) -> None:
+    runs = {}
+    for n in (1, 2, 4) if sampler == "tpe" else (1, 2):
+        results = tmp_path / str(n)
+        found = sweep(small, trials=40, sampler=sampler, seed=3, workers=n, results=results)
+        rows = studies.read_tables(results, found["study"])["trials"]
+        runs[n] = (said_by(found), json.dumps(rows))
+        assert found["trials"] == 40
+        assert found["provenance"]["evaluated"] >= 40
+        assert len({row["key"] for row in rows}) == 40  # nothing is evaluated twice
+    assert len(set(runs.values())) == 1
+    again = sweep(small, trials=40, sampler=sampler, seed=3, results=tmp_path / "1")
+    assert again["provenance"]["evaluated"] == 0
+    assert said_by(again) == runs[1][0]
+
+
+def test_a_longer_study_begins_like_a_shorter_one(small: space.Space, tmp_path: Path) -> None:
+    short = sweep(small, trials=13, sampler="tpe", results=tmp_path)
+    rows = {r["number"]: r["key"] for r in studies.read_tables(tmp_path, short["study"])["trials"]}
+    longer = sweep(resume=short["study"], trials=30, results=tmp_path)
+    assert longer["study"] == short["study"]
+    more = {r["number"]: r["key"] for r in studies.read_tables(tmp_path, short["study"])["trials"]}
+    assert len(more) == 30
+    assert {n: more[n] for n in rows} == rows
+    with pytest.raises(BadInput, match="can only be raised"):
+        sweep(resume="last", trials=5, results=tmp_path)
+
+
+def test_killed_at_random_points_and_resumed(tmp_path: Path) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(TEXT)
+    command = [
+        sys.executable, "-m", "dse.cli", "sweep", str(file), "--trials", "60", "--sampler", "tpe", "--workers", "2", "--seed", "5",
+        "--format", "json", "--results",
+    ]  # fmt: skip
+    whole = sweep(str(file), trials=60, sampler="tpe", seed=5, results=tmp_path / "whole")
+    results = tmp_path / "killed"
+    random.seed(4)
+    for i in range(5):
+        process = subprocess.Popen([*command, str(results)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        began = time.monotonic()
+        journal = results / "studies" / whole["study"] / studies.JOURNAL
+        while time.monotonic() - began < 20 and (journal.read_bytes().count(b"\n") if journal.exists() else 0) < 3 + 12 * i:
+            time.sleep(0.01)
+        time.sleep(random.random() * 0.1)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    found = sweep(resume="last", results=results, workers=2)
+    assert said_by(found) == said_by(whole)
+    rows = [studies.read_tables(r, whole["study"])["trials"] for r in (results, tmp_path / "whole")]
+    assert rows[0] == rows[1]
+    import optuna
+
+    from dse.sweeps import storages
+
+    stored = optuna.load_study(study_name=whole["study"], storage=storages.opened(str(results / "studies" / whole["study"] / "journal.log")))
+    assert [t.user_attrs["index"] for t in stored.trials] == list(range(60))  # nothing lost, nothing doubled
+
+
+def test_timeout_stops_between_generations(small: space.Space, tmp_path: Path) -> None:
+    found = sweep(small, sampler="random", timeout=1e-6, results=tmp_path)
+    assert found["timed_out"]
+    assert found["trials"] == 0
+    assert sweep(resume="last", results=tmp_path)["trials"] == small.size
+
+
+def test_front_and_winners_against_a_plain_twin(small: space.Space, tmp_path: Path) -> None:
+    found = sweep(small, results=tmp_path)
+    rows = studies.read_tables(tmp_path, found["study"])["trials"]
+    trials: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        trials.setdefault(row["number"], dict(row))[row["objective"]] = row["value"]
+    fit = [t for t in trials.values() if t["feasible"]]
+    assert 0 < len(fit) < len(trials)  # the constraint bites
+    names = ("swap_in", "bytes_per_page", "move")
+    plain = {
+        t["number"] for t in fit
+        if not any(all(o[n] <= t[n] for n in names) and any(o[n] < t[n] for n in names) for o in fit)
+    }  # fmt: skip
+    assert {row["number"] for row in found["front"]} == plain == {t["number"] for t in trials.values() if t["front"]}
+    for place, group in itertools.groupby(sorted(fit, key=lambda t: t["environment"]), key=lambda t: t["environment"]):
+        here = list(group)
+        best = min(here, key=lambda t: (t["lifetime"], t["number"]))
+        others = [t["lifetime"] for t in here if t["design"].partition("[")[0] != best["design"].partition("[")[0]]
+        row = next(w for w in found["winners"] if json.dumps(w["environment"], sort_keys=True) == place)
+        assert row["design"] == best["design"]
+        assert row["margin"] == (pytest.approx(min(others) / best["lifetime"] - 1) if others else None)
+    assert {r["axis"] for r in found["sensitivity"]} == {"design", "policy", "zswap", "moves.rate", "backend.mix", "memory.limit"}
+    assert all(r["worst"] >= r["mean"] >= 0 for r in found["regret"])
+
+
+def test_nondominated_and_hypervolume_against_plain_twins() -> None:
+    rng = np.random.default_rng(1)
+    for d in (1, 2, 3, 4):
+        values = rng.integers(0, 6, (40, d)).astype(float)
+        plain = [not any((o <= v).all() and (o < v).any() for o in values) for v in values]
+        assert analysing.nondominated(values).tolist() == plain
+        cells = np.stack(np.meshgrid(*[np.arange(6) + 0.5] * d, indexing="ij"), -1).reshape(-1, d)
+        covered = (cells[:, None, :] >= values[None, :, :]).all(2).any(1).sum()
+        assert analysing.hypervolume(values, np.full(d, 6.0)) == pytest.approx(covered)
+
+
+def test_crossing() -> None:
+    assert analysing.crossing([0, 1, 3], [2.0, 1.0, -1.0]) == (2.0, "above")
+    assert analysing.crossing([0, 1], [-1.0, 1.0]) == (0.5, "below")
+    assert analysing.crossing([0, 1], [-1.0, -2.0]) == (None, "always")
+    assert analysing.crossing([0, 1], [0.0, 2.0]) == (None, "never")
+
+
+def test_layers_are_known_by_what_a_pte_holds() -> None:
+    assert {n: analysing.is_layer(n) for n in ("direct", "swap_id_off", "swap_table_p4", "swap_id", "swap_desc")} == {
+        "direct": False, "swap_id_off": False, "swap_table_p4": False, "swap_id": True, "swap_desc": True,
+    }  # fmt: skip
+    for name in naming.registry():
+        analysing.is_layer(name)  # every registered design can be asked
+
+
+def test_samplers_of_extras_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samplers.importlib.util, "find_spec", lambda _: None)
+    for name, extra in (("sobol", "qmc"), ("halton", "qmc"), ("gp", "gp")):
+        with pytest.raises(BadInput, match=rf"pip install 'swapdse\[{extra}\]'"):
+            samplers.check(name)
+    with pytest.raises(BadInput, match="did you mean 'nsga"):
+        samplers.check("nsga")
+
+
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(TEXT)
+    results = str(tmp_path / "r")
+    arguments = ["sweep", str(file), "--trials", "16", "--workers", "1", "--seed", "2", "--results", results]
+    assert main([*arguments, "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["trials"] == 16
+    assert all({"params", "values"} <= row.keys() for row in document["front"])
+    assert all({"environment", "design", "params", "margin"} <= row.keys() for row in document["winners"])
+    assert main(arguments) == 0
+    assert "Winners by lifetime" in capsys.readouterr().out
+    for bad, said in (
+        (["sweep", "nothing", "--results", results], "unknown space 'nothing'"),
+        (["sweep", "--sampler", "tpee", "--results", results], "did you mean 'tpe'"),
+        (["sweep", "--objectives", "speed", "--results", results], "unknown objective 'speed'"),
+        (["sweep", "--resume", "nothing", "--results", results], "unknown study 'nothing'"),
+        (["sweep", str(file), "--trials", "0", "--results", results], "not at least 1"),
+        (["sweep", str(file), "--timeout", "-1", "--results", results], "above 0"),
+        (["sweep", str(file), "--results", str(file)], "not a directory"),
+    ):
+        assert main(bad) == 2
+        output = capsys.readouterr()
+        assert said in output.err.lower() or said in output.err
+        assert output.err.count("\n") == 1
+        assert output.out == ""
