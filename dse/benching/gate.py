@@ -174,7 +174,7 @@ def _timed_once(options: Options, ours: Suite, theirs: Suite) -> list[judging.Fi
         return judging.compare({}, {}, ours, theirs)
     start(
         options, [options.head, options.base], restricted(ours), options.machine, "timed",
-        interleave=True, attributes={"rounds": ROUNDS}, launch="spawn",
+        interleave=True, attributes={"rounds": ROUNDS},
     )  # fmt: skip
     head, base = (figures(options, options.machine, commit, ours) for commit in (options.head, options.base))
     return judging.compare(base, head, ours, theirs)
