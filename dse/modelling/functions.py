@@ -96,6 +96,29 @@ def _swap_table(op: str, write: bool, seen: Seen) -> str:
     return "swap_put_entries_cluster" if seen.mapped or op == "zap" else "swap_cache_add_folio"
 
 
+VIRTUAL = {
+    "swap_out": "folio_alloc_swap", "fork": "swap_duplicate_nr", "zap": "vswap_free_nr_any_cache_only",
+    "writeback_end": "__vswap_remove_mapping", "clean_drop": "__vswap_remove_mapping", "cow": "folio_free_swap", "reuse": "folio_free_swap", "swapoff": "swp_slot_to_swp_entry",
+    "move": "vswap_alloc_swap_slot",
+}  # fmt: skip
+"""Functions of mm/vswap.c as posted (20260505153854.1612033-1-nphamcs@gmail.com)."""
+
+
+def _virtual(op: str, what: str, write: bool, seen: Seen, held: set[str]) -> str:
+    """Function behind an access to a virtual cluster, the map of clusters or a descriptor."""
+    if "virtual cluster map xa_lock" in held:
+        return "folio_alloc_swap" if op == "swap_out" else "vswap_cluster_free"
+    if what in ("virtual cluster map", "virtual cluster node", "per-CPU virtual cluster") and op != "swap_out":
+        return "vswap_iter"
+    if op in FAULTS:
+        if seen.mapped:
+            return "swap_free_nr"
+        return ("swap_cache_add_folio" if write else "swap_cache_get_folio") if what == "swp_desc" else "vswap_iter"
+    if op == "swap_out" and seen.mapped:
+        return "vswap_prepare_writeout" if write else "vswap_iter"
+    return VIRTUAL.get(op, "vswap_iter")
+
+
 def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
     """Name the kernel function behind a touch.
 
@@ -122,6 +145,8 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
         return _swap_table(op, write, seen)
     if what.startswith("swap cache"):
         return _swap_cache(op, locked, seen)
+    if what == "swp_desc" or "virtual cluster" in what:
+        return _virtual(op, what, write, seen, held)
     if what.startswith(("ID", "descriptor", "zswap index")):
         return ("xa_erase" if locked and op not in ("swap_out", "move") else LAYER.get(op, "xa_erase")) + f" ({what.split(' ')[0]})"
     names = {
@@ -142,6 +167,8 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
         "owner record": "rewrite (owner record)",
         "zram table": ZRAM.get(op, "zram_slot_free_notify"),
         "swap_desc": "swap_desc",
+        "slot bitmap": "swap_slot_alloc" if op in ("swap_out", "move") else "swap_slot_free_nr",
+        "bad bitmap": "swap_slot_alloc",
     }
     return names.get(what, what)
 

@@ -69,7 +69,7 @@ class VSwap(Life):
         every = {v: self.desc(v) for c in self.clusters.values() for v in (c.id * self.size + o for o in c.descs)}
         return {
             "virtual slots": {v: (x.count, cache_kind(x.cache), x.memcg, backing_kind(x.backing)) for v, x in every.items() if x},
-            "virtual clusters": sorted(self.clusters), "reverse words": self.reverse, "hints": sorted(self.hints),
+            "virtual clusters": tuple(sorted(self.clusters)), "reverse words": self.reverse, "hints": tuple(sorted(self.hints)),
             "tables": sum(device.used(c) > 0 for device in self.devices.values() for c in device.all_clusters),
             "zswap": len(self.zswap.live), "zswap bytes": self.zswap.nbytes,
         }  # fmt: skip
