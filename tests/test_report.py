@@ -397,6 +397,28 @@ def test_no_bundle_at_all(tmp_path: Path, content: bytes | None, capsys: pytest.
     assert capsys.readouterr().err.count("\n") == 1
 
 
+SPACE = """
+objectives = ["swap_in"]
+[scenario]
+workload = { generator = "zipf", pages = 2_048, accesses = 8_192 }
+memory = { limit = 0.5 }
+[axes."moves.rate"]
+values = [0.0, 1.0]
+"""
+
+
+def test_a_bundle_of_a_study_is_swept_again(tmp_path: Path) -> None:
+    space = tmp_path / "small.toml"
+    space.write_text(SPACE)
+    study = dse.sweep(space, results=tmp_path)["study"]
+    path = Path(dse.report(study, path=tmp_path / "a.zip", bundle=True, results=tmp_path))
+    assert bundles.rerun(path)["equal"]
+    with zipfile.ZipFile(path) as file:
+        settings = json.loads(file.read(bundles.ABOUT))["settings"]
+    settings["space"]["scenario"]["memory"]["limit"] = 0.6
+    assert not bundles.rerun(changed(path, {"settings": settings}))["equal"]
+
+
 # ---- in a browser
 
 
