@@ -7,6 +7,7 @@ asked for. A new verb is its module plus one line here.
 from __future__ import annotations
 
 VERBS: dict[str, tuple[str, str]] = {
+    "bench": ("dse.commands.bench", "the performance gate: what this commit costs against another"),
     "compare": ("dse.commands.compare", "what each design costs per operation and per page, on a real program's trace"),
     "designs": ("dse.commands.designs", "the designs, or one design's layout, parameters, locks, life cycle and sources"),
     "diff": ("dse.commands.diff", "what differs between two stored runs"),
@@ -18,4 +19,5 @@ VERBS: dict[str, tuple[str, str]] = {
     "rerun": ("dse.commands.rerun", "repeat the counted part of a stored run: same counters, yes (0) or no (1)"),
     "sweep": ("dse.commands.sweep", "search designs, parameters and environments: Pareto front, winners, break-even"),
     "trace": ("dse.commands.trace", "record the page accesses of a program, import or look at traces"),
+    "validate": ("dse.commands.validate", "the models against published figures: one row a yardstick, 1 if one falls short"),
 }
