@@ -38,6 +38,13 @@ SEARCHED = ("tpe", "nsga2", "nsga3")
 TRIALS, ROUNDS = 256, 3
 ROWS, MANY_ROWS, RUNS = 1_000_000, 10_000_000, 4
 PRESET_SQL = "SELECT design, op, COUNT(*) AS n, AVG(value) AS mean FROM ops WHERE kind = 'counted' AND metric = 'lines' GROUP BY design, op"
+MEASURED = """
+import resource, sys
+from dse import cli
+status = cli.main(sys.argv[1:])
+sys.stderr.write(f"MAXRSS {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}")
+sys.exit(status)
+"""
 BARS: dict[str, tuple[str, float]] = {
     "configurations of the built-in default": (">=", 200), "seconds of the built-in default": ("<=", 180),
     "configurations of the quality space": (">=", 5000), "median hypervolume, best sampler": (">=", 0.97),
@@ -100,10 +107,12 @@ class Scaled:
         self.all = analysing.hypervolume(front, self.reference)
 
     def _values(self, trials: Sequence[analysing.Trial]) -> NDArray[np.float64]:
-        return np.array([[t.values[o] for o in self._objectives] for t in trials], np.float64).reshape(-1, len(self._objectives))
+        found = np.array([[t.values[o] for o in self._objectives] for t in trials], np.float64)
+        return found.reshape(-1, len(self._objectives))
 
     def _scaled(self, trials: Sequence[analysing.Trial]) -> NDArray[np.float64]:
-        return (self._values(trials) - self._low) / self._range
+        scaled: NDArray[np.float64] = (self._values(trials) - self._low) / self._range
+        return scaled
 
     def __call__(self, trials: Sequence[analysing.Trial]) -> float:
         """Share of the exhaustive hypervolume."""
@@ -117,7 +126,8 @@ def quality(results: Path, seeds: int) -> list[Row]:
     front = len(analysing.front(made, space.objectives))
     rows = [row("configurations of the quality space", "counted", len(made), f"{failed} infeasible or failed, front of {front}")]
     if fresh == len({t.key for t in made}):
-        rows.append(row("exhaustive counted, configurations/s", "measured", fresh / seconds, f"{fresh:,} in {seconds:.0f} s, {CORES} workers"))
+        detail = f"{fresh:,} in {seconds:.0f} s, {CORES} workers"
+        rows.append(row("exhaustive counted, configurations/s", "measured", fresh / seconds, detail))
     scaled, budget = Scaled(made, space.objectives), int(len(made) * SHARE)
     medians = {}
     with Evaluator(results) as evaluator:
@@ -173,9 +183,7 @@ def speed(results: Path) -> list[Row]:
             ratios[name] = bare_s / ours_s
             rows.append(row(f"study on replay, {name}, trials/s", "measured", 1.0 / ours_s, f"bare in-memory Optuna {1.0 / bare_s:,.0f}/s"))
             stored_s = _best(lambda name=name: _recorded(space, name, evaluator))  # type: ignore[misc]
-            with tempfile.TemporaryDirectory() as folder:
-                journal = optuna.storages.journal.JournalFileBackend(f"{folder}/bare.log")
-                bare_stored = _best(lambda name=name: bare(space, name, values, optuna.storages.JournalStorage(journal)))  # type: ignore[misc]
+            bare_stored = _best(lambda name=name: _bare_stored(space, name, values))  # type: ignore[misc]
             over = 1e3 * (ours_s - bare_s)
             worst = max(worst, over, 1e3 * (stored_s - bare_stored))
             detail = f"journal file: ours {1e3 * stored_s:.2f} ms, Optuna's {1e3 * bare_stored:.2f} ms a trial"
@@ -192,6 +200,13 @@ def _recorded(space: Space, name: str, evaluator: Evaluator) -> int:
         return len(Search(space, name, 1, TRIALS, evaluator, recorder.record, quiet=True).run())
 
 
+def _bare_stored(space: Space, name: str, values: Sequence[Sequence[float]]) -> int:
+    """Optuna alone, on a journal file."""
+    with tempfile.TemporaryDirectory() as folder:
+        journal = optuna.storages.journal.JournalFileBackend(f"{folder}/bare.log")
+        return bare(space, name, values, optuna.storages.JournalStorage(journal))
+
+
 def store_rows(results: Path, rows: int) -> None:
     """Store runs with `rows` figures in all, written as the store does."""
     rng = np.random.default_rng(1)
@@ -206,7 +221,8 @@ def store_rows(results: Path, rows: int) -> None:
             "op": np.array([f"op{i}" for i in range(8)])[pick[1]],
             "metric": np.array(["lines", "chain", "ns", "ptes", "retries", "frees", "share", "ratio"])[pick[2]],
             "stat": pl.Series(["mean"]).new_from_index(0, n), "kind": np.array(["counted", "measured"])[pick[3] % 2],
-            "unit": pl.Series(["lines"]).new_from_index(0, n), "value": rng.random(n), "count": rng.integers(0, 1 << 40, n).astype(np.uint64),
+            "unit": pl.Series(["lines"]).new_from_index(0, n), "value": rng.random(n),
+            "count": rng.integers(0, 1 << 40, n).astype(np.uint64),
             "n": np.full(n, 1000, np.uint64), "status": pl.Series(["ok"]).new_from_index(0, n),
         })  # fmt: skip
         for table in storing.TABLES:
@@ -226,9 +242,7 @@ def asking(results: Path) -> list[Row]:
     seconds = _best(lambda: len(dse.query(PRESET_SQL, results=results / "few")) and 1)
     rows = [row("filter and group-by of 1 M rows, warm [ms]", "measured", 1e3 * seconds, f"{ROWS:,} rows in {RUNS} runs")]
     store_rows(results / "many", MANY_ROWS)
-    code = "import resource, sys; from dse import cli; rc = cli.main(sys.argv[1:]); " \
-           "sys.stderr.write(f'MAXRSS {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}'); sys.exit(rc)"  # fmt: skip
-    command = [sys.executable, "-c", code, "query", PRESET_SQL, "--results", str(results / "many"), "--format", "csv"]
+    command = [sys.executable, "-c", MEASURED, "query", PRESET_SQL, "--results", str(results / "many"), "--format", "csv"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     kib = int(done.stderr.rpartition("MAXRSS ")[2])
     rows.append(row("most memory of dse query over 10 M rows [GiB]", "measured", kib / (1 << 20), f"{MANY_ROWS:,} rows in {RUNS} runs"))

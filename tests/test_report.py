@@ -223,12 +223,6 @@ def test_one_figure(results: Path) -> None:
         pictures.chosen(document, "paretto")
 
 
-def test_no_matplotlib_is_one_line(results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    assert cli.main(["report", "made-up", "--format", "png", "--results", str(results)]) == cli.BAD
-    assert "pip install 'swapdse[charts]'" in capsys.readouterr().err
-
-
 def test_drawings_are_well_formed_and_inside(results: Path) -> None:
     document = reporting.load("study", "made-up-s1", results)
     drawn = {model.Plot: drawing.plot, model.Cloud: drawing.cloud, model.Ranges: drawing.ranges}
