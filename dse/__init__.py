@@ -16,11 +16,12 @@ _CALLS = {
     "ledger": "dse.ledgers",
     "designs": "dse.catalogue",
     "query": "dse.querying",
+    "report": "dse.reports",
     "scan": "dse.querying",
     "sweep": "dse.sweeps",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "query", "scan", "sweep"]
+__all__ = ["__version__", "compare", "designs", "explain", "ledger", "query", "report", "scan", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

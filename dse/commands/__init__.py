@@ -14,6 +14,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "explain": ("dse.commands.explain", "one operation step by step, designs side by side"),
     "ledger": ("dse.commands.ledger", "exact bytes of a design's structures at any size and fill"),
     "query": ("dse.commands.query", "ask stored runs, sweeps and benchmarks: one SELECT, or a preset"),
+    "report": ("dse.commands.report", "a run or sweep as one HTML file, as text for a mail, as SVG or PNG, or as a bundle"),
     "rerun": ("dse.commands.rerun", "repeat the counted part of a stored run: same counters, yes (0) or no (1)"),
     "sweep": ("dse.commands.sweep", "search designs, parameters and environments: Pareto front, winners, break-even"),
     "trace": ("dse.commands.trace", "record the page accesses of a program, import or look at traces"),
