@@ -138,7 +138,7 @@ def split(text: str) -> list[str]:
 
 
 def parse_many(given: str | Sequence[str]) -> list[Named]:
-    """Read several designs; each may be named once, ``all`` are all that are registered.
+    """Read several designs; each may be named once. ``all`` are all that are registered, ``layers`` every layer on every base.
 
     Raises
     ------
@@ -146,7 +146,10 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
         When there is none, or one is named twice.
     """
     texts = split(given) if isinstance(given, str) else list(given)
-    texts = list(registry()) if texts == ["all"] else texts
+    if texts == ["all"]:
+        texts = list(registry())
+    elif texts == ["layers"]:
+        texts = [*STANDS_ON, *layers()]
     found = [parse(text) for text in texts]
     names = [named.text for named in found]
     if not found:
@@ -155,6 +158,12 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
     if twice:
         raise BadInput(f"design {twice[0]} is named twice")
     return found
+
+
+def layers() -> list[str]:
+    """Designs that may stand on several bases, on each of them."""
+    on = [(name, base) for name, design in registry().items() if "base" in design.parameters for base in design.parameters["base"].values]
+    return [parse(f"{name}[base={base}]").text for name, base in on]
 
 
 def default_designs() -> list[Named]:

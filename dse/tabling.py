@@ -85,7 +85,8 @@ def headline(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
                 value = figures.value(design, "lifetime", metric, "mean", "aged", base)
                 line[name] = "-" if value is None else f"{value:+.1f}"
             out.append(line)
-    return out
+    known = {name for line in out for name, text in line.items() if text != "-"}
+    return [{name: text for name, text in line.items() if name in known} for line in out]
 
 
 def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:

@@ -151,6 +151,9 @@ def test_what_layers_stand_on() -> None:
     assert tuple(BASES) == naming.STANDS_ON
     assert tabling.references(["swap_id", "direct"]) == ["swap_id", "direct"]
     assert [named.text for named in naming.parse_many("all")] == list(naming.registry())
+    layers = [named.text for named in naming.parse_many("layers")]
+    assert layers[:2] == list(naming.STANDS_ON)
+    assert {"swap_id", "swap_id[base=swap_table_p4]", "swap_desc", "swap_desc[base=swap_table_p4]"} <= set(layers)
 
 
 def test_the_command_for_scripts(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
