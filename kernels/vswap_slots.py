@@ -10,7 +10,7 @@ from kernels import xarray as xa
 from kernels.atomic import ctz
 from kernels.cluster import device_of, slot_of
 from kernels.jit import called, inner, u
-from kernels.lock import L_VMAP, lock, unlock
+from kernels.lock import L_VMAP, atomic_add, lock, unlock
 from kernels.probe import (
     A_VDESCS,
     A_VHEADER,
@@ -70,16 +70,20 @@ def reverse_of(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
-    """Note in the reverse word of the slot behind the descriptor at `d` whether the swap cache alone holds it."""
+    """Note in the reverse word of the slot behind the descriptor at `d` whether the swap cache alone holds it: an atomic, no lock."""
     if st.ctl[w.C_VHINT] != U0 and v.type_of(st, d) == v.SWAPFILE:
         g = cl.slot_of(st, st.vmem[d])
-        word = st.table[swap_table.at(st, g)]
-        swap_table.word_set(st, pr, g, word | v.HINT if only else word & ~v.HINT)
+        if (st.table[swap_table.at(st, g)] & v.HINT != U0) != only:
+            atomic_add(pr, st.table, swap_table.at(st, g), v.HINT)  # the top bit: adding it sets or clears it
+        wrote(pr, R_TABLE, swap_table.at(st, g))
 
 
 @called
 def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
-    """``vswap_alloc_swap_slot``: a slot of `device` for `value`, charged and with its reverse word; its swap entry, 0 if there is none."""
+    """``vswap_alloc_swap_slot``: a slot of `device` for `value`, charged and with its reverse word; its swap entry, 0 if there is none.
+
+    The reverse word is one atomic store without the cluster's lock (``vswap_rmap_set``): nobody else has the slot yet.
+    """
     found = swapfile.slot_or_reclaim(st, pr, device, cpu)
     if found == U0:
         return U0

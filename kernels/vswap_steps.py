@@ -138,7 +138,7 @@ def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
     v.leave(st, pr, c)
     for i in range(value, value + n if kept != U0 else value):
         f = v.cached_folio(st, pr, u(i))
-        if f != U0 and count_is_zero(st, u(i)):
+        if f != U0 and count_is_zero(st, u(i)) and (w.mapcount(st, f) == U0 or swap_full(st, u(i))):
             lifecycle.drop_unused(st, pr, f)
 
 
@@ -150,14 +150,17 @@ def count_is_zero(st, value):  # type: ignore[no-untyped-def]
 
 @called
 def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
-    """Zero page, zswap entry, or a slot of the device: the one that the page still has there, else one that is taken only now."""
+    """Zero page, zswap entry, or a slot of the device: the one that the page still has there, else one that is taken only now.
+
+    ``vswap_prepare_writeout`` frees other backings first; a slot stays until zswap has stored the page.
+    """
     token = st.folio[f_word(f, F_TOKEN)]
     if separate(st) and not zero:
         v.look(st, pr, value)  # vswap_swapfile_backed
     c = v.enter(st, pr, value)
     d = v.desc_of(st, c, value)
     back, kind = st.vmem[d], v.type_of(st, d)
-    keep = not zero and backend != ZSWAP_BACKEND and kind == v.SWAPFILE and device_of(back) == backend
+    keep = not zero and kind == v.SWAPFILE and (backend == ZSWAP_BACKEND or device_of(back) == backend)
     if not keep:
         vs.release(st, pr, c, value, U1)
     if zero:
@@ -175,7 +178,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
             back = vs.slot_for(st, pr, backend, value, cpu)
     if back == U0:
         return REACTIVATED
-    if not keep:
+    if not keep or kind == v.ZSWAP:
         settle(st, pr, value, kind, back)
     if kind == v.SWAPFILE:
         store_data(st, pr, back, token)

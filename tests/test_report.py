@@ -223,12 +223,6 @@ def test_one_figure(results: Path) -> None:
         pictures.chosen(document, "paretto")
 
 
-def test_no_matplotlib_is_one_line(results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    assert cli.main(["report", "made-up", "--format", "png", "--results", str(results)]) == cli.BAD
-    assert "pip install 'swapdse[charts]'" in capsys.readouterr().err
-
-
 def test_drawings_are_well_formed_and_inside(results: Path) -> None:
     document = reporting.load("study", "made-up-s1", results)
     drawn = {model.Plot: drawing.plot, model.Cloud: drawing.cloud, model.Ranges: drawing.ranges}
@@ -395,6 +389,28 @@ def test_no_bundle_at_all(tmp_path: Path, content: bytes | None, capsys: pytest.
         path.write_bytes(content)
     assert cli.main(["rerun", str(path)]) == cli.BAD
     assert capsys.readouterr().err.count("\n") == 1
+
+
+SPACE = """
+objectives = ["swap_in"]
+[scenario]
+workload = { generator = "zipf", pages = 2_048, accesses = 8_192 }
+memory = { limit = 0.5 }
+[axes."moves.rate"]
+values = [0.0, 1.0]
+"""
+
+
+def test_a_bundle_of_a_study_is_swept_again(tmp_path: Path) -> None:
+    space = tmp_path / "small.toml"
+    space.write_text(SPACE)
+    study = dse.sweep(space, results=tmp_path)["study"]
+    path = Path(dse.report(study, path=tmp_path / "a.zip", bundle=True, results=tmp_path))
+    assert bundles.rerun(path)["equal"]
+    with zipfile.ZipFile(path) as file:
+        settings = json.loads(file.read(bundles.ABOUT))["settings"]
+    settings["space"]["scenario"]["memory"]["limit"] = 0.6
+    assert not bundles.rerun(changed(path, {"settings": settings}))["equal"]
 
 
 # ---- in a browser

@@ -84,6 +84,17 @@ def _compile_apart(pairs: list[Pair]) -> None:
         raise RuntimeError(f"compiling {', '.join(names)} failed: {done.stderr.strip()[-2000:]}")
 
 
+def _dealt(pairs: list[Pair], workers: int) -> list[list[Pair]]:
+    """Deal pairs out so that one process compiles all of a function: two that save into its index at once lose one's entry."""
+    hands: list[list[Pair]] = [[] for _ in range(workers)]
+    functions: dict[int, list[Pair]] = {}
+    for pair in pairs:
+        functions.setdefault(id(kernel(*pair)[0]), []).append(pair)
+    for group in sorted(functions.values(), key=len, reverse=True):
+        min(hands, key=len).extend(group)
+    return [hand for hand in hands if hand]
+
+
 def warm(pairs: Iterable[Pair]) -> int:
     """Compile what is not in the disk cache, on all cores, and say so when it takes longer than two seconds.
 
@@ -111,7 +122,7 @@ def warm(pairs: Iterable[Pair]) -> int:
                 compile_pair(pair)
         else:
             with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-                list(pool.map(_compile_apart, [cold[i::workers] for i in range(workers)]))
+                list(pool.map(_compile_apart, _dealt(cold, workers)))
     finally:
         timer.cancel()
     return len(cold)

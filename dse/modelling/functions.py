@@ -57,6 +57,7 @@ class Seen:
     cached: bool = False
     mapped: bool = False  # or, where no PTE is written, the data was read
     slot: bool = False
+    virtual: bool = False  # a virtual cluster was there: what swap tables hold are reverse words
 
 
 def _swap_map(op: str, write: bool, seen: Seen) -> str:
@@ -98,8 +99,8 @@ def _swap_table(op: str, write: bool, seen: Seen) -> str:
 
 VIRTUAL = {
     "swap_out": "folio_alloc_swap", "fork": "swap_duplicate_nr", "zap": "vswap_free_nr_any_cache_only",
-    "writeback_end": "__vswap_remove_mapping", "clean_drop": "__vswap_remove_mapping", "cow": "folio_free_swap", "reuse": "folio_free_swap", "swapoff": "swp_slot_to_swp_entry",
-    "move": "vswap_alloc_swap_slot",
+    "writeback_end": "__vswap_remove_mapping", "clean_drop": "__vswap_remove_mapping", "cow": "folio_free_swap",
+    "reuse": "folio_free_swap", "swapoff": "swp_slot_to_swp_entry", "move": "vswap_alloc_swap_slot",
 }  # fmt: skip
 """Functions of mm/vswap.c as posted (20260505153854.1612033-1-nphamcs@gmail.com)."""
 
@@ -141,6 +142,8 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
         return "zswap_lru_add" if op == "swap_out" else "zswap_lru_del"
     if what == "swap_map":
         return _swap_map(op, write, seen)
+    if what == "swap table" and seen.virtual:
+        return "vswap_rmap_set" if write else "swp_slot_to_swp_entry"
     if what == "swap table":
         return _swap_table(op, write, seen)
     if what.startswith("swap cache"):
@@ -189,6 +192,7 @@ def attribute(op: str, events: Sequence[Event], steps: Sequence[str] = ()) -> No
         elif event.event in ("chase", "read", "write"):
             seen.mapped = seen.mapped or event.label in ("write PTE", "chase zsmalloc object")
             seen.slot = seen.slot or event.label == "write swap_map"
+            seen.virtual = seen.virtual or "virtual cluster" in event.what
             event.function = function_of(op, event, seen, held)
         if event.step and event.step < len(steps):
             event.function = steps[event.step]

@@ -115,14 +115,12 @@ def render(document: Document, form: str, name: str | None = None) -> bytes:
     Raises
     ------
     BadInput
-        Matplotlib is not installed, or no such figure.
+        No such figure.
     """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     parts: Sequence[Plot | Cloud | Ranges] = chosen(document, name)
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise BadInput(f"--format {form} needs matplotlib: pip install 'swapdse[charts]'; --format html and text do without") from None
     heights = [_height(part) for part in parts]
     with mpl.rc_context({"svg.hashsalt": document.name, "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(7.2, sum(heights)), dpi=DPI, layout="constrained")

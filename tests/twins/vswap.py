@@ -233,7 +233,7 @@ class VSwap(Life):
         if "cached" in left:
             for value in values:
                 folio = self.lookup(value)
-                if folio is not None and self.unused(value):
+                if folio is not None and self.unused(value) and (folio.maps == 0 or self.swap_full(value)):
                     self.drop_unused(folio)
 
     def unused(self, entry: int) -> bool:
@@ -244,6 +244,13 @@ class VSwap(Life):
         old = desc.backing
         if not zero and isinstance(old, Place) and old.device == backend:
             self.store(old, folio)
+            return 0
+        if not zero and isinstance(old, Place) and backend == d.ZSWAP:
+            stored = self.zswap.store(size, folio.token)  # the slot stays until zswap has the page
+            if stored is None:
+                return d.REACTIVATED
+            self.drop(desc)
+            desc.backing = stored
             return 0
         self.drop(desc)
         if zero:
