@@ -15,13 +15,14 @@ _CALLS = {
     "explain": "dse.explaining",
     "ledger": "dse.ledgers",
     "designs": "dse.catalogue",
+    "prune": "dse.pruning",
     "query": "dse.querying",
     "report": "dse.reports",
     "scan": "dse.querying",
     "sweep": "dse.sweeps",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "query", "report", "scan", "sweep"]
+__all__ = ["__version__", "compare", "designs", "explain", "ledger", "prune", "query", "report", "scan", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
