@@ -7,13 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: compare test lint coverage limits docs clean help
+.PHONY: compare test lint coverage limits gate-selftest docs clean help
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make compare [ARGS=...]   the table: four designs on a real program's trace"
 	@echo "make test                 ruff, mypy, lint-imports, pytest"
-	@echo "make lint | coverage | limits | docs | clean"
+	@echo "make lint | coverage | limits | gate-selftest | docs | clean"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "swapdse needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 2; }
@@ -46,6 +46,10 @@ coverage: $(VENV)/.test
 # The structures against the same algorithms in C; needs a C compiler and says so where there is none.
 limits: $(VENV)/.test
 	$(BIN)/python -m benchmarks.limits $(ARGS)
+
+# Seeded regressions in a temporary clone: the gate must find each. CASES="touch slow" for some of them.
+gate-selftest: $(VENV)/.run
+	$(BIN)/python -m dse.benching.selftest $(CASES)
 
 docs: $(VENV)/.run
 	$(BIN)/python -m dse.documenting docs

@@ -1,1 +1,28 @@
-"""Benchmarks: asv suites, and the side-by-side measurements of the limits."""
+"""asv benchmarks by area; ``dse bench`` is the gate on top of them, docs/benchmarks.md says how to read them.
+
+Every metric is a cost: lower is better, always. Compiled kernels are kept apart by the content of their sources, so that commits with
+the same kernels share them and no other commit's kernels are ever taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from pathlib import Path
+
+
+def kernels_digest() -> str:
+    """Short digest of the sources of the kernels that will be imported."""
+    found = importlib.util.find_spec("kernels")
+    places = list(found.submodule_search_locations or ()) if found else []
+    digest = hashlib.sha256()
+    for root in map(Path, places):
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+if "ASV" in os.environ:  # set by asv in every process that it starts
+    home = os.environ.get("SWAPDSE_BENCH_CACHE") or os.path.join(os.environ.get("ASV_CONF_DIR", os.getcwd()), ".asv", "numba")
+    os.environ["NUMBA_CACHE_DIR"] = os.path.join(home, kernels_digest())

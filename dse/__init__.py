@@ -11,18 +11,22 @@ from typing import Any
 __version__ = "0.1.0"
 
 _CALLS = {
+    "bench": "dse.benching.gate",
     "compare": "dse.comparing",
     "explain": "dse.explaining",
     "ledger": "dse.ledgers",
+    "break_even": "dse.fills",
+    "chart": "dse.fills",
     "designs": "dse.catalogue",
     "prune": "dse.pruning",
+    "validate": "dse.validating",
     "query": "dse.querying",
     "report": "dse.reports",
     "scan": "dse.querying",
     "sweep": "dse.sweeps",
 }
 
-__all__ = ["__version__", "compare", "designs", "explain", "ledger", "prune", "query", "report", "scan", "sweep"]
+__all__ = ["__version__", *sorted(_CALLS)]  # noqa: PLE0604 - strings all of them
 
 
 def __getattr__(name: str) -> Any:

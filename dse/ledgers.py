@@ -97,15 +97,21 @@ def ledger(
     >>> ledger("direct", slots=8_388_608, fill=0.5, backend="zswap")["total_bytes"] / 2**20
     89.0
     """
+    named = naming.parse(design)
+    mix, text = checked(slots, backend, compressed)
+    if not 0.0 <= fill <= 1.0:
+        raise BadInput(f"fill is from 0 to 1, got {fill}")
     from dse.modelling.ledger import closed
 
-    named = naming.parse(design)
+    return document(named.text, text, slots, fill, closed(named.design, named.values, slots, fill, mix, compressed))
+
+
+def checked(slots: int, backend: str | Mapping[str, float], compressed: int) -> tuple[dict[str, float], str]:
+    """The mix of backends, and how it is written; BadInput where a size is out of range."""
     text = backend if isinstance(backend, str) else ",".join(f"{name}={share:g}" for name, share in backend.items())
     mix = parse_mix(text)
     if slots != int(slots) or not 1 <= slots <= PAGES_MAX:
         raise BadInput(f"slots are a whole number from 1 to 2^28, got {slots}")
-    if not 0.0 <= fill <= 1.0:
-        raise BadInput(f"fill is from 0 to 1, got {fill}")
     if not 1 <= compressed <= 4096:
         raise BadInput(f"compressed is from 1 to 4096 bytes, got {compressed}")
-    return document(named.text, text, slots, fill, closed(named.design, named.values, slots, fill, mix, compressed))
+    return mix, text

@@ -311,7 +311,7 @@ def query(sql: str | None = None, *, preset: str | None = None, results: str | o
 
 def _no_column(message: str, tables: Tables) -> str:
     """Say which column is not there, with the nearest."""
-    name = re.sub(r"^.*?unable to find column ", "", message.split("\n")[0]).split(";")[0].strip().strip("\"'`").split('"')[0]
+    name = re.sub(r"^.*?unable to find column ", "", message.split("\n", maxsplit=1)[0]).split(";")[0].strip().strip("\"'`").split('"')[0]
     columns = sorted({column for frame in tables.values() for column in frame.collect_schema().names()})
     near = nearest(name, columns)
     return f"unknown column {name!r}, " + (f"did you mean {near!r}?" if near else f"valid: {', '.join(columns)}")
@@ -319,6 +319,6 @@ def _no_column(message: str, tables: Tables) -> str:
 
 def _sql_error(message: str, tables: Tables) -> str:
     """Say what is wrong with the SQL."""
-    line = " ".join(message.split("\n")[0].split())[:300]
+    line = " ".join(message.split("\n", maxsplit=1)[0].split())[:300]
     found = re.search(r"relation '?\"?([\w.]+)'?\"? was not found", line)
     return unknown("table", found[1], sorted(tables)) if found else f"query: {line}"

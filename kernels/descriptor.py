@@ -17,11 +17,11 @@ Tag of a backing: 0 nothing, device + 1 a slot of that device (as in a swap entr
 
 from __future__ import annotations
 
-from kernels import blocks, demand, idalloc, swap_table, zswap
+from kernels import ahead, blocks, demand, idalloc, swap_table, zswap
 from kernels import cluster as cl
 from kernels import world as w
 from kernels import xarray as xa
-from kernels.atomic import ctz
+from kernels.atomic import ctz, prefetch
 from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_DESC_XA, atomic_add, lock, unlock
@@ -88,6 +88,18 @@ def count_of(st, d):  # type: ignore[no-untyped-def]
 def resolve(st, pr, value):  # type: ignore[no-untyped-def]
     """The descriptor behind index `value`, 0 if there is none."""
     return xa.load(st.dhead, U0, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, value) >> U2
+
+
+@inner
+def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
+    """The leaf of the tree."""
+    ahead.leaf(st.dhead, U0, st.dpool, value)
+
+
+@inner
+def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
+    """The descriptor."""
+    prefetch(st.desc, at(st, resolve(st, pr, value)))
 
 
 @inner

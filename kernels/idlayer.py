@@ -10,13 +10,14 @@ has an allocator lock of its own and erases after the cluster lock is dropped.
 
 from __future__ import annotations
 
-from kernels import idalloc
+from kernels import ahead, idalloc
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.cluster import CPU_WORDS, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_ID, L_ID_ALLOC, lock, unlock
 from kernels.probe import R_ID, R_ID_NODE, R_ID_RANGE, chase, touch, wrote
+from kernels.slots import slot_fetch
 from kernels.steps import count_is_zero
 from kernels.words import BYTE, U0, U1, U2, U6, U8, U63
 from kernels.world import F_VALUE, f_word
@@ -32,6 +33,20 @@ TRIES = 64  # ranges looked at before the lowest free ID is taken
 def resolve(st, pr, value):  # type: ignore[no-untyped-def]
     """The swap entry behind ID `value` (``xa_load``), 0 if there is none."""
     return (xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value) >> U1) & ~MOVED_BIT
+
+
+@inner
+def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
+    """The leaf of the ID tree."""
+    ahead.leaf(st.idhead, U0, st.idpool, value)
+
+
+@inner
+def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
+    """What is kept of the slot that the ID leads to."""
+    entry = resolve(st, pr, value)
+    if entry != U0:
+        slot_fetch(st, pr, slot_of(st, entry))
 
 
 @inner

@@ -12,19 +12,25 @@ from kernels.jit import inner, operation, u
 from kernels.probe import E_LOCK, E_UNLOCK, HELD, LOCK_ORDER, LOCKS, SCRATCH, Count, Off, Timed, Trace, record
 from kernels.words import U1
 
-# in the order in which they may be nested: the cluster lock outside the device lock and the tree locks (mm/swapfile.c)
+# in the order in which they may be nested: the virtual cluster (mm/vswap.c) outside the cluster lock, the cluster lock outside the
+# device lock and the tree locks (mm/swapfile.c)
 LOCK_NAMES = (
-    "descriptor", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "descriptor tree xa_lock",
-    "ID allocator", "ID xa_lock", "zswap LRU", "continuation",
+    "virtual cluster", "descriptor", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock",
+    "descriptor tree xa_lock", "ID allocator", "ID xa_lock", "zswap LRU", "continuation", "virtual cluster map xa_lock",
 )  # fmt: skip
 (
-    L_DESC, L_CLUSTER, L_CLUSTER2, L_DEVICE, L_CACHE, L_ZTREE, L_DESC_XA, L_ID_ALLOC, L_ID, L_ZLRU, L_CONT,
-) = (u(i) for i in range(11))  # fmt: skip
+    L_VCLUSTER, L_DESC, L_CLUSTER, L_CLUSTER2, L_DEVICE, L_CACHE, L_ZTREE, L_DESC_XA, L_ID_ALLOC, L_ID, L_ZLRU, L_CONT, L_VMAP,
+) = (u(i) for i in range(13))  # fmt: skip
 
 
 @operation
 def lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
     """Take the lock in ``words[index]`` of class `cls`."""
+
+
+@operation
+def trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    """Take a lock against the order of the classes, as ``spin_trylock`` may: it fails rather than waits, here it never does."""
 
 
 @operation
@@ -61,6 +67,12 @@ def _count_lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _count_trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    pr.tally[SCRATCH + LOCKS] += U1
+    pr.tally[HELD] |= U1 << cls
+
+
+@inner
 def _count_unlock(pr, words, index, cls):  # type: ignore[no-untyped-def]
     pr.tally[HELD] &= ~(U1 << cls)
 
@@ -69,6 +81,12 @@ def _count_unlock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 def _trace_lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
     record(pr, E_LOCK, cls, index)
     _count_lock(pr, words, index, cls)
+
+
+@inner
+def _trace_trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    record(pr, E_LOCK, cls, index)
+    _count_trylock(pr, words, index, cls)
 
 
 @inner
@@ -88,6 +106,10 @@ def _drop(pr, words, index, cls):  # type: ignore[no-untyped-def]
 
 
 lock.register(Off, _none)
+trylock.register(Off, _none)
+trylock.register(Count, _count_trylock)
+trylock.register(Trace, _trace_trylock)
+trylock.register(Timed, _take)
 unlock.register(Off, _none)
 lock.register(Count, _count_lock)
 unlock.register(Count, _count_unlock)

@@ -42,19 +42,24 @@ REGION_NAMES = (
     "continuation", "ID tree", "ID node", "ID bitmap", "descriptor tree", "descriptor node", "swap_desc", "slot bitmap",
     "per-CPU cluster", "owner record", "zswap LRU", "zswap count", "ID range", "zram table",
     "swap table", "memcg table", "extend table",
+    "virtual cluster map", "virtual cluster node", "virtual cluster", "swp_desc", "per-CPU virtual cluster", "bad bitmap",
 )  # fmt: skip
 (
     R_PTE, R_RMAP, R_DEV, R_CLUSTER, R_MAP, R_CGROUP, R_ZEROMAP, R_CACHE, R_CACHE_NODE, R_ZTREE, R_ZNODE, R_ZE,
     R_ZOBJ, R_CONT, R_ID, R_ID_NODE, R_ID_BITS, R_DESC_TREE, R_DESC_NODE, R_DESC, R_BITMAP, R_PERCPU, R_OWNER,
     R_ZLRU, R_ZCOUNT, R_ID_RANGE, R_ZRAM,
     R_TABLE, R_MEMCG, R_EXTEND,
-) = (u(i) for i in range(30))  # fmt: skip
+    R_VMAP, R_VNODE, R_VCLUSTER, R_VDESC, R_VCPU, R_BAD,
+) = (u(i) for i in range(36))  # fmt: skip
 
 ALLOC_NAMES = (
     "xa_node", "zswap_entry", "zsmalloc object", "swap_desc", "continuation page", "folio", "swap table", "memcg table", "extend table",
+    "virtual cluster with descriptors", "virtual cluster header", "virtual descriptors",
 )  # fmt: skip
-ALLOC_BYTES = (576, 56, 0, 32, 4096, 4096, 4096, 1024, 2048)
-A_NODE, A_ZE, A_ZOBJ, A_DESC, A_CONT, A_FOLIO, A_TABLE, A_MEMCG, A_EXTEND = (u(i) for i in range(9))
+ALLOC_BYTES = (576, 56, 0, 32, 4096, 4096, 4096, 1024, 2048, 12392, 112, 12288)
+(
+    A_NODE, A_ZE, A_ZOBJ, A_DESC, A_CONT, A_FOLIO, A_TABLE, A_MEMCG, A_EXTEND, A_VOBJECT, A_VHEADER, A_VDESCS,
+) = (u(i) for i in range(12))  # fmt: skip
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
 E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE = (u(i) for i in range(7))

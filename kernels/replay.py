@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kernels import demand, lifecycle
 from kernels import world as w
-from kernels.atomic import prefetch
-from kernels.jit import called, inner, operation, u
-from kernels.probe import Count, Off, Timed, Trace, begin, finish
-from kernels.steps import move_step, resolve, swapoff
+from kernels.ahead import look_ahead
+from kernels.jit import called, inner, u
+from kernels.probe import begin, finish
+from kernels.steps import move_step, on_cpu, resolve, swapoff
 from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U16, U24, U32
 
 (
@@ -17,7 +17,6 @@ from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U16, U24, U32
 NOTHING, STEPPED, NO_BEGIN, BUSY, NOT_SWAPPED = (
     u(i) for i in (demand.NOTHING, demand.STEPPED, demand.NO_BEGIN, demand.BUSY, demand.NOT_SWAPPED)
 )
-NEAR, FAR = u(6), u(16)  # demands ahead: the fastest of 4/10, 8/16 and 16/32 at 2^20 pages, within noise
 BEGIN_STEPS = U1  # steps of a move that MOVE_BEGIN runs when the demand names none
 
 
@@ -78,38 +77,6 @@ def rare(st, pr, kind, page, backend, payload, cpu, count):  # type: ignore[no-u
     return NOTHING
 
 
-@operation
-def look_ahead(pr, st, demands, i):  # type: ignore[no-untyped-def]
-    """The driver's prefetch for demands to come, where nothing is observed: what is hot before the modelled code starts.
-
-    A page fault follows a hardware page walk that has just read the PTE; a reclaim scan (mm/vmscan.c) prefetches the folio that it
-    will look at next. Nothing that belongs to a design is fetched: no slot, tree, table or descriptor.
-    """
-
-
-@inner
-def _fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
-    """The PTE of demand `i` + FAR, the folio that the PTE of demand `i` + NEAR maps."""
-    n = u(len(demands))
-    if i + NEAR < n:
-        pte = st.pte[demands[i + NEAR, 0] >> U32]
-        if pte & U1 != U0:
-            prefetch(st.folio, (pte >> U1) * w.FOLIO_WORDS)
-    if i + FAR < n:
-        prefetch(st.pte, demands[i + FAR, 0] >> U32)
-
-
-@inner
-def _no_fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
-    """Where something is observed the memory is left as the operations before left it."""
-    return
-
-
-look_ahead.register(Off, _fetch)
-for _cls in (Count, Timed, Trace):
-    look_ahead.register(_cls, _no_fetch)
-
-
 @inner
 def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
     """Replay `demands` (uint64[n, 2]) on state `st` under probe `pr`; `replies` (uint8[n]) receives the reply codes."""
@@ -119,6 +86,7 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
         kind, page = word & BYTE, word >> U32
         backend, cpu = word >> U16 & BYTE, word >> U24 & BYTE
         count, arg = more & LOW32, more >> U32
+        on_cpu(st, cpu)
         begin(pr)
         if kind == FAULT or kind == FAULT_BEGIN:
             cut = U0 if kind == FAULT else (U1 if count == U1 else U2)

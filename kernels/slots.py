@@ -109,8 +109,13 @@ def cache_clear(st, pr, g):  # type: ignore[no-untyped-def]
     """Slot `g` is being freed: what the cache still has of it goes."""
 
 
+@operation
+def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
+    """Prefetch what is kept of slot `g` (:mod:`kernels.ahead`)."""
+
+
 NAMES = (
-    "slot_scan", "slot_mark", "owner_set", "owner_of", "zero_of", "zero_set", "count_up", "count_down", "count_of", "count_set",
-    "count_prepare", "unheld", "count_read", "is_cached", "flag_set", "flag_clear", "cache_find", "cache_insert", "cache_remove",
-    "cache_clear",
+    "slot_fetch", "slot_scan", "slot_mark", "owner_set", "owner_of", "zero_of", "zero_set", "count_up", "count_down", "count_of",
+    "count_set", "count_prepare", "unheld", "count_read", "is_cached", "flag_set", "flag_clear", "cache_find", "cache_insert",
+    "cache_remove", "cache_clear",
 )  # fmt: skip

@@ -160,6 +160,7 @@ def bind(cls: type, operations: dict[str, Any]) -> None:
     """Bind the steps of a design to its state class."""
     from kernels import slots, steps
 
+    operations = {"on_cpu": steps.any_cpu, **operations}
     for module in (steps, slots):
         for name in module.NAMES:
             if name in operations:

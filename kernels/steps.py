@@ -6,7 +6,12 @@ entry that the ID maps to; swap_desc: the descriptor). Steps are dispatched on t
 
 from __future__ import annotations
 
-from kernels.jit import operation, u
+from kernels.jit import inner, operation, u
+
+
+@operation
+def on_cpu(st, cpu):  # type: ignore[no-untyped-def]
+    """The demand that follows runs on `cpu`: for designs whose lookups have per-CPU state."""
 
 
 @operation
@@ -120,14 +125,30 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
 
 
 @operation
+def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
+    """Prefetch what leads from `value`, which a PTE holds, to its entry, or what the entry consists of where nothing leads there."""
+
+
+@operation
+def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
+    """Prefetch what the entry behind `value` consists of; :func:`fetch_near` came before."""
+
+
+@operation
 def wide(st, g):  # type: ignore[no-untyped-def]
     """True if slot `g` belongs to a backend that counts in 32 bits."""
+
+
+@inner
+def any_cpu(st, cpu):  # type: ignore[no-untyped-def]
+    """``on_cpu`` of a design whose lookups are the same on every CPU."""
+    return
 
 
 ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4))  # moments of retire
 
 NAMES = (
-    "resolve", "same", "still", "lookup", "claim", "unclaim", "dup", "put", "run_limit", "put_run", "count_is_zero",
+    "on_cpu", "resolve", "same", "still", "lookup", "claim", "unclaim", "dup", "put", "run_limit", "put_run", "count_is_zero",
     "writeout", "evict", "read_begin", "read_end",
-    "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "wide",
+    "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "wide", "fetch_near", "fetch_entry",
 )  # fmt: skip

@@ -5,6 +5,7 @@ A leaf holds the folio, or after its eviction a shadow, which stays until the sl
 
 from __future__ import annotations
 
+from kernels import ahead, swap_map
 from kernels import xarray as xa
 from kernels.jit import inner, u
 from kernels.lock import L_CACHE, lock, unlock
@@ -45,3 +46,10 @@ def remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
 def clear(st, pr, g):  # type: ignore[no-untyped-def]
     """Remove folio or shadow of slot `g` (the slot is being freed)."""
     remove(st, pr, g, False)
+
+
+@inner
+def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
+    """Prefetch the elements of the static arrays and the leaf of the swap cache."""
+    swap_map.fetch(st, g)
+    ahead.leaf(st.space, g >> U14, st.cpool, g & SPACE_MASK)

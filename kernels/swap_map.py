@@ -7,6 +7,7 @@ continuation page holds one more digit (0..127) for 4,096 slots. Pages are chain
 
 from __future__ import annotations
 
+from kernels.atomic import prefetch
 from kernels.jit import called, inner, u
 from kernels.lock import L_CONT, lock, unlock
 from kernels.probe import A_CONT, R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, touch, wrote
@@ -280,3 +281,11 @@ def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
     st.zeromap[g >> U6] = before | bit if zero else before & ~bit
     wrote(pr, R_ZEROMAP, g >> U6)
     st.ctl[S_ZERO_LIVE] += (U1 if zero else U0) - (U1 if before & bit != U0 else U0)
+
+
+@inner
+def fetch(st, g):  # type: ignore[no-untyped-def]
+    """Prefetch the elements of slot `g` in the static arrays."""
+    prefetch(st.smap, g)
+    prefetch(st.cgroup, g)
+    prefetch(st.zeromap, g >> U6)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from kernels import swap_map
 from kernels import world as w
+from kernels.atomic import prefetch
 from kernels.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, drop, element, has, number
 from kernels.cluster import CI_COUNT, ci_of
 from kernels.jit import called, inner, u
@@ -212,12 +213,12 @@ def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def cache_insert(st, pr, g, f):  # type: ignore[no-untyped-def]
-    """``__swap_cache_add_folio``; from phase 2 on the folio is written in the section that took the slot."""
+    """``__swap_cache_add_folio``; from phase 2 on it is part of the section that took the slot, which has counted this write."""
     word = st.table[at(st, g)] & KEPT | CACHED | f << U2
     if st.ctl[C_PHASE] < P2:
         put_locked(st, pr, g, word)
     else:
-        word_set(st, pr, g, word)
+        st.table[at(st, g)] = word
 
 
 @inner
@@ -320,3 +321,13 @@ def extend_try_drop(st, pr, g):  # type: ignore[no-untyped-def]
         if st.extend[u(i)] != 0:
             return
     drop(st, pr, ci_of(st, g), EXTEND, CI_EXTEND)
+
+
+@inner
+def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
+    """Prefetch the word and what the phase has besides."""
+    prefetch(st.table, at(st, g))
+    if st.ctl[C_PHASE] < P3:
+        swap_map.fetch(st, g)
+    elif st.ctl[C_PHASE] == P4:
+        prefetch(st.owner, element(st, g, CI_MEMCG))

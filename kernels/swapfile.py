@@ -7,7 +7,7 @@ a design without a layer they compile to nothing.
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, lifecycle, page_io
+from kernels import demand, lifecycle, page_io, steps
 from kernels import world as w
 from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, device_of, slot_of
 from kernels.jit import called, inner, u
@@ -25,6 +25,7 @@ from kernels.slots import (
     is_cached,
     owner_of,
     owner_set,
+    slot_fetch,
     unheld,
     zero_set,
 )  # fmt: skip
@@ -75,6 +76,12 @@ def cache_drop(st, pr, g, f, shadow):  # type: ignore[no-untyped-def]
     cache_remove(st, pr, g, shadow)
     f_clear(st, f, CACHED)
     st.folio[f_word(f, F_ENTRY)] = U0
+
+
+@inner
+def fetch_near(st, pr, entry):  # type: ignore[no-untyped-def]
+    """What is kept of the slot."""
+    slot_fetch(st, pr, slot_of(st, entry))
 
 
 @inner
@@ -163,7 +170,7 @@ def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
             if only_cached(st, g):
                 f = cache_find(st, pr, g)
                 if f != U0 and not f_is(st, f, LOCKED | WRITEBACK):
-                    dropped = free_swap(st, pr, f) or dropped
+                    dropped = steps.free_swap(st, pr, f) or dropped
         if dropped:
             return cl.slot_alloc(st, pr, d, cpu)
         cl.list_del(st, pr, d, c - U1)

@@ -39,7 +39,8 @@ CTL_WORDS = 128
     C_STRIDE, C_ID_LIFE, C_UPKEEP, C_ID_POLICY, C_NATIVE, C_ID_LIMIT, C_ID_RANGE, C_CPUS, C_ZCAP, C_SYNC_BYPASS,
     C_FOLIOS, C_CHAIN, C_ZENTRIES, C_ALL_SLOTS, C_ZSLOTS,
     C_DESCS, C_PHASE, C_COUNT_MAX, C_BASE,
-) = (u(i) for i in range(29))  # fmt: skip
+    C_VROUNDS, C_VLOOKUP, C_VFREE, C_VHINT, C_VSPLIT, C_VCHARGE, C_VSHIFT, C_VHEADER, C_VDESC, C_VDESC_STRIDE, C_VCLUSTERS,
+) = (u(i) for i in range(40))  # fmt: skip
 (
     S_FOLIO_FREE, S_FOLIO_HIGH, S_FOLIO_LIVE, S_FOLIO_PEAK, S_NEXT_TOKEN, S_LOST, S_PHASES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE,
     S_ZE_PEAK, S_ZOBJ_BYTES, S_ZOBJ_PEAK, S_CONT_USED, S_CONT_PEAK, S_ID_LIVE, S_ID_PEAK, S_ID_NEXT, S_ID_COLLISIONS, S_ID_NEVER_MOVED,
@@ -51,6 +52,11 @@ CTL_WORDS = 128
     S_TABLE_FREE, S_TABLE_HIGH, S_TABLES, S_TABLES_PEAK, S_MEMCG_FREE, S_MEMCG_HIGH, S_MEMCG_TABLES, S_MEMCG_TABLES_PEAK,
     S_EXTEND_FREE, S_EXTEND_HIGH, S_EXTENDS, S_EXTENDS_PEAK,
 ) = (u(i) for i in range(80, 92))  # fmt: skip
+# virtual clusters (kernels/vswap.py): free list, first never used, how many live, slots in use, the per-CPU lookup cache, what is charged
+(
+    S_VC_FREE, S_VC_HIGH, S_VCLUSTERS, S_VCLUSTERS_PEAK, S_VSLOTS, S_VSLOTS_PEAK, S_LOOKUP_HITS, S_LOOKUP_MISSES,
+    S_CHARGED, S_CHARGED_PEAK, S_CHARGES, S_CPU,
+) = (u(i) for i in range(92, 104))  # fmt: skip
 
 # phases in flight: an open-addressing table of 8-word records keyed by (class, page)
 TXNS, TXN_WORDS = u(4096), u(8)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kernels import demand, designs, probe, state
 from kernels import world as w
-from tests import invariants, reading, slotview, streams
+from tests import invariants, invariants_vswap, reading, slotview, streams
 from tests.reading import ctl
 from tests.twins import TWINS, twin
 from tests.twins.life import Life
@@ -157,6 +157,8 @@ def observed(run: Run) -> dict[str, Any]:
         used = invariants.used_slots(st)
         places = reading.devices(st).items()
         out["used slots"] = {(d, int(i)): True for d, (base, n) in places for i in np.flatnonzero(used[base : base + n])}
+    if hasattr(st, "vmem"):
+        out |= invariants_vswap.observed(st)
     if hasattr(st, "table"):
         out["tables"] = ctl(st, w.S_TABLES)
     if hasattr(st, "ze"):

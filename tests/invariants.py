@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kernels import probe as probes
 from kernels import world as w
-from tests import reading, slotview
+from tests import invariants_vswap, reading, slotview
 from tests.reading import Ints, ctl
 
 LOCKED, DIRTY, WRITEBACK, CACHED, BYPASS = 1, 2, 4, 8, 16
@@ -47,6 +47,8 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
     check_clusters(found, st)
     if hasattr(st, "desc"):
         check_descriptors(found, st, folios)
+    if hasattr(st, "vmem"):
+        invariants_vswap.check(found, st, folios)
     if hasattr(st, "smap"):
         slots = slotview.read(st)
         check_slots(found, st, slots)
@@ -388,7 +390,9 @@ def check_empty(st: Any) -> list[str]:
     ):  # fmt: skip
         found.equal(f"{what} left", ctl(st, word), 0)
     for name, array in st.arrays().items():
-        if name.endswith("pool"):
+        if name == "vpool":
+            found += invariants_vswap.left(st)
+        elif name.endswith("pool"):
             found.equal(f"nodes left in {name}", int(array[2]), 0)
     found.none("PTEs left", np.flatnonzero(st.pte))
     found.none("rings of kin left", np.flatnonzero(st.ring))

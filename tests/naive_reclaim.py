@@ -323,6 +323,7 @@ class Stage:
         self.emit(demand.FAULT, page, flags=demand.WRITE if write else 0)
         if to is not None:
             self.emit(demand.MOVE_END, page, source, payload=to)
+            self.emit(demand.FAULT, page, flags=demand.WRITE if write else 0)
 
     def load(self, o, write):
         if o.where == "swap":

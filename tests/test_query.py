@@ -77,7 +77,7 @@ def test_every_reader_of_polars_is_refused() -> None:
         "SELECT COUNT(*) AS n FROM ops WHERE op IN ('swap_in', 'it''s') -- a comment",
         "WITH t AS (SELECT design, value FROM ops) SELECT design, MAX(value) AS n FROM t GROUP BY design ORDER BY design;",
         "SELECT a.design, b.design FROM ops a JOIN ops AS b ON a.design = b.design, runs",
-        "SELECT \"design\", ROUND(AVG(value), 2) AS n FROM (SELECT * FROM ops) AS x GROUP BY \"design\"",
+        'SELECT "design", ROUND(AVG(value), 2) AS n FROM (SELECT * FROM ops) AS x GROUP BY "design"',
     ],
 )
 def test_allowed(sql: str) -> None:

@@ -123,7 +123,8 @@ def test_equals_the_twin(made, memory, backend, moves, swapoff, seed):
     kinds = np.bincount(demand.records(out)["kind"], minlength=16)
     counted = mine.counters
     assert (counted["resident"], counted["swapped"], counted["pool_pages"]) == (twin.resident, twin.swapped, twin.pool_pages())
-    assert counted["faults"] == kinds[demand.FAULT] == counted["first_touches"] + counted["avoidable"]
+    waited = kinds[demand.MOVE_BEGIN]  # a fault that met a move comes again after it
+    assert counted["faults"] == kinds[demand.FAULT] - waited == counted["first_touches"] + counted["avoidable"]
     assert kinds[demand.RECLAIM] == sum(counted[f"reclaims_{name}"] for name in demand.BACKENDS)
     assert kinds[demand.MOVE] + kinds[demand.MOVE_BEGIN] == counted["moves"] + counted["writebacks"]
     assert (counted["cows"], counted["forks"], counted["unmaps"]) == tuple(kinds[[demand.COW, demand.FORK, demand.UNMAP]])

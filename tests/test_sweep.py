@@ -82,7 +82,7 @@ def test_canonical_configurations(small: space.Space) -> None:
         ('[axes."moves.rat"]\nvalues = [1.0]', "unknown axis 'moves.rat', did you mean 'moves.rate'?"),
         ('[axes.upkeep]\nvalues = ["rid"]', "unknown value of upkeep 'rid', did you mean 'ride'?"),
         ('[axes."backend.compression_ratio"]\nvalues = [0.5]', "compression_ratio is from 1 to 100, got 0.5"),
-        ('[axes.upkeep]\nvalues = []', "at least one value"),
+        ("[axes.upkeep]\nvalues = []", "at least one value"),
         ('[axes.upkeep]\nvalues = ["ride", "ride"]', "has ride twice"),
         ('[axes.upkeep]\nvalues = ["ride"]\nrole = "chioce"', "unknown role 'chioce', did you mean 'choice'?"),
         ('[axes.upkeep]\nvalue = ["ride"]', "unknown key of axis upkeep 'value', did you mean 'values'?"),

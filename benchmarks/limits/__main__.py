@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import importlib.util
 import json
 import platform
 import sys
-from collections.abc import Callable
 from typing import Any
 
-from benchmarks.limits import build, micro, report, whole
+from benchmarks.limits import build, micro, rates, report, whole
 from dse import output
 from dse.errors import BadInput
 from dse.measuring import machine
 
 QUICK_PAIRS, QUICK_BITS = 8, 14
+REPLAY = "replay"
 
 
 def selected(only: str | None) -> list[str]:
@@ -27,7 +26,7 @@ def selected(only: str | None) -> list[str]:
     BadInput
         There is none of that name.
     """
-    names = [*micro.TRACKED, "replay"]
+    names = [*micro.NAMES, REPLAY, *rates.GROUPS]
     if only is None:
         return names
     wanted = only.split(",")
@@ -37,33 +36,32 @@ def selected(only: str | None) -> list[str]:
     return wanted
 
 
-def structures(names: list[str], entry: Callable[[str], build.Entry] | None, *, quick: bool) -> list[dict[str, Any]]:
-    """Rows of the xarray operations."""
+def structures(names: list[str], entry: build.Entries | None, *, quick: bool) -> list[dict[str, Any]]:
+    """Rows of the operations on one structure, and their median."""
     rows = []
     for bits in (QUICK_BITS,) if quick else (20, 24):
-        for tracked in (False, True):
-            ops = [op for op in names if op in micro.TRACKED and micro.TRACKED[op] == tracked]
+        for kind in (("load", "overwrite", "erase", micro.PLAIN), ("alloc", "churn"), (micro.CLUSTER,)):  # each runs on one tree
+            ops = [op for op in names if op in kind]
             if not ops:
                 continue
-            tree = micro.new_tree(bits, tracked=tracked)
+            tree = micro.new(ops[0], bits)
             for op in ops:
-                for mode in (micro.FENCED, micro.OVERLAPPED):
+                for mode in micro.modes(op):
                     output.note(f"limits: {op} {mode} at 2^{bits} entries")
                     rows.append(micro.measure(micro.Case(op, mode, bits), tree, entry, QUICK_PAIRS if quick else micro.PAIRS))
-    return rows
+    middle = micro.median_row(rows)
+    return rows if middle is None else [*rows, middle]
 
 
-def replays(*, quick: bool) -> list[dict[str, Any]]:
-    """Rows of the whole replay of direct; none where libCacheSim is not installed."""
-    if importlib.util.find_spec("libcachesim") is None:
-        output.note("limits: libcachesim is not installed: the whole replay is not compared")
-        return []
+def replays(entry: build.Entries | None, *, quick: bool) -> list[dict[str, Any]]:
+    """Rows of the whole replay."""
     if quick:
-        return [whole.measure(whole.Case("zipf", QUICK_BITS - 2, 0.125), pairs=QUICK_PAIRS, chunk=1 << 12)]
+        cases = [whole.Case("zipf", QUICK_BITS - 2, 0.125, design) for design in ("direct", "swap_id")]
+        return [whole.measure(case, entry, pairs=QUICK_PAIRS, chunk=1 << 12) for case in cases]
     rows = []
     for case in whole.CASES:
-        output.note(f"limits: replay of direct, {case.generator}, 2^{case.bits} pages, memory {case.memory_share:g} of them")
-        rows.append(whole.measure(case))
+        output.note(f"limits: replay of {case.design}, {case.generator}, 2^{case.bits} pages, memory {case.memory_share:g} of them")
+        rows.append(whole.measure(case, entry))
     return rows
 
 
@@ -82,26 +80,31 @@ def provenance(core: int, tool: str | None) -> dict[str, Any]:
 
 def run(names: list[str], *, quick: bool) -> dict[str, Any]:
     """Measure what is named; the document that ``--format json`` prints."""
-    rows: list[dict[str, Any]] = []
     with micro.pinned() as core:
         try:
             tool: str | None = build.compiler()
             with build.library() as entry:
                 micro.same_results(12, entry)
-                rows += structures(names, entry, quick=quick)
+                rows = compared(names, entry, quick=quick)
         except build.NoCompilerError as missing:
             output.note(f"limits: {missing}")
-            tool = None
-            rows += structures(names, None, quick=quick)
-        if "replay" in names:
-            rows += replays(quick=quick)
-        return {"rows": rows, "provenance": provenance(core, tool)}
+            tool, rows = None, compared(names, None, quick=quick)
+    for group in rates.GROUPS:  # not pinned: one of them runs two threads
+        if group in names:
+            output.note(f"limits: {group}")
+            rows += rates.GROUPS[group](quick=quick)
+    return {"rows": rows, "provenance": provenance(core, tool)}
+
+
+def compared(names: list[str], entry: build.Entries | None, *, quick: bool) -> list[dict[str, Any]]:
+    """Rows that have a C side, if there is a compiler."""
+    return structures(names, entry, quick=quick) + (replays(entry, quick=quick) if REPLAY in names else [])
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse the command line and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
-    parser.add_argument("--only", metavar="NAME", help="load, overwrite, erase, alloc, churn, replay; several with commas")
+    parser.add_argument("--only", metavar="NAME", help=f"{', '.join(selected(None))}; several with commas")
     parser.add_argument("--quick", action="store_true", help="small and few: shows that it runs, proves nothing")
     parser.add_argument("--store", action="store_true", help="keep the figures and renew their section of docs/performance.md")
     parser.add_argument("--format", choices=("table", "json"), default="table")

@@ -12,9 +12,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+SOURCES = ("xarray.c", "replay.c")
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-fvisibility=hidden")
 WORD, POINTER = ctypes.c_uint64, ctypes.c_void_p
+LOOP = (POINTER, POINTER, WORD, WORD, WORD)
+"""Arguments of a loop over an operation: two arrays, first index, how many, bits of an index."""
+REPLAY = (POINTER, POINTER, WORD, POINTER)
+"""Arguments of a replay: table of arrays, demands, how many, replies."""
 Entry = Callable[..., int]
+Entries = Callable[..., Entry]
+"""From the name of an entry, and its arguments where it is no loop, to a function that releases the interpreter lock."""
 
 
 class NoCompilerError(Exception):
@@ -43,32 +50,27 @@ def version(path: str) -> str:
 
 
 @contextmanager
-def library(source: str = "xarray.c") -> Iterator[Callable[[str], Entry]]:
-    """Compile `source` and give access to its entries by name.
-
-    Yields
-    ------
-    callable
-        From the name of an entry to a function of (head, pool, first, n, bits), which releases the interpreter lock.
+def library() -> Iterator[Entries]:
+    """Compile all of the C side and give access to its entries by name.
 
     Raises
     ------
     NoCompilerError
-        No compiler, or it refuses the source.
+        No compiler, or it refuses the sources.
     """
     tool = compiler()
     with tempfile.TemporaryDirectory(prefix="swapdse-limits-") as folder:
         target = Path(folder) / "limits.so"
-        command = [tool, *FLAGS, "-o", str(target), str(HERE / source)]
+        command = [tool, *FLAGS, "-o", str(target), *(str(HERE / source) for source in SOURCES)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:
             why = done.stderr.strip().splitlines()
-            raise NoCompilerError(f"{tool} cannot compile {source}: {why[0] if why else 'no reason given'}")
+            raise NoCompilerError(f"{tool} cannot compile {', '.join(SOURCES)}: {why[0] if why else 'no reason given'}")
         loaded = ctypes.CDLL(str(target))
 
-        def entry(name: str) -> Entry:
+        def entry(name: str, signature: tuple[type, ...] = LOOP) -> Entry:
             function = loaded[name]
-            function.restype, function.argtypes = WORD, (POINTER, POINTER, WORD, WORD, WORD)
+            function.restype, function.argtypes = WORD, signature
             return function
 
         yield entry

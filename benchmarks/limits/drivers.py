@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from kernels import demand, xarray
+from kernels import cluster, demand, xarray
+from kernels import state as s
 from kernels.atomic import drop, load_fence, take
+from kernels.designs import direct
 from kernels.flat import Flat, U64Array
 from kernels.idalloc import alloc
 from kernels.jit import inner, outer, u
@@ -20,6 +22,16 @@ class Bench(Flat):
     head: U64Array
     pool: U64Array
     plain: U64Array
+
+
+class Held(direct.Direct):
+    """A state of *direct* of which only the slots are used: which slot each holder has, and a bare array as in :class:`Bench`."""
+
+    held: U64Array
+    plain: U64Array
+
+
+s.bind(Held, direct.OPERATIONS)
 
 
 @inner
@@ -134,6 +146,42 @@ def churn_overlapped(st, pr, first, n, bits):  # type: ignore[no-untyped-def]
     for i in range(n):
         total += churn(st, pr, scramble(first + i, bits), (first + i) << U1 | U1)
     return total
+
+
+@inner
+def exchange(st, pr, at):  # type: ignore[no-untyped-def]
+    """Holder `at` frees its slot of the SSD and takes another."""
+    g = st.held[at]
+    ci = cluster.lock_cluster(st, pr, g)
+    cluster.slot_release(st, pr, SSD, g)
+    cluster.unlock_cluster(st, pr, ci)
+    st.held[at] = cluster.slot_alloc(st, pr, SSD, U0) - U1
+    return st.held[at]
+
+
+@outer
+def cluster_fenced(st, pr, first, n, bits):  # type: ignore[no-untyped-def]
+    total = U0
+    for i in range(n):
+        at = scramble(first + i, bits)
+        load_fence()
+        total += exchange(st, pr, at)
+    return total
+
+
+@outer
+def cluster_overlapped(st, pr, first, n, bits):  # type: ignore[no-untyped-def]
+    total = U0
+    for i in range(n):
+        total += exchange(st, pr, scramble(first + i, bits))
+    return total
+
+
+@outer
+def hold(st, pr, bits):  # type: ignore[no-untyped-def]
+    """Each of 2**bits holders takes a slot, in order."""
+    for i in range(U1 << bits):
+        st.held[i] = cluster.slot_alloc(st, pr, SSD, U0) - U1
 
 
 @outer

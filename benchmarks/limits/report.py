@@ -28,9 +28,11 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def tables(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Lines of the structures, and lines of the whole replay."""
-    split = [[flat(row) for row in rows if (row["op"] == "replay") == whole] for whole in (False, True)]
-    return [lines for lines in split if lines]
+    """Lines in groups of equal columns, in the order in which the groups begin."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row), []).append(flat(row))
+    return list(groups.values())
 
 
 def markdown(lines: Sequence[dict[str, Any]]) -> str:
@@ -47,9 +49,10 @@ def section(document: dict[str, Any]) -> str:
         f"Measured on {of['date']}: {of['cpu']}, {of['cores']} core(s) used, Linux {of['kernel']}, Python {of['python']}, numba "
         f"{of['packages']['numba']}, {of['compiler'] or 'no C compiler'} {of['flags']}; command `make limits ARGS=--store`.\n\n"
         "Both sides run alternately on the same buffers, pinned to one core, in random order inside a group of runs. Nanoseconds per "
-        "operation: median (min..max). Ratios: median of the paired ratios [95 % bootstrap interval]; `aa` is our side against itself, the "
-        "noise of the run. `over_plain` divides by a dependent load from a bare array of as many words; `over_c` by the same algorithm in "
-        "C; `rate_over_peer` is events a second of direct over requests a second of libCacheSim."
+        "operation or event: median (min..max). Ratios: median of the paired ratios [95 % bootstrap interval]; `aa` is our side against "
+        "itself, the noise of the run. `over_plain` divides by a dependent load from a bare array of as many words; `over_c` by the same "
+        "algorithm in C (of a replay: the faster of C with and without prefetching of coming demands); `rate_over_peer` is events a second "
+        "over requests a second of libCacheSim, `c_over_peer` the same for C. All arrays of a replay end bit-identical on every side."
     )
     return "\n\n".join(["## Limits", head, *(markdown(lines) for lines in tables(document["rows"]))])
 

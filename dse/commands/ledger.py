@@ -1,38 +1,99 @@
-"""``dse ledger``: what a design's structures take, counted and allocated, at any size and fill."""
+"""``dse ledger``: what designs' structures take, counted and allocated, at any size and fill."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from dse import options, output
+from dse.errors import BadInput
 from dse.ledgers import COMPRESSED
 
 NAME = "ledger"
-HELP = "exact bytes of a design's structures at any size and fill"
+HELP = "exact bytes of designs' structures at any size and fill; where two break even; a chart"
 COLUMNS = ["structure", "static_bytes", "dynamic_bytes", "header_bytes", "allocated_bytes", "objects", "in_total"]
+SUMS = ["static_bytes", "dynamic_bytes", "header_bytes", "total_bytes", "allocated_bytes"]
 MIB = 1 << 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("--design", default="direct", metavar="D", help="NAME[param=value,...] (default: %(default)s)")
+    parser.add_argument("designs", nargs="*", metavar="DESIGN", help="NAME[param=value,...]; several: their sums side by side")
+    parser.add_argument("--design", default=None, metavar="D", help="one design (default: direct)")
     parser.add_argument("--slots", type=options.slots, default=1 << 23, metavar="N", help="slots of 4 KiB (default: 2^23, 32 GiB)")
     parser.add_argument("--fill", type=options.share, default=1.0, metavar="F", help="share of the slots in use, 0 to 1 (default: 1)")
     parser.add_argument("--backend", default="zswap", metavar="B", help="zswap, ssd, hdd, zram, or zswap=0.7,ssd=0.2,zero=0.1")
     parser.add_argument(
         "--compressed", type=options.positive, default=COMPRESSED, metavar="B", help="compressed page [B] (default: %(default)s)"
     )
+    parser.add_argument("--break-even", action="store_true", help="fill at which two designs take the same bytes")
+    parser.add_argument("--chart", default=None, metavar="FILE", help="draw bytes over fill: FILE.png, FILE.svg, - for text")
     options.add_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the ledger."""
+    """Print the ledger, the break-even fill or the chart."""
+    from dse import fills, naming
     from dse.ledgers import ledger
 
-    found = ledger(args.design, args.slots, args.fill, args.backend, args.compressed)
-    if args.format != "table":
-        output.emit(found["rows"], args.format, columns=COLUMNS, document=found)
+    given = [*args.designs, *([args.design] if args.design is not None else [])]
+    names = [text for item in given for text in naming.split(item)] or ["direct"]
+    if args.chart is not None:
+        said = fills.chart(names, None if args.chart == "-" else args.chart, args.slots, args.backend)
+        if args.chart == "-":
+            output.write(said)
+        else:
+            output.note(f"wrote {said}")
+    if args.break_even:
+        if len(names) != 2:
+            raise BadInput(f"--break-even needs two designs, got {len(names)}: {', '.join(names)}")
+        _break_even(fills.break_even(names[0], names[1], args.slots, args.backend), args.format)
+    if args.chart is not None or args.break_even:
         return 0
+    found = [ledger(name, args.slots, args.fill, args.backend, args.compressed) for name in names]
+    output.note(
+        f"{', '.join(f['design'] for f in found)}, {args.slots:,} slots, {args.fill:.0%} used, {args.backend}; "
+        "counted as published tables count"
+    )
+    if len(found) > 1:
+        _side_by_side(found, args)
+    elif args.format != "table":
+        output.emit(found[0]["rows"], args.format, columns=COLUMNS, document=found[0])
+    else:
+        output.emit(_table(found[0], args), "table")
+    return 0
+
+
+def _break_even(found: dict[str, Any], form: str) -> None:
+    """Print where two designs break even."""
+    if form != "table":
+        output.emit(found["rows"], form, document=found)
+        return
+    output.note(f"{found['a']} against {found['b']}, {found['slots']:,} slots, {found['backend']}")
+    rows = [
+        {
+            "bytes": row["measure"], "break-even %": None if row["percent"] is None else round(row["percent"], 3), "pages": row["pages"],
+            "smaller below": row["smaller_below"], "smaller above": row["smaller_above"], "by": row["method"],
+        }
+        for row in found["rows"]
+    ]  # fmt: skip
+    output.emit(rows, "table")
+
+
+def _side_by_side(found: list[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Print the sums of several designs."""
+    rows = [{"design": f["design"], **{name: f[name] for name in SUMS}} for f in found]
+    if args.format != "table":
+        output.emit(rows, args.format, document={"ledgers": found})
+        return
+    shown = [
+        {"design": row["design"], **{f"{name.removesuffix('_bytes')} MiB": round(row[name] / MIB, 3) for name in SUMS}} for row in rows
+    ]  # fmt: skip
+    output.emit(shown, "table")
+
+
+def _table(found: dict[str, Any], args: argparse.Namespace) -> list[dict[str, object]]:
+    """Rows of one design's ledger, its sums last."""
     pages = round(args.fill * args.slots)
 
     def line(name: str, counted: int, header: int, allocated: int, mark: bool) -> dict[str, object]:
@@ -50,6 +111,4 @@ def run(args: argparse.Namespace) -> int:
     rows.append(line("static", found["static_bytes"], 0, 0, True) | sums)
     rows.append(line("dynamic", found["dynamic_bytes"], 0, 0, True) | sums)
     rows.append(line("sum", found["total_bytes"], found["header_bytes"], found["allocated_bytes"], True) | {"in sum": ""})
-    output.note(f"{found['design']}, {args.slots:,} slots, {args.fill:.0%} used, {args.backend}; counted as published tables count")
-    output.emit(rows, "table")
-    return 0
+    return rows

@@ -1,4 +1,4 @@
-"""``dse report``: one file to look at, to mail, to paste, or to check elsewhere."""
+"""``dse report``: a stored run or study as one page, a picture, or text for a mail."""
 
 from __future__ import annotations
 
@@ -10,29 +10,24 @@ if TYPE_CHECKING:
     import argparse
 
 NAME = "report"
-HELP = "a run or sweep as one HTML file, as text for a mail, as SVG or PNG, or as a bundle"
-FORMATS = ("html", "text", "svg", "png")
+HELP = "a stored run or study as one HTML page, a picture, text for a mail, or a bundle"
+FORMS = ("html", "png", "svg", "text")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("name", nargs="?", default="last", metavar="RUN|STUDY", help="name, a part of it, or last (default)")
-    parser.add_argument("--format", choices=FORMATS, default="html", help="what to write (default: %(default)s); text goes to stdout")
-    parser.add_argument("--output", metavar="FILE", help="where (default: DIR/reports/NAME.FORMAT; - is stdout)")
-    parser.add_argument("--bundle", action="store_true", help="scenario, digests, command and counters for dse rerun elsewhere")
+    which = "its name, a part of it, or last (default: %(default)s)"
+    parser.add_argument("name", nargs="?", default="last", metavar="RUN|STUDY", help=which)
+    parser.add_argument("--format", choices=FORMS, default="html", help="kind of report (default: %(default)s)")
+    parser.add_argument("--output", metavar="FILE", help="where to write it, - for stdout (default: DIR/reports; text: stdout)")
+    parser.add_argument("--figure", metavar="TITLE", help="a part of the title of the figure that a picture shows")
+    parser.add_argument("--bundle", action="store_true", help="write a bundle that dse rerun checks elsewhere")
     options.add_results(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write it, and print where."""
-    if args.bundle:
-        from dse.reports.bundling import bundle
-
-        output.write(bundle(args.name, args.results, args.output))
-        return 0
+    """Write the report; print where it is, or the text."""
     from dse.reports import report
 
-    path = args.output or ("-" if args.format == "text" else None)
-    said = report(args.name, results=args.results, form=args.format, path=path)
-    output.write(said.rstrip("\n"))
+    output.write(report(args.name, args.format, args.output, figure=args.figure, bundle=args.bundle, results=args.results))
     return 0

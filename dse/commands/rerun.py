@@ -15,7 +15,7 @@ HELP = "repeat the counted part of a stored run: same counters, yes (0) or no (1
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("name", metavar="RUN", help="a run's name, a part of it that only one has, last, or the file of a bundle")
+    parser.add_argument("name", metavar="RUN", help="a run's name, a part of it that only one has, last, or a bundle's file")
     options.add_format(parser)
     options.add_results(parser)
 
@@ -23,13 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print yes or no."""
     from dse.comparing import rerun
+    from dse.reports import bundles
 
-    if args.name.endswith(".json"):
-        from dse.reports.bundling import rerun as rerun_bundle
-
-        found = rerun_bundle(args.name)
-    else:
-        found = rerun(args.name, args.results)
+    found = bundles.rerun(args.name) if bundles.is_bundle(args.name) else rerun(args.name, args.results)
     if args.format == "table":
         output.write("yes" if found["equal"] else "no")
     else:

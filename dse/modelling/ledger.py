@@ -9,10 +9,12 @@ slot       one a slot, allocated at swapon (static); ``zswap slot``: one a slot 
 cluster    one a cluster: headers, which published tables leave out (``header_bytes``)
 page, live one a swapped page
 zswap      one a page whose data zswap has; likewise disk and zero, joined by ``+``
+block      one a block (below), counted apart as headers are; as ``xarray entry``: a tree of the blocks
 extend     one an extend table: none in closed form, where no page has so many sharers
 ========== =====================================================================================
 
 A field with a ``block`` is counted by element and allocated by block: one for each cluster in use, which closed form fills densely.
+Fields of one structure with the same block are one object a block, rounded as a whole: to pages above a page, to a slab below.
 
 A condition may follow: ``page if zswap=stacked``. A field named ``xarray entry`` counts 8 bytes and is allocated as nodes.
 
@@ -23,45 +25,19 @@ kernel allocates them: vmalloc areas in pages, ``xa_node`` of 576 B in slabs of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dse.modelling.sizes import PAGE, Ledger, class_bytes, dense_span, node_bytes, object_bytes, pages_up
+from dse.modelling import objects as ob
+from dse.modelling.sizes import PAGE, Ledger, class_bytes
 from kernels import cluster as cl
 from kernels import demand
 from kernels import state as s
 from kernels import world as w
 
-TREE_SLOTS = 1 << s.TREE_SHIFT
-CONTINUATION = "continuation pages"
-ZRAM_WORDS = 16  # drivers/block/zram/zram_drv.h: struct zram_table_entry, handle 8 and flags 8, per disk page at disk size
 PARTS = ("zswap", "disk", "zero")
 DISKS = ("ssd", "hdd", "zram")
-
-
-class Tree(NamedTuple):
-    """How a tree is indexed, and the fields of the state that hold its heads and nodes."""
-
-    shape: str  # masked: one a 64 MiB, indexed inside it; offset: one a 64 MiB, indexed by the device's offset; one
-    heads: str
-    pool: str
-    first: int = 0
-
-
-TREES = {
-    "swap cache": Tree("masked", "space", "cpool"),
-    "zswap tree": Tree("offset", "ztree", "zpool"),
-    "ID tree": Tree("one", "idhead", "idpool", 1),
-    "descriptor tree": Tree("one", "dhead", "dpool", 1),
-}
-OBJECTS = {
-    "zswap_entry": (w.S_ZE_LIVE, w.S_ZE_PEAK), "swap_desc": (w.S_DESC_LIVE, w.S_DESC_PEAK), "extend table": (w.S_EXTENDS, w.S_EXTENDS_PEAK),
-}  # fmt: skip
-"""Structures allocated one by one: control words of how many are live, and were at most."""
-BLOCKS = {"table": (w.S_TABLES, w.S_TABLES_PEAK), "memcg": (w.S_MEMCG_TABLES, w.S_MEMCG_TABLES_PEAK)}
-"""Blocks of a cluster each (:mod:`kernels.blocks`): control words of how many are live, and were at most."""
 
 
 class Device(NamedTuple):
@@ -72,28 +48,6 @@ class Device(NamedTuple):
     disk: int
     zero: int
     name: str
-
-
-def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
-    """Nodes of the trees of one structure.
-
-    Parameters
-    ----------
-    tree : Tree
-        How they are indexed.
-    spans : list of (int, int)
-        First index and number of entries, one for each device.
-    """
-    if tree.shape == "one":
-        return dense_span(tree.first, sum(n for _, n in spans))
-    nodes = 0
-    for first, n in spans:
-        at = first
-        while at < first + n:
-            end = min(first + n, (at | (TREE_SLOTS - 1)) + 1)
-            nodes += dense_span(at if tree.shape == "offset" else at & (TREE_SLOTS - 1), end - at)
-            at = end
-    return nodes
 
 
 def condition(per: str, parameters: Mapping[str, str]) -> str:
@@ -141,11 +95,16 @@ def is_native(parameters: Mapping[str, str]) -> bool:
     return parameters.get("zswap") == "native"
 
 
-def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool = False) -> list[Device]:
+def is_virtual(design: s.Design) -> bool:
+    """Does the design have a virtual space, so that pages that no disk has need no slot of one?"""
+    return any(row.block and ob.BLOCKS[row.block].first for row in design.layout)
+
+
+def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool = False, virtual: bool = False) -> list[Device]:
     """The devices of a mix, with `fill` of `slots` slots' worth of pages.
 
-    zswap and zero pages stand in front of the first disk of the mix (an SSD where there is none). Further disks get their share of the
-    slots, and so does a zswap that is `native`, with an entry space of its own.
+    zswap and zero pages stand in front of the first disk of the mix (an SSD where there is none), which has slots for them unless the
+    design is `virtual`. Further disks get their share of the slots, and so does a zswap that is `native`, with an entry space of its own.
     """
     parts = split(round(fill * slots), mix)
     disks = [name for name in DISKS if mix.get(name)]
@@ -153,8 +112,14 @@ def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool =
         disks.append("zswap")
     disks = disks or ["ssd"]
     weight = {name: mix.get(name, 0.0) for name in disks}
-    weight[disks[0]] += mix.get("zero", 0.0) + (mix.get("zswap", 0.0) if "zswap" not in disks else 0.0)
-    sizes = split(slots, weight)
+    in_front = mix.get("zero", 0.0) + (mix.get("zswap", 0.0) if "zswap" not in disks else 0.0)
+    if virtual:
+        sizes = split(
+            round(slots * (1.0 - in_front)), {name: share / (1.0 - in_front) if in_front < 1.0 else 0.0 for name, share in weight.items()}
+        )
+    else:
+        weight[disks[0]] += in_front
+        sizes = split(slots, weight)
     home = {"zero": disks[0], "zswap": "zswap" if "zswap" in disks else disks[0]}
     out = []
     for name in disks:
@@ -163,7 +128,14 @@ def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool =
     return out
 
 
-def _spans(tree: Tree, per: str, devices: list[Device], stacked: set[str]) -> list[tuple[int, int]]:
+def _elements(block: str, per: str, devices: list[Device]) -> list[int]:
+    """Elements in use of blocks: on every device, or in the one virtual space."""
+    parts = PARTS if per == "block" else per.split("+")
+    used = [sum(getattr(device, part) for part in parts) for device in devices]
+    return [sum(used)] if ob.BLOCKS[block].first else used
+
+
+def _spans(tree: ob.Tree, per: str, devices: list[Device], stacked: set[str]) -> list[tuple[int, int]]:
     """Index ranges of a tree on every device: the parts that hold slots lie one behind the other, in the order zswap, disk, zero."""
     wanted = per.split("+")
     out = []
@@ -178,69 +150,6 @@ def _spans(tree: Tree, per: str, devices: list[Device], stacked: set[str]) -> li
                 first += pages
         out.append((start, n))
     return out
-
-
-def _static(ledger: Ledger, item: s.Field, sizes: list[int]) -> None:
-    """Add a field that is allocated at swapon."""
-    row = ledger.row(item.structure)
-    for n in sizes:
-        nbytes = ceil(item.nbytes * n)
-        if item.nbytes < 1:
-            nbytes = -(-nbytes // 8) * 8
-        row.static_bytes += nbytes
-        row.allocated_bytes += pages_up(nbytes)
-        row.objects += n
-
-
-def _headers(ledger: Ledger, item: s.Field, clusters: list[int]) -> None:
-    """Add cluster headers."""
-    row = ledger.row(item.structure)
-    for n in clusters:
-        row.header_bytes += int(item.nbytes) * n
-        row.allocated_bytes += pages_up(int(item.nbytes) * n)
-        row.objects += n
-
-
-def _entries(ledger: Ledger, item: s.Field, entries: int, nodes: int, peak: int) -> None:
-    """Add a tree."""
-    row = ledger.row(item.structure)
-    row.dynamic_bytes += int(item.nbytes) * entries
-    row.objects += nodes
-    row.allocated_bytes, row.peak_bytes = node_bytes(row.objects), max(row.peak_bytes, node_bytes(peak))
-
-
-def _objects(ledger: Ledger, item: s.Field, n: int, peak: int) -> None:
-    """Add objects that are allocated one by one."""
-    row = ledger.row(item.structure)
-    row.dynamic_bytes += ceil(item.nbytes * n)
-    row.objects += n
-    row.allocated_bytes += object_bytes(n, ceil(item.nbytes))
-    row.peak_bytes += object_bytes(peak, ceil(item.nbytes))
-
-
-def _blocks(ledger: Ledger, item: s.Field, used: int, blocks: int, peak: int, cluster_slots: int) -> None:
-    """Add elements that lie in blocks of a cluster each: counted are those in use, allocated whole blocks."""
-    row = ledger.row(item.structure)
-    size = int(item.nbytes * cluster_slots)
-    row.dynamic_bytes += int(item.nbytes * used)
-    row.objects += blocks
-    row.allocated_bytes += object_bytes(blocks, size)
-    row.peak_bytes += object_bytes(peak, size)
-
-
-def _zram(ledger: Ledger, slots: int) -> None:
-    """Add the table of a zram device, which is the backend's own: in no sum, as zswap_entry."""
-    if slots:
-        row = ledger.row("zram table")
-        row.static_bytes = ZRAM_WORDS * slots
-        row.allocated_bytes, row.objects = pages_up(row.static_bytes), slots
-
-
-def _finished(ledger: Ledger) -> Ledger:
-    """Fill in the peaks of what never shrinks."""
-    for row in ledger.rows:
-        row.peak_bytes = max(row.peak_bytes, row.allocated_bytes)
-    return ledger
 
 
 def closed(
@@ -276,41 +185,40 @@ def closed(
     Ledger
         Counted and allocated bytes; peaks equal what is allocated.
     """
-    devices = devices_of(slots, fill, mix, is_native(parameters))
+    devices = devices_of(slots, fill, mix, is_native(parameters), is_virtual(design))
     count = {part: sum(getattr(d, part) for d in devices) for part in PARTS}
     stacked = {part for part in PARTS if slots_tied_up(design, parameters, {part: 1})}
-    ledger = Ledger()
+    ledger, groups = Ledger(), ob.Groups()
     for item in design.layout:
         per = condition(item.per, parameters)
         if per == "slot":
-            _static(ledger, item, [d.slots for d in devices])
+            ob.add_static(ledger, item, [d.slots for d in devices])
         elif per == "zswap slot":
-            _static(ledger, item, [d.slots for d in devices if d.name == "zswap"])
+            ob.add_static(ledger, item, [d.slots for d in devices if d.name == "zswap"])
         elif per == "cluster":
-            _headers(ledger, item, [-(-d.slots // cluster_slots) for d in devices])
-        elif per and item.name == "xarray entry":
-            tree = TREES[item.structure]
-            spans = _spans(tree, per, devices, stacked)
-            nodes = tree_nodes(tree, spans)
-            _entries(ledger, item, sum(n for _, n in spans), nodes, nodes)
+            ob.add_headers(ledger, item, [-(-d.slots // cluster_slots) for d in devices])
         elif per and item.block:
-            used = [sum(getattr(d, part) for part in per.split("+")) for d in devices]
-            blocks = sum(-(-n // cluster_slots) for n in used)
-            _blocks(ledger, item, sum(used), blocks, blocks, cluster_slots)
+            groups.closed(ledger, item, per, _elements(item.block, per, devices), cluster_slots)
+        elif per and item.name == "xarray entry":
+            tree = ob.TREES[item.structure]
+            spans = _spans(tree, per, devices, stacked)
+            nodes = ob.tree_nodes(tree, spans)
+            ob.add_entries(ledger, item, sum(n for _, n in spans), nodes, nodes)
         elif per == "extend":
-            _objects(ledger, item, 0, 0)
+            ob.add_objects(ledger, item, 0, 0)
         elif per:
             n = sum(count[part] for part in per.split("+"))
-            _objects(ledger, item, n, n)
-    ledger.row(CONTINUATION)
-    _zram(ledger, sum(d.slots for d in devices if d.name == "zram"))
+            ob.add_objects(ledger, item, n, n)
+    groups.finish(ledger)
+    ledger.row(ob.CONTINUATION)
+    ob.add_zram(ledger, sum(d.slots for d in devices if d.name == "zram"))
     row = ledger.row("zsmalloc objects")
     row.objects = count["zswap"]
     row.dynamic_bytes = row.allocated_bytes = count["zswap"] * class_bytes(compressed)
-    return _finished(ledger)
+    return ob.finished(ledger)
 
 
-def _tree_entries(state: Any, tree: Tree) -> int:
+def _tree_entries(state: Any, tree: ob.Tree) -> int:
     """Entries of the trees of one structure: the counts of all leaf nodes, and entries that stand in a head itself."""
     pool, heads = getattr(state, tree.pool), getattr(state, tree.heads)
     first = pool[72 : int(pool[1]) : 72]
@@ -336,33 +244,33 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
     """
     ctl, rows = state.ctl, state.dev.reshape(-1, int(cl.DEV_WORDS))
     devices = [row for row in rows if row[1]]
-    ledger = Ledger()
+    ledger, groups = Ledger(), ob.Groups()
     for item in design.layout:
         per = condition(item.per, parameters)
         if per == "slot":
-            _static(ledger, item, [int(row[1]) for row in devices])
+            ob.add_static(ledger, item, [int(row[1]) for row in devices])
         elif per == "zswap slot":
-            _static(ledger, item, [int(rows[demand.ZSWAP][1])])
+            ob.add_static(ledger, item, [int(rows[demand.ZSWAP][1])])
         elif per == "cluster":
-            _headers(ledger, item, [int(row[3]) for row in devices])
+            ob.add_headers(ledger, item, [int(row[3]) for row in devices])
         elif per and item.name == "xarray entry":
-            tree = TREES[item.structure]
+            tree = ob.TREES[item.structure]
             if tree.pool in state.fields and not any(row.structure == item.structure for row in ledger.rows):
                 pool = getattr(state, tree.pool)
-                _entries(ledger, item, _tree_entries(state, tree), int(pool[2]), int(pool[3]))
+                ob.add_entries(ledger, item, _tree_entries(state, tree), int(pool[2]), int(pool[3]))
         elif per and item.block:
-            now, most = BLOCKS[item.block]
-            _blocks(ledger, item, int(ctl[int(w.S_SLOTS)]), int(ctl[int(now)]), int(ctl[int(most)]), 1 << int(ctl[int(w.C_CLUSTER_SHIFT)]))
+            groups.live(ledger, item, per, ctl)
         elif per:
-            now, most = OBJECTS[item.structure]
-            _objects(ledger, item, int(ctl[int(now)]), int(ctl[int(most)]))
-    row = ledger.row(CONTINUATION)
+            now, most = ob.OBJECTS[item.structure]
+            ob.add_objects(ledger, item, int(ctl[int(now)]), int(ctl[int(most)]))
+    groups.finish(ledger)
+    row = ledger.row(ob.CONTINUATION)
     row.objects = int(ctl[int(w.S_CONT_USED)])
     row.dynamic_bytes = row.allocated_bytes = row.objects * PAGE
     row.peak_bytes = int(ctl[int(w.S_CONT_PEAK)]) * PAGE
-    _zram(ledger, int(rows[demand.ZRAM][1]))
+    ob.add_zram(ledger, int(rows[demand.ZRAM][1]))
     row = ledger.row("zsmalloc objects")
     row.objects = int(ctl[int(w.S_ZE_LIVE)])
     row.dynamic_bytes = row.allocated_bytes = int(ctl[int(w.S_ZOBJ_BYTES)])
     row.peak_bytes = int(ctl[int(w.S_ZOBJ_PEAK)])
-    return _finished(ledger)
+    return ob.finished(ledger)

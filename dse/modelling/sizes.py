@@ -117,8 +117,14 @@ def node_bytes(nodes: int) -> int:
 
 
 def object_bytes(n: int, size: int) -> int:
-    """Bytes of `n` objects of `size` bytes in slabs of one page."""
-    return -(-n // (PAGE // size)) * PAGE
+    """Bytes of `n` objects of `size` bytes: in slabs of one page, above a page in whole pages each.
+
+    Examples
+    --------
+    >>> object_bytes(100, 112), object_bytes(2, 12392), object_bytes(2, 12288)
+    (12288, 32768, 24576)
+    """
+    return n * pages_up(size) if size > PAGE else -(-n // (PAGE // size)) * PAGE
 
 
 def class_bytes(length: int) -> int:

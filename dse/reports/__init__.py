@@ -1,4 +1,4 @@
-"""Reports of runs and studies."""
+"""Reports: a stored run or study as one page, a picture or a mail."""
 
 from __future__ import annotations
 

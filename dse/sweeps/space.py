@@ -366,7 +366,7 @@ def _simplex(given: Any, at: str) -> list[dict[str, float]]:
     try:
         names, steps = [str(name) for name in given["of"]], int(given["steps"])
     except (TypeError, KeyError, ValueError):
-        raise BadInput(f"{at}simplex is {{ of = [\"zswap\", \"ssd\"], steps = 4 }}") from None
+        raise BadInput(f'{at}simplex is {{ of = ["zswap", "ssd"], steps = 4 }}') from None
     if not 1 <= steps <= 100 or len(names) < 2:
         raise BadInput(f"{at}simplex needs at least two names and 1 to 100 steps")
     return [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels import moves, page_io, replay, slots, swap_cache, swap_map, swapfile
+from kernels import ahead, moves, page_io, replay, slots, swap_cache, swap_map, swapfile
 from kernels import state as s
 from kernels import world as w
 from kernels.flat import Flat, U8Array, U16Array, U32Array, U64Array
@@ -84,6 +84,9 @@ OPERATIONS: dict[str, Any] = {
     "move_step": moves.move_step,
     "swapoff": moves.swapoff,
     "wide": swap_map.narrow,
+    "fetch_near": swapfile.fetch_near,
+    "fetch_entry": ahead.no_entry,
+    "slot_fetch": swap_cache.slot_fetch,
     "cache_find": swap_cache.find,
     "cache_insert": swap_cache.insert,
     "cache_remove": swap_cache.remove,

@@ -98,6 +98,8 @@ OPERATIONS: dict[str, Any] = {
     "read_abort": ds.read_abort,
     "free_swap": ds.free_swap,
     "swap_full": ds.swap_full,
+    "fetch_near": ds.fetch_near,
+    "fetch_entry": ds.fetch_entry,
     "move_step": descmove.move_step,
     "swapoff": descmove.swapoff,
     "slot_scan": ds.slot_scan,

@@ -95,6 +95,8 @@ LAYER: dict[str, Any] = {
     "still": idlayer.still,
     "run_limit": lifecycle.single,
     "put_run": lifecycle.put_singly,
+    "fetch_near": idlayer.fetch_near,
+    "fetch_entry": idlayer.fetch_entry,
     "publish": idlayer.publish,
     "retire": idlayer.retire,
     "wide": wide,

@@ -4,7 +4,8 @@ At each swap-out the number of moves of this swapped lifetime is drawn (``rate``
 the rest). They wait in a pool from which a daemon picks at random, so that delays are exponential. Time is counted in swap-outs: by
 Little's law a mean lifetime is as many of them as there are swapped pages. The mean delay is that over 4 * (rate + 1), so that most moves
 come before the fault; what is left when the fault comes moves just before it (``moves_hurried``), and the rate stays exact for every
-lifetime that ends in a fault. A share of the moves is interrupted by the fault of its page: MOVE_BEGIN, FAULT, MOVE_END.
+lifetime that ends in a fault. A share of the moves is interrupted by the fault of its page: MOVE_BEGIN, FAULT,
+MOVE_END, and FAULT again, which had waited for the locked folio where there was one.
 
 Zero pages hold no data and do not move. Without tiers only zswap pages move, to the disk, once at most; with tiers each page goes to the
 next one, the last to the first. A move that has nowhere to go is counted (``moves_impossible``) and not made.

@@ -71,7 +71,7 @@ def run_on(st, page):  # type: ignore[no-untyped-def]
 
 @inner
 def emit_fault(st, page, o, s, write):  # type: ignore[no-untyped-def]
-    """FAULT on `page`, whose object `o` has state `s`; a move that it interrupts around it."""
+    """FAULT on `page`, whose object `o` has state `s`; a move that it interrupts around it, and the fault that waited for it after it."""
     source, to = NOWHERE, NOWHERE
     count(st, N_FAULTS)
     if s & (RESIDENT | SWAPPED) == SWAPPED:
@@ -81,6 +81,7 @@ def emit_fault(st, page, o, s, write):  # type: ignore[no-untyped-def]
     emit(st, FAULT, page, U0, U0, write * WRITE << U24)
     if to != NOWHERE:
         emit(st, MOVE_END, page, source, U0, to)
+        emit(st, FAULT, page, U0, U0, write * WRITE << U24)  # avoided, where the first one did not meet a locked folio
 
 
 @inner

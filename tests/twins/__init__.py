@@ -8,9 +8,11 @@ from tests.twins.life import Life
 from tests.twins.swap_desc import SwapDesc
 from tests.twins.swap_id import SwapId
 from tests.twins.swap_table import SwapTable
+from tests.twins.vswap import VSwap
 
 TWINS: dict[str, type[Life]] = {"direct": Direct, "swap_id": SwapId, "swap_id_off": Direct, "swap_desc": SwapDesc}
 TWINS |= {f"swap_table_{phase}": SwapTable for phase in ("p1", "p2", "p3", "p4", "p4_pitched")}
+TWINS |= {"vswap_v3": VSwap, "vswap_v6": VSwap}
 
 
 def twin(name: str, config: Config) -> Life | None:

@@ -1,0 +1,89 @@
+"""Instructions per operation, counted by callgrind: where there is valgrind with its headers and a C compiler, else skipped.
+
+They repeat to about 1 part in 100,000 on one machine, but depend on compiler and libraries, so they are no exact figures: the gate
+allows 0.1 %. Kernels are compiled for a generic processor, as valgrind does not know every extension.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import fixtures, under_callgrind
+from dse.measuring import machine
+
+version = fixtures.version(__file__, under_callgrind.__file__)
+HEADER = Path("/usr/include/valgrind/callgrind.h")
+HELPER = """#include <valgrind/callgrind.h>
+void start(void) { CALLGRIND_START_INSTRUMENTATION; }
+void stop(void) { CALLGRIND_STOP_INSTRUMENTATION; }
+"""
+GENERIC = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+DESIGNS = fixtures.designs()
+OPERATIONS = 2 * under_callgrind.BATCH
+SECONDS = 240
+
+
+Counts = dict[str, int | str]
+
+
+def compiler() -> str | None:
+    """The C compiler, where everything that is needed is there."""
+    found = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
+    return found if shutil.which("valgrind") and HEADER.exists() else None
+
+
+def instructions(design: str, helper: Path) -> int | str:
+    """Instructions of one replay of the block of under_callgrind.py, or what went wrong."""
+    out = helper.with_name(f"{design}.out")
+    python = [sys.executable, under_callgrind.__file__, design, str(helper)]
+    valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}", "-q"]
+    for command in (python, [*valgrind, *python]):
+        done = subprocess.run(command, env={**os.environ, **GENERIC}, check=False, timeout=SECONDS, capture_output=True, text=True)
+        if done.returncode:
+            return (done.stderr.strip().splitlines() or ["no message"])[-1]
+    found = re.search(r"^totals: (\d+)", out.read_text(), re.MULTILINE)
+    return int(found[1]) if found and int(found[1]) > OPERATIONS else "callgrind counted nothing"
+
+
+def setup_cache() -> Counts:
+    """Count every design, on all cores: another process beside it does not change what one executes."""
+    compile_with = compiler()
+    if compile_with is None:
+        return {}
+    chosen = DESIGNS[:1] if "SWAPDSE_BENCH_QUICK" in os.environ else DESIGNS  # it is to be proven that it runs, no more
+    with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as folder, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
+        source, helper = Path(folder) / "helper.c", Path(folder) / "helper.so"
+        source.write_text(HELPER)
+        subprocess.run([compile_with, "-O1", "-shared", "-fPIC", "-o", str(helper), str(source)], check=True, timeout=60)
+        return dict(zip(chosen, pool.map(lambda design: instructions(design, helper), chosen), strict=True))
+
+
+setup_cache.timeout = 20 * SECONDS  # type: ignore[attr-defined]
+
+
+class Instructions:
+    """A round trip, in and out again, of 2^14 pages of 2^16."""
+
+    params = [DESIGNS]
+    param_names = ["design"]
+    timeout = SECONDS
+
+    def setup(self, counts: Counts, design: str) -> None:
+        """Skip where nothing can be counted."""
+        if not counts or design not in counts:
+            raise NotImplementedError
+
+    def track_instructions_round_trip(self, counts: Counts, design: str) -> float:
+        found = counts[design]
+        if isinstance(found, str):
+            raise RuntimeError(found)
+        return found / OPERATIONS
+
+    track_instructions_round_trip.unit = "instructions per operation"  # type: ignore[attr-defined]

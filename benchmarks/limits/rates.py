@@ -1,0 +1,143 @@
+"""Rates of what has no C side here: reclaim against libcachesim, on one and on two threads, readers of traces, generators."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.limits import reclaim
+from benchmarks.limits.micro import spread
+from dse import output
+from dse.workloads import generators, imports, lackey
+from kernels.reclaim import misses
+
+ROUNDS = 9
+LACKEY_BYTES, LACKEY_LINES, LACKEY_RATE = 1 << 28, 1 << 18, 1e9  # issue 5: at least 1 GB/s
+ORACLE_REQUESTS, ORACLE_IDS, ORACLE_SECONDS = 10_000_000, 1 << 20, 0.5  # issue 5: load and densify
+RECLAIM_OVER = {20: 10.0, 22: 3.0}  # issue 5: dense ids, requests/s over libcachesim's
+TWO_THREADS, RESIDENT_BITS = 1.7, 14  # issue 5: where all is in the cache of a core
+GENERATED = 1 << 23
+
+
+def timed(run: Callable[[], Any], rounds: int) -> NDArray[np.float64]:
+    """Seconds of `rounds` runs, after one that is not timed."""
+    run()
+    taken = np.zeros(rounds)
+    for i in range(rounds):
+        began = time.perf_counter()
+        run()
+        taken[i] = time.perf_counter() - began
+    return taken
+
+
+def row(op: str, what: str, rates: NDArray[np.float64], unit: str, bar: str = "-") -> dict[str, Any]:
+    """A row of :data:`GROUPS`."""
+    return {"op": op, "what": what, "rounds": len(rates), "rate": spread(rates), "unit": unit, "bar": bar}
+
+
+def at_least(value: float, bar: float, what: str) -> str:
+    """Verdict of a figure that must reach `bar`."""
+    return "met" if value >= bar else f"missed: {value:.3g} {what}, not {bar:.3g}"
+
+
+def lackey_text(lines: int) -> bytes:
+    """Text as lackey writes it: instructions, and loads and stores of a zipf workload."""
+    load = generators.make({"generator": "zipf", "pages": 1 << 16, "accesses": lines}, 1)
+    accesses = np.concatenate([block for block, _, _ in load.blocks()])
+    out = []
+    for i, access in enumerate(accesses.tolist()):
+        kind = " S" if access >> 31 else " L" if i & 1 else "I "
+        out.append(f"{kind} {0x1FFE000000 + ((access & 0x7FFFFFFF) << 12) + (i * 40 & 0xFF8):010x},8\n")
+    return "".join(out).encode()
+
+
+def parsing(*, quick: bool) -> list[dict[str, Any]]:
+    """Rows: lackey text from memory; load and densify of an oracleGeneral file in the page cache."""
+    text = lackey_text(LACKEY_LINES) * (1 if quick else LACKEY_BYTES // (LACKEY_LINES * 16))
+    rounds = 2 if quick else ROUNDS
+    rates = len(text) / timed(lambda: lackey.read(io.BytesIO(text), "text"), rounds)
+    bar = "-" if quick else at_least(float(np.median(rates)), LACKEY_RATE, "B/s")
+    rows = [row("parse", f"lackey text, {len(text)} B", rates / 1e6, "MB/s", bar)]
+    requests = 10_000 if quick else ORACLE_REQUESTS
+    ids = np.random.default_rng(1).integers(0, ORACLE_IDS, requests, dtype=np.uint32)
+    with reclaim.oracle_file(ids) as path:
+        seconds = timed(lambda: imports.oracle_accesses(Path(path)), rounds)
+    middle = float(np.median(seconds))
+    bar = "-" if quick else "met" if middle <= ORACLE_SECONDS else f"missed: {middle:.2f} s, not {ORACLE_SECONDS}"
+    return [*rows, row("densify", f"oracleGeneral, {requests} requests, at most {ORACLE_IDS} ids", requests / seconds / 1e6, "M requests/s", bar)]
+
+
+def generating(*, quick: bool) -> list[dict[str, Any]]:
+    """Rows: accesses a second of each generator."""
+    n, rows = 1 << 14 if quick else GENERATED, []
+    for name in generators.DEFAULTS:
+
+        def run(name: str = name) -> None:
+            for _ in generators.make({"generator": name, "accesses": n}, 1).blocks():
+                pass
+
+        rows.append(row("generate", name, n / timed(run, 2 if quick else ROUNDS) / 1e6, "M accesses/s"))
+    return rows
+
+
+def together(runs: list[Callable[[], Any]]) -> None:
+    """Run each on a thread of its own."""
+    threads = [threading.Thread(target=run) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def threads(*, quick: bool) -> list[dict[str, Any]]:
+    """Rows: LRU misses of two independent traces on two threads, over one trace on one thread."""
+    rows, requests = [], 1 << 16 if quick else reclaim.REQUESTS
+    for bits in (RESIDENT_BITS, 20):
+        pages = np.uint64(1 << bits)
+
+        def runner(seed: int, bits: int = bits, pages: np.uint64 = pages) -> Callable[[], Any]:
+            accesses = reclaim.accesses_of("zipf", 1 << bits, requests, seed)
+            last = np.zeros(pages, np.uint32)
+
+            def run() -> int:
+                last[:] = 0
+                return int(misses.lru(accesses, pages // np.uint64(2), last))
+
+            return run
+
+        runs = [runner(1), runner(2)]
+        rounds = 2 if quick else ROUNDS
+        speedup = 2 * timed(runs[0], rounds) / timed(lambda runs=runs: together(runs), rounds)  # type: ignore[misc]
+        bar = at_least(float(np.median(speedup)), TWO_THREADS, "times one thread") if bits == RESIDENT_BITS and not quick else "-"
+        rows.append(row("reclaim on two threads", f"lru zipf 2^{bits}", speedup, "times one thread", bar))
+    return rows
+
+
+def against_peer(*, quick: bool) -> list[dict[str, Any]]:
+    """Rows of :mod:`benchmarks.limits.reclaim`; none where libcachesim is not installed."""
+    if importlib.util.find_spec("libcachesim") is None:
+        output.note("limits: libcachesim is not installed: reclaim is not compared")
+        return []
+    rows = []
+    for found in reclaim.main(20_000, 2, (1 << 12,)) if quick else reclaim.main():
+        ratio = {name: float(str(found[name])) for name in ("ratio", "lo", "hi")}
+        bits = int(str(found["name"]).rpartition("^")[2])
+        bar = at_least(ratio["ratio"], RECLAIM_OVER[bits], "times libcachesim") if bits in RECLAIM_OVER else "-"
+        rates = {name: f"{float(str(found[name])) / 1e6:.1f}" for name in ("ours", "theirs")}
+        rows.append({"op": "reclaim", "what": found["name"], "ours_M_s": rates["ours"], "libcachesim_M_s": rates["theirs"],
+                     "over_peer": ratio, "bar": bar})  # fmt: skip
+    return rows
+
+
+GROUPS: dict[str, Callable[..., list[dict[str, Any]]]] = {
+    "reclaim": against_peer, "threads": threads, "parsing": parsing, "generators": generating,
+}  # fmt: skip
+"""Names for ``--only``, and what measures them."""

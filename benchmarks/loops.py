@@ -1,0 +1,57 @@
+"""Loops over single parts of the designs: compiled entries that benchmarks time (more of them in benchmarks/limits/drivers.py)."""
+
+from __future__ import annotations
+
+from kernels import cluster, swap_map, xarray
+from kernels.jit import outer, u
+from kernels.probe import R_ID, R_ID_NODE
+from kernels.words import U0, U1, U2
+
+
+@outer
+def slots_taken(st, pr, d, n, taken):  # type: ignore[no-untyped-def]
+    """Take `n` slots of device `d` into `taken` (uint64[n]); returns how many there were."""
+    got = U0
+    for _ in range(n):
+        g = cluster.slot_alloc(st, pr, d, U0)
+        if g != U0:
+            taken[got] = g - U1
+            got += U1
+    return got
+
+
+@outer
+def slots_given_back(st, pr, d, taken):  # type: ignore[no-untyped-def]
+    """Release the slots in `taken`, each under its cluster's lock."""
+    for i in range(len(taken)):
+        g = taken[u(i)]
+        ci = cluster.lock_cluster(st, pr, g)
+        cluster.slot_release(st, pr, d, g)
+        cluster.unlock_cluster(st, pr, ci)
+
+
+@outer
+def counted_up_and_down(st, pr, slots, by):  # type: ignore[no-untyped-def]
+    """Raise the count of every slot `by` times, then lower it as often."""
+    total = U0
+    for _ in range(by):
+        for i in range(len(slots)):
+            total += u(swap_map.count_up(st, pr, slots[u(i)]))
+    for _ in range(by):
+        for i in range(len(slots)):
+            total += u(swap_map.count_down(st, pr, slots[u(i)]))
+    return total
+
+
+@outer
+def spread(st, pr, n, stride):  # type: ignore[no-untyped-def]
+    """Store a value at the indices 0, `stride`, .. of the tree, `n` in all."""
+    for i in range(n):
+        xarray.store(st.head, U0, st.pool, pr, R_ID, R_ID_NODE, i * stride, i << U1 | U1)
+
+
+@outer
+def thin(st, pr, n, stride):  # type: ignore[no-untyped-def]
+    """Erase every other one of what :func:`spread` stored."""
+    for i in range(n // U2):
+        xarray.erase(st.head, U0, st.pool, pr, R_ID, R_ID_NODE, U2 * i * stride)

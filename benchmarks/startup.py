@@ -1,0 +1,55 @@
+"""What a user waits for before anything is measured: imports, help, a warm ledger, kernels compiled from nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+
+from benchmarks import fixtures
+from benchmarks.fixtures import SMALL
+from dse import naming
+
+version = fixtures.version(__file__)
+DESIGNS = fixtures.designs()
+FIRST = [named.text for named in naming.default_designs() if named.text in DESIGNS] or DESIGNS[:1]
+"""What the first ``dse compare`` compiles."""
+CODE = {
+    "dse": "import dse",
+    "help": "import dse.cli; dse.cli.main(['--help'])",
+    "kernels": "from dse import naming; naming.registry()",
+    "ledger": f"import dse; dse.ledger('direct', slots={SMALL})",
+}
+
+
+def python(code: str, **environ: str) -> None:
+    """Run `code` in a fresh interpreter."""
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **environ}, stdout=subprocess.DEVNULL, check=True, timeout=300)
+
+
+class Start:
+    """A fresh process that does no more than this."""
+
+    params = [list(CODE)]
+    param_names = ["what"]
+    repeat, rounds, number = 5, 2, 1
+
+    def setup(self, what: str) -> None:
+        python(CODE[what])
+
+    def time_start(self, what: str) -> None:
+        python(CODE[what])
+
+
+class Cold:
+    """The replay of a design compiled with an empty cache, probe off, in a fresh process."""
+
+    params = [FIRST]
+    param_names = ["design"]
+    repeat, rounds, number, warmup_time = 1, 1, 1, 0.0
+    timeout = 300
+
+    def time_cold_compile(self, design: str) -> None:
+        with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as cache:
+            python(f"from dse.measuring import warming; warming.compile_pair(({design!r}, 'off'))", NUMBA_CACHE_DIR=cache)

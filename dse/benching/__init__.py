@@ -1,0 +1,1 @@
+"""The gate on top of asv: what ``dse bench`` does."""

@@ -1,0 +1,126 @@
+"""Commits of the repository, and the benchmarks that each of them has."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dse.benching.results import Suite, suite_of
+from dse.errors import BadInput
+
+CONFIGURATION = "asv.conf.json"
+PARTS = ("benchmarks", "dse", "kernels")
+TRAILER = "Bench-accept"
+DISCOVERY_SECONDS = 300
+
+
+def git(root: Path, *args: str) -> str:
+    """Output of a git command in the repository.
+
+    Raises
+    ------
+    BadInput
+        git says no.
+    """
+    try:
+        done = subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=False, timeout=120)
+    except FileNotFoundError:
+        raise BadInput("git is not installed") from None
+    if done.returncode:
+        why = done.stderr.strip().splitlines()
+        raise BadInput(why[0] if why else f"git {args[0]} failed")
+    return done.stdout.strip()
+
+
+def root_of(folder: Path) -> Path:
+    """Top folder of the repository that `folder` lies in, which holds asv.conf.json."""
+    top = Path(git(folder, "rev-parse", "--show-toplevel"))
+    if not (top / CONFIGURATION).is_file():
+        raise BadInput(f"{top} holds no {CONFIGURATION}: run dse bench inside a clone of swapdse")
+    return top
+
+
+def commit_of(root: Path, revision: str) -> str:
+    """Full hash of a revision.
+
+    Raises
+    ------
+    BadInput
+        There is no such commit.
+    """
+    try:
+        return git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    except BadInput:
+        raise BadInput(f"there is no commit {revision!r} in {root}; a branch, tag or hash is wanted") from None
+
+
+def base_of(root: Path, head: str) -> str:
+    """What `head` is compared with by default: where it left main, or its parent when it is on main."""
+    for name in ("main", "origin/main"):
+        try:
+            fork = git(root, "merge-base", name, head)
+        except BadInput:
+            continue
+        if fork and fork != head:
+            return fork
+    try:
+        return git(root, "rev-parse", "--verify", "--quiet", f"{head}^1")
+    except BadInput:
+        raise BadInput(f"{head[:8]} has no parent: name what to compare it with, --against REV") from None
+
+
+def accepted(root: Path, base: str, head: str) -> list[str]:
+    """Patterns of the ``Bench-accept:`` trailers of the commits after `base` up to `head`."""
+    text = git(root, "log", f"--format=%(trailers:key={TRAILER},valueonly,unfold)", f"{base}..{head}")
+    return [line.strip().split()[0] for line in text.splitlines() if line.strip()]
+
+
+def differs(root: Path, commit: str, *paths: str) -> bool:
+    """Does the working tree differ from `commit` under `paths`?"""
+    return bool(git(root, "status", "--porcelain", "--", *paths)) or bool(git(root, "diff", "--name-only", commit, "--", *paths))
+
+
+@contextmanager
+def checked_out(root: Path, commit: str) -> Iterator[Path]:
+    """The sources of `commit` in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as name:
+        there = git(root, "ls-tree", "--name-only", commit).splitlines()
+        packed = subprocess.run(
+            ["git", "-C", str(root), "archive", commit, *[part for part in PARTS if part in there]], capture_output=True, check=True
+        )
+        subprocess.run(["tar", "-x", "-C", name], input=packed.stdout, check=True)
+        yield Path(name)
+
+
+def suite_at(root: Path, commit: str) -> tuple[Suite, str]:
+    """Benchmarks that `commit` has, found by asv's own discovery in its own sources.
+
+    Returns
+    -------
+    Suite
+        Empty where there are none, or where they cannot be imported.
+    str
+        The error that kept them from being imported, else nothing.
+    """
+    from asv import benchmark
+
+    with checked_out(root, commit) as folder:
+        if not (folder / "benchmarks" / "__init__.py").is_file():
+            return Suite(), ""
+        target = folder / "benchmarks.json"
+        environ = {**os.environ, "PYTHONPATH": str(folder), "ASV_PYTHONPATH": str(folder), "ASV": "true", "ASV_CONF_DIR": str(folder)}
+        environ["SWAPDSE_BENCH_CACHE"] = str(folder / "numba")
+        done = subprocess.run(
+            [sys.executable, benchmark.__file__, "discover", str(folder / "benchmarks"), str(target)],
+            env=environ, cwd=folder, capture_output=True, text=True, check=False, timeout=DISCOVERY_SECONDS,
+        )  # fmt: skip
+        if done.returncode or not target.exists():
+            lines = (done.stderr or done.stdout).strip().splitlines()
+            return Suite(), lines[-1] if lines else f"discovery ended with status {done.returncode}"
+        return suite_of(json.loads(target.read_text(encoding="utf-8"))), ""

@@ -1,0 +1,96 @@
+"""Bytes over fill as a picture (PNG, SVG) or as text."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from dse.errors import BadInput, unknown
+from dse.fills import Curve
+
+SUFFIXES = (".png", ".svg")
+MARKS = "o+x*#@%&"
+MOST = len(MARKS)
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#999999")
+"""Okabe and Ito's colours, which people with a colour vision deficiency tell apart (https://jfly.uni-koeln.de/color/)."""
+SHAPES = "osD^vPX*"
+POINTS = 65
+WIDTH, HEIGHT = 65, 20  # characters of a text chart
+MIB = 1 << 20
+
+
+def _fills(one: Curve, points: int) -> list[int]:
+    """Pages at equal steps from idle to full."""
+    return [one.slots * i // (points - 1) for i in range(points)]
+
+
+def _size(slots: int) -> str:
+    """Slots as a size.
+
+    Examples
+    --------
+    >>> _size(1 << 23), _size(1000)
+    ('32 GiB', '3.90625 MiB')
+    """
+    nbytes = slots * 4096
+    return f"{nbytes / (1 << 30):g} GiB" if nbytes >= 1 << 30 else f"{nbytes / MIB:g} MiB"
+
+
+def picture(curves: Sequence[Curve], backend: str, path: Path) -> str:
+    """Write a chart: counted bytes dashed, allocated bytes solid, one colour and one marker for each design."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise BadInput(unknown("kind of picture", path.suffix or path.name, SUFFIXES))
+    if not path.parent.is_dir():
+        raise BadInput(f"no such folder: {path.parent}")
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    for i, one in enumerate(curves):
+        pages = _fills(one, POINTS)
+        fill = [100.0 * n / one.slots for n in pages]
+        for measure, style, label in (("allocated", "-", one.name), ("counted", "--", "_")):
+            axes.plot(
+                fill, [one.bytes(measure, n) / MIB for n in pages], style, color=COLOURS[i], marker=SHAPES[i], markevery=(4 * i % 16, 16),
+                markersize=5, linewidth=1.6, label=label,
+            )  # fmt: skip
+    axes.plot([], [], "-", color="#555555", label="allocated, with headers")
+    axes.plot([], [], "--", color="#555555", label="counted as the mails do")
+    axes.set(xlabel="slots in use [%]", ylabel="metadata [MiB]", xlim=(0, 100))
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"Metadata of {_size(curves[0].slots)} of swap, {backend}")
+    axes.grid(visible=True, color="#dddddd", linewidth=0.6)
+    axes.legend(frameon=False)
+    handle, temporary = tempfile.mkstemp(suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        form = path.suffix[1:].lower()
+        with rc_context({"svg.hashsalt": "dse"}):  # the same chart is the same file
+            figure.savefig(temporary, format=form, metadata={"Date": None} if form == "svg" else None)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return str(path)
+
+
+def text(curves: Sequence[Curve], backend: str, measure: str = "allocated") -> str:
+    """A chart of characters: one mark for each design, the later one on top where two meet."""
+    values = [[one.bytes(measure, n) / MIB for n in _fills(one, WIDTH)] for one in curves]
+    top = max(max(row) for row in values) or 1.0
+    grid = [[" "] * WIDTH for _ in range(HEIGHT)]
+    for mark, row in zip(MARKS, values, strict=False):
+        for x, value in enumerate(row):
+            grid[HEIGHT - 1 - round(value / top * (HEIGHT - 1))][x] = mark
+    lines = [f"{measure} MiB, {_size(curves[0].slots)} of swap, {backend}"]
+    for y, cells in enumerate(grid):
+        label = f"{top * (HEIGHT - 1 - y) / (HEIGHT - 1):8.1f}" if y % 5 == 0 or y == HEIGHT - 1 else " " * 8
+        lines.append(f"{label} |{''.join(cells)}".rstrip())
+    lines.append(" " * 9 + "+" + "-" * WIDTH)
+    lines.append(" " * 10 + "0" + "50".rjust(WIDTH // 2) + "100 %".rjust(WIDTH // 2 + 2))
+    lines += [f"{' ' * 10}{mark} {one.name}" for mark, one in zip(MARKS, curves, strict=False)]
+    return "\n".join(lines)

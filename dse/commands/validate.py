@@ -1,0 +1,41 @@
+"""``dse validate``: the models against what was published."""
+
+from __future__ import annotations
+
+import argparse
+
+from dse import options, output
+
+NAME = "validate"
+HELP = "the models against published figures: one row a yardstick, 1 if one falls short"
+COLUMNS = ["id", "kind", "published", "ours", "tolerance", "verdict", "reason", "source"]
+WIDEST = 44  # characters of a cell of the table; JSON and CSV have it whole
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument("ids", nargs="*", metavar="ID", help="yardsticks, such as Y05 (default: all)")
+    options.add_counted_only(parser)
+    options.add_format(parser)
+
+
+def _short(text: object) -> str:
+    """A cell that fits."""
+    said = str(text or "-")
+    return said if len(said) <= WIDEST else said[: WIDEST - 3] + "..."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one row a yardstick; 1 if one falls short."""
+    from dse.validating import validate
+
+    found = validate(args.ids or None, counted_only=args.counted_only)
+    rows = found["rows"]
+    if args.format == "table":
+        shown = [{name: row[name] if name in ("id", "kind", "verdict") else _short(row[name]) for name in COLUMNS} for row in rows]
+        output.emit(shown, "table", columns=COLUMNS)
+    else:
+        output.emit(rows, args.format, columns=COLUMNS, document=found)
+    verdicts = [row["verdict"] for row in rows]
+    output.note(", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts)))
+    return 1 if "falls short" in verdicts else 0

@@ -1,0 +1,206 @@
+"""``dse.break_even`` and ``dse.chart``: bytes of designs over the fill of their devices."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from dse import naming
+from dse.errors import BadInput
+from dse.ledgers import checked
+
+SLOTS = 1 << 23
+COMPRESSED = 1  # bytes of compressed pages are in no sum
+SAMPLES = 256
+MEASURES = ("counted", "counted with headers", "allocated")
+"""As published tables count; the same with cluster headers; as the kernel allocates, headers included."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Bytes of a design over the pages that are swapped out.
+
+    Attributes
+    ----------
+    name : str
+        The design.
+    slots : int
+        Slots of the devices.
+    at : callable
+        Ledger of a number of pages.
+    """
+
+    name: str
+    slots: int
+    at: Callable[[int], Any]
+
+    def bytes(self, measure: str, pages: int) -> int:
+        """Bytes by one of :data:`MEASURES`, `pages` swapped out."""
+        book = self.at(pages)
+        return int(
+            {
+                "counted": book.total_bytes, "counted with headers": book.total_bytes + book.header_bytes,
+                "allocated": book.allocated_bytes,
+            }[measure]
+        )  # fmt: skip
+
+
+def curve(design: str, slots: int = SLOTS, backend: str | Mapping[str, float] = "zswap") -> Curve:
+    """The closed form of a design's ledger as a function of the fill.
+
+    Parameters
+    ----------
+    design : str
+        ``NAME[param=value,...]``.
+    slots : int
+        Slots of the devices, 1 to 2^28.
+    backend : str or mapping
+        As for :func:`dse.ledger`.
+    """
+    from dse.modelling.ledger import closed
+
+    named = naming.parse(design)
+    mix, _ = checked(slots, backend, COMPRESSED)
+    return Curve(named.text, slots, lambda pages: closed(named.design, named.values, slots, pages / slots, mix, COMPRESSED))
+
+
+def line(one: Curve, measure: str) -> tuple[int, int] | None:
+    """Bytes when idle and when full of a curve that is a straight line to within 16 bytes (rounding to words); None of any other."""
+    idle, full = one.bytes(measure, 0), one.bytes(measure, one.slots)
+    for part in range(1, 8):
+        pages = one.slots * part // 8
+        if abs(one.bytes(measure, pages) - (idle + Fraction(full - idle, one.slots) * pages)) > 16:
+            return None
+    return idle, full
+
+
+def crossings(a: Curve, b: Curve, measure: str) -> list[tuple[float, str]]:
+    """Fills at which two curves cross, and how each was found.
+
+    Two straight lines cross where their ends say, exactly. Elsewhere the difference is looked at on 257 points, and between two of
+    opposite sign the page is found by bisection: of steps that cross several times within 1/256 of the device, one is given.
+    """
+    one, two = line(a, measure), line(b, measure)
+    if one is not None and two is not None:
+        (a0, a1), (b0, b1) = one, two
+        start, end = a0 - b0, a1 - b1
+        if start * end < 0 or (end == 0 and start) or (start == 0 and end):
+            return [(float(Fraction(start, start - end)), "closed form")]
+        return []
+
+    def difference(pages: int) -> int:
+        return a.bytes(measure, pages) - b.bytes(measure, pages)
+
+    points = sorted({a.slots * i // SAMPLES for i in range(SAMPLES + 1)})
+    signs = [(pages, difference(pages)) for pages in points]
+    signs = [(pages, sign) for pages, sign in signs if sign]
+    out = []
+    for (low, before), (high, after) in itertools.pairwise(signs):
+        if (before > 0) == (after > 0):
+            continue
+        first, last = low, high
+        while last - first > 1:
+            middle = (first + last) // 2
+            first, last = (middle, last) if (difference(middle) > 0) == (before > 0) else (first, middle)
+        out.append((last / a.slots, "bisection"))
+    return out
+
+
+def break_even(a: str, b: str, slots: int = SLOTS, backend: str | Mapping[str, float] = "zswap") -> dict[str, Any]:
+    """Find the fill at which two designs take the same bytes.
+
+    Parameters
+    ----------
+    a, b : str
+        ``NAME[param=value,...]``.
+    slots : int
+        Slots (4 KiB) of the devices, 1 to 2^28.
+    backend : str or mapping
+        As for :func:`dse.ledger`.
+
+    Returns
+    -------
+    dict
+        ``rows``, for each measure (counted, counted with headers, allocated) and each crossing, or one row where there is none: measure,
+        fill (0 to 1, None), percent, pages, smaller_below and smaller_above (designs), method.
+
+    Raises
+    ------
+    BadInput
+        Unknown designs, sizes out of range, or a design against itself.
+
+    Examples
+    --------
+    >>> break_even("direct", "swap_id[base=swap_table_p4,zswap=stacked]", backend="ssd")["rows"][0]["percent"]
+    31.25
+    """
+    one, two = curve(a, slots, backend), curve(b, slots, backend)
+    if one.name == two.name:
+        raise BadInput(f"break-even needs two designs, got {one.name} twice")
+    rows: list[dict[str, Any]] = []
+    for measure in MEASURES:
+        found = crossings(one, two, measure)
+        if not found:
+            ends = {"smaller_below": _smaller(one, two, measure, 0), "smaller_above": _smaller(one, two, measure, slots)}
+            rows.append({"measure": measure, "fill": None, "percent": None, "pages": None, **ends, "method": "none"})
+        for fill, method in found:
+            below, above = round(fill * slots) // 2, round((1 + fill) / 2 * slots)
+            rows.append(
+                {
+                    "measure": measure, "fill": fill, "percent": 100.0 * fill, "pages": round(fill * slots),
+                    "smaller_below": _smaller(one, two, measure, below), "smaller_above": _smaller(one, two, measure, above),
+                    "method": method,
+                }
+            )  # fmt: skip
+    return {
+        "a": one.name,
+        "b": two.name,
+        "slots": slots,
+        "backend": checked(slots, backend, COMPRESSED)[1],
+        "kind": "counted",
+        "rows": rows,
+    }
+
+
+def _smaller(one: Curve, two: Curve, measure: str, pages: int) -> str:
+    """The design that takes fewer bytes."""
+    x, y = one.bytes(measure, pages), two.bytes(measure, pages)
+    return "equal" if x == y else one.name if x < y else two.name
+
+
+def chart(
+    designs: str | Sequence[str], path: str | Path | None = None, slots: int = SLOTS, backend: str | Mapping[str, float] = "zswap"
+) -> str:
+    """Draw bytes over fill.
+
+    Parameters
+    ----------
+    designs : str or sequence of str
+        ``NAME[param=value,...]``, at most eight.
+    path : str or Path, optional
+        Where to write a PNG or an SVG, by its suffix; without it the chart is text.
+    slots, backend
+        As for :func:`dse.ledger`.
+
+    Returns
+    -------
+    str
+        The text chart, or the path written.
+
+    Raises
+    ------
+    BadInput
+        Another suffix, too many designs, or bad sizes.
+    """
+    from dse import charts
+
+    chosen = naming.parse_many(designs)
+    if len(chosen) > charts.MOST:
+        raise BadInput(f"a chart shows at most {charts.MOST} designs, got {len(chosen)}")
+    text = checked(slots, backend, COMPRESSED)[1]
+    curves = [curve(named.text, slots, backend) for named in chosen]
+    return charts.text(curves, text) if path is None else charts.picture(curves, text, Path(path))

@@ -1,0 +1,164 @@
+"""Bundles: what a run or study was, in one file that ``dse rerun`` checks on another machine.
+
+A bundle is a ZIP with ``bundle.json`` (kind, name, command, scenario, digests, hash of the counters) and the stored tables. Equal runs
+give equal bundles: members have no time.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dse import storing
+from dse.errors import BadInput
+from dse.output import plain
+
+VERSION = 1
+SUFFIX = ".bundle.zip"
+ABOUT = "bundle.json"
+MEMBER_MOST = 1 << 28
+"""Bytes of a member, unpacked; above that a file is none of ours."""
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def _zip(members: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in sorted(members.items()):
+            file.writestr(zipfile.ZipInfo(name, EPOCH), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def pack(kind: str, name: str, results: str | Path) -> bytes:
+    """Pack a stored run or study.
+
+    Parameters
+    ----------
+    kind : {"run", "study"}
+        Which of them.
+    name : str
+        Its full name.
+    results : path
+        Folder of stored results.
+
+    Returns
+    -------
+    bytes
+        The file.
+    """
+    if kind == "run":
+        run = storing.load_run(results, name)
+        keys = ("command", "scenario", "scenario_digest", "scenario_json", "trace", "trace_digest", "designs", "seed", "code_digest")
+        about: dict[str, Any] = {key: run.provenance.get(key) for key in keys}
+        about["counters_hash"] = storing.counters_hash(run.ops)
+        folder, files = Path(results) / "runs" / name, [f"{table}.parquet" for table in storing.TABLES]
+    else:
+        from dse.sweeps import studies
+
+        tables = studies.read_tables(results, name)
+        about = {"command": (tables["provenance"] or [{}])[0].get("command"), "counters_hash": study_hash(tables["trials"])}
+        about["settings"] = studies.read_settings(results, name)
+        folder = studies.folder(results, name)
+        files = [studies.SETTINGS, *(f"{table}.parquet" for table in studies.TABLES if (folder / f"{table}.parquet").exists())]
+    about |= {"version": VERSION, "kind": kind, "name": name}
+    members = {ABOUT: json.dumps(plain(about), indent=1, sort_keys=True).encode()}
+    return _zip(members | {file: (folder / file).read_bytes() for file in files})
+
+
+def study_hash(trials: list[dict[str, Any]]) -> str:
+    """Hash of the counted figures of a study's trials."""
+    rows = (
+        {"design": row["design"], "op": f"{row['number']}", "metric": row["objective"], "kind": row["kind"], "unit": row["unit"],
+         "value": row["value"], "status": row["status"]}
+        for row in trials
+    )  # fmt: skip
+    return storing.counters_hash(rows)
+
+
+def is_bundle(name: str) -> bool:
+    """Does the name say a bundle's file?"""
+    return name.endswith(".zip")
+
+
+def unpack(path: str | Path, results: Path) -> dict[str, Any]:
+    """Put a bundle's tables into a folder of results; return what it says of itself.
+
+    Raises
+    ------
+    BadInput
+        The file is no bundle, damaged, or of another version.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            if any(info.file_size > MEMBER_MOST for info in file.infolist()):
+                raise BadInput(f"{path}: a member is larger than {MEMBER_MOST >> 20} MiB; not a bundle of ours")
+            about = json.loads(file.read(ABOUT))
+            if not isinstance(about, dict) or about.get("kind") not in ("run", "study"):
+                raise BadInput(f"{path}: {ABOUT} does not say run or study")
+            if about.get("version") != VERSION:
+                raise BadInput(f"{path}: bundle version {about.get('version')}, this version reads {VERSION}")
+            name = str(about.get("name"))
+            if not name or name.startswith(".") or set(name) & set("/\\\0"):
+                raise BadInput(f"{path}: {name!r} is no name of a run or study")
+            folder = results / ("runs" if about["kind"] == "run" else "studies") / name
+            folder.mkdir(parents=True)
+            for member in file.namelist():
+                if member != ABOUT and (member.endswith(".parquet") or member == "settings.json") and "/" not in member:
+                    (folder / member).write_bytes(file.read(member))
+    except FileNotFoundError:
+        raise BadInput(f"no such bundle: {path}") from None
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError) as error:
+        raise BadInput(f"{path}: not a bundle ({error})") from None
+    return about
+
+
+def rerun(path: str | Path) -> dict[str, Any]:
+    """Repeat what a bundle holds and compare the counters.
+
+    Parameters
+    ----------
+    path : path
+        The bundle.
+
+    Returns
+    -------
+    dict
+        ``run`` (its name), ``equal``, ``stored``, ``again`` (hashes of the counters), ``same_code``.
+    """
+    with tempfile.TemporaryDirectory(prefix="swapdse-bundle-") as scratch:
+        results = Path(scratch)
+        about = unpack(path, results)
+        if about["kind"] == "run":
+            from dse.comparing import rerun as repeat
+
+            found = repeat(str(about["name"]), results)
+            stored = found["stored"]
+        else:
+            found = _study(about, results)
+            stored = found["stored"]
+    if stored != about["counters_hash"]:
+        raise BadInput(f"{path}: the tables are not those that were bundled")
+    return found
+
+
+def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
+    """Sweep again, with nothing cached."""
+    from dse.measuring import machine
+    from dse.sweeps import space, studies, sweep
+    from dse.sweeps.caching import code_digest
+
+    name, settings = str(about["name"]), about["settings"]
+    stored = study_hash(studies.read_tables(results, name)["trials"])
+    again_in = results / "again"
+    again = sweep(
+        space.from_document(settings["space"]), trials=settings["trials"], sampler=settings["sampler"], seed=settings["seed"],
+        workers=machine.cores(), results=again_in,
+    )  # fmt: skip
+    repeated = study_hash(studies.read_tables(again_in, again["study"])["trials"])
+    same = settings["code_digest"] == code_digest()
+    return {"run": name, "equal": repeated == stored, "stored": stored, "again": repeated, "same_code": same}

@@ -1,0 +1,202 @@
+"""What a report consists of, before it is a page, a picture or a mail."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Cells = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one design.
+
+    Attributes
+    ----------
+    name : str
+        The design, or what else the legend says.
+    group : int
+        Which colour and marker.
+    xs, ys : sequences of float
+        Where the points are.
+    labels : sequence of str
+        What is said of each point, may be empty.
+    line : bool
+        Are the points joined?
+    marked : bool
+        Are points shown?
+    strong : sequence of bool
+        Points that are drawn large (on the front), may be empty.
+    """
+
+    name: str
+    group: int
+    xs: Sequence[float]
+    ys: Sequence[float]
+    labels: Sequence[str] = ()
+    line: bool = False
+    marked: bool = True
+    strong: Sequence[bool] = ()
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Points and lines over two numeric axes."""
+
+    title: str
+    kind: str
+    x: str
+    y: str
+    series: Sequence[Series]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Configurations with several objectives, of which a reader picks two.
+
+    Attributes
+    ----------
+    objectives : sequence of str
+        Names, with units.
+    points : sequence of dict
+        ``name``, ``group``, ``values`` (a float or None for each objective), ``front``, ``label``.
+    """
+
+    title: str
+    kind: str
+    objectives: Sequence[str]
+    points: Sequence[Cells]
+    first: tuple[int, int] = (0, 1)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Range:
+    """One figure with its interval."""
+
+    label: str
+    group: int
+    value: float
+    lo: float | None = None
+    hi: float | None = None
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """Figures one below the other, in blocks; `line` is drawn across them (1 for ratios)."""
+
+    title: str
+    kind: str
+    unit: str
+    blocks: Sequence[tuple[str, Sequence[Range]]]
+    line: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A field of a map."""
+
+    text: str
+    group: int
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Map:
+    """Who wins where: rows and columns are environments."""
+
+    title: str
+    kind: str
+    row_name: str
+    column_name: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell | None]]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Figures as text."""
+
+    title: str
+    kind: str
+    rows: Sequence[Cells]
+    note: str = ""
+
+
+Part = Plot | Cloud | Ranges | Map | Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """Parts under one heading."""
+
+    title: str
+    text: str = ""
+    parts: Sequence[Part] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A report.
+
+    Attributes
+    ----------
+    name : str
+        The run or study.
+    title : str
+        Heading.
+    answer : sequence of str
+        What it says, a sentence or more each.
+    groups : sequence of str
+        Designs, in the order of their colours.
+    sections : sequence of Section
+        The figures.
+    provenance : dict
+        What it came from.
+    """
+
+    name: str
+    title: str
+    answer: Sequence[str]
+    groups: Sequence[str]
+    sections: Sequence[Section]
+    provenance: Cells = field(default_factory=dict)
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers from at most `low` to at least `high`.
+
+    Examples
+    --------
+    >>> ticks(0.3, 9.2), ticks(1.0, 1.0)
+    ([0.0, 2.0, 4.0, 6.0, 8.0, 10.0], [1.0, 2.0])
+    """
+    if not high > low:
+        high = low + (abs(low) or 1.0)
+    rough = (high - low) / about
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(unit * k for k in (1, 2, 2.5, 5, 10) if unit * k >= rough * (1 - 1e-9))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    digits = max(0, 2 - math.floor(math.log10(step)))
+    return [round(i * step, digits) + 0.0 for i in range(first, last + 1)]
+
+
+def short(value: float) -> str:
+    """Write a figure in at most four digits.
+
+    Examples
+    --------
+    >>> short(1234567.0), short(0.12345), short(12.0), short(0.5)
+    ('1,234,567', '0.1235', '12', '0.5')
+    """
+    from dse.output import number
+
+    text = number(float(value))
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text

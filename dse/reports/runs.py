@@ -1,0 +1,168 @@
+"""The report of a run: what each design costs per operation and per page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dse import naming, storing, tabling
+from dse.errors import BadInput
+from dse.reports.model import Document, Part, Plot, Range, Ranges, Section, Series, Table
+
+POINTS = 33
+SLOTS = 1 << 23
+AGES = ("aged", "fresh")
+MIB = 1 << 20
+COUNTED_PER_OP = (("lines", "distinct 64-byte lines an operation"), ("locked_sections", "locked sections an operation"))
+Rows = Sequence[Mapping[str, Any]]
+
+
+def known(texts: Sequence[str]) -> list[str]:
+    """Designs that this version knows: a stored one may have gone."""
+    out = []
+    for text in texts:
+        try:
+            out.append(naming.parse(text).text)
+        except BadInput:
+            continue
+    return out
+
+
+def fill_curves(designs: Sequence[str], mix: Mapping[str, float], slots: int = SLOTS) -> Plot | None:
+    """Metadata over fill level, allocated bytes in closed form, of 32 GiB of swap; None where no design is known any more."""
+    from dse.ledgers import COMPRESSED
+    from dse.modelling.ledger import closed
+
+    series: list[Series] = []
+    for text in known(designs):
+        named = naming.parse(text)
+        fills = [i / (POINTS - 1) for i in range(POINTS)]
+        books = [closed(named.design, named.values, slots, fill, mix, COMPRESSED) for fill in fills]
+        series.append(
+            Series(text, designs.index(text) if text in designs else len(series), [100 * f for f in fills],
+                   [book.allocated_bytes / MIB for book in books], line=True, marked=False)
+        )  # fmt: skip
+    if not series:
+        return None
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in mix.items() if share)
+    return Plot(
+        "Byte ledger over fill level", "counted", "slots in use [%]", "metadata allocated [MiB]", series,
+        f"Closed form, {slots * 4096 / (1 << 30):g} GiB of swap, {shares}; without compressed data and zswap_entry, filled densely.",
+    )  # fmt: skip
+
+
+def _mix(provenance: Mapping[str, Any]) -> dict[str, float]:
+    """The backend mix of the scenario, zswap where it says none."""
+    try:
+        mix = json.loads(provenance["scenario_json"])["backend"]["mix"]
+        return {str(name): float(share) for name, share in mix.items()} or {"zswap": 1.0}
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return {"zswap": 1.0}
+
+
+def _operations(rows: Rows, designs: Sequence[str], metric: str, unit: str) -> Ranges | None:
+    """A counted mean of every operation."""
+    figures = tabling.Figures([dict(row) for row in rows])
+    blocks = []
+    for op in tabling.SHOWN:
+        values = [(i, d, figures.value(d, op, metric, "mean", "aged")) for i, d in enumerate(designs)]
+        block = [Range(d, i, v) for i, d, v in values if v is not None]
+        if block and any(r.value for r in block):
+            blocks.append((op, block))
+    return Ranges(f"{metric.replace('_', ' ')} of operations", "counted", unit, blocks) if blocks else None
+
+
+def _ratios(rows: Rows, designs: Sequence[str], age: str) -> Ranges | None:
+    """Measured ratios to the baseline, with intervals."""
+    blocks = []
+    for op in tabling.SHOWN:
+        block = []
+        for row in rows:
+            if row["op"] != op or row["metric"] != "ratio" or row["age"] != age or row["value"] is None:
+                continue
+            finding = str(row["status"]).partition(":")[0]
+            said = f"{row['value']:.2f} {finding}"
+            block.append(Range(row["design"], _group(designs, row["design"]), row["value"], row["lo"], row["hi"], said))
+        if block:
+            blocks.append((op, block))
+    note = "Chunk by chunk in interleaved pairs, 95 % bootstrap interval; what is within the session's A/A noise is inconclusive."
+    base = designs[0] if designs else "the baseline"
+    title = f"time of operations as a multiple of {base}'s, {age}"
+    return Ranges(title, "measured", f"times {base}", blocks, 1.0, note) if blocks else None
+
+
+def _group(designs: Sequence[str], text: str) -> int:
+    return designs.index(text) if text in designs else 0
+
+
+def _structures(ledger: Rows) -> Table:
+    """Bytes of every structure at the end of the stream."""
+    rows = [
+        {"design": row["design"], "structure": row["structure"], "static B": row["static_bytes"], "dynamic B": row["dynamic_bytes"],
+         "allocated B": row["allocated_bytes"], "peak B": row["peak_bytes"], "in the sums": row["in_total"]}
+        for row in ledger if row["allocated_bytes"] or row["peak_bytes"]
+    ]  # fmt: skip
+    return Table("Structures of the live states at the end", "counted", rows)
+
+
+def answer(run: storing.Run) -> list[str]:
+    """What the run says: the paragraph of compare, or that there is none."""
+    about = _about(run)
+    try:
+        text = tabling.paragraph([dict(row) for row in run.ops], about, str(about.get("command") or ""))
+    except (KeyError, TypeError):
+        text = f"{len(run.ops):,} figures of {run.provenance.get('designs') or 'no design'}; the run is no comparison of designs."
+    findings, conditions, rest = text.partition("Open loop")
+    return [part.strip() for part in (findings, conditions + rest) if part.strip()]
+
+
+def _about(run: storing.Run) -> dict[str, Any]:
+    """Provenance with what it keeps in ``extra``."""
+    try:
+        extra = json.loads(run.provenance.get("extra") or "{}")
+    except ValueError:
+        extra = {}
+    return {**run.provenance, **(extra if isinstance(extra, dict) else {})}
+
+
+def document(run: storing.Run) -> Document:
+    """Make the report of a run.
+
+    Parameters
+    ----------
+    run : Run
+        As :func:`dse.storing.load_run` gives it.
+
+    Returns
+    -------
+    Document
+        Costs with intervals, ledger, provenance.
+    """
+    about = _about(run)
+    designs = naming.split(str(run.provenance.get("designs") or "")) if run.provenance.get("designs") else []
+    designs = designs or list(dict.fromkeys(row["design"] for row in run.ops))
+    timed: list[Part] = [chart for age in AGES if (chart := _ratios(run.ops, designs, age)) is not None]
+    rows = [dict(row) for row in run.ops]
+    tables: list[Part] = [
+        Table(f"Operations, {age}", "counted, measured, modelled", found)
+        for age in AGES if (found := tabling.operations(rows, designs, age))
+    ]
+    drawn = (_operations(run.ops, designs, metric, unit) for metric, unit in COUNTED_PER_OP)
+    counted: list[Part] = [chart for chart in drawn if chart is not None]
+    curves = fill_curves(designs, _mix(run.provenance))
+    ledger: list[Part] = [] if curves is None else [curves]
+    ledger += [Table("Swapped pages at the end", "counted, measured", tabling.pages(rows, designs)), _structures(run.ledger)]
+    costs = timed + counted + tables
+    sections = [Section("Operation costs", "", costs)] if costs else []
+    keys = (
+        "run", "created", "command", "label", "scenario_digest", "trace", "trace_digest", "stream_digest", "seed", "loop", "designs",
+        "counters_hash", "code_digest", "commit", "cpu", "cores", "kernel", "clock_source", "python", "packages", "not_modelled",
+    )  # fmt: skip
+    provenance = {name: about.get(name) for name in keys}
+    provenance["A/A noise of the session"] = (
+        "nothing was timed" if about.get("aa_lo") is None
+        else f"{about.get('aa_ratio') or 1:.3f} [{about['aa_lo']:.3f}, {about['aa_hi']:.3f}]"
+    )  # fmt: skip
+    title = f"{about.get('label') or run.name}: what each design costs"
+    return Document(run.name, title, answer(run), designs, [*sections, Section("Bytes", "", ledger)], provenance)
