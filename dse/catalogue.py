@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dse import naming
@@ -23,8 +24,9 @@ LIFE = (
 PER = {
     "slot": "slot, at swapon", "zswap slot": "slot of zswap",
     "cluster": "cluster, at swapon", "page": "swapped page", "live": "swapped page", "zswap": "page in zswap",
-    "disk": "page on a disk", "zero": "zero page",
+    "disk": "page on a disk", "zero": "zero page", "block": "cluster in use", "extend": "cluster with a count past the word's field",
 }  # fmt: skip
+CLUSTER = 512
 
 
 def operations() -> list[str]:
@@ -41,6 +43,17 @@ def _parameters(design: Design) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _layout(design: Design) -> list[dict[str, Any]]:
+    """Rows of the layout table."""
+    from dse.modelling.ledger import condition
+
+    defaults = {name: p.default for name, p in design.parameters.items()}
+    keys = ("structure", "name", "nbytes", "per", "block", "source")
+    return [
+        {**{key: getattr(row, key) for key in keys}, "by_default": bool(condition(row.per, defaults))} for row in design.layout
+    ]  # fmt: skip
+
+
 def designs(name: str | None = None) -> list[dict[str, Any]]:
     """Describe the designs.
 
@@ -53,7 +66,8 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
     -------
     list of dict
         For each design name, title, parameters (name, default, values, help), operations, locks (in the order in which they may be
-        nested), layout (structure, field, bytes, per, source), lost_when_off, notes and sources.
+        nested), layout (structure, name, nbytes, per, block, source, by_default: does it count with default parameters),
+        lost_when_off, notes and sources.
 
     Raises
     ------
@@ -61,11 +75,10 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
         Unknown design, with the nearest one.
     """
     chosen = [naming.parse(name).design] if name is not None else list(naming.registry().values())
-    layout = ("structure", "name", "nbytes", "per", "source")
     return [
         {
             "name": d.name, "title": d.title, "parameters": _parameters(d), "operations": operations(), "sources": list(d.sources),
-            "locks": list(d.locks), "layout": [{key: getattr(row, key) for key in layout} for row in d.layout],
+            "locks": list(d.locks), "layout": _layout(d),
             "lost_when_off": list(d.lost_when_off), "notes": d.notes,
         }
         for d in chosen
@@ -104,8 +117,66 @@ def life_cycle(text: str) -> list[dict[str, Any]]:
     return out
 
 
+def lookup_chain(text: str) -> list[dict[str, Any]]:
+    """Objects that a swap-in reaches one behind the other, each by an address loaded from the one before, from the PTE to the data.
+
+    Parameters
+    ----------
+    text : str
+        ``NAME[param=value,...]``.
+
+    Returns
+    -------
+    list of dict
+        For each backend: backend, objects (in order, a descent of a tree node by node), length. Where the data is on a disk the chain
+        ends when the read is submitted.
+    """
+    from dse import explaining
+
+    named = naming.parse(text)
+    out = []
+    for backend in ("zswap", "ssd"):
+        events = explaining.trace(named, "swap_in", FILL, SLOTS, backend, backend).events
+        chain = []
+        for event in events:
+            if event.label == "write PTE":
+                break
+            if event.event == "chase":
+                chain.append(event.what)
+            if event.what == "zsmalloc object":
+                break
+        out.append({"backend": backend, "length": len(chain), "objects": chain})
+    return out
+
+
+def _chain(objects: list[str]) -> str:
+    """Write a chain in one line.
+
+    Examples
+    --------
+    >>> _chain(["swap device", "zswap node", "zswap node"])
+    'PTE -> swap device -> zswap node x2'
+    """
+    groups = [(what, len(list(group))) for what, group in itertools.groupby(objects)]
+    return " -> ".join(["PTE", *(f"{what} x{n}" if n > 1 else what for what, n in groups)])
+
+
+def sizes(name: str) -> list[dict[str, Any]]:
+    """Bytes on 32 GiB of slots, idle and full: counted as published tables count, headers, as allocated [MiB]."""
+    from dse.ledgers import ledger
+
+    mib = 1 << 20
+    return [
+        {
+            "backend": backend, "fill": fill, "counted": found["total_bytes"] / mib, "headers": found["header_bytes"] / mib,
+            "allocated": found["allocated_bytes"] / mib,
+        }
+        for backend in ("zswap", "ssd") for fill in (0.0, 1.0) for found in [ledger(name, fill=fill, backend=backend)]
+    ]  # fmt: skip
+
+
 def _does(labels: list[str]) -> str:
-    """Write events in one line; a descent of a tree, node by node, as one walk."""
+    """Write events in one line; a descent of a tree, node by node, as one walk; the same several times over once."""
     parts: list[str] = []
     at = 0
     while at < len(labels):
@@ -119,7 +190,8 @@ def _does(labels: list[str]) -> str:
             continue
         parts.append(labels[at])
         at += 1
-    return ", ".join(parts)
+    runs = [(part, len(list(group))) for part, group in itertools.groupby(parts)]
+    return ", ".join(f"{part} x{n}" if n > 1 else part for part, n in runs)
 
 
 def words(design: Design) -> str:
@@ -127,19 +199,54 @@ def words(design: Design) -> str:
     return inspect.cleandoc(sys.modules[design.build.__module__].__doc__ or "")
 
 
+def source_of(design: Design) -> str:
+    """The file that registers the design, from the root of the repository where it is in there."""
+    from dse.measuring import machine
+
+    file = Path(design.file).resolve()
+    return file.relative_to(machine.ROOT).as_posix() if file.is_relative_to(machine.ROOT) else file.name
+
+
+def _bytes_table(design: Design) -> list[str]:
+    """Sections on bytes: the layout table, and what it comes to."""
+    out = ["## Layout", "", "Rows marked no need other parameters than the defaults.", ""]
+    out += ["| structure | field | bytes | per | allocated in | by default | source |", "|---|---|---|---|---|---|---|"]
+    for row, shown in zip(design.layout, _layout(design), strict=True):
+        whole = f"blocks of {CLUSTER}" if row.block and row.per.partition(" ")[0] != "block" else ""
+        default = "yes" if shown["by_default"] else "no"
+        out.append(f"| {row.structure} | {row.name} | {row.nbytes:g} | {_per(row.per)} | {whole} | {default} | {row.source} |")
+    out += ["", "## Bytes of 32 GiB of slots", ""]
+    out += ["| backend | in use | counted [MiB] | headers [MiB] | allocated, headers included [MiB] |", "|---|---|---|---|---|"]
+    out += [
+        f"| {r['backend']} | {r['fill']:.0%} | {r['counted']:.6g} | {r['headers']:.4g} | {r['allocated']:.6g} |" for r in sizes(design.name)
+    ]
+    return out
+
+
 def page(name: str) -> str:
     """Write the Markdown page of a design."""
     design = naming.parse(name).design
     about = designs(name)[0]
-    out = [f"# {design.name}", "", f"Made by `make docs` from kernels/designs/{design.name}.py.", "", words(design), "", design.notes, ""]
-    out += ["## Layout", "", "| structure | field | bytes | per | source |", "|---|---|---|---|---|"]
-    out += [f"| {r.structure} | {r.name} | {r.nbytes:g} | {_per(r.per)} | {r.source} |" for r in design.layout]
+    out = [
+        f"# {design.name}",
+        "",
+        f"{design.title}. Made by `make docs` from {source_of(design)}.",
+        "",
+        words(design),
+        "",
+        design.notes,
+        "",
+    ]
+    out += _bytes_table(design)
     out += ["", "## Parameters", "", "| parameter | default | valid | meaning |", "|---|---|---|---|"]
     out += [f"| {p['name']} | {p['default']} | {', '.join(p['values'])} | {p['help']} |" for p in about["parameters"]]
     out += ["", "## Locks, in the order in which they may be nested", ""]
     out += [f"{n}. {lock}" for n, lock in enumerate(design.locks, 1)]
-    out += ["", "## Life cycle", "", f"Traced on {SLOTS:,} slots, {FILL:.0%} full; kernel functions as in Linux 6.12 to 6.17.", ""]
-    for key, rows in itertools.groupby(life_cycle(name), key=lambda row: (row["op"], row["backend"])):
+    life = life_cycle(name)
+    out += ["", "## Lookup chain", "", "Objects that a swap-in reaches one behind the other, from the PTE to the data.", ""]
+    out += [f"- {row['backend']}: {row['length']}: {_chain(row['objects'])}" for row in lookup_chain(name)]
+    out += ["", "## Life cycle", "", f"Traced on {SLOTS:,} slots, {FILL:.0%} full; kernel functions as in Linux 6.12 to 6.18, and as the series name them.", ""]
+    for key, rows in itertools.groupby(life, key=lambda row: (row["op"], row["backend"])):
         out += [f"### {key[0]} ({key[1]})", "", "| function | does |", "|---|---|"]
         out += [f"| {row['function']} | {row['does']} |" for row in rows]
         out.append("")
@@ -150,7 +257,13 @@ def page(name: str) -> str:
 
 
 def _per(per: str) -> str:
-    """Write what a field is counted per in words."""
+    """Write what a field is counted per in words.
+
+    Examples
+    --------
+    >>> _per("slot if phase=1|2 and base=direct")
+    'slot, at swapon, if phase=1 or 2 and base=direct'
+    """
     what, _, test = per.partition(" if ")
     said = " or ".join(PER.get(part, part) for part in what.split("+"))
-    return said + (f", if {test}" if test else "")
+    return said + (f", if {test.replace('|', ' or ')}" if test else "")

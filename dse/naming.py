@@ -15,7 +15,10 @@ from dse.errors import BadInput, unknown
 if TYPE_CHECKING:
     from kernels.state import Design
 
-ORDER = ("direct", "swap_id_off", "swap_id", "swap_desc", "swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4")
+ORDER = (
+    "direct", "swap_id_off", "swap_id", "swap_desc", "swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4",
+    "swap_table_p4_pitched", "vswap_v3", "vswap_v6",
+)  # fmt: skip
 """Baseline first; designs that are not named here follow in alphabetical order."""
 COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off", "swap_table_p4")
 

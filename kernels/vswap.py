@@ -23,12 +23,10 @@ from it; lookup caches that name it are emptied then. Numbers of clusters stand 
 
 from __future__ import annotations
 
-from kernels import cluster as cl
-from kernels import idalloc, zswap
+from kernels import idalloc
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.atomic import ctz, prefetch
-from kernels.cluster import device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_VCLUSTER, L_VMAP, atomic_add, lock, trylock, unlock
 from kernels.probe import (
@@ -42,7 +40,6 @@ from kernels.probe import (
     R_VNODE,
     allocated,
     chase,
-    freed,
     touch,
     wrote,
 )  # fmt: skip
@@ -372,92 +369,3 @@ def link(st, pr, c, after):  # type: ignore[no-untyped-def]
     st.vmem[header(st, after) + H_PREV] = c
     wrote(pr, R_VCLUSTER, header(st, c))
     wrote(pr, R_VCLUSTER, header(st, after))
-
-
-@called
-def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
-    """No slot is left: the cluster leaves list and map, lookup caches forget it, and it is freed after a grace period."""
-    ctl, h = st.ctl, header(st, c)
-    lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    if st.vmem[h + H_STATE] & FULL == U0:
-        link(st, pr, st.vmem[h + H_PREV], st.vmem[h + H_NEXT])
-    xa.erase(st.vhead, U0, st.vpool, pr, R_VMAP, R_VNODE, st.vmem[h + H_ID])
-    unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    for cpu in range(ctl[w.C_CPUS] if st.vmem[h + H_STATE] >> U32 != U0 else U0):
-        at = u(cpu) * CPU_WORDS
-        touch(pr, R_VCPU, at)
-        if st.vcpu[at + P_CLUSTER] == c:
-            forget(st, pr, at)
-    st.vmem[h + H_NEXT] = ctl[w.S_VC_FREE]
-    ctl[w.S_VC_FREE] = c
-    ctl[w.S_VCLUSTERS] -= U1
-    freed(pr, A_VHEADER if ctl[w.C_VSPLIT] != U0 else A_VOBJECT)
-    if ctl[w.C_VSPLIT] != U0:
-        freed(pr, A_VDESCS)
-
-
-@called
-def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
-    """``vswap_free_nr``: nothing holds `n` slots from `value` on; they go, the cluster with its last one. Its lock is held."""
-    release(st, pr, c, value, n)
-    h, ctl = header(st, c), st.ctl
-    for i in range(value, value + n):
-        d = desc_of(st, c, u(i))
-        st.vmem[d + D_CACHE] = U0
-        st.vmem[d + D_STATE] = U0
-        wrote(pr, R_VDESC, d + D_CACHE)
-        wrote(pr, R_VDESC, d + D_STATE)
-        bit = offset_of(st, u(i))
-        st.vmem[h + H_BITS + (bit >> U6)] &= ~(U1 << (bit & U63))
-        wrote(pr, R_VCLUSTER, h + H_BITS + (bit >> U6))
-        if ctl[w.C_VCHARGE] == EARLY:
-            ctl[w.S_CHARGED] -= U1
-    st.vmem[h + H_STATE] -= n * (REF + U1)
-    wrote(pr, R_VCLUSTER, h + H_STATE)
-    ctl[w.S_VSLOTS] -= n
-    state = st.vmem[h + H_STATE]
-    if state & (LOW16 | CURRENT) == U0:
-        cluster_free(st, pr, c)
-    elif state & FULL != U0:
-        st.vmem[h + H_STATE] = state & ~FULL
-        if state & CURRENT == U0:
-            lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-            link(st, pr, st.vmem[H_PREV], c)
-            link(st, pr, c, U0)
-            unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-
-
-@called
-def release(st, pr, c, value, n):  # type: ignore[no-untyped-def]
-    """``release_backing`` of `n` slots from `value` on; physical slots in a row are freed under one lock of their cluster."""
-    ci, due = U0, U0  # the locked cluster, and the slot + 1 that would go on the row
-    for i in range(value, value + n):
-        d = desc_of(st, c, u(i))
-        back, kind = st.vmem[d], type_of(st, d)
-        g = slot_of(st, back) if kind == SWAPFILE else U0
-        if due != U0 and (kind != SWAPFILE or g + U1 != due or cl.ci_of(st, g) != ci):
-            cl.unlock_cluster(st, pr, ci)
-            due = U0
-        if kind == ZSWAP:
-            zswap.entry_free(st, pr, back)
-        elif kind == ZERO:
-            st.ctl[w.S_ZERO_LIVE] -= U1
-        elif kind == SWAPFILE:
-            if due == U0:
-                ci = cl.lock_cluster(st, pr, g)
-            cl.slot_release(st, pr, device_of(back), g)
-            due = g + U2
-            if st.ctl[w.C_VCHARGE] == LATE:
-                st.ctl[w.S_CHARGED] -= U1
-        if kind != FOLIO:
-            back_with(st, pr, d, FOLIO, U0)
-    if due != U0:
-        cl.unlock_cluster(st, pr, ci)
-
-
-@inner
-def charge(st):  # type: ignore[no-untyped-def]
-    """One page more is charged to swap (``mem_cgroup_try_charge_swap``)."""
-    st.ctl[w.S_CHARGES] += U1
-    st.ctl[w.S_CHARGED] += U1
-    st.ctl[w.S_CHARGED_PEAK] = max(st.ctl[w.S_CHARGED_PEAK], st.ctl[w.S_CHARGED])

@@ -61,7 +61,7 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
         if not v.alloc(st, pr, f, memcg, cpu):
             return U0
         if st.ctl[w.C_VCHARGE] == v.EARLY:
-            v.charge(st)
+            vs.charge(st)
     return st.folio[f_word(f, F_VALUE)]
 
 
@@ -87,7 +87,8 @@ def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
 @inner
 def put_one(st, pr, c, value):  # type: ignore[no-untyped-def]
     """One PTE less, the cluster's lock held. 0: other PTEs hold the slot; 1: only the swap cache does; 2: nothing, it is to be freed."""
-    d = v.see(st, pr, c, value)
+    d = v.desc_of(st, c, value)
+    touch(pr, R_VDESC, d)
     st.vmem[d + v.D_STATE] -= U1
     wrote(pr, R_VDESC, d + v.D_STATE)
     if v.count_of(st, d) != U0:
@@ -104,7 +105,7 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
     c = v.enter(st, pr, value)
     left = put_one(st, pr, c, value)
     if left == U2:
-        v.free(st, pr, c, value, U1)
+        vs.free(st, pr, c, value, U1)
     v.leave(st, pr, c)
     if separate(st):
         v.look(st, pr, value)
@@ -127,17 +128,17 @@ def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
         left = put_one(st, pr, c, u(i))
         mine = st.vmem[v.desc_of(st, c, u(i)) + v.D_STATE] >> U32 & LOW16
         if row != U0 and (left != U2 or mine != owner):
-            v.free(st, pr, c, u(i) - row, row)
+            vs.free(st, pr, c, u(i) - row, row)
             row = U0
         owner = mine
         row += U1 if left == U2 else U0
         kept += U1 if left == U1 else U0
     if row != U0:
-        v.free(st, pr, c, value + n - row, row)
+        vs.free(st, pr, c, value + n - row, row)
     v.leave(st, pr, c)
     for i in range(value, value + n if kept != U0 else value):
         f = v.cached_folio(st, pr, u(i))
-        if f != U0 and count_is_zero(st, u(i)):
+        if f != U0 and count_is_zero(st, u(i)) and (w.mapcount(st, f) == U0 or swap_full(st, u(i))):
             lifecycle.drop_unused(st, pr, f)
 
 
@@ -149,16 +150,19 @@ def count_is_zero(st, value):  # type: ignore[no-untyped-def]
 
 @called
 def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
-    """Zero page, zswap entry, or a slot of the device: the one that the page still has there, else one that is taken only now."""
+    """Zero page, zswap entry, or a slot of the device: the one that the page still has there, else one that is taken only now.
+
+    ``vswap_prepare_writeout`` frees other backings first; a slot stays until zswap has stored the page.
+    """
     token = st.folio[f_word(f, F_TOKEN)]
     if separate(st) and not zero:
         v.look(st, pr, value)  # vswap_swapfile_backed
     c = v.enter(st, pr, value)
     d = v.desc_of(st, c, value)
     back, kind = st.vmem[d], v.type_of(st, d)
-    keep = not zero and backend != ZSWAP_BACKEND and kind == v.SWAPFILE and device_of(back) == backend
+    keep = not zero and kind == v.SWAPFILE and (backend == ZSWAP_BACKEND or device_of(back) == backend)
     if not keep:
-        v.release(st, pr, c, value, U1)
+        vs.release(st, pr, c, value, U1)
     if zero:
         v.back_with(st, pr, d, v.ZERO, token)
         st.ctl[w.S_ZERO_LIVE] += U1
@@ -174,7 +178,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
             back = vs.slot_for(st, pr, backend, value, cpu)
     if back == U0:
         return REACTIVATED
-    if not keep:
+    if not keep or kind == v.ZSWAP:
         settle(st, pr, value, kind, back)
     if kind == v.SWAPFILE:
         store_data(st, pr, back, token)
@@ -185,7 +189,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
 def settle(st, pr, value, kind, back):  # type: ignore[no-untyped-def]
     """`back` is what backs `value` from now on; what did before is freed."""
     c = v.enter(st, pr, value)
-    v.release(st, pr, c, value, U1)
+    vs.release(st, pr, c, value, U1)
     if kind != v.FOLIO:
         v.back_with(st, pr, v.desc_of(st, c, value), kind, back)
     v.leave(st, pr, c)
@@ -201,7 +205,7 @@ def uncache(st, pr, value, f, shadow):  # type: ignore[no-untyped-def]
     wrote(pr, R_VDESC, d + v.D_CACHE)
     wrote(pr, R_VDESC, d + v.D_STATE)
     if v.count_of(st, d) == U0:
-        v.free(st, pr, c, value, U1)
+        vs.free(st, pr, c, value, U1)
     v.leave(st, pr, c)
     f_clear(st, f, CACHED)
     st.folio[f_word(f, F_ENTRY)] = U0

@@ -197,4 +197,4 @@ def observed(st: Any) -> dict[str, Any]:
         for offset in np.flatnonzero(words).tolist():
             reverse[d, offset] = int(words[offset] & ~HINT)
             hints += [(d, offset)] if words[offset] & HINT else []
-    return {"virtual slots": out, "virtual clusters": clusters.ids.tolist(), "reverse words": reverse, "hints": sorted(hints)}
+    return {"virtual slots": out, "virtual clusters": tuple(clusters.ids.tolist()), "reverse words": reverse, "hints": tuple(sorted(hints))}

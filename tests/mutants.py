@@ -23,10 +23,14 @@ from kernels import (
     lifecycle,
     moves,
     page_io,
+    probe,
     swap_cache,
     swap_map,
     swap_table,
     swapfile,
+    vswap,
+    vswap_slots,
+    vswap_steps,
     zswap,
 )
 from kernels import demand as d
@@ -63,6 +67,10 @@ SWAPPED = (d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99))
 SHARING = (*SWAPPED, *(d.pack(d.FORK, 0, count=1, payload=s) for s in range(1, 80)), *(d.pack(d.UNMAP, s, count=1) for s in range(80)))
 FORK_IN_A_MOVE = (*SWAPPED, d.pack(d.MOVE_BEGIN, 0, backend=d.SSD, payload=d.HDD, count=3), d.pack(d.FORK, 0, count=1, payload=1),
                   d.pack(d.MOVE_END, 0))  # fmt: skip
+
+SEQUENTIAL = streams.World("sequential", spaces=1, space_shift=4, slots={"zswap": 8, "ssd": 32}, weights=streams.USUAL)
+OUT_AND_GONE = (*(d.pack(d.FAULT, p) for p in range(16)), *(d.pack(d.RECLAIM, p, backend=d.SSD, payload=99) for p in range(16)),
+                d.pack(d.UNMAP, 3, count=3), d.pack(d.FAULT, 6))  # fmt: skip
 
 
 def mutant(design: str, module: Any, function: str, **more: Any) -> Callable[[Callable[[Step], Step]], Callable[[Step], Step]]:
@@ -296,6 +304,57 @@ def keep_the_owner(right: Step) -> Step:
     return lambda st, pr, g, memcg: right(st, pr, g, memcg) if memcg else None
 
 
+@mutant("vswap_v3", swap_table, "word_set")
+def lose_a_reverse_word(right: Step) -> Step:
+    """Every fourth slot does not know its virtual slot."""
+    return lambda st, pr, g, word: right(st, pr, g, U0 if int(g) % 4 == 0 else word)
+
+
+@mutant("vswap_v6", vswap_slots, "cluster_free")
+def leak_a_virtual_cluster(right: Step) -> Step:
+    """A cluster whose last slot goes stays in the map."""
+    return lambda st, pr, c: None
+
+
+@mutant("vswap_v6", vswap, "forget")
+def remember_a_dead_cluster(right: Step) -> Step:
+    """Lookup caches still name a cluster that is freed, and so do their references."""
+
+    def wrong(st: Any, pr: Any, at: Any) -> Any:
+        c = st.vcpu[at + vswap.P_CLUSTER]
+        if st.vmem[vswap.header(st, c) + vswap.H_STATE] & np.uint64(0xFFFF):
+            right(st, pr, at)
+
+    return wrong
+
+
+@mutant("vswap_v6", vswap_slots, "free", world=SEQUENTIAL, script=OUT_AND_GONE)
+def free_one_slot_too_many(right: Step) -> Step:
+    """A batch takes the slot behind it along: freed twice, or although PTEs hold it."""
+    return lambda st, pr, c, value, n: right(st, pr, c, value, n + U1 if int(n) > 1 else n)
+
+
+@mutant("vswap_v6", vswap_slots, "hint")
+def keep_the_hint(right: Step) -> Step:
+    """A slot that a PTE holds again is still marked as held by the cache alone."""
+    return lambda st, pr, at, only: right(st, pr, at, only) if only else None
+
+
+@mutant("vswap_v3", "steps", "put_run")
+def lookups_that_are_not_made(right: Step) -> Step:
+    """Only a counter differs: v3 that frees with a single lookup for each PTE."""
+
+    def wrong(st: Any, pr: Any, value: Any, n: Any) -> Any:
+        find = vswap.find
+        vswap.find = lambda *args: find(*args) if args[2] is not value else find(args[0], probe.make("off"), value)
+        try:
+            return right(st, pr, value, n)
+        finally:
+            vswap.find = find
+
+    return wrong
+
+
 @contextmanager
 def broken(m: Mutant) -> Iterator[None]:
     """Put the wrong step in place."""
@@ -312,7 +371,10 @@ def broken(m: Mutant) -> Iterator[None]:
         return
     right = getattr(m.module, m.function)
     wrong = m.make(right)
-    parts = (blocks, descmove, descriptor, idlayer, idmove, lifecycle, moves, page_io, swap_cache, swap_map, swap_table, swapfile, zswap)
+    parts = (
+        blocks, descmove, descriptor, idlayer, idmove, lifecycle, moves, page_io, swap_cache, swap_map, swap_table, swapfile, vswap,
+        vswap_slots, vswap_steps, zswap,
+    )  # fmt: skip
     holders = [x for x in parts if getattr(x, m.function, None) is right]
     operations = [getattr(module, name) for module in (steps, slots) for name in module.NAMES]
     tables = [(op.table, cls) for op in operations for cls, impl in op.table.items() if impl is right]

@@ -372,6 +372,32 @@ def test_asv_itself_is_asked_and_has_no_such_python(tmp_path: Path) -> None:
     assert launch.launch(request, 120).outcome == launch.NO_ENVIRONMENT
 
 
+def test_the_documents_say_what_the_gate_does() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+    assert [int(code) for code in re.findall(r"^\| (\d) \|", text, re.MULTILINE)] == [int(code) for code in Exit]
+    assert revisions.TRAILER + ": " in text
+    body = re.compile(r"^    def (time|track|peakmem)_", re.MULTILINE)
+    areas = [path for path in (ROOT / "benchmarks").glob("*.py") if body.search(path.read_text())]
+    assert len(areas) >= 8
+    assert all(f"`{path.stem}`" in text for path in areas)
+    assert (ROOT / "docs" / "benchmarks.png").stat().st_size > 10_000
+    steps = (ROOT / ".ci" / "run").read_text()
+    for step in ("dse bench --exact --against 'HEAD^'", "dse bench --quick", "make gate-selftest"):
+        assert step in steps
+    names = re.search(r"gate-selftest CASES=\"--home \S+ ([\w ]+)\"", steps)
+    assert names is not None
+    assert len(selftest.chosen(names[1].split())) == 2
+
+
+def test_the_recipe_for_forks_is_a_workflow() -> None:
+    yaml = pytest.importorskip("yaml")
+    recipe = yaml.safe_load((ROOT / "docs" / "recipes" / "bench.yml").read_text())
+    commands = [step["run"] for job in recipe["jobs"].values() for step in job["steps"] if "run" in step]
+    assert any("dse bench --exact --against" in command for command in commands)
+    assert any("dse bench --quick" in command for command in commands)
+    assert recipe["jobs"]["timings"]["continue-on-error"]
+
+
 # the self-test ----------------------------------------------------------------------------------
 
 

@@ -2,31 +2,161 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from benchmarks.limits import __main__ as command
-from benchmarks.limits import build, drivers, micro, report, whole
+from benchmarks.limits import build, drivers, micro, rates, report, twin_c, whole
 from dse.measuring.stats import Interval
-from kernels import demand
+from dse.workloads import lackey
+from kernels import demand, probe, state
 from kernels.jit import u
 
 
-def test_our_side_and_c_leave_the_same_tree() -> None:
+@pytest.fixture(scope="module")
+def entry() -> Iterator[build.Entries]:
     try:
         build.compiler()
     except build.NoCompilerError as missing:
         pytest.skip(str(missing))
-    with build.library() as entry:
-        micro.same_results(10, entry)
+    with build.library() as found:
+        yield found
+
+
+def test_our_side_and_c_leave_the_same_tree(entry: build.Entries) -> None:
+    micro.same_results(10, entry)
+
+
+def plain_demands(pages: int, n: int, seed: int) -> twin_c.Block:
+    """Random FAULT, RECLAIM and UNMAP demands on all backends, some pages hot; and a few that are nothing."""
+    rng = np.random.default_rng(seed)
+    kind = rng.choice([demand.FAULT, demand.RECLAIM, demand.UNMAP, demand.NOP], n, p=[0.5, 0.491, 0.004, 0.005])
+    page = np.where(rng.random(n) < 0.3, rng.integers(0, pages // 16, n), rng.integers(0, pages, n))
+    backend = rng.choice(4, n, p=[0.5, 0.4, 0.05, 0.05])
+    count = np.where(kind == demand.UNMAP, np.minimum(rng.integers(0, 40, n), pages - page), rng.integers(0, 3, n))
+    flags, size = rng.choice([0, demand.WRITE, demand.DIRTY, demand.ZERO], n), rng.integers(0, 4097, n)
+    out = np.empty((n, 2), np.uint64)
+    out[:, 0] = kind | backend << 16 | rng.integers(0, 2, n) << 24 | page << 32
+    out[:, 1] = (count | size << 32).astype(np.uint64) | flags.astype(np.uint64) << np.uint64(56)
+    return out
+
+
+ROOMY = (4096, {"zswap": 1200, "ssd": 3000, "hdd": 500, "zram": 300})
+TIGHT = (2048, {"zswap": 100, "ssd": 300, "hdd": 40, "zram": 40})
+SEEN = {demand.FIRST_TOUCH, demand.SWAP_IN, demand.SWAP_OUT, demand.CLEAN_DROP, demand.ZAPPED, demand.AVOIDED, demand.NOT_RESIDENT}
+
+
+LIVES: tuple[tuple[str, dict[str, int]], ...] = (
+    ("direct", {}),
+    ("swap_id", {}),
+    ("swap_id", {"C_ID_LIFE": 1}),
+    ("swap_id", {"C_ID_LIFE": 1, "C_UPKEEP": 1}),
+)
+
+
+@pytest.mark.parametrize("world", [ROOMY, TIGHT], ids=["roomy", "tight"])
+@pytest.mark.parametrize(("design", "life"), LIVES)
+def test_c_leaves_the_same_bits(entry: build.Entries, design: str, world: tuple[int, dict[str, int]], life: dict[str, int]) -> None:
+    pages, slots = world
+    given = twin_c.config(pages, slots, pages // 2, cluster_shift=4, cpus=2, parameters=life)
+    demands, replies = plain_demands(pages, 300_000, seed=5), np.zeros((3, 300_000), np.uint8)
+    replays = [state.REGISTRY[design].replay, *(twin_c.replay_of(entry, design, ahead=ahead) for ahead in (False, True))]
+    states, probes = [twin_c.new_state(design, given) for _ in range(3)], [probe.make("off") for _ in range(3)]
+    for i, run in enumerate(replays):
+        run(states[i], probes[i], demands, replies[i])
+    assert set(replies[0].tolist()) >= SEEN | ({demand.FULL} if world is TIGHT else set())
+    for i in (1, 2):
+        assert twin_c.differences(states[0], states[i]) == []
+        assert twin_c.differences(probes[0], probes[i]) == []
+        assert np.array_equal(replies[0], replies[i])
+
+
+def test_c_refuses_what_it_does_not_do(entry: build.Entries) -> None:
+    run = twin_c.replay_of(entry, "direct")
+    st, pr, replies = twin_c.new_state("direct", twin_c.config(64, {"ssd": 64}, 0)), probe.make("off"), np.zeros(1, np.uint8)
+    with pytest.raises(ValueError, match="demand 0 is a fork"):
+        run(st, pr, np.array([demand.pack(demand.FORK, 0, count=1)], np.uint64), replies)
+    with_tokens = state.REGISTRY["direct"].build(state.Config(pages=64, slots={"ssd": 64}))
+    with pytest.raises(ValueError, match="does not keep"):
+        run(with_tokens, pr, np.array([demand.pack(demand.FAULT, 0)], np.uint64), replies)
+
+
+@pytest.mark.parametrize("design", twin_c.DESIGNS)
+def test_the_replay_is_measured_with_and_without_c(entry: build.Entries, design: str) -> None:
+    case = whole.Case("zipf", 10, 0.125, design)
+    row = whole.measure(case, entry, pairs=6, chunk=1 << 10)
+    assert row["events"] > 0
+    assert row["c_ahead_ns"]["min"] > 0
+    assert row["over_c"]["ratio"] > 0
+    alone = whole.measure(case, None, pairs=6, chunk=1 << 10)
+    assert (alone["events"], alone["miss_ratio"]) == (row["events"], row["miss_ratio"])
+    assert (alone["c_ns"], alone["over_c"], alone["bar"]) == ("-", "-", "-")
+
+
+def test_a_side_that_differs_is_found_out(entry: build.Entries) -> None:
+    """Negative control: one bit of one array of one side."""
+    case = whole.Case("uniform", 8, 0.25)
+    sides = whole.sides_of(case, 256, entry)
+    blocks = iter(whole.demands_of(case, whole.accesses_of(case, 2048, seed=1), 256))
+    whole.warm_up(sides, blocks, 8)
+    whole.same_bits(sides)
+    sides["c"].state.arrays()["smap"][3] ^= 1
+    with pytest.raises(ValueError, match="c and ours leave different smap"):
+        whole.same_bits(sides)
+
+
+def test_verdicts_of_the_replay_follow_the_bars() -> None:
+    good = {"rate_over_peer": Interval(1.4, 1.3, 1.5, 64), "over_c": Interval(1.05, 1.0, 1.1, 64)}
+    slow = {"rate_over_peer": Interval(1.2, 1.1, 1.3, 64), "over_c": Interval(1.2, 1.1, 1.3, 64)}
+    assert whole.verdict(whole.Case("zipf", 20, 0.125), good) == "met"
+    assert whole.verdict(whole.Case("zipf", 20, 0.125), slow) == "missed: 1.10 of libCacheSim, not 1.2; 1.30 of C, not 1.15"
+    assert whole.verdict(whole.Case("zipf", 22, 0.125), slow) == "missed: 1.30 of C, not 1.15"
+    assert whole.verdict(whole.Case("zipf", 20, 0.125, "swap_id"), {"rate_over_peer": slow["rate_over_peer"]}) == "-"
+    assert whole.verdict(whole.Case("zipf", 12, 0.125), slow) == "-"
+
+
+def test_the_median_over_c_leaves_the_bare_load_out() -> None:
+    rows = [
+        {"op": op, "entries": 1 << 20, "over_c": {"ratio": r}} for op, r in (("load", 1.0), ("erase", 1.2), ("churn", 1.3), ("plain", 9.0))
+    ]
+    found = micro.median_row(rows)
+    assert found is not None
+    assert (found["operations"], found["median_over_c"], found["most_over_c"]) == (3, 1.2, 1.3)
+    assert found["bar"] == "missed: 1.200, not 1.1"
+    assert micro.median_row([{"op": "load", "entries": 1 << 20}]) is None
+
+
+def test_holders_fill_seven_eighths() -> None:
+    tree = micro.new_clusters(10)
+    held = tree.arrays()["held"]
+    assert len(np.unique(held)) == 1 << 10
+    assert np.count_nonzero(tree.arrays()["smap"]) == 1 << 10
+    assert int(tree.arrays()["dev"][16 + 1]) * 7 // 8 == pytest.approx(1 << 10, abs=2)
+
+
+def test_lackey_text_is_what_the_reader_takes() -> None:
+    trace = lackey.read(io.BytesIO(rates.lackey_text(2000)), "text")
+    assert trace.meta["lines"] == 2000
+    assert 0 < trace.writes < 2000
+
+
+@pytest.mark.parametrize("group", ["parsing", "threads", "generators"])
+def test_rates_are_rows_of_one_shape(group: str) -> None:
+    rows = rates.GROUPS[group](quick=True)
+    assert {tuple(row) for row in rows} == {("op", "what", "rounds", "rate", "unit", "bar")}
+    assert all(row["rate"]["median"] > 0 for row in rows)
+    assert rates.at_least(2.0, 1.7, "x") == "met"
+    assert rates.at_least(1.5, 1.7, "x") == "missed: 1.5 x, not 1.7"
 
 
 def test_a_different_algorithm_is_found_out() -> None:
     """Negative control: a side that does nothing is told from ours."""
     with pytest.raises(ValueError, match="different trees"):
-        micro.same_results(10, lambda name: lambda *args: 0)
+        micro.same_results(10, lambda name, signature=build.LOOP: lambda *args: 0)
 
 
 def test_no_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +183,9 @@ def test_verdicts_follow_the_bars() -> None:
     assert micro.verdict(case, {"over_plain": over, "over_c": one}) == "met"
     assert micro.verdict(case, {"over_plain": one, "over_c": one}).startswith("missed: 1.00 times")
     assert micro.verdict(case, {"over_plain": over, "over_c": Interval(1.0, 0.9, 1.01, 64)}).startswith("missed: 0.900..1.010 of C")
-    assert micro.verdict(micro.Case("erase", micro.FENCED, 24), {"over_plain": over, "over_c": one}) == "-"
+    assert micro.verdict(micro.Case("erase", micro.FENCED, 24), {"over_plain": over, "over_c": one}) == "met"
+    assert micro.verdict(micro.Case("erase", micro.FENCED, 24), {"over_plain": over, "over_c": over}) == "missed: 2.90 of C, not 1.3"
+    assert micro.verdict(micro.Case("erase", micro.FENCED, 14), {"over_plain": over, "over_c": over}) == "-"
 
 
 def naive_lru(accesses: list[int], frames: int) -> list[tuple[int, int, bool]]:
@@ -88,7 +220,8 @@ def test_the_page_shows_the_stored_figures() -> None:
     document = json.loads(report.STORED.read_text(encoding="utf-8"))
     text = report.PAGE.read_text(encoding="utf-8")
     assert report.page(document, text) == text
-    barred = {(r["op"], r["mode"]): r["bar"] for r in document["rows"] if r["op"] in micro.BARRED and r["bar"] != "-"}
+    largest = [r for r in document["rows"] if r["op"] in micro.BARRED and r["entries"] == 1 << micro.BAR_BITS]
+    barred = {(r["op"], r["mode"]): r["bar"] for r in largest if r["mode"] == micro.FENCED}
     assert barred == {("load", "fenced"): "met", ("overwrite", "fenced"): "met"}
 
 

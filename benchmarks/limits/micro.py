@@ -74,7 +74,7 @@ def new_tree(bits: int, *, tracked: bool) -> drivers.Bench:
     drivers.fill(tree, probe.make("off"), u(entries))
     drivers.fill_plain(tree, u(bits))
     if not tracked:
-        tree.head[2] = 0  # type: ignore[attr-defined]
+        tree.head[2] = 0
     return tree
 
 
@@ -131,9 +131,7 @@ def around(case: Case, tree: Tree, n: int) -> tuple[Callable[[int], Any], Callab
     return (punch if case.op == "alloc" else nothing), (restore if case.op == "erase" else nothing)
 
 
-def groups(
-    case: Case, tree: Tree, sides: dict[str, Side], n: int, pairs: int, seed: int
-) -> dict[str, NDArray[np.float64]]:
+def groups(case: Case, tree: Tree, sides: dict[str, Side], n: int, pairs: int, seed: int) -> dict[str, NDArray[np.float64]]:
     """Nanoseconds per operation of each side in each group, the order inside a group drawn at random."""
     rng = np.random.default_rng(seed)
     before, after = around(case, tree, n)

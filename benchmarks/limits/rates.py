@@ -72,7 +72,10 @@ def parsing(*, quick: bool) -> list[dict[str, Any]]:
         seconds = timed(lambda: imports.oracle_accesses(Path(path)), rounds)
     middle = float(np.median(seconds))
     bar = "-" if quick else "met" if middle <= ORACLE_SECONDS else f"missed: {middle:.2f} s, not {ORACLE_SECONDS}"
-    return [*rows, row("densify", f"oracleGeneral, {requests} requests, at most {ORACLE_IDS} ids", requests / seconds / 1e6, "M requests/s", bar)]
+    return [
+        *rows,
+        row("densify", f"oracleGeneral, {requests} requests, at most {ORACLE_IDS} ids", requests / seconds / 1e6, "M requests/s", bar),
+    ]
 
 
 def generating(*, quick: bool) -> list[dict[str, Any]]:

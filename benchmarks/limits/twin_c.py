@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import kernels.designs  # noqa: F401 - registers
 from benchmarks.limits import build
-from kernels import demand, probe, state
+from kernels import demand, state
 from kernels.flat import Flat
 
 ARRAYS = (
@@ -21,7 +21,7 @@ ARRAYS = (
 """Arrays in the order of ``struct state`` in replay.c; the probe's tally follows. A design without a layer has no ID tree."""
 DESIGNS = ("direct", "swap_id")
 Block = NDArray[np.uint64]
-Replay = Callable[[Flat, probe.Off, Block, NDArray[np.uint8]], None]
+Replay = Callable[[Flat, Flat, Block, NDArray[np.uint8]], None]
 
 
 def config(pages: int, slots: dict[str, int], folios: int, **more: Any) -> state.Config:
@@ -44,7 +44,7 @@ def new_state(design: str, given: state.Config) -> Flat:
     return made
 
 
-def addresses(st: Flat, pr: probe.Off) -> Any:
+def addresses(st: Flat, pr: Flat) -> Any:
     """``struct state`` of replay.c: the address of each array."""
     held = st.arrays()
     words = [held[name].ctypes.data if name in held else None for name in ARRAYS]
@@ -58,7 +58,7 @@ def replay_of(entry: build.Entries, design: str, *, ahead: bool = False) -> Repl
     """
     function = entry(f"replay_{design}{'_ahead' if ahead else ''}", build.REPLAY)
 
-    def run(st: Flat, pr: probe.Off, demands: Block, replies: NDArray[np.uint8]) -> None:
+    def run(st: Flat, pr: Flat, demands: Block, replies: NDArray[np.uint8]) -> None:
         done = function(addresses(st, pr), demands.ctypes.data, len(demands), replies.ctypes.data)
         if done != len(demands):
             kind = demand.KINDS[int(demands[done, 0]) & 0xFF]

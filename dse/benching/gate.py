@@ -22,7 +22,7 @@ from dse.errors import BadInput, CheckFailed
 COUNTED = "counted"
 """Machine name of exact figures: they are the same everywhere."""
 ROUNDS = "2"
-LIMIT = {"exact": 900.0, "instructions": 900.0, "timed": 1200.0, "quick": 1200.0}  # [s] after which asv is stopped
+LIMIT = {"exact": 1500.0, "instructions": 1500.0, "timed": 1500.0, "quick": 1500.0}  # [s] after which asv is stopped
 SELECTED = {"exact": [EXACT_PATTERN], "instructions": [INSTRUCTIONS_PATTERN], "timed": [TIMED_PATTERN], "quick": [r"."]}
 
 
@@ -174,7 +174,7 @@ def _timed_once(options: Options, ours: Suite, theirs: Suite) -> list[judging.Fi
         return judging.compare({}, {}, ours, theirs)
     start(
         options, [options.head, options.base], restricted(ours), options.machine, "timed",
-        interleave=True, attributes={"rounds": ROUNDS}, launch="spawn",
+        interleave=True, attributes={"rounds": ROUNDS},
     )  # fmt: skip
     head, base = (figures(options, options.machine, commit, ours) for commit in (options.head, options.base))
     return judging.compare(base, head, ours, theirs)

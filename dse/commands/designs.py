@@ -35,24 +35,28 @@ def run(args: argparse.Namespace) -> int:
         output.emit(rows, args.format, document=found)
         return 0
     about = found[0]
-    steps = catalogue.life_cycle(naming.parse(args.name).text)
+    text = naming.parse(args.name).text
+    steps = catalogue.life_cycle(text)
+    chain = catalogue.lookup_chain(text)
     if args.format == "json":
-        output.emit([], "json", document=[{**about, "life_cycle": steps}])
+        output.emit([], "json", document=[{**about, "life_cycle": steps, "lookup_chain": chain}])
         return 0
     if args.format == "csv":
         output.emit(about["layout"], "csv")
         return 0
-    _print(about, steps)
+    _print(about, steps, chain)
     return 0
 
 
-def _print(about: dict[str, Any], steps: list[dict[str, Any]]) -> None:
+def _print(about: dict[str, Any], steps: list[dict[str, Any]], chain: list[dict[str, Any]]) -> None:
     """Print one design as text."""
     output.write(f"{about['name']}: {about['title']}\n{about['notes']}\n\nLayout")
     output.emit(about["layout"], "table")
     output.write("\nParameters")
     output.emit(about["parameters"], "table") if about["parameters"] else output.write("none")
     output.write("\nLocks, in the order in which they may be nested\n" + " > ".join(about["locks"]))
+    output.write("\nLookup chain of a swap-in, from the PTE to the data")
+    output.emit([{**row, "objects": " > ".join(row["objects"])} for row in chain], "table")
     output.write("\nLife cycle, traced on a state that is 40 % full")
     output.emit(steps, "table")
     output.write("\nWhat is lost when the layer is off\n" + ("\n".join(about["lost_when_off"]) or "there is no layer"))

@@ -57,6 +57,7 @@ class Seen:
     cached: bool = False
     mapped: bool = False  # or, where no PTE is written, the data was read
     slot: bool = False
+    virtual: bool = False  # a virtual cluster was there: what swap tables hold are reverse words
 
 
 def _swap_map(op: str, write: bool, seen: Seen) -> str:
@@ -96,6 +97,29 @@ def _swap_table(op: str, write: bool, seen: Seen) -> str:
     return "swap_put_entries_cluster" if seen.mapped or op == "zap" else "swap_cache_add_folio"
 
 
+VIRTUAL = {
+    "swap_out": "folio_alloc_swap", "fork": "swap_duplicate_nr", "zap": "vswap_free_nr_any_cache_only",
+    "writeback_end": "__vswap_remove_mapping", "clean_drop": "__vswap_remove_mapping", "cow": "folio_free_swap",
+    "reuse": "folio_free_swap", "swapoff": "swp_slot_to_swp_entry", "move": "vswap_alloc_swap_slot",
+}  # fmt: skip
+"""Functions of mm/vswap.c as posted (20260505153854.1612033-1-nphamcs@gmail.com)."""
+
+
+def _virtual(op: str, what: str, write: bool, seen: Seen, held: set[str]) -> str:
+    """Function behind an access to a virtual cluster, the map of clusters or a descriptor."""
+    if "virtual cluster map xa_lock" in held:
+        return "folio_alloc_swap" if op == "swap_out" else "vswap_cluster_free"
+    if what in ("virtual cluster map", "virtual cluster node", "per-CPU virtual cluster") and op != "swap_out":
+        return "vswap_iter"
+    if op in FAULTS:
+        if seen.mapped:
+            return "swap_free_nr"
+        return ("swap_cache_add_folio" if write else "swap_cache_get_folio") if what == "swp_desc" else "vswap_iter"
+    if op == "swap_out" and seen.mapped:
+        return "vswap_prepare_writeout" if write else "vswap_iter"
+    return VIRTUAL.get(op, "vswap_iter")
+
+
 def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
     """Name the kernel function behind a touch.
 
@@ -118,10 +142,14 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
         return "zswap_lru_add" if op == "swap_out" else "zswap_lru_del"
     if what == "swap_map":
         return _swap_map(op, write, seen)
+    if what == "swap table" and seen.virtual:
+        return "vswap_rmap_set" if write else "swp_slot_to_swp_entry"
     if what == "swap table":
         return _swap_table(op, write, seen)
     if what.startswith("swap cache"):
         return _swap_cache(op, locked, seen)
+    if what == "swp_desc" or "virtual cluster" in what:
+        return _virtual(op, what, write, seen, held)
     if what.startswith(("ID", "descriptor", "zswap index")):
         return ("xa_erase" if locked and op not in ("swap_out", "move") else LAYER.get(op, "xa_erase")) + f" ({what.split(' ')[0]})"
     names = {
@@ -142,6 +170,8 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
         "owner record": "rewrite (owner record)",
         "zram table": ZRAM.get(op, "zram_slot_free_notify"),
         "swap_desc": "swap_desc",
+        "slot bitmap": "swap_slot_alloc" if op in ("swap_out", "move") else "swap_slot_free_nr",
+        "bad bitmap": "swap_slot_alloc",
     }
     return names.get(what, what)
 
@@ -162,6 +192,7 @@ def attribute(op: str, events: Sequence[Event], steps: Sequence[str] = ()) -> No
         elif event.event in ("chase", "read", "write"):
             seen.mapped = seen.mapped or event.label in ("write PTE", "chase zsmalloc object")
             seen.slot = seen.slot or event.label == "write swap_map"
+            seen.virtual = seen.virtual or "virtual cluster" in event.what
             event.function = function_of(op, event, seen, held)
         if event.step and event.step < len(steps):
             event.function = steps[event.step]

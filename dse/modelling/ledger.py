@@ -66,6 +66,11 @@ def condition(per: str, parameters: Mapping[str, str]) -> str:
     return "+".join(PARTS) if what in ("page", "live") else what
 
 
+def counts_in_map(design: s.Design, parameters: Mapping[str, str]) -> bool:
+    """Are counts in a swap_map, which continuation pages extend?"""
+    return any(row.structure == "swap_map" and condition(row.per, parameters) for row in design.layout)
+
+
 def slots_tied_up(design: s.Design, parameters: Mapping[str, str], parts: Mapping[str, int]) -> int:
     """Slots that pages hold: those on disks, and those of zswap and zero pages where a swap cache entry is kept by slot for them."""
     held = {"disk"}
@@ -210,7 +215,8 @@ def closed(
             n = sum(count[part] for part in per.split("+"))
             ob.add_objects(ledger, item, n, n)
     groups.finish(ledger)
-    ledger.row(ob.CONTINUATION)
+    if counts_in_map(design, parameters):
+        ledger.row(ob.CONTINUATION)
     ob.add_zram(ledger, sum(d.slots for d in devices if d.name == "zram"))
     row = ledger.row("zsmalloc objects")
     row.objects = count["zswap"]
@@ -264,10 +270,11 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
             now, most = ob.OBJECTS[item.structure]
             ob.add_objects(ledger, item, int(ctl[int(now)]), int(ctl[int(most)]))
     groups.finish(ledger)
-    row = ledger.row(ob.CONTINUATION)
-    row.objects = int(ctl[int(w.S_CONT_USED)])
-    row.dynamic_bytes = row.allocated_bytes = row.objects * PAGE
-    row.peak_bytes = int(ctl[int(w.S_CONT_PEAK)]) * PAGE
+    if counts_in_map(design, parameters):
+        row = ledger.row(ob.CONTINUATION)
+        row.objects = int(ctl[int(w.S_CONT_USED)])
+        row.dynamic_bytes = row.allocated_bytes = row.objects * PAGE
+        row.peak_bytes = int(ctl[int(w.S_CONT_PEAK)]) * PAGE
     ob.add_zram(ledger, int(rows[demand.ZRAM][1]))
     row = ledger.row("zsmalloc objects")
     row.objects = int(ctl[int(w.S_ZE_LIVE)])

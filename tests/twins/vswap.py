@@ -69,7 +69,7 @@ class VSwap(Life):
         every = {v: self.desc(v) for c in self.clusters.values() for v in (c.id * self.size + o for o in c.descs)}
         return {
             "virtual slots": {v: (x.count, cache_kind(x.cache), x.memcg, backing_kind(x.backing)) for v, x in every.items() if x},
-            "virtual clusters": sorted(self.clusters), "reverse words": self.reverse, "hints": sorted(self.hints),
+            "virtual clusters": tuple(sorted(self.clusters)), "reverse words": self.reverse, "hints": tuple(sorted(self.hints)),
             "tables": sum(device.used(c) > 0 for device in self.devices.values() for c in device.all_clusters),
             "zswap": len(self.zswap.live), "zswap bytes": self.zswap.nbytes,
         }  # fmt: skip
@@ -233,7 +233,7 @@ class VSwap(Life):
         if "cached" in left:
             for value in values:
                 folio = self.lookup(value)
-                if folio is not None and self.unused(value):
+                if folio is not None and self.unused(value) and (folio.maps == 0 or self.swap_full(value)):
                     self.drop_unused(folio)
 
     def unused(self, entry: int) -> bool:
@@ -244,6 +244,13 @@ class VSwap(Life):
         old = desc.backing
         if not zero and isinstance(old, Place) and old.device == backend:
             self.store(old, folio)
+            return 0
+        if not zero and isinstance(old, Place) and backend == d.ZSWAP:
+            stored = self.zswap.store(size, folio.token)  # the slot stays until zswap has the page
+            if stored is None:
+                return d.REACTIVATED
+            self.drop(desc)
+            desc.backing = stored
             return 0
         self.drop(desc)
         if zero:
