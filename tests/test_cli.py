@@ -19,7 +19,7 @@ from dse import cli, options, output
 from dse.commands import VERBS
 from dse.errors import BadInput, CheckFailed, nearest, unknown
 
-HEAVY = ("numba", "numpy", "polars", "optuna", "asv", "llvmlite")
+HEAVY = ("numba", "numpy", "polars", "optuna", "asv", "llvmlite", "matplotlib")
 
 
 def run_dse(*args: str) -> subprocess.CompletedProcess[str]:

@@ -215,6 +215,13 @@ def test_pictures(results: Path, form: str, magic: bytes, tmp_path: Path) -> Non
     assert paths[0].stat().st_mode & 0o777 == reporting.READABLE
 
 
+@pytest.mark.parametrize(("form", "code"), [("svg", 0), ("html", 0), ("png", cli.BAD)])
+def test_to_stdout(results: Path, form: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["report", "made-up", "--format", form, "--output", "-", "--results", str(results)]) == code
+    captured = capsys.readouterr()
+    assert captured.out.rstrip().endswith({"svg": "</svg>", "html": "</html>", "png": ""}[form])
+
+
 def test_one_figure(results: Path) -> None:
     document = reporting.load("study", "made-up-s1", results)
     assert [part.title for part in pictures.chosen(document, "pareto")] == ["Configurations and the Pareto front"]
@@ -254,13 +261,19 @@ def luminance(colour: str) -> float:
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
-def test_text_has_contrast_in_light_and_dark() -> None:
+def test_pictures_have_the_colours_of_the_page() -> None:
+    light = (page.HERE / "page.css").read_text().partition("@media")[0]
+    assert tuple(c.upper() for c in re.findall(r"--c\d: (#\w{6})", light)) == pictures.PALETTE
+
+
+def test_text_and_marks_have_contrast_in_light_and_dark() -> None:
     css = (page.HERE / "page.css").read_text()
     for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL):
         colours = dict(re.findall(r"--(\w+): (#\w{6})", block))
-        for name in ("ink", "soft", "focus"):
+        marks = {f"c{i}": 3.0 for i in range(drawing.COLOURS)}
+        for name, least in {"ink": 4.5, "soft": 4.5, "focus": 4.5, **marks}.items():  # WCAG 2 AA: text, and what is no text
             low, high = sorted((luminance(colours[name]), luminance(colours["paper"])))
-            assert (high + 0.05) / (low + 0.05) >= 4.5, name  # WCAG 2 AA
+            assert (high + 0.05) / (low + 0.05) >= least, name
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.3, 9.2), (-5.0, 5.0), (1e-9, 2e-9), (7.0, 7.0), (1e6, 1e9)])

@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which = "its name, a part of it, or last (default: %(default)s)"
     parser.add_argument("name", nargs="?", default="last", metavar="RUN|STUDY", help=which)
     parser.add_argument("--format", choices=FORMS, default="html", help="kind of report (default: %(default)s)")
-    parser.add_argument("--output", metavar="FILE", help="where to write it (default: DIR/reports; text: stdout)")
+    parser.add_argument("--output", metavar="FILE", help="where to write it, - for stdout (default: DIR/reports; text: stdout)")
     parser.add_argument("--figure", metavar="TITLE", help="a part of the title of the figure that a picture shows")
     parser.add_argument("--bundle", action="store_true", help="write a bundle that dse rerun checks elsewhere")
     options.add_results(parser)

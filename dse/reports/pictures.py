@@ -10,8 +10,9 @@ from dse.errors import BadInput, unknown
 from dse.reports.drawing import COLOURS, SHAPES, from_zero
 from dse.reports.model import Cloud, Document, Part, Plot, Ranges
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
-"""After Okabe and Ito, told apart by people with a colour vision deficiency (https://jfly.uni-koeln.de/color/); as page.css has them."""
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#C0619A", "#A87200", "#5B4FA0", "#6B6B6B")
+"""As page.css has them: after Okabe and Ito, told apart by people with a colour vision deficiency (https://jfly.uni-koeln.de/color/), the
+light ones darkened until they stand out from white by 3 to 1."""
 MARKERS = "os^Dv" + "PX"
 DASHES = ("-", "--", ":")
 MOST = 4

@@ -95,7 +95,8 @@ def report(
     form : {"html", "png", "svg", "text"}
         A page that opens without network, a picture, or text for a mail.
     path : path, optional
-        Where to write it, default ``results/reports/<name>`` with the suffix of the form; text is returned instead.
+        Where to write it, default ``results/reports/<name>`` with the suffix of the form; text is returned instead, and so is any form
+        but png with ``-``.
     figure : str, optional
         Part of the title of the figure that a picture shows.
     bundle : bool
@@ -115,6 +116,9 @@ def report(
     """
     if form not in FORMS:
         raise BadInput(unknown("format", form, FORMS))
+    stdout = str(path) == "-"
+    if stdout and (bundle or form == "png"):
+        raise BadInput(f"a {'bundle' if bundle else 'PNG'} is not for stdout: give --output FILE")
     kind, found = resolve(name, results)
     suffix = bundles.SUFFIX if bundle else SUFFIX[form]
     target = Path(path) if path is not None else Path(results) / "reports" / f"{found}{suffix}"
@@ -125,14 +129,16 @@ def report(
         from dse.reports import textual
 
         text = textual.render(document)
-        return text if path is None else write(target, f"{text}\n".encode())
+        return text if path is None or stdout else write(target, f"{text}\n".encode())
     if form == "html":
         from dse.reports import page
 
-        return write(target, page.render(document).encode())
-    from dse.reports import pictures
+        content = page.render(document).encode()
+    else:
+        from dse.reports import pictures
 
-    return write(target, pictures.render(document, form, figure))
+        content = pictures.render(document, form, figure)
+    return content.decode().rstrip("\n") if stdout else write(target, content)
 
 
 def write(path: Path, content: bytes) -> str:
