@@ -80,7 +80,7 @@ def test_a_verb_imports_its_own_module_only() -> None:
 
 
 def test_package_attributes_are_lazy() -> None:
-    assert dse.scan is importlib.import_module("dse.storing").scan
+    assert dse.scan is importlib.import_module("dse.querying").scan
     assert {"compare", "ledger", "designs", "explain", "scan"} <= set(dir(dse))
     with pytest.raises(AttributeError, match="no attribute 'comparre'"):
         _ = dse.comparre
