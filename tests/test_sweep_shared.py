@@ -81,6 +81,7 @@ def killed_in_mid_trial(url: str, tmp_path: Path) -> None:
     assert rows[0] == rows[1]
     storage = storages.opened(url)
     trials = storage.get_all_trials(storage.get_study_id_from_name(whole["study"]))
+    storages.close(storage)
     finished = [t.user_attrs["index"] for t in trials if distributing.MEASURES in t.user_attrs]
     assert sorted(finished) == list(range(TRIALS))  # nothing lost, nothing doubled
     assert all(t.user_attrs.get("host") for t in trials if distributing.MEASURES in t.user_attrs)
@@ -150,8 +151,8 @@ def test_urls() -> None:
         assert storages.shown(url) == shown
     with pytest.raises(BadInput, match="a journal file, sqlite"):
         storages.opened("mysql://u:p@h/d")
+    pytest.importorskip("grpc")
     with pytest.raises(BadInput, match="grpc://host:port"):
-        pytest.importorskip("grpc")
         storages.opened("grpc://host")
 
 
