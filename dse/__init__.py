@@ -18,6 +18,7 @@ _CALLS = {
     "break_even": "dse.fills",
     "chart": "dse.fills",
     "designs": "dse.catalogue",
+    "prune": "dse.pruning",
     "validate": "dse.validating",
     "query": "dse.querying",
     "report": "dse.reports",

@@ -37,6 +37,8 @@ class Search:
         What is searched, how, and for how many trials at most (None: the whole space).
     evaluate : callable
         Evaluates a batch.
+    baselines : callable, optional
+        Evaluates what constraints are relative to, which is no trial; default `evaluate`.
     record : callable
         Called with the trials of each completed generation.
     timeout : float, optional
@@ -50,6 +52,7 @@ class Search:
     evaluate: Evaluate
     record: Callable[[list[Trial]], None] = lambda _: None
     timeout: float | None = None
+    baselines: Evaluate | None = None
     quiet: bool = False
     trials: list[Trial] = field(default_factory=list)
     timed_out: bool = False
@@ -97,7 +100,7 @@ class Search:
             return known
         new = {c.place: self.space.baseline_of(c) for c in batch if c.place not in known}
         if new:
-            known |= dict(zip(new, self.evaluate(list(new.values())), strict=True))
+            known |= dict(zip(new, (self.baselines or self.evaluate)(list(new.values())), strict=True))
         return known
 
     def _told(self, trial: Trial) -> list[float]:

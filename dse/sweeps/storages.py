@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib.util
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
 from dse.errors import BadInput
 
-HEARTBEAT, GRACE = 5, 20
+HEARTBEAT = max(1, int(os.environ.get("DSE_HEARTBEAT", "5")))
+GRACE = 4 * HEARTBEAT
 """Seconds between two signs of life, and without one until a worker counts as dead."""
 
 

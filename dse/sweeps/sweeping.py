@@ -207,7 +207,7 @@ class output_of:  # noqa: N801 - a context
         self._recorder.__enter__()
         search = Search(
             self.space, str(self.settings["sampler"]), int(self.settings["seed"]), self.settings["trials"], evaluate,
-            self._recorder.record, self.timeout,
+            self._recorder.record, self.timeout, self._evaluator,
         )  # fmt: skip
         self._search = search
         return self

@@ -1,0 +1,43 @@
+"""``dse prune``: remove old runs, studies and cache entries."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from dse import options, output
+
+NAME = "prune"
+HELP = "remove old runs, studies, cache entries and reports; lists them unless --yes is given"
+
+
+def days(text: str) -> float:
+    """Read a number of days of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days") from None
+    if not value >= 0 or math.isinf(value):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days from 0")
+    return value
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument("--kinds", default="runs,studies", metavar="A,B", help="of runs, studies, cache, reports (default: %(default)s)")
+    parser.add_argument("--keep", type=options.whole, metavar="N", help="keep the N newest of each kind")
+    parser.add_argument("--days", type=days, metavar="D", help="only what was last written D days ago or earlier")
+    parser.add_argument("--yes", action="store_true", help="remove it (default: only list it)")
+    options.add_format(parser)
+    options.add_results(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, and remove where that is wanted."""
+    from dse.pruning import prune
+
+    rows = prune(args.results, kinds=[k.strip() for k in args.kinds.split(",")], keep=args.keep, days=args.days, remove=args.yes)
+    output.emit(rows, args.format, columns=["kind", "name", "bytes", "days", "removed"])
+    total = sum(row["bytes"] for row in rows)
+    output.note(f"{len(rows):,} {'removed' if args.yes else 'would be removed with --yes'}, {total / 2**20:.1f} MiB")
+    return 0

@@ -1,0 +1,35 @@
+"""``dse worker``: evaluate trials of a sweep that runs elsewhere."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from dse import options, output
+from dse.errors import BadInput
+
+if TYPE_CHECKING:
+    import argparse
+
+NAME = "worker"
+HELP = "evaluate trials of a sweep that runs elsewhere; may leave at any time"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument("--storage", metavar="URL", help="where the study is (default: the environment's DSE_STORAGE)")
+    parser.add_argument("--study", required=True, metavar="NAME", help="name of the study, as dse sweep says it")
+    parser.add_argument("--once", action="store_true", help="leave as soon as no trial waits")
+    options.add_results(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until the study ends."""
+    from dse.sweeps.distributing import work
+
+    url = args.storage or os.environ.get("DSE_STORAGE")
+    if not url:
+        raise BadInput("give --storage URL, or set DSE_STORAGE")
+    done = work(url, args.study, args.results, once=args.once)
+    output.note(f"evaluated {done:,} trials of {args.study}")
+    return 0

@@ -1,0 +1,295 @@
+"""Sweeps on many machines, through Optuna's own storage: trials wait there, workers take them, the sweep reads what they tell.
+
+The sweep puts a generation into the storage as waiting trials, each with its index and its configuration. A worker sets one to running
+(the storage lets one worker have it), evaluates, tells the values and keeps what it observed in the trial. A trial whose worker died
+comes back: on databases by Optuna's heartbeat, elsewhere by our own sign of life in the trial and a re-issue of its index. The first
+finished trial of an index counts, so that nothing is lost and nothing counts twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from dse import output
+from dse.errors import BadInput
+from dse.sweeps import objectives as obj
+from dse.sweeps import storages
+from dse.sweeps.analysing import Trial
+from dse.sweeps.caching import ROOT, code_digest, key_of
+from dse.sweeps.recording import INDEX, open_study
+from dse.sweeps.space import Configuration, Space
+from dse.sweeps.workers import Evaluator, Measures, as_json, from_json
+
+CONFIGURATION, MEASURES, SEEN, HOST, CODE, DONE = "configuration", "measures", "seen", "host", "code", "done"
+POLL = 0.1
+IDLE = 600.0
+"""Seconds without a waiting trial after which a worker leaves."""
+
+
+class Shared:
+    """A study in a storage that workers share.
+
+    Parameters
+    ----------
+    url, study, space
+        Where, what it is called, and what is searched.
+    evaluator : Evaluator
+        Its cache answers what is known.
+    workers : int
+        Worker processes to start on this machine; with 0 all work is done elsewhere.
+    """
+
+    def __init__(self, url: str, study: str, space: Space, evaluator: Evaluator, workers: int, results: str | os.PathLike[str]) -> None:
+        self.url, self.name, self.space, self.evaluator = url, study, space, evaluator
+        self.evaluated = 0
+        self._workers, self._results = workers, results
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._signs: dict[int, tuple[Any, float]] = {}
+        self._next = 0
+
+    def __enter__(self) -> Shared:
+        self.storage = storages.opened(self.url)
+        with storages.reported(self.url):
+            self.study = open_study(self.storage, self.name, self.space)
+            self.study.set_user_attr(CODE, code_digest())
+            self.study.set_user_attr("objectives", list(self.space.objectives))
+            self.study.set_user_attr(DONE, False)
+            self._id = self.storage.get_study_id_from_name(self.name)
+            self._finished = self._by_index()
+        for _ in range(self._workers):
+            self._processes.append(self._start())
+        if not self._workers:
+            output.note(f"waiting for: dse worker --storage {storages.shown(self.url)} --study {self.name}")
+        return self
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start a worker; the URL goes through its environment, where others cannot read it."""
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        env = {**os.environ, "PYTHONPATH": path, "DSE_STORAGE": self.url}
+        command = [sys.executable, "-m", "dse.cli", "worker", "--study", self.name, "--results", str(self._results)]
+        return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+
+    def _by_index(self) -> dict[int, FrozenTrial]:
+        """The first finished trial of each index."""
+        found: dict[int, FrozenTrial] = {}
+        for trial in self.storage.get_all_trials(self._id, deepcopy=False):
+            if trial.state.is_finished() and MEASURES in trial.user_attrs:
+                found.setdefault(trial.user_attrs[INDEX], trial)
+        return found
+
+    def evaluate(self, batch: Sequence[Configuration]) -> list[Measures]:
+        """Have a batch evaluated by whoever is there."""
+        cache = self.evaluator.cache
+        for trial in self._finished.values():
+            given = from_json(json.loads(trial.user_attrs[CONFIGURATION]))
+            cache.put(key_of(given), json.loads(trial.user_attrs[MEASURES]))
+        numbers = range(self._next, self._next + len(batch))
+        self._next += len(batch)
+        with storages.reported(self.url):
+            self._wait({i: c for i, c in zip(numbers, batch, strict=True) if i not in self._finished})
+        return self.evaluator(batch)
+
+    def _wait(self, missing: dict[int, Configuration]) -> None:
+        """Put what is missing into the storage, and wait until it is finished."""
+        there = {
+            t.user_attrs.get(INDEX)
+            for t in self.storage.get_all_trials(self._id, deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
+        }
+        for index, configuration in missing.items():
+            if index not in there:
+                self._issue(index, configuration)
+        while missing:
+            for trial in self.storage.get_all_trials(self._id, deepcopy=False):
+                index = trial.user_attrs.get(INDEX)
+                if index in missing and trial.state.is_finished() and MEASURES in trial.user_attrs:
+                    self._finished[index] = trial
+                    key = key_of(missing.pop(index))
+                    self.evaluated += self.evaluator.cache.get(key) is None
+                    self.evaluator.cache.put(key, json.loads(trial.user_attrs[MEASURES]))
+                    self._signs.pop(trial._trial_id, None)
+            if missing:
+                self._bring_back(missing)
+                self._replace_workers()
+                time.sleep(POLL)
+
+    def _issue(self, index: int, configuration: Configuration) -> None:
+        """Put a trial into the storage."""
+        about = {INDEX: index, CONFIGURATION: json.dumps(as_json(configuration)), "design": configuration.design}
+        self.study.add_trial(create_trial(state=TrialState.WAITING, user_attrs=about))
+
+    def _bring_back(self, missing: dict[int, Configuration]) -> None:
+        """Issue the trials of dead workers again."""
+        database = isinstance(self.storage, optuna.storages.RDBStorage)
+        patience = storages.GRACE * (3 if database else 1)  # a worker may die before its first heartbeat
+        if database:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                optuna.storages.fail_stale_trials(self.study)
+        now = time.monotonic()
+        live = self.storage.get_all_trials(self._id, deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
+        for trial in live:
+            if trial.state == TrialState.WAITING:
+                continue
+            sign = trial.user_attrs.get(SEEN)
+            before = self._signs.get(trial._trial_id)
+            if before is None or before[0] != sign:
+                self._signs[trial._trial_id] = (sign, now)
+            elif now - before[1] > patience:
+                try:
+                    self.storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+                except (RuntimeError, KeyError):
+                    continue  # it finished after all
+        lost = {t._trial_id for t in live if now - self._signs.get(t._trial_id, ("", now))[1] > patience}
+        there = {t.user_attrs.get(INDEX) for t in live if t._trial_id not in lost}
+        for index in [i for i in missing if i not in there]:
+            if index not in self._by_index():
+                self._issue(index, missing[index])
+
+    def _replace_workers(self) -> None:
+        """Start workers of this machine anew that died."""
+        for i, process in enumerate(self._processes):
+            status = process.poll()
+            if status == 2:
+                raise BadInput(f"a worker of study {self.name} could not start (its message is above)")
+            if status is not None:
+                self._processes[i] = self._start()
+
+    def record(self, trials: Sequence[Trial]) -> None:
+        """Trials are in the storage already, told by those who evaluated them."""
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.study.set_user_attr(DONE, True)
+        except Exception:  # noqa: BLE001 - the storage went away, and what went wrong is on its way already
+            output.note("the storage could not be told that the study ended")
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Alive:
+    """A thread that shows, while a trial is evaluated, that its worker lives."""
+
+    def __init__(self, storage: BaseStorage, trial_id: int) -> None:
+        self._storage, self._trial = storage, trial_id
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def _beat(self) -> None:
+        n = 0
+        while not self._stop.is_set():
+            try:
+                if isinstance(self._storage, optuna.storages._heartbeat.BaseHeartbeat):
+                    self._storage.record_heartbeat(self._trial)
+                if n or not isinstance(self._storage, optuna.storages.RDBStorage):  # a database has the heartbeat already
+                    self._storage.set_trial_user_attr(self._trial, SEEN, n)
+            except Exception:  # noqa: BLE001 - the trial was taken away or the storage is gone: telling will say so
+                return
+            n += 1
+            self._stop.wait(storages.HEARTBEAT)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def work(
+    url: str, study: str, results: str | Path = "results", *, once: bool = False, idle: float = IDLE, step: Callable[[], None] = lambda: None
+) -> int:
+    """Evaluate waiting trials of a study until it ends.
+
+    Parameters
+    ----------
+    url, study : str
+        Storage, and name of the study in it.
+    results : path
+        Folder of this machine's cache.
+    once : bool
+        Leave as soon as nothing waits.
+    idle : float
+        Seconds without work after which to leave.
+
+    Returns
+    -------
+    int
+        Trials evaluated.
+
+    Raises
+    ------
+    BadInput
+        No such storage or study, or one of other code (its figures would not be comparable).
+    """
+    storage = storages.opened(url)
+    with storages.reported(url):
+        try:
+            study_id = storage.get_study_id_from_name(study)
+        except KeyError:
+            raise BadInput(f"no study {study!r} in storage {storages.shown(url)}") from None
+        about = storage.get_study_user_attrs(study_id)
+        if about.get(CODE) != code_digest():
+            raise BadInput(f"study {study} was begun by other code: its trials would not be comparable")
+        names = [str(name) for name in about["objectives"]]
+        done, last = 0, time.monotonic()
+        with Evaluator(results) as evaluator:
+            while time.monotonic() - last < idle:
+                trial = _take(storage, study_id)
+                if trial is not None:
+                    _evaluate(storage, trial, evaluator, names)
+                    done, last = done + 1, time.monotonic()
+                    step()
+                elif once or storage.get_study_user_attrs(study_id).get(DONE):
+                    break
+                else:
+                    time.sleep(POLL)
+    return done
+
+
+def _take(storage: BaseStorage, study_id: int) -> FrozenTrial | None:
+    """Take a waiting trial, None where there is none; the storage gives it to one worker only."""
+    for trial in storage.get_all_trials(study_id, deepcopy=False, states=(TrialState.WAITING,)):
+        if CONFIGURATION not in trial.user_attrs:
+            continue
+        try:
+            if storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING):
+                return trial
+        except (RuntimeError, KeyError):
+            continue
+    return None
+
+
+def _evaluate(storage: BaseStorage, trial: FrozenTrial, evaluator: Evaluator, names: Sequence[str]) -> None:
+    """Evaluate a trial and tell it."""
+    configuration = from_json(json.loads(trial.user_attrs[CONFIGURATION]))
+    with Alive(storage, trial._trial_id):
+        measures = evaluator([configuration])[0]
+    values = [obj.value(name, measures) for name in names]
+    told = [float(v) for v in values if v is not None]
+    whole = len(told) == len(names)
+    try:
+        storage.set_trial_user_attr(trial._trial_id, HOST, platform.node())
+        storage.set_trial_user_attr(trial._trial_id, MEASURES, json.dumps(measures, sort_keys=True))
+        storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE if whole else TrialState.FAIL, told if whole else None)
+    except (RuntimeError, KeyError):
+        output.note(f"trial {trial.number} had been given to somebody else meanwhile")

@@ -1,0 +1,162 @@
+"""Sweeps on several machines: workers join, die, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_sweep import TEXT, said_by
+
+from dse.cli import main
+from dse.errors import BadInput
+from dse.measuring import warming
+from dse.sweeps import distributing, space, storages, studies, sweep
+
+SLOW = """
+import sys, time
+from dse.sweeps import distributing
+real = distributing.Evaluator.__call__
+def slowly(self, batch, *a):
+    open(sys.argv[4], "w").close()
+    time.sleep(1000)
+distributing.Evaluator.__call__ = slowly
+distributing.work(sys.argv[1], sys.argv[2], sys.argv[3])
+"""
+TRIALS = 16
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled() -> None:
+    warming.warm([("direct", "count"), ("swap_id", "count")])
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "DSE_HEARTBEAT": "1"}
+
+
+def killed_in_mid_trial(url: str, tmp_path: Path) -> None:
+    """A sweep without workers of its own, a worker that is killed in mid-trial, and two that do the rest."""
+    file = tmp_path / "small.toml"
+    file.write_text(TEXT)
+    whole = sweep(str(file), trials=TRIALS, sampler="tpe", seed=7, results=tmp_path / "alone")
+    base = [sys.executable, "-m", "dse.cli"]
+    command = [*base, "sweep", str(file), "--trials", str(TRIALS), "--sampler", "tpe", "--seed", "7", "--storage", url, "--workers", "0",
+               "--format", "json", "--results", str(tmp_path / "shared")]  # fmt: skip
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True)]
+    try:
+        taken = tmp_path / "taken"
+        victim = subprocess.Popen([sys.executable, "-c", SLOW, url, whole["study"], str(tmp_path / "v"), str(taken)], env=environment(),
+                                  stderr=subprocess.PIPE)  # fmt: skip
+        processes.append(victim)
+        end = time.monotonic() + 60
+        while not taken.exists() and time.monotonic() < end:
+            time.sleep(0.1)
+            if victim.poll() is not None:  # the study is not there yet
+                victim = subprocess.Popen(victim.args, env=environment(), stderr=subprocess.PIPE)
+                processes.append(victim)
+        assert taken.exists()
+        time.sleep(0.3)  # its first heartbeat
+        victim.send_signal(signal.SIGKILL)
+        for n in (1, 2):
+            worker = [*base, "worker", "--study", whole["study"], "--results", str(tmp_path / f"w{n}")]
+            processes.append(subprocess.Popen(worker, env={**environment(), "DSE_STORAGE": url}, stderr=subprocess.PIPE))
+        out, err = processes[0].communicate(timeout=100)
+        assert processes[0].returncode == 0, err
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    found = json.loads(out)
+    assert said_by(found) == said_by(whole)
+    rows = [studies.read_tables(tmp_path / r, whole["study"])["trials"] for r in ("alone", "shared")]
+    assert rows[0] == rows[1]
+    storage = storages.opened(url)
+    trials = storage.get_all_trials(storage.get_study_id_from_name(whole["study"]))
+    finished = [t.user_attrs["index"] for t in trials if distributing.MEASURES in t.user_attrs]
+    assert sorted(finished) == list(range(TRIALS))  # nothing lost, nothing doubled
+    assert all(t.user_attrs.get("host") for t in trials if distributing.MEASURES in t.user_attrs)
+
+
+def test_journal(tmp_path: Path) -> None:
+    killed_in_mid_trial(str(tmp_path / "journal.log"), tmp_path)
+
+
+def test_own_workers_on_sqlite(tmp_path: Path) -> None:
+    small = space.parse(TEXT, "small.toml", "small")
+    whole = sweep(small, trials=10, sampler="nsga2", results=tmp_path / "alone")
+    url = f"sqlite:///{tmp_path}/s.db"
+    found = sweep(small, trials=10, sampler="nsga2", storage=url, workers=1, results=tmp_path / "shared")
+    assert said_by(found) == said_by(whole)
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """A PostgreSQL of its own on a free loopback port."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'swapdse[postgres]'")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("PostgreSQL is not installed (Debian package postgresql)")
+    binaries = found[-1].parent
+    user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="swapdse-pg-") as folder:
+        Path(folder).chmod(0o777)
+        data, secret = f"{folder}/data", f"{folder}/secret"
+        Path(secret).write_text("s3cr3t")
+        Path(secret).chmod(0o644)
+        subprocess.run([*user, binaries / "initdb", "-D", data, "-A", "scram-sha-256", "-U", "dse", "--pwfile", secret, "--no-sync"],
+                       check=True, capture_output=True, cwd="/")  # fmt: skip
+        options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories={folder} -c fsync=off"
+        subprocess.run([*user, binaries / "pg_ctl", "-D", data, "-o", options, "-l", f"{folder}/log", "-w", "start"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")  # fmt: skip
+        try:
+            yield f"postgresql://dse:s3cr3t@127.0.0.1:{port}/postgres"
+        finally:
+            subprocess.run([*user, binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=False, capture_output=True, cwd="/")
+
+
+def test_postgresql(postgres: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    killed_in_mid_trial(postgres, tmp_path)
+    for path in (tmp_path / "shared").rglob("*"):
+        assert not path.is_file() or b"s3cr3t" not in path.read_bytes()
+    wrong = postgres.replace("s3cr3t", "wr0ng")
+    assert main(["worker", "--storage", wrong, "--study", "x", "--results", str(tmp_path / "x")]) == 2
+    said = capsys.readouterr().err
+    assert "wr0ng" not in said
+    assert ":***@" in said
+    assert said.count("\n") == 1
+    assert main(["worker", "--storage", postgres, "--study", "nothing", "--results", str(tmp_path / "x")]) == 2
+    assert "no study 'nothing'" in capsys.readouterr().err
+
+
+def test_urls() -> None:
+    for url, shown in (
+        ("postgresql://u:p@ss:w@h:1/d", "postgresql://u:***@h:1/d"),
+        ("postgresql://h/d?user=u&password=p%40&x=1", "postgresql://h/d?user=u&password=***&x=1"),
+        ("journal.log", "journal.log"),
+        ("--storage=postgresql://u:p@h/d", "--storage=postgresql://u:***@h/d"),
+    ):
+        assert storages.shown(url) == shown
+    with pytest.raises(BadInput, match="a journal file, sqlite"):
+        storages.opened("mysql://u:p@h/d")
+    with pytest.raises(BadInput, match="grpc://host:port"):
+        pytest.importorskip("grpc")
+        storages.opened("grpc://host")
+
+
+def test_dead_storages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "no.db").mkdir()
+    for url in (f"sqlite:///{tmp_path}/no.db", f"sqlite:///{tmp_path}/no/where.db"):
+        assert main(["sweep", "--trials", "1", "--storage", url, "--results", str(tmp_path / "r")]) == 2
+        assert capsys.readouterr().err.count("storage sqlite") == 1
