@@ -25,10 +25,15 @@ ids = str
 
 
 def variants(name: str) -> list[dict[str, int]]:
-    """Settings of the control words to test `name` with: each value of each parameter once, the others varied along."""
+    """Settings of the control words to test `name` with: each value of each parameter once, the others varied along.
+
+    Registrations of one family run the same code: only the last varies parameters, the phase of swap tables apart.
+    """
     words = {int(getattr(w, c)): c for c in dir(w) if c.startswith("C_")}
-    parameters = [p for key, p in state.REGISTRY[name].parameters.items() if key != "phase"]  # a name of its own each
-    most = max((len(p.values) for p in parameters), default=1)
+    design = state.REGISTRY[name]
+    family = [other for other in NAMES if state.REGISTRY[other].replay is design.replay]
+    parameters = [p for key, p in design.parameters.items() if key != "phase"] if name == family[-1] else []
+    most = max((len(p.values) for p in parameters), default=0)
     mixed = [{words[p.word]: list(p.values.values())[(i + j) % len(p.values)] for j, p in enumerate(parameters)} for i in range(most)]
     return [{}, *mixed]
 
