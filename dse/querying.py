@@ -35,11 +35,7 @@ Tables = dict[str, pl.LazyFrame]
 
 def tokens(sql: str) -> list[tuple[str, str]]:
     """Split SQL into (kind, text), without blanks and comments."""
-    found = []
-    for match in TOKEN.finditer(sql):
-        if match.lastgroup != "space":
-            found.append((str(match.lastgroup), match[0]))
-    return found
+    return [(str(match.lastgroup), match[0]) for match in TOKEN.finditer(sql) if match.lastgroup != "space"]
 
 
 def guard(sql: str) -> str:
@@ -80,7 +76,8 @@ def guard(sql: str) -> str:
 
 def _tables_only(parts: list[tuple[str, str]], words: list[str]) -> None:
     """Refuse functions and texts where a table stands."""
-    depth, places = 0, []  # depth of brackets in which a list of tables is open
+    depth = 0
+    places: list[int] = []  # depths of brackets in which a list of tables is open
     for i, (kind, text) in enumerate(parts):
         following = parts[i + 1] if i + 1 < len(parts) else ("", "")
         if (kind, text) == ("other", "("):

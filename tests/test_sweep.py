@@ -77,7 +77,7 @@ def test_canonical_configurations(small: space.Space) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ('[axes.polcy]\nvalues = ["lowest"]', "no design of this space declares axis 'polcy': unknown axis 'polcy', did you mean 'policy'?"),
+        ('[axes.polcy]\nvalues = ["lowest"]', "no design of this space declares axis 'polcy': unknown axis 'polcy', did you mean 'policy'"),
         ('[axes.lock_shards]\nvalues = ["1"]', "no design of this space declares axis 'lock_shards'"),
         ('[axes."moves.rat"]\nvalues = [1.0]', "unknown axis 'moves.rat', did you mean 'moves.rate'?"),
         ('[axes.upkeep]\nvalues = ["rid"]', "unknown value of upkeep 'rid', did you mean 'ride'?"),
@@ -225,7 +225,8 @@ def test_killed_at_random_points_and_resumed(tmp_path: Path) -> None:
 
     from dse.sweeps import storages
 
-    stored = optuna.load_study(study_name=whole["study"], storage=storages.opened(str(results / "studies" / whole["study"] / "journal.log")))
+    journal = results / "studies" / whole["study"] / studies.JOURNAL
+    stored = optuna.load_study(study_name=whole["study"], storage=storages.opened(str(journal)))
     assert [t.user_attrs["index"] for t in stored.trials] == list(range(60))  # nothing lost, nothing doubled
 
 
@@ -322,3 +323,45 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert said in output.err.lower() or said in output.err
         assert output.err.count("\n") == 1
         assert output.out == ""
+
+
+def test_replay_mode(small: space.Space, tmp_path: Path) -> None:
+    from dse.sweeps import replaying
+
+    sweep(small, results=tmp_path)
+    recorded = replaying.Recorded.load(tmp_path, "last")
+    assert len(recorded.trials) == small.size
+    searched = recorded.search("nsga2", trials=30, seed=3)
+    real = sweep(small, trials=30, sampler="nsga2", seed=3, results=tmp_path / "real")
+    rows = studies.read_tables(tmp_path / "real", real["study"])["trials"]
+    assert [t.key for t in searched] == [r["key"] for r in rows if r["objective"] == "swap_in"]
+    assert [t.values["swap_in"] for t in searched] == [r["value"] for r in rows if r["objective"] == "swap_in"]
+    every = recorded.search("exhaustive", trials=small.size)
+    assert all(t.ok for t in every)
+    assert np.isnan(recorded.quality(every))  # direct alone is on the front
+    rng = np.random.default_rng(1)
+    for trial in recorded.trials.values():
+        trial["values"] |= {name: float(rng.random()) for name in small.objectives}
+    assert recorded.quality(recorded.search("exhaustive", trials=small.size)) == pytest.approx(1.0)
+    assert 0.0 < recorded.quality(recorded.search("random", trials=30)) < 1.0
+    c = next(small.every())
+    recorded.trials.pop(c.identity)
+    with pytest.raises(BadInput, match="not in the stored study"):
+        recorded.look_up(c)
+
+
+def test_prune(small: space.Space, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in (1, 2):
+        sweep(small, trials=4, sampler="random", seed=seed, results=tmp_path)
+    names = studies.names(tmp_path)
+    assert main(["prune", "--results", str(tmp_path), "--keep", "1"]) == 0
+    assert names[0] in capsys.readouterr().out
+    assert studies.names(tmp_path) == names
+    assert main(["prune", "--results", str(tmp_path), "--keep", "1", "--yes", "--format", "json"]) == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == names[:1]
+    assert studies.names(tmp_path) == names[1:]
+    assert main(["prune", "--results", str(tmp_path), "--kinds", "cache", "--days", "0", "--yes"]) == 0
+    assert not list((tmp_path / "cache").rglob("*.json"))
+    for bad, said in (([], "--keep"), (["--days", "-1"], "from 0"), (["--keep", "1", "--kinds", "x"], "kinds are runs")):
+        assert main(["prune", "--results", str(tmp_path), *bad]) == 2
+        assert said in capsys.readouterr().err

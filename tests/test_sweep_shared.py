@@ -81,6 +81,7 @@ def killed_in_mid_trial(url: str, tmp_path: Path) -> None:
     assert rows[0] == rows[1]
     storage = storages.opened(url)
     trials = storage.get_all_trials(storage.get_study_id_from_name(whole["study"]))
+    storages.close(storage)
     finished = [t.user_attrs["index"] for t in trials if distributing.MEASURES in t.user_attrs]
     assert sorted(finished) == list(range(TRIALS))  # nothing lost, nothing doubled
     assert all(t.user_attrs.get("host") for t in trials if distributing.MEASURES in t.user_attrs)
@@ -150,13 +151,14 @@ def test_urls() -> None:
         assert storages.shown(url) == shown
     with pytest.raises(BadInput, match="a journal file, sqlite"):
         storages.opened("mysql://u:p@h/d")
+    pytest.importorskip("grpc")
     with pytest.raises(BadInput, match="grpc://host:port"):
-        pytest.importorskip("grpc")
         storages.opened("grpc://host")
 
 
 def test_dead_storages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "no.db").mkdir()
+    (tmp_path / "small.toml").write_text(TEXT)
     for url in (f"sqlite:///{tmp_path}/no.db", f"sqlite:///{tmp_path}/no/where.db"):
-        assert main(["sweep", "--trials", "1", "--storage", url, "--results", str(tmp_path / "r")]) == 2
+        assert main(["sweep", str(tmp_path / "small.toml"), "--trials", "1", "--storage", url, "--results", str(tmp_path / "r")]) == 2
         assert capsys.readouterr().err.count("storage sqlite") == 1

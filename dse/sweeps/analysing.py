@@ -145,7 +145,8 @@ def breakeven(trials: Sequence[Trial], winner: str, baseline: str) -> list[Row]:
     Returns
     -------
     list of dict
-        ``design`` (a layer at its best parameters, or any layer), ``against`` (what it stands on, or the best design without a layer), ``environment``, ``rate``,
+        ``design`` (a layer at its best parameters, or any layer), ``against`` (what it stands on, or the best design without a layer),
+        ``environment``, ``rate``,
         ``status`` and the ``curve`` of [rate, layer, without].
     """
     costs: dict[str, dict[float, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
@@ -168,7 +169,9 @@ def breakeven(trials: Sequence[Trial], winner: str, baseline: str) -> list[Row]:
             if len(curve) < 2:
                 continue
             rate, status = crossing([c[0] for c in curve], [c[1] - c[2] for c in curve])
-            rows.append({"design": name, "against": against, "environment": json.loads(rest), "rate": rate, "status": status, "curve": curve})
+            rows.append(
+                {"design": name, "against": against, "environment": json.loads(rest), "rate": rate, "status": status, "curve": curve}
+            )
     return rows
 
 

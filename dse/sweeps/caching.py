@@ -44,6 +44,14 @@ def stream_key(configuration: Configuration) -> str:
     return hashlib.sha256(f"{code_digest()}\nstream\n{configuration.scenario_json}".encode()).hexdigest()
 
 
+@functools.cache
+def _mask() -> int:
+    """The process's mask of permissions (temporary files are for their owner only)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file by rename: readers see nothing or all of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +59,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+        Path(hidden).chmod(0o666 & ~_mask())
         Path(hidden).replace(path)
     except BaseException:
         Path(hidden).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ finished trial of an index counts, so that nothing is lost and nothing counts tw
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import optuna
 from optuna.storages import BaseStorage
@@ -61,7 +62,7 @@ class Shared:
         self._signs: dict[int, tuple[Any, float]] = {}
         self._next = 0
 
-    def __enter__(self) -> Shared:
+    def __enter__(self) -> Self:
         self.storage = storages.opened(self.url)
         with storages.reported(self.url):
             self.study = open_study(self.storage, self.name, self.space)
@@ -184,6 +185,7 @@ class Shared:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        storages.close(self.storage)
 
 
 class Alive:
@@ -216,7 +218,13 @@ class Alive:
 
 
 def work(
-    url: str, study: str, results: str | Path = "results", *, once: bool = False, idle: float = IDLE, step: Callable[[], None] = lambda: None
+    url: str,
+    study: str,
+    results: str | Path = "results",
+    *,
+    once: bool = False,
+    idle: float = IDLE,
+    step: Callable[[], None] = lambda: None,
 ) -> int:
     """Evaluate waiting trials of a study until it ends.
 
@@ -242,7 +250,7 @@ def work(
         No such storage or study, or one of other code (its figures would not be comparable).
     """
     storage = storages.opened(url)
-    with storages.reported(url):
+    with storages.reported(url), contextlib.closing(_Closing(storage)):
         try:
             study_id = storage.get_study_id_from_name(study)
         except KeyError:
@@ -264,6 +272,17 @@ def work(
                 else:
                     time.sleep(POLL)
     return done
+
+
+class _Closing:
+    """Gives the connections of a storage back."""
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._storage = storage
+
+    def close(self) -> None:
+        """Give them back."""
+        storages.close(self._storage)
 
 
 def _take(storage: BaseStorage, study_id: int) -> FrozenTrial | None:

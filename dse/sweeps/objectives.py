@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dse.errors import BadInput, unknown
@@ -120,15 +120,17 @@ def constraint(text: str) -> tuple[str, float, bool]:
     return check(found[1]), limit, found[3] is not None
 
 
-def violation(text: str, measures: Measures, baseline: Measures | None) -> float:
+def violation(
+    text: str, measures: Measures, baseline: Measures | None, figure_of: Callable[[str, Any], float | None] = value
+) -> float:
     """By how much a constraint is violated, as a share of its limit; 0 or less where it holds.
 
     A figure that is not there violates nothing unless the evaluation failed as a whole.
     """
     name, limit, relative = constraint(text)
-    figure = value(name, measures)
+    figure = figure_of(name, measures)
     if relative:
-        base = value(name, baseline) if baseline is not None else None
+        base = figure_of(name, baseline) if baseline is not None else None
         limit = limit * base if base is not None else float("inf")
     if figure is None or limit == float("inf"):
         return 0.0 if measures["status"] == "ok" else 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -56,7 +57,7 @@ class Recorder:
     def __init__(self, path: Path, name: str, space: Space) -> None:
         self._path, self._name, self._space = path, name, space
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Self:
         with storages.reported(str(self._path)):
             self._journal = storages.Generations(self._path)
             try:

@@ -41,6 +41,8 @@ class Search:
         Evaluates what constraints are relative to, which is no trial; default `evaluate`.
     record : callable
         Called with the trials of each completed generation.
+    figure : callable
+        Computes an objective from what was observed.
     timeout : float, optional
         Seconds after which no further generation is begun.
     """
@@ -54,6 +56,7 @@ class Search:
     timeout: float | None = None
     baselines: Evaluate | None = None
     quiet: bool = False
+    figure: Callable[[str, Any], float | None] = obj.value
     trials: list[Trial] = field(default_factory=list)
     timed_out: bool = False
     _next_detail: float = 0.0
@@ -89,8 +92,10 @@ class Search:
         made = []
         for number, (configuration, found) in enumerate(zip(batch, measures, strict=True), len(self.trials)):
             base = bases.get(configuration.place)
-            values = {name: obj.value(name, found) for name in figures}
-            violations = {name: obj.violation(text, found, base) for name, text in self.space.constraints.items()}
+            values = {name: self.figure(name, found) for name in figures}
+            violations = {
+                name: obj.violation(text, found, base, self.figure) for name, text in self.space.constraints.items()
+            }
             made.append(Trial(number, configuration, key_of(configuration), str(found["status"]), values, violations))
         return made
 

@@ -16,6 +16,7 @@ from typing import Any
 from dse import naming, scenario
 from dse.errors import BadInput, unknown
 from dse.sweeps import objectives as obj
+from dse.sweeps.points import POINTS_MAX, mixes, points_of_range
 
 HERE = Path(__file__).resolve().parent.parent / "spaces"
 DEFAULT = "default"
@@ -23,7 +24,6 @@ ROLES = ("choice", "environment")
 CONFIG = {"config.cluster_shift": (8, 9)}
 """Keys of :class:`kernels.state.Config` that an axis may set (the same for every design), with their valid values."""
 KEYS = ("title", "why", "objectives", "baseline", "winner", "scenario", "axes", "constraints")
-POINTS_MAX = 10_000
 Value = Any
 
 
@@ -335,7 +335,8 @@ def _axis(name: str, given: Any, where: Any) -> Axis:
     kinds = [key for key in ("values", "range", "simplex") if key in given]
     if len(kinds) != 1:
         raise BadInput(f"{at}axis {name!r} has one of values, range and simplex")
-    values = given["values"] if kinds == ["values"] else _range(given["range"], at) if kinds == ["range"] else _simplex(given["simplex"], at)
+    rules = {"values": lambda said, _: said, "range": points_of_range, "simplex": mixes}
+    values = rules[kinds[0]](given[kinds[0]], at)
     if values == "all":
         values = list(naming.registry())
     if not isinstance(values, (list, tuple)) or not values:
@@ -349,32 +350,6 @@ def _axis(name: str, given: Any, where: Any) -> Axis:
     return Axis(name, str(role), tuple(values))
 
 
-def _range(given: Any, at: str) -> list[float]:
-    """Points of a range."""
-    try:
-        low, high, count, log = float(given["low"]), float(given["high"]), int(given["count"]), bool(given.get("log", False))
-    except (TypeError, KeyError, ValueError):
-        raise BadInput(f"{at}range is {{ low = 0.0, high = 1.0, count = 5, log = false }}") from None
-    if not (math.isfinite(low) and math.isfinite(high) and low < high and 2 <= count <= POINTS_MAX and (low > 0 or not log)):
-        raise BadInput(f"{at}range needs low < high, count from 2 to {POINTS_MAX:,}, and low above 0 where log is true")
-    steps = [i / (count - 1) for i in range(count)]
-    return [float(f"{(low * (high / low) ** s if log else low + (high - low) * s):.6g}") for s in steps]
-
-
-def _simplex(given: Any, at: str) -> list[dict[str, float]]:
-    """Every mix of backends in equal steps whose shares add up to one."""
-    try:
-        names, steps = [str(name) for name in given["of"]], int(given["steps"])
-    except (TypeError, KeyError, ValueError):
-        raise BadInput(f'{at}simplex is {{ of = ["zswap", "ssd"], steps = 4 }}') from None
-    if not 1 <= steps <= 100 or len(names) < 2:
-        raise BadInput(f"{at}simplex needs at least two names and 1 to 100 steps")
-    return [
-        {name: part / steps for name, part in zip(names, parts, strict=True) if part}
-        for parts in itertools.product(range(steps, -1, -1), repeat=len(names)) if sum(parts) == steps
-    ]  # fmt: skip
-
-
 def _known(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, at: str) -> None:
     """Check an axis against what designs and scenarios declare."""
     if axis.name == "design":
@@ -386,7 +361,7 @@ def _known(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario,
             if value not in CONFIG[axis.name]:
                 raise BadInput(at + unknown(f"value of {axis.name}", str(value), map(str, CONFIG[axis.name])))
         return
-    keys = [f"{info.section}.{info.name}" for info in scenario.keys()]
+    keys = [f"{info.section}.{info.name}" for info in scenario.keys()]  # noqa: SIM118 - a function of the module
     if "." in axis.name:
         if axis.name not in keys:
             raise BadInput(at + unknown("axis", axis.name, [*keys, *CONFIG]))
@@ -400,7 +375,8 @@ def _known(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario,
         return
     declared = {name: p for named in designs for name, p in named.design.parameters.items()}
     if axis.name not in declared:
-        raise BadInput(f"{at}no design of this space declares axis {axis.name!r}: " + unknown("axis", axis.name, [*declared, "design", *keys]))
+        near = unknown("axis", axis.name, [*declared, "design", *keys])
+        raise BadInput(f"{at}no design of this space declares axis {axis.name!r}: {near}")
     valid = {value for named in designs for name, p in named.design.parameters.items() if name == axis.name for value in p.values}
     for value in axis.values:
         if value not in valid:

@@ -52,7 +52,7 @@ class FileLock:
         self._file.close()
 
 
-class Generations(BaseJournalBackend):
+class Generations(BaseJournalBackend):  # type: ignore[misc]  # optuna is not read
     """A journal that is written once a generation: what is appended stays in memory until :meth:`flush`.
 
     For a study that one process writes.
@@ -130,8 +130,9 @@ def reported(url: str) -> Iterator[None]:
 
 def _is_storage_error(error: Exception) -> bool:
     """Does an exception come from a database or its client?"""
+    clients = {"sqlalchemy", "psycopg", "psycopg2", "pg8000", "grpc", "optuna", "sqlite3", "alembic"}
     modules = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
-    return bool(modules & {"sqlalchemy", "psycopg", "psycopg2", "pg8000", "grpc", "optuna", "sqlite3", "alembic"}) or isinstance(error, OSError)
+    return bool(modules & clients) or isinstance(error, OSError)
 
 
 def opened(url: str) -> optuna.storages.BaseStorage:
@@ -176,3 +177,12 @@ def _database(url: str) -> optuna.storages.RDBStorage:
         url, engine_kwargs={"connect_args": patience}, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
         heartbeat_stale_trial_callback=retry,
     )  # fmt: skip
+
+
+def close(storage: optuna.storages.BaseStorage) -> None:
+    """Give connections back."""
+    storage.remove_session()
+    if isinstance(storage, optuna.storages.RDBStorage):
+        storage.engine.dispose()
+    elif isinstance(storage, optuna.storages.GrpcStorageProxy):
+        storage.close()

@@ -171,7 +171,7 @@ def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[d
     BadInput
         The study has not ended, or a file is damaged.
     """
-    out = {}
+    out: dict[str, list[dict[str, Any]]] = {}
     for table in TABLES:
         path = folder(results, study) / f"{table}.parquet"
         if not path.exists() and table == "trials":

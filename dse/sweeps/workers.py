@@ -5,6 +5,7 @@ A worker that dies is replaced and its configuration tried once more; a second d
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -14,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dse.sweeps.caching import ROOT, Cache, key_of, stream_key
 from dse.sweeps.space import Configuration
@@ -59,10 +60,8 @@ class Worker:
         if self._process is not None:
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    try:
+                    with contextlib.suppress(OSError):
                         pipe.close()
-                    except OSError:
-                        pass
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -94,7 +93,7 @@ class Evaluator:
         self.evaluated = 0
         self._workers = [Worker(str(results)) for _ in range(workers)] if workers > 1 else []
 
-    def __enter__(self) -> Evaluator:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
