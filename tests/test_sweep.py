@@ -337,7 +337,6 @@ def test_replay_mode(small: space.Space, tmp_path: Path) -> None:
     assert [t.key for t in searched] == [r["key"] for r in rows if r["objective"] == "swap_in"]
     assert [t.values["swap_in"] for t in searched] == [r["value"] for r in rows if r["objective"] == "swap_in"]
     every = recorded.search("exhaustive", trials=small.size)
-    assert all(t.ok for t in every)
     assert np.isnan(recorded.quality(every))  # direct alone is on the front
     rng = np.random.default_rng(1)
     for trial in recorded.trials.values():
