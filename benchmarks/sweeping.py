@@ -96,6 +96,11 @@ class Scaled:
         All trials of the space.
     objectives : sequence of str
         Names.
+
+    Raises
+    ------
+    BadInput
+        The exhaustive front has no volume.
     """
 
     def __init__(self, made: Sequence[analysing.Trial], objectives: Sequence[str]) -> None:
@@ -105,6 +110,11 @@ class Scaled:
         front = self._scaled(analysing.front(made, objectives))
         self.reference = front.max(0)
         self.all = analysing.hypervolume(front, self.reference)
+        if self.all <= 0:
+            raise BadInput(
+                f"the exhaustive front of {', '.join(objectives)} has {len(front)} points, none better than its nadir in every objective: "
+                "its hypervolume is 0 and scores nothing; choose objectives that conflict"
+            )
 
     def _values(self, trials: Sequence[analysing.Trial]) -> NDArray[np.float64]:
         found = np.array([[t.values[o] for o in self._objectives] for t in trials], np.float64)

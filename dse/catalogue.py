@@ -245,7 +245,8 @@ def page(name: str) -> str:
     life = life_cycle(name)
     out += ["", "## Lookup chain", "", "Objects that a swap-in reaches one behind the other, from the PTE to the data.", ""]
     out += [f"- {row['backend']}: {row['length']}: {_chain(row['objects'])}" for row in lookup_chain(name)]
-    out += ["", "## Life cycle", "", f"Traced on {SLOTS:,} slots, {FILL:.0%} full; kernel functions as in Linux 6.12 to 6.18, and as the series name them.", ""]
+    said = f"Traced on {SLOTS:,} slots, {FILL:.0%} full; kernel functions as in Linux 6.12 to 6.18, and as the series name them."
+    out += ["", "## Life cycle", "", said, ""]
     for key, rows in itertools.groupby(life, key=lambda row: (row["op"], row["backend"])):
         out += [f"### {key[0]} ({key[1]})", "", "| function | does |", "|---|---|"]
         out += [f"| {row['function']} | {row['does']} |" for row in rows]

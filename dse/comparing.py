@@ -75,7 +75,8 @@ def compare(
     scenario_name : str or Scenario
         Built-in name or TOML file.
     designs : str or sequence of str, optional
-        ``NAME[param=value,...]``; the first is the baseline. Default direct, swap_desc, swap_id, swap_id_off.
+        ``NAME[param=value,...]``, the first is the baseline; ``all``, or ``layers`` (every layer on every base, and the bases). Default:
+        direct, swap_desc, swap_id, swap_id_off, swap_table_p4.
     counted_only : bool
         Exact figures only. They equal those of a timed run.
     seed : int, optional

@@ -20,6 +20,8 @@ ORDER = (
     "swap_table_p4_pitched", "vswap_v3", "vswap_v6",
 )  # fmt: skip
 """Baseline first; designs that are not named here follow in alphabetical order."""
+STANDS_ON = ("direct", "swap_table_p4")
+"""What a layer may stand on (:data:`kernels.state.BASES`), which comparisons set every layer against."""
 COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off", "swap_table_p4")
 
 
@@ -59,12 +61,20 @@ class Named:
 
 @functools.cache
 def registry() -> dict[str, Design]:
-    """Every design of the package ``kernels.designs``, by name."""
+    """Every design by name: those of the package ``kernels.designs``, and those from outside (:mod:`dse.outside`).
+
+    Raises
+    ------
+    BadInput
+        A design from outside that cannot be loaded.
+    """
     import kernels.designs
+    from dse import outside
     from kernels.state import REGISTRY
 
     for module in pkgutil.iter_modules(kernels.designs.__path__):
         importlib.import_module(f"kernels.designs.{module.name}")
+    outside.load()
     rank = {name: i for i, name in enumerate(ORDER)}
     return {name: REGISTRY[name] for name in sorted(REGISTRY, key=lambda n: (rank.get(n, len(rank)), n))}
 
@@ -128,7 +138,7 @@ def split(text: str) -> list[str]:
 
 
 def parse_many(given: str | Sequence[str]) -> list[Named]:
-    """Read several designs; each may be named once.
+    """Read several designs; each may be named once. ``all`` are all that are registered, ``layers`` every layer on every base.
 
     Raises
     ------
@@ -136,6 +146,10 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
         When there is none, or one is named twice.
     """
     texts = split(given) if isinstance(given, str) else list(given)
+    if texts == ["all"]:
+        texts = list(registry())
+    elif texts == ["layers"]:
+        texts = [*STANDS_ON, *layers()]
     found = [parse(text) for text in texts]
     names = [named.text for named in found]
     if not found:
@@ -144,6 +158,12 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
     if twice:
         raise BadInput(f"design {twice[0]} is named twice")
     return found
+
+
+def layers() -> list[str]:
+    """Designs that may stand on several bases, on each of them."""
+    on = [(name, base) for name, design in registry().items() if "base" in design.parameters for base in design.parameters["base"].values]
+    return [parse(f"{name}[base={base}]").text for name, base in on]
 
 
 def default_designs() -> list[Named]:

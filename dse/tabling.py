@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dse import output
+from dse import naming, output
 
 SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff")
+HEADLINE = ("swap_out", "swap_in", "zap", "move")
 Row = dict[str, Any]
 
 
@@ -19,15 +20,15 @@ class Figures:
 
     @staticmethod
     def _key(row: Row) -> tuple[Any, ...]:
-        return tuple(row.get(name) or "" for name in ("design", "op", "metric", "stat", "age"))
+        return tuple(row.get(name) or "" for name in ("design", "op", "metric", "stat", "age", "baseline"))
 
-    def row(self, design: str, op: str, metric: str, stat: str = "", age: str = "") -> Row | None:
-        """One row, None where there is none."""
-        return self._rows.get((design, op, metric, stat, age))
+    def row(self, design: str, op: str, metric: str, stat: str = "", age: str = "", against: str = "") -> Row | None:
+        """One row, None where there is none; `against` is the design that it compares with."""
+        return self._rows.get((design, op, metric, stat, age, against))
 
-    def value(self, design: str, op: str, metric: str, stat: str = "", age: str = "") -> float | None:
+    def value(self, design: str, op: str, metric: str, stat: str = "", age: str = "", against: str = "") -> float | None:
         """One figure, None where there is none."""
-        found = self.row(design, op, metric, stat, age)
+        found = self.row(design, op, metric, stat, age, against)
         return None if found is None else found["value"]
 
 
@@ -55,15 +56,49 @@ def _finding(row: Row | None) -> str:
     return "" if row is None else str(row["status"]).partition(":")[0]
 
 
+def references(designs: Sequence[str]) -> list[str]:
+    """Designs that the others are set against: the first one, and what a layer may stand on.
+
+    Examples
+    --------
+    >>> references(["direct", "swap_id", "swap_table_p4"])
+    ['direct', 'swap_table_p4']
+    """
+    return [design for n, design in enumerate(designs) if n == 0 or design in naming.STANDS_ON]
+
+
+def headline(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
+    """Every layer against every design that it may stand on: aged operations, and what a swapped lifetime costs more."""
+    figures = Figures(rows)
+    timed = any(row["metric"] == "ratio" for row in rows)
+    bases = references(designs)
+    out = []
+    for design in designs:
+        for base in bases:
+            if design in bases:
+                continue
+            line = {"layer": design, "against": base}
+            if timed:
+                line |= {op: _interval(figures.row(design, op, "ratio", "mean", "aged", base)) for op in HEADLINE}
+            taxes = (("tax ns", "tax_ns"), ("tax lines", "tax_lines"), ("tax locks", "tax_locked_sections"), ("tax B", "tax_bytes"))
+            for name, metric in taxes[not timed :]:
+                value = figures.value(design, "lifetime", metric, "mean", "aged", base)
+                line[name] = "-" if value is None else f"{value:+.1f}"
+            out.append(line)
+    known = {name for line in out for name, text in line.items() if text != "-"}
+    return [{name: text for name, text in line.items() if name in known} for line in out]
+
+
 def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:
     """The table of operations: for each operation a row a design."""
     figures = Figures(rows)
+    others = references(designs)[1:]
     out = []
     for op in SHOWN:
         for design in designs:
             if figures.value(design, op, "demands", "total", age) is None:
                 continue
-            ratio = figures.row(design, op, "ratio", "mean", age)
+            ratio = figures.row(design, op, "ratio", "mean", age, designs[0])
             ns = figures.value(design, op, "ns", "p50", age)
             line = {"operation": op, "design": design}
             alone = "1 (baseline)" if design == designs[0] else "-"
@@ -73,6 +108,10 @@ def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Ro
                 line |= {
                     "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": above if p99 is None else f"{p99:,.0f}",
                     "ratio": _interval(ratio) if ratio is not None else alone, "finding": _finding(ratio),
+                    **{
+                        f"x {base}": "1" if design == base else _interval(figures.row(design, op, "ratio", "mean", age, base))
+                        for base in others
+                    },
                     "of a fault": percent(figures.value(design, op, "share_of_fault", "", age)),
                     "of zswap": percent(figures.value(design, op, "share_of_zswap_read", "", age)),
                     "of SSD": percent(figures.value(design, op, "share_of_ssd_read", "", age)),
@@ -95,7 +134,7 @@ def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
             return "-" if value is None else f"{value:,.{digits}f}"
 
         def tax(metric: str, design: str = design) -> str:
-            value = figures.value(design, "lifetime", metric, "mean", "aged")
+            value = figures.value(design, "lifetime", metric, "mean", "aged", designs[0])
             return "-" if value is None else f"{value:+.1f}"
 
         out.append({
@@ -110,21 +149,32 @@ def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
 
 def _sentence(figures: Figures, design: str, base: str, timed: bool) -> str:
     """What one design costs against the baseline."""
-    lines = figures.value(design, "lifetime", "tax_lines", "mean", "aged")
-    nbytes = figures.value(design, "lifetime", "tax_bytes", "mean", "aged")
+    lines = figures.value(design, "lifetime", "tax_lines", "mean", "aged", base)
+    nbytes = figures.value(design, "lifetime", "tax_bytes", "mean", "aged", base)
     text = f"{design}: {lines or 0:+.1f} lines a lifetime"
     text += f" and {nbytes:+.1f} allocated bytes a swapped page" if nbytes is not None else ""
     text += f" against {base}"
     never = figures.value(design, "page", "ids_never_moved_share")
     if never is not None:
         text += f", paid also for the {percent(never)} of IDs that never moved"
-    row = figures.row(design, "swap_in", "ratio", "mean", "aged")
+    row = figures.row(design, "swap_in", "ratio", "mean", "aged", base)
     if timed and row is not None and row["value"] is not None:
         share = figures.value(design, "swap_in", "share_of_fault", "", "aged")
         base_share = figures.value(base, "swap_in", "share_of_fault", "", "aged")
         more = (share or 0.0) - (base_share or 0.0)
         text += f"; a swap-in takes {_interval(row)} times as long ({_finding(row)}), {more * 100:+.2g} % of a whole fault (modelled)"
     return text + "."
+
+
+def stands_on(design: str, designs: Sequence[str]) -> str:
+    """What a sentence compares a design with: what it stands on where that is compared too, else the first design.
+
+    Examples
+    --------
+    >>> stands_on("swap_id[base=swap_table_p4]", ["direct", "swap_table_p4"]), stands_on("swap_id", ["direct", "swap_table_p4"])
+    ('swap_table_p4', 'direct')
+    """
+    return next((base for base in references(designs) if f"base={base}" in design), designs[0])
 
 
 def _chances(run: Row) -> str:
@@ -142,9 +192,9 @@ def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
     designs = split(str(run["designs"]))
     base = designs[0]
     timed = bool(run["timed"])
-    said = [_sentence(figures, design, base, timed) for design in designs[1:]]
+    said = [_sentence(figures, design, stands_on(design, designs), timed) for design in designs[1:]]
     open_ = [
-        f"{row['op']} of {row['design']} ({row['age']})"
+        f"{row['op']} of {row['design']} against {row['baseline']} ({row['age']})"
         for row in rows
         if row["metric"] == "ratio" and str(row["status"]).startswith("incon")
     ]
@@ -173,6 +223,10 @@ def show(found: dict[str, Any]) -> None:
         if number:
             output.write("")
         output.write(f"{run['label']}: {run['trace']}, seed {run['seed']}")
+        layers = headline(rows, designs)
+        if layers and len(references(designs)) > 1:
+            output.write("\nLayers against what they may stand on (aged; ratios measured; tax: what a lifetime costs more)")
+            output.emit(layers, "table")
         for age in ("fresh", "aged"):
             table = operations(rows, designs, age)
             if table:

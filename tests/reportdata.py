@@ -28,7 +28,8 @@ def store_run(results: Path, *, timed: bool = True) -> str:
         rows.append(storing.figure(design, "page", "swapped_pages", "counted", "pages", 500))
         rows.append(storing.figure(design, "page", "bytes_per_page_allocated", "counted", "B", 20.5 + i, stat="mean"))
         if i:
-            rows.append(storing.figure(design, "lifetime", "tax_lines", "counted", "lines", 2.0 * i, stat="mean", age="aged", count=None))
+            tax: dict[str, Any] = {"stat": "mean", "age": "aged", "baseline": "direct", "count": None}
+            rows.append(storing.figure(design, "lifetime", "tax_lines", "counted", "lines", 2.0 * i, **tax))
         if i and timed:
             status = ("slower: interval above 1", "inconclusive: within the noise")[i - 1]
             more = {"lo": 1.4 - i / 4, "hi": 1.9 - i / 4, "n": 16, "age": "aged", "baseline": "direct", "status": status}

@@ -17,7 +17,7 @@ import pytest
 from benchmarks import counted, fixtures, memory, xarray
 from dse import cli, naming
 from dse.benching import gate, judging, launch, revisions, seeds, selftest
-from dse.benching.families import EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit, family_of
+from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit, family_of
 from dse.benching.results import Case, Figure, Suite, read_results, stored, suite_of, text_of
 from dse.errors import BadInput, CheckFailed
 
@@ -253,7 +253,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def store(root: Path, base: float | None, head: float | None) -> None:
     commits = [revisions.commit_of(root, name) for name in ("HEAD^", "HEAD")]
     for commit, value in zip(commits, (base, head), strict=True):
-        write(root / "results" / "asv", gate.COUNTED, commit, {LINES: ([value], [["'direct'"]])})
+        write(root / "results" / "asv", COUNTED, commit, {LINES: ([value], [["'direct'"]])})
 
 
 @pytest.mark.parametrize(
@@ -364,6 +364,16 @@ def test_the_default_base_is_where_the_branch_left_main(clone: Path) -> None:
     for _ in range(2):
         subprocess.run(["git", *selftest.WHO, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
     assert revisions.base_of(clone, revisions.commit_of(clone, "HEAD")) == main
+
+
+def test_exact_figures_are_of_no_machine(tmp_path: Path) -> None:
+    for name, known in ((COUNTED, False), ("m", True)):
+        request = launch.Request(str(ROOT), [], [], str(tmp_path), str(tmp_path), name, "3.11")
+        described = json.loads(Path(launch.machine_file(request)).read_text())[name]
+        assert described["machine"] == name
+        assert (described["os"] != launch.ANY) == known
+    shipped = json.loads((ROOT / "results" / "asv" / COUNTED / "machine.json").read_text())
+    assert shipped == {**dict.fromkeys(("arch", "cpu", "num_cpu", "os", "ram"), launch.ANY), "machine": COUNTED, "version": 1}
 
 
 def test_asv_itself_is_asked_and_has_no_such_python(tmp_path: Path) -> None:

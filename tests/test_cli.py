@@ -19,7 +19,7 @@ from dse import cli, options, output
 from dse.commands import VERBS
 from dse.errors import BadInput, CheckFailed, nearest, unknown
 
-HEAVY = ("numba", "numpy", "polars", "optuna", "asv", "llvmlite")
+HEAVY = ("numba", "numpy", "polars", "optuna", "asv", "llvmlite", "matplotlib")
 
 
 def run_dse(*args: str) -> subprocess.CompletedProcess[str]:
@@ -80,7 +80,7 @@ def test_a_verb_imports_its_own_module_only() -> None:
 
 
 def test_package_attributes_are_lazy() -> None:
-    assert dse.scan is importlib.import_module("dse.storing").scan
+    assert dse.scan is importlib.import_module("dse.querying").scan
     assert {"compare", "ledger", "designs", "explain", "scan"} <= set(dir(dse))
     with pytest.raises(AttributeError, match="no attribute 'comparre'"):
         _ = dse.comparre

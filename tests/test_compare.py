@@ -118,6 +118,44 @@ def test_the_table(stored: tuple[dict[str, object], Path], capsys: pytest.Captur
     assert found["provenance"]["runs"][0]["counters_hash"][:16] in out
 
 
+@pytest.fixture(scope="module")
+def layered(small: Path) -> dict[str, object]:
+    return dse.compare(str(small), ["direct", "swap_id", "swap_table_p4"])
+
+
+def test_every_layer_against_both_bases(layered: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+    """Each design is set against direct and against swap_table_p4, itself left out; taxes are differences of the same means."""
+    case = "small, moves.rate=0.3"
+    pairs = {(r["design"], r["baseline"]) for r in rows(layered, scenario=case, op="swap_in", metric="ratio", age="aged")}
+    both = {("swap_id", "direct"), ("swap_id", "swap_table_p4"), ("swap_table_p4", "direct"), ("direct", "swap_table_p4")}
+    assert pairs == both
+    taxes = {
+        (r["design"], r["baseline"]): r["value"] for r in rows(layered, scenario=case, op="lifetime", metric="tax_lines")
+    }  # fmt: skip
+    assert set(taxes) == both
+    assert taxes["swap_id", "swap_table_p4"] == pytest.approx(taxes["swap_id", "direct"] - taxes["swap_table_p4", "direct"])
+    found = [row for row in layered["rows"] if row["scenario"] == case]
+    head = tabling.headline(found, ["direct", "swap_id", "swap_table_p4"])
+    assert [(row["layer"], row["against"]) for row in head] == [("swap_id", "direct"), ("swap_id", "swap_table_p4")]
+    assert all("[" in row["swap_in"] for row in head)
+    line = next(r for r in tabling.operations(found, ["direct", "swap_id", "swap_table_p4"], "aged") if r["operation"] == "swap_in")
+    assert line["ratio"] == "1 (baseline)"
+    assert "[" in line["x swap_table_p4"]
+    tabling.show(layered)
+    assert capsys.readouterr().out.count("Layers against what they may stand on") == 2
+
+
+def test_what_layers_stand_on() -> None:
+    from kernels.state import BASES
+
+    assert tuple(BASES) == naming.STANDS_ON
+    assert tabling.references(["swap_id", "direct"]) == ["swap_id", "direct"]
+    assert [named.text for named in naming.parse_many("all")] == list(naming.registry())
+    layers = [named.text for named in naming.parse_many("layers")]
+    assert layers[:2] == list(naming.STANDS_ON)
+    assert {"swap_id", "swap_id[base=swap_table_p4]", "swap_desc", "swap_desc[base=swap_table_p4]"} <= set(layers)
+
+
 def test_the_command_for_scripts(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", str(small), "--designs", "direct", "--counted-only", "--results", str(tmp_path), "--format", "json"]
     assert cli.main(arguments) == 0

@@ -157,6 +157,18 @@ def test_live_arrays_agree_with_the_closed_form(design: str, mix: dict[str, floa
     assert {row.structure: row for row in closed.rows} == {row.structure: row for row in live.rows}
 
 
+@pytest.mark.parametrize(
+    ("name", "structure"), [("direct", "swap_map"), ("direct", "cgroup"), ("swap_table_p3", "swap table"), ("swap_table_p4", "memcg table")]
+)
+def test_a_layout_that_is_not_as_built_is_noticed(name: str, structure: str) -> None:
+    named = naming.parse(name)
+    st = filled(named, 3_000, 700, {"ssd": 1.0})
+    rows = tuple(dataclasses.replace(row, nbytes=row.nbytes + 1) if row.structure == structure else row for row in named.design.layout)
+    design = dataclasses.replace(named.design, layout=rows)
+    assert lg.live(design, named.values, st) == lg.closed(named.design, named.values, 3_000, 700 / 3_000, {"ssd": 1.0}, 1575)
+    assert lg.live(design, named.values, st) != lg.closed(design, named.values, 3_000, 700 / 3_000, {"ssd": 1.0}, 1575)
+
+
 def test_the_comparison_can_fail() -> None:
     named = naming.parse("direct")
     st = filled(named, 3_000, 700, {"ssd": 1.0})

@@ -152,12 +152,12 @@ def test_the_winners_map_shows_each_environment(results: Path) -> None:
 def test_figures_of_another_host_are_apart(results: Path) -> None:
     rows = [
         {"design": "swap_id", "op": "swap_in", "unit": "x", "value": v, "lo": v, "hi": v, "status": "ok", "host": host, "environment": {}}
-        for host, v in (("a", 1.0), ("b", 2.0))
+        for host, v in (("a", 1.0), ("b", 2.0), ("c", None))
     ]  # fmt: skip
     name = reportdata.store_study(results, "two-hosts", confirmed=rows)
-    parts = [p for s in reporting.load("study", name, results).sections for p in s.parts if p.title.startswith("Timed on")]
+    parts = [p for s in reporting.load("study", name, results).sections for p in s.parts if p.title.startswith("Timed")]
     shutil.rmtree(results / "studies" / name)
-    assert [p.title for p in parts] == ["Timed on a", "Timed on b"]
+    assert [p.title for p in parts] == ["Timed on a", "Timed on b", "Timed without a figure"]
 
 
 def test_a_study_of_failures_only(results: Path) -> None:

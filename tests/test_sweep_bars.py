@@ -8,6 +8,7 @@ import pytest
 
 import dse
 from benchmarks import sweeping
+from dse.errors import BadInput
 from dse.sweeps.analysing import Trial
 from dse.sweeps.space import Configuration
 
@@ -31,6 +32,11 @@ def test_the_whole_front_has_the_whole_volume() -> None:
 @pytest.mark.parametrize(("numbers", "share"), [((0, 1), 0.0), ((2,), 1.0), ((3,), 0.0), ((4,), 0.0), ((), 0.0)])
 def test_shares_of_the_volume(numbers: tuple[int, ...], share: float) -> None:
     assert sweeping.Scaled(MADE, "ab")([MADE[i] for i in numbers]) == pytest.approx(share)
+
+
+def test_a_front_without_volume_scores_nothing() -> None:
+    with pytest.raises(BadInput, match="has 2 points, none better than its nadir in every objective"):
+        sweeping.Scaled(MADE[:2], "ab")
 
 
 @pytest.mark.parametrize(("value", "met"), [(0.97, True), (0.9699, False)])

@@ -1,6 +1,6 @@
 /*
  * The whole replay of direct and of swap_id in C, on the flat arrays of their states: FAULT, RECLAIM and UNMAP demands, no phases,
- * no forks, no content tokens. It leaves every array exactly as kernels/replay.py does, so its speed is what our kernels can be held against.
+ * no forks, no content tokens. It leaves every array exactly as kernels/replay.py does: its speed is what our kernels are held against.
  *
  * Written from our Python kernels (lifecycle, swapfile, swap_map, swap_cache, cluster, zswap, idlayer); it is no part of any kernel.
  * `layer` is a constant in each entry: 0 direct, 1 swap_id with the lowest free ID.
@@ -57,7 +57,7 @@ struct cluster { u32 lock, count, list, table, next, memcg, prev, extend; };
 struct zentry { u64 entry, length, pool, handle, objcg, prev, next; };
 struct current { struct { u32 cluster, offset; } device[8]; };
 
-/* In the order in which benchmarks/limits/copies.py passes them; the last is the probe's. */
+/* In the order in which benchmarks/limits/twin_c.py passes them; the last is the probe's. */
 struct state {
 	u64 *ctl, *pte;
 	struct folio *folio;
@@ -878,8 +878,8 @@ HOT u64 zap(ARGS, u64 page, u64 count)
 
 /*
  * Coming demands are looked at three times before they run, and each time what can be found without a miss by then is prefetched:
- * first the PTE; then, from the PTE, the folio or the slot (in swap_id the leaf of the ID); last the slot behind the folio or the ID. Nothing is
- * written, and what changes before the demand runs was prefetched in vain.
+ * first the PTE; then, from the PTE, the folio or the slot (in swap_id the leaf of the ID); last the slot behind the folio or the ID.
+ * Nothing is written, and what changes before the demand runs was prefetched in vain.
  */
 enum { AHEAD = 4 };
 

@@ -12,7 +12,8 @@
 
 typedef uint64_t u64;
 
-enum { HEAD_WORDS = 8, H_LOCK = 0, H_ENTRY = 1, H_FREE = 2, P_FREE = 0, P_HIGH = 1, P_USED = 2, P_PEAK = 3, SLOTS = 5, MARKS = 69, NODE = 72 };
+enum { HEAD_WORDS = 8, H_LOCK = 0, H_ENTRY = 1, H_FREE = 2 };
+enum { P_FREE = 0, P_HIGH = 1, P_USED = 2, P_PEAK = 3, SLOTS = 5, MARKS = 69, NODE = 72 };
 
 static inline int is_node(u64 entry) { return (entry & 3) == 2; }
 static inline u64 shift_of(const u64 *pool, u64 node) { return pool[node] & 0xff; }

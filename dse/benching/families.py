@@ -45,6 +45,8 @@ EXACT = Family("exact")
 INSTRUCTIONS = Family("instructions", factor=1.001)  # callgrind repeats to 1 part in 100,000; start-up differs a little more
 TIME = Family("time", factor=1.15, floor=0.005, noisy=True)  # A/A ratios of 10 samples lie within 0.87 .. 1.15 on two shared cores
 PEAKMEM = Family("peakmem", factor=1.05, floor=float(1 << 20), noisy=True)
+COUNTED = "counted"
+"""Machine name of exact figures: they are the same everywhere."""
 SIGNIFICANT = 0.002  # of the Mann-Whitney test, as asv's own; it takes 6 samples a side to reach it
 SAMPLES = 10
 """Fewest samples a side, rounds times repeats, for a timing to be judged."""

@@ -15,12 +15,10 @@ from typing import Any
 
 from dse import output
 from dse.benching import judging, launch, revisions
-from dse.benching.families import EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit, family_of
+from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit, family_of
 from dse.benching.results import Case, Figure, Suite, stored, text_of
 from dse.errors import BadInput, CheckFailed
 
-COUNTED = "counted"
-"""Machine name of exact figures: they are the same everywhere."""
 ROUNDS = "2"
 LIMIT = {"exact": 1500.0, "instructions": 1500.0, "timed": 1500.0, "quick": 1500.0}  # [s] after which asv is stopped
 SELECTED = {"exact": [EXACT_PATTERN], "instructions": [INSTRUCTIONS_PATTERN], "timed": [TIMED_PATTERN], "quick": [r"."]}

@@ -16,10 +16,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dse.benching.families import COUNTED
 from dse.errors import CheckFailed
 
 DONE, NO_ENVIRONMENT, NOT_BUILT, FAILED = "done", "no environment", "not built", "failed"
 ARGUMENTS = 3
+ANY = "any"
 LOG_BYTES = 1 << 22
 KEPT = 8
 
@@ -126,10 +128,14 @@ def configured(request: Request) -> Any:
 
 
 def machine_file(request: Request) -> str:
-    """File that describes the machine to asv: its name is ours, not a host name that changes with every virtual machine."""
+    """File that describes the machine to asv: its name is ours, not a host name that changes with every virtual machine.
+
+    Exact figures are of no machine, so that their files are the same wherever they are made.
+    """
     from asv.machine import Machine
 
-    defaults = Machine.get_defaults()
+    found = Machine.get_defaults()
+    defaults = dict.fromkeys(found, ANY) if request.machine == COUNTED else found
     path = Path(request.home) / "machine.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"version": 1, request.machine: {**defaults, "machine": request.machine}}), encoding="utf-8")

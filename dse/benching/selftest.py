@@ -18,7 +18,7 @@ from typing import Any
 
 from dse import output
 from dse.benching import revisions
-from dse.benching.gate import COUNTED
+from dse.benching.families import COUNTED
 from dse.benching.seeds import SEEDS, Seed
 from dse.errors import BadInput, CheckFailed, unknown
 

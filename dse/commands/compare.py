@@ -34,7 +34,7 @@ COLUMNS = [
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("scenario", nargs="?", default="writeback", metavar="SCENARIO", help="name or TOML file (default: %(default)s)")
-    parser.add_argument("--designs", default=None, metavar="A,B", help="NAME[param=value,...], the first is the baseline")
+    parser.add_argument("--designs", default=None, metavar="A,B", help="NAME[param=value,...], first: the baseline; or all, or layers")
     options.add_counted_only(parser)
     options.add_seed(parser)
     options.add_format(parser)

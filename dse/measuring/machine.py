@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from dse import __version__
+from dse import __version__, outside
 from dse.errors import BadInput
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -94,8 +94,8 @@ def commit() -> str:
 
 @functools.cache
 def code_digest() -> str:
-    """SHA-256 over the names and contents of every Python source of kernels and dse."""
-    digest = hashlib.sha256()
+    """SHA-256 over the names and contents of every Python source of kernels and dse, and of designs from outside."""
+    digest = hashlib.sha256(outside.digest())
     for part in ("kernels", "dse"):
         for path in sorted((ROOT / part).rglob("*.py")):
             digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dse import naming
 from dse.measuring import clock, stats
 from dse.measuring.run import Outcome, Side, rows_of
 from dse.modelling import latency
@@ -37,8 +39,9 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | Non
     rows: list[Row] = []
     for side in outcome.sides:
         rows += counted(side) + occupancy(side, outcome)
-    for side in outcome.sides[1:]:
-        rows += tax_counted(side, outcome.sides[0], int(outcome.stream.counters.get("swapped_peak", 0)))
+    pairs = [(side, base) for base in references(outcome.sides) for side in outcome.sides if side is not base]
+    for side, base in pairs:
+        rows += tax_counted(side, base, int(outcome.stream.counters.get("swapped_peak", 0)))
     if not timed or outcome.twin is None:
         return rows, None
     tick = clock.calibrate()
@@ -47,10 +50,15 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | Non
         aa = {op: ratio(outcome.twin, outcome.sides[0], age, op, tick) for op in OPS}
         noise += [interval for interval in aa.values() if interval is not None]
         for side in outcome.sides:
-            rows += measured(side, outcome.sides[0], age, tick, aa)
-        for side in outcome.sides[1:]:
-            rows += tax_measured(side, outcome.sides[0], age, tick)
+            rows += measured(side, age, tick)
+        for side, base in pairs:
+            rows += ratios(side, base, age, tick, aa) + tax_measured(side, base, age, tick)
     return rows, stats.aa_noise(noise) if noise else None
+
+
+def references(sides: Sequence[Side]) -> list[Side]:
+    """Designs that all others are set against: the first one, and what a layer may stand on."""
+    return [side for n, side in enumerate(sides) if n == 0 or side.name in naming.STANDS_ON]
 
 
 def counted(side: Side) -> list[Row]:
@@ -184,11 +192,15 @@ def ratio(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> stats
     return stats.paired_ratio(times[0], times[1])
 
 
-def measured(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, stats.Interval | None]) -> list[Row]:
-    """Times of operations, their ratio to the baseline, and their shares of a fault and of a backend's latency."""
+def _fenced(age: str) -> dict[str, Any]:
+    """How every time is taken."""
+    return {"state": "footprint", "age": age, "timing": "fenced"}
+
+
+def measured(side: Side, age: str, tick: clock.Clock) -> list[Row]:
+    """Times of operations, and their shares of a fault and of a backend's latency."""
     rows: list[Row] = []
-    pr = side.timed[age]
-    more: dict[str, Any] = {"state": "footprint", "age": age, "timing": "fenced"}
+    pr, more = side.timed[age], _fenced(age)
     for op in OPS:
         code = demand.OPS.index(op)
         n = int(rows_of(pr)[code, 0])
@@ -202,7 +214,6 @@ def measured(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, 
             beyond = {"status": f"above {most:,.0f} ns, the end of the histogram"} if value >= most else {}
             rows.append(figure(side.name, op, "ns", "measured", "ns", None if beyond else value, stat=stat, n=n, **more, **beyond))
         rows.append(figure(side.name, op, "ns", "measured", "ns", mean, stat="mean", n=n, **more))
-        rows += _ratio_row(side, base, age, op, tick, aa, mean, more)
         if op in RUNS:
             continue
         low, high = latency.share(mean, latency.frame())[1:]
@@ -214,24 +225,23 @@ def measured(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, 
     return rows
 
 
-def _ratio_row(
-    side: Side, base: Side, age: str, op: str, tick: clock.Clock, aa: dict[str, stats.Interval | None], mean: float, more: dict[str, Any]
-) -> list[Row]:
-    """The row of a ratio, with what may be concluded from it."""
-    found, noise, under = ratio(side, base, age, op, tick), aa[op], mean_ns(base, age, op, tick)
-    if side is base or found is None or noise is None or under is None:
-        return []
-    finding = stats.verdict(found, noise, candidate_ns=mean, baseline_ns=under)
-    status = f"{finding.finding}: {finding.reason}"
-    if avoided_share(side) > AVOIDED_MOST:
-        status = f"inconclusive: {avoided_share(side):.1%} of the faults were avoided, residency differs (open loop)"
-    shown = None if min(mean, under) < 0 or (mean < stats.FLOOR_NS and under < stats.FLOOR_NS) else found.ratio
-    lo, hi = (found.lo, found.hi) if shown is not None else (None, None)
-    return [
-        figure(
-            side.name, op, "ratio", "measured", "x", shown, stat="mean", lo=lo, hi=hi, n=found.n, baseline=base.name, status=status, **more
-        )
-    ]
+def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, stats.Interval | None]) -> list[Row]:
+    """Ratios of the times of operations to those on `base`, with what may be concluded from each."""
+    rows = []
+    for op in OPS:
+        found, noise, mean, under = ratio(side, base, age, op, tick), aa[op], mean_ns(side, age, op, tick), mean_ns(base, age, op, tick)
+        if found is None or noise is None or mean is None or under is None:
+            continue
+        finding = stats.verdict(found, noise, candidate_ns=mean, baseline_ns=under)
+        status = f"{finding.finding}: {finding.reason}"
+        avoided = max(avoided_share(side), avoided_share(base))
+        if avoided > AVOIDED_MOST:
+            status = f"inconclusive: {avoided:.1%} of the faults were avoided, residency differs (open loop)"
+        low = min(mean, under) < 0 or (mean < stats.FLOOR_NS and under < stats.FLOOR_NS)
+        value, lo, hi = (None, None, None) if low else (found.ratio, found.lo, found.hi)
+        more = _fenced(age) | {"lo": lo, "hi": hi, "n": found.n, "baseline": base.name, "status": status}
+        rows.append(figure(side.name, op, "ratio", "measured", "x", value, stat="mean", **more))
+    return rows
 
 
 def avoided_share(side: Side) -> float:
@@ -248,5 +258,5 @@ def tax_measured(side: Side, base: Side, age: str, tick: clock.Clock) -> list[Ro
     if not known:
         return []
     extra = sum(a - b for a, b in known)
-    more = {"state": "footprint", "age": age, "timing": "fenced", "baseline": base.name}
+    more = _fenced(age) | {"baseline": base.name}
     return [figure(side.name, "lifetime", "tax_ns", "measured", "ns", extra, stat="mean", n=len(known), **more)]

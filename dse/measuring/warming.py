@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from dse import naming, output
+from dse import naming, output, outside
 from dse.measuring import machine
 
 Pair = tuple[str, str]
@@ -75,7 +75,7 @@ def _compile_apart(pairs: list[Pair]) -> None:
     names = [f"{text}:{kind}" for text, kind in pairs]
     done = subprocess.run(
         [sys.executable, "-m", "dse.measuring.warming", *names],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, outside.VARIABLE: outside.named()},
         capture_output=True,
         text=True,
         check=False,

@@ -253,6 +253,7 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
     ledger, groups = Ledger(), ob.Groups()
     for item in design.layout:
         per = condition(item.per, parameters)
+        item = ob.as_built(item, state) if per else item
         if per == "slot":
             ob.add_static(ledger, item, [int(row[1]) for row in devices])
         elif per == "zswap slot":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,32 @@ BLOCKS = {
     "vcluster": Block("S_VSLOTS", "S_VCLUSTERS", "S_VCLUSTERS_PEAK", 1),
 }
 """Kinds of blocks: of the clusters of a device (:mod:`kernels.blocks`), and clusters of a virtual space without devices."""
+
+
+class Array(NamedTuple):
+    """Arrays that a structure is in a live state, and how many of their bits make one element (0: all of a number)."""
+
+    fields: tuple[str, ...]
+    bits: int = 0
+    elements: int = 1
+
+
+ARRAYS = {
+    "swap_map": Array(("smap",)), "cgroup": Array(("cgroup",)), "zeromap": Array(("zeromap",), 1),
+    "slot bitmaps": Array(("bitmap", "bad"), 1),
+    "swap table": Array(("table",)), "reverse table": Array(("table",)), "memcg table": Array(("owner",)),
+    "extend table": Array(("extend",), 0, 512),
+}  # fmt: skip
+"""Structures whose elements a live ledger measures on the arrays themselves, not on the layout table."""
+
+
+def as_built(item: s.Field, state: Any) -> s.Field:
+    """A row of a layout table with the bytes of one element as the arrays of `state` have them."""
+    known = ARRAYS.get(item.structure)
+    if known is None:
+        return item
+    sizes = [known.bits / 8 if known.bits else float(getattr(state, name).itemsize) for name in known.fields]
+    return replace(item, nbytes=sum(sizes) * known.elements)
 
 
 def add_static(ledger: Ledger, item: s.Field, sizes: list[int]) -> None:

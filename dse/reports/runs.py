@@ -76,10 +76,11 @@ def _operations(rows: Rows, designs: Sequence[str], metric: str, unit: str) -> R
 def _ratios(rows: Rows, designs: Sequence[str], age: str) -> Ranges | None:
     """Measured ratios to the baseline, with intervals."""
     blocks = []
+    base = designs[0] if designs else "the baseline"
     for op in tabling.SHOWN:
         block = []
         for row in rows:
-            if row["op"] != op or row["metric"] != "ratio" or row["age"] != age or row["value"] is None:
+            if row["op"] != op or row["metric"] != "ratio" or row["age"] != age or row["value"] is None or row["baseline"] != base:
                 continue
             finding = str(row["status"]).partition(":")[0]
             said = f"{row['value']:.2f} {finding}"
@@ -87,7 +88,6 @@ def _ratios(rows: Rows, designs: Sequence[str], age: str) -> Ranges | None:
         if block:
             blocks.append((op, block))
     note = "Chunk by chunk in interleaved pairs, 95 % bootstrap interval; what is within the session's A/A noise is inconclusive."
-    base = designs[0] if designs else "the baseline"
     title = f"time of operations as a multiple of {base}'s, {age}"
     return Ranges(title, "measured", f"times {base}", blocks, 1.0, note) if blocks else None
 
@@ -153,7 +153,9 @@ def document(run: storing.Run) -> Document:
     curves = fill_curves(designs, _mix(run.provenance))
     ledger: list[Part] = [] if curves is None else [curves]
     ledger += [Table("Swapped pages at the end", "counted, measured", tabling.pages(rows, designs)), _structures(run.ledger)]
-    costs = timed + counted + tables
+    layers = tabling.headline(rows, designs) if len(tabling.references(designs)) > 1 else []
+    head: list[Part] = [Table("Layers against what they may stand on, aged", "counted, measured", layers)] if layers else []
+    costs = head + timed + counted + tables
     sections = [Section("Operation costs", "", costs)] if costs else []
     keys = (
         "run", "created", "command", "label", "scenario_digest", "trace", "trace_digest", "stream_digest", "seed", "loop", "designs",

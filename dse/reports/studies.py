@@ -258,10 +258,16 @@ def confirmed(study: Study) -> list[Part]:
         hosts[row["host"]][f"{row['op']} ({place(parsed(row['environment']))})"].append(
             Range(row["design"], study.group(row["design"]), row["value"], row["lo"], row["hi"], text)
         )
-    return [
+    parts: list[Part] = [
         Ranges(f"Timed on {host}", "measured", "times the baseline", list(blocks.items()), 1.0, "Interleaved pairs, 95 % interval.")
         for host, blocks in hosts.items()
     ]
+    open_ = [
+        {"design": row["design"], "operation": row["op"], "environment": place(parsed(row["environment"])), "why": row["status"],
+         "host": row["host"]}
+        for row in study.tables.get("confirmed", []) if row["value"] is None
+    ]  # fmt: skip
+    return [*parts, Table("Timed without a figure", "measured", open_)] if open_ else parts
 
 
 def document(name: str, tables: Tables) -> Document:

@@ -147,5 +147,3 @@ def auto(space: Space, trials: int | None) -> str:
     """The sampler where none is named: everything where that many trials are wanted, a search where fewer are."""
     few = trials is not None and (space.points > 10**6 or trials < space.size)
     return "tpe" if few else "exhaustive"
-
-

@@ -1,0 +1,105 @@
+"""Designs from outside the package: a file, or an installed module, that registers them.
+
+A design is one file (README, "Your own design"). It need not lie in ``kernels/designs``: ``DSE_DESIGNS=my_design.py dse compare --designs
+direct,my_design`` loads it before a design is looked up; several are separated as in ``PATH``. An installed package announces its module as
+an entry point of the group ``swapdse.designs``. In Python, importing the module before the first call is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import os
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from dse.errors import BadInput
+
+VARIABLE = "DSE_DESIGNS"
+GROUP = "swapdse.designs"
+
+
+def load() -> None:
+    """Load what the environment variable and the entry points name.
+
+    Raises
+    ------
+    BadInput
+        What is not there, does not load, registers nothing, or takes the name of another design.
+    """
+    for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
+        _registering(name, VARIABLE)
+    for point in entry_points(group=GROUP):
+        _registering(point.module, f"entry point {point.name}")
+
+
+def _registering(name: str, why: str) -> None:
+    """Load one module, which must add to the registry and leave the rest as it is."""
+    from kernels.state import REGISTRY
+
+    before = dict(REGISTRY)
+    try:
+        module = _from_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+    except BadInput:
+        raise
+    except Exception as error:  # whatever a design's file raises is said in one line
+        raise BadInput(f"{why}: {name} does not load: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
+    taken = [design for design, old in before.items() if REGISTRY.get(design) is not old]
+    if taken:
+        REGISTRY.update(before)
+        raise BadInput(f"{why}: {name} registers {taken[0]}, a name that is taken")
+    file = Path(module.__file__ or name).resolve()
+    if not any(Path(design.file).resolve() == file for design in REGISTRY.values()):
+        raise BadInput(f"{why}: {name} registers no design whose file it is")
+
+
+def _from_file(path: Path) -> ModuleType:
+    """Import a file as a module of its own name, so that Numba and pickle find it again."""
+    path = path.resolve()
+    if not path.is_file():
+        raise BadInput(f"{VARIABLE}: there is no file {path}")
+    if path.stem in sys.modules and Path(sys.modules[path.stem].__file__ or "").resolve() == path:
+        return sys.modules[path.stem]
+    other = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
+    if not path.stem.isidentifier() or (other is not None and Path(other.origin or "").resolve() != path):
+        raise BadInput(f"{VARIABLE}: {path.name} needs a file name that is no other module's and is a Python name")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise BadInput(f"{VARIABLE}: {path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module
+
+
+def modules() -> list[ModuleType]:
+    """Modules of the registered designs whose files lie elsewhere than in ``kernels/designs``, by name."""
+    import kernels.designs
+    from dse import naming
+
+    home = Path(kernels.designs.__path__[0]).resolve()
+    found = {design.build.__module__ for design in naming.registry().values() if Path(design.file).resolve().parent != home}
+    return [sys.modules[name] for name in sorted(found)]
+
+
+def named() -> str:
+    """What the variable says to a process of its own that is to know the same designs."""
+    given = [name for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
+    known = {Path(name).resolve() for name in given}
+    for module in modules():
+        name = module.__name__ if "." in module.__name__ else str(Path(module.__file__ or "").resolve())
+        if name not in given and Path(name) not in known:
+            given.append(name)
+    return os.pathsep.join(given)
+
+
+def digest() -> bytes:
+    """Hash of the files of designs from outside; empty where there are none."""
+    return b"".join(hashlib.sha256(Path(module.__file__ or "").read_bytes()).digest() for module in modules())

@@ -1,0 +1,143 @@
+"""A design from outside the package: one file, named in DSE_DESIGNS, gets what those of the package get; an edit is seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dse import naming, outside
+from dse.errors import BadInput
+from kernels import state
+from kernels.jit import INTERPRETED
+
+pytestmark = pytest.mark.skipif(INTERPRETED, reason="what is interpreted is not cached")
+ROOT = Path(__file__).resolve().parent.parent
+SCENARIO = """
+[workload]
+generator = "zipf"
+pages = 4096
+accesses = 40000
+[memory]
+limit = 0.4
+[moves]
+rate = 0.0
+"""
+
+
+class Outside:
+    """A folder with the toy in it, and commands that know of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "toy.py"
+        shutil.copy(ROOT / "tests" / "toy.py", self.file)
+        (folder / "small.toml").write_text(SCENARIO)
+        self.env = {**os.environ, outside.VARIABLE: str(self.file), "PYTHONPATH": str(ROOT)}
+
+    def run(self, *arguments: str, status: int = 0) -> str:
+        """What a Python process says on stdout; `status` is how it must end."""
+        done = subprocess.run(
+            [sys.executable, *arguments], env=self.env, cwd=self.folder, capture_output=True, text=True, check=False, timeout=600
+        )
+        assert done.returncode == status, done.stderr
+        return done.stdout
+
+    def dse(self, *arguments: str, status: int = 0) -> str:
+        return self.run("-m", "dse.cli", *arguments, status=status)
+
+    def lines(self) -> dict[str, float]:
+        """Lines of an aged swap-in by design, from a comparison that is stored in results."""
+        found = json.loads(self.dse("compare", "small.toml", "--designs", "direct,toy", "--counted-only", "--format", "json"))
+        rows = [r for r in found["rows"] if (r["op"], r["metric"], r["stat"], r["age"]) == ("swap_in", "lines", "mean", "aged")]
+        return {row["design"]: row["value"] for row in rows}
+
+    def code(self) -> str:
+        """Digest under which sweeps keep what they evaluated."""
+        return self.run("-c", "from dse.sweeps.caching import code_digest; print(code_digest())")
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Outside:
+    return Outside(tmp_path_factory.mktemp("outside"))
+
+
+def test_help_and_layout(toy: Outside) -> None:
+    found = {about["name"]: about for about in json.loads(toy.dse("designs", "--format", "json"))}
+    assert list(found)[-1] == "toy"
+    assert [row["structure"] for row in found["toy"]["layout"]][-1] == "hints"
+    assert "unknown design 'toi'" in toy.run("-c", "from dse import cli; import sys; sys.stderr = sys.stdout; cli.main(['ledger', 'toi'])")
+
+
+def test_ledger(toy: Outside) -> None:
+    sums = {d: json.loads(toy.dse("ledger", d, "--slots", "8192", "--format", "json"))["static_bytes"] for d in ("direct", "toy")}
+    assert sums["toy"] == sums["direct"] + 8192
+
+
+def test_conformance_and_live_ledger(toy: Outside) -> None:
+    script = """
+from dse import naming
+from dse.modelling import ledger
+from tests import conformance, streams, test_ledger, twins
+named = naming.parse("toy")
+twins.TWINS["toy"] = twins.Direct
+mix = {"zswap": 0.5, "ssd": 0.5}
+book = ledger.live(named.design, named.values, test_ledger.filled(named, 3000, 1000, mix))
+closed = ledger.closed(named.design, named.values, 3000, 1 / 3, mix, 1575)
+assert {r.structure: r for r in book.rows} == {r.structure: r for r in closed.rows}
+assert "toy" in conformance.names() and conformance.has_twin("toy")
+conformance.compare("toy", streams.TINY, 1, 2000)
+print("passed")
+"""
+    assert toy.run("-c", script) == "passed\n"
+
+
+def test_benchmarks_enumerate_it(toy: Outside) -> None:
+    names = toy.run("-c", "from benchmarks import counted; print(*counted.DESIGNS)").split()
+    assert names == [*[name for name in names if name != "toy"], "toy"]
+
+
+def test_compared_reported_and_edited(toy: Outside) -> None:
+    lines, code = toy.lines(), toy.code()
+    assert lines["toy"] == pytest.approx(lines["direct"] + 1, abs=1e-9)
+    assert toy.dse("rerun", "last") == "yes\n"
+    assert "toy" in toy.dse("report", "last", "--format", "text")
+    text = toy.file.read_text()
+    toy.file.write_text(text.replace("HINTS = u(1)", "HINTS = u(3)"))
+    assert toy.lines()["toy"] == pytest.approx(lines["direct"] + 3, abs=1e-9)
+    assert toy.code() != code
+    assert toy.dse("rerun", "last") == "yes\n"
+    toy.file.write_text(text)
+    assert toy.code() == code
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("not_there.py", None, "there is no file"),
+        ("broken_design.py", "def (", "does not load: SyntaxError"),
+        ("failing_design.py", "1 / 0", "does not load: ZeroDivisionError: division by zero"),
+        ("empty_design.py", "", "registers no design"),
+        ("json.py", "", "needs a file name"),
+        ("taking_design.py", "import dataclasses\nfrom kernels import state as s\ns.register(dataclasses.replace(s.REGISTRY['direct']))",
+         "registers direct, a name that is taken"),
+        ("no_such_module_here", None, "does not load: ModuleNotFoundError"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_loaded_is_said_in_one_line(
+    name: str, text: str | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    naming.registry()
+    before = dict(state.REGISTRY)
+    monkeypatch.setenv(outside.VARIABLE, str(tmp_path / name) if name.endswith(".py") else name)
+    with pytest.raises(BadInput, match=says) as found:
+        outside.load()
+    assert "\n" not in str(found.value)
+    assert before == state.REGISTRY
