@@ -127,6 +127,7 @@ def test_evaluation_is_cached_and_paired(small: space.Space, tmp_path: Path) -> 
     for c in small.every():
         if c.environment == {"moves.rate": 0.3, "backend.mix": {"zswap": 0.5, "ssd": 0.5}, "memory.limit": 0.4}:
             by_design[c.design] = (c, evaluating.evaluate(c, cache))
+    c = by_design["direct"][0]
     direct, layer = by_design["direct"][1], by_design["swap_id"][1]
     assert direct["status"] == layer["status"] == "ok"
     assert direct["demands"] == layer["demands"]
@@ -135,8 +136,14 @@ def test_evaluation_is_cached_and_paired(small: space.Space, tmp_path: Path) -> 
     assert direct["ops"]["swap_in"]["n"] == layer["ops"]["swap_in"]["n"]
     assert direct["free"]["pages"] > 0
     assert direct["swapoff"]["pages"] > 0
-    c = by_design["direct"][0]
     assert len(list(tmp_path.rglob("*.npy"))) == 1  # one stream for the environment
+    stored = cache.stream(caching.stream_key(c))
+    assert stored is not None
+    assert stored[0].flags.writeable  # else every kernel would be compiled once more for read-only arrays
+    before = len(naming.registry()["direct"].replay.overloads)
+    again = caching.Cache(tmp_path)
+    assert evaluating.evaluate(c, again) == direct
+    assert len(naming.registry()["direct"].replay.overloads) == before
     assert evaluating.evaluate(c, caching.Cache(tmp_path)) == direct
     with workers.Evaluator(tmp_path) as evaluator:
         evaluator([c, c])
