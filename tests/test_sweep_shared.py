@@ -158,6 +158,7 @@ def test_urls() -> None:
 
 def test_dead_storages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "no.db").mkdir()
+    (tmp_path / "small.toml").write_text(TEXT)
     for url in (f"sqlite:///{tmp_path}/no.db", f"sqlite:///{tmp_path}/no/where.db"):
-        assert main(["sweep", "--trials", "1", "--storage", url, "--results", str(tmp_path / "r")]) == 2
+        assert main(["sweep", str(tmp_path / "small.toml"), "--trials", "1", "--storage", url, "--results", str(tmp_path / "r")]) == 2
         assert capsys.readouterr().err.count("storage sqlite") == 1

@@ -146,7 +146,8 @@ def breakeven(trials: Sequence[Trial], winner: str, baseline: str) -> list[Row]:
     -------
     list of dict
         ``design`` (a layer at its best parameters, or any layer), ``against`` (what it stands on, or the best design without a layer),
-        ``environment``, ``rate``, ``status`` and the ``curve`` of [rate, layer, without].
+        ``environment``, ``rate``,
+        ``status`` and the ``curve`` of [rate, layer, without].
     """
     costs: dict[str, dict[float, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     under: dict[str, str] = {}

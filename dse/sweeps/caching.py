@@ -99,7 +99,7 @@ class Cache:
         """The demands of an environment (mapped, not read) and what was said about them."""
         try:
             about = json.loads(self._path(key, "stream.json").read_bytes())
-            demands = np.load(self._path(key, "npy"), mmap_mode="r")
+            demands = np.asarray(np.load(self._path(key, "npy"), mmap_mode="c"))  # read-only arrays are a type of their own
         except (OSError, ValueError):
             return None
         return demands, about

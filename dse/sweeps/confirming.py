@@ -66,9 +66,9 @@ def confirmed(space: Space, front: Sequence[Trial], most: int, results: str | Pa
             place = {t.configuration.design: t.configuration.environment for t in some}
             rows += [
                 {
-                    "design": row["design"], "baseline": baseline, "environment": place[row["design"]], "op": row["op"],
-                    "kind": row["kind"], "unit": row["unit"], "value": row["value"], "lo": row["lo"], "hi": row["hi"],
-                    "n": row["n"], "status": row["status"],
+                    "design": row["design"], "baseline": baseline, "environment": place[row["design"]],
+                    "op": row["op"], "kind": row["kind"],
+                    "unit": row["unit"], "value": row["value"], "lo": row["lo"], "hi": row["hi"], "n": row["n"], "status": row["status"],
                     "host": platform.node(), "run": run["run"],
                 }
                 for row in found["rows"]

@@ -94,7 +94,9 @@ class Recorded:
         return np.array([[row[n] for n in names] for row in rows if all(row.get(n) is not None for n in names)], np.float64)
 
     def quality(self, trials: Sequence[Trial]) -> float:
-        """Hypervolume of a search as a share of the exhaustive one: objectives scaled by their range, reference the front's nadir."""
+        """Hypervolume of a search as a share of the exhaustive one: objectives scaled by their range, reference the front's nadir; NaN for
+        a front that is flat in one objective.
+        """
         every = self.values()
         low, high = every.min(0), every.max(0)
         width = np.where(high > low, high - low, 1.0)
@@ -102,7 +104,9 @@ class Recorded:
         reference = front.max(0)
         whole = hypervolume(front, reference)
         found = self.values(trials)
-        return hypervolume((found - low) / width, reference) / whole if len(found) and whole > 0 else 0.0
+        if whole <= 0:
+            return float("nan")  # a front that is flat in one objective has no volume
+        return hypervolume((found - low) / width, reference) / whole if len(found) else 0.0
 
 
 def _figure(name: str, found: Found) -> float | None:

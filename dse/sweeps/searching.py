@@ -56,7 +56,7 @@ class Search:
     timeout: float | None = None
     baselines: Evaluate | None = None
     quiet: bool = False
-    figure: Callable[[str, Measures], float | None] = obj.value
+    figure: Callable[[str, Any], float | None] = obj.value
     trials: list[Trial] = field(default_factory=list)
     timed_out: bool = False
     _next_detail: float = 0.0
@@ -93,7 +93,9 @@ class Search:
         for number, (configuration, found) in enumerate(zip(batch, measures, strict=True), len(self.trials)):
             base = bases.get(configuration.place)
             values = {name: self.figure(name, found) for name in figures}
-            violations = {name: obj.violation(text, found, base, self.figure) for name, text in self.space.constraints.items()}
+            violations = {
+                name: obj.violation(text, found, base, self.figure) for name, text in self.space.constraints.items()
+            }
             made.append(Trial(number, configuration, key_of(configuration), str(found["status"]), values, violations))
         return made
 

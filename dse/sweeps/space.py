@@ -318,7 +318,7 @@ def _base(name: str, given: Mapping[str, Any], where: Any) -> scenario.Scenario:
     except BadInput as error:
         raise BadInput(f"{where('scenario')}{str(error).partition(': ')[2] or error}") from None
     except (AttributeError, TypeError):
-        raise BadInput(f'{where("scenario")}[scenario] holds tables such as workload = {{ generator = "zipf" }}') from None
+        raise BadInput(f"{where('scenario')}[scenario] holds tables such as workload = {{ generator = \"zipf\" }}") from None
 
 
 def _axis(name: str, given: Any, where: Any) -> Axis:
@@ -335,13 +335,8 @@ def _axis(name: str, given: Any, where: Any) -> Axis:
     kinds = [key for key in ("values", "range", "simplex") if key in given]
     if len(kinds) != 1:
         raise BadInput(f"{at}axis {name!r} has one of values, range and simplex")
-    values = (
-        given["values"]
-        if kinds == ["values"]
-        else points_of_range(given["range"], at)
-        if kinds == ["range"]
-        else mixes(given["simplex"], at)
-    )
+    rules = {"values": lambda said, _: said, "range": points_of_range, "simplex": mixes}
+    values = rules[kinds[0]](given[kinds[0]], at)
     if values == "all":
         values = list(naming.registry())
     if not isinstance(values, (list, tuple)) or not values:
@@ -366,7 +361,7 @@ def _known(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario,
             if value not in CONFIG[axis.name]:
                 raise BadInput(at + unknown(f"value of {axis.name}", str(value), map(str, CONFIG[axis.name])))
         return
-    keys = [f"{info.section}.{info.name}" for info in scenario.keys()]  # noqa: SIM118 - a module, not a dict
+    keys = [f"{info.section}.{info.name}" for info in scenario.keys()]  # noqa: SIM118 - a function of the module
     if "." in axis.name:
         if axis.name not in keys:
             raise BadInput(at + unknown("axis", axis.name, [*keys, *CONFIG]))
@@ -380,9 +375,8 @@ def _known(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario,
         return
     declared = {name: p for named in designs for name, p in named.design.parameters.items()}
     if axis.name not in declared:
-        raise BadInput(
-            f"{at}no design of this space declares axis {axis.name!r}: " + unknown("axis", axis.name, [*declared, "design", *keys])
-        )
+        near = unknown("axis", axis.name, [*declared, "design", *keys])
+        raise BadInput(f"{at}no design of this space declares axis {axis.name!r}: {near}")
     valid = {value for named in designs for name, p in named.design.parameters.items() if name == axis.name for value in p.values}
     for value in axis.values:
         if value not in valid:

@@ -130,10 +130,9 @@ def reported(url: str) -> Iterator[None]:
 
 def _is_storage_error(error: Exception) -> bool:
     """Does an exception come from a database or its client?"""
+    clients = {"sqlalchemy", "psycopg", "psycopg2", "pg8000", "grpc", "optuna", "sqlite3", "alembic"}
     modules = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
-    return bool(modules & {"sqlalchemy", "psycopg", "psycopg2", "pg8000", "grpc", "optuna", "sqlite3", "alembic"}) or isinstance(
-        error, OSError
-    )
+    return bool(modules & clients) or isinstance(error, OSError)
 
 
 def opened(url: str) -> optuna.storages.BaseStorage:

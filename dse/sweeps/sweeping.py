@@ -162,14 +162,12 @@ class _writable:  # noqa: N801 - a context
         except OSError as error:
             raise BadInput(f"cannot store the study under {self._results}: {error.strerror or error}") from error
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         import errno
 
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            raise BadInput(
-                f"cannot store the study under {self._results}: {'no space left on the disk' if full else error.strerror}"
-            ) from error
+            said = "no space left on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+            raise BadInput(f"cannot store the study under {self._results}: {said}") from error
 
 
 def warm(space: Space) -> None:
@@ -284,3 +282,5 @@ def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[
 def cores() -> int:
     """Cores of this machine that the process may use."""
     return len(os.sched_getaffinity(0))
+
+
