@@ -225,13 +225,14 @@ def show(found: dict[str, Any]) -> None:
         output.write(f"{run['label']}: {run['trace']}, seed {run['seed']}")
         layers = headline(rows, designs)
         if layers and len(references(designs)) > 1:
-            output.write("\nLayers against what they may stand on (aged; ratios measured; tax: what a lifetime costs more)")
+            kinds = "ratios, ns: measured; lines, locks, B: counted"
+            output.write(f"\nLayers against what they may stand on (aged; {kinds}; tax: what a lifetime costs more)")
             output.emit(layers, "table")
         for age in ("fresh", "aged"):
             table = operations(rows, designs, age)
             if table:
                 output.write(f"\nPer operation, {age} (lines, locks, structures: counted means; ns: measured; shares: modelled)")
                 output.emit(table, "table")
-        output.write("\nPer swapped page at the end (counted; tax: what a lifetime out, written, in costs more than the baseline)")
+        output.write("\nPer swapped page at the end (counted, tax ns: measured; tax: what a lifetime out, written, in costs more)")
         output.emit(pages(rows, designs), "table")
         output.write("\n" + paragraph(rows, run, command))

@@ -268,6 +268,15 @@ def store_data(st, pr, backing, token):  # type: ignore[no-untyped-def]
 
 
 @inner
+def read_slot(st, pr, backing):  # type: ignore[no-untyped-def]
+    """The block layer reads the slot: its content token."""
+    chase(pr, R_DEV, device_of(backing) * DEV_WORDS)
+    if device_of(backing) == ZRAM:
+        chase(pr, R_ZRAM, slot_of(st, backing) * U2)
+    return u(st.token[slot_of(st, backing)]) if st.ctl[w.C_TOKENS] != U0 else U0
+
+
+@inner
 def evict(st, pr, f):  # type: ignore[no-untyped-def]
     """A shadow takes the folio's place; if no PTE holds the index everything is freed."""
     d, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
@@ -311,10 +320,7 @@ def read_end(st, pr, d, f):  # type: ignore[no-untyped-def]
         drop_backing(st, pr, d)
         f_set(st, f, DIRTY)
     elif is_slot(backing):
-        chase(pr, R_DEV, device_of(backing) * DEV_WORDS)
-        if device_of(backing) == ZRAM:
-            chase(pr, R_ZRAM, slot_of(st, backing) * U2)
-        token = st.token[slot_of(st, backing)] if st.ctl[w.C_TOKENS] != U0 else U0
+        token = read_slot(st, pr, backing)
     st.folio[f_word(f, F_TOKEN)] = token
 
 

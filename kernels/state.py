@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from kernels import cluster as cl
 from kernels import demand, swap_map
 from kernels import world as w
 from kernels import xarray as xa
+from kernels.flat import Flat, U16Array, U32Array, U64Array
 from kernels.xarray import aligned_zeros
 from kernels.zswap import ZE_WORDS
 
@@ -147,13 +149,36 @@ class Design:
         return self.state if self.state_of is None else self.state_of(with_defaults(config, self.parameters))
 
 
+class World(Flat):
+    """What every design has: PTEs, folios, phases, devices, zswap entries, contents (:func:`common`, :func:`device_tables`)."""
+
+    ctl: U64Array
+    pte: U64Array
+    truth: U32Array
+    folio: U64Array
+    ring: U32Array
+    mm: U16Array
+    txn: U64Array
+    dev: U64Array
+    cluster: U32Array
+    percpu: U32Array
+    token: U32Array
+    ze: U64Array
+
+
 REGISTRY: dict[str, Design] = {}
 
 
 def register(design: Design) -> Design:
-    """Enter `design` into the registry under its name."""
-    REGISTRY[design.name] = design
-    return design
+    """Enter `design` into the registry under its name; its ``build`` finds the control words of all its parameters set."""
+    build = design.build
+
+    @functools.wraps(build)
+    def with_parameters(config: Config) -> Any:
+        return build(with_defaults(config, design.parameters))
+
+    REGISTRY[design.name] = replace(design, build=with_parameters)
+    return REGISTRY[design.name]
 
 
 def bind(cls: type, operations: dict[str, Any]) -> None:
@@ -245,28 +270,34 @@ def worst_nodes(entries: int, span: int) -> int:
     return int(min(entries * height, full) + height + 1)
 
 
-def device_arrays(config: Config, ctl: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
-    """Arrays of the swap devices and of zswap in front of one of them, or with entries of its own (C_NATIVE)."""
-    native = config.parameters.get("C_NATIVE", 0) != 0 and config.slots.get("zswap", 0) > 0
-    backends = ("ssd", "hdd", "zram")
-    dev, headers, slots = devices(config, ("zswap", *backends) if native else backends)
-    trees = max(1, slots >> TREE_SHIFT)
-    zdisk = "zswap" if native else config.zdisk
-    zslots = config.slots.get(zdisk, 0) if config.slots.get("zswap") else 0
-    zmost = min(config.slots.get("zswap", 0), max(zslots, 1))
-    ctl[int(w.C_ZDISK)] = demand.BACKENDS.index(zdisk)
-    ctl[int(w.C_ZSLOTS)], ctl[int(w.C_ALL_SLOTS)] = config.slots["zswap"] if native else 0, slots
-    ctl[int(w.C_ZENTRIES)] = zmost
-    znodes = min(zmost * 5 + 8, (-(-zslots // (1 << TREE_SHIFT))) * (worst_nodes(1 << TREE_SHIFT, 1 << TREE_SHIFT) + 4))
+DISKS = ("ssd", "hdd", "zram")
+
+
+def device_tables(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, ...], zmost: int) -> dict[str, NDArray[Any]]:
+    """What :class:`World` has of devices: their table, cluster headers, CPUs' clusters, contents of slots; up to `zmost` zswap entries."""
+    dev, headers, slots = devices(config, backends)
+    ctl[int(w.C_ALL_SLOTS)], ctl[int(w.C_ZENTRIES)] = slots, zmost
     return {
         "dev": dev,
         "cluster": headers,
         "percpu": aligned_zeros(config.cpus * int(cl.CPU_WORDS), np.uint32),
         "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
-        "ztree": xa.new_heads(trees),
-        "zpool": xa.new_pool(znodes + 1),
         "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
     }
+
+
+def device_arrays(config: Config, ctl: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
+    """Arrays of the swap devices and of zswap in front of one of them, or with entries of its own (C_NATIVE)."""
+    native = config.parameters.get("C_NATIVE", 0) != 0 and config.slots.get("zswap", 0) > 0
+    zdisk = "zswap" if native else config.zdisk
+    zslots = config.slots.get(zdisk, 0) if config.slots.get("zswap") else 0
+    zmost = min(config.slots.get("zswap", 0), max(zslots, 1))
+    ctl[int(w.C_ZDISK)] = demand.BACKENDS.index(zdisk)
+    ctl[int(w.C_ZSLOTS)] = config.slots["zswap"] if native else 0
+    arrays = device_tables(config, ctl, ("zswap", *DISKS) if native else DISKS, zmost)
+    znodes = min(zmost * 5 + 8, (-(-zslots // (1 << TREE_SHIFT))) * (worst_nodes(1 << TREE_SHIFT, 1 << TREE_SHIFT) + 4))
+    trees = max(1, int(ctl[int(w.C_ALL_SLOTS)]) >> TREE_SHIFT)
+    return arrays | {"ztree": xa.new_heads(trees), "zpool": xa.new_pool(znodes + 1)}
 
 
 def map_arrays(

@@ -13,9 +13,9 @@ from kernels import vswap as v
 from kernels import vswap_slots as vs
 from kernels import world as w
 from kernels.cluster import D_FLAGS, D_SLOTS, D_USED, DEV_ON, DEV_SYNC, DEV_WORDS, device_of, slot_of
-from kernels.descriptor import store_data
+from kernels.descriptor import read_slot, store_data
 from kernels.jit import called, inner, u
-from kernels.probe import R_BITMAP, R_DEV, R_VDESC, R_ZRAM, chase, touch, wrote
+from kernels.probe import R_BITMAP, R_VDESC, touch, wrote
 from kernels.words import LOW16, LOW32, U0, U1, U2, U6, U32, U63
 from kernels.world import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
@@ -258,10 +258,7 @@ def read_end(st, pr, value, f):  # type: ignore[no-untyped-def]
         settle(st, pr, value, v.FOLIO, U0)
         f_set(st, f, DIRTY)
     elif kind == v.SWAPFILE:
-        chase(pr, R_DEV, device_of(back) * DEV_WORDS)
-        if device_of(back) == ZRAM:
-            chase(pr, R_ZRAM, slot_of(st, back) * U2)
-        token = st.token[slot_of(st, back)] if st.ctl[w.C_TOKENS] != U0 else U0
+        token = read_slot(st, pr, back)
     st.folio[f_word(f, F_TOKEN)] = token
 
 

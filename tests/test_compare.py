@@ -165,7 +165,6 @@ def test_the_command_for_scripts(small: Path, tmp_path: Path, capsys: pytest.Cap
     assert len(storing.run_names(tmp_path)) == 2
 
 
-@pytest.mark.skipif("swap_id_off" not in naming.registry(), reason="swap_id_off is not there yet")
 def test_configured_out_counts_what_direct_counts(small: Path) -> None:
     found = dse.compare(str(small), ["direct", "swap_id_off"], counted_only=True)
     base, off = (

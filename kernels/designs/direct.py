@@ -11,35 +11,28 @@ from typing import Any
 from kernels import ahead, moves, page_io, replay, slots, swap_cache, swap_map, swapfile
 from kernels import state as s
 from kernels import world as w
-from kernels.flat import Flat, U8Array, U16Array, U32Array, U64Array
+from kernels.flat import U8Array, U16Array, U32Array, U64Array
 from kernels.jit import inner, outer
 
 
-class Direct(Flat):
-    """State of the design; arrays in the order of :mod:`kernels.world`, :mod:`kernels.cluster`, :mod:`kernels.swapfile`."""
+class Swapfile(s.World):
+    """What is kept of slots by number, whatever the swap cache is: swap_map, cgroup array, zeromap, zswap trees."""
 
-    ctl: U64Array
-    pte: U64Array
-    truth: U32Array
-    folio: U64Array
-    ring: U32Array
-    mm: U16Array
-    txn: U64Array
-    dev: U64Array
-    cluster: U32Array
-    percpu: U32Array
     smap: U8Array
     cgroup: U16Array
     zeromap: U64Array
-    token: U32Array
-    space: U64Array
-    cpool: U64Array
     ztree: U64Array
     zpool: U64Array
-    ze: U64Array
     cont: U8Array
     chain: U32Array
     zcount: U32Array
+
+
+class Direct(Swapfile):
+    """State of the design."""
+
+    space: U64Array
+    cpool: U64Array
 
 
 @inner

@@ -18,32 +18,19 @@ from kernels import state as s
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.designs import direct, swap_table
-from kernels.flat import Flat, U16Array, U32Array, U64Array
+from kernels.flat import U32Array, U64Array
 from kernels.jit import depends_on, outer
 from kernels.xarray import aligned_zeros
-from kernels.zswap import ZE_WORDS
 
 depends_on(__file__, direct.__file__, swap_table.__file__)  # before the entry below: it is part of its stamp
 
 
-class SwapDesc(Flat):
+class SwapDesc(s.World):
     """State of the design."""
 
-    ctl: U64Array
-    pte: U64Array
-    truth: U32Array
-    folio: U64Array
-    ring: U32Array
-    mm: U16Array
-    txn: U64Array
-    dev: U64Array
-    cluster: U32Array
-    percpu: U32Array
     bitmap: U64Array
     table: U64Array
     blink: U32Array
-    token: U32Array
-    ze: U64Array
     desc: U64Array
     dlock: U64Array
     dhead: U64Array
@@ -52,25 +39,18 @@ class SwapDesc(Flat):
 
 def build(config: s.Config) -> SwapDesc:
     """State for `config`, nothing swapped."""
-    config = s.with_defaults(config, PARAMETERS)
     arrays: dict[str, NDArray[Any]] = s.common(config)
     ctl = arrays["ctl"]
-    dev, headers, slots = s.devices(config, ("ssd", "hdd", "zram"))
-    zmost = config.slots.get("zswap", 0)
-    descs = config.pages + 2
-    ctl[int(w.C_DESCS)], ctl[int(w.C_ZENTRIES)], ctl[int(w.C_ALL_SLOTS)] = descs, zmost, slots
+    arrays |= s.device_tables(config, ctl, s.DISKS, config.slots.get("zswap", 0))
+    slots, descs = int(ctl[int(w.C_ALL_SLOTS)]), config.pages + 2
+    ctl[int(w.C_DESCS)] = descs
     stride = int(ctl[int(w.C_STRIDE)])
     on_table = ctl[int(w.C_BASE)] != 0
     tables = s.table_arrays(config, ctl, tables=bool(on_table))
     arrays |= {
-        "dev": dev,
-        "cluster": headers,
-        "percpu": aligned_zeros(config.cpus * 16, np.uint32),
         "bitmap": aligned_zeros(1 if on_table else (slots >> 6) + 1, np.uint64),
         "table": tables["table"],
         "blink": tables["blink"],
-        "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
-        "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
         "desc": aligned_zeros((descs + 2) * stride, np.uint64),
         "dlock": aligned_zeros(64, np.uint64),
         "dhead": xa.new_heads(1, track_free=True),

@@ -70,7 +70,6 @@ def state_of(config: s.Config) -> type[SwapId | SwapIdOnTable]:
 
 def build(config: s.Config) -> SwapId | SwapIdOnTable:
     """State for `config`, all slots and IDs free."""
-    config = s.with_defaults(config, PARAMETERS)
     arrays = s.common(config)
     if config.parameters["C_BASE"]:
         base = swap_table.table_arrays(config, arrays["ctl"], phase="4")

@@ -8,7 +8,6 @@ its own in every phase. One design, the phase its parameter: all five names run 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,35 +15,15 @@ from kernels import replay, slots, swap_table
 from kernels import state as s
 from kernels import world as w
 from kernels.designs import direct
-from kernels.flat import Flat, U8Array, U16Array, U32Array, U64Array
+from kernels.flat import U16Array, U32Array, U64Array
 from kernels.jit import depends_on, outer
 
 depends_on(__file__, direct.__file__)  # before the entry below: it is part of its stamp
 
 
-class SwapTable(Flat):
+class SwapTable(direct.Swapfile):
     """State of every phase; arrays that a phase does not have are of one element."""
 
-    ctl: U64Array
-    pte: U64Array
-    truth: U32Array
-    folio: U64Array
-    ring: U32Array
-    mm: U16Array
-    txn: U64Array
-    dev: U64Array
-    cluster: U32Array
-    percpu: U32Array
-    smap: U8Array
-    cgroup: U16Array
-    zeromap: U64Array
-    token: U32Array
-    ztree: U64Array
-    zpool: U64Array
-    ze: U64Array
-    cont: U8Array
-    chain: U32Array
-    zcount: U32Array
     table: U64Array
     owner: U16Array
     extend: U32Array
@@ -68,15 +47,10 @@ def table_arrays(config: s.Config, ctl: U64Array, phase: str = "") -> dict[str, 
     return arrays | s.table_arrays(config, ctl, memcg=now == PHASES["4"])
 
 
-def builder(parameters: dict[str, s.Parameter]) -> Callable[[s.Config], SwapTable]:
-    """The function that builds a state, with the defaults of `parameters`."""
-
-    def build(config: s.Config) -> SwapTable:
-        config = s.with_defaults(config, parameters)
-        arrays = s.common(config)
-        return SwapTable(**arrays, **table_arrays(config, arrays["ctl"]))
-
-    return build
+def build(config: s.Config) -> SwapTable:
+    """State for `config`, all slots free."""
+    arrays = s.common(config)
+    return SwapTable(**arrays, **table_arrays(config, arrays["ctl"]))
 
 
 P1 = "20250910160833.3464-1-ryncsn@gmail.com (phase I, 6.18)"
@@ -124,7 +98,7 @@ TEMPLATE = s.Design(
     name="",
     title="",
     state=SwapTable,
-    build=builder({}),
+    build=build,
     replay=run,
     layout=LAYOUT,
     parameters={},
@@ -140,14 +114,12 @@ for _name, _phase, _title, _source in (
     ("swap_table_p4", "4", "nothing static but cluster headers (7.2)", P4),
     ("swap_table_p4_pitched", "4_pitched", "phase IV as first proposed", PITCH),
 ):
-    _parameters = parameters_of(_phase)
     s.register(
         replace(
             TEMPLATE,
             name=_name,
             title=_title,
-            build=builder(_parameters),
-            parameters=_parameters,
+            parameters=parameters_of(_phase),
             sources=(_source, "mm/swap_table.h, mm/swapfile.c"),
         )
     )

@@ -14,7 +14,6 @@ descriptors in one object, which rounds up to 16 KiB, or apart), *charge* (physi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -26,34 +25,21 @@ from kernels import vswap as v
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.designs import direct
-from kernels.flat import Flat, U16Array, U32Array, U64Array
+from kernels.flat import U32Array, U64Array
 from kernels.jit import depends_on, outer
 from kernels.xarray import aligned_zeros
-from kernels.zswap import ZE_WORDS
 
 depends_on(__file__, direct.__file__)  # before the entry below: it is part of its stamp
 VIRTUAL_SHIFT = 9  # HPAGE_PMD_ORDER, whatever the clusters of devices are; smaller only where those are (tests)
 
 
-class VSwap(Flat):
+class VSwap(s.World):
     """State of all versions."""
 
-    ctl: U64Array
-    pte: U64Array
-    truth: U32Array
-    folio: U64Array
-    ring: U32Array
-    mm: U16Array
-    txn: U64Array
-    dev: U64Array
-    cluster: U32Array
-    percpu: U32Array
     bitmap: U64Array
     bad: U64Array
     table: U64Array
     blink: U32Array
-    token: U32Array
-    ze: U64Array
     vmem: U64Array
     vcpu: U64Array
     vhead: U64Array
@@ -83,32 +69,20 @@ def virtual_arrays(config: s.Config, ctl: U64Array) -> dict[str, Any]:
     }
 
 
-def builder(parameters: dict[str, s.Parameter]) -> Callable[[s.Config], VSwap]:
-    """The function that builds a state, with the defaults of `parameters`."""
-
-    def build(config: s.Config) -> VSwap:
-        config = s.with_defaults(config, parameters)
-        arrays = s.common(config)
-        ctl = arrays["ctl"]
-        dev, headers, slots = s.devices(config, ("ssd", "hdd", "zram"))
-        zmost = config.slots.get("zswap", 0)
-        ctl[int(w.C_ZENTRIES)], ctl[int(w.C_ALL_SLOTS)] = zmost, slots
-        tables = s.table_arrays(config, ctl)
-        arrays |= virtual_arrays(config, ctl)
-        arrays |= {
-            "dev": dev,
-            "cluster": headers,
-            "percpu": aligned_zeros(config.cpus * 16, np.uint32),
-            "bitmap": aligned_zeros((slots >> 6) + 1, np.uint64),
-            "bad": aligned_zeros((slots >> 6) + 1, np.uint64),
-            "table": tables["table"],
-            "blink": tables["blink"],
-            "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
-            "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
-        }
-        return VSwap(**arrays)
-
-    return build
+def build(config: s.Config) -> VSwap:
+    """State for `config`, no virtual cluster yet."""
+    arrays = s.common(config)
+    ctl = arrays["ctl"]
+    arrays |= s.device_tables(config, ctl, s.DISKS, config.slots.get("zswap", 0))
+    slots, tables = int(ctl[int(w.C_ALL_SLOTS)]), s.table_arrays(config, ctl)
+    arrays |= virtual_arrays(config, ctl)
+    arrays |= {
+        "bitmap": aligned_zeros((slots >> 6) + 1, np.uint64),
+        "bad": aligned_zeros((slots >> 6) + 1, np.uint64),
+        "table": tables["table"],
+        "blink": tables["blink"],
+    }
+    return VSwap(**arrays)
 
 
 STEPS = (
@@ -167,7 +141,7 @@ TEMPLATE = s.Design(
     name="",
     title="",
     state=VSwap,
-    build=builder({}),
+    build=build,
     replay=run,
     layout=LAYOUT,
     parameters={},
@@ -180,14 +154,12 @@ for _version, _title, _source in (
     (3, "virtual slot in the PTE, clusters of descriptors, a lookup and a lock for every question", V3),
     (6, "virtual slot in the PTE, rounds merged, frees batched, a lookup cache for each CPU", V6),
 ):
-    _parameters = parameters_of(_version)
     s.register(
         replace(
             TEMPLATE,
             name=f"vswap_v{_version}",
             title=_title,
-            build=builder(_parameters),
-            parameters=_parameters,
+            parameters=parameters_of(_version),
             sources=(_source, "mm/vswap.c as posted"),
         )
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from kernels.demand import BACKENDS, ZSWAP
+from kernels.state import Config
+
 SHADOW = "shadow"
 FREE, NONFULL, FULL = "free", "nonfull", "full"
 
@@ -169,6 +172,15 @@ class Device:
     def full(self) -> bool:
         """Cache copies are not worth their slots: more than half is used, or reads are cheap."""
         return self.sync or 2 * len(self.slots) > self.size
+
+
+def disks(config: Config) -> dict[int, Device]:
+    """Every device but zswap, by its number."""
+    return {
+        n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram")
+        for n, name in enumerate(BACKENDS)
+        if n != ZSWAP
+    }
 
 
 @dataclass

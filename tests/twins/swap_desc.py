@@ -8,7 +8,7 @@ from typing import Any
 from kernels import demand as d
 from kernels.state import Config
 from tests.twins.life import Life
-from tests.twins.parts import SHADOW, Device, Folio, Phase, Zentry, Zswap
+from tests.twins.parts import SHADOW, Folio, Phase, Zentry, Zswap, disks
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,7 @@ class SwapDesc(Life):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.devices = {
-            n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram")
-            for n, name in enumerate(d.BACKENDS)
-            if n != d.ZSWAP
-        }
+        self.devices = disks(config)
         self.disk = d.BACKENDS.index(config.zdisk)
         self.zswap = Zswap(config.slots.get("zswap", 0))
         self.descs: dict[int, Desc] = {}

@@ -9,7 +9,7 @@ from typing import Any
 from kernels import demand as d
 from kernels.state import Config
 from tests.twins.life import Life
-from tests.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap
+from tests.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap, disks
 from tests.twins.swap_desc import Place, Zero, backing_kind, cache_kind
 
 
@@ -52,11 +52,7 @@ class VSwap(Life):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.size = 1 << (config.cluster_shift if config.cluster_shift < 8 else 9)
-        self.devices = {
-            n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram")
-            for n, name in enumerate(d.BACKENDS)
-            if n != d.ZSWAP
-        }
+        self.devices = disks(config)
         self.disk = d.BACKENDS.index(config.zdisk)
         self.zswap = Zswap(config.slots.get("zswap", 0))
         self.clusters: dict[int, Cluster] = {}
