@@ -63,11 +63,14 @@ def failing(text: str) -> str:
 def test_canonical_configurations(small: space.Space) -> None:
     every = list(small.every())
     assert small.points == 2 * 2 * 2 * 3 * 3 * 2
-    assert len(every) == small.size == (1 + 4) * 18  # direct has none of the parameters
+    assert len(every) == small.size == small.distinct == (1 + 4) * 18  # direct has none of the parameters
     assert len({c.identity for c in every}) == len(every)
     assert {c.design for c in every} == {
         "direct", "swap_id", "swap_id[policy=cyclic]", "swap_id[zswap=stacked]", "swap_id[policy=cyclic,zswap=stacked]",
     }  # fmt: skip
+    plain = {c.identity: c for c in map(small.at, itertools.product(*(range(len(a.values)) for a in small.axes)))}
+    assert every == list({c.identity: plain[c.identity] for c in every}.values())
+    assert plain.keys() == {c.identity for c in every}
     direct = next(c for c in every if c.design == "direct")
     assert direct.choice == {"design": "direct"}
     assert set(direct.environment) == {"moves.rate", "backend.mix", "memory.limit"}
@@ -348,6 +351,7 @@ def test_replay_mode(small: space.Space, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for trial in recorded.trials.values():
         trial["values"] |= {name: float(rng.random()) for name in small.objectives}
+    recorded = replaying.Recorded(recorded.space, recorded.trials)  # scored anew
     assert recorded.quality(recorded.search("exhaustive", trials=small.size)) == pytest.approx(1.0)
     assert 0.0 < recorded.quality(recorded.search("random", trials=30)) < 1.0
     c = next(small.every())

@@ -17,6 +17,7 @@ from dse.sweeps.space import Configuration, Space
 PENALTY = 1e12
 """What a search is told of an objective that is not there; the constraint ``evaluated`` says so, too."""
 DETAIL_EVERY = 2.0
+QUIET = float("inf")
 Measures = dict[str, Any]
 
 
@@ -45,6 +46,8 @@ class Search:
         Computes an objective from what was observed.
     timeout : float, optional
         Seconds after which no further generation is begun.
+    proposer : Proposer, optional
+        What was asked, once it ran.
     """
 
     space: Space
@@ -59,17 +62,18 @@ class Search:
     figure: Callable[[str, Any], float | None] = obj.value
     trials: list[Trial] = field(default_factory=list)
     timed_out: bool = False
+    proposer: Proposer | None = None
     _next_detail: float = 0.0
     _said: str = ""
 
     def run(self) -> list[Trial]:
         """Run until the trials wanted are done, the space is exhausted or the time is up."""
         began = time.monotonic()
-        proposer = Proposer(self.space, self.sampler, self.seed)
+        self.proposer = proposer = Proposer(self.space, self.sampler, self.seed)
         figures = list(dict.fromkeys([*self.space.objectives, self.space.winner]))
         known: dict[str, Measures] = {}
-        total = min(self.wanted or self.space.size, self.space.size if self.space.points <= 10**6 else self.space.points)
-        with output.Progress(f"sweep {self.space.name}, {self.sampler}", 0 if self.quiet else total) as progress:
+        total = min(self.wanted or self.space.distinct, self.space.size if self.space.countable else self.space.distinct)
+        with output.Progress(f"sweep {self.space.name}, {self.sampler}", total, patience=QUIET if self.quiet else 2.0) as progress:
             while self.wanted is None or len(self.trials) < self.wanted:
                 self.timed_out = self.timeout is not None and time.monotonic() - began >= self.timeout
                 if self.timed_out:

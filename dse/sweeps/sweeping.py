@@ -18,6 +18,7 @@ from dse.measuring import machine, warming
 from dse.sweeps import analysing, objectives, studies
 from dse.sweeps import space as spaces
 from dse.sweeps.analysing import Trial
+from dse.sweeps.axes import text_of
 from dse.sweeps.caching import code_digest
 from dse.sweeps.samplers import auto, check
 from dse.sweeps.searching import Search
@@ -125,8 +126,8 @@ def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) 
     """What a study is; its name follows from it."""
     if trials is not None and trials < 1:
         raise BadInput(f"trials are at least 1, got {trials}")
-    if trials is None and space.points > 10**6:
-        raise BadInput(f"the space has {space.points:,} points; say how many --trials")
+    if trials is None and not space.countable:
+        raise BadInput(f"the space has some {space.distinct:,} configurations; say how many --trials")
     chosen = check(sampler or auto(space, trials))
     what = [space.digest, chosen, seed, code_digest()]
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
@@ -271,7 +272,7 @@ def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[
         ]
         for role, values in (("choice", c.choice), ("environment", c.environment)):
             params += [
-                {"number": t.number, "axis": axis, "role": role, "text": spaces.text_of(value),
+                {"number": t.number, "axis": axis, "role": role, "text": text_of(value),
                  "value": float(value) if isinstance(value, (int, float)) else None}
                 for axis, value in values.items()
             ]  # fmt: skip
