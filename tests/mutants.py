@@ -16,6 +16,7 @@ import numpy as np
 
 from kernels import (
     blocks,
+    codes,
     descmove,
     descriptor,
     idlayer,
@@ -87,7 +88,7 @@ def skip_the_count_hand_over(right: Step) -> Step:
 
     def wrong(st: Any, pr: Any, t: Any) -> Any:
         code = right(st, pr, t)
-        if code == idmove.STEPPED:
+        if code == codes.STEPPED:
             swap_map.count_set(st, pr, swapfile.slot_of(st, st.txn[t + idmove.T_B1]), U1)
         return code
 
@@ -345,12 +346,12 @@ def lookups_that_are_not_made(right: Step) -> Step:
     """Only a counter differs: v3 that frees with a single lookup for each PTE."""
 
     def wrong(st: Any, pr: Any, value: Any, n: Any) -> Any:
-        find = vswap.find
-        vswap.find = lambda *args: find(*args) if args[2] is not value else find(args[0], probe.make("off"), value)
+        look = vswap.look
+        vswap.look = lambda st, pr, value: look(st, probe.make("off"), value)
         try:
             return right(st, pr, value, n)
         finally:
-            vswap.find = find
+            vswap.look = look
 
     return wrong
 
