@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dse import options, output
 from dse.errors import BadInput
+from dse.writing import save
 
 if TYPE_CHECKING:
     import argparse
@@ -53,8 +53,6 @@ def _save(frame: object, form: str, path: str | None) -> None:
     """Write a frame as bytes."""
     import polars as pl
 
-    from dse.sweeps.caching import write_atomically
-
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - for the type checker
     if form == "parquet":
         buffer = io.BytesIO()
@@ -67,7 +65,7 @@ def _save(frame: object, form: str, path: str | None) -> None:
     else:
         content = (output.render_table(frame.to_dicts(), frame.columns) + "\n").encode()
     if path is not None:
-        write_atomically(Path(path), content)
+        save(path, content)
     elif sys.stdout.isatty():
         raise BadInput("Parquet is not for a terminal: give --output FILE")
     else:

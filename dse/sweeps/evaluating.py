@@ -78,13 +78,18 @@ def prepare(configuration: Configuration, cache: Cache) -> None:
 
 
 def evaluate(configuration: Configuration, cache: Cache) -> Measures:
-    """Evaluate a configuration; whatever goes wrong is a value, never an exception.
+    """Evaluate a configuration; whatever goes wrong with it is a value, never an exception.
 
     Returns
     -------
     dict
         ``status`` (ok, or why not), ``ops`` (counts by operation in the second half of the stream), ``replies`` (of the whole stream),
         ``pages`` and ``bytes`` at the end of the stream, ``free`` and ``swapoff`` (the epilogue), ``ledger`` rows. All of it counted.
+
+    Raises
+    ------
+    OSError
+        The cache cannot be written: that says nothing of the configuration.
     """
     try:
         return _evaluate(configuration, environment(configuration, cache))
@@ -92,6 +97,8 @@ def evaluate(configuration: Configuration, cache: Cache) -> Measures:
         return {"status": f"infeasible: {error}"}
     except MemoryError:
         return {"status": "infeasible: not enough memory", "transient": True}
+    except OSError:
+        raise
     except Exception as error:  # noqa: BLE001 - a design that fails is a result of the sweep
         return {"status": f"failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"}
 

@@ -145,6 +145,16 @@ class Space:
         """At most so many configurations, counted without making them."""
         return sum(math.prod(map(len, held)) for held in self._by_design)
 
+    @functools.cached_property
+    def designs(self) -> list[str]:
+        """Every design with its parameters that the space holds."""
+        of_design = [axis.name == "design" or (axis.name not in CONFIG and "." not in axis.name) for axis in self.axes]
+        found: dict[str, None] = {}
+        for held in self._by_design:
+            for picks in itertools.product(*(points if own else points[:1] for points, own in zip(held, of_design, strict=True))):
+                found[self.at(picks).design] = None
+        return list(found)
+
     @property
     def countable(self) -> bool:
         """Are there few enough configurations to make them all?"""

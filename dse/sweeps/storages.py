@@ -20,6 +20,8 @@ from dse.errors import BadInput
 HEARTBEAT = max(1, int(os.environ.get("DSE_HEARTBEAT", "5")))
 GRACE = 4 * HEARTBEAT
 """Seconds between two signs of life, and without one until a worker counts as dead."""
+PATIENCE = 10
+"""Seconds that a server has to answer in at first."""
 
 
 def shown(url: str) -> str:
@@ -159,7 +161,7 @@ def opened(url: str) -> optuna.storages.BaseStorage:
             if not port.isdigit():
                 raise BadInput(f"storage {url!r} is not of the form grpc://host:port")
             proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
-            proxy.wait_server_ready(timeout=10)
+            proxy.wait_server_ready(timeout=PATIENCE)
             return proxy
         if scheme.partition("+")[0] == "postgresql":
             missing("psycopg", "postgres", "storage postgresql://")
@@ -172,7 +174,7 @@ def opened(url: str) -> optuna.storages.BaseStorage:
 def _database(url: str) -> optuna.storages.RDBStorage:
     """A database, with a heartbeat whose dead trials come back as waiting ones."""
     retry = optuna.storages.RetryHeartbeatStaleTrialCallback()
-    patience = {"connect_timeout": 10} if url.startswith("postgresql") else {"timeout": 60}
+    patience = {"connect_timeout": PATIENCE} if url.startswith("postgresql") else {"timeout": 60}
     return optuna.storages.RDBStorage(
         url, engine_kwargs={"connect_args": patience}, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
         heartbeat_stale_trial_callback=retry,

@@ -16,7 +16,7 @@ import polars as pl
 from dse.errors import BadInput, unknown
 from dse.output import plain
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, TYPES
-from dse.sweeps.caching import write_atomically
+from dse.writing import write_atomically, write_together
 
 VERSION = 1
 SETTINGS, JOURNAL = "settings.json", "journal.log"
@@ -140,12 +140,14 @@ def _cell(value: Any, kind: str) -> Any:
 
 
 def write_tables(results: str | os.PathLike[str], study: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Store tables of a study, each by rename."""
+    """Store tables of a study, all of them or none."""
+    contents = {}
     for table, rows in tables.items():
         buffer = io.BytesIO()
         metadata = {METADATA_VERSION: str(VERSION), METADATA_TABLE: f"study.{table}"}
         frame(table, study, rows).write_parquet(buffer, metadata=metadata)
-        write_atomically(folder(results, study) / f"{table}.parquet", buffer.getvalue())
+        contents[folder(results, study) / f"{table}.parquet"] = buffer.getvalue()
+    write_together(contents)
 
 
 def why_not(path: Path, table: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 import platform
@@ -24,8 +23,8 @@ from dse.sweeps.samplers import auto, check
 from dse.sweeps.searching import Search
 from dse.sweeps.space import Space
 from dse.sweeps.workers import Evaluator
+from dse.writing import stored_under
 
-WARMED_AT_ONCE = 4096
 WORKERS_MAX = 256
 Found = dict[str, Any]
 
@@ -97,7 +96,7 @@ def sweep(
         raise BadInput(f"workers are 1 to {WORKERS_MAX}, got {workers}")
     study = str(settings["study"])
     began = time.monotonic()
-    with _writable(results), studies.held(results, study):
+    with stored_under(results), studies.held(results, study):
         if not (studies.folder(results, study) / studies.SETTINGS).exists() or resume is None:
             studies.write_settings(results, study, settings)
         warm(space)
@@ -151,36 +150,9 @@ def _resumed(results: str | Path, name: str, trials: int | None) -> Found:
     return settings
 
 
-class _writable:  # noqa: N801 - a context
-    """One line where the folder cannot be written or the disk is full."""
-
-    def __init__(self, results: str | Path) -> None:
-        self._results = results
-
-    def __enter__(self) -> None:
-        try:
-            (Path(self._results) / "studies").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadInput(f"cannot store the study under {self._results}: {error.strerror or error}") from error
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        import errno
-
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            said = "no space left on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-            raise BadInput(f"cannot store the study under {self._results}: {said}") from error
-
-
 def warm(space: Space) -> None:
     """Compile what the space needs, before workers start."""
-    choices = [axis for axis in space.axes if axis.role == "choice"]
-    texts: dict[str, None] = {}
-    for picks in itertools.islice(itertools.product(*(axis.values for axis in choices)), WARMED_AT_ONCE):
-        given = {axis.name: value for axis, value in zip(choices, picks, strict=True)}
-        design = naming.parse(str(given.get("design", space.baseline)))
-        values = {n: str(v) for n, v in given.items() if n in design.values and v in design.design.parameters[n].values}
-        texts[naming.Named(design.design, design.values | values).text] = None
-    warming.warm([(text, "count") for text in [*texts, space.baseline]])
+    warming.warm([(text, "count") for text in dict.fromkeys([*space.designs, naming.parse(space.baseline).text])])
 
 
 class output_of:  # noqa: N801 - a context
