@@ -44,7 +44,8 @@ SEARCHED = ("tpe", "nsga2", "nsga3")
 DEFAULT = "tpe"
 """What :func:`dse.sweeps.samplers.auto` takes where fewer trials are wanted than there are configurations."""
 HELD: list[Recorded] = []
-TRIALS, ROUNDS = 256, 3
+TRIALS, ROUNDS, ROUNDS_MOST, PATIENCE = 256, 3, 15, 8.0
+"""Trials of a study; rounds at least and at most, and seconds after which no further round begins."""
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "tests" / "stored" / "wide.parquet"
 PAGE = ROOT / "docs" / "sweeps.md"
@@ -177,7 +178,8 @@ def stored() -> Recorded:
 def _interleaved(*works: Callable[[], int]) -> list[float]:
     """Seconds a unit of the fastest round of each, rounds in turn."""
     times: list[list[float]] = [[] for _ in works]
-    for _ in range(ROUNDS):
+    end = time.perf_counter() + PATIENCE
+    while len(times[0]) < ROUNDS or (len(times[0]) < ROUNDS_MOST and time.perf_counter() < end):
         for known, work in zip(times, works, strict=True):
             began = time.perf_counter()
             n = work()
@@ -340,7 +342,7 @@ def section(rows: Sequence[Row], seconds: float) -> str:
         f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by `python -m benchmarks.sweeping --store` in {seconds:.0f} s: "
         f"{machine.cpu_model()}, {CORES} cores, numba {packages['numba']}, optuna {packages['optuna']}, polars {packages['polars']}. "
         "Hypervolume: objectives scaled by their exhaustive range, reference at the nadir of the exhaustive front, as a share of the "
-        "exhaustive one. Optuna's own asks and tells are the same ones, repeated without us; rounds in turn, the fastest of three."
+        "exhaustive one. Optuna's own asks and tells are the same ones, repeated without us; rounds in turn, the fastest of each."
     )
     lines = [{**r, "value": f"{r['value']:,.4g}" if r["value"] < 1e4 else f"{r['value']:,.0f}"} for r in rows]
     return f"{BEGIN}\n{head}\n\n{markdown(lines)}\n{END}"

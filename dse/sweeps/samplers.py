@@ -100,7 +100,8 @@ class Proposer:
         assert self.study is not None  # noqa: S101 - set where there is a sampler
         for _ in range(ASKED_AGAIN):
             trial = self.study.ask(self._distributions)
-            found = self.space.at([trial.params[axis.name] for axis in self.space.axes])
+            picked = trial.params  # a copy
+            found = self.space.again(tuple([picked[axis.name] for axis in self.space.axes]))
             if found.identity not in self._seen:
                 return self._taken(trial, found)
             self.study.tell(trial, state=optuna.trial.TrialState.FAIL)

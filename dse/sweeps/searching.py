@@ -15,7 +15,7 @@ from dse.sweeps.samplers import GENERATION, Proposer
 from dse.sweeps.space import Configuration, Space
 
 PENALTY = 1e12
-"""What a search is told of an objective that is not there; the constraint ``evaluated`` says so, too."""
+"""What a search is told of a trial that lacks an objective; in a space with constraints one more, ``evaluated``, says so, too."""
 DETAIL_EVERY = 2.0
 QUIET = float("inf")
 Measures = dict[str, Any]
@@ -112,15 +112,18 @@ class Search:
             known |= dict(zip(new, (self.baselines or self.evaluate)(list(new.values())), strict=True))
         return known
 
+    def _there(self, trial: Trial) -> bool:
+        """Is every objective there?"""
+        return all(trial.values[name] is not None for name in self.space.objectives)
+
     def _told(self, trial: Trial) -> list[float]:
         """Values for the sampler."""
-        values = [trial.values[name] for name in self.space.objectives]
-        return [PENALTY if value is None else float(value) for value in values]
+        there = self._there(trial)
+        return [float(trial.values[name] or 0.0) if there else PENALTY for name in self.space.objectives]
 
     def _constraints(self, trial: Trial) -> dict[str, float]:
-        """Named constraints for the sampler."""
-        there = all(trial.values[name] is not None for name in self.space.objectives)
-        return {"evaluated": 0.0 if there else 1.0, **trial.violations}
+        """Named constraints for the sampler, in a space that has any; elsewhere the penalty says enough."""
+        return {"evaluated": 0.0 if self._there(trial) else 1.0, **trial.violations} if self.space.constraints else {}
 
     def _detail(self, began: float, total: int) -> str:
         """Time left and the current front, for the progress line."""

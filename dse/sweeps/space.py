@@ -79,6 +79,9 @@ class Space:
     title: str = ""
     why: str = ""
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}  # what was computed from them is left behind
+
     @property
     def points(self) -> int:
         """Points of the grid, before parameters that do not apply are left out."""
@@ -102,10 +105,19 @@ class Space:
         """The configuration at the given point of each axis."""
         return self.configuration({axis.name: axis.values[i] for axis, i in zip(self.axes, picks, strict=True)})
 
+    def again(self, picks: tuple[int, ...]) -> Configuration:
+        """As :meth:`at`, remembered: samplers come back to a point, and searches of a stored study to all of them."""
+        if picks not in self._known:
+            self._known[picks] = self.at(picks)
+        return self._known[picks]
+
+    @functools.cached_property
+    def _known(self) -> dict[tuple[int, ...], Configuration]:
+        return {}
+
     def configuration(self, given: Mapping[str, Value]) -> Configuration:
         """The canonical configuration of `given` values of all axes."""
-        roles = {axis.name: axis.role for axis in self.axes}
-        design = naming.parse(str(given.get("design", self.baseline)))
+        roles, design = self._roles, self._named(str(given.get("design", self.baseline)))
         values, changes, config = dict(design.values), {}, {}
         held: dict[str, dict[str, Value]] = {"choice": {}, "environment": {}}
         for name, value in given.items():
@@ -120,6 +132,19 @@ class Space:
             held[roles[name]][name] = value
         text = naming.Named(design.design, values).text
         return Configuration(text, held["choice"], held["environment"], self._scenario(json.dumps(changes)), config)
+
+    @functools.cached_property
+    def _roles(self) -> dict[str, str]:
+        return {axis.name: axis.role for axis in self.axes}
+
+    @functools.cached_property
+    def _parsed(self) -> dict[str, naming.Named]:
+        return {}
+
+    def _named(self, design: str) -> naming.Named:
+        if design not in self._parsed:
+            self._parsed[design] = naming.parse(design)
+        return self._parsed[design]
 
     @functools.cached_property
     def _scenarios(self) -> dict[str, str]:
