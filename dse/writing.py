@@ -48,6 +48,7 @@ def stored_under(results: str | os.PathLike[str]) -> Iterator[None]:
 def write_together(contents: Mapping[Path, bytes]) -> None:
     """Write files by rename, once all of them are written: on a full disk every one stays as it was."""
     hidden: dict[Path, Path] = {}
+    path = Path()
     try:
         for path, content in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,9 +59,12 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
             hidden[path].chmod(0o666 & ~_mask())
         for path, written in hidden.items():
             written.replace(path)
-    except BaseException:
+    except BaseException as error:
         for written in hidden.values():
-            written.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                written.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = os.fspath(path)  # what was to be written, not what it was called meanwhile
         raise
 
 

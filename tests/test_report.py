@@ -376,6 +376,9 @@ def changed(path: Path, edit: dict[str, object], drop: str = "") -> Path:
     ("edit", "drop", "said"),
     [
         ({"name": "../../evil"}, "", "is no name"),
+        ({"counters_hash": 3}, "", "bundle.json is damaged"),
+        ({"kind": "study"}, "", "bundle.json is damaged"),
+        ({"kind": "study", "settings": {"space": {}}}, "", "bundle.json is damaged"),
         ({"version": 99}, "", "bundle version 99"),
         ({"kind": "virus"}, "", "does not say run or study"),
         ({}, bundles.ABOUT, "not a bundle"),
@@ -385,6 +388,16 @@ def test_foreign_bundles(results: Path, tmp_path: Path, edit: dict[str, object],
     path = Path(dse.report(run_name(results), path=tmp_path / "a.zip", bundle=True, results=results))
     with pytest.raises(BadInput, match=said):
         bundles.unpack(changed(path, edit, drop), tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("missing.zip", "no such bundle"), ("/no/where", "no such bundle"), (__file__, "not a bundle (File is not a zip file)")]
+)
+def test_what_is_no_bundle(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rerun", name]) == cli.BAD
+    output = capsys.readouterr()
+    assert said in output.err
+    assert output.err.count("\n") == 1
 
 
 def test_a_bundle_whose_tables_were_changed(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,12 @@ def test_canonical_configurations(small: space.Space) -> None:
         ('[axes."memory.batch"]\nrange = { low = 3, high = 1, count = 2 }', "range needs low < high"),
         ('[axes."config.cluster_shift"]\nvalues = [7]', "unknown value of config.cluster_shift '7'"),
         ('[axes."replay.cpus"]\nrole = "environment"\nsimplex = 3', "simplex is {"),
+        ('[axes."swapoff.at"]\nsimplex = { of = ["a", "b", "c", "d", "e", "f", "g", "h"], steps = 100 }', "has 26,075,972,546 points"),
+        ('[axes."swapoff.at"]\nsimplex = { of = ["zswap", "zswap"], steps = 2 }', "at least two names, each once"),
+        ('[axes."swapoff.at"]\nrange = { low = 0, high = 1, count = 2, log = "no" }', "range is {"),
+        ('[axes."swapoff.at"]\nrange = { low = 0, high = 1, count = 2.5 }', "range is {"),
+        ('[axes."swapoff.at"]\nvalues = [nan]', "at is from 0 to 1, got nan"),
+        ('[axes.""]\nvalues = [1]', "no design of this space declares axis ''"),
     ],
 )
 def test_bad_axes(change: str, said: str) -> None:
@@ -106,6 +112,10 @@ def test_bad_axes(change: str, said: str) -> None:
         ('"swap_in"', '"swapin"', "unknown objective 'swapin', did you mean 'swap_in'?"),
         ('"swap_in"', '"swap_in.line"', "unknown metric of swap_in 'line', did you mean 'lines'?"),
         ("<= 1.5 * baseline", "< 3", "is not of the form"),
+        ("<= 1.5 * baseline", "<= 1e999", "is not of the form"),
+        ('"swap_in"', '"swap_in", "swap_in.lines"', "an objective is named twice"),
+        ("[scenario]", 'baseline = "dirct"\n[scenario]', "s.toml:3: unknown design 'dirct', did you mean 'direct'?"),
+        ("[scenario]", '[scenario]\nuse = "nothing"', "s.toml:3: unknown scenario 'nothing', valid: "),
         ('"direct", "swap_id"', '"direct", "swap_idd"', "unknown design 'swap_idd', did you mean 'swap_id'?"),
         ("[scenario]", "[scenari]", "unknown key 'scenari', did you mean 'scenario'?"),
         ("accesses", "acesses", "did you mean 'accesses'?"),
@@ -171,6 +181,42 @@ def test_failures_are_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(evaluating, "_book", lambda *_: 1 / 0)
     c = next(space.parse(TEXT, "f.toml", "f").every())
     assert evaluating.evaluate(c, caching.Cache(tmp_path / "x"))["status"] == "failed: ZeroDivisionError: division by zero"
+
+
+def test_nothing_could_be_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "small.toml"
+    for old, new, said in (
+        ("[constraints]", '[axes."workload.trace"]\nvalues = ["nothere"]\n[constraints]', "give trace or generator, not both"),
+        ("accesses = 8_192", "accesses = 1_000_000_000_000", "at most 67,108,864 accesses, the scenario has 1,000,000,000,000"),
+        ("pages = 2_048", "pages = 268_435_456", "at most 67,108,864 pages"),
+    ):
+        file.write_text(TEXT.replace(old, new))
+        arguments = ["sweep", str(file), "--trials", "3", "--sampler", "random", "--workers", "1", "--results", str(tmp_path)]
+        assert main(arguments) == 2
+        output = capsys.readouterr()
+        assert "none of 3 configurations could be evaluated; 3 of them infeasible: " in output.err
+        assert said in output.err
+        assert not output.out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "damaged or not readable"), ("[]", "damaged, or not written by swapdse"), ('{"version": "x"}', "damaged, or not written by"),
+        ('{"version": 1, "space": {}}', "damaged, or not written"), (None, "settings of study {} are damaged"),
+        ('{"version": 9, "study": "a", "space": {}, "sampler": "", "seed": 1, "trials": 1, "code_digest": ""}', "version 9"),
+        ('{"version": 1, "study": "a", "space": {}, "sampler": "", "seed": 1, "trials": 1, "code_digest": ""}', "was begun by other code"),
+    ],
+)  # fmt: skip
+def test_damaged_settings(small: space.Space, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str) -> None:
+    found = sweep(small, trials=2, sampler="random", results=tmp_path)
+    path = studies.folder(tmp_path, found["study"]) / studies.SETTINGS
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"space": {"axes": 3}}) if text is None else text)
+    capsys.readouterr()
+    assert main(["sweep", "--resume", found["study"], "--results", str(tmp_path)]) == 2
+    output = capsys.readouterr()
+    assert said.format(found["study"]) in output.err
+    assert output.err.count("\n") == 1
 
 
 def said_by(found: dict[str, Any]) -> str:
@@ -326,6 +372,8 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["sweep", "--resume", "nothing", "--results", results], "unknown study 'nothing'"),
         (["sweep", str(file), "--trials", "0", "--results", results], "not at least 1"),
         (["sweep", str(file), "--timeout", "-1", "--results", results], "above 0"),
+        (["sweep", str(file), "--trials", str(2**70), "--sampler", "random", "--results", results], "trials are 1 to 1,000,000,000"),
+        (["sweep", str(file), "--workers", "1000", "--results", results], "workers are 1 to 256"),
         (["sweep", str(file), "--results", str(file)], "not a directory"),
     ):
         assert main(bad) == 2

@@ -156,6 +156,27 @@ def test_urls() -> None:
         storages.opened("grpc://host")
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "a storage is a journal file, sqlite:///file"),
+        ("grpc://u:s3cr3t@h:1/d", "'grpc://u:***@h:1/d' is not of the form grpc://host:port"),
+        ("postgresql://u:s3cr3t", "is not of the form postgresql://user:password@host:port/database"),
+        ("postgresql://u:s3cr3t@h:s3cr3t/d", "is not of the form postgresql://user:password@host:port/database"),
+        ("mysql://u:s3cr3t@h/d", "'mysql://u:***@h/d': a storage is"),
+        ("sqlite:////nowhere/at/all.db", "unable to open database file"),
+        ("/dev/null/journal.log", "storage /dev/null/journal.log: "),
+    ],
+)
+def test_hostile_urls(url: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.toml").write_text(TEXT)
+    assert main(["sweep", str(tmp_path / "small.toml"), "--trials", "1", "--storage", url, "--results", str(tmp_path / "r")]) == 2
+    output = capsys.readouterr()
+    assert said in output.err
+    assert output.err.count("\n") == 1
+    assert not output.out
+
+
 def test_dead_storages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "no.db").mkdir()
     (tmp_path / "small.toml").write_text(TEXT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dse import options, output
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     rows = frame.to_dicts()
     output.emit(rows, args.format, columns=frame.columns)
     if args.format == "table":
-        output.note(f"{len(rows):,} rows")
+        output.note(f"{len(rows):,} rows" + ("" if Path(args.results).is_dir() else f"; there is no folder {args.results}"))
     return 0
 
 

@@ -45,6 +45,11 @@ class Axis:
         return len(self.values) > 2 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in self.values)
 
 
+def reason(error: BadInput, name: str) -> str:
+    """What is wrong with a scenario, without its name in front."""
+    return str(error).removeprefix(f"scenario {name}: ")
+
+
 def text_of(value: Value) -> str:
     """Write a point of an axis.
 
@@ -126,7 +131,7 @@ def fits(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, a
                 scenario.from_values(base.name, {**base.values, section: {option: value}})
             except BadInput as error:
                 if f"{option} is " in str(error) or "sums to" in str(error) or "unknown" in str(error):
-                    raise BadInput(f"{at}{str(error).partition(': ')[2]}") from None
+                    raise BadInput(f"{at}{reason(error, base.name)}") from None
         return
     declared = {name: p for named in designs for name, p in named.design.parameters.items()}
     if axis.name not in declared:

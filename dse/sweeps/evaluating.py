@@ -53,7 +53,11 @@ def _environment(scenario_json: str, key: str, cache: Cache) -> Environment:
 
     if scenario_json.startswith("infeasible: "):
         raise BadInput(scenario_json.partition("; ")[0].partition(": ")[2])
-    stream = streams.build(scenario.from_values("sweep", json.loads(scenario_json)))
+    given = scenario.from_values("sweep", json.loads(scenario_json))
+    for what in ("accesses", "pages"):
+        if getattr(given.workload, what) > STREAM_MAX:
+            raise BadInput(f"a sweep takes at most {STREAM_MAX:,} {what}, the scenario has {getattr(given.workload, what):,}")
+    stream = streams.build(given)
     found = cache.stream(key)
     if found is not None:
         return Environment(found[0], stream, found[1])

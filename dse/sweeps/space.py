@@ -17,7 +17,7 @@ from typing import Any
 from dse import naming, scenario
 from dse.errors import BadInput, unknown
 from dse.sweeps import objectives as obj
-from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding
+from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason
 from dse.sweeps.axes import checked as checked_axis
 
 HERE = Path(__file__).resolve().parent.parent / "spaces"
@@ -157,7 +157,7 @@ class Space:
             try:
                 known[changes] = self.base.but(**json.loads(changes)).canonical
             except BadInput as error:
-                known[changes] = f"infeasible: {str(error).partition(': ')[2] or error}; {changes}"
+                known[changes] = f"infeasible: {reason(error, self.base.name)}; {changes}"
         return known[changes]
 
     @functools.cached_property
@@ -269,7 +269,7 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
     if not axes_given:
         raise BadInput(f"{where()}a space needs at least one axis: [axes.design]")
     base = _base(name, document.get("scenario", {}), where)
-    baseline = naming.parse(_text(document, "baseline", "direct", where)).text
+    baseline = _design(_text(document, "baseline", "direct", where), where("baseline")).text
     design = checked_axis("design", axes_given["design"], where) if "design" in axes_given else Axis("design", "choice", (baseline,))
     designs = [_design(str(value), where("axes", "design")) for value in design.values]
     axes = [checked_axis(axis, given, where) for axis, given in axes_given.items()]
@@ -282,7 +282,7 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
         raise BadInput(f"{where('objectives')}objectives is a list of names")
     for text in objectives:
         _named(obj.check, text, where("objectives"))
-    if len(set(objectives)) != len(objectives):
+    if len({text.removesuffix(".lines") for text in objectives}) != len(objectives):
         raise BadInput(f"{where('objectives')}an objective is named twice")
     winner = _text(document, "winner", "lifetime", where)
     _named(obj.check, winner, where("winner"))
@@ -326,6 +326,6 @@ def _base(name: str, given: Mapping[str, Any], where: Any) -> scenario.Scenario:
             return found.but(**changes)
         return scenario.from_values(name, given)
     except BadInput as error:
-        raise BadInput(f"{where('scenario')}{str(error).partition(': ')[2] or error}") from None
+        raise BadInput(f"{where('scenario')}{reason(error, name)}") from None
     except (AttributeError, TypeError):
         raise BadInput(f"{where('scenario')}[scenario] holds tables such as workload = {{ generator = \"zipf\" }}") from None

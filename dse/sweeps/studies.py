@@ -20,6 +20,8 @@ from dse.writing import write_atomically, write_together
 
 VERSION = 1
 SETTINGS, JOURNAL = "settings.json", "journal.log"
+NEEDED = frozenset(("study", "space", "sampler", "seed", "trials", "code_digest"))
+"""What settings hold."""
 TABLES: dict[str, dict[str, str]] = {
     "trials": {
         "study": "str", "number": "u64", "design": "str", "environment": "str", "params": "str", "status": "str", "feasible": "bool",
@@ -102,12 +104,15 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
     """
     path = folder(results, study) / SETTINGS
     try:
-        found = json.loads(path.read_bytes())
+        found: Any = json.loads(path.read_bytes())
     except (OSError, ValueError):
         raise BadInput(f"{path}: damaged or not readable") from None
-    if not isinstance(found, dict) or found.get("version", 0) > VERSION:
-        raise BadInput(f"{path}: written by another version")
-    return found
+    version = found.get("version") if isinstance(found, dict) else None
+    if not isinstance(version, int) or not found.keys() >= NEEDED or not isinstance(found["space"], dict):
+        raise BadInput(f"{path}: damaged, or not written by swapdse")
+    if version > VERSION:
+        raise BadInput(f"{path}: version {version}, this one reads up to {VERSION}")
+    return dict(found)
 
 
 @contextlib.contextmanager

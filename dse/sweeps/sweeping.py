@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import os
@@ -25,7 +26,7 @@ from dse.sweeps.space import Space
 from dse.sweeps.workers import Evaluator
 from dse.writing import stored_under
 
-WORKERS_MAX = 256
+WORKERS_MAX, TRIALS_MAX = 256, 10**9
 Found = dict[str, Any]
 
 
@@ -86,7 +87,7 @@ def sweep(
     """
     if resume is not None:
         settings = _resumed(results, resume, trials)
-        space = spaces.from_document(settings["space"])
+        space = _space_of(settings)
     else:
         space = name if isinstance(name, Space) else spaces.load(name)
         if objectives_:
@@ -118,13 +119,24 @@ def sweep(
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }  # fmt: skip
         studies.write_tables(results, study, {**tables(space, made, found), "provenance": [provenance]})
+    if made and not any(t.ok for t in made):
+        status, n = collections.Counter(t.status for t in made).most_common(1)[0]
+        raise BadInput(f"study {study}: none of {len(made):,} configurations could be evaluated; {n:,} of them {status}")
     return {"study": study, "trials": len(made), "timed_out": search.timed_out, **shown(found), "provenance": provenance}
+
+
+def _space_of(settings: Found) -> Space:
+    """The space of a stored study."""
+    try:
+        return spaces.from_document(settings["space"])
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise BadInput(f"the settings of study {settings['study']} are damaged; start it anew") from None
 
 
 def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) -> Found:
     """What a study is; its name follows from it."""
-    if trials is not None and trials < 1:
-        raise BadInput(f"trials are at least 1, got {trials}")
+    if trials is not None and not 1 <= trials <= TRIALS_MAX:
+        raise BadInput(f"trials are 1 to {TRIALS_MAX:,}, got {trials:,}")
     if trials is None and not space.countable:
         raise BadInput(f"the space has some {space.distinct:,} configurations; say how many --trials")
     chosen = check(sampler or auto(space, trials))
