@@ -391,7 +391,7 @@ def test_foreign_bundles(results: Path, tmp_path: Path, edit: dict[str, object],
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("missing.zip", "no such bundle"), ("/no/where", "no such bundle"), (__file__, "not a bundle (File is not a zip file)")]
+    ("name", "said"), [("missing.zip", "no such bundle"), ("/no/where", "no such bundle"), (__file__, "not a bundle (")]
 )
 def test_what_is_no_bundle(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["rerun", name]) == cli.BAD

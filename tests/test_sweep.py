@@ -263,18 +263,20 @@ def test_killed_at_random_points_and_resumed(tmp_path: Path) -> None:
     ]  # fmt: skip
     whole = sweep(str(file), trials=60, sampler="tpe", seed=5, results=tmp_path / "whole")
     results = tmp_path / "killed"
-    random.seed(4)
-    for i in range(5):
+    seed = random.SystemRandom().randrange(1 << 32)
+    points = random.Random(seed)
+    for after in sorted(points.sample(range(1, 46), 5)):  # entries of the journal; 60 trials and what begins a study
         process = subprocess.Popen([*command, str(results)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         began = time.monotonic()
         journal = results / "studies" / whole["study"] / studies.JOURNAL
-        while time.monotonic() - began < 20 and (journal.read_bytes().count(b"\n") if journal.exists() else 0) < 3 + 12 * i:
+        while time.monotonic() - began < 20 and (journal.read_bytes().count(b"\n") if journal.exists() else 0) < after:
             time.sleep(0.01)
-        time.sleep(random.random() * 0.1)
+        time.sleep(points.random() * 0.1)
+        assert process.poll() is None, seed  # killed in the middle
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     found = sweep(resume="last", results=results, workers=2)
-    assert said_by(found) == said_by(whole)
+    assert said_by(found) == said_by(whole), seed
     rows = [studies.read_tables(r, whole["study"])["trials"] for r in (results, tmp_path / "whole")]
     assert rows[0] == rows[1]
     import optuna
