@@ -346,11 +346,13 @@ def test_layers_are_known_by_what_a_pte_holds() -> None:
         analysing.is_layer(name)  # every registered design can be asked
 
 
-def test_samplers_of_extras_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samplers_of_extras_name_the_extra(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(samplers.importlib.util, "find_spec", lambda _: None)
-    for name, extra in (("sobol", "qmc"), ("halton", "qmc"), ("gp", "gp")):
-        with pytest.raises(BadInput, match=rf"pip install 'swapdse\[{extra}\]'"):
-            samplers.check(name)
+    for name, modules, extra in (("sobol", "scipy", "qmc"), ("halton", "scipy", "qmc"), ("gp", "torch and scipy", "gp")):
+        assert main(["sweep", "--sampler", name, "--trials", "4", "--results", str(tmp_path)]) == 2
+        assert capsys.readouterr().err == f"dse: error: sampler {name} needs {modules}: pip install 'swapdse[{extra}]'\n"
     with pytest.raises(BadInput, match="did you mean 'nsga"):
         samplers.check("nsga")
 

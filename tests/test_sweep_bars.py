@@ -87,6 +87,17 @@ def test_repeating_a_search_asks_the_same(recorded: replaying.Recorded, monkeypa
         assert [t.values for t in again] == [t.values for t in asked]
 
 
+@pytest.mark.parametrize(("name", "module", "trials"), [("sobol", "scipy", 64), ("halton", "scipy", 64), ("gp", "torch", 17)])
+def test_samplers_of_extras(recorded: replaying.Recorded, name: str, module: str, trials: int) -> None:
+    pytest.importorskip(module, reason=f"{module} is not installed: pip install 'swapdse[qmc,gp]'")
+    found, again = (recorded.search(name, trials, seed=3) for _ in range(2))
+    assert [t.key for t in found] == [t.key for t in again]
+    assert len({t.key for t in found}) == trials
+    if name in samplers.QMC:  # spread evenly: every half of an axis has its half of the points, but for those asked again
+        first = [t.configuration.environment.get("memory.batch", t.configuration.choice.get("memory.batch")) for t in found]
+        assert all(trials / 3 - 8 <= first.count(value) <= trials / 3 + 8 for value in (8, 32, 128))
+
+
 def test_one_write_a_generation(recorded: replaying.Recorded) -> None:
     assert sweeping.writes(recorded.space, recorded)["verdict"] == "holds"
 

@@ -14,7 +14,9 @@ from dse.errors import BadInput, unknown
 from dse.sweeps.axes import Axis
 from dse.sweeps.space import Configuration, Space
 
-EXTRAS = {"sobol": ("scipy", "qmc"), "halton": ("scipy", "qmc"), "gp": ("torch", "gp")}
+QMC = ("sobol", "halton")
+EXTRAS = {**dict.fromkeys(QMC, (("scipy",), "qmc")), "gp": (("torch", "scipy"), "gp")}
+"""Modules that a sampler needs, and the extra that has them."""
 NAMES = ("exhaustive", "random", "tpe", "nsga2", "nsga3", *EXTRAS)
 GENERATION = {"exhaustive": 64, "random": 32, "tpe": 8, "nsga2": 24, "nsga3": 24, "sobol": 32, "halton": 32, "gp": 8}
 """Trials asked before any of them is told."""
@@ -34,8 +36,10 @@ def check(name: str) -> str:
     """
     if name not in NAMES:
         raise BadInput(unknown("sampler", name, NAMES))
-    if name in EXTRAS and importlib.util.find_spec(EXTRAS[name][0]) is None:
-        raise BadInput(f"sampler {name} needs {EXTRAS[name][0]}: pip install 'swapdse[{EXTRAS[name][1]}]'")
+    modules, extra = EXTRAS.get(name, ((), ""))
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        raise BadInput(f"sampler {name} needs {' and '.join(missing)}: pip install 'swapdse[{extra}]'")
     return name
 
 
@@ -51,15 +55,15 @@ def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
             return optuna.samplers.NSGAIIISampler(seed=seed, population_size=GENERATION[name])
         if name == "gp":
             return optuna.samplers.GPSampler(seed=seed, deterministic_objective=True)
-        if name in ("sobol", "halton"):
+        if name in QMC:
             return optuna.samplers.QMCSampler(qmc_type=name, scramble=True, seed=seed, warn_independent_sampling=False)
         return optuna.samplers.RandomSampler(seed=seed)
 
 
-def distribution(axis: Axis) -> BaseDistribution:
-    """How a search sees an axis: the number of a point, ordered where its points are numbers."""
+def distribution(axis: Axis, sampler: str = "") -> BaseDistribution:
+    """How a search sees an axis: the number of a point, ordered where its points are numbers (low-discrepancy sequences know no other)."""
     last = len(axis.values) - 1
-    return IntDistribution(0, last) if axis.ordered else CategoricalDistribution(range(last + 1))
+    return IntDistribution(0, last) if axis.ordered or sampler in QMC else CategoricalDistribution(range(last + 1))
 
 
 class Proposer:
@@ -74,7 +78,7 @@ class Proposer:
 
     def __init__(self, space: Space, sampler: str, seed: int) -> None:
         self.space, self.name, self.seed = space, check(sampler), seed
-        self._distributions = {axis.name: distribution(axis) for axis in space.axes}
+        self._distributions = {axis.name: distribution(axis, sampler) for axis in space.axes}
         self._every = space.every() if sampler == "exhaustive" else None
         self._asked = 0
         self._seen: set[str] = set()
