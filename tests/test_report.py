@@ -125,6 +125,19 @@ def test_every_figure_says_its_kind(html: str) -> None:
     assert all(re.search(r'class="kind (counted|measured|modelled)"', title) for title in titles)
 
 
+def test_alone_nobody_wins() -> None:
+    rows = [{"design": "direct", "layer": False, "margin": 0.1}, {"design": "swap_id", "layer": True, "margin": None}]
+    tables = {"trials": [], "winners": rows}
+    study = studies.Study.__new__(studies.Study)
+    study.tables, study.winner = tables, "lifetime"
+    assert studies.winning(study) == (
+        "By lifetime, the cheapest in 1 environment: direct in 1. A layer of indirection wins in 0 of 1 "
+        "(1 more with one design each are left out)."
+    )
+    tables["winners"] = rows[1:]
+    assert studies.winning(study) == "In none of 1 environment was more than one design evaluated, so that none wins."
+
+
 def test_the_answer_of_a_study(results: Path) -> None:
     said = " ".join(reporting.load("study", "made-up-s1", results).answer)
     assert "18 configurations of 3 designs; 6 are on the Pareto front" in said
