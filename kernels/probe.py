@@ -32,6 +32,7 @@ ALLOC_LOG = u(CODES * COLUMNS + 2 * COLUMNS)  # 16 allocation classes x (allocat
 FOOT, FOOT_SUM = (u(CODES * COLUMNS + 2 * COLUMNS + 32 + i) for i in range(2))
 TALLY_WORDS = CODES * COLUMNS + 2 * COLUMNS + 34
 STAMPS = 1 << 15  # slots of the set of lines seen by the operation under way
+SPILL = 1 << 22  # slots for what the set has no room for: one operation may touch some 3 M lines; memory that only such an operation uses
 LOG_WORDS = 1 << 16
 HIST_OPS = len(OPS)
 LINE_BINS = 512
@@ -120,7 +121,7 @@ def make(kind: str, foot: U64Array | None = None) -> Off | Count | Timed | Trace
     if kind == "timed":
         tally[FOOT] = 0 if foot is None else len(foot)
         return Timed(tally=tally, ticks=np.zeros(HIST_OPS * TICK_BINS, np.uint64), foot=np.zeros(1, np.uint64) if foot is None else foot)
-    stamps, hist = np.zeros(STAMPS * 2, np.uint64), np.zeros(HIST_OPS * LINE_BINS, np.uint64)
+    stamps, hist = np.zeros((STAMPS + SPILL) * 2, np.uint64), np.zeros(HIST_OPS * LINE_BINS, np.uint64)
     if kind == "count":
         return Count(tally=tally, stamps=stamps, hist=hist)
     return Trace(tally=tally, stamps=stamps, hist=hist, log=np.zeros(LOG_WORDS, np.uint64))
@@ -172,6 +173,23 @@ def finish(pr, code):  # type: ignore[no-untyped-def]
 
 
 @called
+def _spilled(pr, line):  # type: ignore[no-untyped-def]
+    """Put a line that the set has no room for into the larger one behind it; False where it is there."""
+    stamp = pr.tally[SEEN]
+    i = (line * u(0x9E3779B97F4A7C15)) >> u(42)
+    for _ in range(SPILL):
+        at = (i + u(STAMPS)) * U2
+        if pr.stamps[at] != stamp:
+            pr.stamps[at] = stamp
+            pr.stamps[at + U1] = line
+            return True
+        if pr.stamps[at + U1] == line:
+            return False
+        i = (i + U1) & u(SPILL - 1)
+    return True
+
+
+@called
 def _line(pr, region, word):  # type: ignore[no-untyped-def]
     """Count the line if the operation has not touched it before (a set of lines, stamped with the operation's number)."""
     tally = pr.tally
@@ -186,6 +204,9 @@ def _line(pr, region, word):  # type: ignore[no-untyped-def]
         if pr.stamps[i * U2 + U1] == line:
             return
         i = (i + U1) & u(STAMPS - 1)
+    else:
+        if not _spilled(pr, line):
+            return
     tally[SCRATCH + LINES] += U1
 
 

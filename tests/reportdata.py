@@ -104,6 +104,7 @@ def store_study(results: Path, name: str = "made-up-s1", **tables: Any) -> str:
     }  # fmt: skip
     made = {"trials": trials, "params": [], "winners": winners, "breakeven": breakeven, "sensitivity": sensitivity, "regret": regret,
             "confirmed": confirmed, "provenance": [provenance], **tables}  # fmt: skip
-    studies.write_settings(results, name, {"version": studies.VERSION, "study": name})
+    settings = {"version": studies.VERSION, "study": name, "space": {}, "sampler": "random", "seed": 1, "trials": 1, "code_digest": ""}
+    studies.write_settings(results, name, settings)
     studies.write_tables(results, name, made)
     return name

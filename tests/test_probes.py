@@ -51,3 +51,18 @@ def test_the_trace_log_agrees_with_the_counts() -> None:
         touches = (events[:, 0] & np.uint64(255)) <= int(probe.E_WROTE)
         lines = {(int(e[0]) >> 8 & 255, int(e[1]) >> 3) for e in events[touches]}
         assert len(lines) == int(watching.tally[int(probe.SCRATCH + probe.LINES)])
+
+
+def test_lines_of_one_operation_are_counted_once_however_many_they_are() -> None:
+    """A swapoff of four times the pages touches four times the lines, also where it is more than the set of lines has room for."""
+    found = []
+    for pages in (32_768, 131_072):
+        config = state.Config(pages=pages, slots={"ssd": pages}, space_shift=pages.bit_length() - 1, memcg=np.ones(1, np.uint16))
+        live, watching = state.REGISTRY["direct"].build(config), probe.make("count")
+        rows = [d.pack(d.FAULT, p, flags=d.WRITE) for p in range(pages)]
+        rows += [d.pack(d.RECLAIM, p, backend=d.SSD, payload=4096, flags=d.DIRTY) for p in range(pages)]
+        rows += [d.pack(d.SWAPOFF, 0, backend=d.SSD, payload=d.MEMORY)]
+        state.REGISTRY["direct"].replay(live, watching, np.array(rows, np.uint64), np.zeros(len(rows), np.uint8))
+        found.append(int(watching.tally[d.SWAPPED_OFF * probe.COLUMNS + probe.METRICS.index("lines")]))
+    assert found[1] > probe.STAMPS
+    assert found[1] == pytest.approx(4 * found[0], rel=0.01)

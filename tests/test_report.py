@@ -125,6 +125,19 @@ def test_every_figure_says_its_kind(html: str) -> None:
     assert all(re.search(r'class="kind (counted|measured|modelled)"', title) for title in titles)
 
 
+def test_alone_nobody_wins() -> None:
+    rows = [{"design": "direct", "layer": False, "margin": 0.1}, {"design": "swap_id", "layer": True, "margin": None}]
+    tables = {"trials": [], "winners": rows}
+    study = studies.Study.__new__(studies.Study)
+    study.tables, study.winner = tables, "lifetime"
+    assert studies.winning(study) == (
+        "By lifetime, the cheapest in 1 environment: direct in 1. A layer of indirection wins in 0 of 1 "
+        "(1 more with one design each are left out)."
+    )
+    tables["winners"] = rows[1:]
+    assert studies.winning(study) == "In none of 1 environment was more than one design evaluated, so that none wins."
+
+
 def test_the_answer_of_a_study(results: Path) -> None:
     said = " ".join(reporting.load("study", "made-up-s1", results).answer)
     assert "18 configurations of 3 designs; 6 are on the Pareto front" in said
@@ -212,7 +225,6 @@ def test_pictures(results: Path, form: str, magic: bytes, tmp_path: Path) -> Non
     paths = [Path(dse.report("made-up", form, tmp_path / f"{i}.{form}", results=results)) for i in range(2)]
     assert paths[0].read_bytes().startswith(magic)
     assert paths[0].read_bytes() == paths[1].read_bytes()
-    assert paths[0].stat().st_mode & 0o777 == reporting.READABLE
 
 
 @pytest.mark.parametrize(("form", "code"), [("svg", 0), ("html", 0), ("png", cli.BAD)])
@@ -377,6 +389,9 @@ def changed(path: Path, edit: dict[str, object], drop: str = "") -> Path:
     ("edit", "drop", "said"),
     [
         ({"name": "../../evil"}, "", "is no name"),
+        ({"counters_hash": 3}, "", "bundle.json is damaged"),
+        ({"kind": "study"}, "", "bundle.json is damaged"),
+        ({"kind": "study", "settings": {"space": {}}}, "", "bundle.json is damaged"),
         ({"version": 99}, "", "bundle version 99"),
         ({"kind": "virus"}, "", "does not say run or study"),
         ({}, bundles.ABOUT, "not a bundle"),
@@ -386,6 +401,16 @@ def test_foreign_bundles(results: Path, tmp_path: Path, edit: dict[str, object],
     path = Path(dse.report(run_name(results), path=tmp_path / "a.zip", bundle=True, results=results))
     with pytest.raises(BadInput, match=said):
         bundles.unpack(changed(path, edit, drop), tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("missing.zip", "no such bundle"), ("/no/where", "no such bundle"), (__file__, "not a bundle (")]
+)
+def test_what_is_no_bundle(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rerun", name]) == cli.BAD
+    output = capsys.readouterr()
+    assert said in output.err
+    assert output.err.count("\n") == 1
 
 
 def test_a_bundle_whose_tables_were_changed(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,11 +63,14 @@ def failing(text: str) -> str:
 def test_canonical_configurations(small: space.Space) -> None:
     every = list(small.every())
     assert small.points == 2 * 2 * 2 * 3 * 3 * 2
-    assert len(every) == small.size == (1 + 4) * 18  # direct has none of the parameters
+    assert len(every) == small.size == small.distinct == (1 + 4) * 18  # direct has none of the parameters
     assert len({c.identity for c in every}) == len(every)
     assert {c.design for c in every} == {
         "direct", "swap_id", "swap_id[policy=cyclic]", "swap_id[zswap=stacked]", "swap_id[policy=cyclic,zswap=stacked]",
     }  # fmt: skip
+    plain = {c.identity: c for c in map(small.at, itertools.product(*(range(len(a.values)) for a in small.axes)))}
+    assert every == list({c.identity: plain[c.identity] for c in every}.values())
+    assert plain.keys() == {c.identity for c in every}
     direct = next(c for c in every if c.design == "direct")
     assert direct.choice == {"design": "direct"}
     assert set(direct.environment) == {"moves.rate", "backend.mix", "memory.limit"}
@@ -89,6 +92,12 @@ def test_canonical_configurations(small: space.Space) -> None:
         ('[axes."memory.batch"]\nrange = { low = 3, high = 1, count = 2 }', "range needs low < high"),
         ('[axes."config.cluster_shift"]\nvalues = [7]', "unknown value of config.cluster_shift '7'"),
         ('[axes."replay.cpus"]\nrole = "environment"\nsimplex = 3', "simplex is {"),
+        ('[axes."swapoff.at"]\nsimplex = { of = ["a", "b", "c", "d", "e", "f", "g", "h"], steps = 100 }', "has 26,075,972,546 points"),
+        ('[axes."swapoff.at"]\nsimplex = { of = ["zswap", "zswap"], steps = 2 }', "at least two names, each once"),
+        ('[axes."swapoff.at"]\nrange = { low = 0, high = 1, count = 2, log = "no" }', "range is {"),
+        ('[axes."swapoff.at"]\nrange = { low = 0, high = 1, count = 2.5 }', "range is {"),
+        ('[axes."swapoff.at"]\nvalues = [nan]', "at is from 0 to 1, got nan"),
+        ('[axes.""]\nvalues = [1]', "no design of this space declares axis ''"),
     ],
 )
 def test_bad_axes(change: str, said: str) -> None:
@@ -103,6 +112,10 @@ def test_bad_axes(change: str, said: str) -> None:
         ('"swap_in"', '"swapin"', "unknown objective 'swapin', did you mean 'swap_in'?"),
         ('"swap_in"', '"swap_in.line"', "unknown metric of swap_in 'line', did you mean 'lines'?"),
         ("<= 1.5 * baseline", "< 3", "is not of the form"),
+        ("<= 1.5 * baseline", "<= 1e999", "is not of the form"),
+        ('"swap_in"', '"swap_in", "swap_in.lines"', "an objective is named twice"),
+        ("[scenario]", 'baseline = "dirct"\n[scenario]', "s.toml:3: unknown design 'dirct', did you mean 'direct'?"),
+        ("[scenario]", '[scenario]\nuse = "nothing"', "s.toml:3: unknown scenario 'nothing', valid: "),
         ('"direct", "swap_id"', '"direct", "swap_idd"', "unknown design 'swap_idd', did you mean 'swap_id'?"),
         ("[scenario]", "[scenari]", "unknown key 'scenari', did you mean 'scenario'?"),
         ("accesses", "acesses", "did you mean 'accesses'?"),
@@ -170,6 +183,42 @@ def test_failures_are_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert evaluating.evaluate(c, caching.Cache(tmp_path / "x"))["status"] == "failed: ZeroDivisionError: division by zero"
 
 
+def test_nothing_could_be_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "small.toml"
+    for old, new, said in (
+        ("[constraints]", '[axes."workload.trace"]\nvalues = ["nothere"]\n[constraints]', "give trace or generator, not both"),
+        ("accesses = 8_192", "accesses = 1_000_000_000_000", "at most 67,108,864 accesses, the scenario has 1,000,000,000,000"),
+        ("pages = 2_048", "pages = 268_435_456", "at most 67,108,864 pages"),
+    ):
+        file.write_text(TEXT.replace(old, new))
+        arguments = ["sweep", str(file), "--trials", "3", "--sampler", "random", "--workers", "1", "--results", str(tmp_path)]
+        assert main(arguments) == 2
+        output = capsys.readouterr()
+        assert "none of 3 configurations could be evaluated; 3 of them infeasible: " in output.err
+        assert said in output.err
+        assert not output.out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "damaged or not readable"), ("[]", "damaged, or not written by swapdse"), ('{"version": "x"}', "damaged, or not written by"),
+        ('{"version": 1, "space": {}}', "damaged, or not written"), (None, "settings of study {} are damaged"),
+        ('{"version": 9, "study": "a", "space": {}, "sampler": "", "seed": 1, "trials": 1, "code_digest": ""}', "version 9"),
+        ('{"version": 1, "study": "a", "space": {}, "sampler": "", "seed": 1, "trials": 1, "code_digest": ""}', "was begun by other code"),
+    ],
+)  # fmt: skip
+def test_damaged_settings(small: space.Space, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str) -> None:
+    found = sweep(small, trials=2, sampler="random", results=tmp_path)
+    path = studies.folder(tmp_path, found["study"]) / studies.SETTINGS
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"space": {"axes": 3}}) if text is None else text)
+    capsys.readouterr()
+    assert main(["sweep", "--resume", found["study"], "--results", str(tmp_path)]) == 2
+    output = capsys.readouterr()
+    assert said.format(found["study"]) in output.err
+    assert output.err.count("\n") == 1
+
+
 def said_by(found: dict[str, Any]) -> str:
     """Everything that must be the same."""
     names = ("study", "trials", "front", "winners", "breakeven", "sensitivity", "regret")
@@ -214,18 +263,20 @@ def test_killed_at_random_points_and_resumed(tmp_path: Path) -> None:
     ]  # fmt: skip
     whole = sweep(str(file), trials=60, sampler="tpe", seed=5, results=tmp_path / "whole")
     results = tmp_path / "killed"
-    random.seed(4)
-    for i in range(5):
+    seed = random.SystemRandom().randrange(1 << 32)
+    points = random.Random(seed)
+    for after in sorted(points.sample(range(1, 46), 5)):  # entries of the journal; 60 trials and what begins a study
         process = subprocess.Popen([*command, str(results)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         began = time.monotonic()
         journal = results / "studies" / whole["study"] / studies.JOURNAL
-        while time.monotonic() - began < 20 and (journal.read_bytes().count(b"\n") if journal.exists() else 0) < 3 + 12 * i:
+        while time.monotonic() - began < 20 and (journal.read_bytes().count(b"\n") if journal.exists() else 0) < after:
             time.sleep(0.01)
-        time.sleep(random.random() * 0.1)
+        time.sleep(points.random() * 0.1)
+        assert process.poll() is None, seed  # killed in the middle
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     found = sweep(resume="last", results=results, workers=2)
-    assert said_by(found) == said_by(whole)
+    assert said_by(found) == said_by(whole), seed
     rows = [studies.read_tables(r, whole["study"])["trials"] for r in (results, tmp_path / "whole")]
     assert rows[0] == rows[1]
     import optuna
@@ -295,11 +346,13 @@ def test_layers_are_known_by_what_a_pte_holds() -> None:
         analysing.is_layer(name)  # every registered design can be asked
 
 
-def test_samplers_of_extras_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samplers_of_extras_name_the_extra(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(samplers.importlib.util, "find_spec", lambda _: None)
-    for name, extra in (("sobol", "qmc"), ("halton", "qmc"), ("gp", "gp")):
-        with pytest.raises(BadInput, match=rf"pip install 'swapdse\[{extra}\]'"):
-            samplers.check(name)
+    for name, modules, extra in (("sobol", "scipy", "qmc"), ("halton", "scipy", "qmc"), ("gp", "torch and scipy", "gp")):
+        assert main(["sweep", "--sampler", name, "--trials", "4", "--results", str(tmp_path)]) == 2
+        assert capsys.readouterr().err == f"dse: error: sampler {name} needs {modules}: pip install 'swapdse[{extra}]'\n"
     with pytest.raises(BadInput, match="did you mean 'nsga"):
         samplers.check("nsga")
 
@@ -323,6 +376,8 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["sweep", "--resume", "nothing", "--results", results], "unknown study 'nothing'"),
         (["sweep", str(file), "--trials", "0", "--results", results], "not at least 1"),
         (["sweep", str(file), "--timeout", "-1", "--results", results], "above 0"),
+        (["sweep", str(file), "--trials", str(2**70), "--sampler", "random", "--results", results], "trials are 1 to 1,000,000,000"),
+        (["sweep", str(file), "--workers", "1000", "--results", results], "workers are 1 to 256"),
         (["sweep", str(file), "--results", str(file)], "not a directory"),
     ):
         assert main(bad) == 2
@@ -348,6 +403,7 @@ def test_replay_mode(small: space.Space, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for trial in recorded.trials.values():
         trial["values"] |= {name: float(rng.random()) for name in small.objectives}
+    recorded = replaying.Recorded(recorded.space, recorded.trials)  # scored anew
     assert recorded.quality(recorded.search("exhaustive", trials=small.size)) == pytest.approx(1.0)
     assert 0.0 < recorded.quality(recorded.search("random", trials=30)) < 1.0
     c = next(small.every())

@@ -156,9 +156,84 @@ def test_urls() -> None:
         storages.opened("grpc://host")
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "a storage is a journal file, sqlite:///file"),
+        ("grpc://u:s3cr3t@h:1/d", "'grpc://u:***@h:1/d' is not of the form grpc://host:port"),
+        ("postgresql://u:s3cr3t", "is not of the form postgresql://user:password@host:port/database"),
+        ("postgresql://u:s3cr3t@h:s3cr3t/d", "is not of the form postgresql://user:password@host:port/database"),
+        ("mysql://u:s3cr3t@h/d", "'mysql://u:***@h/d': a storage is"),
+        ("sqlite:////nowhere/at/all.db", "unable to open database file"),
+        ("/dev/null/journal.log", "storage /dev/null/journal.log: "),
+    ],
+)
+def test_hostile_urls(url: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.toml").write_text(TEXT)
+    assert main(["sweep", str(tmp_path / "small.toml"), "--trials", "1", "--storage", url, "--results", str(tmp_path / "r")]) == 2
+    output = capsys.readouterr()
+    assert said in output.err
+    assert output.err.count("\n") == 1
+    assert not output.out
+
+
 def test_dead_storages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "no.db").mkdir()
     (tmp_path / "small.toml").write_text(TEXT)
     for url in (f"sqlite:///{tmp_path}/no.db", f"sqlite:///{tmp_path}/no/where.db"):
         assert main(["sweep", str(tmp_path / "small.toml"), "--trials", "1", "--storage", url, "--results", str(tmp_path / "r")]) == 2
         assert capsys.readouterr().err.count("storage sqlite") == 1
+
+
+GRPC = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import optuna
+storage = optuna.storages.RDBStorage(sys.argv[1])
+optuna.storages.run_grpc_proxy_server(storage, host="127.0.0.1", port=int(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[str]:
+    """Optuna's gRPC proxy before a SQLite file, on a free loopback port."""
+    pytest.importorskip("grpc", reason="grpcio is not installed: pip install 'swapdse[grpc]'")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen([sys.executable, "-c", GRPC, f"sqlite:///{tmp_path}/behind.db", str(port)], stderr=subprocess.DEVNULL)
+    try:
+        yield f"grpc://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_grpc(proxy: str, tmp_path: Path) -> None:
+    killed_in_mid_trial(proxy, tmp_path)
+
+
+def test_dead_grpc(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("grpc", reason="grpcio is not installed: pip install 'swapdse[grpc]'")
+    monkeypatch.setattr(storages, "PATIENCE", 1)
+    assert main(["worker", "--storage", "grpc://127.0.0.1:1", "--study", "x", "--results", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "storage grpc://127.0.0.1:1: " in said
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("grpc://127.0.0.1:13000", "storage grpc:// needs grpc: pip install 'swapdse[grpc]'"),
+        ("postgresql://u:s3cr3t@127.0.0.1/d", "storage postgresql:// needs psycopg: pip install 'swapdse[postgres]'"),
+    ],
+)
+def test_missing_clients(
+    url: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storages.importlib.util, "find_spec", lambda _: None)
+    assert main(["worker", "--storage", url, "--study", "x", "--results", str(tmp_path)]) == 2
+    output = capsys.readouterr()
+    assert output.err == f"dse: error: {said}\n"
+    assert not output.out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dse import options, output
 from dse.errors import BadInput
+from dse.writing import save
 
 if TYPE_CHECKING:
     import argparse
@@ -45,15 +46,13 @@ def run(args: argparse.Namespace) -> int:
     rows = frame.to_dicts()
     output.emit(rows, args.format, columns=frame.columns)
     if args.format == "table":
-        output.note(f"{len(rows):,} rows")
+        output.note(f"{len(rows):,} rows" + ("" if Path(args.results).is_dir() else f"; there is no folder {args.results}"))
     return 0
 
 
 def _save(frame: object, form: str, path: str | None) -> None:
     """Write a frame as bytes."""
     import polars as pl
-
-    from dse.sweeps.caching import write_atomically
 
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - for the type checker
     if form == "parquet":
@@ -67,7 +66,7 @@ def _save(frame: object, form: str, path: str | None) -> None:
     else:
         content = (output.render_table(frame.to_dicts(), frame.columns) + "\n").encode()
     if path is not None:
-        write_atomically(Path(path), content)
+        save(path, content)
     elif sys.stdout.isatty():
         raise BadInput("Parquet is not for a terminal: give --output FILE")
     else:

@@ -71,7 +71,7 @@ def _brief(found: dict[str, Any]) -> dict[str, Any]:
 
 def _front(found: dict[str, Any]) -> list[dict[str, Any]]:
     """The front as flat rows."""
-    from dse.sweeps.space import text_of
+    from dse.sweeps.axes import text_of
 
     return [
         {"number": row["number"], **{k: text_of(v) for k, v in row["params"].items()}, **row["values"]} for row in found["front"]
@@ -80,7 +80,7 @@ def _front(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _show(found: dict[str, Any]) -> None:
     """Print the tables."""
-    from dse.sweeps.space import text_of
+    from dse.sweeps.axes import text_of
 
     about = found["provenance"]
     output.write(f"{found['study']}: {found['trials']:,} trials, {about['evaluated']:,} evaluated now, {about['seconds']:.1f} s\n")

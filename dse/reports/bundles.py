@@ -10,6 +10,7 @@ import io
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def study_hash(trials: list[dict[str, Any]]) -> str:
 
 def is_bundle(name: str) -> bool:
     """Does the name say a bundle's file?"""
-    return name.endswith(".zip")
+    return name.endswith(".zip") or "/" in name or Path(name).is_file()
 
 
 def unpack(path: str | Path, results: Path) -> dict[str, Any]:
@@ -102,6 +103,8 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
                 raise BadInput(f"{path}: {ABOUT} does not say run or study")
             if about.get("version") != VERSION:
                 raise BadInput(f"{path}: bundle version {about.get('version')}, this version reads {VERSION}")
+            if not isinstance(about.get("counters_hash"), str) or (about["kind"] == "study" and not _whole(about.get("settings"))):
+                raise BadInput(f"{path}: {ABOUT} is damaged")
             name = str(about.get("name"))
             if not name or name.startswith(".") or set(name) & set("/\\\0"):
                 raise BadInput(f"{path}: {name!r} is no name of a run or study")
@@ -112,9 +115,16 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
                     (folder / member).write_bytes(file.read(member))
     except FileNotFoundError:
         raise BadInput(f"no such bundle: {path}") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
         raise BadInput(f"{path}: not a bundle ({error})") from None
     return about
+
+
+def _whole(settings: Any) -> bool:
+    """Do the settings of a study hold what repeating it needs?"""
+    from dse.sweeps.studies import NEEDED
+
+    return isinstance(settings, dict) and settings.keys() >= NEEDED and isinstance(settings["space"], dict)
 
 
 def rerun(path: str | Path) -> dict[str, Any]:
@@ -153,10 +163,14 @@ def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
     from dse.sweeps.caching import code_digest
 
     name, settings = str(about["name"]), about["settings"]
+    try:
+        searched = space.from_document(settings["space"])
+    except (KeyError, TypeError, AttributeError):
+        raise BadInput(f"the space of study {name} is damaged") from None
     stored = study_hash(studies.read_tables(results, name)["trials"])
     again_in = results / "again"
     again = sweep(
-        space.from_document(settings["space"]), trials=settings["trials"], sampler=settings["sampler"], seed=settings["seed"],
+        searched, trials=settings["trials"], sampler=settings["sampler"], seed=settings["seed"],
         workers=machine.cores(), results=again_in,
     )  # fmt: skip
     repeated = study_hash(studies.read_tables(again_in, again["study"])["trials"])

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from dse import storing
 from dse.errors import BadInput, unknown
 from dse.reports import bundles
 from dse.reports.model import Document
+from dse.writing import save
 
-READABLE = 0o644
 FORMS = ("html", "png", "svg", "text")
 SUFFIX = {"html": ".html", "png": ".png", "svg": ".svg", "text": ".txt"}
 
@@ -123,13 +122,13 @@ def report(
     suffix = bundles.SUFFIX if bundle else SUFFIX[form]
     target = Path(path) if path is not None else Path(results) / "reports" / f"{found}{suffix}"
     if bundle:
-        return write(target, bundles.pack(kind, found, results))
+        return save(target, bundles.pack(kind, found, results))
     document = load(kind, found, results)
     if form == "text":
         from dse.reports import textual
 
         text = textual.render(document)
-        return text if path is None or stdout else write(target, f"{text}\n".encode())
+        return text if path is None or stdout else save(target, f"{text}\n".encode())
     if form == "html":
         from dse.reports import page
 
@@ -138,15 +137,4 @@ def report(
         from dse.reports import pictures
 
         content = pictures.render(document, form, figure)
-    return content.decode().rstrip("\n") if stdout else write(target, content)
-
-
-def write(path: Path, content: bytes) -> str:
-    """Write a file whole or not at all; return its path."""
-    from dse.sweeps.caching import write_atomically
-
-    if path.is_dir():
-        raise BadInput(f"{path} is a folder; say a file")
-    write_atomically(path, content)
-    path.chmod(READABLE)
-    return os.fspath(path)
+    return content.decode().rstrip("\n") if stdout else save(target, content)

@@ -75,28 +75,42 @@ class Study:
         return f"{objective} [{self.units.get(objective, '')}]"
 
 
+def several(n: int, what: str) -> str:
+    """A number of things."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def winning(study: Study) -> str:
+    """Who wins where: of the environments in which more than one design was evaluated, for alone nobody wins."""
+    compared = [row for row in study.tables["winners"] if row["margin"] is not None]
+    alone = len(study.tables["winners"]) - len(compared)
+    if not compared:
+        return f"In none of {several(alone, 'environment')} was more than one design evaluated, so that none wins."
+    wins = Counter(bare(row["design"]) for row in compared)
+    ranked = ", ".join(f"{name} in {n}" for name, n in wins.most_common(4))
+    layered, more = sum(bool(row["layer"]) for row in compared), f" ({alone:,} more with one design each are left out)" if alone else ""
+    return (
+        f"By {study.winner}, the cheapest in {several(len(compared), 'environment')}: {ranked}. "
+        f"A layer of indirection wins in {layered} of {len(compared)}{more}."
+    )
+
+
 def answer(study: Study) -> list[str]:
     """What the study says, in words."""
-    wins = Counter(bare(row["design"]) for row in study.tables["winners"])
     numbers = {row["number"] for row in study.trials}
     failed = {row["number"] for row in study.trials if row["status"] != "ok"}
-    places, front = sum(wins.values()), {row["number"] for row in study.trials if row["front"]}
+    front = {row["number"] for row in study.trials if row["front"]}
     fell = f" ({len(failed):,} of them infeasible or failed)" if failed else ""
     over = ", ".join(parsed_list(study.about.get("objectives")) or study.objectives)
     text = f"{len(numbers):,} configurations of {len(study.designs)} designs{fell}; {len(front):,} are on the Pareto front of {over}"
     out = [f"{text}, all minimised."]
-    if places:
-        ranked = ", ".join(f"{name} in {n}" for name, n in wins.most_common(4))
-        layered = sum(bool(row["layer"]) for row in study.tables["winners"])
-        out.append(
-            f"By {study.winner}, the cheapest in {places} environments: {ranked}. "
-            f"A layer of indirection wins in {layered} of {places}."
-        )
+    if study.tables["winners"]:
+        out.append(winning(study))
     overall = [row for row in study.tables["breakeven"] if row["design"] == "any layer"]
     if overall:
         counts = Counter(row["status"] for row in overall)
         rates = sorted(row["rate"] for row in overall if row["status"] == "above" and row["rate"] is not None)
-        text = f"Best layer against best design without, over {len(overall)} conditions: "
+        text = f"Best layer against best design without, over {several(len(overall), 'condition')}: "
         words = {"always": "pays at every migration rate", "never": "never pays", "below": "pays below a rate only"}
         said_ = [f"{words[status]} in {n}" for status, n in counts.items() if status in words]
         if rates:
@@ -104,7 +118,7 @@ def answer(study: Study) -> list[str]:
             said_.insert(0, f"pays from {reach} moves per swapped lifetime on in {len(rates)}")
         out.append(text + ", ".join(said_) + ".")
     whole = [row for row in study.tables["regret"] if row["environments"] == row["of"]]
-    if whole:
+    if whole and whole[0]["of"] > 1:  # in one environment the best is the best
         best = whole[0]
         out.append(
             f"The fixed choice with the least regret is {best['design']}: {best['mean']:.1%} above the best of each environment on "

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from dse import naming
 from dse.sweeps import objectives as obj
-from dse.sweeps.space import Configuration, text_of
+from dse.sweeps.axes import text_of
+from dse.sweeps.space import Configuration
 
 RATE = "moves.rate"
 ANY, WITHOUT = "any layer", "any without"

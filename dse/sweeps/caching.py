@@ -6,7 +6,6 @@ import functools
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from dse import outside
 from dse.sweeps.space import Configuration
+from dse.writing import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = (
@@ -43,28 +43,6 @@ def key_of(configuration: Configuration) -> str:
 def stream_key(configuration: Configuration) -> str:
     """Content address of a demand stream."""
     return hashlib.sha256(f"{code_digest()}\nstream\n{configuration.scenario_json}".encode()).hexdigest()
-
-
-@functools.cache
-def _mask() -> int:
-    """The process's mask of permissions (temporary files are for their owner only)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file by rename: readers see nothing or all of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, hidden = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(hidden).chmod(0o666 & ~_mask())
-        Path(hidden).replace(path)
-    except BaseException:
-        Path(hidden).unlink(missing_ok=True)
-        raise
 
 
 class Cache:

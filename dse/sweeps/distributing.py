@@ -34,6 +34,7 @@ from dse.sweeps.caching import ROOT, code_digest, key_of
 from dse.sweeps.recording import INDEX, open_study
 from dse.sweeps.space import Configuration, Space
 from dse.sweeps.workers import Evaluator, Measures, as_json, from_json
+from dse.writing import stored_under
 
 CONFIGURATION, MEASURES, SEEN, HOST, CODE, DONE = "configuration", "measures", "seen", "host", "code", "done"
 POLL = 0.1
@@ -165,7 +166,7 @@ class Shared:
         for i, process in enumerate(self._processes):
             status = process.poll()
             if status == 2:
-                raise BadInput(f"a worker of study {self.name} could not start (its message is above)")
+                raise BadInput(f"a worker of study {self.name} gave up (its message is above)")
             if status is not None:
                 self._processes[i] = self._start()
 
@@ -264,7 +265,9 @@ def work(
             while time.monotonic() - last < idle:
                 trial = _take(storage, study_id)
                 if trial is not None:
-                    _evaluate(storage, trial, evaluator, names)
+                    with stored_under(results):
+                        measures = _evaluated(storage, trial, evaluator)
+                    _tell(storage, trial, measures, names)
                     done, last = done + 1, time.monotonic()
                     step()
                 elif once or storage.get_study_user_attrs(study_id).get(DONE):
@@ -298,11 +301,15 @@ def _take(storage: BaseStorage, study_id: int) -> FrozenTrial | None:
     return None
 
 
-def _evaluate(storage: BaseStorage, trial: FrozenTrial, evaluator: Evaluator, names: Sequence[str]) -> None:
-    """Evaluate a trial and tell it."""
+def _evaluated(storage: BaseStorage, trial: FrozenTrial, evaluator: Evaluator) -> Measures:
+    """Evaluate a trial, alive to those who watch."""
     configuration = from_json(json.loads(trial.user_attrs[CONFIGURATION]))
     with Alive(storage, trial._trial_id):
-        measures = evaluator([configuration])[0]
+        return evaluator([configuration])[0]
+
+
+def _tell(storage: BaseStorage, trial: FrozenTrial, measures: Measures, names: Sequence[str]) -> None:
+    """Tell what a trial came to."""
     values = [obj.value(name, measures) for name in names]
     told = [float(v) for v in values if v is not None]
     whole = len(told) == len(names)

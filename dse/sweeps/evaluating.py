@@ -53,7 +53,11 @@ def _environment(scenario_json: str, key: str, cache: Cache) -> Environment:
 
     if scenario_json.startswith("infeasible: "):
         raise BadInput(scenario_json.partition("; ")[0].partition(": ")[2])
-    stream = streams.build(scenario.from_values("sweep", json.loads(scenario_json)))
+    given = scenario.from_values("sweep", json.loads(scenario_json))
+    for what in ("accesses", "pages"):
+        if getattr(given.workload, what) > STREAM_MAX:
+            raise BadInput(f"a sweep takes at most {STREAM_MAX:,} {what}, the scenario has {getattr(given.workload, what):,}")
+    stream = streams.build(given)
     found = cache.stream(key)
     if found is not None:
         return Environment(found[0], stream, found[1])
@@ -78,13 +82,18 @@ def prepare(configuration: Configuration, cache: Cache) -> None:
 
 
 def evaluate(configuration: Configuration, cache: Cache) -> Measures:
-    """Evaluate a configuration; whatever goes wrong is a value, never an exception.
+    """Evaluate a configuration; whatever goes wrong with it is a value, never an exception.
 
     Returns
     -------
     dict
         ``status`` (ok, or why not), ``ops`` (counts by operation in the second half of the stream), ``replies`` (of the whole stream),
         ``pages`` and ``bytes`` at the end of the stream, ``free`` and ``swapoff`` (the epilogue), ``ledger`` rows. All of it counted.
+
+    Raises
+    ------
+    OSError
+        The cache cannot be written: that says nothing of the configuration.
     """
     try:
         return _evaluate(configuration, environment(configuration, cache))
@@ -92,6 +101,8 @@ def evaluate(configuration: Configuration, cache: Cache) -> Measures:
         return {"status": f"infeasible: {error}"}
     except MemoryError:
         return {"status": "infeasible: not enough memory", "transient": True}
+    except OSError:
+        raise
     except Exception as error:  # noqa: BLE001 - a design that fails is a result of the sweep
         return {"status": f"failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"}
 

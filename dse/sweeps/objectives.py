@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -115,6 +116,8 @@ def constraint(text: str) -> tuple[str, float, bool]:
         if not found:
             raise ValueError
         limit = float(found[2])
+        if not math.isfinite(limit):
+            raise ValueError
     except ValueError:
         raise BadInput(f"constraint {text!r} is not of the form OBJECTIVE <= NUMBER or OBJECTIVE <= NUMBER * baseline") from None
     return check(found[1]), limit, found[3] is not None

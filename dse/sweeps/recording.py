@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from dse.errors import BadInput
 from dse.sweeps import storages
 from dse.sweeps.analysing import Trial
-from dse.sweeps.space import Space, text_of
+from dse.sweeps.axes import text_of
+from dse.sweeps.space import Space
 
 INDEX = "index"
 

@@ -8,7 +8,9 @@ Examples
 
 from __future__ import annotations
 
+import functools
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,31 @@ from dse.sweeps.searching import Search
 from dse.sweeps.space import Configuration, Space
 
 Found = dict[str, Any]
+
+
+class Quality:
+    """Hypervolume as a share of that of everything: objectives scaled by their range, reference at the nadir of the front of everything.
+
+    Parameters
+    ----------
+    every : ndarray
+        Objectives ``float64[n, objectives]`` of all configurations.
+    """
+
+    def __init__(self, every: NDArray[np.float64]) -> None:
+        self._low = every.min(0)
+        high = every.max(0)
+        self._width = np.where(high > self._low, high - self._low, 1.0)
+        front = (every[nondominated(every)] - self._low) / self._width
+        self.reference: NDArray[np.float64] = front.max(0)
+        self.whole = hypervolume(front, self.reference)
+        self.front = len(np.unique(front, axis=0))
+
+    def __call__(self, found: NDArray[np.float64]) -> float:
+        """The share that `found` reaches; NaN where the front of everything is flat in one objective and has no volume."""
+        if self.whole <= 0:
+            return float("nan")
+        return hypervolume((found - self._low) / self._width, self.reference) / self.whole if len(found) else 0.0
 
 
 class Recorded:
@@ -63,6 +90,17 @@ class Recorded:
             found[space.configuration(trial["params"]).identity] = {"status": trial["status"], "values": trial["values"]}
         return cls(space, found)
 
+    @classmethod
+    def of(cls, space: Space, values: NDArray[np.float64]) -> Recorded:
+        """The objectives ``float64[configurations, objectives]`` of every configuration of a space, in their order; NaN: not there."""
+        if values.shape != (space.size, len(space.objectives)):
+            raise BadInput(f"space {space.name} has {space.size:,} configurations, {len(space.objectives)} objectives, got {values.shape}")
+        found = {}
+        for configuration, row in zip(space.every(), values.tolist(), strict=True):
+            known = {name: None if math.isnan(v) else v for name, v in zip(space.objectives, row, strict=True)}
+            found[configuration.identity] = {"status": "ok" if None not in known.values() else "failed", "values": known}
+        return cls(space, found)
+
     def look_up(self, configuration: Configuration) -> Found:
         """The stored trial of a configuration.
 
@@ -81,10 +119,11 @@ class Recorded:
 
         Constraints are those of the space as far as they name figures that were stored.
         """
-        run = Search(self.space, sampler, seed, trials, self._evaluate, quiet=True, figure=_figure)
+        run = Search(self.space, sampler, seed, trials, self.evaluate, quiet=True, figure=figure)
         return run.run()
 
-    def _evaluate(self, batch: Sequence[Configuration]) -> list[Found]:
+    def evaluate(self, batch: Sequence[Configuration]) -> list[Found]:
+        """Look a batch up, in its order."""
         return [self.look_up(configuration) for configuration in batch]
 
     def values(self, trials: Sequence[Trial] | None = None) -> NDArray[np.float64]:
@@ -93,23 +132,17 @@ class Recorded:
         names = self.space.objectives
         return np.array([[row[n] for n in names] for row in rows if all(row.get(n) is not None for n in names)], np.float64)
 
+    @functools.cached_property
+    def scored(self) -> Quality:
+        """How searches are scored."""
+        return Quality(self.values())
+
     def quality(self, trials: Sequence[Trial]) -> float:
-        """Hypervolume of a search as a share of the exhaustive one: objectives scaled by their range, reference the front's nadir; NaN for
-        a front that is flat in one objective.
-        """
-        every = self.values()
-        low, high = every.min(0), every.max(0)
-        width = np.where(high > low, high - low, 1.0)
-        front = (every[nondominated(every)] - low) / width
-        reference = front.max(0)
-        whole = hypervolume(front, reference)
-        found = self.values(trials)
-        if whole <= 0:
-            return float("nan")  # a front that is flat in one objective has no volume
-        return hypervolume((found - low) / width, reference) / whole if len(found) else 0.0
+        """Score a search (:class:`Quality`)."""
+        return self.scored(self.values(trials))
 
 
-def _figure(name: str, found: Found) -> float | None:
+def figure(name: str, found: Found) -> float | None:
     """A figure of a stored trial."""
     obj.check(name)
     value: float | None = found["values"].get(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import itertools
 import logging
@@ -12,9 +11,12 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from dse.errors import BadInput, unknown
-from dse.sweeps.space import Axis, Configuration, Space
+from dse.sweeps.axes import Axis
+from dse.sweeps.space import Configuration, Space
 
-EXTRAS = {"sobol": ("scipy", "qmc"), "halton": ("scipy", "qmc"), "gp": ("torch", "gp")}
+QMC = ("sobol", "halton")
+EXTRAS = {**dict.fromkeys(QMC, (("scipy",), "qmc")), "gp": (("torch", "scipy"), "gp")}
+"""Modules that a sampler needs, and the extra that has them."""
 NAMES = ("exhaustive", "random", "tpe", "nsga2", "nsga3", *EXTRAS)
 GENERATION = {"exhaustive": 64, "random": 32, "tpe": 8, "nsga2": 24, "nsga3": 24, "sobol": 32, "halton": 32, "gp": 8}
 """Trials asked before any of them is told."""
@@ -34,19 +36,15 @@ def check(name: str) -> str:
     """
     if name not in NAMES:
         raise BadInput(unknown("sampler", name, NAMES))
-    if name in EXTRAS and importlib.util.find_spec(EXTRAS[name][0]) is None:
-        raise BadInput(f"sampler {name} needs {EXTRAS[name][0]}: pip install 'swapdse[{EXTRAS[name][1]}]'")
+    modules, extra = EXTRAS.get(name, ((), ""))
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        raise BadInput(f"sampler {name} needs {' and '.join(missing)}: pip install 'swapdse[{extra}]'")
     return name
 
 
-def seed_of(seed: int, *numbers: int) -> int:
-    """A 32-bit seed from a study's seed and the numbers of what it is for."""
-    text = ",".join(map(str, (seed, *numbers))).encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:4], "little")
-
-
-def make(name: str, seed: int, study_seed: int) -> optuna.samplers.BaseSampler:
-    """A sampler whose next answer depends on `seed` and the told trials alone."""
+def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    """A sampler whose answers depend on `seed`, on how often it was asked and on the told trials alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if name == "tpe":
@@ -57,15 +55,15 @@ def make(name: str, seed: int, study_seed: int) -> optuna.samplers.BaseSampler:
             return optuna.samplers.NSGAIIISampler(seed=seed, population_size=GENERATION[name])
         if name == "gp":
             return optuna.samplers.GPSampler(seed=seed, deterministic_objective=True)
-        if name in ("sobol", "halton"):
-            return optuna.samplers.QMCSampler(qmc_type=name, scramble=True, seed=study_seed % 2**32, warn_independent_sampling=False)
+        if name in QMC:
+            return optuna.samplers.QMCSampler(qmc_type=name, scramble=True, seed=seed, warn_independent_sampling=False)
         return optuna.samplers.RandomSampler(seed=seed)
 
 
-def distribution(axis: Axis) -> BaseDistribution:
-    """How a search sees an axis: the number of a point, ordered where its points are numbers."""
+def distribution(axis: Axis, sampler: str = "") -> BaseDistribution:
+    """How a search sees an axis: the number of a point, ordered where its points are numbers (low-discrepancy sequences know no other)."""
     last = len(axis.values) - 1
-    return IntDistribution(0, last) if axis.ordered else CategoricalDistribution(range(last + 1))
+    return IntDistribution(0, last) if axis.ordered or sampler in QMC else CategoricalDistribution(range(last + 1))
 
 
 class Proposer:
@@ -80,14 +78,14 @@ class Proposer:
 
     def __init__(self, space: Space, sampler: str, seed: int) -> None:
         self.space, self.name, self.seed = space, check(sampler), seed
-        self._distributions = {axis.name: distribution(axis) for axis in space.axes}
+        self._distributions = {axis.name: distribution(axis, sampler) for axis in space.axes}
         self._every = space.every() if sampler == "exhaustive" else None
         self._asked = 0
         self._seen: set[str] = set()
         self._pending: list[optuna.Trial] = []
         self.study: optuna.Study | None = None
         if self._every is None:
-            self.study = optuna.create_study(directions=["minimize"] * len(space.objectives), sampler=make(sampler, 0, seed))
+            self.study = optuna.create_study(directions=["minimize"] * len(space.objectives), sampler=make(sampler, seed % 2**32))
 
     def ask(self, n: int) -> list[Configuration]:
         """The next at most `n` configurations, none of which was asked before; fewer where the space has no more."""
@@ -95,7 +93,7 @@ class Proposer:
             return list(itertools.islice(self._every, n))
         found = []
         for _ in range(n):
-            if len(self._seen) >= self.space.points or (self.space.points <= 10**6 and len(self._seen) >= self.space.size):
+            if self.space.countable and len(self._seen) >= self.space.size:
                 break
             found.append(self._one(self._asked))
             self._asked += 1
@@ -104,10 +102,10 @@ class Proposer:
     def _one(self, index: int) -> Configuration:
         """The configuration of trial `index`."""
         assert self.study is not None  # noqa: S101 - set where there is a sampler
-        for attempt in range(ASKED_AGAIN):
-            self.study.sampler = make(self.name, seed_of(self.seed, index, attempt), self.seed)
+        for _ in range(ASKED_AGAIN):
             trial = self.study.ask(self._distributions)
-            found = self.space.at([trial.params[axis.name] for axis in self.space.axes])
+            picked = trial.params  # a copy
+            found = self.space.again(tuple([picked[axis.name] for axis in self.space.axes]))
             if found.identity not in self._seen:
                 return self._taken(trial, found)
             self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
@@ -129,8 +127,7 @@ class Proposer:
             picks = [int(rng.integers(len(axis.values))) for axis in self.space.axes]
             if self.space.at(picks).identity not in self._seen:
                 return picks
-        grid = itertools.product(*(range(len(axis.values)) for axis in self.space.axes))
-        return next(list(picks) for picks in grid if self.space.at(picks).identity not in self._seen)
+        return next(list(picks) for picks in self.space.grid() if self.space.at(picks).identity not in self._seen)
 
     def tell(self, values: list[list[float]], constraints: list[dict[str, float]]) -> None:
         """Report the values of the configurations that :meth:`ask` gave last, in its order."""
@@ -145,5 +142,5 @@ class Proposer:
 
 def auto(space: Space, trials: int | None) -> str:
     """The sampler where none is named: everything where that many trials are wanted, a search where fewer are."""
-    few = trials is not None and (space.points > 10**6 or trials < space.size)
+    few = trials is not None and (not space.countable or trials < space.size)
     return "tpe" if few else "exhaustive"

@@ -15,8 +15,9 @@ from dse.sweeps.samplers import GENERATION, Proposer
 from dse.sweeps.space import Configuration, Space
 
 PENALTY = 1e12
-"""What a search is told of an objective that is not there; the constraint ``evaluated`` says so, too."""
+"""What a search is told of a trial that lacks an objective; in a space with constraints one more, ``evaluated``, says so, too."""
 DETAIL_EVERY = 2.0
+QUIET = float("inf")
 Measures = dict[str, Any]
 
 
@@ -45,6 +46,8 @@ class Search:
         Computes an objective from what was observed.
     timeout : float, optional
         Seconds after which no further generation is begun.
+    proposer : Proposer, optional
+        What was asked, once it ran.
     """
 
     space: Space
@@ -59,17 +62,18 @@ class Search:
     figure: Callable[[str, Any], float | None] = obj.value
     trials: list[Trial] = field(default_factory=list)
     timed_out: bool = False
+    proposer: Proposer | None = None
     _next_detail: float = 0.0
     _said: str = ""
 
     def run(self) -> list[Trial]:
         """Run until the trials wanted are done, the space is exhausted or the time is up."""
         began = time.monotonic()
-        proposer = Proposer(self.space, self.sampler, self.seed)
+        self.proposer = proposer = Proposer(self.space, self.sampler, self.seed)
         figures = list(dict.fromkeys([*self.space.objectives, self.space.winner]))
         known: dict[str, Measures] = {}
-        total = min(self.wanted or self.space.size, self.space.size if self.space.points <= 10**6 else self.space.points)
-        with output.Progress(f"sweep {self.space.name}, {self.sampler}", 0 if self.quiet else total) as progress:
+        total = min(self.wanted or self.space.distinct, self.space.size if self.space.countable else self.space.distinct)
+        with output.Progress(f"sweep {self.space.name}, {self.sampler}", total, patience=QUIET if self.quiet else 2.0) as progress:
             while self.wanted is None or len(self.trials) < self.wanted:
                 self.timed_out = self.timeout is not None and time.monotonic() - began >= self.timeout
                 if self.timed_out:
@@ -108,15 +112,18 @@ class Search:
             known |= dict(zip(new, (self.baselines or self.evaluate)(list(new.values())), strict=True))
         return known
 
+    def _there(self, trial: Trial) -> bool:
+        """Is every objective there?"""
+        return all(trial.values[name] is not None for name in self.space.objectives)
+
     def _told(self, trial: Trial) -> list[float]:
         """Values for the sampler."""
-        values = [trial.values[name] for name in self.space.objectives]
-        return [PENALTY if value is None else float(value) for value in values]
+        there = self._there(trial)
+        return [float(trial.values[name] or 0.0) if there else PENALTY for name in self.space.objectives]
 
     def _constraints(self, trial: Trial) -> dict[str, float]:
-        """Named constraints for the sampler."""
-        there = all(trial.values[name] is not None for name in self.space.objectives)
-        return {"evaluated": 0.0 if there else 1.0, **trial.violations}
+        """Named constraints for the sampler, in a space that has any; elsewhere the penalty says enough."""
+        return {"evaluated": 0.0 if self._there(trial) else 1.0, **trial.violations} if self.space.constraints else {}
 
     def _detail(self, began: float, total: int) -> str:
         """Time left and the current front, for the progress line."""

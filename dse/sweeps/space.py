@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import heapq
 import itertools
 import json
 import math
@@ -16,44 +17,14 @@ from typing import Any
 from dse import naming, scenario
 from dse.errors import BadInput, unknown
 from dse.sweeps import objectives as obj
-from dse.sweeps.points import POINTS_MAX, mixes, points_of_range
+from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason
+from dse.sweeps.axes import checked as checked_axis
 
 HERE = Path(__file__).resolve().parent.parent / "spaces"
 DEFAULT = "default"
-ROLES = ("choice", "environment")
-CONFIG = {"config.cluster_shift": (8, 9)}
-"""Keys of :class:`kernels.state.Config` that an axis may set (the same for every design), with their valid values."""
 KEYS = ("title", "why", "objectives", "baseline", "winner", "scenario", "axes", "constraints")
-Value = Any
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One axis.
-
-    Attributes
-    ----------
-    name : str
-        ``design``, a design's parameter, ``section.key`` of a scenario, or ``config.cluster_shift``.
-    role : {"choice", "environment"}
-        Ours to make, or given to us.
-    values : tuple
-        Its points, in order.
-    """
-
-    name: str
-    role: str
-    values: tuple[Value, ...]
-
-    @property
-    def texts(self) -> list[str]:
-        """Its points as text."""
-        return [text_of(value) for value in self.values]
-
-    @property
-    def ordered(self) -> bool:
-        """Are its points numbers, so that neighbours are alike?"""
-        return len(self.values) > 2 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in self.values)
+COUNTABLE = 10**6
+"""Configurations that a sweep goes through one by one; more than that are searched, with a number of trials said."""
 
 
 @dataclass(frozen=True)
@@ -94,21 +65,6 @@ class Configuration:
         return json.dumps(self.environment, sort_keys=True)
 
 
-def text_of(value: Value) -> str:
-    """Write a point of an axis.
-
-    Examples
-    --------
-    >>> text_of({"zswap": 0.7, "ssd": 0.3}), text_of(0.5), text_of("direct")
-    ('zswap=0.7,ssd=0.3', '0.5', 'direct')
-    """
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}={share:g}" for name, share in value.items())
-    if isinstance(value, float):
-        return f"{value:g}"
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
 @dataclass(frozen=True)
 class Space:
     """A checked space; :func:`load` makes one."""
@@ -122,6 +78,9 @@ class Space:
     constraints: dict[str, str] = field(default_factory=dict)
     title: str = ""
     why: str = ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}  # what was computed from them is left behind
 
     @property
     def points(self) -> int:
@@ -146,10 +105,19 @@ class Space:
         """The configuration at the given point of each axis."""
         return self.configuration({axis.name: axis.values[i] for axis, i in zip(self.axes, picks, strict=True)})
 
+    def again(self, picks: tuple[int, ...]) -> Configuration:
+        """As :meth:`at`, remembered: samplers come back to a point, and searches of a stored study to all of them."""
+        if picks not in self._known:
+            self._known[picks] = self.at(picks)
+        return self._known[picks]
+
+    @functools.cached_property
+    def _known(self) -> dict[tuple[int, ...], Configuration]:
+        return {}
+
     def configuration(self, given: Mapping[str, Value]) -> Configuration:
         """The canonical configuration of `given` values of all axes."""
-        roles = {axis.name: axis.role for axis in self.axes}
-        design = naming.parse(str(given.get("design", self.baseline)))
+        roles, design = self._roles, self._named(str(given.get("design", self.baseline)))
         values, changes, config = dict(design.values), {}, {}
         held: dict[str, dict[str, Value]] = {"choice": {}, "environment": {}}
         for name, value in given.items():
@@ -166,6 +134,19 @@ class Space:
         return Configuration(text, held["choice"], held["environment"], self._scenario(json.dumps(changes)), config)
 
     @functools.cached_property
+    def _roles(self) -> dict[str, str]:
+        return {axis.name: axis.role for axis in self.axes}
+
+    @functools.cached_property
+    def _parsed(self) -> dict[str, naming.Named]:
+        return {}
+
+    def _named(self, design: str) -> naming.Named:
+        if design not in self._parsed:
+            self._parsed[design] = naming.parse(design)
+        return self._parsed[design]
+
+    @functools.cached_property
     def _scenarios(self) -> dict[str, str]:
         return {}
 
@@ -176,13 +157,42 @@ class Space:
             try:
                 known[changes] = self.base.but(**json.loads(changes)).canonical
             except BadInput as error:
-                known[changes] = f"infeasible: {str(error).partition(': ')[2] or error}; {changes}"
+                known[changes] = f"infeasible: {reason(error, self.base.name)}; {changes}"
         return known[changes]
+
+    @functools.cached_property
+    def _by_design(self) -> list[list[list[int]]]:
+        designs = next((axis.values for axis in self.axes if axis.name == "design"), (self.baseline,))
+        return [holding(self.axes, design) for design in designs]
+
+    @functools.cached_property
+    def distinct(self) -> int:
+        """At most so many configurations, counted without making them."""
+        return sum(math.prod(map(len, held)) for held in self._by_design)
+
+    @functools.cached_property
+    def designs(self) -> list[str]:
+        """Every design with its parameters that the space holds."""
+        of_design = [axis.name == "design" or (axis.name not in CONFIG and "." not in axis.name) for axis in self.axes]
+        found: dict[str, None] = {}
+        for held in self._by_design:
+            for picks in itertools.product(*(points if own else points[:1] for points, own in zip(held, of_design, strict=True))):
+                found[self.at(picks).design] = None
+        return list(found)
+
+    @property
+    def countable(self) -> bool:
+        """Are there few enough configurations to make them all?"""
+        return self.distinct <= COUNTABLE
+
+    def grid(self) -> Iterator[tuple[int, ...]]:
+        """Points of the axes, in their order, without those that differ in parameters that do not apply."""
+        return heapq.merge(*(itertools.product(*held) for held in self._by_design))
 
     def every(self) -> Iterator[Configuration]:
         """Every configuration once, in the order of the axes."""
         seen: set[str] = set()
-        for picks in itertools.product(*(range(len(axis.values)) for axis in self.axes)):
+        for picks in self.grid():
             found = self.at(picks)
             if found.identity not in seen:
                 seen.add(found.identity)
@@ -259,12 +269,12 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
     if not axes_given:
         raise BadInput(f"{where()}a space needs at least one axis: [axes.design]")
     base = _base(name, document.get("scenario", {}), where)
-    baseline = naming.parse(_text(document, "baseline", "direct", where)).text
-    design = _axis("design", axes_given["design"], where) if "design" in axes_given else Axis("design", "choice", (baseline,))
+    baseline = _design(_text(document, "baseline", "direct", where), where("baseline")).text
+    design = checked_axis("design", axes_given["design"], where) if "design" in axes_given else Axis("design", "choice", (baseline,))
     designs = [_design(str(value), where("axes", "design")) for value in design.values]
-    axes = [_axis(axis, given, where) for axis, given in axes_given.items()]
+    axes = [checked_axis(axis, given, where) for axis, given in axes_given.items()]
     for axis in axes:
-        _known(axis, designs, base, where("axes", axis.name))
+        fits(axis, designs, base, where("axes", axis.name))
     if math.prod(len(axis.values) for axis in axes) > 10**9:
         raise BadInput(f"{where('axes')}the space has more than 10^9 points")
     objectives = document.get("objectives", list(obj.DEFAULT))
@@ -272,7 +282,7 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
         raise BadInput(f"{where('objectives')}objectives is a list of names")
     for text in objectives:
         _named(obj.check, text, where("objectives"))
-    if len(set(objectives)) != len(objectives):
+    if len({text.removesuffix(".lines") for text in objectives}) != len(objectives):
         raise BadInput(f"{where('objectives')}an objective is named twice")
     winner = _text(document, "winner", "lifetime", where)
     _named(obj.check, winner, where("winner"))
@@ -316,68 +326,6 @@ def _base(name: str, given: Mapping[str, Any], where: Any) -> scenario.Scenario:
             return found.but(**changes)
         return scenario.from_values(name, given)
     except BadInput as error:
-        raise BadInput(f"{where('scenario')}{str(error).partition(': ')[2] or error}") from None
+        raise BadInput(f"{where('scenario')}{reason(error, name)}") from None
     except (AttributeError, TypeError):
         raise BadInput(f"{where('scenario')}[scenario] holds tables such as workload = {{ generator = \"zipf\" }}") from None
-
-
-def _axis(name: str, given: Any, where: Any) -> Axis:
-    """Check one axis by itself."""
-    at = where("axes", name)
-    if not isinstance(given, Mapping):
-        raise BadInput(f"{at}axis {name!r} is a table with role and values")
-    for key in given:
-        if key not in ("role", "values", "range", "simplex"):
-            raise BadInput(at + unknown(f"key of axis {name}", key, ("role", "values", "range", "simplex")))
-    role = given.get("role", "environment" if "." in name and name not in CONFIG else "choice")
-    if role not in ROLES:
-        raise BadInput(at + unknown("role", str(role), ROLES))
-    kinds = [key for key in ("values", "range", "simplex") if key in given]
-    if len(kinds) != 1:
-        raise BadInput(f"{at}axis {name!r} has one of values, range and simplex")
-    rules = {"values": lambda said, _: said, "range": points_of_range, "simplex": mixes}
-    values = rules[kinds[0]](given[kinds[0]], at)
-    if values == "all":
-        values = list(naming.registry())
-    if not isinstance(values, (list, tuple)) or not values:
-        raise BadInput(f"{at}values of axis {name!r} is a list with at least one value")
-    if len(values) > POINTS_MAX:
-        raise BadInput(f"{at}axis {name!r} has {len(values):,} points, {POINTS_MAX:,} at most")
-    texts = [text_of(value) for value in values]
-    twice = [text for text in texts if texts.count(text) > 1]
-    if twice:
-        raise BadInput(f"{at}axis {name!r} has {twice[0]} twice")
-    return Axis(name, str(role), tuple(values))
-
-
-def _known(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, at: str) -> None:
-    """Check an axis against what designs and scenarios declare."""
-    if axis.name == "design":
-        if axis.role != "choice":
-            raise BadInput(f"{at}the design is a choice, not an environment")
-        return
-    if axis.name in CONFIG:
-        for value in axis.values:
-            if value not in CONFIG[axis.name]:
-                raise BadInput(at + unknown(f"value of {axis.name}", str(value), map(str, CONFIG[axis.name])))
-        return
-    keys = [f"{info.section}.{info.name}" for info in scenario.keys()]  # noqa: SIM118 - a function of the module
-    if "." in axis.name:
-        if axis.name not in keys:
-            raise BadInput(at + unknown("axis", axis.name, [*keys, *CONFIG]))
-        section, _, option = axis.name.partition(".")
-        for value in axis.values:  # a value that is wrong by itself; combinations are judged one by one
-            try:
-                scenario.from_values(base.name, {**base.values, section: {option: value}})
-            except BadInput as error:
-                if f"{option} is " in str(error) or "sums to" in str(error) or "unknown" in str(error):
-                    raise BadInput(f"{at}{str(error).partition(': ')[2]}") from None
-        return
-    declared = {name: p for named in designs for name, p in named.design.parameters.items()}
-    if axis.name not in declared:
-        near = unknown("axis", axis.name, [*declared, "design", *keys])
-        raise BadInput(f"{at}no design of this space declares axis {axis.name!r}: {near}")
-    valid = {value for named in designs for name, p in named.design.parameters.items() if name == axis.name for value in p.values}
-    for value in axis.values:
-        if value not in valid:
-            raise BadInput(at + unknown(f"value of {axis.name}", str(value), sorted(valid)))

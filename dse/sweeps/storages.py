@@ -20,6 +20,9 @@ from dse.errors import BadInput
 HEARTBEAT = max(1, int(os.environ.get("DSE_HEARTBEAT", "5")))
 GRACE = 4 * HEARTBEAT
 """Seconds between two signs of life, and without one until a worker counts as dead."""
+FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
+PATIENCE = 10
+"""Seconds that a server has to answer in at first."""
 
 
 def shown(url: str) -> str:
@@ -149,6 +152,9 @@ def opened(url: str) -> optuna.storages.BaseStorage:
         Unknown kind, an extra that is missing, or a database that does not answer.
     """
     scheme = url.partition("://")[0] if "://" in url else ""
+    if not url:
+        raise BadInput(f"a storage is {FORMS}")
+    engine = url
     with reported(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if scheme in ("", "journal"):
@@ -156,23 +162,26 @@ def opened(url: str) -> optuna.storages.BaseStorage:
         if scheme == "grpc":
             missing("grpc", "grpc", "storage grpc://")
             host, _, port = url.removeprefix("grpc://").strip("/").partition(":")
-            if not port.isdigit():
-                raise BadInput(f"storage {url!r} is not of the form grpc://host:port")
+            if not (host and port.isdigit()) or "@" in host:
+                raise BadInput(f"storage {shown(url)!r} is not of the form grpc://host:port")
             proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
-            proxy.wait_server_ready(timeout=10)
+            proxy.wait_server_ready(timeout=PATIENCE)
             return proxy
         if scheme.partition("+")[0] == "postgresql":
             missing("psycopg", "postgres", "storage postgresql://")
-            url = "postgresql+psycopg://" + url.partition("://")[2]
+            engine = "postgresql+psycopg://" + url.partition("://")[2]
         elif scheme != "sqlite":
-            raise BadInput(f"storage {shown(url)!r}: a journal file, sqlite:///file, postgresql://... or grpc://host:port")
-        return _database(url)
+            raise BadInput(f"storage {shown(url)!r}: a storage is {FORMS}")
+        try:
+            return _database(engine)
+        except ValueError:  # whose text may hold a part of the password
+            raise BadInput(f"storage {shown(url)!r} is not of the form {scheme}://user:password@host:port/database") from None
 
 
 def _database(url: str) -> optuna.storages.RDBStorage:
     """A database, with a heartbeat whose dead trials come back as waiting ones."""
     retry = optuna.storages.RetryHeartbeatStaleTrialCallback()
-    patience = {"connect_timeout": 10} if url.startswith("postgresql") else {"timeout": 60}
+    patience = {"connect_timeout": PATIENCE} if url.startswith("postgresql") else {"timeout": 60}
     return optuna.storages.RDBStorage(
         url, engine_kwargs={"connect_args": patience}, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
         heartbeat_stale_trial_callback=retry,

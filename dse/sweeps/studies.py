@@ -16,10 +16,12 @@ import polars as pl
 from dse.errors import BadInput, unknown
 from dse.output import plain
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, TYPES
-from dse.sweeps.caching import write_atomically
+from dse.writing import write_atomically, write_together
 
 VERSION = 1
 SETTINGS, JOURNAL = "settings.json", "journal.log"
+NEEDED = frozenset(("study", "space", "sampler", "seed", "trials", "code_digest"))
+"""What settings hold."""
 TABLES: dict[str, dict[str, str]] = {
     "trials": {
         "study": "str", "number": "u64", "design": "str", "environment": "str", "params": "str", "status": "str", "feasible": "bool",
@@ -102,12 +104,15 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
     """
     path = folder(results, study) / SETTINGS
     try:
-        found = json.loads(path.read_bytes())
+        found: Any = json.loads(path.read_bytes())
     except (OSError, ValueError):
         raise BadInput(f"{path}: damaged or not readable") from None
-    if not isinstance(found, dict) or found.get("version", 0) > VERSION:
-        raise BadInput(f"{path}: written by another version")
-    return found
+    version = found.get("version") if isinstance(found, dict) else None
+    if not isinstance(version, int) or not found.keys() >= NEEDED or not isinstance(found["space"], dict):
+        raise BadInput(f"{path}: damaged, or not written by swapdse")
+    if version > VERSION:
+        raise BadInput(f"{path}: version {version}, this one reads up to {VERSION}")
+    return dict(found)
 
 
 @contextlib.contextmanager
@@ -140,12 +145,14 @@ def _cell(value: Any, kind: str) -> Any:
 
 
 def write_tables(results: str | os.PathLike[str], study: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Store tables of a study, each by rename."""
+    """Store tables of a study, all of them or none."""
+    contents = {}
     for table, rows in tables.items():
         buffer = io.BytesIO()
         metadata = {METADATA_VERSION: str(VERSION), METADATA_TABLE: f"study.{table}"}
         frame(table, study, rows).write_parquet(buffer, metadata=metadata)
-        write_atomically(folder(results, study) / f"{table}.parquet", buffer.getvalue())
+        contents[folder(results, study) / f"{table}.parquet"] = buffer.getvalue()
+    write_together(contents)
 
 
 def why_not(path: Path, table: str) -> str:

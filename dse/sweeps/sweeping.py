@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import collections
 import hashlib
-import itertools
 import json
 import os
 import platform
@@ -18,14 +18,15 @@ from dse.measuring import machine, warming
 from dse.sweeps import analysing, objectives, studies
 from dse.sweeps import space as spaces
 from dse.sweeps.analysing import Trial
+from dse.sweeps.axes import text_of
 from dse.sweeps.caching import code_digest
 from dse.sweeps.samplers import auto, check
 from dse.sweeps.searching import Search
 from dse.sweeps.space import Space
 from dse.sweeps.workers import Evaluator
+from dse.writing import stored_under
 
-WARMED_AT_ONCE = 4096
-WORKERS_MAX = 256
+WORKERS_MAX, TRIALS_MAX = 256, 10**9
 Found = dict[str, Any]
 
 
@@ -86,7 +87,7 @@ def sweep(
     """
     if resume is not None:
         settings = _resumed(results, resume, trials)
-        space = spaces.from_document(settings["space"])
+        space = _space_of(settings)
     else:
         space = name if isinstance(name, Space) else spaces.load(name)
         if objectives_:
@@ -96,7 +97,7 @@ def sweep(
         raise BadInput(f"workers are 1 to {WORKERS_MAX}, got {workers}")
     study = str(settings["study"])
     began = time.monotonic()
-    with _writable(results), studies.held(results, study):
+    with stored_under(results), studies.held(results, study):
         if not (studies.folder(results, study) / studies.SETTINGS).exists() or resume is None:
             studies.write_settings(results, study, settings)
         warm(space)
@@ -118,15 +119,26 @@ def sweep(
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }  # fmt: skip
         studies.write_tables(results, study, {**tables(space, made, found), "provenance": [provenance]})
+    if made and not any(t.ok for t in made):
+        status, n = collections.Counter(t.status for t in made).most_common(1)[0]
+        raise BadInput(f"study {study}: none of {len(made):,} configurations could be evaluated; {n:,} of them {status}")
     return {"study": study, "trials": len(made), "timed_out": search.timed_out, **shown(found), "provenance": provenance}
+
+
+def _space_of(settings: Found) -> Space:
+    """The space of a stored study."""
+    try:
+        return spaces.from_document(settings["space"])
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise BadInput(f"the settings of study {settings['study']} are damaged; start it anew") from None
 
 
 def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) -> Found:
     """What a study is; its name follows from it."""
-    if trials is not None and trials < 1:
-        raise BadInput(f"trials are at least 1, got {trials}")
-    if trials is None and space.points > 10**6:
-        raise BadInput(f"the space has {space.points:,} points; say how many --trials")
+    if trials is not None and not 1 <= trials <= TRIALS_MAX:
+        raise BadInput(f"trials are 1 to {TRIALS_MAX:,}, got {trials:,}")
+    if trials is None and not space.countable:
+        raise BadInput(f"the space has some {space.distinct:,} configurations; say how many --trials")
     chosen = check(sampler or auto(space, trials))
     what = [space.digest, chosen, seed, code_digest()]
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
@@ -150,36 +162,9 @@ def _resumed(results: str | Path, name: str, trials: int | None) -> Found:
     return settings
 
 
-class _writable:  # noqa: N801 - a context
-    """One line where the folder cannot be written or the disk is full."""
-
-    def __init__(self, results: str | Path) -> None:
-        self._results = results
-
-    def __enter__(self) -> None:
-        try:
-            (Path(self._results) / "studies").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadInput(f"cannot store the study under {self._results}: {error.strerror or error}") from error
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        import errno
-
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            said = "no space left on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
-            raise BadInput(f"cannot store the study under {self._results}: {said}") from error
-
-
 def warm(space: Space) -> None:
     """Compile what the space needs, before workers start."""
-    choices = [axis for axis in space.axes if axis.role == "choice"]
-    texts: dict[str, None] = {}
-    for picks in itertools.islice(itertools.product(*(axis.values for axis in choices)), WARMED_AT_ONCE):
-        given = {axis.name: value for axis, value in zip(choices, picks, strict=True)}
-        design = naming.parse(str(given.get("design", space.baseline)))
-        values = {n: str(v) for n, v in given.items() if n in design.values and v in design.design.parameters[n].values}
-        texts[naming.Named(design.design, design.values | values).text] = None
-    warming.warm([(text, "count") for text in [*texts, space.baseline]])
+    warming.warm([(text, "count") for text in dict.fromkeys([*space.designs, naming.parse(space.baseline).text])])
 
 
 class output_of:  # noqa: N801 - a context
@@ -271,7 +256,7 @@ def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[
         ]
         for role, values in (("choice", c.choice), ("environment", c.environment)):
             params += [
-                {"number": t.number, "axis": axis, "role": role, "text": spaces.text_of(value),
+                {"number": t.number, "axis": axis, "role": role, "text": text_of(value),
                  "value": float(value) if isinstance(value, (int, float)) else None}
                 for axis, value in values.items()
             ]  # fmt: skip

@@ -22,6 +22,8 @@ from dse.sweeps.space import Configuration
 
 Measures = dict[str, Any]
 TRIES = 2
+REFUSED = "refused"
+"""Key of what the operating system refused a worker: number, text, file."""
 
 
 class Worker:
@@ -47,11 +49,13 @@ class Worker:
                 self._process.stdin.write(json.dumps({"work": work, **as_json(configuration)}) + "\n")
                 self._process.stdin.flush()
                 answer = self._process.stdout.readline()
-                if answer:
-                    found: Measures = json.loads(answer)
-                    return found
             except (OSError, ValueError):
-                pass
+                answer = ""
+            if answer.endswith("\n"):
+                found: Measures = json.loads(answer)
+                if REFUSED in found:
+                    raise OSError(*found[REFUSED])
+                return found
             self.stop()
         return {"status": "failed: the process that evaluated it died", "transient": True}
 
@@ -161,7 +165,11 @@ def serve(results: str) -> None:
     cache = Cache(Path(results))
     for line in sys.stdin:
         asked = json.loads(line)
-        sys.stdout.write(json.dumps(do(asked["work"], from_json(asked), cache)) + "\n")
+        try:
+            answer = do(asked["work"], from_json(asked), cache)
+        except OSError as error:
+            answer = {REFUSED: [error.errno, error.strerror, str(error.filename or "")]}
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 

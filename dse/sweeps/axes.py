@@ -1,0 +1,143 @@
+"""Axes of a space: which points each has, and what they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dse import naming, scenario
+from dse.errors import BadInput, unknown
+from dse.sweeps.points import POINTS_MAX, mixes, points_of_range
+
+ROLES = ("choice", "environment")
+CONFIG = {"config.cluster_shift": (8, 9)}
+"""Keys of :class:`kernels.state.Config` that an axis may set (the same for every design), with their valid values."""
+Value = Any
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Attributes
+    ----------
+    name : str
+        ``design``, a design's parameter, ``section.key`` of a scenario, or ``config.cluster_shift``.
+    role : {"choice", "environment"}
+        Ours to make, or given to us.
+    values : tuple
+        Its points, in order.
+    """
+
+    name: str
+    role: str
+    values: tuple[Value, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """Its points as text."""
+        return [text_of(value) for value in self.values]
+
+    @property
+    def ordered(self) -> bool:
+        """Are its points numbers, so that neighbours are alike?"""
+        return len(self.values) > 2 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in self.values)
+
+
+def reason(error: BadInput, name: str) -> str:
+    """What is wrong with a scenario, without its name in front."""
+    return str(error).removeprefix(f"scenario {name}: ")
+
+
+def text_of(value: Value) -> str:
+    """Write a point of an axis.
+
+    Examples
+    --------
+    >>> text_of({"zswap": 0.7, "ssd": 0.3}), text_of(0.5), text_of("direct")
+    ('zswap=0.7,ssd=0.3', '0.5', 'direct')
+    """
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={share:g}" for name, share in value.items())
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def holding(axes: Sequence[Axis], design: Value) -> list[list[int]]:
+    """For each axis the points that tell configurations of `design` apart; one that the design does not have stands for all such."""
+    declared = naming.parse(str(design)).design.parameters
+    held = []
+    for axis in axes:
+        if axis.name == "design":
+            held.append([i for i, value in enumerate(axis.values) if value == design])
+        elif "." in axis.name:
+            held.append(list(range(len(axis.values))))
+        else:
+            valid = declared[axis.name].values if axis.name in declared else {}
+            without = next((i for i, value in enumerate(axis.values) if value not in valid), None)
+            held.append([i for i, value in enumerate(axis.values) if value in valid or i == without])
+    return held
+
+
+def checked(name: str, given: Any, where: Any) -> Axis:
+    """Check one axis by itself."""
+    at = where("axes", name)
+    if not isinstance(given, Mapping):
+        raise BadInput(f"{at}axis {name!r} is a table with role and values")
+    for key in given:
+        if key not in ("role", "values", "range", "simplex"):
+            raise BadInput(at + unknown(f"key of axis {name}", key, ("role", "values", "range", "simplex")))
+    role = given.get("role", "environment" if "." in name and name not in CONFIG else "choice")
+    if role not in ROLES:
+        raise BadInput(at + unknown("role", str(role), ROLES))
+    kinds = [key for key in ("values", "range", "simplex") if key in given]
+    if len(kinds) != 1:
+        raise BadInput(f"{at}axis {name!r} has one of values, range and simplex")
+    rules = {"values": lambda said, _: said, "range": points_of_range, "simplex": mixes}
+    values = rules[kinds[0]](given[kinds[0]], at)
+    if values == "all":
+        values = list(naming.registry())
+    if not isinstance(values, (list, tuple)) or not values:
+        raise BadInput(f"{at}values of axis {name!r} is a list with at least one value")
+    if len(values) > POINTS_MAX:
+        raise BadInput(f"{at}axis {name!r} has {len(values):,} points, {POINTS_MAX:,} at most")
+    texts = [text_of(value) for value in values]
+    twice = [text for text in texts if texts.count(text) > 1]
+    if twice:
+        raise BadInput(f"{at}axis {name!r} has {twice[0]} twice")
+    return Axis(name, str(role), tuple(values))
+
+
+def fits(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, at: str) -> None:
+    """Check an axis against what designs and scenarios declare."""
+    if axis.name == "design":
+        if axis.role != "choice":
+            raise BadInput(f"{at}the design is a choice, not an environment")
+        return
+    if axis.name in CONFIG:
+        for value in axis.values:
+            if value not in CONFIG[axis.name]:
+                raise BadInput(at + unknown(f"value of {axis.name}", str(value), map(str, CONFIG[axis.name])))
+        return
+    keys = [f"{info.section}.{info.name}" for info in scenario.keys()]  # noqa: SIM118 - a function of the module
+    if "." in axis.name:
+        if axis.name not in keys:
+            raise BadInput(at + unknown("axis", axis.name, [*keys, *CONFIG]))
+        section, _, option = axis.name.partition(".")
+        for value in axis.values:  # a value that is wrong by itself; combinations are judged one by one
+            try:
+                scenario.from_values(base.name, {**base.values, section: {option: value}})
+            except BadInput as error:
+                if f"{option} is " in str(error) or "sums to" in str(error) or "unknown" in str(error):
+                    raise BadInput(f"{at}{reason(error, base.name)}") from None
+        return
+    declared = {name: p for named in designs for name, p in named.design.parameters.items()}
+    if axis.name not in declared:
+        near = unknown("axis", axis.name, [*declared, "design", *keys])
+        raise BadInput(f"{at}no design of this space declares axis {axis.name!r}: {near}")
+    valid = {value for named in designs for name, p in named.design.parameters.items() if name == axis.name for value in p.values}
+    for value in axis.values:
+        if value not in valid:
+            raise BadInput(at + unknown(f"value of {axis.name}", str(value), sorted(valid)))

@@ -1,0 +1,86 @@
+"""Writing files: whole or not at all, with the permissions that the user's mask leaves, and one line where a disk is full."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from dse.errors import BadInput
+
+
+@functools.cache
+def _mask() -> int:
+    """The process's mask of permissions (temporary files are for their owner only)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file by rename: readers see nothing or all of it."""
+    write_together({path: content})
+
+
+REFUSALS = {
+    errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "disk quota used up", errno.EFBIG: "file too large for this disk or limit",
+    errno.EROFS: "read-only file system", errno.EACCES: "permission denied", errno.EPERM: "not permitted", errno.EIO: "the disk failed",
+    errno.ENOTDIR: "not a directory", errno.EEXIST: "a file is in the way", errno.ENOENT: "no such folder",
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def stored_under(results: str | os.PathLike[str]) -> Iterator[None]:
+    """One line where a folder of results cannot be written or the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        file = f" ({error.filename})" if error.filename else ""
+        raise BadInput(f"cannot store under {os.fspath(results)}: {REFUSALS[error.errno]}{file}; what was stored stays") from error
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write files by rename, once all of them are written: on a full disk every one stays as it was."""
+    hidden: dict[Path, Path] = {}
+    path = Path()
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+            hidden[path] = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            hidden[path].chmod(0o666 & ~_mask())
+        for path, written in hidden.items():
+            written.replace(path)
+    except BaseException as error:
+        for written in hidden.values():
+            with contextlib.suppress(OSError):
+                written.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = os.fspath(path)  # what was to be written, not what it was called meanwhile
+        raise
+
+
+def save(path: str | os.PathLike[str], content: bytes) -> str:
+    """Write a file whole or not at all; into what is no file (/dev/stdout, a pipe) directly. Return its path.
+
+    Raises
+    ------
+    BadInput
+        A folder.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise BadInput(f"{target} is a folder; say a file")
+    if target.exists() and not target.is_file():
+        target.write_bytes(content)
+    else:
+        write_atomically(target, content)
+    return os.fspath(path)
