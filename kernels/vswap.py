@@ -59,6 +59,7 @@ HINT = U1 << U63  # of a reverse word: no PTE holds the slot, the swap cache alo
 CPU_WORDS, P_CURRENT, P_ID, P_CLUSTER = U8, U0, U1, U2  # vcpu: allocation cluster; lookup cache: id + 1, cluster
 SEPARATE, MERGED = U0, U1  # C_VROUNDS
 LATE, EARLY = U0, U1  # C_VCHARGE
+COLLECTING = U0  # C_VOWNER
 
 
 @inner

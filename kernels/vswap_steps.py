@@ -120,9 +120,10 @@ def run_limit(st, value):  # type: ignore[no-untyped-def]
 
 @called
 def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
-    """``free_swap_and_cache_nr``: batched, one round for `n` slots, freed in rows of one memcg; else a lookup and a round for each."""
-    if st.ctl[w.C_VFREE] != BATCHED:
-        v.find(st, pr, value)
+    """``swap_pte_batch``, which may ask for the owner of every PTE, and ``free_swap_and_cache_nr``: one round, rows of one memcg."""
+    if st.ctl[w.C_VOWNER] == v.COLLECTING:
+        for i in range(value, value + n):
+            v.look(st, pr, u(i))  # lookup_swap_cgroup_id
     c, row, kept, owner = v.enter(st, pr, value), U0, U0, U0
     for i in range(value, value + n):
         left = put_one(st, pr, c, u(i))

@@ -57,6 +57,7 @@ CTL_WORDS = 128
     S_VC_FREE, S_VC_HIGH, S_VCLUSTERS, S_VCLUSTERS_PEAK, S_VSLOTS, S_VSLOTS_PEAK, S_LOOKUP_HITS, S_LOOKUP_MISSES,
     S_CHARGED, S_CHARGED_PEAK, S_CHARGES, S_CPU,
 ) = (u(i) for i in range(92, 104))  # fmt: skip
+C_VOWNER = u(104)  # a parameter again
 
 # phases in flight: an open-addressing table of 8-word records keyed by (class, page)
 TXNS, TXN_WORDS = u(4096), u(8)

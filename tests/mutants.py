@@ -345,12 +345,12 @@ def lookups_that_are_not_made(right: Step) -> Step:
     """Only a counter differs: v3 that frees with a single lookup for each PTE."""
 
     def wrong(st: Any, pr: Any, value: Any, n: Any) -> Any:
-        find = vswap.find
-        vswap.find = lambda *args: find(*args) if args[2] is not value else find(args[0], probe.make("off"), value)
+        look = vswap.look
+        vswap.look = lambda st, pr, value: look(st, probe.make("off"), value)
         try:
             return right(st, pr, value, n)
         finally:
-            vswap.find = find
+            vswap.look = look
 
     return wrong
 

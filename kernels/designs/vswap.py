@@ -7,9 +7,10 @@ and never for zswap or zero pages, and only they are charged. When none is left 
 
 Every question to the layer is a round: the cluster from the map, its lock, the bitmap, the descriptor. One design, what the versions
 changed its parameters: *rounds* (a fault asks separately, or several things in one round), *lookup_cache* (each CPU remembers the cluster
-that it found last), *free* (a zap looks up twice and locks once for every PTE, or once for all of a cluster), *cacheonly* (a bit of the
-reverse word tells the slot allocator that the swap cache alone holds a slot, instead of a visit to the layer), *object* (header and
-descriptors in one object, which rounds up to 16 KiB, or apart), *charge* (physical slots only, or every virtual slot).
+that it found last), *free* (a zap frees PTE by PTE, a round for each, or all of a cluster in one), *owner* (before that, it asks for the
+memcg of every PTE, which is one more round, or it sees it while it frees), *cacheonly* (a bit of the reverse word tells the slot
+allocator that the swap cache alone holds a slot, instead of a visit to the layer), *object* (header and descriptors in one object, which
+rounds up to 16 KiB, or apart), *charge* (physical slots only, or every virtual slot).
 """
 
 from __future__ import annotations
@@ -125,6 +126,7 @@ def parameters_of(version: int) -> dict[str, s.Parameter]:
         "rounds": choice(w.C_VROUNDS, "separate", "merged", "lookup and lock for every question of a fault, or for several at once"),
         "lookup_cache": choice(w.C_VLOOKUP, "off", "on", "each CPU remembers the virtual cluster that it looked up last"),
         "free": choice(w.C_VFREE, "single", "batched", "a zap puts PTE by PTE, or all of a virtual cluster in one locked section"),
+        "owner": choice(w.C_VOWNER, "collecting", "freeing", "a zap asks for the memcg of each PTE it collects, or sees it when it frees"),
         "cacheonly": choice(w.C_VHINT, "off", "on", "a bit of the reverse word says that the swap cache alone holds the slot"),
         "object": choice(w.C_VSPLIT, "one", "split", "header and descriptors in one object of 16 KiB, or in two of 112 B and 12 KiB"),
         "charge": choice(w.C_VCHARGE, "late", "early", "physical slots are charged when taken, or every virtual slot", both=True),
