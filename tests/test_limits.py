@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.limits import __main__ as command
-from benchmarks.limits import build, drivers, micro, rates, report, twin_c, whole
+from benchmarks.limits import build, drivers, fences, micro, rates, report, twin_c, whole
 from dse.measuring.stats import Interval
 from dse.workloads import lackey
 from kernels import demand, probe, state
@@ -151,6 +151,12 @@ def test_rates_are_rows_of_one_shape(group: str) -> None:
     assert all(row["rate"]["median"] > 0 for row in rows)
     assert rates.at_least(2.0, 1.7, "x") == "met"
     assert rates.at_least(1.5, 1.7, "x") == "missed: 1.5 x, not 1.7"
+
+
+def test_a_fenced_record_is_held_against_fence_and_clock() -> None:
+    (row,) = fences.main(quick=True)
+    assert row["record_ns"]["median"] > 0.9 * row["fence_and_clock_ns"]["median"] > 0  # it holds a fence and two clocks, and more
+    assert {"aa", "over_fence_and_clock", "bar"} <= set(row)
 
 
 def test_a_different_algorithm_is_found_out() -> None:

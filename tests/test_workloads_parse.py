@@ -130,7 +130,8 @@ def test_lackey_over_chunk_borders(monkeypatch):
 @pytest.mark.parametrize(
     "bad",
     [" L 04025310;8", " L xyz,8", " L 04025310,", " L ,8", " L 04025310,0", " L 04025310,8 ", " X 04025310,8", "garbage",
-     " L 1fff00074g,8", " L 1fff0007 4,8", " L 1fff0007\u00e94,8", " L 1fff000748;8", "I 04025310,8", " S 04025310,99999999", " L 11112222333344445,8", " S 0402531o,8", " S 0402`310,8", " S ,"],
+     " L 1fff00074g,8", " L 1fff0007 4,8", " L 1fff0007\u00e94,8", " L 1fff000748;8",
+     "I 04025310,8", " S 04025310,99999999", " L 11112222333344445,8", " S 0402531o,8", " S 0402`310,8", " S ,"],
 )  # fmt: skip
 def test_malformed_lackey_names_the_line(bad):
     text = line_of("L", 0x1000, 8) * 2 + bad + "\n" + line_of("L", 0x1000, 8)

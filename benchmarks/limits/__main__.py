@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import platform
 import sys
+import time
 from typing import Any
 
 from benchmarks.limits import build, micro, rates, report, whole
@@ -80,6 +81,7 @@ def provenance(core: int, tool: str | None) -> dict[str, Any]:
 
 def run(names: list[str], *, quick: bool) -> dict[str, Any]:
     """Measure what is named; the document that ``--format json`` prints."""
+    began, seconds = time.monotonic(), {}
     with micro.pinned() as core:
         try:
             tool: str | None = build.compiler()
@@ -89,11 +91,14 @@ def run(names: list[str], *, quick: bool) -> dict[str, Any]:
         except build.NoCompilerError as missing:
             output.note(f"limits: {missing}")
             tool, rows = None, compared(names, None, quick=quick)
+    seconds["against C"] = time.monotonic() - began
     for group in rates.GROUPS:  # not pinned: one of them runs two threads
         if group in names:
             output.note(f"limits: {group}")
+            began = time.monotonic()
             rows += rates.GROUPS[group](quick=quick)
-    return {"rows": rows, "provenance": provenance(core, tool)}
+            seconds[group] = time.monotonic() - began
+    return {"rows": rows, "provenance": provenance(core, tool), "seconds": {part: round(taken, 1) for part, taken in seconds.items()}}
 
 
 def compared(names: list[str], entry: build.Entries | None, *, quick: bool) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.limits import reclaim
+from benchmarks.limits import fences, reclaim
 from benchmarks.limits.micro import spread
 from dse import output
 from dse.workloads import generators, imports, lackey
@@ -150,6 +150,6 @@ def against_peer(*, quick: bool) -> list[dict[str, Any]]:
 
 
 GROUPS: dict[str, Callable[..., list[dict[str, Any]]]] = {
-    "reclaim": against_peer, "threads": threads, "parsing": parsing, "generators": generating,
+    "reclaim": against_peer, "threads": threads, "parsing": parsing, "generators": generating, "fences": fences.main,
 }  # fmt: skip
 """Names for ``--only``, and what measures them."""
