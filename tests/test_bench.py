@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -399,13 +400,44 @@ def test_the_documents_say_what_the_gate_does() -> None:
     assert len(selftest.chosen(names[1].split())) == 2
 
 
-def test_the_recipe_for_forks_is_a_workflow() -> None:
+def recipe() -> dict[str, Any]:
+    """The workflow for forks."""
     yaml = pytest.importorskip("yaml")
-    recipe = yaml.safe_load((ROOT / "docs" / "recipes" / "bench.yml").read_text())
-    commands = [step["run"] for job in recipe["jobs"].values() for step in job["steps"] if "run" in step]
+    return dict(yaml.safe_load((ROOT / "docs" / "recipes" / "bench.yml").read_text()))
+
+
+def commands_of(workflow: dict[str, Any]) -> list[str]:
+    return [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+
+
+def test_the_recipe_for_forks_is_a_workflow() -> None:
+    workflow = recipe()
+    assert set(workflow) >= {"name", "jobs", "permissions"}
+    assert set(workflow[True]) == {"pull_request", "push"}  # YAML 1.1 reads the key on as true
+    for job in workflow["jobs"].values():
+        assert job["runs-on"]
+        assert job["timeout-minutes"] <= 60
+        assert all(("uses" in step) != ("run" in step) for step in job["steps"])
+        assert all("@v" in step["uses"] for step in job["steps"] if "uses" in step)
+    commands = commands_of(workflow)
     assert any("dse bench --exact --against" in command for command in commands)
     assert any("dse bench --quick" in command for command in commands)
-    assert recipe["jobs"]["timings"]["continue-on-error"]
+    assert workflow["jobs"]["timings"]["continue-on-error"]
+    assert "constraints.txt" in " ".join(commands)
+    assert (ROOT / "constraints.txt").is_file()
+
+
+def test_the_commands_of_the_recipe_run(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store(clone, 1.0, 1.0)
+    ran = 0
+    for command in commands_of(recipe()):
+        if command.startswith("dse "):
+            words = shlex.split(re.sub(r"\$\{\{.*?\}\}", "HEAD^", command))
+            words = words[: words.index("|")] if "|" in words else words
+            assert cli.main(words[1:]) == 0, command
+            ran += 1
+    assert ran == 3
+    assert "passed" in capsys.readouterr().err
 
 
 # the self-test ----------------------------------------------------------------------------------
