@@ -56,7 +56,8 @@ def instructions(designs: list[str], helper: Path) -> Counts:
     counts: Counts = dict(said)
     for path in out.parent.glob(f"{out.name}.*"):
         text = path.read_text()
-        design, total = re.search(r"^desc: Trigger: Client Request: (.*)$", text, re.MULTILINE), re.search(r"^totals: (\d+)", text, re.MULTILINE)
+        design = re.search(r"^desc: Trigger: Client Request: (.*)$", text, re.MULTILINE)
+        total = re.search(r"^totals: (\d+)", text, re.MULTILINE)
         if design and total and int(total[1]) > OPERATIONS:
             counts[design[1]] = int(total[1])
     return counts

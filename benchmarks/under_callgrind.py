@@ -1,4 +1,4 @@
-"""Started by instructions.py, first plainly to compile, then under callgrind: one round trip a design with instrumentation switched on around it."""
+"""Started by instructions.py, first plainly to compile, then under callgrind, which counts one round trip of each design."""
 
 from __future__ import annotations
 

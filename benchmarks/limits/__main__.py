@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.limits import build, micro, rates, report, whole
+from benchmarks.limits import bars, build, micro, rates, report, whole
 from dse import output
 from dse.errors import BadInput
 from dse.measuring import machine
@@ -115,9 +115,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--format", choices=("table", "json"), default="table")
     args = parser.parse_args(argv)
     try:
+        if args.store and (args.only or args.quick):
+            raise BadInput("--store keeps a whole run: leave out --only and --quick, so that every row is of one run on one machine")
         document = run(selected(args.only), quick=args.quick)
     except BadInput as bad:
-        output.note(str(bad))
+        output.note(f"error: {bad}")
         return 2
     if args.store:
         report.store(json.loads(output.render_json(document)))
@@ -126,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
         output.emit([], "json", document=document)
     else:
         output.write("\n\n".join(output.render_table(rows) for rows in groups))
-    missed = [row for row in document["rows"] if str(row["bar"]).startswith("missed")]
+    missed = [row for row in document["rows"] if str(row["bar"]).startswith(bars.MISSED)]
     return 1 if missed else 0
 
 
