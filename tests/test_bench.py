@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks import counted, fixtures, memory, xarray
 from dse import cli, naming
-from dse.benching import gate, judging, launch, revisions, seeds, selftest
+from dse.benching import gate, judging, launch, reference, revisions, seeds, selftest
 from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit, family_of
 from dse.benching.results import Case, Figure, Suite, read_results, stored, suite_of, text_of
 from dse.errors import BadInput, CheckFailed
@@ -279,6 +279,24 @@ def test_the_table_holds_only_what_changed(clone: Path, capsys: pytest.CaptureFi
     store(clone, 1.0, 2.0)
     assert cli.main(["bench", "--exact", "--against", "HEAD^"]) == 1
     assert "regression" in capsys.readouterr().out
+
+
+def test_the_reference_is_of_two_commits(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head, base = (revisions.commit_of(clone, name) for name in ("HEAD", "HEAD^"))
+    machines = (COUNTED, gate.machine_name())
+    for machine in machines:
+        for commit in (head, base, "c" * 40):
+            write(clone / "results" / "asv", machine, commit, {LINES: ([1.0], [["'direct'"]])})
+        (clone / "results" / "asv" / machine / "machine.json").write_text("{}")
+    (clone / ".gitignore").write_text("results/\n")
+    revisions.git(clone, "add", "--force", f"results/asv/{COUNTED}/{'c' * 8}-virtualenv-py3.11.json")
+    assert reference.main(["HEAD^"]) == 0
+    names = ("machine.json", f"{head[:8]}-virtualenv-py3.11.json", f"{base[:8]}-virtualenv-py3.11.json")
+    wanted = {f"results/asv/{machine}/{name}" for machine in machines for name in names}
+    assert set(revisions.git(clone, "ls-files", "results").splitlines()) == wanted == set(capsys.readouterr().out.split())
+    shutil.rmtree(clone / "results" / "asv" / COUNTED)
+    assert reference.main(["HEAD^"]) == 2
+    assert f"no figures of {head[:8]}" in capsys.readouterr().err
 
 
 def test_a_trailer_accepts(clone: Path) -> None:
