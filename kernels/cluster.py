@@ -17,6 +17,7 @@ dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
 
 from __future__ import annotations
 
+from kernels import codes
 from kernels.jit import called, inner, u
 from kernels.lock import L_CLUSTER, L_DEVICE, lock, unlock
 from kernels.probe import R_CLUSTER, R_DEV, R_PERCPU, chase, touch, wrote
@@ -191,6 +192,29 @@ def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
             return found
     st.ctl[S_FULL] += U1
     return U0
+
+
+@inner
+def swap_full(st, d):  # type: ignore[no-untyped-def]
+    """``vm_swap_full`` (more than half of the slots of device `d` used), or a synchronous device."""
+    return st.dev[d * DEV_WORDS + D_FLAGS] & DEV_SYNC != U0 or st.dev[d * DEV_WORDS + D_USED] * U2 > st.dev[d * DEV_WORDS + D_SLOTS]
+
+
+@inner
+def turn_off(st, d):  # type: ignore[no-untyped-def]
+    """``swapoff`` begins: no slot of device `d` is handed out any more; false if it is off."""
+    was_on = st.dev[d * DEV_WORDS + D_FLAGS] & DEV_ON != U0
+    st.dev[d * DEV_WORDS + D_FLAGS] &= ~DEV_ON
+    return was_on
+
+
+@inner
+def turned_off(st, d):  # type: ignore[no-untyped-def]
+    """``swapoff`` ends: device `d` is on again if a slot of it is still in use."""
+    if st.dev[d * DEV_WORDS + D_USED] == U0:
+        return codes.SWAPPED_OFF
+    st.dev[d * DEV_WORDS + D_FLAGS] |= DEV_ON
+    return codes.BUSY
 
 
 @inner

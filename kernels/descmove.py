@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, idlayer, lifecycle
+from kernels import codes, idlayer, lifecycle
 from kernels import descriptor as ds
 from kernels import world as w
 from kernels import xarray as xa
@@ -13,11 +13,6 @@ from kernels.probe import R_DESC, R_DESC_NODE, R_DESC_TREE, wrote
 from kernels.words import LOW32, U0, U1, U2, U4
 from kernels.world import DIRTY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
-STEPPED, MOVED, SWAPPED_OFF = u(demand.STEPPED), u(demand.MOVED), u(demand.SWAPPED_OFF)
-BUSY, FULL, WRONG_BACKEND, MOVED_AWAY, DEVICE_OFF = (
-    u(i) for i in (demand.BUSY, demand.FULL, demand.WRONG_BACKEND, demand.MOVED_AWAY, demand.DEVICE_OFF)
-)
-ZSWAP, MEMORY = u(demand.ZSWAP), u(demand.MEMORY)
 T_B1 = w.T_FLAGS
 
 
@@ -26,19 +21,19 @@ def lock_folio(st, pr, t):  # type: ignore[no-untyped-def]
     """Step 0: where is the data, is it cached? Enter a locked folio into the descriptor."""
     txn, d = st.txn, st.txn[t + w.T_ENTRY]
     source, target = txn[t + w.T_AUX], txn[t + w.T_TARGET]
-    if target == ZSWAP or target == source or ds.place_of(st, d) != source:
-        return WRONG_BACKEND
+    if target == codes.ZSWAP or target == source or ds.place_of(st, d) != source:
+        return codes.WRONG_BACKEND
     if ds.lookup(st, pr, d) != U0:
-        return BUSY
+        return codes.BUSY
     f = w.folio_new(st, txn[t] - U1 & LOW32)
     if f == U0:
-        return BUSY
+        return codes.BUSY
     ds.read_begin(st, pr, d, f)
     f_set(st, f, LOCKED)
     st.folio[f_word(f, F_VALUE)] = txn[t + w.T_VALUE]
     txn[t + w.T_FOLIO] = f
     txn[t + w.T_STEP] = U1
-    return STEPPED
+    return codes.STEPPED
 
 
 @inner
@@ -55,16 +50,16 @@ def take_slot(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     """Step 1: the new backing, named in the descriptor as B1 where there is room for it."""
     txn, f, d = st.txn, st.txn[t + w.T_FOLIO], st.txn[t + w.T_ENTRY]
     if ds.count_is_zero(st, d):
-        return give_up(st, pr, f, MOVED_AWAY)
+        return give_up(st, pr, f, codes.MOVED_AWAY)
     new = ds.slot_for(st, pr, txn[t + w.T_TARGET], cpu)
     if new == U0:
-        return give_up(st, pr, f, FULL)
+        return give_up(st, pr, f, codes.FULL)
     txn[t + T_B1] = new
     if st.ctl[w.C_STRIDE] == U4:
         st.desc[ds.at(st, d) + ds.D_B] = new
         wrote(pr, R_DESC, ds.at(st, d) + ds.D_B)
     txn[t + w.T_STEP] = U2
-    return STEPPED
+    return codes.STEPPED
 
 
 @called
@@ -77,7 +72,7 @@ def switch(st, pr, t):  # type: ignore[no-untyped-def]
     f_clear(st, f, LOCKED | DIRTY)
     f_set(st, f, WRITEBACK)
     txn[t + w.T_STEP] = u(3)
-    return STEPPED
+    return codes.STEPPED
 
 
 @inner
@@ -105,7 +100,7 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     if n == U2:
         return switch(st, pr, t)
     lifecycle.writeback_end(st, pr, st.txn[t + w.T_FOLIO])
-    return MOVED
+    return codes.MOVED
 
 
 @called
@@ -130,7 +125,7 @@ def bring_in(st, pr, d, value, target, cpu):  # type: ignore[no-untyped-def]
     if f == U0:
         return
     new = U0
-    if target != MEMORY:
+    if target != codes.MEMORY:
         new = ds.slot_for(st, pr, target, cpu)
     settle(st, pr, d, new)
     if new != U0:
@@ -148,18 +143,13 @@ def bring_in(st, pr, d, value, target, cpu):  # type: ignore[no-untyped-def]
 @called
 def swapoff(st, pr, device, target, cpu):  # type: ignore[no-untyped-def]
     """Walk all descriptors and bring in what is on `device`; no page table is read, later minor faults remain."""
-    row = device * cl.DEV_WORDS
-    if st.dev[row + cl.D_FLAGS] & cl.DEV_ON == U0:
-        return DEVICE_OFF
-    st.dev[row + cl.D_FLAGS] &= ~cl.DEV_ON
+    if not cl.turn_off(st, device):
+        return codes.DEVICE_OFF
     value = idlayer.next_index(st.dhead, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, U1)
     while value != xa.NOT_FOUND:
         st.ctl[w.S_SCANNED] += U1
         d = ds.resolve(st, pr, value)
         if ds.place_of(st, d) == device:
-            bring_in(st, pr, d, value, MEMORY if target == device or target == ZSWAP else target, cpu)
+            bring_in(st, pr, d, value, codes.MEMORY if target == device or target == codes.ZSWAP else target, cpu)
         value = idlayer.next_index(st.dhead, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, value + U1)
-    if st.dev[row + cl.D_USED] != U0:
-        st.dev[row + cl.D_FLAGS] |= cl.DEV_ON
-        return BUSY
-    return SWAPPED_OFF
+    return cl.turned_off(st, device)

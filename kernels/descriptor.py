@@ -17,12 +17,12 @@ Tag of a backing: 0 nothing, device + 1 a slot of that device (as in a swap entr
 
 from __future__ import annotations
 
-from kernels import ahead, blocks, demand, idalloc, swap_table, zswap
+from kernels import ahead, blocks, codes, idalloc, swap_table, zswap
 from kernels import cluster as cl
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.atomic import ctz, prefetch
-from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, device_of, slot_of
+from kernels.cluster import DEV_WORDS, device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_DESC_XA, atomic_add, lock, unlock
 from kernels.probe import (
@@ -48,7 +48,6 @@ ZTAG, ZERO_TAG = u(30), u(31)
 SHADOW = U3
 POINTER = u(4)  # mm/swap_table.h: low bits 100
 PAYLOAD = (U1 << U58) - U1
-ZSWAP, ZRAM, REACTIVATED = u(demand.ZSWAP), u(demand.ZRAM), u(demand.REACTIVATED)
 
 
 @inner
@@ -75,7 +74,7 @@ def place_of(st, d):  # type: ignore[no-untyped-def]
     backing = st.desc[at(st, d) + D_A]
     if is_slot(backing):
         return device_of(backing)
-    return ZSWAP if tag_of(backing) == ZTAG else u(demand.MEMORY)
+    return codes.ZSWAP if tag_of(backing) == ZTAG else codes.MEMORY
 
 
 @inner
@@ -228,22 +227,22 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     """Store the folio: "zero", a zswap entry, or the slot it still has on that device, or a new one, taken only now."""
     d, token = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_TOKEN)]
     old = st.desc[at(st, d) + D_A]
-    keep = not zero and backend != ZSWAP and is_slot(old) and device_of(old) == backend
+    keep = not zero and backend != codes.ZSWAP and is_slot(old) and device_of(old) == backend
     if not keep:
         drop_backing(st, pr, d)
     backing = old
     if zero:
         backing = ZERO_TAG << U58 | token
         st.ctl[w.S_ZERO_LIVE] += U1
-    elif backend == ZSWAP:
+    elif backend == codes.ZSWAP:
         z = zswap.entry_new(st, pr, value, size, token)
         if z == U0:
-            return REACTIVATED
+            return codes.REACTIVATED
         backing = ZTAG << U58 | z
     elif not keep:
         backing = slot_for(st, pr, backend, cpu)
         if backing == U0:
-            return REACTIVATED
+            return codes.REACTIVATED
     st.desc[at(st, d) + D_A] = backing
     wrote(pr, R_DESC, at(st, d) + D_A)
     if is_slot(backing):
@@ -261,7 +260,7 @@ def slot_for(st, pr, device, cpu):  # type: ignore[no-untyped-def]
 @inner
 def store_data(st, pr, backing, token):  # type: ignore[no-untyped-def]
     """The block layer writes the slot; zram keeps two words a page."""
-    if device_of(backing) == ZRAM:
+    if device_of(backing) == codes.ZRAM:
         wrote(pr, R_ZRAM, slot_of(st, backing) * U2)
     if st.ctl[w.C_TOKENS] != U0:
         st.token[slot_of(st, backing)] = token
@@ -271,7 +270,7 @@ def store_data(st, pr, backing, token):  # type: ignore[no-untyped-def]
 def read_slot(st, pr, backing):  # type: ignore[no-untyped-def]
     """The block layer reads the slot: its content token."""
     chase(pr, R_DEV, device_of(backing) * DEV_WORDS)
-    if device_of(backing) == ZRAM:
+    if device_of(backing) == codes.ZRAM:
         chase(pr, R_ZRAM, slot_of(st, backing) * U2)
     return u(st.token[slot_of(st, backing)]) if st.ctl[w.C_TOKENS] != U0 else U0
 
@@ -340,11 +339,9 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
 
 @inner
 def swap_full(st, d):  # type: ignore[no-untyped-def]
-    """``vm_swap_full`` of the device behind descriptor `d` (of the disk for zswap and zero pages), or a synchronous device."""
+    """Whether the device behind descriptor `d` is, of zswap and zero pages the disk."""
     backing = st.desc[at(st, d) + D_A]
-    device = device_of(backing) if is_slot(backing) else st.ctl[w.C_ZDISK]
-    base = device * DEV_WORDS
-    return st.dev[base + cl.D_FLAGS] & DEV_SYNC != U0 or st.dev[base + D_USED] * U2 > st.dev[base + D_SLOTS]
+    return cl.swap_full(st, device_of(backing) if is_slot(backing) else st.ctl[w.C_ZDISK])
 
 
 @inner

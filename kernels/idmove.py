@@ -20,7 +20,7 @@ step   what happens
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, idlayer, lifecycle, moves, page_io, swapfile
+from kernels import codes, idlayer, lifecycle, moves, page_io, swapfile
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.cluster import device_of, entry_of, slot_of
@@ -31,11 +31,6 @@ from kernels.slots import count_of, count_prepare, count_set, owner_of, owner_se
 from kernels.words import BYTE, LOW32, U0, U1, U2, U3, U4, U8
 from kernels.world import F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
-STEPPED, MOVED, SWAPPED_OFF = u(demand.STEPPED), u(demand.MOVED), u(demand.SWAPPED_OFF)
-BUSY, FULL, NO_MEMORY, MOVED_AWAY, DEVICE_OFF = (
-    u(i) for i in (demand.BUSY, demand.FULL, demand.NO_MEMORY, demand.MOVED_AWAY, demand.DEVICE_OFF)
-)
-ZSWAP, MEMORY = u(demand.ZSWAP), u(demand.MEMORY)
 BORROWED = u(1 << 63)  # T_AUX: the folio was in the swap cache before the move
 SWAPOFF_PAGE = u(0xFFFF_FFF0)  # key of the move that swapoff runs: no page has this number
 T_B1 = w.T_FLAGS
@@ -68,22 +63,22 @@ def lock_folio(st, pr, t, borrow):  # type: ignore[no-untyped-def]
     f = swapfile.lookup(st, pr, entry)
     if f != U0:
         if not borrow or f_is(st, f, LOCKED | WRITEBACK):
-            return BUSY
+            return codes.BUSY
         txn[t + w.T_AUX] |= BORROWED
     else:
         f = w.folio_new(st, txn[t] - U1 & LOW32)
         if f == U0:
-            return BUSY
+            return codes.BUSY
         if not swapfile.cache_begin(st, pr, entry, f):
             w.folio_free(st, f)
-            return BUSY
+            return codes.BUSY
     f_set(st, f, LOCKED)
     st.folio[f_word(f, F_VALUE)] = txn[t + w.T_VALUE]
     txn[t + w.T_FOLIO] = f
     txn[t + w.T_STEP] = U1
     if not idlayer.same(st, pr, txn[t + w.T_VALUE], entry):
-        return give_up(st, pr, t, BUSY)
-    return STEPPED
+        return give_up(st, pr, t, codes.BUSY)
+    return codes.STEPPED
 
 
 @called
@@ -109,18 +104,18 @@ def take_slot(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     """Step 1."""
     txn, f, entry, d = st.txn, st.txn[t + w.T_FOLIO], st.txn[t + w.T_ENTRY], st.txn[t + w.T_TARGET]
     if swapfile.count_is_zero(st, entry):
-        return give_up(st, pr, t, MOVED_AWAY)
+        return give_up(st, pr, t, codes.MOVED_AWAY)
     found = swapfile.slot_or_reclaim(st, pr, d, cpu)
     if found == U0:
-        return give_up(st, pr, t, FULL)
+        return give_up(st, pr, t, codes.FULL)
     new = entry_of(st, d, found - U1)
     txn[t + T_B1] = new
     swapfile.cache_add(st, pr, found - U1, f, new)
     st.folio[f_word(f, F_ENTRY)] = entry
     if not count_prepare(st, pr, found - U1, count_of(st, slot_of(st, entry))):
-        return give_up(st, pr, t, NO_MEMORY)
+        return give_up(st, pr, t, codes.NO_MEMORY)
     txn[t + w.T_STEP] = U2
-    return STEPPED
+    return codes.STEPPED
 
 
 @called
@@ -134,13 +129,13 @@ def hand_over(st, pr, t):  # type: ignore[no-untyped-def]
     owner_set(st, pr, b, owner_of(st, pr, a))
     unlock_both(st, pr, a, b)
     if count == U0:
-        return give_up(st, pr, t, MOVED_AWAY)
+        return give_up(st, pr, t, codes.MOVED_AWAY)
     if not fits:
         retry(st, pr)
-        return STEPPED if count_prepare(st, pr, b, count) else give_up(st, pr, t, NO_MEMORY)
+        return codes.STEPPED if count_prepare(st, pr, b, count) else give_up(st, pr, t, codes.NO_MEMORY)
     txn[t + w.T_AUX] = txn[t + w.T_AUX] & (BYTE | BORROWED) | count << U8
     txn[t + w.T_STEP] = U3
-    return STEPPED
+    return codes.STEPPED
 
 
 @inner
@@ -169,9 +164,9 @@ def change_mapping(st, pr, t):  # type: ignore[no-untyped-def]
     if changed:
         retry(st, pr)
         txn[t + w.T_STEP] = U2
-        return STEPPED
+        return codes.STEPPED
     txn[t + w.T_STEP] = U4
-    return STEPPED
+    return codes.STEPPED
 
 
 @called
@@ -186,7 +181,7 @@ def leave_a(st, pr, t):  # type: ignore[no-untyped-def]
     f_clear(st, f, LOCKED | w.DIRTY)
     f_set(st, f, WRITEBACK)
     txn[t + w.T_STEP] = u(5)
-    return STEPPED
+    return codes.STEPPED
 
 
 @called
@@ -198,7 +193,7 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         why = moves.wrong_place(st, pr, entry, source, target)
         if why != U0:
             return why
-    if source == ZSWAP and target == device_of(entry):
+    if source == codes.ZSWAP and target == device_of(entry):
         return moves.writeback_step(st, pr, t)
     if n == U0:
         return lock_folio(st, pr, t, st.txn[t] - U1 & LOW32 == SWAPOFF_PAGE)
@@ -211,7 +206,7 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     if n == U4:
         return leave_a(st, pr, t)
     lifecycle.writeback_end(st, pr, st.txn[t + w.T_FOLIO])
-    return MOVED
+    return codes.MOVED
 
 
 @called
@@ -219,11 +214,10 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
     """Visit every ID and move what is on device `d`; no page table is read. There is no entry that means "in memory", so that
     the target MEMORY needs the page-table scan of a design without the layer.
     """
-    if target == MEMORY or target == d:
+    if target == codes.MEMORY or target == d:
         return moves.swapoff(st, pr, d, target, cpu)
-    if st.dev[d * cl.DEV_WORDS + cl.D_FLAGS] & cl.DEV_ON == U0:
-        return DEVICE_OFF
-    st.dev[d * cl.DEV_WORDS + cl.D_FLAGS] &= ~cl.DEV_ON
+    if not cl.turn_off(st, d):
+        return codes.DEVICE_OFF
     value = idlayer.next_id(st, pr, U1)
     while value != xa.NOT_FOUND:
         st.ctl[w.S_SCANNED] += U1
@@ -232,7 +226,7 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
             t = w.txn_new(st, w.TX_MOVE, SWAPOFF_PAGE, U0, value, entry)
             st.txn[t + w.T_TARGET] = target
             st.txn[t + w.T_AUX] = moves.place_of(st, pr, entry)
-            while move_step(st, pr, t, cpu) == STEPPED:
+            while move_step(st, pr, t, cpu) == codes.STEPPED:
                 continue
             w.txn_end(st, t)
         value = idlayer.next_id(st, pr, value + U1)

@@ -6,7 +6,7 @@ where designs differ. All return a reply code of :mod:`kernels.demand`.
 
 from __future__ import annotations
 
-from kernels import demand
+from kernels import codes
 from kernels import world as w
 from kernels.jit import called, inner, u
 from kernels.probe import R_PTE, RETRIES, bump, wrote
@@ -33,14 +33,6 @@ from kernels.steps import (
 from kernels.words import U0, U1
 from kernels.world import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
 
-FIRST_TOUCH, SWAP_IN, CACHE_HIT, SWAP_OUT, CLEAN_DROP, WRITEBACK_END = (
-    u(i) for i in (demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT, demand.SWAP_OUT, demand.CLEAN_DROP, demand.WRITEBACK_END)
-)
-FORKED, ZAPPED, COWED, REUSED, BEGUN = (u(i) for i in (demand.FORKED, demand.ZAPPED, demand.COWED, demand.REUSED, demand.BEGUN))
-AVOIDED, NOT_RESIDENT, BUSY, NO_BEGIN, FULL = (u(i) for i in range(demand.AVOIDED, demand.FULL + 1))
-UNMAP_FAILED, NO_MEMORY, GONE, EMPTY = (u(i) for i in (demand.UNMAP_FAILED, demand.NO_MEMORY, demand.GONE, demand.EMPTY))
-NOTHING = u(demand.NOTHING)
-F_WRITE, F_DIRTY, F_ZERO = u(demand.WRITE), u(demand.DIRTY), u(demand.ZERO)
 MOST_RETRIES = 8
 
 
@@ -67,17 +59,17 @@ def make_writable(st, pr, page, f):  # type: ignore[no-untyped-def]
         w.new_token(st, f)
         f_set(st, f, DIRTY)
         w.expect(st, page, f)
-        return REUSED
+        return codes.REUSED
     copy = w.folio_new(st, page)
     if copy == U0:
-        return NOTHING
+        return codes.NOTHING
     w.new_token(st, copy)
     f_set(st, copy, DIRTY)
     w.unmap_page(st, pr, page, f, U0)
     w.expect(st, page, copy)
     w.map_page(st, pr, page, copy)
     orphan(st, pr, f)
-    return COWED
+    return codes.COWED
 
 
 @inner
@@ -85,12 +77,12 @@ def first_touch(st, pr, page):  # type: ignore[no-untyped-def]
     """``do_anonymous_page``: a new folio."""
     f = w.folio_new(st, page)
     if f == U0:
-        return NOTHING
+        return codes.NOTHING
     w.new_token(st, f)
     f_set(st, f, DIRTY)
     w.expect(st, page, f)
     w.map_page(st, pr, page, f)
-    return FIRST_TOUCH
+    return codes.FIRST_TOUCH
 
 
 @inner
@@ -100,7 +92,7 @@ def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-de
     w.map_page(st, pr, page, f)
     st.folio[f_word(f, w.F_VALUE)] = value
     put(st, pr, value, entry)
-    if flags & F_WRITE != U0:
+    if flags & codes.WRITE != U0:
         make_writable(st, pr, page, f)
     elif full and f_is(st, f, CACHED) and not f_is(st, f, WRITEBACK):
         free_swap(st, pr, f)
@@ -115,25 +107,25 @@ def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
     """
     for _ in range(MOST_RETRIES):
         f = lookup(st, pr, entry)
-        code = CACHE_HIT
+        code = codes.CACHE_HIT
         if f == U0:
             f = w.folio_new(st, U0)
-            code = SWAP_IN
+            code = codes.SWAP_IN
             st.folio[f_word(f, w.F_VALUE)] = value
             if f == U0 or not read_begin(st, pr, entry, f):
                 if f != U0:
                     w.folio_free(st, f)
-                code = BUSY
+                code = codes.BUSY
         elif f_is(st, f, LOCKED):
-            code = BUSY
+            code = codes.BUSY
         if same(st, pr, value, entry):
             return code, f, entry
-        if code == SWAP_IN:
+        if code == codes.SWAP_IN:
             read_abort(st, pr, entry, f)
             w.folio_free(st, f)
         bump(pr, RETRIES, U1)
         entry = resolve(st, pr, value)
-    return BUSY, U0, entry
+    return codes.BUSY, U0, entry
 
 
 @inner
@@ -144,9 +136,9 @@ def complete(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-d
     st.folio[f_word(f, w.F_PAGE)] = page
     if w.read_pte(st, pr, page) != value << U1 or not still(st, pr, value, entry):
         orphan(st, pr, f)
-        return GONE
+        return codes.GONE
     install(st, pr, page, value, entry, f, flags)
-    return SWAP_IN
+    return codes.SWAP_IN
 
 
 @inner
@@ -154,28 +146,28 @@ def fault(st, pr, page, flags, cut):  # type: ignore[no-untyped-def]
     """FAULT (`cut` 0) or FAULT_BEGIN (`cut` 1: stop after the walk, 2: stop after the read was submitted)."""
     pte = w.read_pte(st, pr, page)
     if pte & U1 != U0:
-        return AVOIDED
+        return codes.AVOIDED
     if pte == U0:
         return first_touch(st, pr, page)
     if cut != U0 and (w.txn_find(st, w.TX_FAULT, page) != w.NO_TXN or not w.txn_room(st)):
-        return BUSY
+        return codes.BUSY
     value = pte >> U1
     entry = resolve(st, pr, value)
     if cut == U1:
         t = w.txn_new(st, w.TX_FAULT, page, U0, value, entry)
         st.txn[t + w.T_FLAGS] = flags
-        return BEGUN
+        return codes.BEGUN
     code, f, entry = enter(st, pr, value, entry)
-    if code == BUSY:
-        return BUSY
-    if code == CACHE_HIT:
+    if code == codes.BUSY:
+        return codes.BUSY
+    if code == codes.CACHE_HIT:
         install(st, pr, page, value, entry, f, flags)
-        return CACHE_HIT
+        return codes.CACHE_HIT
     f_set(st, f, LOCKED)
     if cut != U0:
         t = w.txn_new(st, w.TX_FAULT, page, f, value, entry)
         st.txn[t + w.T_FLAGS] = flags
-        return BEGUN
+        return codes.BEGUN
     return complete(st, pr, page, value, entry, f, flags)
 
 
@@ -184,19 +176,19 @@ def fault_end(st, pr, page):  # type: ignore[no-untyped-def]
     """FAULT_END: go on where FAULT_BEGIN stopped, with the entry that it loaded."""
     t = w.txn_find(st, w.TX_FAULT, page)
     if t == w.NO_TXN:
-        return NO_BEGIN
+        return codes.NO_BEGIN
     f, value, entry = st.txn[t + w.T_FOLIO], st.txn[t + w.T_VALUE], st.txn[t + w.T_ENTRY]
     flags = st.txn[t + w.T_FLAGS]
     w.txn_end(st, t)
     if f == U0:
         if w.read_pte(st, pr, page) != value << U1:
-            return GONE
+            return codes.GONE
         code, f, entry = enter(st, pr, value, entry)
-        if code == BUSY:
-            return BUSY
-        if code == CACHE_HIT:
+        if code == codes.BUSY:
+            return codes.BUSY
+        if code == codes.CACHE_HIT:
             install(st, pr, page, value, entry, f, flags)
-            return CACHE_HIT
+            return codes.CACHE_HIT
         f_set(st, f, LOCKED)
     return complete(st, pr, page, value, entry, f, flags)
 
@@ -208,9 +200,9 @@ def unmap_all(st, pr, f, page, value, entry, fail_after):  # type: ignore[no-unt
     while mapcount(st, f) != U0:
         if st.pte[p] == present:
             if fail_after != U0 and n == fail_after:
-                return n, UNMAP_FAILED
+                return n, codes.UNMAP_FAILED
             if not dup(st, pr, value, entry):
-                return n, NO_MEMORY
+                return n, codes.NO_MEMORY
             w.unmap_page(st, pr, p, f, value << U1)
             n += U1
         p = w.next_kin(st, pr, p)
@@ -234,7 +226,7 @@ def swap_out(st, pr, f, page, backend, size, flags, cpu, fail_after):  # type: i
     clean = f_is(st, f, CACHED) and not f_is(st, f, DIRTY)
     value = claim(st, pr, f, page, memcg_of(st, page), backend, cpu)
     if value == U0:
-        return FULL
+        return codes.FULL
     entry = st.folio[f_word(f, w.F_ENTRY)]
     n, why = unmap_all(st, pr, f, page, value, entry, fail_after)
     if n == U0 and count_is_zero(st, entry):
@@ -244,13 +236,13 @@ def swap_out(st, pr, f, page, backend, size, flags, cpu, fail_after):  # type: i
     if clean:
         evict(st, pr, f)
         w.folio_free(st, f)
-        return CLEAN_DROP
-    why = writeout(st, pr, f, value, backend, size, flags & F_ZERO != U0, cpu)
+        return codes.CLEAN_DROP
+    why = writeout(st, pr, f, value, backend, size, flags & codes.ZERO != U0, cpu)
     if why != U0:
         return why
     f_clear(st, f, DIRTY)
     f_set(st, f, WRITEBACK)
-    return SWAP_OUT
+    return codes.SWAP_OUT
 
 
 @inner
@@ -258,20 +250,20 @@ def reclaim(st, pr, page, backend, size, flags, cpu, fail_after, phased):  # typ
     """RECLAIM, or with `phased` RECLAIM_BEGIN: the folio that `page` maps, or an unmapped one that the swap cache still has."""
     pte = w.read_pte(st, pr, page)
     if pte == U0:
-        return NOT_RESIDENT
+        return codes.NOT_RESIDENT
     f = pte >> U1
     if pte & U1 == U0:
         f = lookup(st, pr, resolve(st, pr, f))
         if f == U0:
-            return NOT_RESIDENT
+            return codes.NOT_RESIDENT
     if f_is(st, f, LOCKED | WRITEBACK):
-        return BUSY
+        return codes.BUSY
     if phased and (w.txn_find(st, w.TX_RECLAIM, page) != w.NO_TXN or not w.txn_room(st)):
-        return BUSY
-    if pte & U1 != U0 and flags & F_DIRTY != U0:
+        return codes.BUSY
+    if pte & U1 != U0 and flags & codes.DIRTY != U0:
         note_write(st, page, f)
     code = swap_out(st, pr, f, page, backend, size, flags, cpu, fail_after)
-    if code == SWAP_OUT:
+    if code == codes.SWAP_OUT:
         if phased:
             w.txn_new(st, w.TX_RECLAIM, page, f, U0, U0)
         else:
@@ -293,11 +285,11 @@ def reclaim_end(st, pr, page):  # type: ignore[no-untyped-def]
     """RECLAIM_END."""
     t = w.txn_find(st, w.TX_RECLAIM, page)
     if t == w.NO_TXN:
-        return NO_BEGIN
+        return codes.NO_BEGIN
     f = st.txn[t + w.T_FOLIO]
     w.txn_end(st, t)
     writeback_end(st, pr, f)
-    return WRITEBACK_END
+    return codes.WRITEBACK_END
 
 
 @called
@@ -315,14 +307,14 @@ def fork(st, pr, page, count, child_space):  # type: ignore[no-untyped-def]
         if pte & U1 != U0:
             st.folio[f_word(pte >> U1, w.F_STATE)] += U1 << u(32)
         elif not dup(st, pr, pte >> U1, resolve(st, pr, pte >> U1)):
-            return NO_MEMORY
+            return codes.NO_MEMORY
         st.pte[c] = pte
         wrote(pr, R_PTE, c)
         w.link_kin(st, p, c)
         if st.ctl[w.C_TOKENS] != U0:
             st.truth[c] = st.truth[p]
         n += U1
-    return FORKED if n != U0 else EMPTY
+    return codes.FORKED if n != U0 else codes.EMPTY
 
 
 @called
@@ -346,7 +338,7 @@ def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
         n += run - U1
         i += run - U1
         put_run(st, pr, pte >> U1, run)
-    return ZAPPED if n != U0 else EMPTY
+    return codes.ZAPPED if n != U0 else codes.EMPTY
 
 
 @called
@@ -391,5 +383,5 @@ def cow(st, pr, page):  # type: ignore[no-untyped-def]
     """COW: a write fault on a present page."""
     pte = w.read_pte(st, pr, page)
     if pte & U1 == U0:
-        return NOT_RESIDENT
+        return codes.NOT_RESIDENT
     return make_writable(st, pr, page, pte >> U1)

@@ -24,14 +24,36 @@ OURS = "_ZN7kernels"  # mangled prefix of functions of this package
 WRAPPERS = ("_ZN7cpython", "cfunc.")
 
 
+def mangled(module: str, name: str) -> str:
+    """Prefix of the symbols of a function."""
+    return "_ZN" + "".join(f"{len(part)}{part}" for part in (*module.split("."), name)) + "B"
+
+
 APART: set[str] = set()
 """Mangled prefixes of functions that LLVM must not inline."""
+HOT = {
+    "lifecycle": "enter fault complete install swap_out reclaim writeback_end make_writable unmap_all",
+    "cluster": "scan_cluster slot_alloc",
+    "page_io": "read_data writeout",
+    "swapfile": "evict free_swap claim slot_or_reclaim put read_begin read_end unset_cache cache_drop dup",
+    "swap_map": "count_up",
+    "idlayer": "publish resolve from_start",
+    "idalloc": "find_free",
+    "xarray": "store_below",
+    "ahead": "leaf",
+}
+"""What a swap-in or a swap-out of the swap file and of IDs runs every time, by module of this package.
+
+Inlined whatever LLVM thinks of it where nothing is counted or timed (:class:`kernels.probe.Off`): a replay gains a tenth, for a second more
+of compilation.
+"""
+INLINED = tuple(mangled(f"kernels.{module}", name) for module, names in HOT.items() for name in names.split())
+PLAIN = "11Off"  # in the mangled name of a function: the class of its probe, with eight digits that tell classes apart
 
 
 def keep_apart(fn: Any) -> None:
     """Have `fn` compiled as a function of its own, wherever it is called from."""
-    parts = (*fn.__module__.split("."), fn.__qualname__)
-    APART.add("_ZN" + "".join(f"{len(part)}{part}" for part in parts) + "B")
+    APART.add(mangled(fn.__module__, fn.__qualname__))
 
 
 class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
@@ -71,7 +93,9 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
         for fn in self._final_module.functions:
             if not fn.is_declaration and fn.linkage == ll.Linkage.linkonce_odr and fn.name.startswith(OURS):
                 fn.linkage = ll.Linkage.internal
-                if fn.name.startswith(tuple(APART)):
+                if PLAIN in fn.name and fn.name.startswith(INLINED):
+                    fn.add_function_attribute("alwaysinline")
+                elif fn.name.startswith(tuple(APART)):
                     fn.add_function_attribute("noinline")
         manager, builder = self._codegen._module_pass_manager()
         manager.run(self._final_module, builder)  # no cheap pass before it: without reference counts there is nothing to prune

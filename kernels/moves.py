@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, lifecycle, page_io, swapfile, zswap
+from kernels import codes, lifecycle, page_io, swapfile, zswap
 from kernels import world as w
 from kernels.cluster import OFFSET_MASK, device_of, slot_of
 from kernels.jit import called, inner, u
@@ -13,14 +13,8 @@ from kernels.steps import resolve
 from kernels.words import LOW32, U0, U1, U2
 from kernels.world import F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
-STEPPED, MOVED = u(demand.STEPPED), u(demand.MOVED)
-BUSY, FULL, NO_MEMORY, WRONG_BACKEND, REFUSED, MOVED_AWAY = (
-    u(i) for i in (demand.BUSY, demand.FULL, demand.NO_MEMORY, demand.WRONG_BACKEND, demand.REFUSED, demand.MOVED_AWAY)
-)
-SWAPPED_OFF, DEVICE_OFF = u(demand.SWAPPED_OFF), u(demand.DEVICE_OFF)
 MOVE_RESWAP, MOVE_REWRITE, MOVE_REFUSE = U0, U1, U2  # C_MOVE
 REWRITE_SCAN, REWRITE_OWNER = U0, U1  # C_REWRITE
-ZSWAP = u(demand.ZSWAP)
 
 
 @inner
@@ -29,14 +23,14 @@ def place_of(st, pr, entry):  # type: ignore[no-untyped-def]
     g = slot_of(st, entry)
     if zero_of(st, pr, g) or st.ctl[w.S_ZE_LIVE] == U0:
         return device_of(entry)
-    return ZSWAP if zswap.tree_find(st, pr, g, entry & OFFSET_MASK) != U0 else device_of(entry)
+    return codes.ZSWAP if zswap.tree_find(st, pr, g, entry & OFFSET_MASK) != U0 else device_of(entry)
 
 
 @called
 def wrong_place(st, pr, entry, source, target):  # type: ignore[no-untyped-def]
     """Precheck of a move: the reason why it cannot be, 0 if it can."""
-    if target == ZSWAP or target == source or place_of(st, pr, entry) != source:
-        return WRONG_BACKEND
+    if target == codes.ZSWAP or target == source or place_of(st, pr, entry) != source:
+        return codes.WRONG_BACKEND
     return U0
 
 
@@ -51,21 +45,21 @@ def writeback_step(st, pr, t):  # type: ignore[no-untyped-def]
         if f == U0 or not swapfile.cache_begin(st, pr, entry, f):
             if f != U0:
                 w.folio_free(st, f)
-            return BUSY
+            return codes.BUSY
         f_set(st, f, LOCKED)
         st.folio[f_word(f, F_VALUE)] = txn[t + w.T_VALUE]
         txn[t + w.T_FOLIO] = f
-        return STEPPED
+        return codes.STEPPED
     if n == U1:
         if swapfile.count_is_zero(st, entry):
-            return back_out(st, pr, f, MOVED_AWAY)
+            return back_out(st, pr, f, codes.MOVED_AWAY)
         page_io.read_data(st, pr, entry, f)
         page_io.store_data(st, pr, entry, g, st.folio[f_word(f, F_TOKEN)])
         f_clear(st, f, LOCKED | w.DIRTY)
         f_set(st, f, WRITEBACK)
-        return STEPPED
+        return codes.STEPPED
     lifecycle.writeback_end(st, pr, f)
-    return MOVED
+    return codes.MOVED
 
 
 @called
@@ -75,7 +69,7 @@ def fault_all(st, pr, page, value, entry):  # type: ignore[no-untyped-def]
     while True:
         if st.pte[p] == value << U1:
             code = lifecycle.fault(st, pr, p, U0, U0)
-            if code != lifecycle.SWAP_IN and code != lifecycle.CACHE_HIT:
+            if code != codes.SWAP_IN and code != codes.CACHE_HIT:
                 return U0
         p = w.next_kin(st, pr, p)
         if p == page:
@@ -94,19 +88,19 @@ def reswap_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     if n == U0:
         f = fault_all(st, pr, page, value, entry)
         if f == U0 or (f_is(st, f, w.CACHED) and (f_is(st, f, WRITEBACK | LOCKED) or not swapfile.free_swap(st, pr, f))):
-            return BUSY
+            return codes.BUSY
         txn[t + w.T_VALUE] = st.folio[f_word(f, F_TOKEN)]
-        return STEPPED
+        return codes.STEPPED
     f = txn[t + w.T_FOLIO]
     if n == U1:
         f = st.pte[page] >> U1
         if st.pte[page] & U1 == U0 or f_is(st, f, LOCKED | WRITEBACK | w.CACHED) or st.folio[f_word(f, F_TOKEN)] != txn[t + w.T_VALUE]:
-            return MOVED_AWAY
+            return codes.MOVED_AWAY
         txn[t + w.T_FOLIO] = f
         code = lifecycle.swap_out(st, pr, f, page, txn[t + w.T_TARGET], u(4096), U0, cpu, U0)
-        return STEPPED if code == lifecycle.SWAP_OUT else code
+        return codes.STEPPED if code == codes.SWAP_OUT else code
     lifecycle.writeback_end(st, pr, f)
-    return MOVED
+    return codes.MOVED
 
 
 @called
@@ -142,33 +136,33 @@ def rewrite_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         if f == U0 or not swapfile.cache_begin(st, pr, old, f):
             if f != U0:
                 w.folio_free(st, f)
-            return BUSY
+            return codes.BUSY
         f_set(st, f, LOCKED)
         st.folio[f_word(f, F_VALUE)] = old
         txn[t + w.T_FOLIO] = f
-        return STEPPED
+        return codes.STEPPED
     if n == U1:
         return rewrite(st, pr, page, f, old, d, cpu)
     lifecycle.writeback_end(st, pr, f)
-    return MOVED
+    return codes.MOVED
 
 
 @called
 def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
     """The middle of a rewrite; what it cannot finish it turns back (the old counts had room for what comes back)."""
     if swapfile.count_is_zero(st, old):
-        return back_out(st, pr, f, MOVED_AWAY)
+        return back_out(st, pr, f, codes.MOVED_AWAY)
     found = swapfile.slot_or_reclaim(st, pr, d, cpu)
     if found == U0:
-        return back_out(st, pr, f, FULL)
+        return back_out(st, pr, f, codes.FULL)
     b = found - U1
     new = cl.entry_of(st, d, b)
     owner_set(st, pr, b, owner_of(st, pr, slot_of(st, old)))
     why = U0
     if not rewrite_ptes(st, pr, page, old, new):
-        why = NO_MEMORY
+        why = codes.NO_MEMORY
     elif not swapfile.count_is_zero(st, old):
-        why = MOVED_AWAY  # a PTE that is no kin any more still holds the old entry
+        why = codes.MOVED_AWAY  # a PTE that is no kin any more still holds the old entry
     if why != U0:
         rewrite_ptes(st, pr, page, new, old)
         swapfile.unset_cache(st, pr, new, new, b)
@@ -180,7 +174,7 @@ def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
     st.folio[f_word(f, F_VALUE)] = new
     f_clear(st, f, LOCKED | w.DIRTY)
     f_set(st, f, WRITEBACK)
-    return STEPPED
+    return codes.STEPPED
 
 
 @inner
@@ -203,11 +197,11 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         if why != U0:
             return why
         if swapfile.lookup(st, pr, entry) != U0:
-            return BUSY  # what is in the swap cache is in somebody else's hands
-    if source == ZSWAP and target == device_of(entry):
+            return codes.BUSY  # what is in the swap cache is in somebody else's hands
+    if source == codes.ZSWAP and target == device_of(entry):
         return writeback_step(st, pr, t)
     if st.ctl[w.C_MOVE] == MOVE_REFUSE:
-        return REFUSED
+        return codes.REFUSED
     if st.ctl[w.C_MOVE] == MOVE_REWRITE:
         return rewrite_step(st, pr, t, cpu)
     return reswap_step(st, pr, t, cpu)
@@ -216,9 +210,8 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
 @called
 def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
     """``try_to_unuse``: look at every PTE of every space, fault in what is on device `d`, then sweep leftover cache."""
-    if st.dev[d * cl.DEV_WORDS + cl.D_FLAGS] & cl.DEV_ON == U0:
-        return DEVICE_OFF
-    st.dev[d * cl.DEV_WORDS + cl.D_FLAGS] &= ~cl.DEV_ON
+    if not cl.turn_off(st, d):
+        return codes.DEVICE_OFF
     for i in range(st.ctl[w.C_PAGES]):
         p = u(i)
         pte = w.read_pte(st, pr, p)
@@ -241,11 +234,9 @@ def sweep(st, pr, d):  # type: ignore[no-untyped-def]
             f = cache_find(st, pr, u(i))
             if f != U0 and not f_is(st, f, LOCKED | WRITEBACK) and swapfile.free_swap(st, pr, f) and w.mapcount(st, f) == U0:
                 w.folio_free(st, f)
-    if st.dev[d * cl.DEV_WORDS + cl.D_USED] != U0:
-        st.dev[d * cl.DEV_WORDS + cl.D_FLAGS] |= cl.DEV_ON
-        return BUSY
+    code = cl.turned_off(st, d)
     if st.ctl[w.S_SLOTS] == U0:
         st.ctl[w.S_CONT_USED] = U0
         for i in range(st.ctl[w.C_CHAIN] + st.ctl[w.C_CONT_LIMIT] + U2):
             st.chain[u(i)] = 0
-    return SWAPPED_OFF
+    return code

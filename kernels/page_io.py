@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernels import demand, zswap
+from kernels import codes, zswap
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.cluster import OFFSET_MASK, device_of, slot_of
@@ -11,8 +11,6 @@ from kernels.probe import R_ZRAM, R_ZTREE, chase, touch, wrote
 from kernels.slots import zero_of, zero_set
 from kernels.words import LOW32, U0, U2, U14
 from kernels.world import BYPASS, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word
-
-ZSWAP, ZRAM, REACTIVATED = u(demand.ZSWAP), u(demand.ZRAM), u(demand.REACTIVATED)
 
 
 @inner
@@ -24,14 +22,14 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     token = st.folio[f_word(f, F_TOKEN)]
     if st.ctl[w.C_ZSLOTS] != U0:
         backend = device_of(entry)  # entries of its own: the page is written where its entry is
-    if backend == ZSWAP and not zero:
+    if backend == codes.ZSWAP and not zero:
         drop_zswap(st, pr, entry, g)
         z = zswap.entry_new(st, pr, entry, size, token)
         if z != U0:
             zswap.tree_store(st, pr, g, entry & OFFSET_MASK, z)
             return U0
-        if device_of(entry) == ZSWAP:
-            return REACTIVATED
+        if device_of(entry) == codes.ZSWAP:
+            return codes.REACTIVATED
     elif st.ctl[w.S_ZE_LIVE] != U0:
         drop_zswap(st, pr, entry, g)
     store_data(st, pr, entry, g, token)
@@ -51,7 +49,7 @@ def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
 @inner
 def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
     """The block layer writes slot `g`; zram keeps two words a page (handle, size and flags)."""
-    if device_of(entry) == ZRAM:
+    if device_of(entry) == codes.ZRAM:
         wrote(pr, R_ZRAM, g * U2)
     if st.ctl[w.C_TOKENS] != U0:
         st.token[g] = token
@@ -84,6 +82,6 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
             token = zswap.entry_read(st, pr, z) & LOW32
             zswap.entry_free(st, pr, z)
             f_set(st, f, DIRTY)
-        elif device_of(entry) == ZRAM:
+        elif device_of(entry) == codes.ZRAM:
             chase(pr, R_ZRAM, g * U2)
     st.folio[f_word(f, F_TOKEN)] = token

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernels import demand, lifecycle
+from kernels import codes, lifecycle
 from kernels import world as w
 from kernels.ahead import look_ahead
 from kernels.jit import called, inner, u
@@ -10,13 +10,6 @@ from kernels.probe import begin, finish
 from kernels.steps import move_step, on_cpu, resolve, swapoff
 from kernels.words import BYTE, LOW24, LOW32, U0, U1, U2, U16, U24, U32
 
-(
-    FAULT, FAULT_BEGIN, FAULT_END, RECLAIM, RECLAIM_BEGIN, RECLAIM_END, MOVE, MOVE_BEGIN, MOVE_STEP, MOVE_END, FORK, UNMAP,
-    COW, SWAPOFF,
-) = (u(i) for i in range(1, 15))  # fmt: skip
-NOTHING, STEPPED, NO_BEGIN, BUSY, NOT_SWAPPED = (
-    u(i) for i in (demand.NOTHING, demand.STEPPED, demand.NO_BEGIN, demand.BUSY, demand.NOT_SWAPPED)
-)
 BEGIN_STEPS = U1  # steps of a move that MOVE_BEGIN runs when the demand names none
 
 
@@ -26,35 +19,35 @@ def run_steps(st, pr, t, cpu, n):  # type: ignore[no-untyped-def]
     left = n
     while True:
         code = move_step(st, pr, t, cpu)
-        if code != STEPPED:
+        if code != codes.STEPPED:
             w.txn_end(st, t)
-            st.ctl[w.S_MOVES] += U1 if code == u(demand.MOVED) else U0
+            st.ctl[w.S_MOVES] += U1 if code == codes.MOVED else U0
             return code
         if n != U0:
             left -= U1
             if left == U0:
-                return STEPPED
+                return codes.STEPPED
 
 
 @called
 def move(st, pr, kind, page, backend, target, cpu, count):  # type: ignore[no-untyped-def]
     """MOVE and its phases."""
     t = w.txn_find(st, w.TX_MOVE, page)
-    if kind == MOVE_STEP or kind == MOVE_END:
+    if kind == codes.MOVE_STEP or kind == codes.MOVE_END:
         if t == w.NO_TXN:
-            return NO_BEGIN
-        return run_steps(st, pr, t, cpu, U0 if kind == MOVE_END else max(U1, count))
+            return codes.NO_BEGIN
+        return run_steps(st, pr, t, cpu, U0 if kind == codes.MOVE_END else max(U1, count))
     if t != w.NO_TXN or not w.txn_room(st):
-        return BUSY
+        return codes.BUSY
     pte = w.read_pte(st, pr, page)
     if pte == U0 or pte & U1 != U0:
-        return NOT_SWAPPED
+        return codes.NOT_SWAPPED
     t = w.txn_new(st, w.TX_MOVE, page, U0, pte >> U1, resolve(st, pr, pte >> U1))
     st.txn[t + w.T_TARGET] = target
     st.txn[t + w.T_AUX] = backend
     begin(pr)  # the walk from the PTE only says which page is meant: who moves data has its entry in hand
     steps = U0
-    if kind == MOVE_BEGIN:
+    if kind == codes.MOVE_BEGIN:
         steps = count if count != U0 else BEGIN_STEPS
     return run_steps(st, pr, t, cpu, steps)
 
@@ -62,19 +55,19 @@ def move(st, pr, kind, page, backend, target, cpu, count):  # type: ignore[no-un
 @inner
 def rare(st, pr, kind, page, backend, payload, cpu, count):  # type: ignore[no-untyped-def]
     """Demands that are not on the hot path."""
-    if kind == FAULT_END:
+    if kind == codes.FAULT_END:
         return lifecycle.fault_end(st, pr, page)
-    if kind >= MOVE and kind <= MOVE_END:
+    if kind >= codes.MOVE and kind <= codes.MOVE_END:
         return move(st, pr, kind, page, backend, payload, cpu, count)
-    if kind == FORK:
+    if kind == codes.FORK:
         return lifecycle.fork(st, pr, page, count, payload)
-    if kind == UNMAP:
+    if kind == codes.UNMAP:
         return lifecycle.zap(st, pr, page, count)
-    if kind == COW:
+    if kind == codes.COW:
         return lifecycle.cow(st, pr, page)
-    if kind == SWAPOFF:
+    if kind == codes.SWAPOFF:
         return swapoff(st, pr, backend, payload, cpu)
-    return NOTHING
+    return codes.NOTHING
 
 
 @inner
@@ -88,12 +81,12 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
         count, arg = more & LOW32, more >> U32
         on_cpu(st, cpu)
         begin(pr)
-        if kind == FAULT or kind == FAULT_BEGIN:
-            cut = U0 if kind == FAULT else (U1 if count == U1 else U2)
+        if kind == codes.FAULT or kind == codes.FAULT_BEGIN:
+            cut = U0 if kind == codes.FAULT else (U1 if count == U1 else U2)
             code = lifecycle.fault(st, pr, page, arg >> U24, cut)
-        elif kind == RECLAIM or kind == RECLAIM_BEGIN:
-            code = lifecycle.reclaim(st, pr, page, backend, arg & LOW24, arg >> U24, cpu, count, kind == RECLAIM_BEGIN)
-        elif kind == RECLAIM_END:
+        elif kind == codes.RECLAIM or kind == codes.RECLAIM_BEGIN:
+            code = lifecycle.reclaim(st, pr, page, backend, arg & LOW24, arg >> U24, cpu, count, kind == codes.RECLAIM_BEGIN)
+        elif kind == codes.RECLAIM_END:
             code = lifecycle.reclaim_end(st, pr, page)
         else:
             code = rare(st, pr, kind, page, backend, arg & LOW24, cpu, count)

@@ -7,9 +7,9 @@ a design without a layer they compile to nothing.
 from __future__ import annotations
 
 from kernels import cluster as cl
-from kernels import demand, lifecycle, page_io, steps
+from kernels import codes, lifecycle, page_io, steps
 from kernels import world as w
-from kernels.cluster import D_SLOTS, D_USED, DEV_SYNC, DEV_WORDS, device_of, slot_of
+from kernels.cluster import D_SLOTS, DEV_SYNC, DEV_WORDS, device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.probe import R_DEV, chase
 from kernels.slots import (
@@ -32,8 +32,6 @@ from kernels.slots import (
 from kernels.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
 from kernels.words import U0, U1, U2
 from kernels.world import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
-
-ZSWAP = u(demand.ZSWAP)
 
 
 @inner
@@ -106,7 +104,7 @@ def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
 @inner
 def home(st, backend):  # type: ignore[no-untyped-def]
     """The device whose slot a page on `backend` takes: zswap sits in front of a disk and still takes a disk slot."""
-    return st.ctl[w.C_ZDISK] if backend == ZSWAP else backend
+    return st.ctl[w.C_ZDISK] if backend == codes.ZSWAP else backend
 
 
 @inner
@@ -333,6 +331,5 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
 
 @inner
 def swap_full(st, entry):  # type: ignore[no-untyped-def]
-    """``vm_swap_full`` (more than half of the slots used), or a synchronous device."""
-    base = device_of(entry) * DEV_WORDS
-    return st.dev[base + cl.D_FLAGS] & DEV_SYNC != U0 or st.dev[base + D_USED] * U2 > st.dev[base + D_SLOTS]
+    """Whether the device of `entry` is."""
+    return cl.swap_full(st, device_of(entry))

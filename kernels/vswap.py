@@ -23,26 +23,13 @@ from it; lookup caches that name it are emptied then. Numbers of clusters stand 
 
 from __future__ import annotations
 
-from kernels import idalloc
+from kernels import idalloc, probe
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.atomic import ctz, prefetch
 from kernels.jit import called, inner, u
 from kernels.lock import L_VCLUSTER, L_VMAP, atomic_add, lock, trylock, unlock
-from kernels.probe import (
-    A_VDESCS,
-    A_VHEADER,
-    A_VOBJECT,
-    R_VCLUSTER,
-    R_VCPU,
-    R_VDESC,
-    R_VMAP,
-    R_VNODE,
-    allocated,
-    chase,
-    touch,
-    wrote,
-)  # fmt: skip
+from kernels.probe import allocated, chase, touch, wrote
 from kernels.words import BYTE, LOW16, LOW32, U0, U1, U2, U3, U4, U5, U6, U8, U32, U48, U63
 from kernels.world import CACHED, F_ENTRY, F_VALUE, f_set, f_word
 
@@ -103,8 +90,8 @@ def back_with(st, pr, d, kind, backing):  # type: ignore[no-untyped-def]
     """Write type and backing of the descriptor at `d`."""
     st.vmem[d] = backing
     st.vmem[d + D_STATE] = st.vmem[d + D_STATE] & ~(U3 << TYPE_AT) | kind << TYPE_AT
-    wrote(pr, R_VDESC, d)
-    wrote(pr, R_VDESC, d + D_STATE)
+    wrote(pr, probe.R_VDESC, d)
+    wrote(pr, probe.R_VDESC, d + D_STATE)
 
 
 @inner
@@ -120,22 +107,22 @@ def find(st, pr, value):  # type: ignore[no-untyped-def]
     ctl, vid = st.ctl, value >> st.ctl[w.C_VSHIFT]
     at = ctl[w.S_CPU] * CPU_WORDS
     if ctl[w.C_VLOOKUP] != U0:
-        touch(pr, R_VCPU, at)
+        touch(pr, probe.R_VCPU, at)
         if st.vcpu[at + P_ID] == vid + U1:
             ctl[w.S_LOOKUP_HITS] += U1
-            chase(pr, R_VCLUSTER, header(st, st.vcpu[at + P_CLUSTER]))
+            chase(pr, probe.R_VCLUSTER, header(st, st.vcpu[at + P_CLUSTER]))
             return st.vcpu[at + P_CLUSTER]
         ctl[w.S_LOOKUP_MISSES] += U1
-    c = xa.load(st.vhead, U0, st.vpool, pr, R_VMAP, R_VNODE, vid) >> U2
+    c = xa.load(st.vhead, U0, st.vpool, pr, probe.R_VMAP, probe.R_VNODE, vid) >> U2
     if c != U0:
-        chase(pr, R_VCLUSTER, header(st, c))
+        chase(pr, probe.R_VCLUSTER, header(st, c))
         if ctl[w.C_VLOOKUP] != U0:
             if st.vcpu[at + P_CLUSTER] != U0:
                 forget(st, pr, at)
             reference(st, pr, c, REF)
             st.vcpu[at + P_ID] = vid + U1
             st.vcpu[at + P_CLUSTER] = c
-            wrote(pr, R_VCPU, at)
+            wrote(pr, probe.R_VCPU, at)
     return c
 
 
@@ -145,21 +132,21 @@ def forget(st, pr, at):  # type: ignore[no-untyped-def]
     reference(st, pr, st.vcpu[at + P_CLUSTER], UNREF)
     st.vcpu[at + P_ID] = U0
     st.vcpu[at + P_CLUSTER] = U0
-    wrote(pr, R_VCPU, at)
+    wrote(pr, probe.R_VCPU, at)
 
 
 @inner
 def reference(st, pr, c, by):  # type: ignore[no-untyped-def]
     """Change the reference count of cluster `c` (``refcount_t``)."""
     atomic_add(pr, st.vmem, header(st, c) + H_STATE, by)
-    wrote(pr, R_VCLUSTER, header(st, c) + H_STATE)
+    wrote(pr, probe.R_VCLUSTER, header(st, c) + H_STATE)
 
 
 @inner
 def hold(st, pr, c):  # type: ignore[no-untyped-def]
     """Take the lock of cluster `c`."""
     lock(pr, st.vmem, header(st, c), L_VCLUSTER)
-    wrote(pr, R_VCLUSTER, header(st, c))
+    wrote(pr, probe.R_VCLUSTER, header(st, c))
 
 
 @inner
@@ -174,7 +161,7 @@ def enter(st, pr, value):  # type: ignore[no-untyped-def]
     c = find(st, pr, value)
     if c != U0:
         hold(st, pr, c)
-        touch(pr, R_VCLUSTER, header(st, c) + H_BITS + (offset_of(st, value) >> U6))
+        touch(pr, probe.R_VCLUSTER, header(st, c) + H_BITS + (offset_of(st, value) >> U6))
         if has_bit(st, c, value):
             see(st, pr, c, value)
             return c
@@ -187,11 +174,11 @@ def see(st, pr, c, value):  # type: ignore[no-untyped-def]
     """The descriptor is looked at: behind the header, or behind a pointer in it."""
     d = desc_of(st, c, value)
     if st.ctl[w.C_VSPLIT] != U0:
-        touch(pr, R_VCLUSTER, header(st, c) + H_POINTER)
-        chase(pr, R_VDESC, d)
+        touch(pr, probe.R_VCLUSTER, header(st, c) + H_POINTER)
+        chase(pr, probe.R_VDESC, d)
     else:
-        touch(pr, R_VDESC, d)
-    touch(pr, R_VDESC, d + D_STATE)
+        touch(pr, probe.R_VDESC, d)
+    touch(pr, probe.R_VDESC, d + D_STATE)
     return d
 
 
@@ -258,7 +245,7 @@ def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
     i = U1 if st.vmem[h + H_ID] == U0 else U0
     while room(st, c) and i < size:
         at = h + H_BITS + (i >> U6)
-        touch(pr, R_VCLUSTER, at)
+        touch(pr, probe.R_VCLUSTER, at)
         free_bits = ~st.vmem[at] >> (i & U63)
         if free_bits != U0:
             i += ctz(free_bits)
@@ -269,7 +256,7 @@ def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
     value = st.vmem[h + H_ID] << st.ctl[w.C_VSHIFT] | i
     st.vmem[h + H_BITS + (i >> U6)] |= U1 << (i & U63)
     st.vmem[h + H_STATE] += REF + U1
-    wrote(pr, R_VCLUSTER, h + H_BITS + (i >> U6))
+    wrote(pr, probe.R_VCLUSTER, h + H_BITS + (i >> U6))
     d = see(st, pr, c, value)
     st.vmem[d + D_CACHE] = f << U2
     st.vmem[d + D_STATE] = memcg << U32 | IN_CACHE
@@ -286,15 +273,15 @@ def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
 def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
     """``folio_alloc_swap``: a slot of the CPU's cluster, of a partly used one, of a new one; false if there is none."""
     at = cpu * CPU_WORDS
-    touch(pr, R_VCPU, at)
+    touch(pr, probe.R_VCPU, at)
     c, found = st.vcpu[at + P_CURRENT], False
     if c != U0:
-        chase(pr, R_VCLUSTER, header(st, c))
+        chase(pr, probe.R_VCLUSTER, header(st, c))
         hold(st, pr, c)
         found = take(st, pr, c, f, memcg)
         if not found or not room(st, c):
             st.vcpu[at + P_CURRENT] = U0
-            wrote(pr, R_VCPU, at)
+            wrote(pr, probe.R_VCPU, at)
             st.vmem[header(st, c) + H_STATE] = (st.vmem[header(st, c) + H_STATE] - REF) & ~CURRENT | FULL
         leave(st, pr, c)
     if found:
@@ -309,7 +296,7 @@ def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
         st.vmem[header(st, c) + H_STATE] = st.vmem[header(st, c) + H_STATE] + REF | CURRENT
         leave(st, pr, c)
         st.vcpu[at + P_CURRENT] = c
-        wrote(pr, R_VCPU, at)
+        wrote(pr, probe.R_VCPU, at)
     return True
 
 
@@ -317,11 +304,11 @@ def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
 def from_partial(st, pr, f, memcg):  # type: ignore[no-untyped-def]
     """Walk the partial list under the lock of the map, trying the lock of each cluster; the cluster that gave a slot, 0 if none did."""
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    touch(pr, R_VCLUSTER, U0)
+    touch(pr, probe.R_VCLUSTER, U0)
     c, found = st.vmem[H_NEXT], False
     while c != U0 and not found:
         h, here, after = header(st, c), c, st.vmem[header(st, c) + H_NEXT]
-        chase(pr, R_VCLUSTER, h)
+        chase(pr, probe.R_VCLUSTER, h)
         trylock(pr, st.vmem, h, L_VCLUSTER)
         found = take(st, pr, c, f, memcg)
         link(st, pr, st.vmem[h + H_PREV], after)
@@ -347,18 +334,18 @@ def new_cluster(st, pr):  # type: ignore[no-untyped-def]
         ctl[w.S_VC_HIGH] = c
     ctl[w.S_VCLUSTERS] += U1
     ctl[w.S_VCLUSTERS_PEAK] = max(ctl[w.S_VCLUSTERS_PEAK], ctl[w.S_VCLUSTERS])
-    allocated(pr, A_VHEADER if ctl[w.C_VSPLIT] != U0 else A_VOBJECT)
+    allocated(pr, probe.A_VHEADER if ctl[w.C_VSPLIT] != U0 else probe.A_VOBJECT)
     if ctl[w.C_VSPLIT] != U0:
-        allocated(pr, A_VDESCS)
+        allocated(pr, probe.A_VDESCS)
     h, d, words = header(st, c), desc_of(st, c, U0), DESC_WORDS << ctl[w.C_VSHIFT]
     for i in range(h, h + H_POINTER + U1):
         st.vmem[u(i)] = U0
-        wrote(pr, R_VCLUSTER, u(i))
+        wrote(pr, probe.R_VCLUSTER, u(i))
     for i in range(d, d + words):
         st.vmem[u(i)] = U0
-        wrote(pr, R_VDESC, u(i))
+        wrote(pr, probe.R_VDESC, u(i))
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    st.vmem[h + H_ID] = idalloc.alloc(st.vhead, U0, st.vpool, pr, R_VMAP, R_VNODE, U0, LOW32, c << U2)
+    st.vmem[h + H_ID] = idalloc.alloc(st.vhead, U0, st.vpool, pr, probe.R_VMAP, probe.R_VNODE, U0, LOW32, c << U2)
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     return c
 
@@ -368,5 +355,5 @@ def link(st, pr, c, after):  # type: ignore[no-untyped-def]
     """Cluster `after` follows `c` on the partial list, a ring through cluster 0, which is its head. The lock of the map is held."""
     st.vmem[header(st, c) + H_NEXT] = after
     st.vmem[header(st, after) + H_PREV] = c
-    wrote(pr, R_VCLUSTER, header(st, c))
-    wrote(pr, R_VCLUSTER, header(st, after))
+    wrote(pr, probe.R_VCLUSTER, header(st, c))
+    wrote(pr, probe.R_VCLUSTER, header(st, after))

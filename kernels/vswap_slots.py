@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernels import blocks, swap_table, swapfile, zswap
+from kernels import blocks, probe, swap_table, swapfile, zswap
 from kernels import cluster as cl
 from kernels import vswap as v
 from kernels import world as w
@@ -11,22 +11,7 @@ from kernels.atomic import ctz
 from kernels.cluster import device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_VMAP, atomic_add, lock, unlock
-from kernels.probe import (
-    A_VDESCS,
-    A_VHEADER,
-    A_VOBJECT,
-    R_BAD,
-    R_BITMAP,
-    R_TABLE,
-    R_VCLUSTER,
-    R_VCPU,
-    R_VDESC,
-    R_VMAP,
-    R_VNODE,
-    freed,
-    touch,
-    wrote,
-)
+from kernels.probe import freed, touch, wrote
 from kernels.words import LOW16, U0, U1, U2, U6, U32, U63
 
 
@@ -35,8 +20,8 @@ def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
     """The first slot that is neither allocated nor bad."""
     g = first
     while g < end:
-        touch(pr, R_BITMAP, g >> U6)
-        touch(pr, R_BAD, g >> U6)
+        touch(pr, probe.R_BITMAP, g >> U6)
+        touch(pr, probe.R_BAD, g >> U6)
         free_bits = ~(st.bitmap[g >> U6] | st.bad[g >> U6]) >> (g & U63)
         if free_bits != U0:
             g += ctz(free_bits)
@@ -51,7 +36,7 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     count = u(st.cluster[cl.ci_of(st, g) + cl.CI_COUNT])
     bit = U1 << (g & U63)
     st.bitmap[g >> U6] = st.bitmap[g >> U6] | bit if used else st.bitmap[g >> U6] & ~bit
-    wrote(pr, R_BITMAP, g >> U6)
+    wrote(pr, probe.R_BITMAP, g >> U6)
     if used:
         if count == U0:
             swap_table.table_new(st, pr, g)
@@ -64,7 +49,7 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
 @inner
 def reverse_of(st, pr, g):  # type: ignore[no-untyped-def]
     """The virtual slot behind slot `g` (``swp_slot_to_swp_entry``)."""
-    touch(pr, R_TABLE, swap_table.at(st, g))
+    touch(pr, probe.R_TABLE, swap_table.at(st, g))
     return st.table[swap_table.at(st, g)] & ~v.HINT
 
 
@@ -75,7 +60,7 @@ def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
         g = cl.slot_of(st, st.vmem[d])
         if (st.table[swap_table.at(st, g)] & v.HINT != U0) != only:
             atomic_add(pr, st.table, swap_table.at(st, g), v.HINT)  # the top bit: adding it sets or clears it
-        wrote(pr, R_TABLE, swap_table.at(st, g))
+        wrote(pr, probe.R_TABLE, swap_table.at(st, g))
 
 
 @called
@@ -130,19 +115,19 @@ def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     if st.vmem[h + v.H_STATE] & v.FULL == U0:
         v.link(st, pr, st.vmem[h + v.H_PREV], st.vmem[h + v.H_NEXT])
-    xa.erase(st.vhead, U0, st.vpool, pr, R_VMAP, R_VNODE, st.vmem[h + v.H_ID])
+    xa.erase(st.vhead, U0, st.vpool, pr, probe.R_VMAP, probe.R_VNODE, st.vmem[h + v.H_ID])
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     for cpu in range(ctl[w.C_CPUS] if st.vmem[h + v.H_STATE] >> U32 != U0 else U0):
         at = u(cpu) * v.CPU_WORDS
-        touch(pr, R_VCPU, at)
+        touch(pr, probe.R_VCPU, at)
         if st.vcpu[at + v.P_CLUSTER] == c:
             v.forget(st, pr, at)
     st.vmem[h + v.H_NEXT] = ctl[w.S_VC_FREE]
     ctl[w.S_VC_FREE] = c
     ctl[w.S_VCLUSTERS] -= U1
-    freed(pr, A_VHEADER if ctl[w.C_VSPLIT] != U0 else A_VOBJECT)
+    freed(pr, probe.A_VHEADER if ctl[w.C_VSPLIT] != U0 else probe.A_VOBJECT)
     if ctl[w.C_VSPLIT] != U0:
-        freed(pr, A_VDESCS)
+        freed(pr, probe.A_VDESCS)
 
 
 @called
@@ -154,15 +139,15 @@ def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
         d = v.desc_of(st, c, u(i))
         st.vmem[d + v.D_CACHE] = U0
         st.vmem[d + v.D_STATE] = U0
-        wrote(pr, R_VDESC, d + v.D_CACHE)
-        wrote(pr, R_VDESC, d + v.D_STATE)
+        wrote(pr, probe.R_VDESC, d + v.D_CACHE)
+        wrote(pr, probe.R_VDESC, d + v.D_STATE)
         bit = v.offset_of(st, u(i))
         st.vmem[h + v.H_BITS + (bit >> U6)] &= ~(U1 << (bit & U63))
-        wrote(pr, R_VCLUSTER, h + v.H_BITS + (bit >> U6))
+        wrote(pr, probe.R_VCLUSTER, h + v.H_BITS + (bit >> U6))
         if ctl[w.C_VCHARGE] == v.EARLY:
             ctl[w.S_CHARGED] -= U1
     st.vmem[h + v.H_STATE] -= n * (v.REF + U1)
-    wrote(pr, R_VCLUSTER, h + v.H_STATE)
+    wrote(pr, probe.R_VCLUSTER, h + v.H_STATE)
     ctl[w.S_VSLOTS] -= n
     state = st.vmem[h + v.H_STATE]
     if state & (LOW16 | v.CURRENT) == U0:

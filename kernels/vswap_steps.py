@@ -8,22 +8,18 @@ folio and shadow; zswap entry; backing; count and unpin.
 
 from __future__ import annotations
 
-from kernels import demand, lifecycle, zswap
+from kernels import cluster as cl
+from kernels import codes, lifecycle, zswap
 from kernels import vswap as v
 from kernels import vswap_slots as vs
 from kernels import world as w
-from kernels.cluster import D_FLAGS, D_SLOTS, D_USED, DEV_ON, DEV_SYNC, DEV_WORDS, device_of, slot_of
+from kernels.cluster import device_of, slot_of
 from kernels.descriptor import read_slot, store_data
 from kernels.jit import called, inner, u
 from kernels.probe import R_BITMAP, R_VDESC, touch, wrote
 from kernels.words import LOW16, LOW32, U0, U1, U2, U6, U32, U63
 from kernels.world import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
-ZSWAP_BACKEND, ZRAM, MEMORY, REACTIVATED = (u(i) for i in (demand.ZSWAP, demand.ZRAM, demand.MEMORY, demand.REACTIVATED))
-STEPPED, MOVED, SWAPPED_OFF = u(demand.STEPPED), u(demand.MOVED), u(demand.SWAPPED_OFF)
-BUSY, FULL, WRONG_BACKEND, MOVED_AWAY, DEVICE_OFF = (
-    u(i) for i in (demand.BUSY, demand.FULL, demand.WRONG_BACKEND, demand.MOVED_AWAY, demand.DEVICE_OFF)
-)
 BATCHED = U1  # C_VFREE
 
 
@@ -161,7 +157,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     c = v.enter(st, pr, value)
     d = v.desc_of(st, c, value)
     back, kind = st.vmem[d], v.type_of(st, d)
-    keep = not zero and kind == v.SWAPFILE and (backend == ZSWAP_BACKEND or device_of(back) == backend)
+    keep = not zero and kind == v.SWAPFILE and (backend == codes.ZSWAP or device_of(back) == backend)
     if not keep:
         vs.release(st, pr, c, value, U1)
     if zero:
@@ -170,7 +166,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     v.leave(st, pr, c)
     if zero:
         return U0
-    if backend == ZSWAP_BACKEND:
+    if backend == codes.ZSWAP:
         back, kind = zswap.entry_new(st, pr, value, size, token), v.ZSWAP
     else:
         v.look(st, pr, value)  # vswap_alloc_swap_slot: is there a slot already?
@@ -178,7 +174,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
         if not keep:
             back = vs.slot_for(st, pr, backend, value, cpu)
     if back == U0:
-        return REACTIVATED
+        return codes.REACTIVATED
     if not keep or kind == v.ZSWAP:
         settle(st, pr, value, kind, back)
     if kind == v.SWAPFILE:
@@ -282,17 +278,16 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
 
 @called
 def swap_full(st, value):  # type: ignore[no-untyped-def]
-    """``vm_swap_full`` of the device behind `value` (of the disk where there is none), or a synchronous device."""
+    """Whether the device behind `value` is, where there is none the disk."""
     d = v.peek(st, value)
-    row = (device_of(st.vmem[d]) if v.type_of(st, d) == v.SWAPFILE else st.ctl[w.C_ZDISK]) * DEV_WORDS
-    return st.dev[row + D_FLAGS] & DEV_SYNC != U0 or st.dev[row + D_USED] * U2 > st.dev[row + D_SLOTS]
+    return cl.swap_full(st, device_of(st.vmem[d]) if v.type_of(st, d) == v.SWAPFILE else st.ctl[w.C_ZDISK])
 
 
 @inner
 def place_of(st, d):  # type: ignore[no-untyped-def]
     """Backend of the descriptor at `d`; a zero page or a folio is nowhere, MEMORY."""
     kind = v.type_of(st, d)
-    return device_of(st.vmem[d]) if kind == v.SWAPFILE else ZSWAP_BACKEND if kind == v.ZSWAP else MEMORY
+    return device_of(st.vmem[d]) if kind == v.SWAPFILE else codes.ZSWAP if kind == v.ZSWAP else codes.MEMORY
 
 
 @called
@@ -306,8 +301,8 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         new = U0 if count_is_zero(st, value) else vs.slot_for(st, pr, txn[t + w.T_TARGET], value, cpu)
         if new != U0:
             txn[t + w.T_FLAGS] = new
-            return STEPPED
-        why = MOVED_AWAY if count_is_zero(st, value) else FULL
+            return codes.STEPPED
+        why = codes.MOVED_AWAY if count_is_zero(st, value) else codes.FULL
         f_clear(st, f, LOCKED)
         evict(st, pr, f)
         w.folio_free(st, f)
@@ -318,9 +313,9 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         settle(st, pr, value, v.SWAPFILE, txn[t + w.T_FLAGS])
         f_clear(st, f, LOCKED | DIRTY)
         f_set(st, f, WRITEBACK)
-        return STEPPED
+        return codes.STEPPED
     lifecycle.writeback_end(st, pr, f)
-    return MOVED
+    return codes.MOVED
 
 
 @called
@@ -329,38 +324,34 @@ def move_begin(st, pr, t, value):  # type: ignore[no-untyped-def]
     txn = st.txn
     source, target = txn[t + w.T_AUX], txn[t + w.T_TARGET]
     d = v.look(st, pr, value)
-    if target == ZSWAP_BACKEND or target == source or place_of(st, d) != source:
-        return WRONG_BACKEND
+    if target == codes.ZSWAP or target == source or place_of(st, d) != source:
+        return codes.WRONG_BACKEND
     if v.is_cached(st, d):
-        return BUSY
+        return codes.BUSY
     f = w.folio_new(st, txn[t] - U1 & LOW32)
     if f == U0 or not read_begin(st, pr, value, f):
-        return BUSY
+        return codes.BUSY
     f_set(st, f, LOCKED)
     st.folio[f_word(f, F_VALUE)] = value
     txn[t + w.T_FOLIO] = f
-    return STEPPED
+    return codes.STEPPED
 
 
 @called
 def swapoff(st, pr, device, target, cpu):  # type: ignore[no-untyped-def]
     """Used slots of `device` one by one: the reverse word leads to the virtual slot, which loses its backing. No page table is read."""
-    row = device * DEV_WORDS
-    if st.dev[row + D_FLAGS] & DEV_ON == U0:
-        return DEVICE_OFF
-    st.dev[row + D_FLAGS] &= ~DEV_ON
-    for i in range(st.dev[row], st.dev[row] + st.dev[row + D_SLOTS]):
+    row = device * cl.DEV_WORDS
+    if not cl.turn_off(st, device):
+        return codes.DEVICE_OFF
+    for i in range(st.dev[row], st.dev[row] + st.dev[row + cl.D_SLOTS]):
         touch(pr, R_BITMAP, u(i) >> U6)
         if st.bitmap[u(i) >> U6] >> (u(i) & U63) & U1 != U0:
             st.ctl[w.S_SCANNED] += U1
             value = vs.reverse_of(st, pr, u(i))
             d = v.look(st, pr, value)
             if v.type_of(st, d) == v.SWAPFILE and slot_of(st, st.vmem[d]) == u(i):
-                bring_in(st, pr, value, MEMORY if target == device or target == ZSWAP_BACKEND else target, cpu)
-    if st.dev[row + D_USED] != U0:
-        st.dev[row + D_FLAGS] |= DEV_ON
-        return BUSY
-    return SWAPPED_OFF
+                bring_in(st, pr, value, codes.MEMORY if target == device or target == codes.ZSWAP else target, cpu)
+    return cl.turned_off(st, device)
 
 
 @called
@@ -376,7 +367,7 @@ def bring_in(st, pr, value, target, cpu):  # type: ignore[no-untyped-def]
         read_begin(st, pr, value, f)
         st.folio[f_word(f, F_VALUE)] = value
         read_end(st, pr, value, f)
-    new = U0 if target == MEMORY else vs.slot_for(st, pr, target, value, cpu)
+    new = U0 if target == codes.MEMORY else vs.slot_for(st, pr, target, value, cpu)
     settle(st, pr, value, v.SWAPFILE if new != U0 else v.FOLIO, new)
     if new != U0:
         store_data(st, pr, new, st.folio[f_word(f, F_TOKEN)])

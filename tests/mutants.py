@@ -16,6 +16,7 @@ import numpy as np
 
 from kernels import (
     blocks,
+    codes,
     descmove,
     descriptor,
     idlayer,
@@ -87,7 +88,7 @@ def skip_the_count_hand_over(right: Step) -> Step:
 
     def wrong(st: Any, pr: Any, t: Any) -> Any:
         code = right(st, pr, t)
-        if code == idmove.STEPPED:
+        if code == codes.STEPPED:
             swap_map.count_set(st, pr, swapfile.slot_of(st, st.txn[t + idmove.T_B1]), U1)
         return code
 

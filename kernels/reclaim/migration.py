@@ -13,10 +13,10 @@ next one, the last to the first. A move that has nowhere to go is counted (``mov
 
 from __future__ import annotations
 
-from kernels import demand
+from kernels import codes
 from kernels.generate import GOLDEN, mix
 from kernels.jit import called, inner, u
-from kernels.reclaim.placement import ZSWAP, accepts, compressed, content, pool_add, stored_bytes
+from kernels.reclaim.placement import accepts, compressed, content, pool_add, stored_bytes
 from kernels.reclaim.state import (
     C_DEST,
     C_LIFE_KEY,
@@ -48,7 +48,6 @@ from kernels.reclaim.state import (
 )
 from kernels.words import LOW32, U0, U1, U7, U16, U32
 
-MOVE, MOVE_BEGIN, MOVE_END = u(demand.MOVE), u(demand.MOVE_BEGIN), u(demand.MOVE_END)
 LEFT, WINDOW = u(0x7F), u(0x80)
 DATA = u(0x3F)  # bits of the state byte below the backend
 
@@ -95,7 +94,7 @@ def target_of(st, o):  # type: ignore[no-untyped-def]
     to = st.ctl[C_NEXT + backend_of(st, o)]
     if to != NOWHERE:
         to = st.ctl[C_DEST + to]
-    if to == ZSWAP and not accepts(st, compressed(st, content(st, o, u(st.version[o])))):
+    if to == codes.ZSWAP and not accepts(st, compressed(st, content(st, o, u(st.version[o])))):
         return NOWHERE
     return to if to != backend_of(st, o) else NOWHERE
 
@@ -108,13 +107,13 @@ def move(st, o):  # type: ignore[no-untyped-def]
         count(st, N_IMPOSSIBLE)
         st.left[o] = U0
         return False
-    emit(st, MOVE, name_of(st, o), source, U0, to)
+    emit(st, codes.MOVE, name_of(st, o), source, U0, to)
     count(st, N_MOVES)
     st.left[o] = u(st.left[o]) - U1
-    if source == ZSWAP:
+    if source == codes.ZSWAP:
         st.ctl[S_POOL_BYTES] -= stored_bytes(st, o)
     st.state[o] = u(st.state[o]) & DATA | to << HOME
-    if to == ZSWAP:
+    if to == codes.ZSWAP:
         pool_add(st, o, compressed(st, content(st, o, u(st.version[o]))))
     return True
 
@@ -165,6 +164,6 @@ def before_fault(st, o, page):  # type: ignore[no-untyped-def]
         else:
             count(st, N_MOVES)
             count(st, N_INTERRUPTED)
-            emit(st, MOVE_BEGIN, page, source, U0, to)
+            emit(st, codes.MOVE_BEGIN, page, source, U0, to)
     st.left[o] = U0
     return source, to

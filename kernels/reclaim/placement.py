@@ -12,7 +12,7 @@ pages other than zero, the shrinker's second chance (every entry is referenced w
 
 from __future__ import annotations
 
-from kernels import demand
+from kernels import codes
 from kernels.generate import mix
 from kernels.jit import called, inner, u
 from kernels.reclaim.lists import pop, push
@@ -48,9 +48,6 @@ from kernels.reclaim.state import (
 )
 from kernels.words import LOW16, LOW32, U0, U1, U3, U16, U32, U48
 from kernels.zswap import class_bytes
-
-ZSWAP, ZRAM = u(demand.ZSWAP), u(demand.ZRAM)
-MOVE = u(demand.MOVE)
 
 
 @inner
@@ -106,10 +103,10 @@ def place(st, bits, zero, home):  # type: ignore[no-untyped-def]
     d = st.ctl[C_DEST + (drawn(st, bits) if home == NOWHERE else home)]
     if zero or d == NOWHERE:
         return d, U0
-    if d != ZSWAP and d != ZRAM:
+    if d != codes.ZSWAP and d != codes.ZRAM:
         return d, PAGE_BYTES
     size = compressed(st, bits)
-    if d == ZSWAP and not accepts(st, size):
+    if d == codes.ZSWAP and not accepts(st, size):
         return (st.ctl[C_DISK] if st.ctl[C_WRITEBACK] != U0 else NOWHERE), PAGE_BYTES
     return d, size
 
@@ -136,5 +133,5 @@ def shrink_pool(st):  # type: ignore[no-untyped-def]
             return
         ctl[S_POOL_BYTES] -= stored_bytes(st, o)
         st.state[o] = u(st.state[o]) | ctl[C_DISK] << HOME
-        emit(st, MOVE, name_of(st, o), ZSWAP, U0, ctl[C_DISK])
+        emit(st, codes.MOVE, name_of(st, o), codes.ZSWAP, U0, ctl[C_DISK])
         count(st, N_WRITEBACKS)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kernels import demand
+from kernels import codes
 from kernels.jit import called, inner, u
 from kernels.reclaim.lists import balance, kept, victim
 from kernels.reclaim.migration import draw_lifetime, moves_on, run_daemon
-from kernels.reclaim.placement import ZSWAP, content, place, pool_add, shrink_pool
+from kernels.reclaim.placement import content, place, pool_add, shrink_pool
 from kernels.reclaim.state import (
     ACTIVE_INACTIVE,
     C_BATCH,
@@ -39,8 +39,6 @@ from kernels.reclaim.state import (
 )
 from kernels.words import LOW32, U0, U1, U24
 
-RECLAIM = u(demand.RECLAIM)
-FLAG_DIRTY, FLAG_ZERO = u(demand.DIRTY), u(demand.ZERO)
 RETRIES = 16  # batches before reclaim gives up: MAX_RECLAIM_RETRIES, mm/internal.h
 
 
@@ -72,7 +70,7 @@ def swap_out(st, o):  # type: ignore[no-untyped-def]
     version, home = u(st.version[o]), s >> HOME
     if s & CHANGED != U0:
         version = (version + U1) & u(255)
-    if s & CHANGED != U0 or home == ZSWAP:
+    if s & CHANGED != U0 or home == codes.ZSWAP:
         home = NOWHERE
     bits = content(st, o, version)
     zero = bits & LOW32 < ctl[C_ZERO]
@@ -81,8 +79,8 @@ def swap_out(st, o):  # type: ignore[no-untyped-def]
         count(st, N_KEPT)
         kept(st, o)
         return False
-    flags = (FLAG_DIRTY if s & DIRTY != U0 else U0) | (FLAG_ZERO if zero else U0)
-    emit(st, RECLAIM, unmap_all(st, o), d, U0, size | flags << U24)
+    flags = (codes.DIRTY if s & DIRTY != U0 else U0) | (codes.ZERO if zero else U0)
+    emit(st, codes.RECLAIM, unmap_all(st, o), d, U0, size | flags << U24)
     st.version[o] = version
     st.state[o] = SWAPPED | (ZEROED if zero else U0) | d << HOME
     ctl[S_RESIDENT] -= U1
@@ -90,7 +88,7 @@ def swap_out(st, o):  # type: ignore[no-untyped-def]
     account(st, s, d, zero)
     if zero:
         return True
-    if d == ZSWAP:
+    if d == codes.ZSWAP:
         pool_add(st, o, size)
     if moves_on(st):
         draw_lifetime(st, o)

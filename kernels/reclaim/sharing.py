@@ -10,11 +10,11 @@ a fork copies what the child does not have yet.
 
 from __future__ import annotations
 
-from kernels import demand
+from kernels import codes
 from kernels.jit import called, inner, u
 from kernels.reclaim.lists import entered, touched
 from kernels.reclaim.migration import before_fault, moves_on
-from kernels.reclaim.placement import ZSWAP, stored_bytes
+from kernels.reclaim.placement import stored_bytes
 from kernels.reclaim.reclaim import make_room
 from kernels.reclaim.state import (
     ACTIVE,
@@ -55,11 +55,6 @@ from kernels.reclaim.state import (
 )
 from kernels.words import BYTE, LOW32, U0, U1, U16, U24, U32
 
-FAULT, FORK, UNMAP, COW, SWAPOFF, MOVE_END = (
-    u(i) for i in (demand.FAULT, demand.FORK, demand.UNMAP, demand.COW, demand.SWAPOFF, demand.MOVE_END)
-)
-WRITE = u(demand.WRITE)
-MEMORY = u(demand.MEMORY)
 SLICE = U16  # accesses, as a power of 2, after which a space goes on on the next CPU
 
 
@@ -78,10 +73,10 @@ def emit_fault(st, page, o, s, write):  # type: ignore[no-untyped-def]
         count(st, N_SWAP_INS)
         if moves_on(st) and s & ZEROED == U0:
             source, to = before_fault(st, o, page)
-    emit(st, FAULT, page, U0, U0, write * WRITE << U24)
+    emit(st, codes.FAULT, page, U0, U0, write * codes.WRITE << U24)
     if to != NOWHERE:
-        emit(st, MOVE_END, page, source, U0, to)
-        emit(st, FAULT, page, U0, U0, write * WRITE << U24)  # avoided, where the first one did not meet a locked folio
+        emit(st, codes.MOVE_END, page, source, U0, to)
+        emit(st, codes.FAULT, page, U0, U0, write * codes.WRITE << U24)  # avoided, where the first one did not meet a locked folio
 
 
 @inner
@@ -90,7 +85,7 @@ def load(st, o, write):  # type: ignore[no-untyped-def]
     s = u(st.state[o])
     if s & SWAPPED != U0:
         st.ctl[S_SWAPPED] -= U1
-        if s >> HOME == ZSWAP and s & ZEROED == U0:
+        if s >> HOME == codes.ZSWAP and s & ZEROED == U0:
             st.ctl[S_POOL_BYTES] -= stored_bytes(st, o)
         entered(st, o, s >> HOME << HOME | write * CHANGED)
     else:
@@ -118,7 +113,7 @@ def release(st, o):  # type: ignore[no-untyped-def]
             st.ctl[S_ACTIVE] -= U1
     elif s & SWAPPED != U0:
         st.ctl[S_SWAPPED] -= U1
-        if s >> HOME == ZSWAP and s & ZEROED == U0:
+        if s >> HOME == codes.ZSWAP and s & ZEROED == U0:
             st.ctl[S_POOL_BYTES] -= stored_bytes(st, o)
     st.state[o] = U0
     if moves_on(st):
@@ -179,7 +174,7 @@ def write_protected(st, page, o):  # type: ignore[no-untyped-def]
         make_room(st)
         if st.flags[page] & PRESENT == U0:
             return False
-    emit(st, COW, page, U0, U0, U0)
+    emit(st, codes.COW, page, U0, U0, U0)
     count(st, N_COWS)
     if shared:
         copied(st, page, o)
@@ -284,7 +279,7 @@ def swapoff(st, device, target):  # type: ignore[no-untyped-def]
             continue
         if moves_on(st):
             st.left[o] = U0
-        if target == MEMORY:
+        if target == codes.MEMORY:
             load(st, o, U1)
             map_all(st, o)
         else:
@@ -297,11 +292,11 @@ def mapping(st, word, more):  # type: ignore[no-untyped-def]
     kind, page, run, arg = word & BYTE, word >> U32, more & LOW32, more >> U32
     run_on(st, page)
     emit(st, kind, page, word >> U16 & BYTE, run, arg)
-    if kind == FORK:
+    if kind == codes.FORK:
         count(st, N_FORKS)
         fork(st, page, run, arg)
-    elif kind == UNMAP:
+    elif kind == codes.UNMAP:
         count(st, N_UNMAPS)
         unmap(st, page, run)
-    elif kind == SWAPOFF:
+    elif kind == codes.SWAPOFF:
         swapoff(st, word >> U16 & BYTE, arg)
