@@ -169,6 +169,9 @@ def test_a_timing_is_confirmed_by_a_second_run() -> None:
     assert judging.confirmed([worse], [worse])[0].status == "regression"
     assert judging.confirmed([worse], [same])[0].note == "not confirmed"
     assert judging.confirmed([worse], [])[0].status == "regression"
+    better = timed(SLOW, FAST)
+    assert judging.confirmed([better], [better])[0].status == "better"
+    assert judging.confirmed([better], [same])[0].note == judging.confirmed([better], [worse])[0].note == "not confirmed"
     exact = only(figures(1.0), figures(2.0))
     assert judging.confirmed([exact], []) == [exact]
 

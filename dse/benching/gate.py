@@ -15,7 +15,7 @@ from typing import Any
 
 from dse import output
 from dse.benching import judging, launch, revisions
-from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit, family_of
+from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit
 from dse.benching.results import Case, Figure, Suite, stored, text_of
 from dse.errors import BadInput, CheckFailed
 
@@ -154,12 +154,12 @@ def _good(found: dict[Case, Figure]) -> dict[Case, Figure]:
 
 
 def timed(options: Options, suite: Suite, before: Suite) -> list[judging.Finding]:
-    """Time the gated set on both commits in turn; what looks worse is timed once more."""
+    """Time the gated set on both commits in turn; what looks worse or better is timed once more."""
     ours, theirs = matching(suite, SELECTED["timed"], options.bench), matching(before, SELECTED["timed"], options.bench)
     findings = _timed_once(options, ours, theirs)
-    suspects = [f.case for f in findings if f.status == judging.REGRESSION and family_of(f.case[0]).noisy]
+    suspects = [f.case for f in findings if judging.doubtful(f)]
     if suspects:
-        output.note(f"{len(suspects)} timings look worse; they are taken again")
+        output.note(f"{len(suspects)} timings differ; they are taken again")
         chosen = frozenset(suspects)
         part = Suite(ours.versions, chosen, ours.units)
         findings = judging.confirmed(findings, _timed_once(options, part, Suite(ours.versions, chosen)))
