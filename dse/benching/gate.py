@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import math
 import os
 import re
@@ -186,12 +187,13 @@ def suites(options: Options) -> tuple[Suite, Suite]:
     Stop
         Those of the head cannot be imported.
     """
-    ours, error = revisions.suite_at(options.root, options.head)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda commit: revisions.suite_at(options.root, commit), (options.head, options.base))
+        (ours, error), (theirs, error_of_base) = found
     if error:
         raise Stop(Exit.BROKEN, f"the benchmarks of {options.head[:8]} cannot be imported: {error}")
-    theirs, error = revisions.suite_at(options.root, options.base)
-    if error:
-        output.note(f"the benchmarks of {options.base[:8]} cannot be imported, so none counts as removed: {error}")
+    if error_of_base:
+        output.note(f"the benchmarks of {options.base[:8]} cannot be imported, so none counts as removed: {error_of_base}")
     return ours, theirs
 
 
