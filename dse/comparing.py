@@ -20,11 +20,13 @@ NOT_MODELLED = (
 LOOP = "open"
 
 
-def variants(name: str | scenario.Scenario, seed: int | None) -> list[scenario.Scenario]:
+def variants(name: str | scenario.Scenario, seed: int | None, state: str | None = None) -> list[scenario.Scenario]:
     """The scenario, and the same with nothing moving where it moves anything."""
     chosen = name if isinstance(name, scenario.Scenario) else scenario.load(name)
     if seed is not None:
         chosen = chosen.but(replay__seed=seed)
+    if state is not None:
+        chosen = chosen.but(replay__state=state)
     return [chosen, chosen.but(moves__rate=0.0)] if chosen.moves.rate else [chosen]
 
 
@@ -54,7 +56,9 @@ def run_scenario(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -
         "counters_hash": storing.counters_hash(made), "aa_ratio": noise and noise.ratio,
         "aa_lo": noise and noise.lo, "aa_hi": noise and noise.hi,
         "label": label(chosen), "stream_digest": stream.digest, "stream": dict(stream.counters), "demands": outcome.demands,
-        "verified_demands": verified, "timed": timed, "windows": {w.age: [w.first, w.last] for w in outcome.windows},
+        "verified_demands": verified, "timed": timed, "state": chosen.replay.state,
+        "footprint_kib": chosen.replay.footprint_kib, "turnover": outcome.turnover, "warm_turnover": chosen.replay.warm_turnover,
+        "windows": {w.age: [w.first, w.last] for w in outcome.windows},
     }  # fmt: skip
     return {"rows": made, "ledger": rows.ledger(outcome), "provenance": provenance}
 
@@ -65,6 +69,7 @@ def compare(
     *,
     counted_only: bool = False,
     seed: int | None = None,
+    state: str | None = None,
     results: str | Path | None = None,
     command: str = "dse.compare",
 ) -> dict[str, Any]:
@@ -81,6 +86,9 @@ def compare(
         Exact figures only. They equal those of a timed run.
     seed : int, optional
         Instead of the scenario's.
+    state : str, optional
+        Instead of the scenario's: ``hot`` (nothing lies between two timed operations), ``footprint`` (some memory is read), ``cold``
+        (all that the caches hold is replaced; few operations are timed).
     results : path, optional
         Folder to store the runs in; nothing is stored without it.
     command : str
@@ -100,7 +108,7 @@ def compare(
         A page read content that is not its own.
     """
     chosen = naming.parse_many(designs) if designs is not None else naming.default_designs()
-    cases = variants(scenario_name, seed)
+    cases = variants(scenario_name, seed, state)
     if results is not None:
         storing.check_writable(results)
     began = time.monotonic()

@@ -15,6 +15,7 @@ from typing import Any
 
 PAGES_MAX = 2**28
 BACKENDS = ("zswap", "ssd", "hdd", "zram")
+STATES = ("hot", "footprint", "cold")
 SHARE = (0.0, 1.0)
 
 
@@ -118,9 +119,10 @@ class Replay:
     seed: int = key(1, "seed of everything random", (0, 2**63 - 1))
     cpus: int = key(4, "CPUs that the demands are spread over", (1, 256))
     block: int = key(1 << 20, "most demands in one block", (64, 1 << 22))
-    footprint_kib: int = key(64, "KiB touched between operations in the state footprint", (0, 1 << 20))
-    warm_turnover: float = key(3.0, "turnovers of the swapped pages before timing counts as aged", (0.0, 100.0))
-    pairs: int = key(16, "chunks timed per pair of designs", (2, 4096))
+    state: str = key("footprint", "what lies between two timed operations: nothing, some memory, all of the caches", choices=STATES)
+    footprint_kib: int = key(64, "KiB read between timed operations in the state footprint", (1, 1 << 20))
+    warm_turnover: float = key(3.0, "turnovers of the swapped pages after which the end of the stream counts as aged", (0.0, 100.0))
+    pairs: int = key(16, "chunks timed in the fresh window, on every design; twice as many in the aged one", (2, 4096))
 
 
 SECTIONS: dict[str, type] = {

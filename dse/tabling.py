@@ -184,6 +184,19 @@ def _chances(run: Row) -> str:
     return f"the same design against itself ranges over {run['aa_lo']:.3f}..{run['aa_hi']:.3f} (A/A, 95 % intervals of all operations)"
 
 
+def _between(run: Row) -> str:
+    """What happened between two timed operations, in words."""
+    read = f"{run.get('footprint_kib')} KiB read"
+    return {"hot": "nothing", "footprint": read, "cold": "the caches emptied"}[str(run.get("state", "hot"))]
+
+
+def _turnovers(run: Row) -> str:
+    """Age of the last window in words."""
+    turnover, asked = float(run.get("turnover", 0.0)), float(run.get("warm_turnover", 0.0))
+    few = f", fewer than the {asked:g} that count as aged" if turnover < asked else ""
+    return f"{turnover:.1f} turnovers of the swapped pages{few}"
+
+
 def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
     """Say in words what the tables of one variant mean, and under which conditions."""
     figures = Figures(rows)
@@ -204,8 +217,9 @@ def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
     swapped = figures.value(base, "page", "swapped_pages") or 0
     said.append(
         f"Open loop ({avoided:,.0f} faults avoided on {base}); {swapped:,.0f} pages swapped out at the end; "
-        f"fresh: right after the first page went out, aged: at the end of {run['demands']:,} demands; times fenced, locks real and "
-        f"uncontended, states of all designs alive between chunks; {_chances(run)}. Not modelled: {run['not_modelled']}. "
+        f"fresh: right after the first page went out, aged: at the end of {run['demands']:,} demands, after {_turnovers(run)}; times "
+        f"fenced, {_between(run)} between operations, locks real and uncontended, states of all "
+        f"designs alive between chunks; {_chances(run)}. Not modelled: {run['not_modelled']}. "
         f"Content tokens were checked on {run['verified_demands']:,} demands a design: none lost."
     )
     said.append(f"Counters {run['counters_hash'][:16]}, from: {command}")

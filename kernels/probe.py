@@ -29,7 +29,8 @@ METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "ret
 SCRATCH = u(CODES * COLUMNS)
 SEEN, HELD, CLOCK, STEP = (u(CODES * COLUMNS + i) for i in range(COLUMNS, COLUMNS + 4))
 ALLOC_LOG = u(CODES * COLUMNS + 2 * COLUMNS)  # 16 allocation classes x (allocated, freed)
-TALLY_WORDS = CODES * COLUMNS + 2 * COLUMNS + 32
+FOOT, FOOT_SUM = (u(CODES * COLUMNS + 2 * COLUMNS + 32 + i) for i in range(2))
+TALLY_WORDS = CODES * COLUMNS + 2 * COLUMNS + 34
 STAMPS = 1 << 15  # slots of the set of lines seen by the operation under way
 LOG_WORDS = 1 << 16
 HIST_OPS = len(OPS)
@@ -80,10 +81,11 @@ class Count(Flat):
 
 
 class Timed(Flat):
-    """Times every operation between fences."""
+    """Times every operation between fences, after reading what lies between two operations (the first FOOT words of `foot`)."""
 
     tally: U64Array
     ticks: U64Array
+    foot: U64Array
 
 
 class Trace(Flat):
@@ -95,13 +97,22 @@ class Trace(Flat):
     log: U64Array
 
 
-def make(kind: str) -> Off | Count | Timed | Trace:
-    """Build a probe: ``off``, ``count``, ``timed`` or ``trace``."""
+def make(kind: str, foot: U64Array | None = None) -> Off | Count | Timed | Trace:
+    """Build a probe: ``off``, ``count``, ``timed`` or ``trace``.
+
+    Parameters
+    ----------
+    kind : str
+    foot : uint64[n], optional
+        Memory that a ``timed`` probe reads before every operation, a word of each line: what else a CPU does between two faults. Probes
+        may share it.
+    """
     tally = np.zeros(TALLY_WORDS, np.uint64)
     if kind == "off":
         return Off(tally=tally)
     if kind == "timed":
-        return Timed(tally=tally, ticks=np.zeros(HIST_OPS * TICK_BINS, np.uint64))
+        tally[FOOT] = 0 if foot is None else len(foot)
+        return Timed(tally=tally, ticks=np.zeros(HIST_OPS * TICK_BINS, np.uint64), foot=np.zeros(1, np.uint64) if foot is None else foot)
     stamps, hist = np.zeros(STAMPS * 2, np.uint64), np.zeros(HIST_OPS * LINE_BINS, np.uint64)
     if kind == "count":
         return Count(tally=tally, stamps=stamps, hist=hist)
@@ -266,6 +277,10 @@ def _count_finish(pr, code):  # type: ignore[no-untyped-def]
 
 @inner
 def _timed_begin(pr):  # type: ignore[no-untyped-def]
+    total = U0
+    for i in range(0, pr.tally[FOOT], 8):
+        total += pr.foot[u(i)]
+    pr.tally[FOOT_SUM] = total
     pr.tally[CLOCK] = read_clock()
 
 

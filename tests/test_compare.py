@@ -77,6 +77,37 @@ def test_counted_only_has_the_same_counters(stored: tuple[dict[str, object], Pat
     assert "run" not in again["provenance"]["runs"][0]
 
 
+def test_states_differ_in_times_alone(stored: tuple[dict[str, object], Path], small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cold: much is read (here 1 MiB, to be quick) before each of a few operations."""
+    found, _ = stored
+    monkeypatch.setattr(run.machine, "last_level_cache", lambda: 1 << 19)
+    times = {"footprint": found} | {state: dse.compare(str(small), PAIR, state=state) for state in ("hot", "cold")}
+    for state, taken in times.items():
+        assert {row["state"] for row in taken["rows"] if row["timing"] == "fenced"} == {state}
+        assert taken["provenance"]["counters_hash"] == found["provenance"]["counters_hash"]
+        assert {one["state"] for one in taken["provenance"]["runs"]} == {state}
+    n = {s: rows(t, op="swap_in", metric="ns", stat="mean", age="aged")[0]["n"] for s, t in times.items()}
+    assert n["hot"] == n["footprint"] > 8 * n["cold"] > 0
+    ns = {s: min(row["value"] for row in rows(t, op="swap_in", metric="ns", stat="mean")) for s, t in times.items()}
+    assert ns["cold"] > ns["hot"]
+
+
+def test_more_pairs_are_more_chunks() -> None:
+    total = 100_000_000
+    for pairs in (2, 16, 64):
+        fresh, aged = run.windows_of([total], 1_000_000, pairs)
+        assert (fresh.chunks, aged.chunks) == (2 * pairs, 4 * pairs)
+        assert fresh.last - fresh.first == 2 * pairs * run.CHUNK
+
+
+def test_young_structures_are_called_so(stored: tuple[dict[str, object], Path]) -> None:
+    found, _ = stored
+    one = found["provenance"]["runs"][0]
+    assert one["turnover"] > 0
+    for asked, words in ((one["turnover"] + 1, "fewer than"), (one["turnover"] / 2, "turnovers of the swapped pages;")):
+        assert words in tabling.paragraph(rows(found, scenario=one["label"]), one | {"warm_turnover": asked}, "dse compare")
+
+
 def test_another_seed_has_other_counters(stored: tuple[dict[str, object], Path], small: Path) -> None:
     other = dse.compare(str(small), PAIR[:1], counted_only=True, seed=7)
     mine = storing.counters_hash(rows(stored[0], scenario="small, moves.rate=0.3", design=PAIR[0]))

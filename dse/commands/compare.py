@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dse import options, output
+from dse.scenario_keys import STATES
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("scenario", nargs="?", default="writeback", metavar="SCENARIO", help="name or TOML file (default: %(default)s)")
     parser.add_argument("--designs", default=None, metavar="A,B", help="NAME[param=value,...], first: the baseline; or all, or layers")
+    parser.add_argument("--state", choices=STATES, help="what lies between two timed operations (default: the scenario's, footprint)")
     options.add_counted_only(parser)
     options.add_seed(parser)
     options.add_format(parser)
@@ -47,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     from dse.comparing import compare
 
     found = compare(
-        args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, results=args.results, command=args.command_line
+        args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, results=args.results,
+        command=args.command_line,
     )  # fmt: skip
     if args.format == "table":
         tabling.show(found)

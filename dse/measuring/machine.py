@@ -51,6 +51,12 @@ def cpu_flags() -> frozenset[str]:
     return frozenset(_cpuinfo().get("flags", "").split())
 
 
+def last_level_cache() -> int:
+    """Bytes of the largest cache of the first CPU; 32 MiB where the system does not say."""
+    sizes = [_read(path).removesuffix("K") for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
+    return max((int(size) << 10 for size in sizes if size.isdigit()), default=32 << 20)
+
+
 def cores() -> int:
     """CPUs this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -25,7 +25,8 @@ COUNTED = (("lines", "lines"), ("chain", "objects"), ("locked_sections", "sectio
 LIFETIME = ("swap_out", "writeback_end", "swap_in")
 """A page's swapped lifetime: what an ID that never moves is paid for."""
 LEAST = 30
-"""Occurrences in a chunk, on both sides, for the chunk to give a ratio."""
+"""Occurrences in a chunk, on both sides, for the chunk to give a ratio; from cold caches few are taken, each of which takes long."""
+LEAST_COLD = 4
 AVOIDED_MOST = 0.01
 READS = ("zswap", "ssd")
 FEW, FEWEST = "fewer than 1 % of the pages at the peak are still swapped out", 100
@@ -172,10 +173,15 @@ def _chunks(side: Side, age: str, op: str) -> NDArray[np.float64]:
     return np.array(taken, np.float64).reshape(-1, 2)
 
 
+def least(side: Side) -> int:
+    """Occurrences that a chunk must have."""
+    return LEAST_COLD if side.between == "cold" else LEAST
+
+
 def mean_ns(side: Side, age: str, op: str, tick: clock.Clock) -> float | None:
     """Median over chunks of the mean time of an operation [ns], the plain mean where no chunk has enough of them; None for a few."""
     found = _chunks(side, age, op)
-    enough = found[found[:, 0] >= LEAST]
+    enough = found[found[:, 0] >= least(side)]
     if len(enough):
         return tick.ns(float(np.median(enough[:, 1] / enough[:, 0])))
     n, ticks = found.sum(0) if len(found) else (0.0, 0.0)
@@ -185,22 +191,22 @@ def mean_ns(side: Side, age: str, op: str, tick: clock.Clock) -> float | None:
 def ratio(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> stats.Interval | None:
     """Paired ratio of an operation's mean time, chunk by chunk; None where fewer than two chunks have enough of them."""
     over, under = _chunks(side, age, op), _chunks(base, age, op)
-    both = (over[:, 0] >= LEAST) & (under[:, 0] >= LEAST)
+    both = (over[:, 0] >= least(side)) & (under[:, 0] >= least(side))
     if both.sum() < 2:
         return None
     times = [np.maximum(x[both, 1] / x[both, 0] - tick.own_ticks, 1.0) for x in (over, under)]
     return stats.paired_ratio(times[0], times[1])
 
 
-def _fenced(age: str) -> dict[str, Any]:
+def _fenced(side: Side, age: str) -> dict[str, Any]:
     """How every time is taken."""
-    return {"state": "footprint", "age": age, "timing": "fenced"}
+    return {"state": side.between, "age": age, "timing": "fenced"}
 
 
 def measured(side: Side, age: str, tick: clock.Clock) -> list[Row]:
     """Times of operations, and their shares of a fault and of a backend's latency."""
     rows: list[Row] = []
-    pr, more = side.timed[age], _fenced(age)
+    pr, more = side.timed[age], _fenced(side, age)
     for op in OPS:
         code = demand.OPS.index(op)
         n = int(rows_of(pr)[code, 0])
@@ -239,7 +245,7 @@ def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, st
             status = f"inconclusive: {avoided:.1%} of the faults were avoided, residency differs (open loop)"
         low = min(mean, under) < 0 or (mean < stats.FLOOR_NS and under < stats.FLOOR_NS)
         value, lo, hi = (None, None, None) if low else (found.ratio, found.lo, found.hi)
-        more = _fenced(age) | {"lo": lo, "hi": hi, "n": found.n, "baseline": base.name, "status": status}
+        more = _fenced(side, age) | {"lo": lo, "hi": hi, "n": found.n, "baseline": base.name, "status": status}
         rows.append(figure(side.name, op, "ratio", "measured", "x", value, stat="mean", **more))
     return rows
 
@@ -258,5 +264,5 @@ def tax_measured(side: Side, base: Side, age: str, tick: clock.Clock) -> list[Ro
     if not known:
         return []
     extra = sum(a - b for a, b in known)
-    more = _fenced(age) | {"baseline": base.name}
+    more = _fenced(side, age) | {"baseline": base.name}
     return [figure(side.name, "lifetime", "tax_ns", "measured", "ns", extra, stat="mean", n=len(known), **more)]

@@ -22,8 +22,9 @@ from kernels import demand, probe
 from kernels import world as w
 
 CHUNK = 1 << 14  # demands
-CHUNKS = {"fresh": 32, "aged": 64}
-"""Chunks of the windows; every other one is counted, the rest timed."""
+AGES = ("fresh", "aged")
+COLD_DEMANDS = 32
+"""Demands timed in a chunk where the caches are emptied before each of them, which takes milliseconds."""
 TWIN = "A/A"
 RECLAIMS = (demand.RECLAIM, demand.RECLAIM_BEGIN)
 DISTURBED = np.uint64(100)
@@ -40,10 +41,12 @@ class Side:
     name: str
     named: naming.Named
     state: Any
+    between: str = "footprint"
+    """What lies between two timed operations."""
     off: Any = field(default_factory=lambda: probe.make("off"))
-    count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in CHUNKS})
-    timed: dict[str, Any] = field(default_factory=lambda: {age: probe.make("timed") for age in CHUNKS})
-    chunks: dict[str, list[NDArray[np.float64]]] = field(default_factory=lambda: {age: [] for age in CHUNKS})
+    count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in AGES})
+    timed: dict[str, Any] = field(default_factory=lambda: {age: probe.make("timed") for age in AGES})
+    chunks: dict[str, list[NDArray[np.float64]]] = field(default_factory=lambda: {age: [] for age in AGES})
     """Per timed chunk ``float64[ops, 2]``: how many, and ticks in all."""
 
     def replay(self, pr: Any, block: NDArray[np.uint64]) -> None:
@@ -63,6 +66,8 @@ class Window:
     age: str
     first: int
     last: int
+    chunks: int
+    """How many; every other one is counted, the rest timed."""
 
 
 @dataclass
@@ -78,6 +83,8 @@ class Outcome:
     demands : int
         Length of the stream.
     windows : list of Window
+    turnover : float
+        How often the pages that were swapped out at the peak had gone out when the last window began.
     stream : Stream
     """
 
@@ -85,6 +92,7 @@ class Outcome:
     twin: Side | None
     demands: int
     windows: list[Window]
+    turnover: float
     stream: Any
 
 
@@ -104,7 +112,7 @@ def memory_needed(stream: Any, sides: int) -> int:
     return int(total) + KEEP * 16
 
 
-def windows_of(sizes: Sequence[int], first_out: int) -> list[Window]:
+def windows_of(sizes: Sequence[int], first_out: int, pairs: int = 16) -> list[Window]:
     """Place the windows.
 
     Parameters
@@ -113,6 +121,8 @@ def windows_of(sizes: Sequence[int], first_out: int) -> list[Window]:
         Lengths of the blocks.
     first_out : int
         Index of the first demand that reclaims; the length of the stream where none does.
+    pairs : int
+        Chunks timed in the fresh window, half as many as in the aged one.
 
     Returns
     -------
@@ -121,9 +131,9 @@ def windows_of(sizes: Sequence[int], first_out: int) -> list[Window]:
     """
     total = sum(sizes)
     room = total - first_out
-    fresh = min(CHUNKS["fresh"] * CHUNK, room // 4)
-    aged = min(CHUNKS["aged"] * CHUNK, room - fresh)
-    return [Window("fresh", first_out, first_out + fresh), Window("aged", total - aged, total)]
+    fresh = min(2 * pairs * CHUNK, room // 4)
+    aged = min(4 * pairs * CHUNK, room - fresh)
+    return [Window("fresh", first_out, first_out + fresh, 2 * pairs), Window("aged", total - aged, total, 4 * pairs)]
 
 
 def survey(stream: Any, progress: output.Progress) -> tuple[list[int], int, list[NDArray[np.uint64]] | None]:
@@ -167,12 +177,22 @@ def pieces(blocks: Iterator[NDArray[np.uint64]], windows: Sequence[Window]) -> I
 
 def chunk_of(window: Window) -> int:
     """Demands of a chunk of `window`, smaller where the window is."""
-    return max(1, min(CHUNK, (window.last - window.first) // CHUNKS[window.age]))
+    return max(1, min(CHUNK, (window.last - window.first) // window.chunks))
 
 
-def build_side(stream: Any, named: naming.Named) -> Side:
-    """Build a live state of a design."""
-    return Side(named.text, named, named.design.build(stream.config(named.control)))
+def footprint(scenario: Any) -> NDArray[np.uint64] | None:
+    """Memory that is read before each timed operation: none in the state hot, twice the last-level cache in the state cold."""
+    from kernels.xarray import aligned_zeros
+
+    nbytes = {"hot": 0, "footprint": scenario.replay.footprint_kib << 10, "cold": 2 * machine.last_level_cache()}[scenario.replay.state]
+    return aligned_zeros(nbytes // 8, np.uint64) if nbytes else None
+
+
+def build_side(stream: Any, named: naming.Named, state: Any = None, foot: NDArray[np.uint64] | None = None) -> Side:
+    """Build a live state of a design, or the A/A twin of the one that has `state`."""
+    name = named.text if state is None else TWIN
+    live = named.design.build(stream.config(named.control)) if state is None else state
+    return Side(name, named, live, stream.scenario.replay.state, timed={age: probe.make("timed", foot) for age in AGES})
 
 
 def copied(state: Any) -> Any:
@@ -250,25 +270,30 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
         sizes, first, kept = survey(stream, progress)
     if first >= sum(sizes):
         raise BadInput(f"scenario {stream.scenario.name}: nothing is swapped out; lower memory.limit or take more accesses")
-    windows = windows_of(sizes, first)
-    sides = [build_side(stream, named) for named in designs]
-    twin = Side(TWIN, designs[0], sides[0].state) if timed else None
+    replay = stream.scenario.replay
+    windows, foot = windows_of(sizes, first, replay.pairs), footprint(stream.scenario) if timed else None
+    most = COLD_DEMANDS if replay.state == "cold" else CHUNK
+    sides = [build_side(stream, named, foot=foot) for named in designs]
+    twin = build_side(stream, designs[0], sides[0].state, foot) if timed else None
     rng = np.random.default_rng(seed)
-    now = ""
+    now, gone = "", 0
     with output.Progress(f"{label}: replay", sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for age, number, block in pieces(iter(kept) if kept is not None else stream.blocks(), windows):
             if twin is not None and age and age != now:
                 twin.state = copied(sides[0].state)
+            if age == AGES[-1] and age != now:
+                gone = int(sides[0].totals()[demand.SWAP_OUT])
             now = age
             every = [*sides, twin] if twin is not None and age else sides
             if age and number % 2 and timed:
                 for i in rng.permutation(len(every)):
-                    _time(every[i], age, block)
+                    _time(every[i], age, block[:most])
+                    every[i].replay(every[i].off, block[most:])
             else:
                 counted = bool(age) and number % 2 == 0
                 list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), every))
             progress.step(len(block))
-    return Outcome(sides, twin, sum(sizes), windows, stream)
+    return Outcome(sides, twin, sum(sizes), windows, gone / max(1, int(stream.counters["swapped_peak"])), stream)
 
 
 def _untimed(side: Side, age: str, block: NDArray[np.uint64], counted: bool) -> None:
