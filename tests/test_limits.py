@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.limits import __main__ as command
-from benchmarks.limits import bars, build, drivers, fences, micro, rates, report, twin_c, whole
+from benchmarks.limits import bars, build, drivers, fences, micro, rates, report, scale, twin_c, whole
 from dse.measuring.stats import Interval
 from dse.workloads import lackey
 from kernels import demand, probe, state
@@ -155,6 +155,24 @@ def test_a_fenced_record_is_held_against_fence_and_clock() -> None:
     (row,) = fences.main(quick=True)
     assert row["record_ns"]["median"] > 0.9 * row["fence_and_clock_ns"]["median"] > 0  # it holds a fence and two clocks, and more
     assert {"aa", "over_fence_and_clock", "bar"} <= set(row)
+
+
+def test_a_device_is_filled_in_a_process_of_its_own() -> None:
+    found = scale.apart("direct", 16, fill=True)
+    assert found["swap-outs"] == found["slots at fill"] == 1 << 16
+    assert 0 < found["accounted GiB"] < found["peak GiB"]
+    row = scale.row_of(found, fill=True)
+    assert row["bar"] == bars.NONE
+    assert row["swap_out_ns"] > 0
+
+
+def test_bars_of_the_largest_scale() -> None:
+    found = {"design": "direct", "pages": 1 << 28, "built s": 10.0, "total s": 100.0, "fault s": 50.0, "swap_out s": 50.0,
+             "peak GiB": 5.3, "accounted GiB": 5.1}  # fmt: skip
+    assert scale.row_of(found, fill=True)["bar"] == "holds: at most 180 s; at most 1.1 of what is accounted for"
+    assert scale.row_of({**found, "total s": 171.0}, fill=True)["bar"] == "missed: 181, not at most 180 s"
+    assert scale.row_of({**found, "peak GiB": 5.7}, fill=True)["bar"] == "missed: 1.12, not at most 1.1 of what is accounted for"
+    assert scale.row_of({**found, "full_zap s": 1.0}, fill=False)["bar"] == bars.NONE
 
 
 def test_a_different_algorithm_is_found_out() -> None:

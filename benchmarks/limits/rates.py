@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.limits import bars, fences, reclaim
+from benchmarks.limits import bars, fences, reclaim, scale
 from benchmarks.limits.micro import spread
 from dse import output
 from dse.workloads import generators, imports, lackey
@@ -147,5 +147,6 @@ def against_peer(*, quick: bool) -> list[dict[str, Any]]:
 
 GROUPS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "reclaim": against_peer, "threads": threads, "parsing": parsing, "generators": generating, "fences": fences.main,
+    "scale": scale.rows,
 }  # fmt: skip
 """Names for ``--only``, and what measures them."""
