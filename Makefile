@@ -53,7 +53,7 @@ gate-selftest: $(VENV)/.run
 
 # Figures of HEAD and of another commit of main on this machine, to be committed: what asv publish shows. Leave the machine idle.
 reference: $(VENV)/.run
-	$(BIN)/dse bench --against $(or $(AGAINST),HEAD^)
+	$(BIN)/dse bench --against $(or $(AGAINST),HEAD^) || test $$? -eq 1 # a regression is a figure as well
 	$(BIN)/python -m dse.benching.reference $(or $(AGAINST),HEAD^)
 
 docs: $(VENV)/.run
