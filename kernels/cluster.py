@@ -195,9 +195,20 @@ def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
 
 
 @inner
-def swap_full(st, d):  # type: ignore[no-untyped-def]
-    """``vm_swap_full`` (more than half of the slots of device `d` used), or a synchronous device."""
-    return st.dev[d * DEV_WORDS + D_FLAGS] & DEV_SYNC != U0 or st.dev[d * DEV_WORDS + D_USED] * U2 > st.dev[d * DEV_WORDS + D_SLOTS]
+def is_synchronous(st, d):  # type: ignore[no-untyped-def]
+    """Device `d` has SWP_SYNCHRONOUS_IO."""
+    return st.dev[d * DEV_WORDS + D_FLAGS] & DEV_SYNC != U0
+
+
+@called
+def swap_full(st):  # type: ignore[no-untyped-def]
+    """``vm_swap_full``: more than half of the slots of all devices that are on are used. zswap's own entries are no slots."""
+    used, slots = U0, U0
+    for i in range(DEV_WORDS, U4 * DEV_WORDS, DEV_WORDS):
+        if st.dev[u(i) + D_FLAGS] & DEV_ON != U0:
+            used += st.dev[u(i) + D_USED]
+            slots += st.dev[u(i) + D_SLOTS]
+    return used * U2 > slots
 
 
 @inner

@@ -115,6 +115,13 @@ def lookup(st, pr, d):  # type: ignore[no-untyped-def]
     return word >> U2 if word & U3 == U0 else U0
 
 
+@inner
+def cache_word(st, pr, d, word):  # type: ignore[no-untyped-def]
+    """Compare-and-swap of the cache word of descriptor `d` (as the addition that has the same effect; the model has one thread)."""
+    atomic_add(pr, st.desc, at(st, d) + D_FOLIO, word - st.desc[at(st, d) + D_FOLIO])
+    wrote(pr, R_DESC, at(st, d) + D_FOLIO)
+
+
 @called
 def new(st, pr, f, memcg):  # type: ignore[no-untyped-def]
     """Allocate a descriptor for folio `f` and an index for it; the index, 0 if there is none left."""
@@ -281,8 +288,7 @@ def evict(st, pr, f):  # type: ignore[no-untyped-def]
     d, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
     f_clear(st, f, CACHED)
     st.folio[f_word(f, F_ENTRY)] = U0
-    st.desc[at(st, d) + D_FOLIO] = SHADOW
-    wrote(pr, R_DESC, at(st, d) + D_FOLIO)
+    cache_word(st, pr, d, SHADOW)
     if count_of(st, d) == U0:
         free(st, pr, d, value)
 
@@ -293,8 +299,7 @@ def read_begin(st, pr, d, f):  # type: ignore[no-untyped-def]
     word = st.desc[at(st, d) + D_FOLIO]
     if word != U0 and word & U3 == U0:
         return False
-    st.desc[at(st, d) + D_FOLIO] = f << U2
-    wrote(pr, R_DESC, at(st, d) + D_FOLIO)
+    cache_word(st, pr, d, f << U2)
     st.folio[f_word(f, F_ENTRY)] = d
     f_set(st, f, CACHED)
     return True
@@ -303,8 +308,7 @@ def read_begin(st, pr, d, f):  # type: ignore[no-untyped-def]
 @inner
 def read_abort(st, pr, d, f):  # type: ignore[no-untyped-def]
     """The folio leaves the descriptor again."""
-    st.desc[at(st, d) + D_FOLIO] = SHADOW
-    wrote(pr, R_DESC, at(st, d) + D_FOLIO)
+    cache_word(st, pr, d, SHADOW)
     f_clear(st, f, CACHED)
 
 
@@ -339,9 +343,9 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
 
 @inner
 def swap_full(st, d):  # type: ignore[no-untyped-def]
-    """Whether the device behind descriptor `d` is, of zswap and zero pages the disk."""
+    """``mem_cgroup_swap_full``, or a synchronous device behind descriptor `d`."""
     backing = st.desc[at(st, d) + D_A]
-    return cl.swap_full(st, device_of(backing) if is_slot(backing) else st.ctl[w.C_ZDISK])
+    return (is_slot(backing) and cl.is_synchronous(st, device_of(backing))) or cl.swap_full(st)
 
 
 @inner

@@ -8,7 +8,7 @@ from kernels import world as w
 from kernels.cluster import OFFSET_MASK, device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.probe import PTES, R_OWNER, R_PTE, bump, chase, wrote
-from kernels.slots import cache_find, count_read, owner_of, owner_set, zero_of
+from kernels.slots import cache_find, charge, count_read, owner_of, zero_of
 from kernels.steps import resolve
 from kernels.words import LOW32, U0, U1, U2
 from kernels.world import F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
@@ -86,6 +86,7 @@ def reswap_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     page = txn[t] - U1 & LOW32
     txn[t + w.T_STEP] = n + U1
     if n == U0:
+        txn[t + w.T_FLAGS] = codes.ZERO if zero_of(st, pr, slot_of(st, entry)) else U0
         f = fault_all(st, pr, page, value, entry)
         if f == U0 or (f_is(st, f, w.CACHED) and (f_is(st, f, WRITEBACK | LOCKED) or not swapfile.free_swap(st, pr, f))):
             return codes.BUSY
@@ -97,7 +98,7 @@ def reswap_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         if st.pte[page] & U1 == U0 or f_is(st, f, LOCKED | WRITEBACK | w.CACHED) or st.folio[f_word(f, F_TOKEN)] != txn[t + w.T_VALUE]:
             return codes.MOVED_AWAY
         txn[t + w.T_FOLIO] = f
-        code = lifecycle.swap_out(st, pr, f, page, txn[t + w.T_TARGET], u(4096), U0, cpu, U0)
+        code = lifecycle.swap_out(st, pr, f, page, txn[t + w.T_TARGET], u(4096), txn[t + w.T_FLAGS], cpu, U0)
         return codes.STEPPED if code == codes.SWAP_OUT else code
     lifecycle.writeback_end(st, pr, f)
     return codes.MOVED
@@ -157,7 +158,8 @@ def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
         return back_out(st, pr, f, codes.FULL)
     b = found - U1
     new = cl.entry_of(st, d, b)
-    owner_set(st, pr, b, owner_of(st, pr, slot_of(st, old)))
+    charge(st, pr, b, owner_of(st, pr, slot_of(st, old)))
+    swapfile.owner_record(st, pr, b)
     why = U0
     if not rewrite_ptes(st, pr, page, old, new):
         why = codes.NO_MEMORY

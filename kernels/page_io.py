@@ -8,7 +8,7 @@ from kernels import xarray as xa
 from kernels.cluster import OFFSET_MASK, device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.probe import R_ZRAM, R_ZTREE, chase, touch, wrote
-from kernels.slots import zero_of, zero_set
+from kernels.slots import zero_mark, zero_of
 from kernels.words import LOW32, U0, U2, U14
 from kernels.world import BYPASS, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word
 
@@ -18,16 +18,18 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     """``swap_writepage``: the zero bit, or zswap, or the slot's sector."""
     entry = st.folio[f_word(f, F_ENTRY)]
     g = slot_of(st, entry)
-    zero_set(st, pr, g, zero)
+    zero_mark(st, pr, g, zero)
     token = st.folio[f_word(f, F_TOKEN)]
     if st.ctl[w.C_ZSLOTS] != U0:
         backend = device_of(entry)  # entries of its own: the page is written where its entry is
     if backend == codes.ZSWAP and not zero:
-        drop_zswap(st, pr, entry, g)
         z = zswap.entry_new(st, pr, entry, size, token)
         if z != U0:
-            zswap.tree_store(st, pr, g, entry & OFFSET_MASK, z)
+            z = zswap.tree_store(st, pr, g, entry & OFFSET_MASK, z)
+            if z != U0:
+                zswap.entry_free(st, pr, z)
             return U0
+        drop_zswap(st, pr, entry, g)
         if device_of(entry) == codes.ZSWAP:
             return codes.REACTIVATED
     elif st.ctl[w.S_ZE_LIVE] != U0:
@@ -59,7 +61,7 @@ def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
 def copy_data(st, pr, f, old, new, read):  # type: ignore[no-untyped-def]
     """Write the content of `old` to `new`, with `read` after reading it into folio `f`, which has it otherwise."""
     b = slot_of(st, new)
-    zero_set(st, pr, b, zero_of(st, pr, slot_of(st, old)) and (read or not f_is(st, f, DIRTY)))
+    zero_mark(st, pr, b, zero_of(st, pr, slot_of(st, old)) and (read or not f_is(st, f, DIRTY)))
     if read:
         read_data(st, pr, old, f)
     store_data(st, pr, new, b, st.folio[f_word(f, F_TOKEN)])

@@ -25,6 +25,11 @@ def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
 
 
 @operation
+def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
+    """``__mem_cgroup_try_charge_swap`` of a fresh slot `g`: :func:`owner_set` with whatever lock it takes."""
+
+
+@operation
 def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
     """The memory cgroup of slot `g` (``lookup_swap_cgroup_id``)."""
 
@@ -37,6 +42,11 @@ def zero_of(st, pr, g):  # type: ignore[no-untyped-def]
 @operation
 def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
     """Write the zero bit of slot `g`."""
+
+
+@operation
+def zero_mark(st, pr, g, zero):  # type: ignore[no-untyped-def]
+    """``swap_zeromap_folio_set`` or ``_clear`` before a page is written: :func:`zero_set` with whatever lock it takes."""
 
 
 @operation
@@ -115,7 +125,7 @@ def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
 
 
 NAMES = (
-    "slot_fetch", "slot_scan", "slot_mark", "owner_set", "owner_of", "zero_of", "zero_set", "count_up", "count_down", "count_of",
-    "count_set", "count_prepare", "unheld", "count_read", "is_cached", "flag_set", "flag_clear", "cache_find", "cache_insert",
+    "slot_fetch", "slot_scan", "slot_mark", "owner_set", "charge", "owner_of", "zero_of", "zero_set", "zero_mark", "count_up", "count_down",
+    "count_of", "count_set", "count_prepare", "unheld", "count_read", "is_cached", "flag_set", "flag_clear", "cache_find", "cache_insert",
     "cache_remove", "cache_clear",
 )  # fmt: skip

@@ -259,6 +259,9 @@ def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
     wrote(pr, R_CGROUP, g >> U2)
 
 
+charge = owner_set  # an atomic exchange in the array
+
+
 @inner
 def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
     """``lookup_swap_cgroup_id``."""
@@ -281,6 +284,9 @@ def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
     st.zeromap[g >> U6] = before | bit if zero else before & ~bit
     wrote(pr, R_ZEROMAP, g >> U6)
     st.ctl[S_ZERO_LIVE] += (U1 if zero else U0) - (U1 if before & bit != U0 else U0)
+
+
+zero_mark = zero_set  # atomic bit operations; the folio lock keeps others off
 
 
 @inner

@@ -51,6 +51,19 @@ def word_set(st, pr, g, word):  # type: ignore[no-untyped-def]
 
 
 @inner
+def hold(st, pr, g):  # type: ignore[no-untyped-def]
+    """``swap_cluster_get_and_lock`` of the cluster of slot `g`."""
+    lock(pr, st.cluster, ci_of(st, g), L_CLUSTER)
+    wrote(pr, R_CLUSTER, ci_of(st, g) >> U1)
+
+
+@inner
+def let_go(st, pr, g):  # type: ignore[no-untyped-def]
+    """``swap_cluster_unlock``."""
+    unlock(pr, st.cluster, ci_of(st, g), L_CLUSTER)
+
+
+@inner
 def field(st, g):  # type: ignore[no-untyped-def]
     """The count field of the word of slot `g`."""
     return (st.table[at(st, g)] & KEPT & ~ZERO) >> COUNT_AT
@@ -130,6 +143,17 @@ def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
 
 
 @inner
+def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
+    """The memcg table is the cluster's, and written under its lock (``__swap_cgroup_set``)."""
+    if st.ctl[C_PHASE] == P4:
+        hold(st, pr, g)
+        owner_set(st, pr, g, memcg)
+        let_go(st, pr, g)
+    else:
+        owner_set(st, pr, g, memcg)
+
+
+@inner
 def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
     """The owner, where :func:`owner_set` put it."""
     if st.ctl[C_PHASE] < P4:
@@ -158,6 +182,17 @@ def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
     before = st.table[at(st, g)]
     word_set(st, pr, g, before | ZERO if zero else before & ~ZERO)
     st.ctl[w.S_ZERO_LIVE] += (U1 if zero else U0) - (before >> U63)
+
+
+@inner
+def zero_mark(st, pr, g, zero):  # type: ignore[no-untyped-def]
+    """A bit of the word: under the cluster's lock, as the count beside it may change (``__swap_table_set_zero``)."""
+    if st.ctl[C_PHASE] < P4:
+        swap_map.zero_mark(st, pr, g, zero)
+        return
+    hold(st, pr, g)
+    zero_set(st, pr, g, zero)
+    let_go(st, pr, g)
 
 
 @inner
@@ -231,11 +266,9 @@ def cache_remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
 @called
 def put_locked(st, pr, g, word):  # type: ignore[no-untyped-def]
     """Write a word under the cluster lock."""
-    ci = ci_of(st, g)
-    lock(pr, st.cluster, ci, L_CLUSTER)
-    wrote(pr, R_CLUSTER, ci >> U1)
+    hold(st, pr, g)
     word_set(st, pr, g, word)
-    unlock(pr, st.cluster, ci, L_CLUSTER)
+    let_go(st, pr, g)
 
 
 @inner

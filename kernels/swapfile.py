@@ -11,12 +11,13 @@ from kernels import codes, lifecycle, page_io, steps
 from kernels import world as w
 from kernels.cluster import D_SLOTS, DEV_SYNC, DEV_WORDS, device_of, slot_of
 from kernels.jit import called, inner, u
-from kernels.probe import R_DEV, chase
+from kernels.probe import R_DEV, R_OWNER, chase, wrote
 from kernels.slots import (
     cache_clear,
     cache_find,
     cache_insert,
     cache_remove,
+    charge,
     count_down,
     count_read,
     count_up,
@@ -35,10 +36,18 @@ from kernels.world import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITE
 
 
 @inner
+def owner_record(st, pr, g):  # type: ignore[no-untyped-def]
+    """Where moves find PTEs by an owner record (16 bytes a slot: anon_vma and index), it is written with the slot; only counted."""
+    if st.ctl[w.C_REWRITE] == U1 and st.ctl[w.C_MOVE] == U1:  # move=rewrite, rewrite=owner
+        wrote(pr, R_OWNER, g * U2)
+
+
+@inner
 def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``swap_entry_range_free`` for slot `g`: zswap entry, zero bit, owner and shadow go, the slot is free. Cluster lock held."""
     d = device_of(entry)
     owner_set(st, pr, g, U0)
+    owner_record(st, pr, g)
     page_io.drop_zswap(st, pr, entry, g)
     zero_set(st, pr, g, False)
     cache_clear(st, pr, g)
@@ -133,7 +142,8 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
         return U0
     g = found - U1
     entry = cl.entry_of(st, d, g)
-    owner_set(st, pr, g, memcg)
+    charge(st, pr, g, memcg)
+    owner_record(st, pr, g)
     cache_add(st, pr, g, f, entry)
     st.folio[f_word(f, F_VALUE)] = U0
     value = publish(st, pr, f, entry, cpu)
@@ -331,5 +341,5 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
 
 @inner
 def swap_full(st, entry):  # type: ignore[no-untyped-def]
-    """Whether the device of `entry` is."""
-    return cl.swap_full(st, device_of(entry))
+    """``mem_cgroup_swap_full``; since every swap-in goes through the swap cache (7.0) a synchronous device is reason enough too."""
+    return (st.ctl[w.C_SYNC_BYPASS] == U0 and cl.is_synchronous(st, device_of(entry))) or cl.swap_full(st)

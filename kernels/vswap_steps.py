@@ -278,9 +278,9 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
 
 @called
 def swap_full(st, value):  # type: ignore[no-untyped-def]
-    """Whether the device behind `value` is, where there is none the disk."""
+    """``mem_cgroup_swap_full``, or a synchronous device behind `value`."""
     d = v.peek(st, value)
-    return cl.swap_full(st, device_of(st.vmem[d]) if v.type_of(st, d) == v.SWAPFILE else st.ctl[w.C_ZDISK])
+    return (v.type_of(st, d) == v.SWAPFILE and cl.is_synchronous(st, device_of(st.vmem[d]))) or cl.swap_full(st)
 
 
 @inner

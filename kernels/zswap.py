@@ -96,11 +96,12 @@ def entry_read(st, pr, z):  # type: ignore[no-untyped-def]
 
 @inner
 def tree_store(st, pr, g, offset, z):  # type: ignore[no-untyped-def]
-    """``zswap_store``: enter `z` in the tree of slot `g`, which has `offset` on its device."""
+    """``zswap_store_page``: enter `z` in the tree of slot `g`, which has `offset` on its device; the stale entry that was there, or 0."""
     tree = g >> U14
     lock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
-    xa.store(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, offset, z << U2)
+    old = xa.store(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, offset, z << U2) >> U2
     unlock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
+    return old
 
 
 @inner

@@ -147,7 +147,7 @@ def holders(st: Any, slots: slotview.Slots) -> tuple[Ints, NDArray[np.uint64], F
     if hasattr(st, "idhead"):
         ids = reading.ids(st)
         found += ids.wrong
-        found.equal("nodes of the ID tree", ids.nodes, reading.kernel_nodes(ids.index))
+        found.equal("nodes of the ID tree", ids.nodes, reading.kernel_nodes_from_one(ids.index))
         check_pool(found, "ID", st.idpool, ids.nodes)
         found.equal("IDs in use", len(ids.index), ctl(st, w.S_ID_LIVE))
         found.equal("entries that two IDs mean", len(np.unique(ids.entry)), len(ids.entry))
@@ -212,9 +212,9 @@ def moving(st: Any) -> list[tuple[int, int, int, NDArray[np.uint64]]]:
 
 def check_descriptors(found: Findings, st: Any, folios: reading.Folios) -> None:
     """Counts equal PTEs, folio and descriptor name each other, every backing has one owner, every swapped page its content."""
-    tree = reading.tree(st.dhead, 0, st.dpool)
+    tree = reading.from_one(reading.tree(st.dhead, 0, st.dpool))
     found += tree.wrong
-    found.equal("nodes of the descriptor tree", tree.nodes, reading.kernel_nodes(tree.index))
+    found.equal("nodes of the descriptor tree", tree.nodes, reading.kernel_nodes_from_one(tree.index))
     check_pool(found, "descriptor", st.dpool, tree.nodes)
     check_marks(found, st.dhead, st.dpool)
     live, stride = (tree.entry >> np.uint64(2)).astype(np.int64), ctl(st, w.C_STRIDE)

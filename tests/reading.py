@@ -67,6 +67,20 @@ def tree(heads: NDArray[np.uint64], h: int, pool: NDArray[np.uint64]) -> Tree:
         nodes, base = (slots[there] >> np.uint64(2)).astype(np.int64), index[there]
 
 
+def from_one(found: Tree) -> Tree:
+    """A tree whose index 0 is taken for good, without that entry."""
+    if len(found.index) == 0 or found.index[0] != 0 or found.entry[0] != 1:
+        found.wrong.append("index 0 is not taken")
+        return found
+    found.index, found.entry = found.index[1:], found.entry[1:]
+    return found
+
+
+def kernel_nodes_from_one(index: NDArray[np.uint64]) -> int:
+    """:func:`kernel_nodes` of a tree whose index 0 is taken for good."""
+    return kernel_nodes(np.concatenate([np.zeros(1, np.uint64), index]))
+
+
 def kernel_nodes(index: NDArray[np.uint64]) -> int:
     """Nodes that the kernel's rule gives a tree with these indices: one for every 64-fold prefix on every level."""
     if len(index) == 0 or int(index.max()) == 0:
@@ -122,14 +136,14 @@ def counts(st: Any, slots: Ints) -> Ints:
 
 def ids(st: Any) -> Tree:
     """The ID map; entries without the note that they have moved."""
-    found = tree(st.idhead, 0, st.idpool)
+    found = from_one(tree(st.idhead, 0, st.idpool))
     found.entry = (found.entry >> np.uint64(1)) & np.uint64(~(1 << 57) & (1 << 64) - 1)
     return found
 
 
 def descriptors(st: Any) -> dict[int, tuple[Any, ...]]:
     """Descriptors by index: count, what is cached, memcg, what is behind."""
-    found = tree(st.dhead, 0, st.dpool)
+    found = from_one(tree(st.dhead, 0, st.dpool))
     stride = ctl(st, w.C_STRIDE)
     out = {}
     for index, entry in found.items().items():

@@ -501,11 +501,17 @@ HOT int put(ARGS, u64 value, u64 entry)
 	return 1;
 }
 
-HOT int swap_full(const struct state *s, u64 entry)
+HOT int swap_full(const struct state *s)
 {
-	const struct device *dev = s->dev + device_of(entry);
+	u64 used = 0, slots = 0;
 
-	return (dev->flags & DEV_SYNC) != 0 || dev->used * 2 > dev->slots;
+	for (int d = ZSWAP + 1; d < 4; d++) {
+		if ((s->dev[d].flags & DEV_ON) != 0) {
+			used += s->dev[d].used;
+			slots += s->dev[d].slots;
+		}
+	}
+	return used * 2 > slots;
 }
 
 COLD u64 alloc_after_reclaim(ARGS, u64 d, u64 cpu)
@@ -573,7 +579,7 @@ HOT void make_writable(ARGS, u64 page, u64 f)
 HOT void install(ARGS, u64 page, u64 value, u64 entry, u64 f, u64 flags)
 {
 	struct folio *folio = s->folio + f;
-	int full = swap_full(s, entry);
+	int full = swap_full(s);
 
 	map_page(s, page, f);
 	folio->value = value;
@@ -736,12 +742,15 @@ HOT void writeout(const struct state *s, const struct options *o, const struct f
 
 	zero_set(s, g, zero);
 	if (backend == ZSWAP && !zero) {
-		u64 z;
+		u64 z = zentry_new(s, o, entry, size, f->token);
 
-		drop_zswap(s, entry, g);
-		z = zentry_new(s, o, entry, size, f->token);
-		if (z != 0)
-			store(s->ztree, g >> TREE_SHIFT, s->zpool, entry & OFFSET_MASK, z << 2);
+		if (z == 0) {
+			drop_zswap(s, entry, g);
+		} else {
+			z = store(s->ztree, g >> TREE_SHIFT, s->zpool, entry & OFFSET_MASK, z << 2) >> 2;
+			if (z != 0)
+				zentry_free(s, z);
+		}
 	} else if (s->ctl[S_ZE_LIVE] != 0) {
 		drop_zswap(s, entry, g);
 	}
@@ -810,7 +819,7 @@ HOT void drop_cached(ARGS, u64 entry)
 {
 	u64 f = cache_find(s, slot_of(s, entry));
 
-	if (f != 0 && (mapcount(s->folio + f) == 0 || swap_full(s, entry)))
+	if (f != 0 && (mapcount(s->folio + f) == 0 || swap_full(s)))
 		drop_unused(PASS, f);
 }
 

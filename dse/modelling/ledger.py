@@ -230,7 +230,8 @@ def _tree_entries(state: Any, tree: ob.Tree) -> int:
     first = pool[72 : int(pool[1]) : 72]
     leaves = first[(first & np.uint64(0xFF)) == 0]
     alone = heads[1::8]
-    return int(((leaves >> np.uint64(16)) & np.uint64(0xFF)).sum()) + int(((alone != 0) & ((alone & np.uint64(3)) != 2)).sum())
+    inside = int(((leaves >> np.uint64(16)) & np.uint64(0xFF)).sum())
+    return inside + int(((alone != 0) & ((alone & np.uint64(3)) != 2)).sum()) - tree.first  # index 0 of some is taken for good
 
 
 def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:

@@ -60,7 +60,7 @@ def id_arrays(config: s.Config, ctl: U64Array) -> dict[str, NDArray[Any]]:
     ctl[int(w.S_ID_NEXT)] = 1
     spread = int(ctl[int(w.C_ID_POLICY)]) != int(idlayer.LOWEST)
     nodes = s.worst_nodes(slots, limit + 1) if spread else xa.dense_nodes(slots + 2) + 8
-    return {"idhead": xa.new_heads(1, track_free=True), "idpool": xa.new_pool(nodes)}
+    return {"idhead": xa.new_heads(1, zero_busy=True), "idpool": xa.new_pool(nodes)}
 
 
 def state_of(config: s.Config) -> type[SwapId | SwapIdOnTable]:
@@ -107,11 +107,18 @@ s.bind(SwapIdOnTable, swap_table.OPERATIONS | {name: step for name, step in LAYE
 s.bind(SwapIdOff, direct.OPERATIONS)
 
 MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023-03-23, linux-mm)"
+
+
+def without_owners(rows: tuple[s.Field, ...]) -> tuple[s.Field, ...]:
+    """Rows without the record that leads from a slot to PTEs: a move changes the ID's mapping."""
+    return tuple(row for row in rows if row.structure != "owner record")
+
+
 ON_DIRECT = {"base": "direct"}
 ON_TABLE = {"base": "swap_table_p4"}
 LAYOUT = (
-    *s.where(direct.LAYOUT, ON_DIRECT),
-    *s.where(s.where(swap_table.LAYOUT, {"phase": "4"}, known=True), ON_TABLE),
+    *s.where(without_owners(direct.LAYOUT), ON_DIRECT),
+    *s.where(s.where(without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
     s.Field("ID tree", "xarray entry", 8, "page", f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"),
     s.Field(
         "zswap count",

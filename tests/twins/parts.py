@@ -168,10 +168,11 @@ class Device:
         del self.slots[offset]
         self.relist(offset // self.cluster)
 
-    @property
-    def full(self) -> bool:
-        """Cache copies are not worth their slots: more than half is used, or reads are cheap."""
-        return self.sync or 2 * len(self.slots) > self.size
+
+def crowded(devices: dict[int, Device]) -> bool:
+    """Cache copies are not worth their slots: more than half of those of all disks that are on are used."""
+    disks_ = [device for n, device in devices.items() if n != ZSWAP and device.on]
+    return 2 * sum(len(device.slots) for device in disks_) > sum(device.size for device in disks_)
 
 
 def disks(config: Config) -> dict[int, Device]:

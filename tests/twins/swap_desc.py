@@ -8,7 +8,7 @@ from typing import Any
 from kernels import demand as d
 from kernels.state import Config
 from tests.twins.life import Life
-from tests.twins.parts import SHADOW, Folio, Phase, Zentry, Zswap, disks
+from tests.twins.parts import SHADOW, Folio, Phase, Zentry, Zswap, crowded, disks
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,8 @@ class SwapDesc(Life):
         return True
 
     def swap_full(self, entry: Desc) -> bool:
-        return self.devices[entry.backing.device if isinstance(entry.backing, Place) else self.disk].full
+        there = isinstance(entry.backing, Place) and self.devices[entry.backing.device].sync
+        return there or crowded(self.devices)
 
     # -- moves: hold; take a slot; switch; end of writeback -----------------------------------------
 

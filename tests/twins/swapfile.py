@@ -8,7 +8,7 @@ from typing import Any
 from kernels import demand as d
 from kernels.state import Config
 from tests.twins.life import Life
-from tests.twins.parts import FULL, SHADOW, Continuation, Device, Extend, Folio, Phase, Slot, Swapped, Zswap
+from tests.twins.parts import FULL, SHADOW, Continuation, Device, Extend, Folio, Phase, Slot, Swapped, Zswap, crowded
 
 Entry = tuple[int, int]  # device, offset
 
@@ -188,13 +188,15 @@ class Swapfile(Life):
     def writeout(self, folio: Folio, value: Any, backend: int, size: int, zero: bool, cpu: int) -> int:
         slot = self.slot(folio.entry)
         slot.zero = zero
-        self.forget(slot)
+        stale, slot.zswap = slot.zswap, None
         if d.ZSWAP in self.devices:
             backend = folio.entry[0]
         if backend == d.ZSWAP and not zero:
             slot.zswap = self.zswap.store(size, folio.token)
-            if slot.zswap is None and folio.entry[0] == d.ZSWAP:
-                return d.REACTIVATED
+        if stale is not None:
+            self.zswap.drop(stale)
+        if backend == d.ZSWAP and not zero and slot.zswap is None and folio.entry[0] == d.ZSWAP:
+            return d.REACTIVATED
         if slot.zswap is None:
             slot.token = folio.token
         return 0
@@ -257,7 +259,7 @@ class Swapfile(Life):
         return True
 
     def swap_full(self, entry: Entry) -> bool:
-        return self.where(entry).full
+        return (self.phase() >= 2 and self.where(entry).sync) or crowded(self.devices)
 
     # -- moves without a layer --------------------------------------------------------------------
 
@@ -323,6 +325,7 @@ class Swapfile(Life):
         """Fault in, drop the slot; swap out to the target; end of writeback."""
         phase.step += 1
         if phase.step == 1:
+            phase.flags = d.ZERO if self.slot(phase.entry).zero else 0
             folio = self.fault_all(page, phase.value)
             if folio is None or (folio.cached and (folio.busy or not self.free_swap(folio))):
                 return d.BUSY
@@ -333,7 +336,7 @@ class Swapfile(Life):
             if not isinstance(now, Folio) or now.token != phase.aux or now.busy or now.cached:
                 return d.MOVED_AWAY
             phase.folio = now
-            code = self.swap_out(now, page, phase.target, 4096, 0, cpu, 0)
+            code = self.swap_out(now, page, phase.target, 4096, phase.flags, cpu, 0)
             return d.STEPPED if code == d.SWAP_OUT else code
         assert phase.folio
         self.writeback_end(phase.folio)

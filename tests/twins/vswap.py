@@ -9,7 +9,7 @@ from typing import Any
 from kernels import demand as d
 from kernels.state import Config
 from tests.twins.life import Life
-from tests.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap, disks
+from tests.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap, crowded, disks
 from tests.twins.swap_desc import Place, Zero, backing_kind, cache_kind
 
 
@@ -301,7 +301,7 @@ class VSwap(Life):
 
     def swap_full(self, entry: int) -> bool:
         backing = self.known(entry).backing
-        return self.devices[backing.device if isinstance(backing, Place) else self.disk].full
+        return (isinstance(backing, Place) and self.devices[backing.device].sync) or crowded(self.devices)
 
     # -- moves: hold; take a slot; switch; end of writeback -------------------------------------------
 
