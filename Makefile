@@ -7,13 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: compare test lint coverage limits gate-selftest docs clean help
+.PHONY: compare test lint coverage limits gate-selftest reference docs clean help
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make compare [ARGS=...]   the table: four designs on a real program's trace"
 	@echo "make test                 ruff, mypy, lint-imports, pytest"
-	@echo "make lint | coverage | limits | gate-selftest | docs | clean"
+	@echo "make lint | coverage | limits | gate-selftest | reference | docs | clean"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "swapdse needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 2; }
@@ -50,6 +50,11 @@ limits: $(VENV)/.test
 # Seeded regressions in a temporary clone: the gate must find each. CASES="touch slow" for some of them.
 gate-selftest: $(VENV)/.run
 	$(BIN)/python -m dse.benching.selftest $(CASES)
+
+# Figures of HEAD and of another commit of main on this machine, to be committed: what asv publish shows. Leave the machine idle.
+reference: $(VENV)/.run
+	$(BIN)/dse bench --against $(or $(AGAINST),HEAD^) || test $$? -eq 1 # a regression is a figure as well
+	$(BIN)/python -m dse.benching.reference $(or $(AGAINST),HEAD^)
 
 docs: $(VENV)/.run
 	$(BIN)/python -m dse.documenting docs

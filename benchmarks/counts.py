@@ -16,7 +16,7 @@ from kernels.jit import u
 from kernels.state import Config
 
 version = fixtures.version(__file__, loops.__file__)
-SLOTS, STEPS = 1 << 14, 1 << 21
+SLOTS, STEPS = 1 << 14, 1 << 22
 SHARERS = [1, 32, 100]
 
 
@@ -31,7 +31,7 @@ def counts() -> tuple[Any, NDArray[np.uint64]]:
 
 
 class Counts(fixtures.Warm):
-    """Counts of slots are raised and lowered by so many sharers, some 2^22 steps in all."""
+    """Counts of slots are raised and lowered by so many sharers, some 2^23 steps in all."""
 
     params = [SHARERS]
     param_names = ["sharers"]

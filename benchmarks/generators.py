@@ -7,12 +7,12 @@ from benchmarks.fixtures import SIZES
 from dse import workloads
 
 version = fixtures.version(__file__)
-ACCESSES = 1 << 20
+ACCESSES = 1 << 21
 KINDS = ["zipf", "uniform", "scan", "phase", "fork"]
 
 
 class Generators(fixtures.Warm):
-    """2^20 accesses."""
+    """2^21 accesses."""
 
     params = [KINDS, SIZES]
     param_names = ["generator", "pages"]

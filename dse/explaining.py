@@ -158,7 +158,7 @@ def _instead(design: str, op: str, reply: str, fill: float, backend: str) -> str
         "empty": "nothing is swapped out at this fill: take a larger one",
         "not_swapped": "nothing is swapped out at this fill: take a larger one",
         "full": "no slot is left: take a smaller fill",
-        "swap_out": "a zswap load dirties the folio, swap over half full drops the copy (take --backend ssd, --fill below 0.5)",
+        "swap_out": "a zswap load dirties the folio, swap over half full drops the copy: take --backend ssd",
         "wrong_backend": "the data cannot be moved there from here: take another --backend or --target",
         "refused": "the design refuses it",
     }.get(reply, "")

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,9 @@ def parse(source: str, file: str, name: str) -> Scenario:
     def where(path: tuple[str, ...]) -> str:
         return f"{file}:{line_of(source, path)}: "
 
-    return _checked(name, document, where)
+    chosen = _checked(name, document, where)
+    _refuse_unused(chosen, document, where)
+    return chosen
 
 
 def from_values(name: str, values: Mapping[str, Any], **texts: Any) -> Scenario:
@@ -299,6 +301,33 @@ def _among(info: KeyInfo, value: str, at: str) -> None:
     """Check a name against the valid ones."""
     if info.choices and value not in info.choices:
         raise BadInput(at + unknown(f"{info.name} value", value, info.choices))
+
+
+def _unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Keys that cannot act in a scenario: section, names, and why."""
+    workload, backend = chosen.workload, chosen.backend
+    if workload.generator is not None:
+        yield "workload", ("copies", "quantum", "filter_pages", "pages_at_least"), "of a trace, and there is a generator"
+    else:
+        yield "workload", ("pages", "theta", "write_share", "working_set", "phase_accesses"), "of a generator, and there is a trace"
+    if workload.generator not in ("zipf", "phase", "fork"):
+        yield "workload", ("theta",), "of the generators zipf, phase and fork"
+    if workload.generator != "phase":
+        yield "workload", ("working_set", "phase_accesses"), "of the generator phase"
+    if workload.generator != "fork":
+        yield "fork", tuple(_table()["fork"]), "of the generator fork"
+    if chosen.swapoff.device is None:
+        yield "swapoff", ("target", "at"), "of a device that is switched off, and none is"
+    if backend.mix:
+        yield "backend", ("zswap_share", "zero_share"), "not used where mix gives the shares"
+
+
+def _refuse_unused(chosen: Scenario, document: Mapping[str, Any], where: Where) -> None:
+    """A key that is given, is not its default and cannot act is a mistake."""
+    for section, names, why in _unused(chosen):
+        for option, value in document.get(section, {}).items():
+            if option in names and value != _table()[section][option].default:
+                raise BadInput(f"{where((section, option))}{option} has no effect: it is {why}")
 
 
 def _agree(sections: Mapping[str, Any], where: Where) -> None:

@@ -45,7 +45,7 @@ class Workload:
         0, "leave out accesses that hit in an LRU list of so many pages of each copy (at most 1/8 of its memory), 0: none", (0, 2**20)
     )
     pages: int = key(65_536, "pages of the generator", (1, PAGES_MAX))
-    theta: float = key(0.99, "skew of the zipf generator, 0 uniform", (0.0, 2.0))
+    theta: float = key(0.99, "skew of the generators zipf, phase and fork; 0: uniform, zipf alone", (0.0, 2.0))
     write_share: float = key(0.3, "share of the generator's accesses that write", SHARE)
     working_set: float = key(0.1, "share of the pages that one phase of the phase generator touches", SHARE)
     phase_accesses: int = key(1_000_000, "accesses of one phase of the phase generator", (1, 2**40))
@@ -96,7 +96,7 @@ class Moves:
 class Fork:
     """Address spaces that share pages."""
 
-    children: int = key(0, "children that share the parent's pages", (0, 100_000))
+    children: int = key(0, "children that share the parent's pages; 0 as 1", (0, 100_000))
     every: int = key(0, "accesses between two forks, 0: so that every child is there after half of the accesses", (0, 2**40))
     access_share: float = key(0.2, "share of the accesses that the children make", SHARE)
     writes_share: float = key(0.1, "share of the children's accesses that write", SHARE)

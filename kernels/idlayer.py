@@ -16,7 +16,7 @@ from kernels import xarray as xa
 from kernels.cluster import CPU_WORDS, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_ID, L_ID_ALLOC, lock, unlock
-from kernels.probe import R_ID, R_ID_NODE, R_ID_RANGE, chase, touch, wrote
+from kernels.probe import F_ID_ALLOC, F_ID_ERASE, F_ID_FIND, F_ID_LOAD, F_NONE, R_ID, R_ID_NODE, R_ID_RANGE, chase, step, touch, wrote
 from kernels.slots import slot_fetch
 from kernels.steps import count_is_zero
 from kernels.words import BYTE, U0, U1, U2, U6, U8, U63
@@ -32,7 +32,10 @@ TRIES = 64  # ranges looked at before the lowest free ID is taken
 @inner
 def resolve(st, pr, value):  # type: ignore[no-untyped-def]
     """The swap entry behind ID `value` (``xa_load``), 0 if there is none."""
-    return (xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value) >> U1) & ~MOVED_BIT
+    step(pr, F_ID_LOAD)
+    found = xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
+    step(pr, F_NONE)
+    return (found >> U1) & ~MOVED_BIT
 
 
 @inner
@@ -110,6 +113,7 @@ def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
     apart = ctl[w.C_UPKEEP] == APART
     if apart:
         lock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
+    step(pr, F_ID_ALLOC)
     lock(pr, st.idhead, xa.H_LOCK, L_ID)
     if policy == PER_CPU:
         found = from_range(st, pr, new, cpu)
@@ -121,6 +125,7 @@ def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
     else:
         found = from_start(st, pr, new, U1)
     unlock(pr, st.idhead, xa.H_LOCK, L_ID)
+    step(pr, F_NONE)
     if apart:
         unlock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
     if found == xa.NOT_FOUND:
@@ -137,9 +142,11 @@ def id_free(st, pr, value):  # type: ignore[no-untyped-def]
     apart = ctl[w.C_UPKEEP] == APART
     if apart:
         lock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
+    step(pr, F_ID_ERASE)
     lock(pr, st.idhead, xa.H_LOCK, L_ID)
     old = xa.erase(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
     unlock(pr, st.idhead, xa.H_LOCK, L_ID)
+    step(pr, F_NONE)
     if apart:
         unlock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
     ctl[w.S_ID_LIVE] -= U1
@@ -191,4 +198,7 @@ def next_index(head, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
 @inner
 def next_id(st, pr, index):  # type: ignore[no-untyped-def]
     """The lowest ID in use from `index` on; NOT_FOUND if there is none."""
-    return next_index(st.idhead, st.idpool, pr, R_ID, R_ID_NODE, index)
+    step(pr, F_ID_FIND)
+    found = next_index(st.idhead, st.idpool, pr, R_ID, R_ID_NODE, index)
+    step(pr, F_NONE)
+    return found

@@ -26,7 +26,7 @@ from kernels import xarray as xa
 from kernels.cluster import device_of, entry_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_CLUSTER, L_CLUSTER2, L_ID, lock, unlock
-from kernels.probe import R_CLUSTER, R_ID, R_ID_NODE, RETRIES, bump, wrote
+from kernels.probe import F_ID_STORE, F_NONE, R_CLUSTER, R_ID, R_ID_NODE, RETRIES, bump, step, wrote
 from kernels.slots import count_of, count_prepare, count_set, owner_of, owner_set
 from kernels.words import BYTE, LOW32, U0, U1, U2, U3, U4, U8
 from kernels.world import F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
@@ -154,10 +154,12 @@ def change_mapping(st, pr, t):  # type: ignore[no-untyped-def]
     lock_both(st, pr, a, b)
     changed = count_of(st, a) != (txn[t + w.T_AUX] & ~BORROWED) >> U8
     if not changed:
+        step(pr, F_ID_STORE)
         lock(pr, st.idhead, xa.H_LOCK, L_ID)
         slot = xa.find_slot(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
         xa.replace(st.idpool, pr, R_ID_NODE, slot, value, xa.mk_value(new | idlayer.MOVED_BIT))
         unlock(pr, st.idhead, xa.H_LOCK, L_ID)
+        step(pr, F_NONE)
         count_set(st, pr, a, U0)
         st.folio[f_word(txn[t + w.T_FOLIO], F_ENTRY)] = new
     unlock_both(st, pr, a, b)

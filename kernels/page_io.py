@@ -7,7 +7,7 @@ from kernels import world as w
 from kernels import xarray as xa
 from kernels.cluster import OFFSET_MASK, device_of, slot_of
 from kernels.jit import called, inner, u
-from kernels.probe import R_ZRAM, R_ZTREE, chase, touch, wrote
+from kernels.probe import F_INVALIDATE, F_NONE, R_ZRAM, R_ZTREE, chase, step, touch, wrote
 from kernels.slots import zero_mark, zero_of
 from kernels.words import LOW32, U0, U2, U14
 from kernels.world import BYPASS, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word
@@ -41,11 +41,13 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
 @inner
 def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``zswap_invalidate``: what zswap still has for slot `g` is stale."""
+    step(pr, F_INVALIDATE)
     touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
     if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
         z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
         if z != U0:
             zswap.entry_free(st, pr, z)
+    step(pr, F_NONE)
 
 
 @inner

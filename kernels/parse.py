@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernels.atomic import prefetch
 from kernels.jit import inner, outer
 from kernels.words import BYTE, LOW16, LOW24, U0, U1, U2, U3, U4, U8, U9, U10, U16, U32
 
@@ -24,11 +25,13 @@ PAGE_BYTES = np.uint64(4096)
 MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
 SPREAD = np.uint64(29)
 MOST_SIZE = np.uint64(1 << 16)  # [B], a larger access is no access
+AHEAD = np.uint64(12)  # records; 8 to 16 were equal within noise at 2^20 objects
 MOST_CSV = np.uint64((1 << 63) - 1)
 
 NEWLINE, RETURN, COMMA, DIGIT0 = (np.uint64(ord(c)) for c in "\n\r,0")
 # the first three characters of a line, the first one in the lowest byte
 FETCH, LOAD, STORE, MODIFY = (np.uint64(int.from_bytes(c, "little")) for c in (b"I  ", b" L ", b" S ", b" M "))
+AROUND_SIZE, COMMA_NEWLINE = np.uint64(0xFF_00FF), np.uint64(int.from_bytes(b",\0\n", "little"))
 NO_RUN = np.uint64(0xFFFF_FFFF_FFFF_FFFE)  # a page that no address has
 U6, U11 = np.uint64(6), np.uint64(11)
 ONE_EACH = np.uint64(0x0101_0101_0101_0101)
@@ -36,7 +39,8 @@ NIBBLES, HIGH_NIBBLES = np.uint64(0x0F * 0x0101_0101_0101_0101), np.uint64(0xF0 
 SIX_EACH, ZERO_EACH = np.uint64(6 * 0x0101_0101_0101_0101), np.uint64(ord("0") * 0x0101_0101_0101_0101)
 LETTER_GAP = np.uint64(ord("a") - ord("0") - 10)
 PAIR_MASK, QUAD_MASK = np.uint64(0x000F_000F_000F_000F), np.uint64(0x0000_00FF_0000_00FF)
-HEX = np.full(256, 64, np.uint8)
+NO_DIGIT = np.uint64(64)
+HEX = np.full(256, NO_DIGIT, np.uint8)
 HEX[48:58] = range(10)
 HEX[97:103] = range(10, 16)
 HEX[65:71] = range(10, 16)
@@ -101,14 +105,17 @@ def _lackey_line(text, words, i):  # type: ignore[no-untyped-def]
     """One access line's ``ADDRESS,SIZE`` at `i`; returns (address, size, index behind the newline or 0)."""
     address, bad = _eight(words[i])
     rest = words[i + U8]
-    more = np.uint64(rest & BYTE != COMMA)
-    ten = (address << U4 | np.uint64(HEX[rest & BYTE])) << U4 | np.uint64(HEX[rest >> U8 & BYTE])
-    address = ten if more else address
-    rest >>= more << U4
+    after = i + U11
+    if rest & BYTE != COMMA:  # ten digits, as of a stack; which lines have them repeats, so a guess is cheaper than to wait
+        ninth, tenth = np.uint64(HEX[rest & BYTE]), np.uint64(HEX[rest >> U8 & BYTE])
+        address = (address << U4 | ninth) << U4 | tenth
+        bad |= (ninth | tenth) & NO_DIGIT
+        rest >>= U16
+        after += U2
     size = rest >> U8 & BYTE ^ DIGIT0
-    bad |= rest & BYTE ^ COMMA | rest >> U16 & BYTE ^ NEWLINE | ten >> U32 >> U32
+    bad |= rest & AROUND_SIZE ^ COMMA_NEWLINE
     if bad == U0 and size - U1 < U9:
-        return address, size, i + U11 + more * U2
+        return address, size, after
     address, j = _address(text, i)
     size, k = _decimal(text, j + U1)
     right = j > i and j <= i + U16 and np.uint64(text[j]) == COMMA and np.uint64(text[k]) == NEWLINE
@@ -230,11 +237,17 @@ def csv(text, first, last, columns, runs, state):  # type: ignore[no-untyped-def
 
 
 @inner
+def _home(key, mask):  # type: ignore[no-untyped-def]
+    """Slot at which the search for `key` begins in a table of `mask` + 1 slots."""
+    mixed = key * MIX
+    return (mixed ^ mixed >> SPREAD ^ mixed >> U32) & mask
+
+
+@inner
 def _find(table, key):  # type: ignore[no-untyped-def]
     """Slot of `key` in the table, or the free slot where it belongs."""
     mask = np.uint64(table.shape[0]) - U1
-    mixed = key * MIX
-    slot = (mixed ^ mixed >> SPREAD ^ mixed >> U32) & mask
+    slot = _home(key, mask)
     while table[slot, U1] != U0 and table[slot, U0] != key:
         slot = (slot + U1) & mask
     return slot
@@ -284,8 +297,15 @@ def densify(keys, first, table, names, out, count):  # type: ignore[no-untyped-d
     return np.uint64(keys.size), count
 
 
+@inner
+def _object(words, record):  # type: ignore[no-untyped-def]
+    """Object of a record of oracleGeneral."""
+    at = record * U3
+    return words[at] >> U32 | words[at + U1] << U32
+
+
 @outer
-def oracle(words, first, table, out, done, count):  # type: ignore[no-untyped-def]
+def oracle(words, first, table, flat, out, done, count):  # type: ignore[no-untyped-def]
     """Number the objects of libCacheSim's oracleGeneral records by first appearance.
 
     A record has 24 bytes, packed, little-endian: u32 time, u64 object, u32 size, i64 index of the next request for the
@@ -297,6 +317,8 @@ def oracle(words, first, table, out, done, count):  # type: ignore[no-untyped-de
     first : uint64
         Record to start from.
     table : uint64[2**b, 2]
+    flat : uint64[2**(b + 1)]
+        The same memory.
     out : uint32[n]
         Out: accesses, filled from `done` on.
     done, count : uint64
@@ -309,12 +331,13 @@ def oracle(words, first, table, out, done, count):  # type: ignore[no-untyped-de
     """
     most = np.uint64(table.shape[0]) >> U1
     n = np.uint64(words.size) // U3
+    mask = np.uint64(table.shape[0]) - U1
     for i in range(first, n):
-        at = i * U3
-        middle = words[at + U1]
-        if middle >> U32 == U0:
+        if i + AHEAD < n:  # ids come in any order: the table's lines are under way before they are asked for
+            prefetch(flat, _home(_object(words, i + AHEAD), mask) << U1)
+        if words[i * U3 + U1] >> U32 == U0:
             continue
-        key = words[at] >> U32 | middle << U32
+        key = _object(words, i)
         slot = _find(table, key)
         if table[slot, U1] == U0:
             if count == most:

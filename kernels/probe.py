@@ -54,6 +54,13 @@ REGION_NAMES = (
     R_VMAP, R_VNODE, R_VCLUSTER, R_VDESC, R_VCPU, R_BAD,
 ) = (u(i) for i in range(36))  # fmt: skip
 
+STEPS = (
+    "", "swap_zeromap_folio_set", "swap_dup_entries_cluster", "xa_load (ID)", "xa_alloc (ID)", "xa_erase (ID)", "xa_store (ID)",
+    "add_to_swap_cache", "zswap_invalidate", "xa_find (ID)",
+)  # fmt: skip
+"""Kernel functions that kernels announce by :func:`step` where the touch alone does not tell them."""
+F_NONE, F_ZERO, F_DUP, F_ID_LOAD, F_ID_ALLOC, F_ID_ERASE, F_ID_STORE, F_ADD, F_INVALIDATE, F_ID_FIND = (u(i) for i in range(10))
+
 ALLOC_NAMES = (
     "xa_node", "zswap_entry", "zsmalloc object", "swap_desc", "continuation page", "folio", "swap table", "memcg table", "extend table",
     "virtual cluster with descriptors", "virtual cluster header", "virtual descriptors",

@@ -9,7 +9,7 @@ from kernels import ahead, swap_map
 from kernels import xarray as xa
 from kernels.jit import inner, u
 from kernels.lock import L_CACHE, lock, unlock
-from kernels.probe import R_CACHE, R_CACHE_NODE
+from kernels.probe import F_ADD, F_NONE, R_CACHE, R_CACHE_NODE, step
 from kernels.words import U0, U1, U2, U3, U14
 
 SPACE_MASK = (U1 << U14) - U1  # SWAP_ADDRESS_SPACE_SHIFT = 14: 2^14 slots of 4 KiB
@@ -26,9 +26,11 @@ def find(st, pr, g):  # type: ignore[no-untyped-def]
 @inner
 def insert(st, pr, g, f):  # type: ignore[no-untyped-def]
     """Folio `f` is the cache of slot `g`; a shadow that was there goes."""
+    step(pr, F_ADD)
     lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
     xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, f << U2)
     unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
+    step(pr, F_NONE)
 
 
 @inner

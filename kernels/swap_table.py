@@ -25,7 +25,7 @@ from kernels.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, 
 from kernels.cluster import CI_COUNT, ci_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_CLUSTER, lock, unlock
-from kernels.probe import R_CLUSTER, R_EXTEND, R_MAP, R_MEMCG, R_TABLE, chase, touch, wrote
+from kernels.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_EXTEND, R_MAP, R_MEMCG, R_TABLE, chase, step, touch, wrote
 from kernels.words import LOW32, ONES, U0, U1, U2, U3, U4, U63
 from kernels.world import C_CLUSTER_SHIFT, C_CONT_LIMIT, C_COUNT_MAX, C_PHASE
 
@@ -190,9 +190,11 @@ def zero_mark(st, pr, g, zero):  # type: ignore[no-untyped-def]
     if st.ctl[C_PHASE] < P4:
         swap_map.zero_mark(st, pr, g, zero)
         return
+    step(pr, F_ZERO)
     hold(st, pr, g)
     zero_set(st, pr, g, zero)
     let_go(st, pr, g)
+    step(pr, F_NONE)
 
 
 @inner
@@ -284,7 +286,9 @@ def count_up(st, pr, g):  # type: ignore[no-untyped-def]
     if st.ctl[C_PHASE] <= P2:
         return swap_map.count_up(st, pr, g)
     n, most = field(st, g), st.ctl[C_COUNT_MAX]
+    step(pr, F_DUP)
     wrote(pr, R_TABLE, at(st, g))
+    step(pr, F_NONE)
     if n < most - U1:
         st.table[at(st, g)] += ONE
         return True

@@ -35,7 +35,6 @@ HEAD_WORDS, H_LOCK, H_ENTRY, H_FREE = U8, U0, U1, U2  # H_FREE: bit 0 tracks fre
 P_FREE, P_HIGH, P_USED, P_PEAK, P_CAPACITY = U0, U1, U2, U3, u(4)
 SLOTS, MARKS = U5, u(69)
 NODE_BYTES = 576  # sizeof(struct xa_node) with CONFIG_64BIT and 64 slots
-SLAB_NODE_BYTES = 32768 / 56  # 56 objects in a 32 KiB slab: 585.14 B (slabinfo of radix_tree_node)
 NOT_FOUND = ONES
 ZERO_ENTRY = U1  # what takes index 0 of a tree whose indices start at 1, as XA_ZERO_ENTRY does
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -69,21 +68,10 @@ def aligned_zeros(n: int, dtype: type[Scalar]) -> NDArray[Scalar]:
 
 
 def new_heads(trees: int, *, track_free: bool = False, zero_busy: bool = False) -> NDArray[np.uint64]:
-    """Heads of `trees` empty trees: ``uint64[trees * 8]``.
-
-    Parameters
-    ----------
-    trees : int
-    track_free : bool
-        As XA_FLAGS_ALLOC.
-    zero_busy : bool
-        As XA_FLAGS_ALLOC1: index 0 is taken for good (:data:`ZERO_ENTRY`), so that no search for a free index descends to it.
-    """
+    """Heads of `trees` empty trees: ``uint64[trees * 8]``; `track_free`: XA_FLAGS_ALLOC; `zero_busy`: ALLOC1, index 0 taken for good."""
     heads = aligned_zeros(trees * 8, np.uint64)
-    if track_free or zero_busy:
-        heads[2::8] = 1 if zero_busy else 3
-    if zero_busy:
-        heads[int(H_ENTRY) :: 8] = int(ZERO_ENTRY)
+    heads[int(H_FREE) :: 8] = 1 if zero_busy else 3 if track_free else 0
+    heads[int(H_ENTRY) :: 8] = int(ZERO_ENTRY) if zero_busy else 0
     return heads
 
 

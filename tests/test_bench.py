@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from benchmarks import counted, fixtures, memory, xarray
 from dse import cli, naming
-from dse.benching import gate, judging, launch, revisions, seeds, selftest
+from dse.benching import gate, judging, launch, reference, revisions, seeds, selftest
 from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit, family_of
 from dse.benching.results import Case, Figure, Suite, read_results, stored, suite_of, text_of
 from dse.errors import BadInput, CheckFailed
@@ -168,6 +169,9 @@ def test_a_timing_is_confirmed_by_a_second_run() -> None:
     assert judging.confirmed([worse], [worse])[0].status == "regression"
     assert judging.confirmed([worse], [same])[0].note == "not confirmed"
     assert judging.confirmed([worse], [])[0].status == "regression"
+    better = timed(SLOW, FAST)
+    assert judging.confirmed([better], [better])[0].status == "better"
+    assert judging.confirmed([better], [same])[0].note == judging.confirmed([better], [worse])[0].note == "not confirmed"
     exact = only(figures(1.0), figures(2.0))
     assert judging.confirmed([exact], []) == [exact]
 
@@ -278,6 +282,24 @@ def test_the_table_holds_only_what_changed(clone: Path, capsys: pytest.CaptureFi
     store(clone, 1.0, 2.0)
     assert cli.main(["bench", "--exact", "--against", "HEAD^"]) == 1
     assert "regression" in capsys.readouterr().out
+
+
+def test_the_reference_is_of_two_commits(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head, base = (revisions.commit_of(clone, name) for name in ("HEAD", "HEAD^"))
+    machines = (COUNTED, gate.machine_name())
+    for machine in machines:
+        for commit in (head, base, "c" * 40):
+            write(clone / "results" / "asv", machine, commit, {LINES: ([1.0], [["'direct'"]])})
+        (clone / "results" / "asv" / machine / "machine.json").write_text("{}")
+    (clone / ".gitignore").write_text("results/\n")
+    revisions.git(clone, "add", "--force", f"results/asv/{COUNTED}/{'c' * 8}-virtualenv-py3.11.json")
+    assert reference.main(["HEAD^"]) == 0
+    names = ("machine.json", f"{head[:8]}-virtualenv-py3.11.json", f"{base[:8]}-virtualenv-py3.11.json")
+    wanted = {f"results/asv/{machine}/{name}" for machine in machines for name in names}
+    assert set(revisions.git(clone, "ls-files", "results").splitlines()) == wanted == set(capsys.readouterr().out.split())
+    shutil.rmtree(clone / "results" / "asv" / COUNTED)
+    assert reference.main(["HEAD^"]) == 2
+    assert f"no figures of {head[:8]}" in capsys.readouterr().err
 
 
 def test_a_trailer_accepts(clone: Path) -> None:
@@ -399,13 +421,44 @@ def test_the_documents_say_what_the_gate_does() -> None:
     assert len(selftest.chosen(names[1].split())) == 2
 
 
-def test_the_recipe_for_forks_is_a_workflow() -> None:
+def recipe() -> dict[str, Any]:
+    """The workflow for forks."""
     yaml = pytest.importorskip("yaml")
-    recipe = yaml.safe_load((ROOT / "docs" / "recipes" / "bench.yml").read_text())
-    commands = [step["run"] for job in recipe["jobs"].values() for step in job["steps"] if "run" in step]
+    return dict(yaml.safe_load((ROOT / "docs" / "recipes" / "bench.yml").read_text()))
+
+
+def commands_of(workflow: dict[str, Any]) -> list[str]:
+    return [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+
+
+def test_the_recipe_for_forks_is_a_workflow() -> None:
+    workflow = recipe()
+    assert set(workflow) >= {"name", "jobs", "permissions"}
+    assert set(workflow[True]) == {"pull_request", "push"}  # YAML 1.1 reads the key on as true
+    for job in workflow["jobs"].values():
+        assert job["runs-on"]
+        assert job["timeout-minutes"] <= 60
+        assert all(("uses" in step) != ("run" in step) for step in job["steps"])
+        assert all("@v" in step["uses"] for step in job["steps"] if "uses" in step)
+    commands = commands_of(workflow)
     assert any("dse bench --exact --against" in command for command in commands)
     assert any("dse bench --quick" in command for command in commands)
-    assert recipe["jobs"]["timings"]["continue-on-error"]
+    assert workflow["jobs"]["timings"]["continue-on-error"]
+    assert "constraints.txt" in " ".join(commands)
+    assert (ROOT / "constraints.txt").is_file()
+
+
+def test_the_commands_of_the_recipe_run(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store(clone, 1.0, 1.0)
+    ran = 0
+    for command in commands_of(recipe()):
+        if command.startswith("dse "):
+            words = shlex.split(re.sub(r"\$\{\{.*?\}\}", "HEAD^", command))
+            words = words[: words.index("|")] if "|" in words else words
+            assert cli.main(words[1:]) == 0, command
+            ran += 1
+    assert ran == 3
+    assert "passed" in capsys.readouterr().err
 
 
 # the self-test ----------------------------------------------------------------------------------

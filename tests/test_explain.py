@@ -91,7 +91,7 @@ def test_explain_prints_data_on_stdout_only(capsys: pytest.CaptureFixture[str]) 
         (["swap_in", "--designs", "direct", "--fill", "0"], "nothing is swapped out"),
         (["swap_in", "--designs", "direct", "--fill", "-1"], "not from 0 to 1"),
         (["swap_in", "--designs", "direct", "--backend", "sdd"], "did you mean"),
-        (["clean_drop", "--designs", "direct", "--fill", "0.8", "--slots", "2048"], "--fill below 0.5"),
+        (["clean_drop", "--designs", "direct", "--backend", "zswap", "--slots", "2048"], "take --backend ssd"),
         (["move", "--designs", "direct[move=refuse]", "--backend", "ssd", "--slots", "2048"], "refuse"),
         (["swap_in", "--slots", "-4"], "negative"),
     ],

@@ -142,6 +142,28 @@ def test_changes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ('[workload]\ngenerator = "zipf"\ncopies = 4\n', "f.toml:3: copies has no effect: it is of a trace"),
+        ('[workload]\ntrace = "sort"\ntheta = 0.5\n', "f.toml:3: theta has no effect: it is of a generator"),
+        ('[workload]\ngenerator = "scan"\ntheta = 0.5\n', "f.toml:3: theta has no effect: it is of the generators zipf"),
+        ('[workload]\ngenerator = "zipf"\nworking_set = 0.3\n', "f.toml:3: working_set has no effect"),
+        ('[workload]\ngenerator = "zipf"\n[fork]\nchildren = 3\n', "f.toml:4: children has no effect: it is of the generator fork"),
+        ('[workload]\ngenerator = "zipf"\n[swapoff]\nat = 0.5\n', "f.toml:4: at has no effect"),
+        ('[workload]\ngenerator = "zipf"\n[backend]\nmix = { ssd = 1.0 }\nzswap_share = 0.3\n', "f.toml:5: zswap_share has no effect"),
+    ],
+)
+def test_keys_without_effect_are_refused(source: str, says: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        scenario.parse(source, "f.toml", "f")
+    assert says in str(caught.value)
+
+
+def test_a_default_may_be_written_out() -> None:
+    assert scenario.parse('[workload]\ngenerator = "zipf"\ncopies = 1\n', "f.toml", "f").workload.copies == 1
+
+
+@pytest.mark.parametrize(
     ("text", "pair"),
     [
         ("moves.rate=0.3", ("moves.rate", 0.3)),

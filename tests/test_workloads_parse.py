@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections import Counter, OrderedDict
 from pathlib import Path
@@ -129,12 +130,33 @@ def test_lackey_over_chunk_borders(monkeypatch):
 @pytest.mark.parametrize(
     "bad",
     [" L 04025310;8", " L xyz,8", " L 04025310,", " L ,8", " L 04025310,0", " L 04025310,8 ", " X 04025310,8", "garbage",
+     " L 1fff00074g,8", " L 1fff0007 4,8", " L 1fff0007\u00e94,8", " L 1fff000748;8",
      "I 04025310,8", " S 04025310,99999999", " L 11112222333344445,8", " S 0402531o,8", " S 0402`310,8", " S ,"],
 )  # fmt: skip
 def test_malformed_lackey_names_the_line(bad):
     text = line_of("L", 0x1000, 8) * 2 + bad + "\n" + line_of("L", 0x1000, 8)
     with pytest.raises(BadInput, match=r"^x:3: not a line of lackey"):
         lackey.read(io.BytesIO(text.encode()), "x")
+
+
+@settings(max_examples=300, deadline=None)
+@given(NEAR | ACCESS, st.integers(3, 30), st.binary(min_size=1, max_size=2), st.booleans())
+@example(("L", 0x1FFF000748, 8), 11, b"g", False)  # the ninth digit, which is not of the first word
+def test_lackey_takes_a_damaged_line_only_if_it_is_one(access, at, by, inserted):
+    line = line_of(*access).encode().rstrip()
+    line = (line[:at] + by + line[at + (0 if inserted else len(by)) :]).split(b"\n")[0]
+    text = b" S ffffffffffff0000,1\n" + line + b"\n S 0000000000000000,1\n"
+    found = re.fullmatch(rb"(I  | [LSM] )([0-9a-fA-F]{1,16}),([0-9]+)", line)
+    if not found or not 1 <= int(found[3]) <= 1 << 16:
+        with pytest.raises(BadInput, match=r"^x:2: not a line of lackey"):
+            lackey.read(io.BytesIO(text), "x")
+        return
+    twin = Twin()
+    first, last = int(found[2], 16) >> 12, int(found[2], 16) + int(found[3]) - 1 >> 12
+    for page, write in [(0xFFFFFFFFFFFF0, True), *((p, found[1][1:2] in b"SM") for p in range(first, last + 1)), (0, True)]:
+        twin.access(page, write)
+    rank = {page: i for i, page in enumerate(sorted(twin.seen))}
+    assert plain(lackey.read(io.BytesIO(text), "x")) == [(rank[p], w) for p, w in twin.out]
 
 
 def test_lackey_cut_within_a_line():

@@ -7,9 +7,10 @@ import datetime as dt
 import json
 import platform
 import sys
+import time
 from typing import Any
 
-from benchmarks.limits import build, micro, rates, report, whole
+from benchmarks.limits import bars, build, micro, rates, report, whole
 from dse import output
 from dse.errors import BadInput
 from dse.measuring import machine
@@ -80,6 +81,7 @@ def provenance(core: int, tool: str | None) -> dict[str, Any]:
 
 def run(names: list[str], *, quick: bool) -> dict[str, Any]:
     """Measure what is named; the document that ``--format json`` prints."""
+    began, seconds = time.monotonic(), {}
     with micro.pinned() as core:
         try:
             tool: str | None = build.compiler()
@@ -89,11 +91,14 @@ def run(names: list[str], *, quick: bool) -> dict[str, Any]:
         except build.NoCompilerError as missing:
             output.note(f"limits: {missing}")
             tool, rows = None, compared(names, None, quick=quick)
+    seconds["against C"] = time.monotonic() - began
     for group in rates.GROUPS:  # not pinned: one of them runs two threads
         if group in names:
             output.note(f"limits: {group}")
+            began = time.monotonic()
             rows += rates.GROUPS[group](quick=quick)
-    return {"rows": rows, "provenance": provenance(core, tool)}
+            seconds[group] = time.monotonic() - began
+    return {"rows": rows, "provenance": provenance(core, tool), "seconds": {part: round(taken, 1) for part, taken in seconds.items()}}
 
 
 def compared(names: list[str], entry: build.Entries | None, *, quick: bool) -> list[dict[str, Any]]:
@@ -110,9 +115,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--format", choices=("table", "json"), default="table")
     args = parser.parse_args(argv)
     try:
+        if args.store and (args.only or args.quick):
+            raise BadInput("--store keeps a whole run: leave out --only and --quick, so that every row is of one run on one machine")
         document = run(selected(args.only), quick=args.quick)
     except BadInput as bad:
-        output.note(str(bad))
+        output.note(f"error: {bad}")
         return 2
     if args.store:
         report.store(json.loads(output.render_json(document)))
@@ -121,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
         output.emit([], "json", document=document)
     else:
         output.write("\n\n".join(output.render_table(rows) for rows in groups))
-    missed = [row for row in document["rows"] if str(row["bar"]).startswith("missed")]
+    missed = [row for row in document["rows"] if str(row["bar"]).startswith(bars.MISSED)]
     return 1 if missed else 0
 
 

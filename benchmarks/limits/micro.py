@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.limits import build, drivers, twin_c
+from benchmarks.limits import bars, build, drivers, twin_c
 from dse.measuring.stats import Interval, paired_ratio
 from kernels import probe, xarray
 from kernels import state as s
@@ -200,16 +200,17 @@ def spread(times: NDArray[np.float64]) -> dict[str, float]:
 
 def verdict(case: Case, ratios: dict[str, Interval]) -> str:
     """Whether the bars of `case` are met; a dash where there is none."""
-    missed = []
+    checks = []
     over = ratios["over_plain"].ratio
-    if case.barred and not OVER_PLAIN[0] <= over <= OVER_PLAIN[1]:
-        missed.append(f"{over:.2f} times the bare array, not {OVER_PLAIN[0]}..{OVER_PLAIN[1]}")
-    if case.barred and "over_c" in ratios and not ratios["over_c"].within(*OVER_C):
-        missed.append(f"{ratios['over_c'].lo:.3f}..{ratios['over_c'].hi:.3f} of C, not inside {OVER_C[0]}..{OVER_C[1]}")
-    limited = case.bits >= SMALLEST_BARRED and "over_c" in ratios
-    if limited and ratios["over_c"].ratio > MOST_OVER_C:
-        missed.append(f"{ratios['over_c'].ratio:.2f} of C, not {MOST_OVER_C}")
-    return "missed: " + "; ".join(missed) if missed else "met" if case.barred or limited else "-"
+    if case.barred:
+        text = f"{OVER_PLAIN[0]}..{OVER_PLAIN[1]} times the bare array"
+        checks.append(bars.Bar(OVER_PLAIN[0] <= over <= OVER_PLAIN[1], text, f"{over:.2f}"))
+    if case.barred and "over_c" in ratios:
+        text, found = f"inside {OVER_C[0]}..{OVER_C[1]} of C", ratios["over_c"]
+        checks.append(bars.Bar(found.within(*OVER_C), text, f"{found.lo:.3f}..{found.hi:.3f}"))
+    if case.bits >= SMALLEST_BARRED and "over_c" in ratios:
+        checks.append(bars.at_most(ratios["over_c"].ratio, MOST_OVER_C, "of C"))
+    return bars.verdict(*checks)
 
 
 def median_row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -218,7 +219,7 @@ def median_row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     if not ratios:
         return None
     middle = float(np.median(ratios))
-    bar = "met" if middle <= MEDIAN_OVER_C else f"missed: {middle:.3f}, not {MEDIAN_OVER_C}"
+    bar = bars.verdict(bars.at_most(middle, MEDIAN_OVER_C, "of C"))
     return {"op": "median", "operations": len(ratios), "median_over_c": middle, "most_over_c": max(ratios), "bar": bar}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.limits import reclaim
+from benchmarks.limits import bars, fences, reclaim, scale
 from benchmarks.limits.micro import spread
 from dse import output
 from dse.workloads import generators, imports, lackey
@@ -38,14 +38,9 @@ def timed(run: Callable[[], Any], rounds: int) -> NDArray[np.float64]:
     return taken
 
 
-def row(op: str, what: str, rates: NDArray[np.float64], unit: str, bar: str = "-") -> dict[str, Any]:
+def row(op: str, what: str, rates: NDArray[np.float64], unit: str, bar: str = bars.NONE) -> dict[str, Any]:
     """A row of :data:`GROUPS`."""
     return {"op": op, "what": what, "rounds": len(rates), "rate": spread(rates), "unit": unit, "bar": bar}
-
-
-def at_least(value: float, bar: float, what: str) -> str:
-    """Verdict of a figure that must reach `bar`."""
-    return "met" if value >= bar else f"missed: {value:.3g} {what}, not {bar:.3g}"
 
 
 def lackey_text(lines: int) -> bytes:
@@ -73,14 +68,14 @@ def parsing(*, quick: bool) -> list[dict[str, Any]]:
     text = lackey_text(LACKEY_LINES) * (1 if quick else LACKEY_BYTES // (LACKEY_LINES * 14))
     rounds = 2 if quick else ROUNDS
     rates = len(text) / timed(lambda: lackey.read(io.BytesIO(text), "text"), rounds)
-    bar = "-" if quick else at_least(float(np.median(rates)), LACKEY_RATE, "B/s")
+    bar = bars.NONE if quick else bars.verdict(bars.at_least(float(np.median(rates)) / 1e6, LACKEY_RATE / 1e6, "MB/s"))
     rows = [row("parse", f"lackey text, {len(text)} B", rates / 1e6, "MB/s", bar)]
     requests = 10_000 if quick else ORACLE_REQUESTS
     ids = np.random.default_rng(1).integers(0, ORACLE_IDS, requests, dtype=np.uint32)
     with reclaim.oracle_file(ids) as path:
         seconds = timed(lambda: imports.oracle_accesses(Path(path)), rounds)
     middle = float(np.median(seconds))
-    bar = "-" if quick else "met" if middle <= ORACLE_SECONDS else f"missed: {middle:.2f} s, not {ORACLE_SECONDS}"
+    bar = bars.NONE if quick else bars.verdict(bars.at_most(middle, ORACLE_SECONDS, "s"))
     return [
         *rows,
         row("densify", f"oracleGeneral, {requests} requests, at most {ORACLE_IDS} ids", requests / seconds / 1e6, "M requests/s", bar),
@@ -128,7 +123,8 @@ def threads(*, quick: bool) -> list[dict[str, Any]]:
         runs = [runner(1), runner(2)]
         rounds = 2 if quick else ROUNDS
         speedup = 2 * timed(runs[0], rounds) / timed(lambda runs=runs: together(runs), rounds)  # type: ignore[misc]
-        bar = at_least(float(np.median(speedup)), TWO_THREADS, "times one thread") if bits == RESIDENT_BITS and not quick else "-"
+        held = bits == RESIDENT_BITS and not quick
+        bar = bars.verdict(bars.at_least(float(np.median(speedup)), TWO_THREADS, "times one thread")) if held else bars.NONE
         rows.append(row("reclaim on two threads", f"lru zipf 2^{bits}", speedup, "times one thread", bar))
     return rows
 
@@ -142,7 +138,7 @@ def against_peer(*, quick: bool) -> list[dict[str, Any]]:
     for found in reclaim.main(20_000, 2, (1 << 12,)) if quick else reclaim.main():
         ratio = {name: float(str(found[name])) for name in ("ratio", "lo", "hi")}
         bits = int(str(found["name"]).rpartition("^")[2])
-        bar = at_least(ratio["ratio"], RECLAIM_OVER[bits], "times libcachesim") if bits in RECLAIM_OVER else "-"
+        bar = bars.verdict(bars.at_least(ratio["ratio"], RECLAIM_OVER[bits], "of libcachesim")) if bits in RECLAIM_OVER else bars.NONE
         rates = {name: f"{float(str(found[name])) / 1e6:.1f}" for name in ("ours", "theirs")}
         rows.append({"op": "reclaim", "what": found["name"], "ours_M_s": rates["ours"], "libcachesim_M_s": rates["theirs"],
                      "over_peer": ratio, "bar": bar})  # fmt: skip
@@ -150,6 +146,7 @@ def against_peer(*, quick: bool) -> list[dict[str, Any]]:
 
 
 GROUPS: dict[str, Callable[..., list[dict[str, Any]]]] = {
-    "reclaim": against_peer, "threads": threads, "parsing": parsing, "generators": generating,
+    "reclaim": against_peer, "threads": threads, "parsing": parsing, "generators": generating, "fences": fences.main,
+    "scale": scale.rows,
 }  # fmt: skip
 """Names for ``--only``, and what measures them."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.limits import bars
+
 HERE = Path(__file__).resolve().parent
 STORED = HERE / "stored.json"
 PAGE = HERE.parent.parent / "docs" / "performance.md"
@@ -42,6 +44,18 @@ def markdown(lines: Sequence[dict[str, Any]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [names, ["---"] * len(names), *body])
 
 
+def standing(rows: Sequence[dict[str, Any]]) -> str:
+    """How many bars hold, and which are missed by what."""
+    barred = [row for row in rows if row["bar"] != bars.NONE]
+    missed = [row for row in barred if row["bar"].startswith(bars.MISSED)]
+    if not missed:
+        return f"Of {len(barred)} rows with bars all hold."
+    named = ("op", "mode", "entries", "what", "design", "workload", "pages", "memory")
+    said = [f"{' '.join(str(row[x]) for x in named if x in row)} ({row['bar'].removeprefix(bars.MISSED)})" for row in missed]
+    held = len(barred) - len(missed)
+    return f"Of {len(barred)} rows with bars {held} {'holds' if held == 1 else 'hold'}; missed: {'; '.join(said)}."
+
+
 def section(document: dict[str, Any]) -> str:
     """The section of docs/performance.md for the figures in `document`."""
     of = document["provenance"]
@@ -54,7 +68,10 @@ def section(document: dict[str, Any]) -> str:
         "algorithm in C (of a replay: the faster of C with and without prefetching of coming demands); `rate_over_peer` is events a second "
         "over requests a second of libCacheSim, `c_over_peer` the same for C. All arrays of a replay end bit-identical on every side."
     )
-    return "\n\n".join(["## Limits", head, *(markdown(lines) for lines in tables(document["rows"]))])
+    seconds = document.get("seconds", {})
+    took = f"The run took {sum(seconds.values()) / 60:.0f} minutes ({', '.join(f'{k} {v:.0f} s' for k, v in seconds.items())})."
+    opening = [head, standing(document["rows"]), *([took] if seconds else [])]
+    return "\n\n".join(["## Limits", *opening, *(markdown(lines) for lines in tables(document["rows"]))])
 
 
 def page(document: dict[str, Any], before: str) -> str:

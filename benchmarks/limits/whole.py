@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.limits import build, drivers, twin_c
+from benchmarks.limits import bars, build, drivers, twin_c
 from benchmarks.limits.micro import PAIRS, spread
 from dse.measuring.stats import Interval, paired_ratio
 from dse.workloads import generators
@@ -201,16 +201,12 @@ def same_bits(sides: dict[str, Side]) -> None:
 
 def verdict(case: Case, ratios: dict[str, Interval]) -> str:
     """Whether the bars of `case` are met; a dash where there is none."""
-    missed, barred = [], False
+    checks = []
     if "rate_over_peer" in ratios and case.design == "direct" and case.bits in AT_LEAST:
-        barred = True
-        if ratios["rate_over_peer"].lo < AT_LEAST[case.bits]:
-            missed.append(f"{ratios['rate_over_peer'].lo:.2f} of libCacheSim, not {AT_LEAST[case.bits]}")
+        checks.append(bars.at_least(ratios["rate_over_peer"].lo, AT_LEAST[case.bits], "of libCacheSim"))
     if "over_c" in ratios and case.bits in SHARES:
-        barred = True
-        if ratios["over_c"].hi > OVER_C:
-            missed.append(f"{ratios['over_c'].hi:.2f} of C, not {OVER_C}")
-    return "missed: " + "; ".join(missed) if missed else "met" if barred else "-"
+        checks.append(bars.at_most(ratios["over_c"].hi, OVER_C, "of C"))
+    return bars.verdict(*checks)
 
 
 def measure(case: Case, entry: build.Entries | None, *, pairs: int = PAIRS, chunk: int = CHUNK, seed: int = 1) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import math
 import os
 import re
@@ -15,11 +16,11 @@ from typing import Any
 
 from dse import output
 from dse.benching import judging, launch, revisions
-from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit, family_of
+from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit
 from dse.benching.results import Case, Figure, Suite, stored, text_of
 from dse.errors import BadInput, CheckFailed
 
-ROUNDS = "2"
+ROUNDS, CONFIRMING_ROUNDS = "2", "4"  # each commit is timed so often in turn; what differs more often, against load that comes and goes
 LIMIT = {"exact": 1500.0, "instructions": 1500.0, "timed": 1500.0, "quick": 1500.0}  # [s] after which asv is stopped
 SELECTED = {"exact": [EXACT_PATTERN], "instructions": [INSTRUCTIONS_PATTERN], "timed": [TIMED_PATTERN], "quick": [r"."]}
 
@@ -154,25 +155,25 @@ def _good(found: dict[Case, Figure]) -> dict[Case, Figure]:
 
 
 def timed(options: Options, suite: Suite, before: Suite) -> list[judging.Finding]:
-    """Time the gated set on both commits in turn; what looks worse is timed once more."""
+    """Time the gated set on both commits in turn; what looks worse or better is timed once more."""
     ours, theirs = matching(suite, SELECTED["timed"], options.bench), matching(before, SELECTED["timed"], options.bench)
-    findings = _timed_once(options, ours, theirs)
-    suspects = [f.case for f in findings if f.status == judging.REGRESSION and family_of(f.case[0]).noisy]
+    findings = _timed_once(options, ours, theirs, ROUNDS)
+    suspects = [f.case for f in findings if judging.doubtful(f)]
     if suspects:
-        output.note(f"{len(suspects)} timings look worse; they are taken again")
+        output.note(f"{len(suspects)} timings differ; they are taken again")
         chosen = frozenset(suspects)
         part = Suite(ours.versions, chosen, ours.units)
-        findings = judging.confirmed(findings, _timed_once(options, part, Suite(ours.versions, chosen)))
+        findings = judging.confirmed(findings, _timed_once(options, part, Suite(ours.versions, chosen), CONFIRMING_ROUNDS))
     return findings
 
 
-def _timed_once(options: Options, ours: Suite, theirs: Suite) -> list[judging.Finding]:
+def _timed_once(options: Options, ours: Suite, theirs: Suite, rounds: str) -> list[judging.Finding]:
     """One interleaved run of both commits."""
     if not ours.cases:
         return judging.compare({}, {}, ours, theirs)
     start(
         options, [options.head, options.base], restricted(ours), options.machine, "timed",
-        interleave=True, attributes={"rounds": ROUNDS},
+        interleave=True, attributes={"rounds": rounds},
     )  # fmt: skip
     head, base = (figures(options, options.machine, commit, ours) for commit in (options.head, options.base))
     return judging.compare(base, head, ours, theirs)
@@ -186,12 +187,13 @@ def suites(options: Options) -> tuple[Suite, Suite]:
     Stop
         Those of the head cannot be imported.
     """
-    ours, error = revisions.suite_at(options.root, options.head)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda commit: revisions.suite_at(options.root, commit), (options.head, options.base))
+        (ours, error), (theirs, error_of_base) = found
     if error:
         raise Stop(Exit.BROKEN, f"the benchmarks of {options.head[:8]} cannot be imported: {error}")
-    theirs, error = revisions.suite_at(options.root, options.base)
-    if error:
-        output.note(f"the benchmarks of {options.base[:8]} cannot be imported, so none counts as removed: {error}")
+    if error_of_base:
+        output.note(f"the benchmarks of {options.base[:8]} cannot be imported, so none counts as removed: {error_of_base}")
     return ours, theirs
 
 

@@ -155,16 +155,21 @@ def accept(findings: Sequence[Finding], patterns: Sequence[str]) -> list[Finding
     return out
 
 
+def doubtful(finding: Finding) -> bool:
+    """Tell whether a finding has to be confirmed: it is a difference, and of a noisy family."""
+    return finding.status in (REGRESSION, BETTER) and family_of(finding.case[0]).noisy
+
+
 def confirmed(first: Sequence[Finding], second: Sequence[Finding]) -> list[Finding]:
-    """Keep a noisy regression only if the second run finds it as well; the second run's figures are shown."""
+    """Keep a noisy difference, for the worse or the better, only if the second run finds it as well; its figures are shown."""
     again = {finding.case: finding for finding in second}
     out = []
     for finding in first:
-        if finding.status == REGRESSION and family_of(finding.case[0]).noisy:
+        if doubtful(finding):
             later = again.get(finding.case)
             if later is None:
                 finding = replace(finding, note="the confirming run has no figure")
-            elif later.status == REGRESSION:
+            elif later.status == finding.status:
                 finding = replace(later, note="confirmed")
             else:
                 finding = replace(later, status=SAME, note="not confirmed")

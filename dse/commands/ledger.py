@@ -72,7 +72,7 @@ def _break_even(found: dict[str, Any], form: str) -> None:
     output.note(f"{found['a']} against {found['b']}, {found['slots']:,} slots, {found['backend']}")
     rows = [
         {
-            "bytes": row["measure"], "break-even %": None if row["percent"] is None else round(row["percent"], 3), "pages": row["pages"],
+            "bytes": row["measure"], "break-even %": None if row["percent"] is None else row["percent"], "pages": row["pages"],
             "smaller below": row["smaller_below"], "smaller above": row["smaller_above"], "by": row["method"],
         }
         for row in found["rows"]
@@ -87,7 +87,7 @@ def _side_by_side(found: list[dict[str, Any]], args: argparse.Namespace) -> None
         output.emit(rows, args.format, document={"ledgers": found})
         return
     shown = [
-        {"design": row["design"], **{f"{name.removesuffix('_bytes')} MiB": round(row[name] / MIB, 3) for name in SUMS}} for row in rows
+        {"design": row["design"], **{f"{name.removesuffix('_bytes')} MiB": row[name] / MIB for name in SUMS}} for row in rows
     ]  # fmt: skip
     output.emit(shown, "table")
 
@@ -98,9 +98,9 @@ def _table(found: dict[str, Any], args: argparse.Namespace) -> list[dict[str, ob
 
     def line(name: str, counted: int, header: int, allocated: int, mark: bool) -> dict[str, object]:
         return {
-            "structure": name, "counted MiB": round(counted / MIB, 3), "headers MiB": round(header / MIB, 3),
-            "allocated MiB": round(allocated / MIB, 3), "counted B/slot": round(counted / args.slots, 3),
-            "allocated B/page": round(allocated / pages, 3) if pages else None, "in sum": "yes" if mark else "no",
+            "structure": name, "counted MiB": counted / MIB, "headers MiB": header / MIB,
+            "allocated MiB": allocated / MIB, "counted B/slot": counted / args.slots,
+            "allocated B/page": allocated / pages if pages else None, "in sum": "yes" if mark else "no",
         }  # fmt: skip
 
     rows = [

@@ -111,7 +111,8 @@ def occupancy(side: Side, outcome: Outcome) -> list[Row]:
     def one(metric: str, unit: str, value: float, /, **more: Any) -> Row:
         return figure(side.name, "page", metric, "counted", unit, value) | more
 
-    layout = {row.structure for row in side.named.design.layout if ledgers.condition(row.per, side.named.values) not in ("", "cluster")}
+    kept = ((row.structure, ledgers.condition(row.per, side.named.values)) for row in side.named.design.layout)
+    layout = {structure for structure, per in kept if per not in ("", "cluster", "extend", "block")}  # what says something of each page
     rows = [
         one("swapped_pages", "pages", pages),
         one("bytes_per_page_static", "B", book.static_bytes / pages, stat="mean", n=pages, **few),

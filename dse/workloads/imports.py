@@ -205,7 +205,7 @@ def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
     out = np.empty(n, np.uint32)
     at, done, count = 0, 0, 0
     while True:
-        state = parse.oracle(words, np.uint64(at), table, out, np.uint64(done), np.uint64(count))
+        state = parse.oracle(words, np.uint64(at), table, table.reshape(-1), out, np.uint64(done), np.uint64(count))
         at, done, count = (int(x) for x in state)
         if at >= n:
             return out[:done], count

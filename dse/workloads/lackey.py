@@ -14,7 +14,7 @@ from dse.workloads.syscalls import Syscalls
 from dse.workloads.trace import Trace
 from kernels import parse
 
-CHUNK = 1 << 23  # [B]
+CHUNK = 1 << 21  # [B], so that the text and its runs stay in the last cache until they are translated
 PAD = 64  # [B] of zeros behind the text, for the kernels' loads
 LONGEST = 1 << 16  # [B] of one line
 NOTES = 1 << 12
@@ -58,6 +58,7 @@ class Chunks:
             end = self.tail + got
             last = self.buffer.rfind(b"\n", self.tail, end) + 1
             self.tail, self.end = end, last
+            self.text[end : end + PAD] = 0
             if last or not got:
                 return last
             if end > LONGEST:
@@ -69,7 +70,6 @@ class Chunks:
         if rest > LONGEST:
             raise BadInput(f"{self.name}: no line end within {LONGEST} bytes")
         self.text[:rest] = self.text[self.end : self.tail].copy()
-        self.text[rest : self.tail] = 0
         self.tail = rest
 
 

@@ -163,7 +163,7 @@ def nodes(bench: Bench) -> Ours:
     pool = lone.state.idpool
     first = pool[72 : int(pool[1]) : 72]
     held = (first >> np.uint64(16)) & np.uint64(0xFF)
-    leaves = int(((first & np.uint64(0xFF) == 0) & (held > 0)).sum())
+    leaves = int(((first & np.uint64(0xFF) == 0) & (held > 0)).sum()) - 1  # index 0 is taken for good, no ID is in its leaf
     kept = APART - len(others)
     full = bench.curve(OLD, "zswap")[-1]
     slab = NODE_SLAB / NODES_A_SLAB

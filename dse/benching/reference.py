@@ -1,0 +1,60 @@
+"""``make reference``: keep what ``dse bench`` just stored of two commits as the figures that the repository shows, and no others.
+
+``python -m dse.benching.reference BASE`` drops the result files of other commits from git and adds those of HEAD and BASE.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dse import output
+from dse.benching import gate, revisions
+from dse.benching.families import COUNTED
+from dse.errors import BadInput
+
+ARGUMENTS = 1
+
+
+def keep(root: Path, commits: Sequence[str], machines: Sequence[str]) -> list[str]:
+    """Stage the result files of `commits` on `machines` in place of all others; returns their paths inside the repository.
+
+    Raises
+    ------
+    BadInput
+        One of the commits has no figures on one of the machines.
+    """
+    results = root / "results" / "asv"
+    kept = []
+    for machine in machines:
+        for commit in commits:
+            found = sorted((results / machine).glob(f"{commit[:8]}-*.json"))
+            if not found:
+                raise BadInput(f"{results / machine}: no figures of {commit[:8]}: run dse bench --against {commits[-1][:8]} first")
+            kept += found
+        kept.append(results / machine / "machine.json")
+    paths = [str(path.relative_to(root)) for path in kept]
+    revisions.git(root, "rm", "-r", "--quiet", "--cached", "--ignore-unmatch", "results/asv")
+    revisions.git(root, "add", "--force", "--", *paths)
+    return paths
+
+
+def main(argv: Sequence[str]) -> int:
+    """Keep the figures of HEAD and of the commit named in `argv`."""
+    try:
+        if len(argv) != ARGUMENTS:
+            raise BadInput("one commit is wanted, the one that dse bench compared HEAD with")
+        root = revisions.root_of(Path.cwd())
+        commits = [revisions.commit_of(root, revision) for revision in ("HEAD", argv[0])]
+        for path in keep(root, commits, (COUNTED, gate.machine_name())):
+            output.write(path)
+    except BadInput as error:
+        output.note(f"error: {error}")
+        return 2
+    output.note("staged; commit them")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
