@@ -174,40 +174,34 @@ def finish(pr, code):  # type: ignore[no-untyped-def]
 
 @called
 def _spilled(pr, line):  # type: ignore[no-untyped-def]
-    """Put a line that the set has no room for into the larger one behind it; False where it is there."""
-    stamp = pr.tally[SEEN]
-    i = (line * u(0x9E3779B97F4A7C15)) >> u(42)
-    for _ in range(SPILL):
+    """Put a line that the set has no room for into the larger one behind it; 1 if it was not there (or there is no room either), else 0."""
+    i, stamp = (line * u(0x9E3779B97F4A7C15)) >> u(42), pr.tally[SEEN]
+    for _ in range(1024):
         at = (i + u(STAMPS)) * U2
         if pr.stamps[at] != stamp:
-            pr.stamps[at] = stamp
-            pr.stamps[at + U1] = line
-            return True
+            pr.stamps[at], pr.stamps[at + U1] = stamp, line
+            return U1
         if pr.stamps[at + U1] == line:
-            return False
+            return u(0)
         i = (i + U1) & u(SPILL - 1)
-    return True
+    return U1
 
 
 @called
 def _line(pr, region, word):  # type: ignore[no-untyped-def]
     """Count the line if the operation has not touched it before (a set of lines, stamped with the operation's number)."""
-    tally = pr.tally
+    tally, stamp = pr.tally, pr.tally[SEEN]
     line = region << u(56) | word >> U3
     i = (line * u(0x9E3779B97F4A7C15)) >> u(49)
-    stamp = tally[SEEN]
     for _ in range(64):
         if pr.stamps[i * U2] != stamp:
-            pr.stamps[i * U2] = stamp
-            pr.stamps[i * U2 + U1] = line
-            break
+            pr.stamps[i * U2], pr.stamps[i * U2 + U1] = stamp, line
+            tally[SCRATCH + LINES] += U1
+            return
         if pr.stamps[i * U2 + U1] == line:
             return
         i = (i + U1) & u(STAMPS - 1)
-    else:
-        if not _spilled(pr, line):
-            return
-    tally[SCRATCH + LINES] += U1
+    tally[SCRATCH + LINES] += _spilled(pr, line)
 
 
 @inner
