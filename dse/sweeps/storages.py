@@ -160,10 +160,10 @@ def opened(url: str) -> optuna.storages.BaseStorage:
         if scheme in ("", "journal"):
             return optuna.storages.JournalStorage(journal(Path(url.removeprefix("journal://"))))
         if scheme == "grpc":
-            missing("grpc", "grpc", "storage grpc://")
             host, _, port = url.removeprefix("grpc://").strip("/").partition(":")
             if not (host and port.isdigit()) or "@" in host:
                 raise BadInput(f"storage {shown(url)!r} is not of the form grpc://host:port")
+            missing("grpc", "grpc", "storage grpc://")
             proxy = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
             proxy.wait_server_ready(timeout=PATIENCE)
             return proxy

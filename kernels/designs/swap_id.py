@@ -163,7 +163,9 @@ s.register(
         locks=("ID allocator", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "ID xa_lock", "zswap LRU",
                "continuation"),
         sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
-        notes="An ID, and a walk at every swap-in, also for pages that never move.",
+        notes="A swap-in walks the tree of IDs, also for pages that never move: to the entry, again with the folio locked (a move may have "
+        "changed the mapping), and, where an ID dies with the count and may have been given out anew, once more with the PTE locked; "
+        "id_life=count+cache spares the last walk.",
         file=__file__,
         state_of=state_of,
     )
