@@ -23,6 +23,8 @@ from kernels import world as w
 
 CHUNK = 1 << 14  # demands
 AGES = ("fresh", "aged")
+TIMED_DEMANDS = CHUNK // 4
+"""Demands timed in a chunk of those that are; the rest is replayed without the clock."""
 COLD_DEMANDS = 32
 """Demands timed in a chunk where the caches are emptied before each of them, which takes milliseconds."""
 TWIN = "A/A"
@@ -272,7 +274,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
         raise BadInput(f"scenario {stream.scenario.name}: nothing is swapped out; lower memory.limit or take more accesses")
     replay = stream.scenario.replay
     windows, foot = windows_of(sizes, first, replay.pairs), footprint(stream.scenario) if timed else None
-    most = COLD_DEMANDS if replay.state == "cold" else CHUNK
+    most = COLD_DEMANDS if replay.state == "cold" else TIMED_DEMANDS
     sides = [build_side(stream, named, foot=foot) for named in designs]
     twin = build_side(stream, designs[0], sides[0].state, foot) if timed else None
     rng = np.random.default_rng(seed)
