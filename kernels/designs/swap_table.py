@@ -115,12 +115,5 @@ for _name, _phase, _title, _source in (
     ("swap_table_p4", "4", "nothing static but cluster headers (7.2)", P4),
     ("swap_table_p4_pitched", "4_pitched", "phase IV as first proposed", PITCH),
 ):
-    s.register(
-        replace(
-            TEMPLATE,
-            name=_name,
-            title=_title,
-            parameters=parameters_of(_phase),
-            sources=(_source, "mm/swap_table.h, mm/swapfile.c"),
-        )
-    )
+    _sources = (_source, "mm/swap_table.h, mm/swapfile.c")
+    s.register(replace(TEMPLATE, name=_name, title=_title, parameters=parameters_of(_phase), sources=_sources))

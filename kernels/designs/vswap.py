@@ -156,12 +156,5 @@ for _version, _title, _source in (
     (3, "virtual slot in the PTE, clusters of descriptors, a lookup and a lock for every question", V3),
     (6, "virtual slot in the PTE, rounds merged, frees batched, a lookup cache for each CPU", V6),
 ):
-    s.register(
-        replace(
-            TEMPLATE,
-            name=f"vswap_v{_version}",
-            title=_title,
-            parameters=parameters_of(_version),
-            sources=(_source, "mm/vswap.c as posted"),
-        )
-    )
+    _sources = (_source, "mm/vswap.c as posted")
+    s.register(replace(TEMPLATE, name=f"vswap_v{_version}", title=_title, parameters=parameters_of(_version), sources=_sources))
