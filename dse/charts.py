@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from dse.errors import BadInput, unknown
 from dse.fills import Curve
+from dse.writing import save
 
 SUFFIXES = (".png", ".svg")
 MARKS = "o+x*#@%&"
@@ -64,18 +64,10 @@ def picture(curves: Sequence[Curve], backend: str, path: Path) -> str:
     axes.set_title(f"Metadata of {_size(curves[0].slots)} of swap, {backend}")
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.legend(frameon=False)
-    handle, temporary = tempfile.mkstemp(suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    try:
-        form = path.suffix[1:].lower()
-        with rc_context({"svg.hashsalt": "dse"}):  # the same chart is the same file
-            figure.savefig(temporary, format=form, metadata={"Date": None} if form == "svg" else None)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return str(path)
+    form, content = path.suffix[1:].lower(), io.BytesIO()
+    with rc_context({"svg.hashsalt": "dse"}):  # the same chart is the same file
+        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None)
+    return save(path, content.getvalue())
 
 
 def text(curves: Sequence[Curve], backend: str, measure: str = "allocated") -> str:

@@ -13,9 +13,6 @@ from kernels.steps import resolve
 from kernels.words import LOW32, U0, U1, U2
 from kernels.world import F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 
-MOVE_RESWAP, MOVE_REWRITE, MOVE_REFUSE = U0, U1, U2  # C_MOVE
-REWRITE_SCAN, REWRITE_OWNER = U0, U1  # C_REWRITE
-
 
 @inner
 def place_of(st, pr, entry):  # type: ignore[no-untyped-def]
@@ -107,7 +104,7 @@ def reswap_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
 @called
 def rewrite_ptes(st, pr, page, old, new):  # type: ignore[no-untyped-def]
     """Patch every PTE that holds `old` (D18). The page-table scan is amortised over a batch, the owner record leads to the kin."""
-    if st.ctl[w.C_REWRITE] == REWRITE_OWNER:
+    if st.ctl[w.C_REWRITE] == swapfile.REWRITE_OWNER:
         chase(pr, R_OWNER, slot_of(st, old) * U2)
     else:
         bump(pr, PTES, max(U1, st.ctl[w.C_PAGES] // max(U1, st.ctl[w.C_BATCH])))
@@ -202,9 +199,9 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
             return codes.BUSY  # what is in the swap cache is in somebody else's hands
     if source == codes.ZSWAP and target == device_of(entry):
         return writeback_step(st, pr, t)
-    if st.ctl[w.C_MOVE] == MOVE_REFUSE:
+    if st.ctl[w.C_MOVE] == swapfile.MOVE_REFUSE:
         return codes.REFUSED
-    if st.ctl[w.C_MOVE] == MOVE_REWRITE:
+    if st.ctl[w.C_MOVE] == swapfile.MOVE_REWRITE:
         return rewrite_step(st, pr, t, cpu)
     return reswap_step(st, pr, t, cpu)
 

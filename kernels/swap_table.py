@@ -22,9 +22,8 @@ from kernels import swap_map
 from kernels import world as w
 from kernels.atomic import prefetch
 from kernels.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, drop, element, has, number
-from kernels.cluster import CI_COUNT, ci_of
+from kernels.cluster import CI_COUNT, ci_of, lock_cluster, unlock_cluster
 from kernels.jit import called, inner, u
-from kernels.lock import L_CLUSTER, lock, unlock
 from kernels.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_EXTEND, R_MAP, R_MEMCG, R_TABLE, chase, step, touch, wrote
 from kernels.words import LOW32, ONES, U0, U1, U2, U3, U4, U63
 from kernels.world import C_CLUSTER_SHIFT, C_CONT_LIMIT, C_COUNT_MAX, C_PHASE
@@ -48,19 +47,6 @@ def word_set(st, pr, g, word):  # type: ignore[no-untyped-def]
     """Write the word of slot `g`."""
     st.table[at(st, g)] = word
     wrote(pr, R_TABLE, at(st, g))
-
-
-@inner
-def hold(st, pr, g):  # type: ignore[no-untyped-def]
-    """``swap_cluster_get_and_lock`` of the cluster of slot `g`."""
-    lock(pr, st.cluster, ci_of(st, g), L_CLUSTER)
-    wrote(pr, R_CLUSTER, ci_of(st, g) >> U1)
-
-
-@inner
-def let_go(st, pr, g):  # type: ignore[no-untyped-def]
-    """``swap_cluster_unlock``."""
-    unlock(pr, st.cluster, ci_of(st, g), L_CLUSTER)
 
 
 @inner
@@ -146,9 +132,9 @@ def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
 def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
     """The memcg table is the cluster's, and written under its lock (``__swap_cgroup_set``)."""
     if st.ctl[C_PHASE] == P4:
-        hold(st, pr, g)
+        ci = lock_cluster(st, pr, g)
         owner_set(st, pr, g, memcg)
-        let_go(st, pr, g)
+        unlock_cluster(st, pr, ci)
     else:
         owner_set(st, pr, g, memcg)
 
@@ -191,9 +177,9 @@ def zero_mark(st, pr, g, zero):  # type: ignore[no-untyped-def]
         swap_map.zero_mark(st, pr, g, zero)
         return
     step(pr, F_ZERO)
-    hold(st, pr, g)
+    ci = lock_cluster(st, pr, g)
     zero_set(st, pr, g, zero)
-    let_go(st, pr, g)
+    unlock_cluster(st, pr, ci)
     step(pr, F_NONE)
 
 
@@ -268,9 +254,9 @@ def cache_remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
 @called
 def put_locked(st, pr, g, word):  # type: ignore[no-untyped-def]
     """Write a word under the cluster lock."""
-    hold(st, pr, g)
+    ci = lock_cluster(st, pr, g)
     word_set(st, pr, g, word)
-    let_go(st, pr, g)
+    unlock_cluster(st, pr, ci)
 
 
 @inner

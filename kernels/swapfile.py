@@ -34,11 +34,14 @@ from kernels.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED
 from kernels.words import U0, U1, U2
 from kernels.world import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
 
+MOVE_RESWAP, MOVE_REWRITE, MOVE_REFUSE = U0, U1, U2  # C_MOVE
+REWRITE_SCAN, REWRITE_OWNER = U0, U1  # C_REWRITE
+
 
 @inner
 def owner_record(st, pr, g):  # type: ignore[no-untyped-def]
     """Where moves find PTEs by an owner record (16 bytes a slot: anon_vma and index), it is written with the slot; only counted."""
-    if st.ctl[w.C_REWRITE] == U1 and st.ctl[w.C_MOVE] == U1:  # move=rewrite, rewrite=owner
+    if st.ctl[w.C_REWRITE] == REWRITE_OWNER and st.ctl[w.C_MOVE] == MOVE_REWRITE:
         wrote(pr, R_OWNER, g * U2)
 
 

@@ -72,7 +72,7 @@ def _break_even(found: dict[str, Any], form: str) -> None:
     output.note(f"{found['a']} against {found['b']}, {found['slots']:,} slots, {found['backend']}")
     rows = [
         {
-            "bytes": row["measure"], "break-even %": None if row["percent"] is None else row["percent"], "pages": row["pages"],
+            "bytes": row["measure"], "break-even %": row["percent"], "pages": row["pages"],
             "smaller below": row["smaller_below"], "smaller above": row["smaller_above"], "by": row["method"],
         }
         for row in found["rows"]

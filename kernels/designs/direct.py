@@ -89,11 +89,12 @@ OPERATIONS: dict[str, Any] = {
 }
 s.bind(Direct, OPERATIONS)
 
+OWNER_RECORD = s.Field("owner record", "anon_vma, index", 16, "slot if move=rewrite and rewrite=owner", "a reverse map of slots (D18)")
 LAYOUT = (
     s.Field("swap_map", "count, has-cache", 1, "slot", "mm/swapfile.c: unsigned char *swap_map, vzalloc at swapon"),
     s.Field("cgroup", "owner memcg id", 2, "slot", "mm/swap_cgroup.c: 2 B per slot; 20260208215839.87595-1-nphamcs@gmail.com"),
     s.Field("zeromap", "zero bit", 0.125, "slot", "mm/swapfile.c: unsigned long *zeromap, since 6.12"),
-    s.Field("owner record", "anon_vma, index", 16, "slot if move=rewrite and rewrite=owner", "a reverse map of slots (D18)"),
+    OWNER_RECORD,
     s.Field("swap cache", "xarray entry", 8, "live", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B"),
     s.Field("zswap tree", "xarray entry", 8, "zswap", "mm/zswap.c: one xarray per 64 MiB, indexed by the slot's full offset"),
     s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),

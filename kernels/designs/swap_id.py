@@ -111,7 +111,7 @@ MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023
 
 def without_owners(rows: tuple[s.Field, ...]) -> tuple[s.Field, ...]:
     """Rows without the record that leads from a slot to PTEs: a move changes the ID's mapping."""
-    return tuple(row for row in rows if row.structure != "owner record")
+    return tuple(row for row in rows if row is not direct.OWNER_RECORD)
 
 
 ON_DIRECT = {"base": "direct"}

@@ -67,7 +67,7 @@ LAYOUT = (
     s.Field(
         "extend table", "count past the word's field", 2048, "extend if phase=3|4|4_pitched", f"mm/swapfile.c: unsigned int[512]; {P4}"
     ),
-    *(row for row in direct.LAYOUT if row.structure == "owner record"),
+    direct.OWNER_RECORD,
     s.Field("zswap tree", "xarray entry", 8, "zswap", "mm/zswap.c: one xarray per 64 MiB, indexed by the slot's full offset"),
     s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
     s.Field(
