@@ -106,7 +106,7 @@ def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Ro
                 p99 = figures.value(design, op, "ns", "p99", age)
                 above = _beyond(figures, design, op, age)
                 line |= {
-                    "ns p50": "-" if ns is None else f"{ns:,.0f}", "p99": above if p99 is None else f"{p99:,.0f}",
+                    "ns p50": "-" if ns is None else f"{ns:,.0f}", "ns p99": above if p99 is None else f"{p99:,.0f}",
                     "ratio": _interval(ratio) if ratio is not None else alone, "finding": _finding(ratio),
                     **{
                         f"x {base}": "1" if design == base else _interval(figures.row(design, op, "ratio", "mean", age, base))
@@ -138,8 +138,9 @@ def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
             return "-" if value is None else f"{value:+.1f}"
 
         out.append({
-            "design": design, "B/page static": page("bytes_per_page_static", "mean"), "dynamic": page("bytes_per_page_dynamic", "mean"),
-            "allocated": page("bytes_per_page_allocated", "mean"), "peak": page("bytes_per_page_peak", "max"),
+            "design": design, "B/page static": page("bytes_per_page_static", "mean"),
+            "B/page dynamic": page("bytes_per_page_dynamic", "mean"),
+            "B/page allocated": page("bytes_per_page_allocated", "mean"), "B/page at the peak": page("bytes_per_page_peak", "max"),
             "slots tied up": page("slots_tied_up", digits=0), "must agree": page("structures_per_page", digits=0),
             "IDs never moved": percent(figures.value(design, "page", "ids_never_moved_share")),
             "tax ns": tax("tax_ns"), "tax lines": tax("tax_lines"), "tax B": tax("tax_bytes"),
