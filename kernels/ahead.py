@@ -14,9 +14,9 @@ from kernels import xarray as xa
 from kernels.atomic import prefetch
 from kernels.jit import called, inner, operation, u
 from kernels.probe import Count, Off, Timed, Trace
-from kernels.steps import fetch_entry, fetch_near
+from kernels.steps import fetch_behind, fetch_entry, fetch_near
 from kernels.words import BYTE, U0, U1, U2, U6, U32, U63
-from kernels.world import CACHED, F_VALUE
+from kernels.world import CACHED, F_ENTRY, F_VALUE
 
 FAR, NEAR, NEXT = u(12), u(8), u(4)  # demands ahead; 4 and 8 were equal within noise at 2^20 pages, 16 and 32 slower
 
@@ -43,6 +43,7 @@ def fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
         fetch_entry(st, pr, pte >> U1)
     elif pte != U0 and st.folio[w.f_word(pte >> U1, F_VALUE)] != U0 and w.f_is(st, pte >> U1, CACHED):
         fetch_near(st, pr, st.folio[w.f_word(pte >> U1, F_VALUE)])
+        fetch_behind(st, pr, st.folio[w.f_word(pte >> U1, F_ENTRY)])
 
 
 @inner
@@ -58,7 +59,7 @@ for _cls in (Count, Timed, Trace):
 
 @inner
 def no_entry(st, pr, value):  # type: ignore[no-untyped-def]
-    """``fetch_entry`` where ``fetch_near`` has fetched everything."""
+    """``fetch_entry`` and ``fetch_behind`` where ``fetch_near`` has fetched everything."""
     return
 
 

@@ -97,8 +97,14 @@ def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
 
 @inner
 def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
+    """The descriptor behind the index."""
+    fetch_behind(st, pr, resolve(st, pr, value))
+
+
+@inner
+def fetch_behind(st, pr, d):  # type: ignore[no-untyped-def]
     """The descriptor."""
-    prefetch(st.desc, at(st, resolve(st, pr, value)))
+    prefetch(st.desc, at(st, d))
 
 
 @inner

@@ -49,7 +49,13 @@ def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
     """What is kept of the slot that the ID leads to."""
     entry = resolve(st, pr, value)
     if entry != U0:
-        slot_fetch(st, pr, slot_of(st, entry))
+        fetch_behind(st, pr, entry)
+
+
+@inner
+def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
+    """What is kept of the slot."""
+    slot_fetch(st, pr, slot_of(st, entry))
 
 
 @inner

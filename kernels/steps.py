@@ -135,6 +135,11 @@ def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
 
 
 @operation
+def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
+    """Prefetch what `entry` of a cached folio consists of where :func:`fetch_near` leads only to what names it."""
+
+
+@operation
 def wide(st, g):  # type: ignore[no-untyped-def]
     """True if slot `g` belongs to a backend that counts in 32 bits."""
 
@@ -151,4 +156,5 @@ NAMES = (
     "on_cpu", "resolve", "same", "still", "lookup", "claim", "unclaim", "dup", "put", "run_limit", "put_run", "count_is_zero",
     "writeout", "evict", "read_begin", "read_end",
     "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "wide", "fetch_near", "fetch_entry",
+    "fetch_behind",
 )  # fmt: skip

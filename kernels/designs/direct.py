@@ -79,6 +79,7 @@ OPERATIONS: dict[str, Any] = {
     "wide": swap_map.narrow,
     "fetch_near": swapfile.fetch_near,
     "fetch_entry": ahead.no_entry,
+    "fetch_behind": ahead.no_entry,
     "slot_fetch": swap_cache.slot_fetch,
     "cache_find": swap_cache.find,
     "cache_insert": swap_cache.insert,

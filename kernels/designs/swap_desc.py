@@ -80,6 +80,7 @@ OPERATIONS: dict[str, Any] = {
     "swap_full": ds.swap_full,
     "fetch_near": ds.fetch_near,
     "fetch_entry": ds.fetch_entry,
+    "fetch_behind": ds.fetch_behind,
     "move_step": descmove.move_step,
     "swapoff": descmove.swapoff,
     "slot_scan": ds.slot_scan,

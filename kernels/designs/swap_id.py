@@ -96,6 +96,7 @@ LAYER: dict[str, Any] = {
     "put_run": lifecycle.put_singly,
     "fetch_near": idlayer.fetch_near,
     "fetch_entry": idlayer.fetch_entry,
+    "fetch_behind": idlayer.fetch_behind,
     "publish": idlayer.publish,
     "retire": idlayer.retire,
     "wide": wide,

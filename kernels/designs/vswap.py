@@ -94,6 +94,7 @@ OPERATIONS: dict[str, Any] = {name: getattr(vswap_steps, name) for name in STEPS
     "resolve": swapfile.identity,
     "fetch_near": v.fetch_near,
     "fetch_entry": ahead.no_entry,
+    "fetch_behind": ahead.no_entry,
     "same": swapfile.always_same,
     "still": swapfile.always_same,
     **{name: getattr(vswap_slots, name) for name in ("slot_scan", "slot_mark", "count_read", "is_cached", "unheld", "cache_find")},
