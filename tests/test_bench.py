@@ -164,6 +164,15 @@ def test_timings_need_ratio_floor_samples_and_significance() -> None:
     assert timed(FAST, mixed).note == "not significant"
 
 
+def test_load_beside_one_commit_is_no_regression() -> None:
+    loaded = [*SLOW[:-1], FAST[0]]
+    for base, head in ((FAST, loaded), (loaded, FAST)):
+        assert judging.significant(base, head)
+        assert timed(base, head).note == "the fastest samples do not differ"
+    assert timed(FAST, [x * 1.16 for x in FAST]).status == "regression"
+    assert timed([x * 1.16 for x in FAST], FAST).status == "better"
+
+
 def test_a_timing_is_confirmed_by_a_second_run() -> None:
     worse, same = timed(FAST, SLOW), timed(FAST, FAST)
     assert judging.confirmed([worse], [worse])[0].status == "regression"

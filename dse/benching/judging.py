@@ -65,6 +65,12 @@ def significant(base: Sequence[float], head: Sequence[float]) -> bool | None:
     return bool(p < SIGNIFICANT)
 
 
+def floors_differ(base: Sequence[float], head: Sequence[float], factor: float, *, slower: bool) -> bool:
+    """Do the fastest samples differ by `factor` as well? Load on the machine moves a median, but leaves some sample alone."""
+    quick, slow = (min(base), min(head)) if slower else (min(head), min(base))
+    return slow > quick * factor
+
+
 def judge(case: Case, base: Figure, head: Figure) -> Finding:
     """Compare two figures of one case, both of them there."""
     assert base.value is not None  # noqa: S101 - the caller has sorted out failures
@@ -91,6 +97,8 @@ def _inexact(found: Finding, family: Family, base: Figure, head: Figure) -> Find
             return replace(found, status=UNJUDGED, note=f"fewer than {SAMPLES} samples")
         if not differs:
             return replace(found, note="not significant")
+        if not floors_differ(base.samples, head.samples, family.factor, slower=up):
+            return replace(found, note="the fastest samples do not differ")
     return replace(found, status=REGRESSION if up else BETTER)
 
 
