@@ -117,6 +117,8 @@ def test_text_chart() -> None:
     [
         (["direct", "--chart", "x.gif"], "unknown kind of picture"),
         (["direct", "--chart", "/nowhere/at/all.png"], "no such folder"),
+        (["direct", "--chart", "-", "--fill", "0.5"], "leave out --fill"),
+        (["direct", "swap_desc", "--break-even", "--compressed", "900"], "leave out --compressed"),
         (["direct", "--break-even"], "needs two designs"),
         (["direct", "direct[move=reswap]", "--break-even"], "twice"),
         (["direct", "swap_tabel_p4", "--break-even"], "did you mean 'swap_table_p4'"),

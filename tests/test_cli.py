@@ -198,6 +198,16 @@ def test_doctor_reports_what_is_missing(capsys: pytest.CaptureFixture[str], monk
     assert "kernel cache,limited" in text
 
 
+@pytest.mark.parametrize(("inside", "status"), [("", "ok"), ("file/", "limited")])
+def test_doctor_looks_where_results_would_be_made(inside: str, status: str, capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / f"{inside}new" / "results"
+    assert cli.main(["doctor", "--format", "json", "--results", str(folder)]) == 0
+    rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["results"]["status"] == status
+    assert not folder.parent.exists()
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [("12", 12), ("2^23", 2**23), ("2**10", 1024), ("8M", 8 << 20), ("4GiB", 4 << 30), ("1_000", 1000)],

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dse
-from dse import cli, naming, scenario, storing, tabling
+from dse import cli, comparing, naming, scenario, storing, tabling
 from dse.errors import BadInput, CheckFailed
 from dse.measuring import run
+from dse.workloads import stream as streams
 
 SMALL = """
 [workload]
@@ -29,7 +31,8 @@ slots = 2.0
 [moves]
 rate = 0.3
 """
-PAIR = ["direct", "swap_id"] if "swap_id" in naming.registry() else ["direct", "direct[move=rewrite]"]
+PAIR = ["direct", "swap_id"]
+README = Path(__file__).resolve().parent.parent / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +206,17 @@ def test_configured_out_counts_what_direct_counts(small: Path) -> None:
         for d in ("direct", "swap_id_off")
     )
     assert base == off
+
+
+def test_the_readme_shows_what_the_code_counts() -> None:
+    """The excerpt is made by a command: what it counts may not be of an older model."""
+    words = re.search(r"^From `dse compare` \((\w+), .* counters ([0-9a-f]{16}),", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert words
+    case = comparing.variants(words[1], None)[0]
+    designs = naming.default_designs()
+    found = comparing.run_scenario(streams.build(case), designs, timed=False)
+    told = "python -m dse.documenting readme RESULTS RUN"
+    assert found["provenance"]["counters_hash"].startswith(words[2]), f"the model has changed: dse compare, then {told}"
 
 
 def test_windows_lie_in_the_stream() -> None:

@@ -88,7 +88,13 @@ def _room(results: str) -> list[dict[str, str]]:
     """Memory and disk."""
     memory, disk = machine.memory_available(), machine.disk_available(results)
     small = "2^21 pages fit; 2^28 pages need 20 GiB" if memory < 20 * GIB else ""
-    trouble = "" if Path(results).exists() is False else _writable(Path(results))
+    folder = Path(results).absolute()
+    if folder.exists():
+        trouble = _writable(folder)
+    else:
+        parent = next(path for path in folder.parents if path.exists())
+        usable = parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
+        trouble = "" if usable else f"it cannot be made in {parent}"
     return [
         _row("memory", "ok" if memory >= 4 * GIB else "limited", f"{memory / GIB:.1f} GiB available", small),
         _row("disk", "ok" if disk >= GIB else "limited", f"{disk / GIB:.1f} GiB available"),

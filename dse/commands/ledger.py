@@ -21,10 +21,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("designs", nargs="*", metavar="DESIGN", help="NAME[param=value,...]; several: their sums side by side")
     parser.add_argument("--design", default=None, metavar="D", help="one design (default: direct)")
     parser.add_argument("--slots", type=options.slots, default=1 << 23, metavar="N", help="slots of 4 KiB (default: 2^23, 32 GiB)")
-    parser.add_argument("--fill", type=options.share, default=1.0, metavar="F", help="share of the slots in use, 0 to 1 (default: 1)")
+    parser.add_argument("--fill", type=options.share, default=None, metavar="F", help="share of the slots in use, 0 to 1 (default: 1)")
     parser.add_argument("--backend", default="zswap", metavar="B", help="zswap, ssd, hdd, zram, or zswap=0.7,ssd=0.2,zero=0.1")
     parser.add_argument(
-        "--compressed", type=options.positive, default=COMPRESSED, metavar="B", help="compressed page [B] (default: %(default)s)"
+        "--compressed", type=options.positive, default=None, metavar="B", help=f"compressed page [B] (default: {COMPRESSED})"
     )
     parser.add_argument("--break-even", action="store_true", help="fill at which two designs take the same bytes")
     parser.add_argument("--chart", default=None, metavar="FILE", help="draw bytes over fill: FILE.png, FILE.svg, - for text")
@@ -38,6 +38,11 @@ def run(args: argparse.Namespace) -> int:
 
     given = [*args.designs, *([args.design] if args.design is not None else [])]
     names = [text for item in given for text in naming.split(item)] or ["direct"]
+    for flag, of in (("--chart", args.chart), ("--break-even", args.break_even)):
+        for name, value in (("--fill", args.fill), ("--compressed", args.compressed)):
+            if of and value is not None:
+                raise BadInput(f"{flag} is about every fill and about sums, which hold no compressed pages: leave out {name}")
+    fill, compressed = 1.0 if args.fill is None else args.fill, COMPRESSED if args.compressed is None else args.compressed
     if args.chart is not None:
         said = fills.chart(names, None if args.chart == "-" else args.chart, args.slots, args.backend)
         if args.chart == "-":
@@ -50,9 +55,9 @@ def run(args: argparse.Namespace) -> int:
         _break_even(fills.break_even(names[0], names[1], args.slots, args.backend), args.format)
     if args.chart is not None or args.break_even:
         return 0
-    found = [ledger(name, args.slots, args.fill, args.backend, args.compressed) for name in names]
+    found = [ledger(name, args.slots, fill, args.backend, compressed) for name in names]
     output.note(
-        f"{', '.join(f['design'] for f in found)}, {args.slots:,} slots, {args.fill:.0%} used, {args.backend}; "
+        f"{', '.join(f['design'] for f in found)}, {args.slots:,} slots, {fill:.0%} used, {args.backend}; "
         "counted as published tables count"
     )
     if len(found) > 1:
@@ -60,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.format != "table":
         output.emit(found[0]["rows"], args.format, columns=COLUMNS, document=found[0])
     else:
-        output.emit(_table(found[0], args), "table")
+        output.emit(_table(found[0], args.slots, fill), "table")
     return 0
 
 
@@ -92,14 +97,14 @@ def _side_by_side(found: list[dict[str, Any]], args: argparse.Namespace) -> None
     output.emit(shown, "table")
 
 
-def _table(found: dict[str, Any], args: argparse.Namespace) -> list[dict[str, object]]:
+def _table(found: dict[str, Any], slots: int, fill: float) -> list[dict[str, object]]:
     """Rows of one design's ledger, its sums last."""
-    pages = round(args.fill * args.slots)
+    pages = round(fill * slots)
 
     def line(name: str, counted: int, header: int, allocated: int, mark: bool) -> dict[str, object]:
         return {
             "structure": name, "counted MiB": counted / MIB, "headers MiB": header / MIB,
-            "allocated MiB": allocated / MIB, "counted B/slot": counted / args.slots,
+            "allocated MiB": allocated / MIB, "counted B/slot": counted / slots,
             "allocated B/page": allocated / pages if pages else None, "in sum": "yes" if mark else "no",
         }  # fmt: skip
 

@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -157,19 +156,9 @@ def require_memory(needed: int, what: str) -> None:
     BadInput
         When fewer are available.
     """
-    _require(needed, memory_available, what, "memory")
-
-
-def require_disk(needed: int, folder: str | os.PathLike[str], what: str) -> None:
-    """Refuse a run that needs more disk space under `folder` than there is."""
-    _require(needed, lambda: disk_available(folder), what, "disk space")
-
-
-def _require(needed: int, available: Callable[[], int], what: str, of: str) -> None:
-    """Compare need and stock."""
-    have = available()
+    have = memory_available()
     if needed > have:
-        raise BadInput(f"{what} needs {needed / GIB:.1f} GiB of {of}, {have / GIB:.1f} GiB are available")
+        raise BadInput(f"{what} needs {needed / GIB:.1f} GiB of memory, {have / GIB:.1f} GiB are available")
 
 
 def machine() -> dict[str, Any]:
