@@ -12,12 +12,13 @@ import contextlib
 import ctypes
 import functools
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as ll
-from numba.core import cgutils, codegen, compiler, event, ir, ir_utils, postproc, transforms, typed_passes, types, untyped_passes
+from numba.core import base, cgutils, codegen, compiler, event, ir, ir_utils, postproc, transforms, typed_passes, types, untyped_passes
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
+from numba.core.typing import context as typing_context
 from numba.core.typing.templates import AbstractTemplate
 
 OURS = "_ZN7kernels"  # mangled prefix of functions of this package
@@ -153,6 +154,14 @@ class ShareGlobals(FunctionPass):  # type: ignore[misc]
 class LeanCompiler(compiler.CompilerBase):  # type: ignore[misc]
     """Numba's pipeline without the passes for closures, with-blocks, literals, array expressions and parallel loops."""
 
+    def __init__(self, *args: Any) -> None:
+        flags = args[5]
+        Registries.settled = flags.no_cpython_wrapper  # a helper: its caller's compilation has looked
+        try:
+            super().__init__(*args)
+        finally:
+            Registries.settled = False
+
     def define_pipelines(self) -> list[PassManager]:
         """The passes in order."""
         pm = PassManager("lean")
@@ -208,10 +217,32 @@ def _list_vars(self: Any, value: Any) -> list[Any]:
     return found
 
 
-@contextlib.contextmanager
-def _no_timer(kind: str, callback: Any) -> Iterator[None]:
-    """Numba's timers listen to every event of all compilations that are open above them."""
-    yield
+_QUIET = contextlib.nullcontext()
+
+
+def _no_event(kind: str, *args: Any, **kws: Any) -> Any:
+    """Numba announces every pass and every call of LLVM, and times them: of all compilations that are open, at each."""
+    return _QUIET
+
+
+class Registries:
+    """Numba looks for new declarations in all its modules before it compiles a function: for helpers that is once too often.
+
+    What a helper's own compilation declares (intrinsics), the lowering of its caller looks for itself.
+    """
+
+    settled = False
+
+    @classmethod
+    def once(cls, refresh: Callable[..., None]) -> Callable[..., None]:
+        """`refresh`, but not while they are settled."""
+
+        @functools.wraps(refresh)
+        def unless_settled(*args: Any) -> None:
+            if not cls.settled:
+                refresh(*args)
+
+        return unless_settled
 
 
 def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTemplate]:
@@ -263,7 +294,9 @@ def install() -> None:
     types.functions.BaseFunction.get_call_type = _remembered  # type: ignore[method-assign]
     postproc.PostProcessor.run = _canonical
     ir.Inst._rec_list_vars = _list_vars
-    event.install_timer = _no_timer
+    event.install_timer = event.trigger_event = event.start_event = event.end_event = _no_event
+    base.BaseContext.refresh = Registries.once(base.BaseContext.refresh)
+    typing_context.BaseContext.refresh = Registries.once(typing_context.BaseContext.refresh)
 
 
 def _set_env(self: Any, env_name: str, env: Any) -> None:
