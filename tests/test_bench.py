@@ -293,18 +293,21 @@ def test_the_table_holds_only_what_changed(clone: Path, capsys: pytest.CaptureFi
     assert "regression" in capsys.readouterr().out
 
 
-def test_the_reference_is_of_two_commits(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_reference_is_of_two_commits_and_comparable_ones(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head, base = (revisions.commit_of(clone, name) for name in ("HEAD", "HEAD^"))
     machines = (COUNTED, gate.machine_name())
     for machine in machines:
-        for commit in (head, base, "c" * 40):
+        for commit in (head, base, "c" * 40, "d" * 40):
             write(clone / "results" / "asv", machine, commit, {LINES: ([1.0], [["'direct'"]])})
+        stale = clone / "results" / "asv" / machine / f"{'c' * 8}-virtualenv-py3.11.json"
+        stale.write_text(stale.read_text().replace('"v1"', '"v0"'))
         (clone / "results" / "asv" / machine / "machine.json").write_text("{}")
     (clone / ".gitignore").write_text("results/\n")
-    revisions.git(clone, "add", "--force", f"results/asv/{COUNTED}/{'c' * 8}-virtualenv-py3.11.json")
+    kept = f"results/asv/{COUNTED}/{'d' * 8}-virtualenv-py3.11.json"  # on the other machine git does not know it
+    revisions.git(clone, "add", "--force", f"results/asv/{COUNTED}/{'c' * 8}-virtualenv-py3.11.json", kept)
     assert reference.main(["HEAD^"]) == 0
     names = ("machine.json", f"{head[:8]}-virtualenv-py3.11.json", f"{base[:8]}-virtualenv-py3.11.json")
-    wanted = {f"results/asv/{machine}/{name}" for machine in machines for name in names}
+    wanted = {kept, *(f"results/asv/{machine}/{name}" for machine in machines for name in names)}
     assert set(revisions.git(clone, "ls-files", "results").splitlines()) == wanted == set(capsys.readouterr().out.split())
     shutil.rmtree(clone / "results" / "asv" / COUNTED)
     assert reference.main(["HEAD^"]) == 2

@@ -1,6 +1,7 @@
-"""``make reference``: keep what ``dse bench`` just stored of two commits as the figures that the repository shows, and no others.
+"""``make reference``: keep what ``dse bench`` just stored of two commits among the figures that the repository shows.
 
-``python -m dse.benching.reference BASE`` drops the result files of other commits from git and adds those of HEAD and BASE.
+``python -m dse.benching.reference BASE`` adds the result files of HEAD and BASE to git and drops those of other commits that were made by
+benchmarks of another version, which asv does not show.
 """
 
 from __future__ import annotations
@@ -12,13 +13,27 @@ from pathlib import Path
 from dse import output
 from dse.benching import gate, revisions
 from dse.benching.families import COUNTED
+from dse.benching.results import read_results
 from dse.errors import BadInput
 
 ARGUMENTS = 1
 
 
+def tracked(root: Path, folder: Path) -> list[Path]:
+    """Result files in `folder` that git knows and that are there."""
+    listed = revisions.git(root, "ls-files", "--", str(folder)).split()
+    return [root / name for name in listed if (root / name).exists() and Path(name).name != "machine.json"]
+
+
+def current(path: Path, newest: Path) -> bool:
+    """Were all figures in `path` made by benchmarks as those in `newest` were?"""
+    versions = {case: figure.version for case, figure in read_results(newest).items()}
+    old = read_results(path)
+    return bool(old) and all(versions.get(case) == figure.version for case, figure in old.items())
+
+
 def keep(root: Path, commits: Sequence[str], machines: Sequence[str]) -> list[str]:
-    """Stage the result files of `commits` on `machines` in place of all others; returns their paths inside the repository.
+    """Stage the result files of `commits` on `machines`, drop what is out of date; returns the paths that are kept in the repository.
 
     Raises
     ------
@@ -33,6 +48,7 @@ def keep(root: Path, commits: Sequence[str], machines: Sequence[str]) -> list[st
             if not found:
                 raise BadInput(f"{results / machine}: no figures of {commit[:8]}: run dse bench --against {commits[-1][:8]} first")
             kept += found
+        kept += [path for path in tracked(root, results / machine) if path not in kept and current(path, kept[-1])]
         kept.append(results / machine / "machine.json")
     paths = [str(path.relative_to(root)) for path in kept]
     revisions.git(root, "rm", "-r", "--quiet", "--cached", "--ignore-unmatch", "results/asv")
@@ -41,7 +57,7 @@ def keep(root: Path, commits: Sequence[str], machines: Sequence[str]) -> list[st
 
 
 def main(argv: Sequence[str]) -> int:
-    """Keep the figures of HEAD and of the commit named in `argv`."""
+    """Keep the figures of HEAD and of the commit named in `argv`, and older ones that are comparable."""
     try:
         if len(argv) != ARGUMENTS:
             raise BadInput("one commit is wanted, the one that dse bench compared HEAD with")
