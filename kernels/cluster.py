@@ -30,7 +30,6 @@ D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK, D_LISTS = (u(i)
 DEV_ON, DEV_SYNC = U1, U2
 CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
 FREE_LIST, NONFULL_LIST, FULL_LIST = U1, U2, U3
-HEADER_BYTES = 32  # struct swap_cluster_info as the published tables count it (6.18)
 OFFSET_MASK = (U1 << U58) - U1
 
 

@@ -21,8 +21,6 @@ DTYPE = np.dtype(
     ]
 )
 
-BLOCK_RECORDS = 1 << 22  # most records in one block
-
 # kinds ----------------------------------------------------------------------------------------
 NOP, FAULT, FAULT_BEGIN, FAULT_END, RECLAIM, RECLAIM_BEGIN, RECLAIM_END = range(7)
 MOVE, MOVE_BEGIN, MOVE_STEP, MOVE_END, FORK, UNMAP, COW, SWAPOFF = range(7, 15)

@@ -8,6 +8,7 @@ the loads of the table are marked invariant, so that they are hoisted and stores
 from __future__ import annotations
 
 import hashlib
+import itertools
 import operator
 from typing import Any, ClassVar, get_type_hints
 
@@ -42,12 +43,12 @@ class Flat:
     Parameters
     ----------
     **arrays : numpy.ndarray
-        One for each field, of the dtype of its annotation.
+        One for each field, of the dtype of its annotation; no two overlap.
 
     Raises
     ------
     TypeError
-        A field is missing or unknown, or an array has another dtype or is not contiguous.
+        A field is missing or unknown, an array has another dtype or is not contiguous, or two overlap.
     """
 
     fields: ClassVar[dict[str, type[np.generic]]] = {}
@@ -70,6 +71,11 @@ class Flat:
             setattr(self, name, array)
             self._table[2 * i : 2 * i + 2] = array.ctypes.data, len(array)
         self._address = int(self._table.ctypes.data)
+        places = sorted((array.ctypes.data, array.nbytes, name) for name, array in arrays.items() if array.nbytes)
+        for (start, size, one), (after, _, other) in itertools.pairwise(places):
+            if start + size > after:
+                msg = f"{type(self).__name__}: {one} and {other} overlap"
+                raise TypeError(msg)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The fields by name."""
@@ -115,9 +121,9 @@ def _unbox(kind: FlatType, value: Any, context: Any) -> NativeValue:
 class FieldType(types.Type):  # type: ignore[misc]
     """Numba's type of a field: a bare pointer; every element is read and written as uint64."""
 
-    def __init__(self, bits: int) -> None:
-        self.bits = bits
-        super().__init__(name=f"Field(uint{bits})")
+    def __init__(self, name: str, bits: int) -> None:
+        self.field, self.bits = name, bits
+        super().__init__(name=f"Field({name}, uint{bits})")
 
 
 @register_model(FieldType)
@@ -132,7 +138,7 @@ class _Attributes(AttributeTemplate):  # type: ignore[misc]
 
     def generic_resolve(self, kind: FlatType, name: str) -> FieldType | None:
         dtype = kind.instance_class.fields.get(name)
-        return None if dtype is None else FieldType(8 * np.dtype(dtype).itemsize)
+        return None if dtype is None else FieldType(name, 8 * np.dtype(dtype).itemsize)
 
 
 @lower_getattr_generic(FlatType)
@@ -162,9 +168,20 @@ class _SetItem(AbstractTemplate):  # type: ignore[misc]
         return None
 
 
+def _tag(module: Any, kind: FieldType) -> Any:
+    """Type-based alias analysis: no two fields overlap, so that a store to one does not force words of others to be loaded again."""
+    tags: dict[str, Any] = module.__dict__.setdefault("_tags_of_fields", {})
+    if kind.field not in tags:
+        root, zero = module.add_metadata([ir.MetaDataString(module, "swapdse")]), ir.Constant(ir.IntType(64), 0)
+        node = module.add_metadata([ir.MetaDataString(module, kind.field), root, zero])
+        tags[kind.field] = module.add_metadata([node, node, zero])
+    return tags[kind.field]
+
+
 @lower_builtin(operator.getitem, FieldType, types.uint64)
 def _getitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     value = builder.load(builder.gep(args[0], [args[1]]))
+    value.set_metadata("tbaa", _tag(builder.module, sig.args[0]))
     return value if sig.args[0].bits == 64 else builder.zext(value, ir.IntType(64))
 
 
@@ -172,5 +189,6 @@ def _getitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 def _setitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     bits = sig.args[0].bits
     value = args[2] if bits == 64 else builder.trunc(args[2], ir.IntType(bits))
-    builder.store(value, builder.gep(args[0], [args[1]]))
+    store = builder.store(value, builder.gep(args[0], [args[1]]))
+    store.set_metadata("tbaa", _tag(builder.module, sig.args[0]))
     return context.get_dummy_value()

@@ -213,11 +213,15 @@ def unmap_all(st, pr, f, page, value, entry, fail_after):  # type: ignore[no-unt
 
 @inner
 def note_write(st, page, f):  # type: ignore[no-untyped-def]
-    """`page` was written while resident: its folio has new content, unless others share it (then COW came first)."""
-    if mapcount(st, f) == U1 and (not f_is(st, f, CACHED) or count_is_zero(st, st.folio[f_word(f, w.F_ENTRY)])):
+    """`page` was written while resident: its folio has new content, unless a swap entry has the old one (then COW came first)."""
+    if f_is(st, f, CACHED) and not count_is_zero(st, st.folio[f_word(f, w.F_ENTRY)]):
+        return
+    if mapcount(st, f) == U1:
         w.new_token(st, f)
         f_set(st, f, DIRTY)
         w.expect(st, page, f)
+    else:
+        w.note_write_before_fork(st, page, f)
 
 
 @inner

@@ -18,13 +18,12 @@ NONE = np.uint64(0xFFFF_FFFF)  # table value - 1: the page has no dense number
 SHARED = np.uint64(0xFFFF_FFFE)  # table value - 1: shared memory, not swappable here
 ID_MASK = np.uint32((1 << 31) - 1)
 BIT31 = np.uint64(31)
-MOST_IDS = np.uint64(1 << 28)
 
 # fields of the carry array (uint64[8])
 IDS, KEYS, LAST, LAST_WRITE, OUT = range(5)
 # fields of the list head of the LRU filter; states of a page in it
 ABSENT, CLEAN, DIRTY = np.uint8(0), np.uint8(1), np.uint8(2)
-ZERO32, ONE32 = np.uint32(0), np.uint32(1)
+ZERO32 = np.uint32(0)
 
 
 @inner

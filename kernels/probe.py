@@ -65,7 +65,6 @@ ALLOC_NAMES = (
     "xa_node", "zswap_entry", "zsmalloc object", "swap_desc", "continuation page", "folio", "swap table", "memcg table", "extend table",
     "virtual cluster with descriptors", "virtual cluster header", "virtual descriptors",
 )  # fmt: skip
-ALLOC_BYTES = (576, 56, 0, 32, 4096, 4096, 4096, 1024, 2048, 12392, 112, 12288)
 (
     A_NODE, A_ZE, A_ZOBJ, A_DESC, A_CONT, A_FOLIO, A_TABLE, A_MEMCG, A_EXTEND, A_VOBJECT, A_VHEADER, A_VDESCS,
 ) = (u(i) for i in range(12))  # fmt: skip

@@ -73,12 +73,6 @@ def f_word(f, word):  # type: ignore[no-untyped-def]
 
 
 @inner
-def f_flags(st, f):  # type: ignore[no-untyped-def]
-    """Flags of folio `f`."""
-    return st.folio[f * FOLIO_WORDS] & LOW32
-
-
-@inner
 def f_is(st, f, flag):  # type: ignore[no-untyped-def]
     """True if folio `f` has `flag`."""
     return st.folio[f * FOLIO_WORDS] & flag != U0
@@ -145,6 +139,26 @@ def expect(st, page, f):  # type: ignore[no-untyped-def]
     """Integrity: from now on `page` must always read the content of folio `f`."""
     if st.ctl[C_TOKENS] != U0:
         st.truth[page] = st.folio[f_word(f, F_TOKEN)]
+
+
+@called
+def note_write_before_fork(st, page, f):  # type: ignore[no-untyped-def]
+    """Folio `f`, written, then shared, has new content for all that map it, if they are kin of `page`. Nothing is counted."""
+    present, sharers, p = f << U1 | U1, U0, page
+    while True:
+        sharers += U1 if st.pte[p] == present else U0
+        p = u(st.ring[p * U2]) - U1 if st.ring[p * U2] != U0 else page
+        if p == page:
+            break
+    if sharers != mapcount(st, f):
+        return
+    new_token(st, f)
+    f_set(st, f, DIRTY)
+    for _ in range(sharers):
+        while st.pte[p] != present:
+            p = u(st.ring[p * U2]) - U1
+        expect(st, p, f)
+        p = u(st.ring[p * U2]) - U1 if st.ring[p * U2] != U0 else page
 
 
 @inner

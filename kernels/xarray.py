@@ -32,7 +32,7 @@ from kernels.words import BYTE, ONES, U0, U1, U2, U3, U5, U6, U8, U16, U24, U63,
 # words of a tree head
 HEAD_WORDS, H_LOCK, H_ENTRY, H_FREE = U8, U0, U1, U2  # H_FREE: bit 0 tracks free entries, bit 1 the free mark of the tree
 # words of the pool header
-P_FREE, P_HIGH, P_USED, P_PEAK, P_CAPACITY = U0, U1, U2, U3, u(4)
+P_FREE, P_HIGH, P_USED, P_PEAK = U0, U1, U2, U3
 SLOTS, MARKS = U5, u(69)
 NODE_BYTES = 576  # sizeof(struct xa_node) with CONFIG_64BIT and 64 slots
 NOT_FOUND = ONES

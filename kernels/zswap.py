@@ -14,7 +14,6 @@ from kernels.words import LOW32, U0, U1, U2, U14
 from kernels.world import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK, S_ZOBJ_BYTES, S_ZOBJ_PEAK
 
 ZE_WORDS = u(7)
-ZE_BYTES = 56  # pahole of struct zswap_entry with CONFIG_MEMCG, mm/zswap.c
 Z_ENTRY, Z_LENGTH, Z_POOL, Z_HANDLE, Z_OBJCG, Z_PREV, Z_NEXT = (u(i) for i in range(7))
 CLASS_DELTA, CLASS_MIN, HUGE, PAGE = u(16), u(32), u(3264), u(4096)  # mm/zsmalloc.c: ZS_SIZE_CLASS_DELTA, ZS_MIN_ALLOC_SIZE
 

@@ -108,6 +108,22 @@ def test_reclaimed_folio_with_many_mappings(name: str) -> None:
 
 @pytest.mark.interpreted
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("flags", "written"), [(0, 1), (d.DIRTY, 2)])
+def test_what_was_written_before_a_fork_goes_out(name: str, flags: int, written: int) -> None:
+    """A page that was read back, written, then forked is not dropped as clean, and every space reads what was written."""
+    run = conformance.Run.of(name, streams.World("snapshot", spaces=4, space_shift=0, slots=SMALL, weights=streams.USUAL))
+    out = d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99)
+    run.both(streams.block(d.pack(d.FAULT, 0), out, d.pack(d.FAULT, 0)))
+    again = d.pack(d.RECLAIM, 2, backend=d.SSD, payload=99, flags=flags)
+    run.both(streams.block(*(d.pack(d.FORK, 0, count=1, payload=s) for s in (1, 2)), again))
+    assert replies(run, d.SWAP_OUT) == written
+    assert replies(run, d.CLEAN_DROP) == 2 - written
+    run.both(streams.block(*(d.pack(d.FAULT, s) for s in range(3))))
+    run.finish()
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("writeback", [False, True])
 def test_a_full_device_gives_up_slots_that_only_the_cache_holds(name: str, writeback: bool) -> None:
     """Half of the slots belong to folios that were read back; when the device is full, they are taken for other pages."""

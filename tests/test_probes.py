@@ -8,6 +8,7 @@ import pytest
 import kernels.designs  # noqa: F401 - registers
 from kernels import demand as d
 from kernels import probe, state
+from kernels.flat import Flat, U8Array, U64Array
 
 KINDS = ("off", "count", "timed", "trace")
 
@@ -66,3 +67,18 @@ def test_lines_of_one_operation_are_counted_once_however_many_they_are() -> None
         found.append(int(watching.tally[d.SWAPPED_OFF * probe.COLUMNS + probe.METRICS.index("lines")]))
     assert found[1] > probe.STAMPS
     assert found[1] == pytest.approx(4 * found[0], rel=0.01)
+
+
+class Two(Flat):
+    """A state of two fields."""
+
+    words: U64Array
+    bytes: U8Array
+
+
+def test_fields_do_not_overlap() -> None:
+    """The compiler may assume it: a store to one field leaves all others alone."""
+    room = np.zeros(64, np.uint8)
+    Two(words=room[:32].view(np.uint64), bytes=room[32:])
+    with pytest.raises(TypeError, match="Two: words and bytes overlap"):
+        Two(words=room[:32].view(np.uint64), bytes=room[31:])

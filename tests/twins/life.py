@@ -159,8 +159,10 @@ class Life:
             return d.BUSY
         if phased and (("reclaim", page) in self.phases or len(self.phases) >= PHASES):
             return d.BUSY
-        if pte is folio and flags & d.DIRTY and folio.maps == 1 and (not folio.cached or self.unused(folio.entry)):
+        sharers = [p for p in self.kin(page) if self.pte.get(p) is folio]
+        if pte is folio and flags & d.DIRTY and len(sharers) == folio.maps and (not folio.cached or self.unused(folio.entry)):
             self.write(page, folio)
+            self.truth |= dict.fromkeys(sharers, folio.token)
         code = self.swap_out(folio, page, backend, size, flags, cpu, fail_after)
         if code == d.SWAP_OUT:
             if phased:
