@@ -259,3 +259,14 @@ def lru_demands(accesses, links, flags, resident, frames, demands):  # type: ign
         flags[p] |= U1 | (U2 if access & ACCESS_WRITE != U0 else U0)
         push(links, head, p)
     return n
+
+
+@outer
+def xorshift(n):  # type: ignore[no-untyped-def]
+    """`n` steps of Marsaglia's xorshift (13, 7, 17): a loop in registers, what the machine gives each of two threads."""
+    x = ODD1
+    for _ in range(n):
+        x ^= x << u(13)
+        x ^= x >> u(7)
+        x ^= x << u(17)
+    return x
