@@ -141,13 +141,19 @@ def expect(st, page, f):  # type: ignore[no-untyped-def]
         st.truth[page] = st.folio[f_word(f, F_TOKEN)]
 
 
+@inner
+def beside(st, page):  # type: ignore[no-untyped-def]
+    """The next page of the ring of kin, uncounted; `page` itself where it is alone."""
+    return u(st.ring[page * U2]) - U1 if st.ring[page * U2] != U0 else page
+
+
 @called
 def note_write_before_fork(st, page, f):  # type: ignore[no-untyped-def]
     """Folio `f`, written, then shared, has new content for all that map it, if they are kin of `page`. Nothing is counted."""
     present, sharers, p = f << U1 | U1, U0, page
     while True:
         sharers += U1 if st.pte[p] == present else U0
-        p = u(st.ring[p * U2]) - U1 if st.ring[p * U2] != U0 else page
+        p = beside(st, p)
         if p == page:
             break
     if sharers != mapcount(st, f):
@@ -156,9 +162,9 @@ def note_write_before_fork(st, page, f):  # type: ignore[no-untyped-def]
     f_set(st, f, DIRTY)
     for _ in range(sharers):
         while st.pte[p] != present:
-            p = u(st.ring[p * U2]) - U1
+            p = beside(st, p)
         expect(st, p, f)
-        p = u(st.ring[p * U2]) - U1 if st.ring[p * U2] != U0 else page
+        p = beside(st, p)
 
 
 @inner
@@ -198,7 +204,7 @@ def next_kin(st, pr, page):  # type: ignore[no-untyped-def]
     if st.ctl[C_FORKS] == U0:
         return page
     bump(pr, PTES, U1)
-    return u(st.ring[page * U2]) - U1 if st.ring[page * U2] != 0 else page
+    return beside(st, page)
 
 
 @called

@@ -92,7 +92,7 @@ def _room(results: str) -> list[dict[str, str]]:
     if folder.exists():
         trouble = _writable(folder)
     else:
-        parent = next(path for path in folder.parents if path.exists())
+        parent = machine.nearest(folder)
         usable = parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
         trouble = "" if usable else f"it cannot be made in {parent}"
     return [

@@ -133,12 +133,17 @@ def memory_available() -> int:
     return free if room is None else min(free, room)
 
 
-def disk_available(folder: str | os.PathLike[str]) -> int:
-    """Bytes free on the disk of `folder`, or of its nearest parent that exists."""
+def nearest(folder: str | os.PathLike[str]) -> Path:
+    """`folder`, or its nearest parent that exists."""
     path = Path(folder).absolute()
     while not path.exists() and path != path.parent:
         path = path.parent
-    return shutil.disk_usage(path).free
+    return path
+
+
+def disk_available(folder: str | os.PathLike[str]) -> int:
+    """Bytes free on the disk of `folder`, or of its nearest parent that exists."""
+    return shutil.disk_usage(nearest(folder)).free
 
 
 def require_memory(needed: int, what: str) -> None:
