@@ -19,10 +19,10 @@ from numba import config, njit, types
 from numba.core import caching
 from numba.core.typing.templates import infer_global
 
-from kernels import linking
+from kernels import lean, linking
 
 BASE: dict[str, Any] = {
-    "nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": linking.LeanCompiler,
+    "nogil": True, "_nrt": False, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": lean.LeanCompiler,
 }  # fmt: skip
 CALLED: dict[str, Any] = {**BASE, "no_cpython_wrapper": True}
 INNER: dict[str, Any] = CALLED
@@ -138,3 +138,4 @@ _STOCK = "UserProvidedCacheLocator,InTreeCacheLocator,InTreeCacheLocatorFsAgnost
 if not config.CACHE_LOCATOR_CLASSES:
     config.CACHE_LOCATOR_CLASSES = "kernels.jit.SourceHashLocator," + _STOCK
 linking.install()
+lean.install()

@@ -1,4 +1,4 @@
-"""Compile in seconds: helpers are only linked, the whole kernel is optimised once, and passes that kernels never need are left out.
+"""Compile in seconds: helpers are only linked, and the whole kernel is optimised once.
 
 Numba optimises every helper for itself, links it into its caller, and optimises that again: a helper ten calls deep is
 optimised ten times, and so is all that was inlined into it. One replay of some 140 helpers took four minutes that way. Here a
@@ -8,7 +8,6 @@ entry point links all that it reaches, makes it internal, and is optimised as on
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import functools
 import gc
@@ -16,9 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as ll
-from numba.core import base, cgutils, codegen, compiler, event, ir, ir_utils, postproc, transforms, typed_passes, types, untyped_passes
-from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
-from numba.core.typing import context as typing_context
+from numba.core import cgutils, codegen, types
 from numba.core.typing.templates import AbstractTemplate
 
 OURS = "_ZN7kernels"  # mangled prefix of functions of this package
@@ -118,133 +115,6 @@ def reachable(libraries: list[Any]) -> list[Any]:
                 open_ += [(below, False) for below in library._linking_libraries]
     return list(reversed(order))
 
-
-@register_pass(mutates_CFG=False, analysis_only=False)
-class ShareGlobals(FunctionPass):  # type: ignore[misc]
-    """Load each global once, on entry: constants are a third of the statements of a kernel, and each is typed and lowered."""
-
-    _name = "share_globals"
-
-    def __init__(self) -> None:
-        super().__init__()
-
-    def run_pass(self, state: Any) -> bool:
-        """Move the first load of a global to the entry block and let later ones refer to it."""
-        blocks = state.func_ir.blocks
-        first: dict[tuple[type, str], Any] = {}
-        same: dict[str, Any] = {}
-        for block in blocks.values():
-            kept = []
-            for statement in list[Any](block.body):
-                value: Any = getattr(statement, "value", None)
-                is_load = isinstance(statement, ir.Assign) and isinstance(value, (ir.Global, ir.FreeVar))
-                if not is_load or not statement.target.name.startswith("$"):  # x = U0 loads into x itself
-                    kept.append(statement)
-                    continue
-                earlier: Any = first.setdefault((type(value), value.name), statement)
-                if earlier is not statement:
-                    same[statement.target.name] = earlier.target
-            block.body = kept
-        blocks[min(blocks)].body[:0] = first.values()
-        ir_utils.replace_vars(blocks, same)
-        state.func_ir._definitions = ir_utils.build_definitions(blocks)
-        return True
-
-
-class LeanCompiler(compiler.CompilerBase):  # type: ignore[misc]
-    """Numba's pipeline without the passes for closures, with-blocks, literals, array expressions and parallel loops."""
-
-    def __init__(self, *args: Any) -> None:
-        flags = args[5]
-        Registries.settled = flags.no_cpython_wrapper  # a helper: its caller's compilation has looked
-        try:
-            super().__init__(*args)
-        finally:
-            Registries.settled = False
-
-    def define_pipelines(self) -> list[PassManager]:
-        """The passes in order."""
-        pm = PassManager("lean")
-        for name, what in (
-            ("TranslateByteCode", "bytecode"), ("FixupArgs", "arguments"), ("IRProcessing", "control flow"),
-        ):  # fmt: skip
-            pm.add_pass(getattr(untyped_passes, name), what)
-        pm.add_pass(ShareGlobals, "share globals")
-        pm.add_pass(untyped_passes.ReconstructSSA, "SSA")
-        pm.add_pass(typed_passes.NopythonTypeInference, "types")
-        pm.add_pass(typed_passes.PreLowerStripPhis, "strip phis")
-        pm.add_pass(typed_passes.NativeLowering, "lowering")
-        pm.add_pass(typed_passes.NoPythonBackend, "backend")
-        pm.finalize()
-        return [pm]
-
-
-_call_type = types.functions.BaseFunction.get_call_type
-
-
-def _remembered(self: Any, context: Any, args: Any, kws: Any) -> Any:
-    """Signature of an operator on integers: resolved once (some 30 templates are tried each time otherwise)."""
-    if kws or not all(isinstance(a, (types.Integer, types.Boolean)) for a in args):
-        return _call_type(self, context, args, kws)
-    known = self.__dict__.setdefault("_remembered", {})
-    if args not in known:
-        known[args] = _call_type(self, context, args, kws)
-    return known[args]
-
-
-_post_process = postproc.PostProcessor.run
-
-
-def _canonical(self: Any, emit_dels: bool = False, extend_lifetimes: bool = False) -> None:
-    """Of what Numba computes after each pass (lifetimes, live variables, generators) kernels need the order of blocks alone."""
-    if emit_dels or not str(self.func_ir.func_id.modname).startswith("kernels"):
-        _post_process(self, emit_dels, extend_lifetimes)
-        return
-    self.func_ir.blocks = transforms.canonicalize_cfg(self.func_ir.blocks)
-    self.func_ir.generator_info = None
-
-
-def _list_vars(self: Any, value: Any) -> list[Any]:
-    """The variables in a part of a statement; nearly all parts are names, constants and places in the source."""
-    kind = type(value)
-    if kind is ir.Var:
-        return [value]
-    if kind is list or kind is tuple:
-        return [x for part in value for x in _list_vars(self, part)]
-    if kind is dict:
-        return [x for part in value.values() for x in _list_vars(self, part)]
-    found: list[Any] = value.list_vars() if isinstance(value, ir.Inst) else []
-    return found
-
-
-_QUIET = contextlib.nullcontext()
-
-
-def _no_event(kind: str, *args: Any, **kws: Any) -> Any:
-    """Numba announces every pass and every call of LLVM, and times them: of all compilations that are open, at each."""
-    return _QUIET
-
-
-class Registries:
-    """Numba looks for new declarations in all its modules before it compiles a function: for helpers that is once too often.
-
-    What a helper's own compilation declares (intrinsics), the lowering of its caller looks for itself.
-    """
-
-    settled = False
-
-    @classmethod
-    def once(cls, refresh: Callable[..., None]) -> Callable[..., None]:
-        """`refresh`, but not while they are settled."""
-
-        @functools.wraps(refresh)
-        def unless_settled(*args: Any) -> None:
-            if not cls.settled:
-                refresh(*args)
-
-        return unless_settled
-
-
 def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTemplate]:
     """Template that types a call of `operation` as one of the function that `table` has for the class of the first argument.
 
@@ -288,15 +158,9 @@ def compiling(compile_: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Use all this for everything that is compiled from now on in this process."""
+    """Link so everything that is compiled from now on in this process."""
     codegen.JITCPUCodegen._library_class = DeferredLibrary
     codegen.JITCPUCodegen.set_env = _set_env
-    types.functions.BaseFunction.get_call_type = _remembered  # type: ignore[method-assign]
-    postproc.PostProcessor.run = _canonical
-    ir.Inst._rec_list_vars = _list_vars
-    event.install_timer = event.trigger_event = event.start_event = event.end_event = _no_event
-    base.BaseContext.refresh = Registries.once(base.BaseContext.refresh)
-    typing_context.BaseContext.refresh = Registries.once(typing_context.BaseContext.refresh)
 
 
 def _set_env(self: Any, env_name: str, env: Any) -> None:

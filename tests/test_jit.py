@@ -1,0 +1,71 @@
+"""What compiling leaves out of Numba's ways (kernels/lean.py): what is refused for it, and that errors still say where."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numba.core import errors
+
+from kernels import swap_map
+from kernels.jit import INTERPRETED, inner, outer, u
+
+pytestmark = pytest.mark.skipif(INTERPRETED, reason="nothing is compiled")
+WORD = u(7)
+
+
+@inner
+def raising(x):  # type: ignore[no-untyped-def]
+    """Raise, which no caller would see."""
+    if x > WORD:
+        msg = "too large"
+        raise ValueError(msg)
+    return x
+
+
+@inner
+def puzzling(x):  # type: ignore[no-untyped-def]
+    """Use a name of a module that it does not have."""
+    return swap_map.no_such_name(x)
+
+
+@inner
+def several(x):  # type: ignore[no-untyped-def]
+    """Reply with more than one value, one of them a constant of another module."""
+    return x + WORD, swap_map.PAGE, x > WORD
+
+
+@outer
+def calls_raising(x):  # type: ignore[no-untyped-def]
+    """Call what raises."""
+    return raising(x)
+
+
+@outer
+def calls_puzzling(x):  # type: ignore[no-untyped-def]
+    """Call what does not compile."""
+    return puzzling(x)
+
+
+@outer
+def calls_several(x):  # type: ignore[no-untyped-def]
+    """Add up what :func:`several` replies."""
+    total, page, large = several(x)
+    if large:
+        total += page
+    return total
+
+
+def test_a_kernel_that_raises_is_refused() -> None:
+    with pytest.raises(errors.NumbaError, match=r"it raises nothing(.|\n)*test_jit\.py"):
+        calls_raising(u(1))
+
+
+def test_an_error_says_where_it_is() -> None:
+    with pytest.raises(errors.NumbaError, match=r"has no no_such_name(.|\n)*test_jit\.py"):
+        calls_puzzling(u(1))
+
+
+@pytest.mark.parametrize("x", [0, 7, 8, 1 << 40])
+def test_values_come_back_through_plain_calls(x: int) -> None:
+    want = x + 7 + (int(swap_map.PAGE) if x > 7 else 0)
+    assert int(calls_several(np.uint64(x))) == want
