@@ -197,15 +197,16 @@ def build_side(stream: Any, named: naming.Named, state: Any = None, foot: NDArra
     return Side(name, named, live, stream.scenario.replay.state, timed={age: probe.make("timed", foot) for age in AGES})
 
 
-def copied(state: Any) -> Any:
-    """A second state with the same content, for the A/A ratio."""
+def copied(state: Any, into: Any, pool: concurrent.futures.Executor) -> Any:
+    """A second state with the same content, for the A/A ratio: `into`, or a new one where that is `state` itself."""
     from kernels.xarray import aligned_zeros
 
-    arrays = {}
-    for name, array in state.arrays().items():
-        arrays[name] = aligned_zeros(len(array), array.dtype.type)
-        np.copyto(arrays[name], array)
-    return type(state)(**arrays)
+    source = state.arrays()
+    if into is state:
+        into = type(state)(**{name: aligned_zeros(len(array), array.dtype.type) for name, array in source.items()})
+    target = into.arrays()
+    list(pool.map(lambda name: np.copyto(target[name], source[name]), source))
+    return into
 
 
 def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
@@ -232,10 +233,10 @@ def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
     stream = streams.build(small)
     sides = [Side(n.text, n, n.design.build(stream.config(n.control, tokens=True))) for n in designs]
     replayed = 0
-    for block in stream.blocks():
-        replayed += len(block)
-        for side in sides:
-            side.replay(side.off, block)
+    with concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
+        for block in stream.blocks():
+            replayed += len(block)
+            list(pool.map(lambda side, block=block: side.replay(side.off, block), sides))
     for side in sides:
         lost = int(side.state.ctl[int(w.S_LOST)])
         if lost:
@@ -282,7 +283,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
     with output.Progress(f"{label}: replay", sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for age, number, block in pieces(iter(kept) if kept is not None else stream.blocks(), windows):
             if twin is not None and age and age != now:
-                twin.state = copied(sides[0].state)
+                twin.state = copied(sides[0].state, twin.state, pool)
             if age == AGES[-1] and age != now:
                 gone = int(sides[0].totals()[demand.SWAP_OUT])
             now = age
@@ -290,7 +291,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
             if age and number % 2 and timed:
                 for i in rng.permutation(len(every)):
                     _time(every[i], age, block[:most])
-                    every[i].replay(every[i].off, block[most:])
+                list(pool.map(lambda side, block=block: side.replay(side.off, block[most:]), every))
             else:
                 counted = bool(age) and number % 2 == 0
                 list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), every))

@@ -1,0 +1,27 @@
+"""A probe that sees nothing, as :class:`kernels.probe.Off`, under which the driver does not prefetch for demands to come either."""
+
+from __future__ import annotations
+
+from kernels import ahead, lock, probe
+from kernels.flat import U64Array
+
+_OPERATIONS = (
+    probe.chase, probe.touch, probe.wrote, probe.bump, probe.allocated, probe.freed, probe.step, probe.begin, probe.finish,
+    lock.lock, lock.trylock, lock.unlock, lock.atomic_add,
+)  # fmt: skip
+
+
+class Off(probe.Off):
+    """The name is that of its base: by it the linker knows a probe that sees nothing (:data:`kernels.linking.PLAIN`)."""
+
+    tally: U64Array
+
+
+for _operation in _OPERATIONS:
+    _operation.register(Off, _operation.table[probe.Off])
+ahead.look_ahead.register(Off, ahead.nothing)
+
+
+def make() -> Off:
+    """A fresh probe."""
+    return Off(**probe.make("off").arrays())
