@@ -37,6 +37,11 @@ from numba.core.typing import context as typing_context
 from kernels.flat import FieldType, FlatType
 
 
+def is_ours(function: Any) -> bool:
+    """Tell whether a function, by its identity or its descriptor, is one of this package."""
+    return str(function.modname).startswith("kernels")
+
+
 def of_module(module: Any, load: Any) -> Any:
     """The global that `load`, an attribute of `module`, stands for."""
     if not hasattr(module, load.attr):
@@ -158,7 +163,7 @@ _post_process = postproc.PostProcessor.run
 
 def _canonical(self: Any, emit_dels: bool = False, extend_lifetimes: bool = False) -> None:
     """Of what Numba computes after each pass (lifetimes, live variables, generators) kernels need the order of blocks alone."""
-    if emit_dels or not str(self.func_ir.func_id.modname).startswith("kernels"):
+    if emit_dels or not is_ours(self.func_ir.func_id):
         _post_process(self, emit_dels, extend_lifetimes)
         return
     self.func_ir.blocks = transforms.canonicalize_cfg(self.func_ir.blocks)
@@ -203,7 +208,7 @@ _peepholes = interpreter.Interpreter.post_process
 
 def _no_peepholes(self: Any, peepholes: Any, func_ir: Any) -> Any:
     """Numba mends long argument lists, with-blocks, try-blocks and displays of dicts after it has read the bytecode: kernels have none."""
-    return func_ir if str(func_ir.func_id.modname).startswith("kernels") else _peepholes(self, peepholes, func_ir)
+    return func_ir if is_ours(func_ir.func_id) else _peepholes(self, peepholes, func_ir)
 
 
 _handle_exception: Any = byteflow.Flow._run_handle_exception
@@ -224,7 +229,7 @@ def _plain_call(fndesc: Any, libs: Any) -> Any:
 
     Kernels raise nothing (:class:`RaiseNothing`) and do not return None for a value.
     """
-    if not str(fndesc.modname).startswith("kernels") or fndesc.restype.name.startswith("Option"):
+    if not is_ours(fndesc) or fndesc.restype.name.startswith("Option"):
         return _user_function(fndesc, libs)
 
     def call(context: Any, builder: Any, sig: Any, args: Any) -> Any:

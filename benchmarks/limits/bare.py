@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kernels import ahead, lock, probe
-from kernels.flat import U64Array
 
 _OPERATIONS = (
     probe.chase, probe.touch, probe.wrote, probe.bump, probe.allocated, probe.freed, probe.step, probe.begin, probe.finish,
@@ -13,8 +12,6 @@ _OPERATIONS = (
 
 class Off(probe.Off):
     """The name is that of its base: by it the linker knows a probe that sees nothing (:data:`kernels.linking.PLAIN`)."""
-
-    tally: U64Array
 
 
 for _operation in _OPERATIONS:

@@ -190,23 +190,21 @@ def footprint(scenario: Any) -> NDArray[np.uint64] | None:
     return aligned_zeros(nbytes // 8, np.uint64) if nbytes else None
 
 
-def build_side(stream: Any, named: naming.Named, state: Any = None, foot: NDArray[np.uint64] | None = None) -> Side:
-    """Build a live state of a design, or the A/A twin of the one that has `state`."""
-    name = named.text if state is None else TWIN
-    live = named.design.build(stream.config(named.control)) if state is None else state
+def build_side(stream: Any, named: naming.Named, name: str, foot: NDArray[np.uint64] | None = None) -> Side:
+    """Build a live state of a design."""
+    live = named.design.build(stream.config(named.control))
     return Side(name, named, live, stream.scenario.replay.state, timed={age: probe.make("timed", foot) for age in AGES})
 
 
-def copied(state: Any, into: Any, pool: concurrent.futures.Executor) -> Any:
-    """A second state with the same content, for the A/A ratio: `into`, or a new one where that is `state` itself."""
-    from kernels.xarray import aligned_zeros
-
-    source = state.arrays()
-    if into is state:
-        into = type(state)(**{name: aligned_zeros(len(array), array.dtype.type) for name, array in source.items()})
-    target = into.arrays()
+def take_over(side: Side, other: Side, pool: concurrent.futures.Executor) -> None:
+    """Give the state of `side` the content of that of `other`, of the same design: for the A/A ratio."""
+    target, source = side.state.arrays(), other.state.arrays()
     list(pool.map(lambda name: np.copyto(target[name], source[name]), source))
-    return into
+
+
+def replay_all(sides: Sequence[Side], block: NDArray[np.uint64], pool: concurrent.futures.Executor) -> None:
+    """Replay a block on all sides with nothing observed."""
+    list(pool.map(lambda side: side.replay(side.off, block), sides))
 
 
 def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
@@ -236,7 +234,7 @@ def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
     with concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for block in stream.blocks():
             replayed += len(block)
-            list(pool.map(lambda side, block=block: side.replay(side.off, block), sides))
+            replay_all(sides, block, pool)
     for side in sides:
         lost = int(side.state.ctl[int(w.S_LOST)])
         if lost:
@@ -276,14 +274,14 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
     replay = stream.scenario.replay
     windows, foot = windows_of(sizes, first, replay.pairs), footprint(stream.scenario) if timed else None
     most = COLD_DEMANDS if replay.state == "cold" else TIMED_DEMANDS
-    sides = [build_side(stream, named, foot=foot) for named in designs]
-    twin = build_side(stream, designs[0], sides[0].state, foot) if timed else None
+    sides = [build_side(stream, named, named.text, foot) for named in designs]
+    twin = build_side(stream, designs[0], TWIN, foot) if timed else None
     rng = np.random.default_rng(seed)
     now, gone = "", 0
     with output.Progress(f"{label}: replay", sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for age, number, block in pieces(iter(kept) if kept is not None else stream.blocks(), windows):
             if twin is not None and age and age != now:
-                twin.state = copied(sides[0].state, twin.state, pool)
+                take_over(twin, sides[0], pool)
             if age == AGES[-1] and age != now:
                 gone = int(sides[0].totals()[demand.SWAP_OUT])
             now = age
@@ -291,7 +289,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
             if age and number % 2 and timed:
                 for i in rng.permutation(len(every)):
                     _time(every[i], age, block[:most])
-                list(pool.map(lambda side, block=block: side.replay(side.off, block[most:]), every))
+                replay_all(every, block[most:], pool)
             else:
                 counted = bool(age) and number % 2 == 0
                 list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), every))
