@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def outer(fn: Callable[..., Any]) -> Any:
     dispatcher = njit(**OUTER)(fn)
     if not INTERPRETED:
         dispatcher.compile = linking.compiling(dispatcher.compile)
+        dispatcher._cache._cache_file.__class__ = CacheFile
     return dispatcher
 
 
@@ -132,6 +134,26 @@ class SourceHashLocator(caching._CacheLocator):  # type: ignore[misc]
         except OSError:
             return None
         return locator
+
+
+class CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """Cache files that may be damaged, or name a probe or state whose module is not to be found here: that is as if they were not there."""
+
+    UNREADABLE = (pickle.UnpicklingError, ImportError, AttributeError, LookupError, EOFError, ValueError, TypeError)
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            found: dict[Any, str] = super()._load_index()
+        except self.UNREADABLE:
+            return {}
+        return found
+
+    def load(self, key: Any) -> Any:
+        """What is kept for a signature, None if nothing is."""
+        try:
+            return super().load(key)
+        except self.UNREADABLE:
+            return None
 
 
 _STOCK = "UserProvidedCacheLocator,InTreeCacheLocator,InTreeCacheLocatorFsAgnostic,UserWideCacheLocator,IPythonCacheLocator"

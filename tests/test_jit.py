@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numba.core import errors
@@ -69,3 +72,21 @@ def test_an_error_says_where_it_is() -> None:
 def test_values_come_back_through_plain_calls(x: int) -> None:
     want = x + 7 + (int(swap_map.PAGE) if x > 7 else 0)
     assert int(calls_several(np.uint64(x))) == want
+
+
+DAMAGE = {"cut": b"", "garbage": b"\x80\x05nonsense", "unknown module": b"\x80\x05cnowhere_at_all\nProbe\n."}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize("part", ["nbi", "nbc"])
+def test_a_damaged_cache_is_as_none(part: str, damage: bytes) -> None:
+    total = outer(calls_several.py_func)
+    assert int(total(np.uint64(7))) == 14
+    paths = [path for path in Path(total._cache.cache_path).glob("test_jit.calls_several-*") if path.suffix == f".{part}"]
+    assert paths
+    for path in paths:
+        path.write_bytes((pickle.dumps(total._cache._cache_file._version) if part == "nbi" else b"") + damage)
+    again = outer(calls_several.py_func)
+    assert int(again(np.uint64(7))) == 14
+    assert sum(again.stats.cache_misses.values()) == 1
+    assert sum(outer(calls_several.py_func).stats.cache_misses.values()) == 0

@@ -119,6 +119,24 @@ def test_verdicts_of_the_replay_follow_the_bars() -> None:
     assert whole.verdict(whole.Case("zipf", 12, 0.125), slow) == "-"
 
 
+@pytest.mark.parametrize(
+    ("ours", "c", "over_c", "said"),
+    [
+        (0.82, 0.85, 1.05, "holds: at least 0.8 of libCacheSim without prefetch"),
+        (0.62, 0.65, 1.05, "out of reach: 0.62 and C 0.65, not at least 0.8 of libCacheSim without prefetch"),
+        (0.62, 0.81, 1.05, "missed: 0.62, not at least 0.8 of libCacheSim without prefetch"),
+        (0.62, 0.75, 1.21, "missed: 0.62, not at least 0.8 of libCacheSim without prefetch"),
+    ],
+    ids=["holds", "c misses it too", "c reaches it", "slower than c"],
+)
+def test_a_bar_that_c_misses_too_is_out_of_reach(ours: float, c: float, over_c: float, said: str) -> None:
+    at = {"bare_over_peer": ours, "c_plain_over_peer": c, "bare_over_c": over_c}
+    ratios = {name: Interval(value, value, value, 64) for name, value in at.items()}
+    assert whole.verdict(whole.Case("zipf", 20, 0.5), ratios) == said
+    alone = {"bare_over_peer": ratios["bare_over_peer"]}
+    assert whole.verdict(whole.Case("zipf", 20, 0.5), alone).startswith("holds" if ours >= 0.8 else "missed")
+
+
 def test_the_median_over_c_leaves_the_bare_load_out() -> None:
     rows = [
         {"op": op, "entries": 1 << 20, "over_c": {"ratio": r}} for op, r in (("load", 1.0), ("erase", 1.2), ("churn", 1.3), ("plain", 9.0))
@@ -206,6 +224,11 @@ def test_verdicts_follow_the_bars() -> None:
         "holds: 2.4..3.3 times the bare array; inside 0.95..1.05 of C; at most 1.3 of C"
     )
     assert micro.verdict(case, {"over_plain": one, "over_c": one}).startswith("missed: 1.00, not 2.4..3.3 times")
+    two = Interval(2.04, 2.0, 2.1, 64)
+    assert micro.verdict(case, {"over_plain": two, "over_c": one, "c_over_plain": Interval(2.07, 2.0, 2.1, 64)}) == (
+        "holds: inside 0.95..1.05 of C; at most 1.3 of C; out of reach: 2.04 and C 2.07, not 2.4..3.3 times the bare array"
+    )
+    assert micro.verdict(case, {"over_plain": two, "over_c": one, "c_over_plain": over}).startswith("missed: 2.04, not 2.4..3.3 times")
     assert micro.verdict(case, {"over_plain": over, "over_c": Interval(1.0, 0.9, 1.01, 64)}).startswith("missed: 0.900..1.010, not inside")
     assert micro.verdict(micro.Case("erase", micro.FENCED, 24), {"over_plain": over, "over_c": one}) == "holds: at most 1.3 of C"
     assert micro.verdict(micro.Case("erase", micro.FENCED, 24), {"over_plain": over, "over_c": over}) == "missed: 2.9, not at most 1.3 of C"
@@ -256,6 +279,11 @@ def test_the_page_says_which_bars_hold() -> None:
         "Of 2 rows with bars 1 holds; missed: parse (9, not at least 10 MB/s)."
     )
     assert report.standing(rows[:1]) == "Of 1 rows with bars all hold."
+    far = {"op": "overwrite", "bar": "holds: at most 1.3 of C; out of reach: 2.1 and C 2.2, not 2.4..3.3 times the bare array"}
+    assert report.standing([rows[0], far]) == (
+        "Of 2 rows with bars 1 holds; out of reach on this machine, of C as well: "
+        "overwrite (2.1 and C 2.2, not 2.4..3.3 times the bare array)."
+    )
 
 
 def test_only_a_whole_run_is_stored(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kernels import ahead, lock, probe
+from kernels import ahead, lock, probe, replay
+from kernels.jit import outer
 
 _OPERATIONS = (
     probe.chase, probe.touch, probe.wrote, probe.bump, probe.allocated, probe.freed, probe.step, probe.begin, probe.finish,
@@ -17,6 +18,12 @@ class Off(probe.Off):
 for _operation in _OPERATIONS:
     _operation.register(Off, _operation.table[probe.Off])
 ahead.look_ahead.register(Off, ahead.nothing)
+
+
+@outer
+def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands. An entry of its own: the cache of a design's own entry names what every reader of it can import."""
+    replay.run(st, pr, demands, replies)
 
 
 def make() -> Off:

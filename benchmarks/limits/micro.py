@@ -188,6 +188,7 @@ def measure(case: Case, tree: Tree, entry: build.Entries | None, pairs: int, see
     }
     if entry is not None:
         ratios["over_c"] = paired_ratio(taken["ours"], taken["c"], seed=seed)
+        ratios["c_over_plain"] = paired_ratio(taken["c"], taken["plain"], seed=seed)
     row |= {name: {"ratio": r.ratio, "lo": r.lo, "hi": r.hi} for name, r in ratios.items()}
     row["bar"] = verdict(case, ratios)
     return row
@@ -201,16 +202,23 @@ def spread(times: NDArray[np.float64]) -> dict[str, float]:
 def verdict(case: Case, ratios: dict[str, Interval]) -> str:
     """Whether the bars of `case` are met; a dash where there is none."""
     checks = []
-    over = ratios["over_plain"].ratio
     if case.barred:
-        text = f"{OVER_PLAIN[0]}..{OVER_PLAIN[1]} times the bare array"
-        checks.append(bars.Bar(OVER_PLAIN[0] <= over <= OVER_PLAIN[1], text, f"{over:.2f}"))
+        checks.append(over_plain(ratios))
     if case.barred and "over_c" in ratios:
         text, found = f"inside {OVER_C[0]}..{OVER_C[1]} of C", ratios["over_c"]
         checks.append(bars.Bar(found.within(*OVER_C), text, f"{found.lo:.3f}..{found.hi:.3f}"))
     if case.bits >= SMALLEST_BARRED and "over_c" in ratios:
         checks.append(bars.at_most(ratios["over_c"].ratio, MOST_OVER_C, "of C"))
     return bars.verdict(*checks)
+
+
+def over_plain(ratios: dict[str, Interval]) -> bars.Bar:
+    """The bar on times over that of the bare array; how many loads miss all caches depends on the machine, and C says how many."""
+    low, high = OVER_PLAIN
+    ours, of_c = ratios["over_plain"].ratio, ""
+    if "c_over_plain" in ratios and ratios["over_c"].within(*OVER_C) and not low <= ratios["c_over_plain"].ratio <= high:
+        of_c = f"{ratios['c_over_plain'].ratio:.2f}"
+    return bars.Bar(low <= ours <= high, f"{low}..{high} times the bare array", f"{ours:.2f}", of_c)
 
 
 def median_row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -44,16 +44,23 @@ def markdown(lines: Sequence[dict[str, Any]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [names, ["---"] * len(names), *body])
 
 
+def naming(rows: Sequence[dict[str, Any]], mark: str) -> str:
+    """What each of `rows` measured, with what its last column says behind `mark`."""
+    named = ("op", "mode", "entries", "what", "design", "workload", "pages", "memory")
+    return "; ".join(f"{' '.join(str(row[x]) for x in named if x in row)} ({row['bar'].split(mark)[1]})" for row in rows)
+
+
 def standing(rows: Sequence[dict[str, Any]]) -> str:
-    """How many bars hold, and which are missed by what."""
+    """How many bars hold, which are missed by what, and which C misses as well."""
     barred = [row for row in rows if row["bar"] != bars.NONE]
     missed = [row for row in barred if row["bar"].startswith(bars.MISSED)]
-    if not missed:
-        return f"Of {len(barred)} rows with bars all hold."
-    named = ("op", "mode", "entries", "what", "design", "workload", "pages", "memory")
-    said = [f"{' '.join(str(row[x]) for x in named if x in row)} ({row['bar'].removeprefix(bars.MISSED)})" for row in missed]
-    held = len(barred) - len(missed)
-    return f"Of {len(barred)} rows with bars {held} {'holds' if held == 1 else 'hold'}; missed: {'; '.join(said)}."
+    beyond = [row for row in barred if bars.BEYOND in row["bar"]]
+    held = len(barred) - len(missed) - len(beyond)
+    said = "all hold" if held == len(barred) else f"{held} {'holds' if held == 1 else 'hold'}"
+    parts = [f"Of {len(barred)} rows with bars {said}"]
+    parts += [f"missed: {naming(missed, bars.MISSED)}"] * bool(missed)
+    parts += [f"out of reach on this machine, of C as well: {naming(beyond, bars.BEYOND)}"] * bool(beyond)
+    return "; ".join(parts) + "."
 
 
 def section(document: dict[str, Any]) -> str:
@@ -66,8 +73,8 @@ def section(document: dict[str, Any]) -> str:
         "operation or event: median (min..max). Ratios: median of the paired ratios [95 % bootstrap interval]; `aa` is our side against "
         "itself, the noise of the run. `over_plain` divides by a dependent load from a bare array of as many words; `over_c` by the same "
         "algorithm in C (of a replay: the faster of C with and without prefetching of coming demands); `rate_over_peer` is events a second "
-        "over requests a second of libCacheSim, `bare_over_peer` the same without any prefetch (`bare_ns`), `c_over_peer` for C. All "
-        "arrays of a replay end bit-identical on every side."
+        "over requests a second of libCacheSim, `bare_over_peer` the same without any prefetch (`bare_ns`), `c_over_peer` and "
+        "`c_plain_over_peer` the same for C. All arrays of a replay end bit-identical on every side."
     )
     seconds = document.get("seconds", {})
     took = f"The run took {sum(seconds.values()) / 60:.0f} minutes ({', '.join(f'{k} {v:.0f} s' for k, v in seconds.items())})."
