@@ -25,7 +25,7 @@ BEGIN, END = "<!-- excerpt: made by python -m dse.documenting readme RESULTS RUN
 
 
 def excerpt(results: str, name: str) -> str:
-    """Render the aged operations and the pages of a stored comparison, as they stand in the README."""
+    """Render the aged operations, allocations and pages of a stored comparison, as they stand in the README."""
     from dse import output, storing, tabling
 
     run = storing.load_run(results, name)
@@ -34,7 +34,8 @@ def excerpt(results: str, name: str) -> str:
     facts = run.provenance
     noise = f"A/A {facts['aa_lo']:.2f}..{facts['aa_hi']:.2f}"
     said = f"{facts['scenario']}, {facts['trace']}, on {facts['cpu']}, counters {facts['counters_hash'][:16]}, {noise}"
-    parts = [output.render_table(table), "", output.render_table(tabling.pages(run.ops, designs))]
+    tables = (table, tabling.allocated(run.ops, designs, "aged"), tabling.pages(run.ops, designs))
+    parts = ["\n\n".join(output.render_table(each) for each in tables)]
     return "\n".join([BEGIN, f"From `{facts['command']}` ({said}):", "", "```", *parts, "```", END])
 
 

@@ -78,9 +78,9 @@ def _events(log: Any, chain: int, lines_touched: int) -> list[Event]:
     A move starts with a walk from the PTE that only says which page is meant and is not counted; it is left out here as well: events are
     dropped from the front until dependent objects and lines are as many as were counted.
     """
-    from kernels import lock, probe
+    from kernels import allocs, lock, probe
 
-    names = (probe.REGION_NAMES,) * 3 + (lock.LOCK_NAMES,) * 2 + (probe.ALLOC_NAMES,) * 2
+    names = (probe.REGION_NAMES,) * 3 + (lock.LOCK_NAMES,) * 2 + (allocs.NAMES,) * 2
     touches = [
         (int(log[at]) >> 8 & 0xFFFFFF, int(log[at + 1]) >> 3) if int(log[at]) & 0xFF < 3 else None for at in range(1, int(log[0]), 2)
     ]

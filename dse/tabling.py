@@ -148,6 +148,41 @@ def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
     return out
 
 
+def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:
+    """The table of allocations: what reclaim, faults and moves have to allocate, the backend's own left out."""
+    from dse.measuring.allocating import slug
+    from dse.modelling.allocations import BACKEND, FAULT, RECLAIM
+    from kernels import allocs
+
+    figures = Figures(rows)
+    logged = [row for row in rows if row["age"] == age and row["metric"].startswith(("allocated_", "freed_"))]
+
+    def per_thousand(design: str, metric: str, of: str, ops: Sequence[str] | None = None) -> str:
+        n = figures.value(design, of, "demands", "total", age)
+        mine = [row for row in logged if row["design"] == design and row["metric"] == metric]
+        total = sum(row["value"] for row in mine if ops is None or row["op"] in ops)
+        return f"{1000 * total / n:.3g}" if n else "-"
+
+    out = []
+    for design in designs:
+        seen = {row["metric"] for row in logged if row["design"] == design}
+        for name, metric in ((name, f"allocated_{slug(name)}") for name in allocs.NAMES):
+            if metric not in seen or name in BACKEND:
+                continue
+            nbytes = figures.value(design, "page", f"object_bytes_{slug(name)}")
+            waits = figures.value(design, "page", f"rcu_waiting_bytes_{slug(name)}", "mean", age)
+            out.append({
+                "design": design, "object": name, "B each": "-" if nbytes is None else f"{nbytes:,.0f}",
+                "reclaim/1,000 swap-outs": per_thousand(design, metric, "swap_out", RECLAIM),
+                "faults/1,000 swap-ins": per_thousand(design, metric, "swap_in", FAULT),
+                "moves/1,000 moves": per_thousand(design, metric, "move", ("move",)),
+                "freed/1,000 swap-outs": per_thousand(design, f"freed_{slug(name)}", "swap_out"),
+                "waits for RCU B": "-" if waits is None else f"{waits:,.0f}",
+            })  # fmt: skip
+    known = {name for line in out for name, text in line.items() if text != "-"}
+    return [{name: text for name, text in line.items() if name in known} for line in out]
+
+
 def _sentence(figures: Figures, design: str, base: str, timed: bool) -> str:
     """What one design costs against the baseline."""
     lines = figures.value(design, "lifetime", "tax_lines", "mean", "aged", base)
@@ -248,6 +283,11 @@ def show(found: dict[str, Any]) -> None:
             if table:
                 output.write(f"\nPer operation, {age} (lines, locks, structures: counted means; ns: measured; shares: modelled)")
                 output.emit(table, "table")
+        table = allocated(rows, designs, "aged")
+        if table:
+            kinds = "counted objects, without the backend's own" + "; waits for RCU: modelled, a mean for one CPU" * bool(run["timed"])
+            output.write(f"\nAllocated and freed, aged ({kinds})")
+            output.emit(table, "table")
         output.write("\nPer swapped page at the end (counted, tax ns: measured; tax: what a lifetime out, written, in costs more)")
         output.emit(pages(rows, designs), "table")
         output.write("\n" + paragraph(rows, run, command))

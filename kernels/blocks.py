@@ -7,9 +7,10 @@ mm/swapfile.c of 6.18 and later: allocated zeroed when the cluster gets its firs
 
 from __future__ import annotations
 
+from kernels.allocs import A_TABLE
 from kernels.cluster import ci_of
 from kernels.jit import called, inner, u
-from kernels.probe import A_TABLE, R_CLUSTER, allocated, freed, wrote
+from kernels.probe import R_CLUSTER, allocated, freed, wrote
 from kernels.words import U0, U1, U2, U3, U4, U7
 from kernels.world import C_CLUSTER_SHIFT, S_TABLE_FREE
 

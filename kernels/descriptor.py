@@ -21,12 +21,12 @@ from kernels import ahead, blocks, codes, idalloc, swap_table, zswap
 from kernels import cluster as cl
 from kernels import world as w
 from kernels import xarray as xa
+from kernels.allocs import A_DESC
 from kernels.atomic import ctz, prefetch
 from kernels.cluster import DEV_WORDS, device_of, slot_of
 from kernels.jit import called, inner, u
 from kernels.lock import L_DESC_XA, atomic_add, lock, unlock
 from kernels.probe import (
-    A_DESC,
     R_BITMAP,
     R_DESC,
     R_DESC_NODE,

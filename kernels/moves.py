@@ -5,9 +5,10 @@ from __future__ import annotations
 from kernels import cluster as cl
 from kernels import codes, lifecycle, page_io, swapfile, zswap
 from kernels import world as w
+from kernels.allocs import A_CONT
 from kernels.cluster import OFFSET_MASK, device_of, slot_of
 from kernels.jit import called, inner, u
-from kernels.probe import PTES, R_OWNER, R_PTE, bump, chase, wrote
+from kernels.probe import PTES, R_OWNER, R_PTE, bump, chase, freed, wrote
 from kernels.slots import cache_find, charge, count_read, owner_of, zero_of
 from kernels.steps import resolve
 from kernels.words import LOW32, U0, U1, U2
@@ -235,6 +236,8 @@ def sweep(st, pr, d):  # type: ignore[no-untyped-def]
                 w.folio_free(st, f)
     code = cl.turned_off(st, d)
     if st.ctl[w.S_SLOTS] == U0:
+        for _ in range(st.ctl[w.S_CONT_USED]):
+            freed(pr, A_CONT)
         st.ctl[w.S_CONT_USED] = U0
         for i in range(st.ctl[w.C_CHAIN] + st.ctl[w.C_CONT_LIMIT] + U2):
             st.chain[u(i)] = 0

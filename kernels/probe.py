@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernels import allocs
 from kernels.atomic import drain, read_clock
 from kernels.demand import OPS
 from kernels.flat import Flat, U64Array
@@ -28,13 +29,14 @@ METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "ret
            "ticks", "ticks_max", "lines_max", "lock_order_violations", "frees")  # fmt: skip
 SCRATCH = u(CODES * COLUMNS)
 SEEN, HELD, CLOCK, STEP = (u(CODES * COLUMNS + i) for i in range(COLUMNS, COLUMNS + 4))
-ALLOC_LOG = u(CODES * COLUMNS + 2 * COLUMNS)  # 16 allocation classes x (allocated, freed)
-FOOT, FOOT_SUM = (u(CODES * COLUMNS + 2 * COLUMNS + 32 + i) for i in range(2))
-TALLY_WORDS = CODES * COLUMNS + 2 * COLUMNS + 34
+HIST_OPS = len(OPS)
+ALLOC_NOW = u(CODES * COLUMNS + 2 * COLUMNS)  # the row of the operation under way (kernels.allocs)
+FOOT, FOOT_SUM = (ALLOC_NOW + u(allocs.ROW + i) for i in range(2))
+ALLOC_LOG = FOOT + u(2)  # a row for each operation, and one for those that were refused
+TALLY_WORDS = int(ALLOC_LOG) + (HIST_OPS + 1) * allocs.ROW
 STAMPS = 1 << 15  # slots of the set of lines seen by the operation under way
 SPILL = 1 << 22  # slots for what the set has no room for: one operation may touch some 3 M lines; memory that only such an operation uses
 LOG_WORDS = 1 << 16
-HIST_OPS = len(OPS)
 LINE_BINS = 512
 TICK_BINS, TICK_SHIFT = 4096, u(4)  # bins of 16 ticks
 
@@ -60,14 +62,6 @@ STEPS = (
 )  # fmt: skip
 """Kernel functions that kernels announce by :func:`step` where the touch alone does not tell them."""
 F_NONE, F_ZERO, F_DUP, F_ID_LOAD, F_ID_ALLOC, F_ID_ERASE, F_ID_STORE, F_ADD, F_INVALIDATE, F_ID_FIND = (u(i) for i in range(10))
-
-ALLOC_NAMES = (
-    "xa_node", "zswap_entry", "zsmalloc object", "swap_desc", "continuation page", "folio", "swap table", "memcg table", "extend table",
-    "virtual cluster with descriptors", "virtual cluster header", "virtual descriptors",
-)  # fmt: skip
-(
-    A_NODE, A_ZE, A_ZOBJ, A_DESC, A_CONT, A_FOLIO, A_TABLE, A_MEMCG, A_EXTEND, A_VOBJECT, A_VHEADER, A_VDESCS,
-) = (u(i) for i in range(12))  # fmt: skip
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
 E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE = (u(i) for i in range(7))
@@ -243,13 +237,13 @@ def _bump(pr, metric, by):  # type: ignore[no-untyped-def]
 @inner
 def _allocated(pr, what):  # type: ignore[no-untyped-def]
     pr.tally[SCRATCH + ALLOCS] += U1
-    pr.tally[ALLOC_LOG + what * U2] += U1
+    pr.tally[ALLOC_NOW + what * U2] += U1
 
 
 @inner
 def _freed(pr, what):  # type: ignore[no-untyped-def]
     pr.tally[SCRATCH + FREES] += U1
-    pr.tally[ALLOC_LOG + what * U2 + U1] += U1
+    pr.tally[ALLOC_NOW + what * U2 + U1] += U1
 
 
 @inner
@@ -292,6 +286,8 @@ def _count_finish(pr, code):  # type: ignore[no-untyped-def]
         tally[row + u(i)] += tally[SCRATCH + u(i)]
     tally[row + LOCK_ORDER] += tally[SCRATCH + LOCK_ORDER]
     tally[row + FREES] += tally[SCRATCH + FREES]
+    if tally[SCRATCH + ALLOCS] | tally[SCRATCH + FREES] != U0:
+        allocs.file_row(tally, ALLOC_NOW, ALLOC_LOG + min(code, u(HIST_OPS)) * u(allocs.ROW))
     if code < u(HIST_OPS):
         pr.hist[code * u(LINE_BINS) + min(lines, u(LINE_BINS - 1))] += U1
 

@@ -7,10 +7,11 @@ continuation page holds one more digit (0..127) for 4,096 slots. Pages are chain
 
 from __future__ import annotations
 
+from kernels.allocs import A_CONT
 from kernels.atomic import prefetch
 from kernels.jit import called, inner, u
 from kernels.lock import L_CONT, lock, unlock
-from kernels.probe import A_CONT, R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, touch, wrote
+from kernels.probe import R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, touch, wrote
 from kernels.steps import wide
 from kernels.words import U0, U1, U2, U3, U6, U7, U63
 from kernels.world import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED, S_ZERO_LIVE

@@ -23,7 +23,7 @@ from it; lookup caches that name it are emptied then. Numbers of clusters stand 
 
 from __future__ import annotations
 
-from kernels import idalloc, probe
+from kernels import allocs, idalloc, probe
 from kernels import world as w
 from kernels import xarray as xa
 from kernels.atomic import ctz, prefetch
@@ -334,9 +334,9 @@ def new_cluster(st, pr):  # type: ignore[no-untyped-def]
         ctl[w.S_VC_HIGH] = c
     ctl[w.S_VCLUSTERS] += U1
     ctl[w.S_VCLUSTERS_PEAK] = max(ctl[w.S_VCLUSTERS_PEAK], ctl[w.S_VCLUSTERS])
-    allocated(pr, probe.A_VHEADER if ctl[w.C_VSPLIT] != U0 else probe.A_VOBJECT)
+    allocated(pr, allocs.A_VHEADER if ctl[w.C_VSPLIT] != U0 else allocs.A_VOBJECT)
     if ctl[w.C_VSPLIT] != U0:
-        allocated(pr, probe.A_VDESCS)
+        allocated(pr, allocs.A_VDESCS)
     h, d, words = header(st, c), desc_of(st, c, U0), DESC_WORDS << ctl[w.C_VSHIFT]
     for i in range(h, h + H_POINTER + U1):
         st.vmem[u(i)] = U0

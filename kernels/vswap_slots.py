@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernels import blocks, probe, swap_table, swapfile, zswap
+from kernels import allocs, blocks, probe, swap_table, swapfile, zswap
 from kernels import cluster as cl
 from kernels import vswap as v
 from kernels import world as w
@@ -125,9 +125,9 @@ def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
     st.vmem[h + v.H_NEXT] = ctl[w.S_VC_FREE]
     ctl[w.S_VC_FREE] = c
     ctl[w.S_VCLUSTERS] -= U1
-    freed(pr, probe.A_VHEADER if ctl[w.C_VSPLIT] != U0 else probe.A_VOBJECT)
+    freed(pr, allocs.A_VHEADER if ctl[w.C_VSPLIT] != U0 else allocs.A_VOBJECT)
     if ctl[w.C_VSPLIT] != U0:
-        freed(pr, probe.A_VDESCS)
+        freed(pr, allocs.A_VDESCS)
 
 
 @called

@@ -13,9 +13,8 @@ word   content
 69..71 three mark bitmaps; mark 0 is the free mark of allocating trees
 ====== ======================================================================
 
-Entries: 0 nothing; low bit 1 a value (``xa_mk_value``); low bits 10 a node (word index << 2 | 2); else a pointer. The walk
-loads the shift from each node and computes the slot from the *loaded* shift, as the kernel does: keeping the shift in a
-register would make the model a third faster than what it models.
+Entries: 0 nothing; low bit 1 a value (``xa_mk_value``); low bits 10 a node (word index << 2 | 2); else a pointer. The walk computes the
+slot from the shift that it *loaded* from the node, as the kernel does; one kept in a register would make the model a third faster.
 """
 
 from __future__ import annotations
@@ -25,8 +24,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.allocs import A_NODE
 from kernels.jit import called, inner, u
-from kernels.probe import A_NODE, allocated, chase, freed, touch, wrote
+from kernels.probe import allocated, chase, freed, touch, wrote
 from kernels.words import BYTE, ONES, U0, U1, U2, U3, U5, U6, U8, U16, U24, U63, U72
 
 # words of a tree head

@@ -7,9 +7,10 @@ handle word holds the content token, the second word the length in its low 32 bi
 from __future__ import annotations
 
 from kernels import xarray as xa
+from kernels.allocs import A_ZE, A_ZOBJ
 from kernels.jit import inner, u
 from kernels.lock import L_ZLRU, L_ZTREE, lock, unlock
-from kernels.probe import A_ZE, A_ZOBJ, R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, chase, freed, wrote
+from kernels.probe import R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, chase, freed, wrote
 from kernels.words import LOW32, U0, U1, U2, U14
 from kernels.world import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK, S_ZOBJ_BYTES, S_ZOBJ_PEAK
 

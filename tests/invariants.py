@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels import allocs
 from kernels import probe as probes
 from kernels import world as w
 from tests import invariants_vswap, reading, slotview
@@ -64,7 +65,29 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
         rows = probe.tally[: probes.CODES * probes.COLUMNS].reshape(probes.CODES, probes.COLUMNS)
         found.equal("lock order violations", int(rows[:, int(probes.LOCK_ORDER)].sum()), 0)
         found.equal("locks held between demands", int(probe.tally[int(probes.HELD)]), 0)
+        check_allocations(found, st, probe)
     return list(found)
+
+
+def check_allocations(found: Findings, st: Any, probe: Any) -> None:
+    """The allocation log adds up to what operations are said to allocate and free, and is balanced by what is live.
+
+    The probe has seen every demand since the state was built.
+    """
+    log = reading.allocation_log(probe)
+    rows = probe.tally[: probes.HIST_OPS * probes.COLUMNS].reshape(-1, probes.COLUMNS).astype(np.int64)
+    found.equal("objects allocated", log[: probes.HIST_OPS, :, 0].sum(1), rows[:, int(probes.ALLOCS)])
+    found.equal("objects freed", log[: probes.HIST_OPS, :, 1].sum(1), rows[:, int(probes.FREES)])
+    live = {int(c): n for c, n in zip(range(allocs.CLASSES), (log[..., 0] - log[..., 1]).sum(0).tolist(), strict=True)}
+    nodes = sum(int(getattr(st, pool)[2]) for pool in ("cpool", "zpool", "idpool", "dpool", "vpool") if hasattr(st, pool))
+    want = {allocs.A_NODE: nodes, allocs.A_CONT: ctl(st, w.S_CONT_USED), allocs.A_DESC: ctl(st, w.S_DESC_LIVE)}
+    want |= {allocs.A_ZE: ctl(st, w.S_ZE_LIVE), allocs.A_ZOBJ: ctl(st, w.S_ZE_LIVE)}
+    want |= {allocs.A_TABLE: ctl(st, w.S_TABLES), allocs.A_MEMCG: ctl(st, w.S_MEMCG_TABLES), allocs.A_EXTEND: ctl(st, w.S_EXTENDS)}
+    split = bool(ctl(st, w.C_VSPLIT))
+    clusters = ctl(st, w.S_VCLUSTERS)
+    want |= {allocs.A_VOBJECT: 0 if split else clusters, allocs.A_VHEADER: clusters * split, allocs.A_VDESCS: clusters * split}
+    for which, n in want.items():
+        found.equal(f"live by the log: {allocs.NAMES[int(which)]}", live[int(which)], n)
 
 
 def check_phases(found: Findings, st: Any) -> None:

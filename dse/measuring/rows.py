@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse import naming
-from dse.measuring import clock, stats
+from dse.measuring import allocating, clock, stats
 from dse.measuring.run import Outcome, Side, rows_of
 from dse.modelling import latency
 from dse.modelling import ledger as ledgers
@@ -39,7 +39,7 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | Non
     """Make all rows of a comparison; and the A/A noise of the session, None when nothing was timed."""
     rows: list[Row] = []
     for side in outcome.sides:
-        rows += counted(side) + occupancy(side, outcome)
+        rows += counted(side) + allocating.rows(side, modelled=timed) + occupancy(side, outcome)
     pairs = [(side, base) for base in references(outcome.sides) for side in outcome.sides if side is not base]
     for side, base in pairs:
         rows += tax_counted(side, base, int(outcome.stream.counters.get("swapped_peak", 0)))

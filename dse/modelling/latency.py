@@ -20,6 +20,7 @@ SMALL = "9 to 10 us on a small board"
 LZ4 = f"lz4, 4 KiB, mean (99th percentile 3.6 us), {QUEUEING}"
 ONE_DEEP = f"4 KiB, queue depth 1, {QUEUEING}"
 LISTS = "latency lists at adam-abed-abud.com and dataobjectexception.atlassian.net: seek and rotation"
+RCU = "P. McKenney, Is Parallel Programming Hard, on RCU: grace periods take several milliseconds"
 DRIVES = "NVMe benchmark of 20 devices at treeru.com; latency table at adam-abed-abud.com; ScaleSwap (FAST 2026)"
 
 
@@ -72,6 +73,7 @@ PARAMETERS = _table(
     Parameter("optane.read", 11_000, 11_000, 11_000, DRIVES, f"Optane NVMe, {ONE_DEEP}"),
     Parameter("sata.read", 100_000, 125_000, 150_000, DRIVES, f"SATA SSD, the middle is ours, {ONE_DEEP}"),
     Parameter("hdd.read", 10_000_000, 10_000_000, 10_000_000, LISTS, f"no readahead yet, {ONE_DEEP}", verdict=False),
+    Parameter("rcu.grace", 3_000_000, 10_000_000, 30_000_000, RCU, "memory freed by call_rcu is free only then; all three are ours"),
     Parameter("zero.fill", 0, 0, 0, "a zero-filled page stores no data", "the clearing of the page is in the frame"),
 )  # fmt: skip
 

@@ -1,0 +1,68 @@
+"""Rows of what operations allocate and free, by class of object, and of what waits for a grace period."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.modelling import allocations, latency
+from dse.storing import figure
+from kernels import allocs, demand, probe
+from kernels import world as w
+
+OPS = (*demand.OPS, "refused")
+Row = dict[str, Any]
+
+
+def log_of(pr: Any) -> NDArray[np.int64]:
+    """The log of a probe: ``[operations of OPS, classes, allocated and freed]``."""
+    return np.asarray(pr.tally[int(probe.ALLOC_LOG) :].reshape(len(OPS), allocs.CLASSES, 2), np.int64)
+
+
+def slug(name: str) -> str:
+    """A class as a part of a metric's name.
+
+    Examples
+    --------
+    >>> slug("zsmalloc object")
+    'zsmalloc_object'
+    """
+    return name.replace(" ", "_")
+
+
+def rows(side: Any, *, modelled: bool) -> list[Row]:
+    """Objects allocated and freed in the counted chunks, by operation; bytes of one; and, where `modelled`, bytes that wait for RCU."""
+    out = []
+    slots = 1 << int(side.state.ctl[int(w.C_CLUSTER_SHIFT)])
+    sizes = {name: allocations.nbytes_of(name, side.named.design, side.named.values, slots) for name in allocs.NAMES}
+    seen = set()
+    for age, pr in side.count.items():
+        log = log_of(pr)
+        for code, which in np.argwhere(log.any(2)).tolist():
+            name = allocs.NAMES[which]
+            seen.add(name)
+            for what, n in zip(("allocated", "freed"), log[code, which].tolist(), strict=True):
+                out.append(figure(side.name, OPS[code], f"{what}_{slug(name)}", "counted", "objects", n, stat="total", age=age, n=n))
+        out += waiting(side, age, pr, sizes) if modelled else []
+    known = ((name, sizes[name]) for name in allocs.NAMES if name in seen)
+    out += [figure(side.name, "page", f"object_bytes_{slug(name)}", "counted", "B", nbytes) for name, nbytes in known if nbytes]
+    return out
+
+
+def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[Row]:
+    """Bytes freed that wait for the end of a grace period, on average, while one CPU faults from zswap without a pause."""
+    freed = log_of(pr)[:, :, 1].sum(0).tolist()
+    faults = sum(int(pr.tally[demand.OPS.index(op) * probe.COLUMNS]) for op in ("swap_in", "cache_hit"))
+    if not faults:
+        return []
+    grace, fault = latency.parameter("rcu.grace"), latency.parameter("fault.zswap")
+    times = ((grace.typical, fault.typical), (grace.low, fault.high), (grace.high, fault.low))
+    out = []
+    for name, n in zip(allocs.NAMES, freed, strict=False):
+        if n and allocations.OBJECTS[name].rcu:
+            value, low, high = (n * (sizes[name] or 0) / faults * a / b for a, b in times)
+            more: dict[str, Any] = {"stat": "mean", "age": age, "lo": low, "hi": high, "n": faults}
+            out.append(figure(side.name, "page", f"rcu_waiting_bytes_{slug(name)}", "modelled", "B", value, **more))
+    return out

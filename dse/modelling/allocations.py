@@ -1,0 +1,86 @@
+"""What an object of the allocation log (:mod:`kernels.allocs`) is to the kernel: its bytes, and whether it waits for an RCU grace period.
+
+Bytes come from the layout table of the design, where the object is one of its structures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import ceil
+from typing import NamedTuple
+
+from dse.modelling.ledger import condition
+from dse.modelling.sizes import PAGE
+from kernels import allocs
+from kernels import state as s
+
+RECLAIM = ("swap_out", "clean_drop", "writeback_end", "refused")
+"""Operations inside reclaim, where an allocation may not wait for reclaim: memory is needed to free memory."""
+FAULT = ("first_touch", "swap_in", "cache_hit", "cow", "reuse")
+BACKEND = ("zswap_entry", "zsmalloc object")
+"""What every design allocates alike for a page in zswap."""
+
+
+class Object(NamedTuple):
+    """A class of objects.
+
+    Attributes
+    ----------
+    structures : tuple of str
+        Rows of a layout table that it is made of, as far as they lie in it; empty where `nbytes` says it all.
+    nbytes : int
+        Its bytes [B] where no layout table has them, 0 where they differ from object to object.
+    rcu : bool
+        Is its memory free only after a grace period?
+    source : str
+        Where the last is from.
+    """
+
+    structures: tuple[str, ...]
+    nbytes: int
+    rcu: bool
+    source: str
+
+
+OBJECTS = dict(
+    zip(
+        allocs.NAMES,
+        (
+            Object((), 576, True, "lib/xarray.c: xa_node_free, call_rcu"),
+            Object((), 56, False, "mm/zswap.c: zswap_entry_cache_free, kmem_cache_free"),
+            Object((), 0, False, "mm/zsmalloc.c: zs_free"),
+            Object(("swap_desc",), 0, True, "this model's reading: looked up without a lock"),
+            Object((), PAGE, False, "mm/swapfile.c: free_swap_count_continuations, at swapoff"),
+            Object(("swap table", "reverse table"), 0, True, "mm/swapfile.c of 6.18: swap_table_free, call_rcu"),
+            Object(("memcg table",), 0, False, "mm/swapfile.c of 7.0: kfree with the table of its cluster"),
+            Object(("extend table",), 0, False, "mm/swapfile.c: kfree when no count needs it"),
+            Object(("virtual cluster",), 0, True, "20260505153854.1612033-1-nphamcs@gmail.com: RCU protects the cluster"),
+            Object(("virtual cluster",), 0, True, "as the cluster with descriptors"),
+            Object(("virtual descriptors",), 0, True, "as the cluster with descriptors"),
+        ),
+        strict=True,
+    )
+)
+
+
+def nbytes_of(name: str, design: s.Design, values: Mapping[str, str], cluster_slots: int = 512) -> int | None:
+    """Bytes of one object of class `name` [B]; None where they differ from object to object, or the design has none.
+
+    Parameters
+    ----------
+    name : str
+        Of :data:`kernels.allocs.NAMES`.
+    design, values
+        The design, and its parameters by name.
+    cluster_slots : int
+        Slots of a cluster.
+    """
+    known = OBJECTS[name]
+    if not known.structures:
+        return known.nbytes or None
+    total = 0.0
+    for row in design.layout:
+        per = condition(row.per, values)
+        if row.structure in known.structures and per and row.name != "xarray entry":
+            total += row.nbytes * (cluster_slots if row.block and per != "block" else 1)
+    return ceil(total) or None
