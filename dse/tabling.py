@@ -217,7 +217,8 @@ def _chances(run: Row) -> str:
     """Noise of a session in words."""
     if run.get("aa_lo") is None:
         return "nothing was timed"
-    return f"the same design against itself ranges over {run['aa_lo']:.3f}..{run['aa_hi']:.3f} (A/A, 95 % intervals of all operations)"
+    span = f"{run['aa_lo']:.3f}..{run['aa_hi']:.3f}"
+    return f"the same design against itself ranges over {span} (A/A, 95 % intervals of all operations on swapped pages)"
 
 
 def _between(run: Row) -> str:
@@ -245,7 +246,7 @@ def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
     open_ = [
         f"{row['op']} of {row['design']} against {row['baseline']} ({row['age']})"
         for row in rows
-        if row["metric"] == "ratio" and str(row["status"]).startswith("incon")
+        if row["metric"] == "ratio" and row["op"] in SHOWN and str(row["status"]).startswith("incon")
     ]
     if open_:
         said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")

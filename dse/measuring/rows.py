@@ -30,6 +30,8 @@ LEAST_COLD = 4
 AVOIDED_MOST = 0.01
 READS = ("zswap", "ssd")
 FEW, FEWEST = "fewer than 1 % of the pages at the peak are still swapped out", 100
+WITHOUT = ("first_touch",)
+"""Operations that touch nothing of swap: the same code in every design, and what they time is the system's own page faults."""
 RUNS = ("fork", "zap", "swapoff")
 """Operations on many pages at once: no share of one fault or read."""
 Row = dict[str, Any]
@@ -49,7 +51,7 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | Non
     noise: list[stats.Interval] = []
     for age in ("fresh", "aged"):
         aa = {op: ratio(outcome.twin, outcome.sides[0], age, op, tick) for op in OPS}
-        noise += [interval for interval in aa.values() if interval is not None]
+        noise += [interval for op, interval in aa.items() if interval is not None and op not in WITHOUT]
         for side in outcome.sides:
             rows += measured(side, age, tick)
         for side, base in pairs:

@@ -2,7 +2,9 @@
 
 The stream is replayed once. Most of it only builds the states up (probe ``off``, all cores). In two windows, one right after the
 first page went out (fresh) and one at the end (aged), chunks are counted and timed in turn; a timed chunk runs on all designs, one
-after the other in random order, and on a second state of the baseline (A/A), copied when the window starts.
+after the other, and on a second state of the baseline (A/A). The order is drawn anew for each timed chunk, and the chunk before it is
+replayed in that order too: as many states come between two replays of each, or those replayed last would find more of theirs in the
+last-level cache.
 """
 
 from __future__ import annotations
@@ -196,12 +198,6 @@ def build_side(stream: Any, named: naming.Named, name: str, foot: NDArray[np.uin
     return Side(name, named, live, stream.scenario.replay.state, timed={age: probe.make("timed", foot) for age in AGES})
 
 
-def take_over(side: Side, other: Side, pool: concurrent.futures.Executor) -> None:
-    """Give the state of `side` the content of that of `other`, of the same design: for the A/A ratio."""
-    target, source = side.state.arrays(), other.state.arrays()
-    list(pool.map(lambda name: np.copyto(target[name], source[name]), source))
-
-
 def replay_all(sides: Sequence[Side], block: NDArray[np.uint64], pool: concurrent.futures.Executor) -> None:
     """Replay a block on all sides with nothing observed."""
     list(pool.map(lambda side: side.replay(side.off, block), sides))
@@ -276,23 +272,23 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
     most = COLD_DEMANDS if replay.state == "cold" else TIMED_DEMANDS
     sides = [build_side(stream, named, named.text, foot) for named in designs]
     twin = build_side(stream, designs[0], TWIN, foot) if timed else None
+    every = [*sides, twin] if twin is not None else sides
     rng = np.random.default_rng(seed)
+    order = [every[i] for i in rng.permutation(len(every))]
     now, gone = "", 0
     with output.Progress(f"{label}: replay", sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for age, number, block in pieces(iter(kept) if kept is not None else stream.blocks(), windows):
-            if twin is not None and age and age != now:
-                take_over(twin, sides[0], pool)
             if age == AGES[-1] and age != now:
                 gone = int(sides[0].totals()[demand.SWAP_OUT])
             now = age
-            every = [*sides, twin] if twin is not None and age else sides
             if age and number % 2 and timed:
-                for i in rng.permutation(len(every)):
-                    _time(every[i], age, block[:most])
-                replay_all(every, block[most:], pool)
+                for side in order:
+                    _time(side, age, block[:most])
+                order = [every[i] for i in rng.permutation(len(every))]
+                replay_all(order, block[most:], pool)
             else:
                 counted = bool(age) and number % 2 == 0
-                list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), every))
+                list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), order))
             progress.step(len(block))
     return Outcome(sides, twin, sum(sizes), windows, gone / max(1, int(stream.counters["swapped_peak"])), stream)
 
