@@ -141,6 +141,39 @@ def test_postgresql(postgres: str, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "no study 'nothing'" in capsys.readouterr().err
 
 
+OPEN = """
+import sys
+from dse.sweeps import storages
+print("ready", flush=True)
+sys.stdin.readline()
+storages.close(storages.opened(sys.argv[1]))
+"""
+
+
+def opened_by_several(url: str, n: int = 4) -> None:
+    """Processes that are the first to open a database, at once: each finds or makes its tables."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    started = [subprocess.Popen([sys.executable, "-c", OPEN, url], text=True, **pipes) for _ in range(n)]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=100)[1] for process in started]
+    assert [process.returncode for process in started] == [0] * n, said
+
+
+def test_a_new_database_opened_by_several_at_once(tmp_path: Path) -> None:
+    for n in range(3):
+        opened_by_several(f"sqlite:///{tmp_path}/{n}.db")
+
+
+def test_a_new_postgresql_opened_by_several_at_once(postgres: str) -> None:
+    opened_by_several(postgres)
+
+
 def test_urls() -> None:
     for url, shown in (
         ("postgresql://u:p@ss:w@h:1/d", "postgresql://u:***@h:1/d"),

@@ -7,6 +7,7 @@ import fcntl
 import importlib.util
 import os
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ GRACE = 4 * HEARTBEAT
 FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
 PATIENCE = 10
 """Seconds that a server has to answer in at first."""
+ATTEMPTS = 6
+"""To make the tables of a database that others are making at the same time."""
 
 
 def shown(url: str) -> str:
@@ -179,13 +182,32 @@ def opened(url: str) -> optuna.storages.BaseStorage:
 
 
 def _database(url: str) -> optuna.storages.RDBStorage:
-    """A database, with a heartbeat whose dead trials come back as waiting ones."""
+    """A database, with a heartbeat whose dead trials come back as waiting ones.
+
+    Several processes may be the first to open it: Optuna has each make the tables, and all but one fail. They find them on another try.
+    """
     retry = optuna.storages.RetryHeartbeatStaleTrialCallback()
     patience = {"connect_timeout": PATIENCE} if url.startswith("postgresql") else {"timeout": 60}
-    return optuna.storages.RDBStorage(
-        url, engine_kwargs={"connect_args": patience}, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
-        heartbeat_stale_trial_callback=retry,
-    )  # fmt: skip
+    attempt = 1
+    while True:
+        try:
+            return optuna.storages.RDBStorage(
+                url, engine_kwargs={"connect_args": patience}, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
+                heartbeat_stale_trial_callback=retry,
+            )  # fmt: skip
+        except Exception as error:
+            if attempt == ATTEMPTS or not _is_made_already(error):
+                raise
+            time.sleep(0.2 * attempt)
+            attempt += 1
+
+
+def _is_made_already(error: Exception) -> bool:
+    """Does an exception say that somebody else has just made a table, or its first row?"""
+    import sqlalchemy.exc
+
+    exists = isinstance(error, sqlalchemy.exc.DBAPIError) and "already exists" in str(error.orig)
+    return exists or isinstance(error, sqlalchemy.exc.IntegrityError)
 
 
 def close(storage: optuna.storages.BaseStorage) -> None:
