@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import dse
-from dse import naming, tabling
+from dse import naming, storing, tabling
 from dse.measuring import allocating
 from dse.modelling import allocations, latency
+from dse.reports import runs
 from kernels import allocs, demand, probe
 
 DESIGNS = ["direct", "swap_desc[stride=24]", "swap_table_p4", "vswap_v3", "vswap_v6"]
@@ -117,6 +119,13 @@ def test_the_table_of_allocations(found: dict[str, object], capsys: pytest.Captu
     assert float(line["faults/1,000 swap-ins"]) == 0
     tabling.show(found)
     assert capsys.readouterr().out.count("Allocated and freed, aged (counted objects") == len(found["provenance"]["runs"])
+
+
+def test_the_report_has_the_table(case: str, tmp_path: Path) -> None:
+    dse.compare(case, ["direct", "swap_table_p4"], counted_only=True, results=tmp_path)
+    document = runs.document(storing.load_run(tmp_path, "last"))
+    (table,) = (part for section in document.sections for part in section.parts if getattr(part, "title", "").startswith("Allocated"))
+    assert {"xa_node", "swap table"} <= {row["object"] for row in table.rows}
 
 
 def test_nothing_waits_where_nothing_faults() -> None:

@@ -152,6 +152,8 @@ def document(run: storing.Run) -> Document:
     counted: list[Part] = [chart for chart in drawn if chart is not None]
     curves = fill_curves(designs, _mix(run.provenance))
     ledger: list[Part] = [] if curves is None else [curves]
+    allocated = tabling.allocated(rows, designs, "aged")
+    ledger += [Table("Allocated and freed, aged", "counted, modelled", allocated)] if allocated else []
     ledger += [Table("Swapped pages at the end", "counted, measured", tabling.pages(rows, designs)), _structures(run.ledger)]
     layers = tabling.headline(rows, designs) if len(tabling.references(designs)) > 1 else []
     head: list[Part] = [Table("Layers against what they may stand on, aged", "counted, measured", layers)] if layers else []
