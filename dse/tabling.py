@@ -46,6 +46,15 @@ def _interval(row: Row | None) -> str:
     return f"{row['value']:.2f} [{row['lo']:.2f}, {row['hi']:.2f}]"
 
 
+def _tax_ns(row: Row | None) -> str:
+    """Write a tax in nanoseconds with its interval, or that it is no more than noise."""
+    if row is None or row["value"] is None:
+        return "-"
+    if row["lo"] is None:  # stored by an older version
+        return f"{row['value']:+.1f}"
+    return f"{row['value']:+.0f} [{row['lo']:+.0f}, {row['hi']:+.0f}]" if row["status"] == "ok" else "noise"
+
+
 def _beyond(figures: Figures, design: str, op: str, age: str) -> str:
     """Write a 99th percentile that the histogram does not reach."""
     row = figures.row(design, op, "ns", "p99", age)
@@ -80,8 +89,9 @@ def headline(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
             line = {"layer": design, "against": base}
             if timed:
                 line |= {op: _interval(figures.row(design, op, "ratio", "mean", "aged", base)) for op in HEADLINE}
-            taxes = (("tax ns", "tax_ns"), ("tax lines", "tax_lines"), ("tax locks", "tax_locked_sections"), ("tax B", "tax_bytes"))
-            for name, metric in taxes[not timed :]:
+            if timed:
+                line["tax ns"] = _tax_ns(figures.row(design, "lifetime", "tax_ns", "mean", "aged", base))
+            for name, metric in (("tax lines", "tax_lines"), ("tax locks", "tax_locked_sections"), ("tax B", "tax_bytes")):
                 value = figures.value(design, "lifetime", metric, "mean", "aged", base)
                 line[name] = "-" if value is None else f"{value:+.1f}"
             out.append(line)
@@ -143,7 +153,8 @@ def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
             "B/page allocated": page("bytes_per_page_allocated", "mean"), "B/page at the peak": page("bytes_per_page_peak", "max"),
             "slots tied up": page("slots_tied_up", digits=0), "must agree": page("structures_per_page", digits=0),
             "IDs never moved": percent(figures.value(design, "page", "ids_never_moved_share")),
-            "tax ns": tax("tax_ns"), "tax lines": tax("tax_lines"), "tax B": tax("tax_bytes"),
+            "tax ns": _tax_ns(figures.row(design, "lifetime", "tax_ns", "mean", "aged", designs[0])),
+            "tax lines": tax("tax_lines"), "tax B": tax("tax_bytes"),
         })  # fmt: skip
     return out
 
@@ -151,7 +162,7 @@ def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
 def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:
     """The table of allocations: what reclaim, faults and moves have to allocate, the backend's own left out."""
     from dse.measuring.allocating import slug
-    from dse.modelling.allocations import BACKEND, FAULT, RECLAIM
+    from dse.modelling.allocations import BACKEND, FAULT, MOVE, OTHER, RECLAIM
     from kernels import allocs
 
     figures = Figures(rows)
@@ -175,11 +186,12 @@ def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row
                 "design": design, "object": name, "B each": "-" if nbytes is None else f"{nbytes:,.0f}",
                 "reclaim/1,000 swap-outs": per_thousand(design, metric, "swap_out", RECLAIM),
                 "faults/1,000 swap-ins": per_thousand(design, metric, "swap_in", FAULT),
-                "moves/1,000 moves": per_thousand(design, metric, "move", ("move",)),
+                "moves/1,000 moves": per_thousand(design, metric, "move", MOVE),
+                "others/1,000 swap-outs": per_thousand(design, metric, "swap_out", OTHER),
                 "freed/1,000 swap-outs": per_thousand(design, f"freed_{slug(name)}", "swap_out"),
                 "waits for RCU B": "-" if waits is None else f"{waits:,.0f}",
             })  # fmt: skip
-    known = {name for line in out for name, text in line.items() if text != "-"}
+    known = {name for line in out for name, text in line.items() if text != "-" and (text != "0" or not name.startswith("others"))}
     return [{name: text for name, text in line.items() if name in known} for line in out]
 
 
@@ -213,12 +225,15 @@ def stands_on(design: str, designs: Sequence[str]) -> str:
     return next((base for base in references(designs) if f"base={base}" in design), designs[0])
 
 
-def _chances(run: Row) -> str:
-    """Noise of a session in words."""
+def _times(run: Row) -> str:
+    """How times were taken, and the noise of the session, in words."""
     if run.get("aa_lo") is None:
         return "nothing was timed"
     span = f"{run['aa_lo']:.3f}..{run['aa_hi']:.3f}"
-    return f"the same design against itself ranges over {span} (A/A, 95 % intervals of all operations on swapped pages)"
+    return (
+        f"times fenced, {_between(run)} between operations, locks real and uncontended, states of all designs alive between chunks; the "
+        f"same design against itself ranges over {span} (A/A, 95 % intervals of all operations on swapped pages)"
+    )
 
 
 def _between(run: Row) -> str:
@@ -254,9 +269,8 @@ def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
     swapped = figures.value(base, "page", "swapped_pages") or 0
     said.append(
         f"Open loop ({avoided:,.0f} faults avoided on {base}); {swapped:,.0f} pages swapped out at the end; "
-        f"fresh: right after the first page went out, aged: at the end of {run['demands']:,} demands, after {_turnovers(run)}; times "
-        f"fenced, {_between(run)} between operations, locks real and uncontended, states of all "
-        f"designs alive between chunks; {_chances(run)}. Not modelled: {run['not_modelled']}. "
+        f"fresh: right after the first page went out, aged: at the end of {run['demands']:,} demands, after {_turnovers(run)}; "
+        f"{_times(run)}. Not modelled: {run['not_modelled']}. "
         f"Content tokens were checked on {run['verified_demands']:,} demands a design: none lost."
     )
     said.append(f"Counters {run['counters_hash'][:16]}, from: {command}")

@@ -219,6 +219,31 @@ def test_the_readme_shows_what_the_code_counts() -> None:
     assert found["provenance"]["counters_hash"].startswith(words[2]), f"the model has changed: dse compare, then {told}"
 
 
+def test_no_side_comes_early_more_often() -> None:
+    sides = list("abcde")
+    turns = run.orders(sides, np.random.default_rng(3))
+    taken = [next(turns) for _ in range(10)]
+    assert all(sorted(order) == sides for order in taken)
+    assert len({tuple(order) for order in taken}) == 10
+    assert {sum(order.index(side) for order in taken) for side in sides} == {20}
+
+
+def test_a_tax_within_the_noise_is_called_so(layered: dict[str, object]) -> None:
+    found = rows(layered, op="lifetime", metric="tax_ns", age="aged")
+    assert all(row["lo"] <= row["value"] <= row["hi"] for row in found)
+    noisy = dict(found[0]) | {"status": "no more than the noise"}
+    assert tabling._tax_ns(noisy) == "noise"
+    assert tabling._tax_ns(dict(found[0]) | {"status": "ok"}) == f"{found[0]['value']:+.0f} [{found[0]['lo']:+.0f}, {found[0]['hi']:+.0f}]"
+    assert tabling._tax_ns(None) == "-"
+
+
+def test_nothing_is_said_of_times_where_nothing_was_timed(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tabling.show(dse.compare(str(small), "direct", counted_only=True))
+    out = capsys.readouterr().out
+    assert "nothing was timed" in out
+    assert "fenced" not in out
+
+
 def test_windows_lie_in_the_stream() -> None:
     for total, first in ((10_000_000, 2_000_000), (1000, 0), (1000, 990), (5, 4)):
         fresh, aged = run.windows_of([total], first)
@@ -313,6 +338,8 @@ def test_interrupted_operations_are_left_out_where_they_are_rare() -> None:
     bins[1, 10], bins[1, -1] = 50, 50
     n, ticks = bins.sum(1), np.array([999 * 168 + 10**6, 50 * 168 + 10**7], np.uint64)
     assert run.undisturbed(n, ticks, bins).tolist() == [[999.0, 999 * 168.0], [100.0, 50 * 168 + 1e7]]
+    bins[0, 10], bins[1, 10], bins[:, -1] = 39, 1, 1  # one of 40 was interrupted; of two, nobody knows
+    assert run.undisturbed(bins.sum(1), ticks, bins)[:, 0].tolist() == [39.0, 2.0]
 
 
 def test_what_a_switched_off_device_leaves_behind(small: Path) -> None:

@@ -37,6 +37,49 @@ def test_more_pairs_narrow_the_interval() -> None:
     assert paired_ratio(over, under).ratio == pytest.approx(1 / paired_ratio(under, over).ratio)
 
 
+@pytest.mark.parametrize("serial", [False, True])
+def test_correlated_pairs_widen_the_interval(serial: bool) -> None:
+    """First-order series with a correlation of 0.6: taken as independent the interval holds the truth too seldom."""
+    rng = np.random.default_rng(11)
+    pairs, trials, held = 33, 300, 0
+    for trial in range(trials):
+        noise = rng.normal(0.0, 0.05, pairs + 20)
+        for i in range(1, noise.size):
+            noise[i] += 0.6 * noise[i - 1]
+        held += paired_ratio(100 * np.exp(noise[20:]), np.full(pairs, 100.0), seed=trial, resamples=300, serial=serial).holds(1.0)
+    assert 0.90 < held / trials < 0.98 if serial else held / trials < 0.80
+
+
+def test_independent_pairs_are_hardly_widened() -> None:
+    rng = np.random.default_rng(4)
+    factors = [stats.widening(rng.normal(size=33)) for _ in range(200)]
+    assert min(factors) == 1.0
+    assert np.mean(factors) < 1.2
+
+
+def test_differences_and_their_interval() -> None:
+    rng = np.random.default_rng(2)
+    under = rng.uniform(100, 200, 60)
+    found = stats.paired_difference(under + 7 + rng.normal(0, 1, 60), under, serial=True)
+    assert found.lo < 7 < found.hi
+    assert found.hi - found.lo < 2
+    assert found.n == 60
+
+
+def test_noise_counts_to_either_side() -> None:
+    lopsided = Interval(1.03, 1.01, 1.06, 32)  # it says that 6 % happen by chance, whichever way
+    assert verdict(Interval(0.96, 0.95, 0.97, 16), lopsided, threshold=0.01).finding == "inconclusive"
+    assert verdict(Interval(0.92, 0.91, 0.93, 16), lopsided).finding == "faster"
+
+
+def test_halves_that_disagree_conclude_nothing() -> None:
+    slower = Interval(1.2, 1.1, 1.3, 16)
+    assert verdict(slower, AA, halves=(1.1, 1.4)).finding == "slower"
+    found = verdict(slower, AA, halves=(1.3, 0.9))
+    assert found.finding == "inconclusive"
+    assert "first half" in found.reason
+
+
 def test_the_blocks_of_the_bootstrap_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(5).uniform(1, 2, 50)
     whole = paired_ratio(values, values[::-1])

@@ -167,6 +167,8 @@ def test_damaged_runs_are_named_and_skipped(tmp_path, capsys: pytest.CaptureFixt
     err = capsys.readouterr().err
     assert err.startswith("dse: skipped ")
     assert str(path) in err
+    assert err.count(str(path)) == 1
+    assert ("the run is not whole" in err) == (damage == "absent")
     for table in ("ops", "provenance"):
         assert tables[table].select("run").collect()["run"].unique().to_list() == [good]
     with pytest.raises(BadInput, match=r"ops\.parquet: "):

@@ -52,8 +52,12 @@ def rows(side: Any, *, modelled: bool) -> list[Row]:
 
 
 def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[Row]:
-    """Bytes freed that wait for the end of a grace period, on average, while one CPU faults from zswap without a pause."""
-    freed = log_of(pr)[:, :, 1].sum(0).tolist()
+    """Bytes freed that wait for the end of a grace period, on average, while one CPU faults from zswap without a pause.
+
+    What the exit of a process frees (zap), fork and swapoff are left out: that comes at once.
+    """
+    steady = [op not in allocations.BURSTS for op in OPS]
+    freed = log_of(pr)[steady, :, 1].sum(0).tolist()
     faults = sum(int(pr.tally[demand.OPS.index(op) * probe.COLUMNS]) for op in ("swap_in", "cache_hit"))
     if not faults:
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dse import naming
 from dse.measuring import allocating, clock, stats
-from dse.measuring.run import Outcome, Side, rows_of
+from dse.measuring.run import LEAST, LEAST_COLD, Outcome, Side, rows_of
 from dse.modelling import latency
 from dse.modelling import ledger as ledgers
 from dse.storing import figure
@@ -24,9 +24,6 @@ COUNTED = (("lines", "lines"), ("chain", "objects"), ("locked_sections", "sectio
            ("lock_order_violations", "violations"))  # fmt: skip
 LIFETIME = ("swap_out", "writeback_end", "swap_in")
 """A page's swapped lifetime: what an ID that never moves is paid for."""
-LEAST = 30
-"""Occurrences in a chunk, on both sides, for the chunk to give a ratio; from cold caches few are taken, each of which takes long."""
-LEAST_COLD = 4
 AVOIDED_MOST = 0.01
 READS = ("zswap", "ssd")
 FEW, FEWEST = "fewer than 1 % of the pages at the peak are still swapped out", 100
@@ -55,8 +52,20 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | Non
         for side in outcome.sides:
             rows += measured(side, age, tick)
         for side, base in pairs:
-            rows += ratios(side, base, age, tick, aa) + tax_measured(side, base, age, tick)
+            rows += ratios(side, base, age, tick, aa) + tax_measured(side, base, outcome.twin, outcome.sides[0], age, tick)
     return rows, stats.aa_noise(noise) if noise else None
+
+
+def pooled(aa: dict[str, stats.Interval | None], known: list[stats.Interval]) -> dict[str, stats.Interval | None]:
+    """A/A intervals of a window, each widened to those of all operations that are about as frequent: one twin is one draw of it."""
+    often = [interval for interval in known if 2 * interval.n >= max(k.n for k in known)]
+    if not often:
+        return aa
+    low, high = min(k.lo for k in often), max(k.hi for k in often)
+    return {
+        op: None if interval is None else replace(interval, lo=min(interval.lo, low), hi=max(interval.hi, high))
+        for op, interval in aa.items()
+    }
 
 
 def references(sides: Sequence[Side]) -> list[Side]:
@@ -191,14 +200,26 @@ def mean_ns(side: Side, age: str, op: str, tick: clock.Clock) -> float | None:
     return tick.ns(float(ticks / n)) if n >= LEAST else None
 
 
+def _both(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which chunks have enough of an operation on both sides, and its mean ticks a chunk on either."""
+    found = np.stack([_chunks(side, age, op), _chunks(base, age, op)])
+    enough = np.asarray((found[:, :, 0] >= least(side)).all(0), np.bool_)
+    return enough, np.maximum(found[:, :, 1] / np.maximum(found[:, :, 0], 1.0) - tick.own_ticks, 1.0)
+
+
 def ratio(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> stats.Interval | None:
     """Paired ratio of an operation's mean time, chunk by chunk; None where fewer than two chunks have enough of them."""
-    over, under = _chunks(side, age, op), _chunks(base, age, op)
-    both = (over[:, 0] >= least(side)) & (under[:, 0] >= least(side))
-    if both.sum() < 2:
-        return None
-    times = [np.maximum(x[both, 1] / x[both, 0] - tick.own_ticks, 1.0) for x in (over, under)]
-    return stats.paired_ratio(times[0], times[1])
+    enough, times = _both(side, base, age, op, tick)
+    n = int(enough.sum())
+    return None if n < 2 else stats.paired_ratio(times[0, enough], times[1, enough], serial=True)
+
+
+def halves(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> tuple[float, float]:
+    """The ratio in the first and in the second half of the window."""
+    enough, times = _both(side, base, age, op, tick)
+    ratios = times[0, enough] / times[1, enough]
+    middle = len(ratios) // 2
+    return float(np.median(ratios[:middle])), float(np.median(ratios[middle:]))
 
 
 def _fenced(side: Side, age: str) -> dict[str, Any]:
@@ -241,7 +262,8 @@ def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, st
         found, noise, mean, under = ratio(side, base, age, op, tick), aa[op], mean_ns(side, age, op, tick), mean_ns(base, age, op, tick)
         if found is None or noise is None or mean is None or under is None:
             continue
-        finding = stats.verdict(found, noise, candidate_ns=mean, baseline_ns=under)
+        apart = halves(side, base, age, op, tick)
+        finding = stats.verdict(found, noise, candidate_ns=mean, baseline_ns=under, halves=apart)
         status = f"{finding.finding}: {finding.reason}"
         avoided = max(avoided_share(side), avoided_share(base))
         if avoided > AVOIDED_MOST:
@@ -260,12 +282,26 @@ def avoided_share(side: Side) -> float:
     return float(totals[demand.AVOIDED]) / max(1, faults)
 
 
-def tax_measured(side: Side, base: Side, age: str, tick: clock.Clock) -> list[Row]:
-    """Nanoseconds that a lifetime takes more than on the baseline."""
-    pairs = [(mean_ns(side, age, op, tick), mean_ns(base, age, op, tick)) for op in LIFETIME]
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
-    if not known:
+def tax(side: Side, base: Side, age: str, tick: clock.Clock) -> stats.Difference | None:
+    """Nanoseconds that a lifetime takes more than on the baseline: the median over chunks that have enough of all its operations."""
+    parts = [_both(side, base, age, op, tick) for op in LIFETIME if _chunks(base, age, op)[:, 0].any()]
+    if not parts:
+        return None
+    enough = np.logical_and.reduce([part[0] for part in parts])
+    n = int(enough.sum())
+    if n < 2:
+        return None
+    over, under = np.sum([part[1][:, enough] for part in parts], 0) * tick.ns_per_tick
+    return stats.paired_difference(over, under, serial=True)
+
+
+def tax_measured(side: Side, base: Side, twin: Side, first: Side, age: str, tick: clock.Clock) -> list[Row]:
+    """The tax in nanoseconds; it says so where it is no larger than what `twin` takes more than `first`, the same design."""
+    extra, noise = tax(side, base, age, tick), tax(twin, first, age, tick)
+    if extra is None or noise is None:
         return []
-    extra = sum(a - b for a, b in known)
-    more = _fenced(side, age) | {"baseline": base.name}
-    return [figure(side.name, "lifetime", "tax_ns", "measured", "ns", extra, stat="mean", n=len(known), **more)]
+    most = max(abs(noise.lo), abs(noise.hi))
+    beyond = extra.lo > most or extra.hi < -most
+    status = "ok" if beyond else f"no more than the noise: the same design against itself {noise.lo:+.1f}..{noise.hi:+.1f} ns"
+    more = _fenced(side, age) | {"baseline": base.name, "lo": extra.lo, "hi": extra.hi, "status": status}
+    return [figure(side.name, "lifetime", "tax_ns", "measured", "ns", extra.value, stat="mean", n=extra.n, **more)]

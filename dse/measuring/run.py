@@ -2,9 +2,9 @@
 
 The stream is replayed once. Most of it only builds the states up (probe ``off``, all cores). In two windows, one right after the
 first page went out (fresh) and one at the end (aged), chunks are counted and timed in turn; a timed chunk runs on all designs, one
-after the other, and on a second state of the baseline (A/A). The order is drawn anew for each timed chunk, and the chunk before it is
-replayed in that order too: as many states come between two replays of each, or those replayed last would find more of theirs in the
-last-level cache.
+after the other, and on a second state of the baseline (A/A). Who comes when must not matter: what comes before a timed chunk is replayed
+in the same order; just before its turn each state replays a lead-in, untimed, so that the last-level cache holds what it touched last and
+not what others did; and every drawn order is followed by its reverse.
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ CHUNK = 1 << 14  # demands
 AGES = ("fresh", "aged")
 TIMED_DEMANDS = CHUNK // 4
 """Demands timed in a chunk of those that are; the rest is replayed without the clock."""
+LEAD_IN = CHUNK // 4
+"""Demands that a state replays, untimed, just before those that are timed."""
 COLD_DEMANDS = 32
 """Demands timed in a chunk where the caches are emptied before each of them, which takes milliseconds."""
 TWIN = "A/A"
 RECLAIMS = (demand.RECLAIM, demand.RECLAIM_BEGIN)
+LEAST = 30
+"""Occurrences in a chunk, on both sides, for the chunk to give a ratio; from cold caches few are taken, each of which takes long."""
+LEAST_COLD = 4
 DISTURBED = np.uint64(100)
 """An operation longer than the histogram in fewer than one case of so many was interrupted."""
 VERIFY_PAGES, VERIFY_ACCESSES = 1 << 14, 600_000
@@ -273,8 +278,8 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
     sides = [build_side(stream, named, named.text, foot) for named in designs]
     twin = build_side(stream, designs[0], TWIN, foot) if timed else None
     every = [*sides, twin] if twin is not None else sides
-    rng = np.random.default_rng(seed)
-    order = [every[i] for i in rng.permutation(len(every))]
+    turns = orders(every, np.random.default_rng(seed))
+    order = next(turns)
     now, gone = "", 0
     with output.Progress(f"{label}: replay", sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for age, number, block in pieces(iter(kept) if kept is not None else stream.blocks(), windows):
@@ -282,15 +287,25 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
                 gone = int(sides[0].totals()[demand.SWAP_OUT])
             now = age
             if age and number % 2 and timed:
+                lead = min(LEAD_IN, len(block) // 4)
                 for side in order:
-                    _time(side, age, block[:most])
-                order = [every[i] for i in rng.permutation(len(every))]
-                replay_all(order, block[most:], pool)
+                    side.replay(side.off, block[:lead])
+                    _time(side, age, block[lead : lead + most])
+                order = next(turns)
+                replay_all(order, block[lead + most :], pool)
             else:
                 counted = bool(age) and number % 2 == 0
                 list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), order))
             progress.step(len(block))
     return Outcome(sides, twin, sum(sizes), windows, gone / max(1, int(stream.counters["swapped_peak"])), stream)
+
+
+def orders(sides: Sequence[Side], rng: np.random.Generator) -> Iterator[list[Side]]:
+    """Orders of sides without end, each followed by its reverse: no side comes early more often than another."""
+    while True:
+        order = [sides[i] for i in rng.permutation(len(sides))]
+        yield order
+        yield order[::-1]
 
 
 def _untimed(side: Side, age: str, block: NDArray[np.uint64], counted: bool) -> None:
@@ -323,7 +338,7 @@ def undisturbed(n: NDArray[np.uint64], ticks: NDArray[np.uint64], bins: NDArray[
         How often, and ticks in all. Operations that are long by nature (1 % or more in the last bin) are kept as they are.
     """
     last = bins[:, -1]
-    rare = last * DISTURBED < n
+    rare = (last * DISTURBED < n) | ((last == 1) & (n >= LEAST))
     middle = (np.arange(bins.shape[1]) + 0.5) * (1 << int(probe.TICK_SHIFT))
     inside = bins[:, :-1].astype(np.float64) @ middle[:-1]
     return np.stack([np.where(rare, n - last, n), np.where(rare, inside, ticks)], 1).astype(np.float64)

@@ -14,9 +14,14 @@ from dse.modelling.sizes import PAGE
 from kernels import allocs
 from kernels import state as s
 
-RECLAIM = ("swap_out", "clean_drop", "writeback_end", "refused")
+RECLAIM = ("swap_out", "clean_drop", "writeback_end")
 """Operations inside reclaim, where an allocation may not wait for reclaim: memory is needed to free memory."""
 FAULT = ("first_touch", "swap_in", "cache_hit", "cow", "reuse")
+MOVE = ("move", "stepped")
+"""Writeback of zswap among them runs in a worker when the pool is full, and inside reclaim when the shrinker asks (mm/zswap.c)."""
+OTHER = ("nothing", "fork", "zap", "swapoff", "begun", "refused")
+BURSTS = ("fork", "zap", "swapoff", "refused")
+"""Operations whose frees come all at once, or that are not at the pace of faults."""
 BACKEND = ("zswap_entry", "zsmalloc object")
 """What every design allocates alike for a page in zswap."""
 

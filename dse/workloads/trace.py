@@ -176,7 +176,7 @@ def load(name_or_path: str | Path) -> Trace:
 def _reason(error: Exception) -> str:
     """First line of the message of `error`."""
     text = f"no {error.args[0]}" if isinstance(error, KeyError) and error.args else str(error) or type(error).__name__
-    return text.splitlines()[0]
+    return "no NumPy archive" if "pickle" in text else text.splitlines()[0]
 
 
 def _checked(arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> Trace:
