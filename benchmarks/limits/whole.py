@@ -23,11 +23,13 @@ from kernels.jit import u
 ORACLE = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])  # libCacheSim's oracleGeneral, 24 bytes
 AT_LEAST = {20: 1.2, 22: 1.0}  # issue 5: events of direct a second, of libCacheSim's requests a second, by bits of pages
 BARE_AT_LEAST, BARE_BITS = 0.8, 20
-"""Issue 2: events of direct a second without any prefetch, of libCacheSim's requests a second."""
+"""Issue 2: events of direct a second without any prefetch, of libCacheSim's requests a second (the median; no interval is asked for)."""
 OVER_C = 1.15  # issue 5: time of ours over that of C
 PEER_BITS = 22  # beyond, the file of accesses grows past what is worth writing
 WARM = 4  # accesses a page before the clock starts
 CHUNK = 1 << 17  # accesses between two readings of the clock
+PLACES = 4
+"""Places in memory that every state takes in turn; at one the same replay was 6 % faster than at another."""
 COUNTED = (demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT, demand.SWAP_OUT)
 
 
@@ -112,8 +114,8 @@ class Side:
 
     def __init__(self, case: Case, chunk: int, replay: twin_c.Replay | None, pr: Any = None) -> None:
         pages = 1 << case.bits
-        given = twin_c.config(pages, {"ssd": pages + 1024}, case.frames + 1)  # every page has a slot
-        self.state, self.probe = twin_c.new_state(case.design, given), probe.make("off") if pr is None else pr
+        self.design, self.given = case.design, twin_c.config(pages, {"ssd": pages + 1024}, case.frames + 1)  # every page has a slot
+        self.state, self.probe = twin_c.new_state(case.design, self.given), probe.make("off") if pr is None else pr
         self.replay = state.REGISTRY[case.design].replay if replay is None else replay
         self.replies = np.zeros(2 * chunk, np.uint8)
 
@@ -125,6 +127,12 @@ class Side:
         """Swap-outs and faults so far."""
         tally = self.probe.arrays()["tally"]
         return int(sum(tally[code * 16] for code in COUNTED))
+
+    def move_house(self) -> None:
+        """Go on in other memory: where a state lies costs or saves some per cent, for as long as it lies there."""
+        fresh = twin_c.new_state(self.design, self.given)
+        twin_c.copy(self.state, fresh)
+        self.state = fresh
 
     def take_over(self, other: Side) -> None:
         """Become equal to `other`, and replay one empty block, so that nothing is compiled later."""
@@ -176,6 +184,8 @@ def alternate(sides: dict[str, Side], peer: Peer | None, blocks: Iterator[NDArra
     names = [*sides, *(["peer"] if peer is not None else [])]
     taken = Taken({name: np.zeros(pairs) for name in names}, np.zeros(pairs), np.zeros(pairs, np.int64))
     for pair in range(pairs):
+        for side in sides.values() if pair and pair % (-(-pairs // PLACES)) == 0 else ():
+            side.move_house()
         block, before = next(blocks), sides["ours"].counted()
         taken.misses[pair] = np.count_nonzero(block[:, 0] & np.uint64(0xFF) == demand.FAULT)
         for name in (names[i] for i in rng.permutation(len(names))):
@@ -209,8 +219,8 @@ def verdict(case: Case, ratios: dict[str, Interval]) -> str:
     if "rate_over_peer" in ratios and case.design == "direct" and case.bits in AT_LEAST:
         checks.append(bars.at_least(ratios["rate_over_peer"].lo, AT_LEAST[case.bits], "of libCacheSim"))
     if "bare_over_peer" in ratios:
-        of_c = ratios["c_plain_over_peer"].lo if "bare_over_c" in ratios and ratios["bare_over_c"].hi <= OVER_C else None
-        checks.append(bars.at_least(ratios["bare_over_peer"].lo, BARE_AT_LEAST, "of libCacheSim without prefetch", of_c))
+        of_c = ratios["c_plain_over_peer"].ratio if "bare_over_c" in ratios and ratios["bare_over_c"].hi <= OVER_C else None
+        checks.append(bars.at_least(ratios["bare_over_peer"].ratio, BARE_AT_LEAST, "of libCacheSim without prefetch", of_c))
     if "over_c" in ratios and case.bits in SHARES:
         checks.append(bars.at_most(ratios["over_c"].hi, OVER_C, "of C"))
     return bars.verdict(*checks)
