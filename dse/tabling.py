@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dse import naming, output
@@ -76,6 +77,12 @@ def references(designs: Sequence[str]) -> list[str]:
     return [design for n, design in enumerate(designs) if n == 0 or design in naming.STANDS_ON]
 
 
+def _filled(table: Sequence[Row], empty: Mapping[str, str] = MappingProxyType({})) -> list[Row]:
+    """The columns of a table in which some line says something, which ``-`` and the `empty` text of a column do not."""
+    known = {name for line in table for name, text in line.items() if text not in ("-", empty.get(name))}
+    return [{name: text for name, text in line.items() if name in known} for line in table]
+
+
 def headline(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
     """Every layer against every design that it may stand on: aged operations, and what a swapped lifetime costs more."""
     figures = Figures(rows)
@@ -89,14 +96,12 @@ def headline(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
             line = {"layer": design, "against": base}
             if timed:
                 line |= {op: _interval(figures.row(design, op, "ratio", "mean", "aged", base)) for op in HEADLINE}
-            if timed:
                 line["tax ns"] = _tax_ns(figures.row(design, "lifetime", "tax_ns", "mean", "aged", base))
             for name, metric in (("tax lines", "tax_lines"), ("tax locks", "tax_locked_sections"), ("tax B", "tax_bytes")):
                 value = figures.value(design, "lifetime", metric, "mean", "aged", base)
                 line[name] = "-" if value is None else f"{value:+.1f}"
             out.append(line)
-    known = {name for line in out for name, text in line.items() if text != "-"}
-    return [{name: text for name, text in line.items() if name in known} for line in out]
+    return _filled(out)
 
 
 def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:
@@ -191,8 +196,7 @@ def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row
                 "freed/1,000 swap-outs": per_thousand(design, f"freed_{slug(name)}", "swap_out"),
                 "waits for RCU B": "-" if waits is None else f"{waits:,.0f}",
             })  # fmt: skip
-    known = {name for line in out for name, text in line.items() if text != "-" and (text != "0" or not name.startswith("others"))}
-    return [{name: text for name, text in line.items() if name in known} for line in out]
+    return _filled(out, {"others/1,000 swap-outs": "0"})
 
 
 def _sentence(figures: Figures, design: str, base: str, timed: bool) -> str:

@@ -61,8 +61,8 @@ def new_pool(nodes: int) -> NDArray[np.uint64]:
 def aligned_zeros(n: int, dtype: type[Scalar]) -> NDArray[Scalar]:
     """Zeroed array whose data starts at a multiple of 2 MiB when it is large (NumPy itself starts at 16 mod 64)."""
     size = n * np.dtype(dtype).itemsize
-    align = 2 << 20 if size >= 1 << 20 else 64
-    raw = np.zeros(max(size, align << 1 if align > 64 else 0) + align, np.uint8)
+    align, least = (2 << 20, 4 << 20) if size >= 1 << 20 else (64, 0)  # NumPy asks for huge pages from 4 MiB on
+    raw = np.zeros(max(size, least) + align, np.uint8)
     start = -raw.ctypes.data % align
     return raw[start : start + size].view(dtype)
 

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+SMALL = """
+[workload]
+generator = "zipf"
+pages = 16384
+accesses = 200000
+[memory]
+limit = 0.4
+[backend]
+placement = "zswap"
+disk = "ssd"
+zswap_share = 0.2
+slots = 2.0
+[moves]
+rate = 0.3
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +30,11 @@ def wrap_around() -> Iterator[None]:
     """Unsigned arithmetic wraps in compiled kernels; interpreted ones must not warn of it."""
     with np.errstate(over="ignore"):
         yield
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scenario that takes seconds: compare and what is made of its rows."""
+    path = tmp_path_factory.mktemp("scenario") / "small.toml"
+    path.write_text(SMALL)
+    return path

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.measuring import allocating
 from kernels import allocs
 from kernels import probe as probes
 from kernels import world as w
@@ -74,7 +75,7 @@ def check_allocations(found: Findings, st: Any, probe: Any) -> None:
 
     The probe has seen every demand since the state was built.
     """
-    log = reading.allocation_log(probe)
+    log = allocating.log_of(probe)
     rows = probe.tally[: probes.HIST_OPS * probes.COLUMNS].reshape(-1, probes.COLUMNS).astype(np.int64)
     found.equal("objects allocated", log[: probes.HIST_OPS, :, 0].sum(1), rows[:, int(probes.ALLOCS)])
     found.equal("objects freed", log[: probes.HIST_OPS, :, 1].sum(1), rows[:, int(probes.FREES)])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import allocs, demand, probe
+from kernels import demand
 from kernels import world as w
 
 Ints = NDArray[np.int64]
@@ -216,9 +216,3 @@ def emptying(st: Any) -> list[tuple[int, int]]:
     pages = ctl(st, w.C_PAGES)
     step = min(pages, 1 << ctl(st, w.C_SPACE_SHIFT))
     return [demand.pack(demand.UNMAP, p, count=step) for p in range(0, pages, step)]
-
-
-def allocation_log(pr: Any) -> NDArray[np.int64]:
-    """The allocation log of a probe that counts: ``[operations and one for refused demands, classes, allocated and freed]``."""
-    rows = pr.tally[int(probe.ALLOC_LOG) :].reshape(probe.HIST_OPS + 1, allocs.CLASSES, 2)
-    return np.asarray(rows, np.int64)

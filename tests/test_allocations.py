@@ -17,33 +17,9 @@ from kernels import allocs, demand, probe
 DESIGNS = ["direct", "swap_desc[stride=24]", "swap_table_p4", "vswap_v3", "vswap_v6"]
 
 
-CASE = """
-[workload]
-generator = "zipf"
-pages = 16384
-accesses = 300000
-[memory]
-limit = 0.4
-[backend]
-placement = "zswap"
-disk = "ssd"
-zswap_share = 0.2
-slots = 2.0
-[moves]
-rate = 0.3
-"""
-
-
 @pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("scenario") / "zipf.toml"
-    path.write_text(CASE)
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def found(case: str) -> dict[str, object]:
-    return dse.compare(case, DESIGNS, counted_only=True)
+def found(small: Path) -> dict[str, object]:
+    return dse.compare(str(small), DESIGNS, counted_only=True)
 
 
 def pick(found: dict[str, object], **want: object) -> list[dict[str, object]]:
@@ -92,8 +68,8 @@ def test_classes_add_up_to_operations(found: dict[str, object]) -> None:
                 assert {r["unit"] for r in classes} <= {"objects"}
 
 
-def test_what_waits_is_what_was_freed_a_fault(case: str) -> None:
-    found = dse.compare(case, "direct")
+def test_what_waits_is_what_was_freed_a_fault(small: Path) -> None:
+    found = dse.compare(str(small), "direct")
     rows = pick(found, design="direct", metric="rcu_waiting_bytes_xa_node", age="aged")
     assert len(rows) == len(found["provenance"]["runs"])
     for row in rows:
@@ -122,8 +98,8 @@ def test_the_table_of_allocations(found: dict[str, object], capsys: pytest.Captu
     assert capsys.readouterr().out.count("Allocated and freed, aged (counted objects") == len(found["provenance"]["runs"])
 
 
-def test_the_report_has_the_table(case: str, tmp_path: Path) -> None:
-    dse.compare(case, ["direct", "swap_table_p4"], counted_only=True, results=tmp_path)
+def test_the_report_has_the_table(small: Path, tmp_path: Path) -> None:
+    dse.compare(str(small), ["direct", "swap_table_p4"], counted_only=True, results=tmp_path)
     document = runs.document(storing.load_run(tmp_path, "last"))
     (table,) = (part for section in document.sections for part in section.parts if getattr(part, "title", "").startswith("Allocated"))
     assert {"xa_node", "swap table"} <= {row["object"] for row in table.rows}

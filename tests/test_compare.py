@@ -16,30 +16,8 @@ from dse.errors import BadInput, CheckFailed
 from dse.measuring import run
 from dse.workloads import stream as streams
 
-SMALL = """
-[workload]
-generator = "zipf"
-pages = 16384
-accesses = 200000
-[memory]
-limit = 0.4
-[backend]
-placement = "zswap"
-disk = "ssd"
-zswap_share = 0.2
-slots = 2.0
-[moves]
-rate = 0.3
-"""
 PAIR = ["direct", "swap_id"]
 README = Path(__file__).resolve().parent.parent / "README.md"
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("scenario") / "small.toml"
-    path.write_text(SMALL)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -297,9 +275,9 @@ def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.
     assert words in err
 
 
-def test_a_typo_in_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_typo_in_a_scenario(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "typo.toml"
-    path.write_text(SMALL.replace("rate", "rte"))
+    path.write_text(small.read_text().replace("rate", "rte"))
     assert cli.main(["compare", str(path)]) == 2
     assert "typo.toml:14" in capsys.readouterr().err
 

@@ -39,6 +39,12 @@ def at_least(figure: float, bar: float, of: str, of_c: float | None = None) -> B
     return Bar(figure >= bar, f"at least {bar:.4g} {of}", f"{figure:.3g}", "" if of_c is None or of_c >= bar else f"{of_c:.3g}")
 
 
+def inside(figure: float, low: float, high: float, of: str, of_c: float | None = None) -> Bar:
+    """`figure` must lie in `low` .. `high`, if that of C, where ours is no slower, does."""
+    beyond = "" if of_c is None or low <= of_c <= high else f"{of_c:.2f}"
+    return Bar(low <= figure <= high, f"{low}..{high} {of}", f"{figure:.2f}", beyond)
+
+
 def at_most(figure: float, bar: float, of: str) -> Bar:
     """`figure` must not go beyond `bar`."""
     return Bar(figure <= bar, f"at most {bar:.4g} {of}", f"{figure:.3g}")

@@ -203,22 +203,14 @@ def verdict(case: Case, ratios: dict[str, Interval]) -> str:
     """Whether the bars of `case` are met; a dash where there is none."""
     checks = []
     if case.barred:
-        checks.append(over_plain(ratios))
+        of_c = ratios["c_over_plain"].ratio if "c_over_plain" in ratios and ratios["over_c"].within(*OVER_C) else None
+        checks.append(bars.inside(ratios["over_plain"].ratio, *OVER_PLAIN, "times the bare array", of_c))
     if case.barred and "over_c" in ratios:
         text, found = f"inside {OVER_C[0]}..{OVER_C[1]} of C", ratios["over_c"]
         checks.append(bars.Bar(found.within(*OVER_C), text, f"{found.lo:.3f}..{found.hi:.3f}"))
     if case.bits >= SMALLEST_BARRED and "over_c" in ratios:
         checks.append(bars.at_most(ratios["over_c"].ratio, MOST_OVER_C, "of C"))
     return bars.verdict(*checks)
-
-
-def over_plain(ratios: dict[str, Interval]) -> bars.Bar:
-    """The bar on times over that of the bare array; how many loads miss all caches depends on the machine, and C says how many."""
-    low, high = OVER_PLAIN
-    ours, of_c = ratios["over_plain"].ratio, ""
-    if "c_over_plain" in ratios and ratios["over_c"].within(*OVER_C) and not low <= ratios["c_over_plain"].ratio <= high:
-        of_c = f"{ratios['c_over_plain'].ratio:.2f}"
-    return bars.Bar(low <= ours <= high, f"{low}..{high} times the bare array", f"{ours:.2f}", of_c)
 
 
 def median_row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -49,10 +49,11 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | Non
     for age in ("fresh", "aged"):
         aa = {op: ratio(outcome.twin, outcome.sides[0], age, op, tick) for op in OPS}
         noise += [interval for op, interval in aa.items() if interval is not None and op not in WITHOUT]
+        own = tax(outcome.twin, outcome.sides[0], age, tick)
         for side in outcome.sides:
             rows += measured(side, age, tick)
         for side, base in pairs:
-            rows += ratios(side, base, age, tick, aa) + tax_measured(side, base, outcome.twin, outcome.sides[0], age, tick)
+            rows += ratios(side, base, age, tick, aa) + tax_measured(side, base, own, age, tick)
     return rows, stats.aa_noise(noise) if noise else None
 
 
@@ -295,9 +296,9 @@ def tax(side: Side, base: Side, age: str, tick: clock.Clock) -> stats.Difference
     return stats.paired_difference(over, under, serial=True)
 
 
-def tax_measured(side: Side, base: Side, twin: Side, first: Side, age: str, tick: clock.Clock) -> list[Row]:
-    """The tax in nanoseconds; it says so where it is no larger than what `twin` takes more than `first`, the same design."""
-    extra, noise = tax(side, base, age, tick), tax(twin, first, age, tick)
+def tax_measured(side: Side, base: Side, noise: stats.Difference | None, age: str, tick: clock.Clock) -> list[Row]:
+    """The tax in nanoseconds; it says so where it is no larger than the `noise`, what a second state of a design takes more."""
+    extra = tax(side, base, age, tick)
     if extra is None or noise is None:
         return []
     most = max(abs(noise.lo), abs(noise.hi))

@@ -10,9 +10,12 @@ from math import ceil
 from typing import NamedTuple
 
 from dse.modelling.ledger import condition
+from dse.modelling.objects import bytes_in_object
 from dse.modelling.sizes import PAGE
-from kernels import allocs
 from kernels import state as s
+from kernels.xarray import NODE_BYTES
+
+V6 = "20260505153854.1612033-1-nphamcs@gmail.com"
 
 RECLAIM = ("swap_out", "clean_drop", "writeback_end")
 """Operations inside reclaim, where an allocation may not wait for reclaim: memory is needed to free memory."""
@@ -47,25 +50,20 @@ class Object(NamedTuple):
     source: str
 
 
-OBJECTS = dict(
-    zip(
-        allocs.NAMES,
-        (
-            Object((), 576, True, "lib/xarray.c: xa_node_free, call_rcu"),
-            Object((), 56, False, "mm/zswap.c: zswap_entry_cache_free, kmem_cache_free"),
-            Object((), 0, False, "mm/zsmalloc.c: zs_free"),
-            Object(("swap_desc",), 0, True, "this model's reading: looked up without a lock"),
-            Object((), PAGE, False, "mm/swapfile.c: free_swap_count_continuations, at swapoff"),
-            Object(("swap table", "reverse table"), 0, True, "mm/swapfile.c of 6.18: swap_table_free, call_rcu"),
-            Object(("memcg table",), 0, False, "mm/swapfile.c of 7.0: kfree with the table of its cluster"),
-            Object(("extend table",), 0, False, "mm/swapfile.c: kfree when no count needs it"),
-            Object(("virtual cluster",), 0, True, "20260505153854.1612033-1-nphamcs@gmail.com: RCU protects the cluster"),
-            Object(("virtual cluster",), 0, True, "as the cluster with descriptors"),
-            Object(("virtual descriptors",), 0, True, "as the cluster with descriptors"),
-        ),
-        strict=True,
-    )
-)
+OBJECTS = {
+    "xa_node": Object((), NODE_BYTES, True, "lib/xarray.c: xa_node_free, call_rcu"),
+    "zswap_entry": Object(("zswap_entry",), 0, False, "mm/zswap.c: zswap_entry_cache_free, kmem_cache_free"),
+    "zsmalloc object": Object((), 0, False, "mm/zsmalloc.c: zs_free"),
+    "swap_desc": Object(("swap_desc",), 0, True, "this model's reading: looked up without a lock"),
+    "continuation page": Object((), PAGE, False, "mm/swapfile.c: free_swap_count_continuations, at swapoff"),
+    "swap table": Object(("swap table", "reverse table"), 0, True, "mm/swapfile.c of 6.18: swap_table_free, call_rcu"),
+    "memcg table": Object(("memcg table",), 0, False, "mm/swapfile.c of 7.0: kfree with the table of its cluster"),
+    "extend table": Object(("extend table",), 0, False, "mm/swapfile.c: kfree when no count needs it"),
+    "virtual cluster with descriptors": Object(("virtual cluster",), 0, True, f"{V6}: RCU protects the cluster"),
+    "virtual cluster header": Object(("virtual cluster",), 0, True, f"{V6}: RCU protects the cluster"),
+    "virtual descriptors": Object(("virtual descriptors",), 0, True, f"{V6}: they go with the cluster"),
+}
+"""By the names of :data:`kernels.allocs.NAMES`."""
 
 
 def nbytes_of(name: str, design: s.Design, values: Mapping[str, str], cluster_slots: int = 512) -> int | None:
@@ -87,5 +85,5 @@ def nbytes_of(name: str, design: s.Design, values: Mapping[str, str], cluster_sl
     for row in design.layout:
         per = condition(row.per, values)
         if row.structure in known.structures and per and row.name != "xarray entry":
-            total += row.nbytes * (cluster_slots if row.block and per != "block" else 1)
+            total += bytes_in_object(row, per, cluster_slots)
     return ceil(total) or None

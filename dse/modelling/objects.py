@@ -146,6 +146,11 @@ def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
     return nodes
 
 
+def bytes_in_object(item: s.Field, per: str, cluster_slots: int) -> float:
+    """What a field adds to one object of its structure: in a block it is there for every slot of the cluster, unless it is the block's."""
+    return item.nbytes * (cluster_slots if item.block and per != "block" else 1)
+
+
 @dataclass
 class BlockObject:
     """What one object of a structure that is allocated by block is made of."""
@@ -167,7 +172,7 @@ class Groups(dict[str, BlockObject]):
         else:
             row.dynamic_bytes += ceil(item.nbytes * used)
         group = self.setdefault(item.structure, BlockObject(live=live, peak=peak))
-        group.size += item.nbytes * (1 if per == "block" else cluster_slots)
+        group.size += bytes_in_object(item, per, cluster_slots)
         row.objects = live
 
     def closed(self, ledger: Ledger, item: s.Field, per: str, used: list[int], cluster_slots: int) -> None:

@@ -52,11 +52,11 @@ def _age(name: str) -> tuple[str, int, str]:
 
 def _why_not(path: Path, table: str) -> str:
     """Say why a file is no table of ours, or return an empty string."""
-    if not path.exists():
-        return "missing: the run is not whole"
     try:
         metadata = pl.read_parquet_metadata(path)
         schema = pl.read_parquet_schema(path)
+    except FileNotFoundError:
+        return "missing: the run is not whole"
     except OSError as error:
         return str(error.strerror or error)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
