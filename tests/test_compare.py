@@ -13,7 +13,9 @@ import pytest
 import dse
 from dse import cli, comparing, naming, scenario, storing, tabling
 from dse.errors import BadInput, CheckFailed
+from dse.measuring import rows as rows_of_runs
 from dse.measuring import run
+from dse.measuring.stats import Interval
 from dse.workloads import stream as streams
 
 PAIR = ["direct", "swap_id"]
@@ -204,6 +206,20 @@ def test_no_side_comes_early_more_often() -> None:
     assert all(sorted(order) == sides for order in taken)
     assert len({tuple(order) for order in taken}) == 10
     assert {sum(order.index(side) for order in taken) for side in sides} == {20}
+
+
+def test_the_noise_of_a_window_is_that_of_its_operations(layered: dict[str, object]) -> None:
+    """Every finding of a window is held against the widest A/A interval of the operations that are about as frequent."""
+    aa = {"swap_in": Interval(1.0, 0.98, 1.01, 30), "move": Interval(1.03, 1.0, 1.06, 16), "fork": Interval(1.2, 0.8, 1.5, 4), "cow": None}
+    widened = rows_of_runs.pooled(aa, [x for x in aa.values() if x is not None])
+    assert {op: x and (x.lo, x.hi) for op, x in widened.items()} == {
+        "swap_in": (0.98, 1.06), "move": (0.98, 1.06), "fork": (0.8, 1.5), "cow": None,
+    }  # fmt: skip
+    taken = rows(layered, metric="ratio", age="aged", scenario="small, moves.rate=0.3")
+    found = [row for row in taken if "A/A" in row["status"] and row["op"] not in rows_of_runs.WITHOUT]
+    most = max(row["n"] for row in found)
+    assert len({row["status"].partition("A/A ")[2].partition(",")[0] for row in found if 2 * row["n"] >= most}) == 1
+    assert len({row["op"] for row in found if 2 * row["n"] >= most}) > 1
 
 
 def test_a_tax_within_the_noise_is_called_so(layered: dict[str, object]) -> None:

@@ -48,7 +48,9 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | Non
     noise: list[stats.Interval] = []
     for age in ("fresh", "aged"):
         aa = {op: ratio(outcome.twin, outcome.sides[0], age, op, tick) for op in OPS}
-        noise += [interval for op, interval in aa.items() if interval is not None and op not in WITHOUT]
+        known = [interval for op, interval in aa.items() if interval is not None and op not in WITHOUT]
+        noise += known
+        aa = pooled(aa, known)
         own = tax(outcome.twin, outcome.sides[0], age, tick)
         for side in outcome.sides:
             rows += measured(side, age, tick)
