@@ -13,10 +13,7 @@ from dse.errors import BadInput
 from dse.measuring import machine, warming
 
 PROBES = ("off", "count", "timed")
-NOT_MODELLED = (
-    "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the "
-    "backend"
-)
+NOT_MODELLED = "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the backend"
 LOOP = "open"
 
 

@@ -71,9 +71,7 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add ``--results`` to a command that reads or writes stored runs."""
-    parser.add_argument(
-        "--results", default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)"
-    )
+    parser.add_argument("--results", default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:

@@ -37,8 +37,12 @@ def _candidates(results: Path, kind: str) -> list[Path]:
 
 
 def prune(
-    results: str | os.PathLike[str] = "results", *, kinds: Sequence[str] = ("runs", "studies"), keep: int | None = None,
-    days: float | None = None, remove: bool = False,
+    results: str | os.PathLike[str] = "results",
+    *,
+    kinds: Sequence[str] = ("runs", "studies"),
+    keep: int | None = None,
+    days: float | None = None,
+    remove: bool = False,
 ) -> list[dict[str, Any]]:
     """List, or remove, what is stored and old.
 

@@ -157,10 +157,7 @@ def parse(source: str, file: str, name: str) -> Scenario:
 
 def from_values(name: str, values: Mapping[str, Any], **texts: Any) -> Scenario:
     """Build a scenario from the nested values that :attr:`Scenario.values` gives."""
-    cleaned = {
-        section: {option: value for option, value in options.items() if value is not None}
-        for section, options in values.items()
-    }
+    cleaned = {section: {option: value for option, value in options.items() if value is not None} for section, options in values.items()}
     texts = {option: list(value) if isinstance(value, tuple) else value for option, value in texts.items()}
     return _checked(name, {**texts, **cleaned}, lambda _path: f"scenario {name}: ")
 
@@ -278,9 +275,7 @@ def _value(info: KeyInfo, value: Any, at: str) -> Any:
             _among(info, item, at)
         return tuple(value)
     if not isinstance(value, Mapping):
-        raise BadInput(
-            f"{at}{info.name} is a table such as {{ {(info.choices or ('name',))[0]} = 1.0 }}, got {value!r}"
-        )
+        raise BadInput(f"{at}{info.name} is a table such as {{ {(info.choices or ('name',))[0]} = 1.0 }}, got {value!r}")
     for item in value:
         _among(info, item, at)
     return {item: _number(info, share, f"{at}{info.name}.{item}", "float") for item, share in value.items()}

@@ -19,9 +19,7 @@ STATES = ("hot", "footprint", "cold")
 SHARE = (0.0, 1.0)
 
 
-def key(
-    default: Any, text: str, bounds: tuple[float, float] | None = None, choices: tuple[str, ...] | None = None
-) -> Any:
+def key(default: Any, text: str, bounds: tuple[float, float] | None = None, choices: tuple[str, ...] | None = None) -> Any:
     """Declare a key: its default, help, inclusive range, and valid values (of a table: valid names)."""
     meta = {"help": text, "bounds": bounds, "choices": choices}
     if isinstance(default, dict):
@@ -34,9 +32,7 @@ class Workload:
     """Who touches which pages: a recorded program's trace or a seeded generator."""
 
     trace: str | None = key(None, "name or file of a recorded trace (instead of generator)")
-    generator: str | None = key(
-        None, "seeded generator (instead of trace)", choices=("zipf", "uniform", "scan", "phase", "fork")
-    )
+    generator: str | None = key(None, "seeded generator (instead of trace)", choices=("zipf", "uniform", "scan", "phase", "fork"))
     copies: int = key(1, "copies of the trace that run interleaved", (1, 2**20))
     pages_at_least: int = key(0, "raise copies until this many pages are touched", (0, PAGES_MAX))
     accesses: int = key(4_000_000, "accesses to replay, over all copies", (1, 2**40))
@@ -192,8 +188,6 @@ def _valid(info: KeyInfo) -> str:
         parts.append(", ".join(info.choices))
     if info.bounds:
         parts.append(
-            f"{info.bounds[0]:,g} to {info.bounds[1]:,g}"
-            if info.kind != "int"
-            else f"{int(info.bounds[0]):,} to {int(info.bounds[1]):,}"
+            f"{info.bounds[0]:,g} to {info.bounds[1]:,g}" if info.kind != "int" else f"{int(info.bounds[0]):,} to {int(info.bounds[1]):,}"
         )
     return ": ".join(parts)

@@ -115,6 +115,7 @@ def reachable(libraries: list[Any]) -> list[Any]:
                 open_ += [(below, False) for below in library._linking_libraries]
     return list(reversed(order))
 
+
 def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTemplate]:
     """Template that types a call of `operation` as one of the function that `table` has for the class of the first argument.
 

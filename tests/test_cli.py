@@ -71,10 +71,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 def test_a_verb_imports_its_own_module_only() -> None:
-    code = (
-        "import sys, dse.cli\ndse.cli.main(['doctor', '--help'])\n"
-        "print([m for m in sys.modules if m.startswith('dse.commands.')])"
-    )
+    code = "import sys, dse.cli\ndse.cli.main(['doctor', '--help'])\nprint([m for m in sys.modules if m.startswith('dse.commands.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("['dse.commands.doctor']")
 
@@ -156,9 +153,7 @@ def test_the_command_line_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
 def test_full_disk_on_stdout() -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "dse.cli", "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
-        )
+        done = subprocess.run([sys.executable, "-m", "dse.cli", "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr == "dse: error: no space left on the disk\n"
 

@@ -154,13 +154,9 @@ def test_damaged_runs_are_named_and_skipped(tmp_path, capsys: pytest.CaptureFixt
     elif damage == "absent":
         path.unlink()
     elif damage == "newer":
-        pl.read_parquet(path).write_parquet(
-            path, metadata={writer.METADATA_TABLE: "ops", writer.METADATA_VERSION: "99"}
-        )
+        pl.read_parquet(path).write_parquet(path, metadata={writer.METADATA_TABLE: "ops", writer.METADATA_VERSION: "99"})
     elif damage == "swapped":
-        pl.DataFrame({"run": [1]}).write_parquet(
-            path, metadata={writer.METADATA_TABLE: "ops", writer.METADATA_VERSION: "1"}
-        )
+        pl.DataFrame({"run": [1]}).write_parquet(path, metadata={writer.METADATA_TABLE: "ops", writer.METADATA_VERSION: "1"})
     else:
         path.write_bytes({"truncated": content[:-9], "empty": b"", "text": b"PAR1 no"}[damage])
     tables = storing.scan(tmp_path)
@@ -221,9 +217,7 @@ def test_diff_of_equal_counters(tmp_path, capsys: pytest.CaptureFixture[str]) ->
     assert len(diff(tmp_path, capsys, "--all")[1]["rows"]) == 4
 
 
-@pytest.mark.parametrize(
-    "other", [rows(lines=13), rows()[1:], [*rows(), rows()[0]], [rows()[0] | {"status": "refused"}, *rows()[1:]]]
-)
+@pytest.mark.parametrize("other", [rows(lines=13), rows()[1:], [*rows(), rows()[0]], [rows()[0] | {"status": "refused"}, *rows()[1:]]])
 def test_diff_of_other_counters(tmp_path, capsys: pytest.CaptureFixture[str], monkeypatch, other) -> None:
     monkeypatch.setattr(writer, "new_run_id", lambda counters: "20250101T000000Z-a")
     storing.write_run(tmp_path, rows())

@@ -346,9 +346,7 @@ def test_layers_are_known_by_what_a_pte_holds() -> None:
         analysing.is_layer(name)  # every registered design can be asked
 
 
-def test_samplers_of_extras_name_the_extra(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_samplers_of_extras_name_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(samplers.importlib.util, "find_spec", lambda _: None)
     for name, modules, extra in (("sobol", "scipy", "qmc"), ("halton", "scipy", "qmc"), ("gp", "torch and scipy", "gp")):
         assert main(["sweep", "--sampler", name, "--trials", "4", "--results", str(tmp_path)]) == 2

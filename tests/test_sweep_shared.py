@@ -262,9 +262,7 @@ def test_dead_grpc(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypat
         ("postgresql://u:s3cr3t@127.0.0.1/d", "storage postgresql:// needs psycopg: pip install 'swapdse[postgres]'"),
     ],
 )
-def test_missing_clients(
-    url: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_clients(url: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storages.importlib.util, "find_spec", lambda _: None)
     assert main(["worker", "--storage", url, "--study", "x", "--results", str(tmp_path)]) == 2
     output = capsys.readouterr()

@@ -174,8 +174,6 @@ def dse(capsys, monkeypatch):
     """Run ``dse``: exit status, stdout, stderr."""
     from dse.cli import main
 
-
-
     def call(*argv: str) -> tuple[int, str, str]:
         status = main(list(argv))
         out, err = capsys.readouterr()

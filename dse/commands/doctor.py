@@ -78,9 +78,7 @@ def _hardware() -> list[dict[str, str]]:
         _row("cpu", "ok", machine.cpu_model(), "a virtual machine: expect noise" if virtual else ""),
         _row("cores", "ok" if machine.cores() > 1 else "limited", machine.cores()),
         _row("clock", "ok" if steady else "limited", machine.clock_source(), note),
-        _row(
-            "system", "ok" if platform.system() == "Linux" else "limited", f"{platform.system()} {platform.release()}"
-        ),
+        _row("system", "ok" if platform.system() == "Linux" else "limited", f"{platform.system()} {platform.release()}"),
     ]
 
 

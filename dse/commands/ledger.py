@@ -57,8 +57,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     found = [ledger(name, args.slots, fill, args.backend, compressed) for name in names]
     output.note(
-        f"{', '.join(f['design'] for f in found)}, {args.slots:,} slots, {fill:.0%} used, {args.backend}; "
-        "counted as published tables count"
+        f"{', '.join(f['design'] for f in found)}, {args.slots:,} slots, {fill:.0%} used, {args.backend}; counted as published tables count"
     )
     if len(found) > 1:
         _side_by_side(found, args)

@@ -64,9 +64,7 @@ def _record(args: argparse.Namespace) -> int:
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
     target = writable(args.out or f"{Path(command[0]).name if command else 'trace'}.npz")
     with output.Progress("page runs") as progress:
-        trace = record.record(
-            command, args.recorder, filter_pages=args.filter_pages, show=args.show, progress=_showing(progress)
-        )
+        trace = record.record(command, args.recorder, filter_pages=args.filter_pages, show=args.show, progress=_showing(progress))
     if trace.meta.get("exit_status"):
         output.note(f"{command[0]} ended with status {trace.meta['exit_status']}; the trace is kept")
     return _keep(trace, target)

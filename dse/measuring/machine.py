@@ -116,9 +116,7 @@ def _cgroup_room() -> int | None:
         limit, used = _read(folder / "memory.max"), _read(folder / "memory.current")
         if limit.isdigit() and used.isdigit():
             freeable = sum(
-                int(line.split()[1])
-                for line in _read(folder / "memory.stat").splitlines()
-                if line.split()[0] == "inactive_file"
+                int(line.split()[1]) for line in _read(folder / "memory.stat").splitlines() if line.split()[0] == "inactive_file"
             )
             rooms.append(max(0, int(limit) - int(used) + freeable))
         folder = folder.parent

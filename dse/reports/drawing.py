@@ -80,9 +80,7 @@ def _axes(x: Scale, y: Scale, name_x: str, name_y: str) -> list[str]:
 
 def _svg(inside: Sequence[str], title: str, height: float = HEIGHT, more: str = "") -> str:
     """A drawing with its title for those who do not see it."""
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(title, quote=True)}"{more}>{"".join(inside)}</svg>'
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(title, quote=True)}"{more}>{"".join(inside)}</svg>'
 
 
 def _one(series: Series, x: Scale, y: Scale) -> list[str]:

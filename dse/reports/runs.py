@@ -146,7 +146,8 @@ def document(run: storing.Run) -> Document:
     rows = [dict(row) for row in run.ops]
     tables: list[Part] = [
         Table(f"Operations, {age}", "counted, measured, modelled", found)
-        for age in AGES if (found := tabling.operations(rows, designs, age))
+        for age in AGES
+        if (found := tabling.operations(rows, designs, age))
     ]
     drawn = (_operations(run.ops, designs, metric, unit) for metric, unit in COUNTED_PER_OP)
     counted: list[Part] = [chart for chart in drawn if chart is not None]

@@ -37,9 +37,7 @@ def counters_hash(rows: Iterable[Mapping[str, Any]]) -> str:
     str
         SHA-256 in hexadecimal.
     """
-    lines = sorted(
-        (*identity(row), exact(row), str(row.get("status") or "ok")) for row in rows if row["kind"] == COUNTED
-    )
+    lines = sorted((*identity(row), exact(row), str(row.get("status") or "ok")) for row in rows if row["kind"] == COUNTED)
     return hashlib.sha256(json.dumps(lines, separators=(",", ":")).encode()).hexdigest()
 
 

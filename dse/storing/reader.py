@@ -103,10 +103,7 @@ def scan(results: str | os.PathLike[str] = "results") -> dict[str, pl.LazyFrame]
         if not troubles:
             for table in TABLES:
                 frames[table].append(_open(folder / f"{table}.parquet"))
-    return {
-        table: pl.concat(found, how="diagonal") if found else pl.LazyFrame(schema=schema_of(table))
-        for table, found in frames.items()
-    }
+    return {table: pl.concat(found, how="diagonal") if found else pl.LazyFrame(schema=schema_of(table)) for table, found in frames.items()}
 
 
 def find_run(results: str | os.PathLike[str], name: str) -> str:

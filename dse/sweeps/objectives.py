@@ -123,9 +123,7 @@ def constraint(text: str) -> tuple[str, float, bool]:
     return check(found[1]), limit, found[3] is not None
 
 
-def violation(
-    text: str, measures: Measures, baseline: Measures | None, figure_of: Callable[[str, Any], float | None] = value
-) -> float:
+def violation(text: str, measures: Measures, baseline: Measures | None, figure_of: Callable[[str, Any], float | None] = value) -> float:
     """By how much a constraint is violated, as a share of its limit; 0 or less where it holds.
 
     A figure that is not there violates nothing unless the evaluation failed as a whole.

@@ -97,9 +97,7 @@ class Search:
         for number, (configuration, found) in enumerate(zip(batch, measures, strict=True), len(self.trials)):
             base = bases.get(configuration.place)
             values = {name: self.figure(name, found) for name in figures}
-            violations = {
-                name: obj.violation(text, found, base, self.figure) for name, text in self.space.constraints.items()
-            }
+            violations = {name: obj.violation(text, found, base, self.figure) for name, text in self.space.constraints.items()}
             made.append(Trial(number, configuration, key_of(configuration), str(found["status"]), values, violations))
         return made
 

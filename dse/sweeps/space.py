@@ -328,4 +328,4 @@ def _base(name: str, given: Mapping[str, Any], where: Any) -> scenario.Scenario:
     except BadInput as error:
         raise BadInput(f"{where('scenario')}{reason(error, name)}") from None
     except (AttributeError, TypeError):
-        raise BadInput(f"{where('scenario')}[scenario] holds tables such as workload = {{ generator = \"zipf\" }}") from None
+        raise BadInput(f'{where("scenario")}[scenario] holds tables such as workload = {{ generator = "zipf" }}') from None

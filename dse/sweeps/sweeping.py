@@ -267,5 +267,3 @@ def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[
 def cores() -> int:
     """Cores of this machine that the process may use."""
     return len(os.sched_getaffinity(0))
-
-

@@ -85,9 +85,7 @@ class Builder:
         out = np.empty(last - first + 1, np.uint32)
         at = np.uint64(first)
         while True:
-            at = pages.translate(
-                runs, np.uint64(at), np.uint64(last), self.table, self.names, self.live, self.carry, out
-            )
+            at = pages.translate(runs, np.uint64(at), np.uint64(last), self.table, self.names, self.live, self.carry, out)
             if at >= last:
                 break
             self.grow(1)
@@ -196,9 +194,7 @@ class Builder:
             events=records, positions=positions,
         )  # fmt: skip
 
-    def _records(
-        self, rank: NDArray[np.uint32], count: int, shift: int
-    ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    def _records(self, rank: NDArray[np.uint32], count: int, shift: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         words: list[tuple[int, int]] = []
         positions: list[int] = []
         for position, kind, what in self.events:

@@ -198,9 +198,7 @@ def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
     n = size // ORACLE_BYTES
     wrong = int(parse.worst_next(words))
     if wrong < n:
-        raise BadInput(
-            f"{source}: byte {wrong * ORACLE_BYTES + 16}: the next request does not lie behind record {wrong}"
-        )
+        raise BadInput(f"{source}: byte {wrong * ORACLE_BYTES + 16}: the next request does not lie behind record {wrong}")
     table = np.zeros((1 << min(TABLE_BITS, max(4, (4 * n).bit_length())), 2), np.uint64)
     out = np.empty(n, np.uint32)
     at, done, count = 0, 0, 0
@@ -254,9 +252,7 @@ def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:
     return _of_spaces(np.array(keys, np.uint64), np.array(owners, np.uint64), header, told)
 
 
-def _of_spaces(
-    keys: NDArray[np.uint64], owners: NDArray[np.uint64], meta: dict[str, Any], first_write: bool
-) -> trace.Trace:
+def _of_spaces(keys: NDArray[np.uint64], owners: NDArray[np.uint64], meta: dict[str, Any], first_write: bool) -> trace.Trace:
     """Trace of ``page << 1 | write`` in several spaces, pages numbered by address within each space."""
     spaced = keys | owners << np.uint64(40)
     numbers = _Numbers()

@@ -96,9 +96,7 @@ def _copies(source: trace.Trace, full: dict[str, Any], seed: int) -> Filler:
         cursors[:, 1] = np.searchsorted(source.positions, cursors[:, 0].astype(np.int64), side="left")
 
     def filler(out: NDArray[np.uint32], events: NDArray[np.uint64], positions: NDArray[np.int64]) -> tuple[int, int]:
-        n, m = generate.interleave(
-            source.accesses, source.events, source.positions, control, state, cursors, out, events, positions
-        )
+        n, m = generate.interleave(source.accesses, source.events, source.positions, control, state, cursors, out, events, positions)
         return int(n), int(m)
 
     return filler

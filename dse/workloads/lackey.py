@@ -112,9 +112,7 @@ def read(
             parse.lackey(chunks.text, chunks.words, np.uint64(at), np.uint64(end), runs, notes, state)
             ops = _operations(chunks.buffer, notes[: state[parse.NOTES]], calls, name, lines)
             if state[parse.ERROR]:
-                raise _malformed(
-                    chunks.buffer, int(state[parse.TAKEN]), f"{name}:{lines + int(state[parse.LINES]) + 1}"
-                )
+                raise _malformed(chunks.buffer, int(state[parse.TAKEN]), f"{name}:{lines + int(state[parse.LINES]) + 1}")
             builder.feed(runs, int(state[parse.RUNS]), ops)
             lines += int(state[parse.LINES])
             at = int(state[parse.TAKEN])
@@ -130,9 +128,7 @@ def _malformed(text: bytearray, at: int, where: str) -> BadInput:
     return BadInput(f"{where}: not a line of lackey: {line!r}")
 
 
-def _operations(
-    text: bytearray, notes: NDArray[np.int64], calls: Syscalls, name: str, lines: int
-) -> list[tuple[int, Op]]:
+def _operations(text: bytearray, notes: NDArray[np.int64], calls: Syscalls, name: str, lines: int) -> list[tuple[int, Op]]:
     """Mapping operations in the lines that are no accesses, each with the index of the run it comes before."""
     ops: list[tuple[int, Op]] = []
     for offset, index, line in notes.tolist():

@@ -138,9 +138,7 @@ def with_lackey(command: list[str], filter_pages: int, show: bool, progress: Pro
 def with_qemu(command: list[str], filter_pages: int, show: bool, progress: Progress | None) -> Trace:
     """Data accesses of one process, and its mapping calls, by a plugin in qemu-user (15..25x slower than native)."""
     if platform.machine() != "x86_64":
-        raise BadInput(
-            f"recorder not available: the qemu plugin knows the system calls of x86_64, not {platform.machine()}"
-        )
+        raise BadInput(f"recorder not available: the qemu plugin knows the system calls of x86_64, not {platform.machine()}")
     tool = _tool("qemu-x86_64", "qemu-user")
     compiler = _tool("gcc", "gcc")
     version = _first_line(tool)
@@ -149,9 +147,7 @@ def with_qemu(command: list[str], filter_pages: int, show: bool, progress: Progr
         plugin = Path(folder) / "plugin.so"
         major = int((re.search(r"version (\d+)", version) or ["", "7"])[1])
         flags = ["-O2", "-shared", "-fPIC", "-fvisibility=hidden", f"-DPLUGIN_VERSION={1 if major < 9 else 2}"]
-        built = subprocess.run(
-            [compiler, *flags, "-o", str(plugin), str(PLUGIN)], capture_output=True, text=True, check=False
-        )
+        built = subprocess.run([compiler, *flags, "-o", str(plugin), str(PLUGIN)], capture_output=True, text=True, check=False)
         if built.returncode:
             raise BadInput(f"recorder not available: gcc could not build the plugin: {built.stderr.splitlines()[0]}")
         read_end, write_end = os.pipe()
