@@ -12,9 +12,9 @@ from benchmarks import fixtures, loops
 from benchmarks.fixtures import LARGE, MIDDLE, SMALL
 from dse import naming
 from kernels import demand as d
-from kernels import probe
-from kernels.jit import u
-from kernels.state import Config
+from kernels.compiling.jit import u
+from kernels.life.registry import Config
+from kernels.observing import probe
 
 version = fixtures.version(__file__, loops.__file__)
 BATCH, TIMES = 1 << 16, 16

@@ -15,8 +15,8 @@ import numpy as np
 from benchmarks import fixtures
 from dse.measuring import machine, warming
 from kernels import demand as d
-from kernels import probe
-from kernels import world as w
+from kernels import memory as w
+from kernels.observing import probe
 
 version = fixtures.version(__file__)
 timeout = 300

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from benchmarks import fixtures, loops
 from dse import naming
 from kernels import demand as d
-from kernels import probe
-from kernels.jit import u
-from kernels.state import Config
+from kernels.compiling.jit import u
+from kernels.life.registry import Config
+from kernels.observing import probe
 
 version = fixtures.version(__file__, loops.__file__)
 SLOTS, STEPS = 1 << 14, 1 << 22
@@ -55,7 +55,7 @@ class Continuation:
     param_names = ["sharers"]
 
     def track_continuation_pages(self, sharers: int) -> float:
-        from kernels import world as w
+        from kernels import memory as w
 
         counts.cache_clear()
         state, slots = counts()

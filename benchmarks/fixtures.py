@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from dse import naming
 from kernels import demand as d
-from kernels import probe
-from kernels.state import Config
+from kernels.life.registry import Config
+from kernels.observing import probe
 
 Block = NDArray[np.uint64]
 

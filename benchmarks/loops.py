@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kernels import cluster, swap_map, xarray
-from kernels.jit import outer, u
-from kernels.probe import R_ID, R_ID_NODE
-from kernels.words import U0, U1, U2
+from kernels.compiling.constants import U0, U1, U2
+from kernels.compiling.jit import outer, u
+from kernels.observing.probe import R_ID, R_ID_NODE
+from kernels.structures import cluster, swap_map, xarray
 
 
 @outer

@@ -12,7 +12,7 @@ from benchmarks import fixtures
 from benchmarks.fixtures import LARGE, MIDDLE, SMALL
 from dse import scenario, workloads
 from dse.workloads import stream
-from kernels.jit import u
+from kernels.compiling.jit import u
 from kernels.reclaim import misses
 
 version = fixtures.version(__file__)

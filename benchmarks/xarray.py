@@ -10,8 +10,9 @@ import numpy as np
 from benchmarks import fixtures, loops
 from benchmarks.fixtures import MIDDLE, SIZES, SMALL
 from benchmarks.limits import drivers, micro
-from kernels import probe, xarray
-from kernels.jit import u
+from kernels.compiling.jit import u
+from kernels.observing import probe
+from kernels.structures import xarray
 
 version = fixtures.version(__file__, loops.__file__, drivers.__file__, micro.__file__)
 OPERATIONS = 1 << 18

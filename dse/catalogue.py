@@ -12,7 +12,7 @@ from dse import naming
 from dse.errors import BadInput
 
 if TYPE_CHECKING:
-    from kernels.state import Design
+    from kernels.life.registry import Design
 
 SLOTS = 1 << 14
 FILL = 0.4

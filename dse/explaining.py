@@ -78,7 +78,8 @@ def _events(log: Any, chain: int, lines_touched: int) -> list[Event]:
     A move starts with a walk from the PTE that only says which page is meant and is not counted; it is left out here as well: events are
     dropped from the front until dependent objects and lines are as many as were counted.
     """
-    from kernels import allocs, lock, probe
+    from kernels.observing import allocations as allocs
+    from kernels.observing import lock, probe
 
     names = (probe.REGION_NAMES,) * 3 + (lock.LOCK_NAMES,) * 2 + (allocs.NAMES,) * 2
     touches = [
@@ -120,7 +121,8 @@ def trace(named: naming.Named, op: str, fill: float, slots: int, backend: str, t
     import numpy as np
 
     from kernels import demand as d
-    from kernels import probe, state
+    from kernels.life import registry as state
+    from kernels.observing import probe
 
     used = inside_leaf(round(fill * slots))
     shift = max(4, (max(used, 1) + 2).bit_length())

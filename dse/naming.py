@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 from dse.errors import BadInput, unknown
 
 if TYPE_CHECKING:
-    from kernels.state import Design
+    from kernels.life.registry import Design
 
 ORDER = (
     "direct", "swap_id_off", "swap_id", "swap_desc", "swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4",
@@ -21,7 +19,7 @@ ORDER = (
 )  # fmt: skip
 """Baseline first; designs that are not named here follow in alphabetical order."""
 STANDS_ON = ("direct", "swap_table_p4")
-"""What a layer may stand on (:data:`kernels.state.BASES`), which comparisons set every layer against."""
+"""What a layer may stand on (:data:`kernels.life.registry.BASES`), which comparisons set every layer against."""
 COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off", "swap_table_p4")
 
 
@@ -48,8 +46,8 @@ class Named:
 
     @property
     def control(self) -> dict[str, int]:
-        """Parameters as :class:`kernels.state.Config` takes them: name of the control word, value."""
-        from kernels import world
+        """Parameters as :class:`kernels.life.registry.Config` takes them: name of the control word, value."""
+        from kernels import memory as world
 
         words = {int(word): name for name, word in vars(world).items() if name.startswith("C_")}
         declared = self.design.parameters
@@ -68,12 +66,10 @@ def registry() -> dict[str, Design]:
     BadInput
         A design from outside that cannot be loaded.
     """
-    import kernels.designs
+    import kernels.designs  # noqa: F401 - registers
     from dse import outside
-    from kernels.state import REGISTRY
+    from kernels.life.registry import REGISTRY
 
-    for module in pkgutil.iter_modules(kernels.designs.__path__):
-        importlib.import_module(f"kernels.designs.{module.name}")
     outside.load()
     rank = {name: i for i, name in enumerate(ORDER)}
     return {name: REGISTRY[name] for name in sorted(REGISTRY, key=lambda n: (rank.get(n, len(rank)), n))}

@@ -7,7 +7,6 @@ an entry point of the group ``swapdse.designs``. In Python, importing the module
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import os
@@ -38,7 +37,7 @@ def load() -> None:
 
 def _registering(name: str, why: str) -> None:
     """Load one module, which must add to the registry and leave the rest as it is."""
-    from kernels.state import REGISTRY
+    from kernels.life.registry import REGISTRY
 
     before = dict(REGISTRY)
     try:
@@ -85,7 +84,7 @@ def modules() -> list[ModuleType]:
     from dse import naming
 
     home = Path(kernels.designs.__path__[0]).resolve()
-    found = {design.build.__module__ for design in naming.registry().values() if Path(design.file).resolve().parent != home}
+    found = {design.build.__module__ for design in naming.registry().values() if home not in Path(design.file).resolve().parents}
     return [sys.modules[name] for name in sorted(found)]
 
 
@@ -101,5 +100,7 @@ def named() -> str:
 
 
 def digest() -> bytes:
-    """Hash of the files of designs from outside; empty where there are none."""
-    return b"".join(hashlib.sha256(Path(module.__file__ or "").read_bytes()).digest() for module in modules())
+    """Hash of the files of designs from outside and of what they import; empty where there are none."""
+    from kernels.compiling import sources
+
+    return "".join(sources.stamp([module.__file__ or ""]) for module in modules()).encode()

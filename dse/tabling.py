@@ -168,7 +168,7 @@ def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row
     """The table of allocations: what reclaim, faults and moves have to allocate, the backend's own left out."""
     from dse.measuring.allocating import slug
     from dse.modelling.allocations import BACKEND, FAULT, MOVE, OTHER, RECLAIM
-    from kernels import allocs
+    from kernels.observing import allocations as allocs
 
     figures = Figures(rows)
     logged = [row for row in rows if row["age"] == age and row["metric"].startswith(("allocated_", "freed_"))]

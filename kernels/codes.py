@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels import demand
-from kernels.jit import u
+from kernels.compiling.jit import u
 
 (
     NOP, FAULT, FAULT_BEGIN, FAULT_END, RECLAIM, RECLAIM_BEGIN, RECLAIM_END, MOVE, MOVE_BEGIN, MOVE_STEP, MOVE_END, FORK, UNMAP,

@@ -8,8 +8,6 @@ Everything goes through the design's ``replay``. A design whose twin is missing 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,17 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import demand, designs, probe, state
-from kernels import world as w
+import kernels.designs  # noqa: F401 - registers
+from kernels import demand
+from kernels import memory as w
+from kernels.life import registry as state
+from kernels.observing import probe
 from tests import invariants, invariants_vswap, reading, slotview, streams
 from tests.reading import ctl
 from tests.twins import TWINS, twin
 from tests.twins.life import Life
 from tests.twins.parts import SHADOW, Folio
 from tests.twins.swapfile import Swapfile
-
-for _found in pkgutil.iter_modules(designs.__path__):
-    importlib.import_module(f"kernels.designs.{_found.name}")
 
 
 class Mismatch(AssertionError):

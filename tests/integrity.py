@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import world as w
+from kernels import memory as w
 from tests import conformance, invariants, reading, streams
 from tests.reading import ctl
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring import allocating
-from kernels import allocs
-from kernels import probe as probes
-from kernels import world as w
+from kernels import memory as w
+from kernels.observing import allocations as allocs
+from kernels.observing import probe as probes
 from tests import invariants_vswap, reading, slotview
 from tests.reading import Ints, ctl
 

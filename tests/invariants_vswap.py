@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import vswap as v
-from kernels import world as w
+from kernels import memory as w
+from kernels.designs.vswap import clusters as v
 from tests import reading, slotview
 from tests.reading import Ints, ctl
 

@@ -14,30 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from kernels import (
-    blocks,
-    codes,
-    descmove,
-    descriptor,
-    idlayer,
-    idmove,
-    lifecycle,
-    moves,
-    page_io,
-    probe,
-    swap_cache,
-    swap_map,
-    swap_table,
-    swapfile,
-    vswap,
-    vswap_slots,
-    vswap_steps,
-    zswap,
-)
+from kernels import codes
 from kernels import demand as d
-from kernels import world as w
-from kernels.probe import R_DESC, touch
-from kernels.words import U0, U1
+from kernels import memory as w
+from kernels.compiling.constants import U0, U1
+from kernels.designs.swap_desc import descriptor
+from kernels.designs.swap_desc import moves as descmove
+from kernels.designs.swap_id import layer as idlayer
+from kernels.designs.swap_id import moves as idmove
+from kernels.designs.swap_table import table as swap_table
+from kernels.designs.vswap import clusters as vswap
+from kernels.designs.vswap import slots as vswap_slots
+from kernels.designs.vswap import steps as vswap_steps
+from kernels.life import lifecycle, moves, page_io, swapfile
+from kernels.observing import probe
+from kernels.observing.probe import R_DESC, touch
+from kernels.structures import blocks, swap_cache, swap_map, zswap
 from tests import conformance, streams
 
 Step = Callable[..., Any]
@@ -359,7 +351,9 @@ def lookups_that_are_not_made(right: Step) -> Step:
 @contextmanager
 def broken(m: Mutant) -> Iterator[None]:
     """Put the wrong step in place."""
-    from kernels import slots, state, steps
+    from kernels.life import registry as state
+    from kernels.life import steps
+    from kernels.structures import slots
 
     if m.module == "steps":
         table, cls = getattr(steps, m.function).table, state.REGISTRY[m.design].state

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import demand
-from kernels import world as w
+from kernels import memory as w
 
 Ints = NDArray[np.int64]
 HEAD, NODE = 8, 72

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import world as w
+from kernels import memory as w
 from tests import reading
 from tests.reading import Ints, ctl
 

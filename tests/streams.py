@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import demand as d
-from kernels.state import Config
+from kernels.life.registry import Config
 
 Block = NDArray[np.uint64]
 
@@ -23,7 +23,7 @@ class World:
     spaces, space_shift
         Address spaces and bits of a page number in each.
     slots
-        Slots of each backend, as in :class:`kernels.state.Config`.
+        Slots of each backend, as in :class:`kernels.life.registry.Config`.
     weights
         How many reclaims, moves, faults, forks, unmaps, copies, swapoffs come with each touch of a page.
     phased

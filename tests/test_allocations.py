@@ -12,7 +12,9 @@ from dse import naming, storing, tabling
 from dse.measuring import allocating
 from dse.modelling import allocations, latency
 from dse.reports import runs
-from kernels import allocs, demand, probe
+from kernels import demand
+from kernels.observing import allocations as allocs
+from kernels.observing import probe
 
 DESIGNS = ["direct", "swap_desc[stride=24]", "swap_table_p4", "vswap_v3", "vswap_v6"]
 

@@ -160,7 +160,7 @@ def test_every_layer_against_both_bases(layered: dict[str, object], capsys: pyte
 
 
 def test_what_layers_stand_on() -> None:
-    from kernels.state import BASES
+    from kernels.life.registry import BASES
 
     assert tuple(BASES) == naming.STANDS_ON
     assert tabling.references(["swap_id", "direct"]) == ["swap_id", "direct"]
@@ -258,7 +258,7 @@ def test_pieces_are_the_stream(sizes: list[int]) -> None:
 
 
 def test_a_lost_page_fails_the_run(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kernels import world as w
+    from kernels import memory as w
 
     replay = run.Side.replay
 
@@ -324,7 +324,7 @@ def test_a_run_that_is_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_interrupted_operations_are_left_out_where_they_are_rare() -> None:
-    from kernels import probe
+    from kernels.observing import probe
 
     bins = np.zeros((2, probe.TICK_BINS), np.uint64)
     bins[0, 10], bins[0, -1] = 999, 1

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernels import state
-from kernels.jit import INTERPRETED
+from kernels.compiling.jit import INTERPRETED
+from kernels.life import registry as state
 from tests import conformance, streams
 
 NAMES = conformance.names()
@@ -41,7 +41,7 @@ def optimised(name: str) -> str:
 
 
 def compiled_text(dispatcher: Any, cls: type) -> str:
-    from kernels import probe
+    from kernels.observing import probe
 
     for signature, result in dispatcher.overloads.items():
         if "Off" in str(signature[1]) and getattr(signature[0], "instance_class", None) is cls:

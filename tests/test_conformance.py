@@ -12,9 +12,10 @@ from hypothesis import strategies as hy
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from kernels import demand as d
-from kernels import probe, state
-from kernels import world as w
-from kernels.jit import INTERPRETED
+from kernels import memory as w
+from kernels.compiling.jit import INTERPRETED
+from kernels.life import registry as state
+from kernels.observing import probe
 from tests import conformance, invariants, reading, streams
 from tests.reading import ctl
 

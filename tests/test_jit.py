@@ -1,4 +1,4 @@
-"""What compiling leaves out of Numba's ways (kernels/lean.py): what is refused for it, and that errors still say where."""
+"""What compiling leaves out of Numba's ways (kernels/compiling/pipeline.py): what is refused for it, and that errors still say where."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numba.core import errors
 
-from kernels import swap_map
-from kernels.jit import INTERPRETED, inner, outer, u
+from kernels.compiling.jit import INTERPRETED, inner, outer, u
+from kernels.structures import swap_map
 
 pytestmark = pytest.mark.skipif(INTERPRETED, reason="nothing is compiled")
 WORD = u(7)

@@ -14,8 +14,10 @@ from dse.errors import BadInput
 from dse.ledgers import parse_mix
 from dse.modelling import ledger as lg
 from dse.modelling.sizes import dense_span
-from kernels import demand, probe, state
-from kernels.xarray import dense_nodes
+from kernels import demand
+from kernels.life import registry as state
+from kernels.observing import probe
+from kernels.structures.xarray import dense_nodes
 
 SLOTS = 8_388_608  # 32 GiB
 MIB = 1 << 20

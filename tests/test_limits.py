@@ -13,8 +13,10 @@ from benchmarks.limits import __main__ as command
 from benchmarks.limits import bars, build, drivers, fences, micro, rates, report, scale, twin_c, whole
 from dse.measuring.stats import Interval
 from dse.workloads import lackey
-from kernels import demand, probe, state
-from kernels.jit import u
+from kernels import demand
+from kernels.compiling.jit import u
+from kernels.life import registry as state
+from kernels.observing import probe
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import pytest
 
 import kernels.designs  # noqa: F401 - registers
 from kernels import demand as d
-from kernels import probe, state
-from kernels.flat import Flat, U8Array, U64Array
+from kernels.compiling.flat import Flat, U8Array, U64Array
+from kernels.life import registry as state
+from kernels.observing import probe
 
 KINDS = ("off", "count", "timed", "trace")
 

@@ -13,8 +13,8 @@ import pytest
 
 from dse import naming, outside
 from dse.errors import BadInput
-from kernels import state
-from kernels.jit import INTERPRETED
+from kernels.compiling.jit import INTERPRETED
+from kernels.life import registry as state
 
 pytestmark = pytest.mark.skipif(INTERPRETED, reason="what is interpreted is not cached")
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,7 +124,7 @@ def test_compared_reported_and_edited(toy: Outside) -> None:
         ("failing_design.py", "1 / 0", "does not load: ZeroDivisionError: division by zero"),
         ("empty_design.py", "", "registers no design"),
         ("json.py", "", "needs a file name"),
-        ("taking_design.py", "import dataclasses\nfrom kernels import state as s\ns.register(dataclasses.replace(s.REGISTRY['direct']))",
+        ("taking_design.py", "import dataclasses\nfrom kernels.life import registry as s\ns.register(dataclasses.replace(s.REGISTRY['direct']))",
          "registers direct, a name that is taken"),
         ("no_such_module_here", None, "does not load: ModuleNotFoundError"),
     ],

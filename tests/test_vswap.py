@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from kernels import demand as d
-from kernels import probe, state
-from kernels import vswap as v
-from kernels import world as w
-from kernels.designs import vswap
-from kernels.jit import INTERPRETED
+from kernels import memory as w
+from kernels.compiling.jit import INTERPRETED
+from kernels.designs.vswap import clusters as v
+from kernels.designs.vswap import design as vswap
+from kernels.life import registry as state
+from kernels.observing import probe
 from tests import conformance, invariants_vswap, streams
 from tests.reading import ctl
 

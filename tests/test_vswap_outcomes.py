@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from dse import naming
 from dse.measuring.run import rows_of
 from dse.modelling.filling import pairs, run
-from kernels import demand, probe, state
-from kernels import world as w
+from kernels import demand
+from kernels import memory as w
+from kernels.life import registry as state
+from kernels.observing import probe
 from tests import conformance, streams
 from tests.reading import ctl
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from dse import workloads
 from dse.errors import BadInput
 from dse.workloads import trace as traces
-from kernels import demand, generate
-from kernels.jit import outer
+from kernels import demand
+from kernels.compiling.jit import outer
+from kernels.traces import generate
 
 pytestmark = pytest.mark.interpreted
 PAGE = (1 << 31) - 1

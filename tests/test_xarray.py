@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kernels import idalloc, probe, xarray
-from kernels.jit import INTERPRETED, outer
-from kernels.probe import R_ID, R_ID_NODE
-from kernels.words import ONES, U0, U1
+from kernels.compiling.constants import ONES, U0, U1
+from kernels.compiling.jit import INTERPRETED, outer
+from kernels.observing import probe
+from kernels.observing.probe import R_ID, R_ID_NODE
+from kernels.structures import idalloc, xarray
 
 pytestmark = pytest.mark.interpreted
 LOAD, STORE, ERASE, ALLOC, CYCLIC, INSERT, REPLACE = range(7)

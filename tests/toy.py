@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels import replay, swapfile
-from kernels import state as s
+from kernels.compiling.jit import inner, outer, u
 from kernels.designs import direct
-from kernels.jit import depends_on, inner, outer, u
-from kernels.probe import R_OWNER, touch
+from kernels.life import registry as s
+from kernels.life import replay, swapfile
+from kernels.observing.probe import R_OWNER, touch
 
-depends_on(__file__, direct.__file__)  # before the entry below: it is part of its stamp
 HINTS = u(1)
 """Lines of hints that a lookup reads."""
 LINE = u(8)  # words of 8 bytes

@@ -1,9 +1,11 @@
-"""A probe that sees nothing, as :class:`kernels.probe.Off`, under which the driver does not prefetch for demands to come either."""
+"""A probe that sees nothing, under which the driver does not prefetch either (:mod:`kernels.life.prefetch`)."""
 
 from __future__ import annotations
 
-from kernels import ahead, lock, probe, replay
-from kernels.jit import outer
+from kernels.compiling.jit import outer
+from kernels.life import prefetch as ahead
+from kernels.life import replay
+from kernels.observing import lock, probe
 
 _OPERATIONS = (
     probe.chase, probe.touch, probe.wrote, probe.bump, probe.allocated, probe.freed, probe.step, probe.begin, probe.finish,
@@ -12,7 +14,7 @@ _OPERATIONS = (
 
 
 class Off(probe.Off):
-    """The name is that of its base: by it the linker knows a probe that sees nothing (:data:`kernels.linking.PLAIN`)."""
+    """The name is that of its base: by it the linker knows a probe that sees nothing (:data:`kernels.compiling.linking.PLAIN`)."""
 
 
 for _operation in _OPERATIONS:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from kernels import cluster, demand, xarray
-from kernels import state as s
-from kernels.atomic import drop, load_fence, take
+from kernels import demand
+from kernels.compiling.atomic import drop, load_fence, take
+from kernels.compiling.constants import ONES, U0, U1, U2, U16, U32
+from kernels.compiling.flat import Flat, U64Array
+from kernels.compiling.jit import inner, outer, u
 from kernels.designs import direct
-from kernels.flat import Flat, U64Array
-from kernels.idalloc import alloc
-from kernels.jit import inner, outer, u
-from kernels.probe import R_ID, R_ID_NODE
-from kernels.words import ONES, U0, U1, U2, U16, U32
+from kernels.life import registry as s
+from kernels.observing.probe import R_ID, R_ID_NODE
+from kernels.structures import cluster, xarray
+from kernels.structures.idalloc import alloc
 
 HIGH = ONES >> U1
 ODD1, ODD2 = u(0x9E3779B97F4A7C15), u(0xD1342543DE82EF95)  # odd, so multiplication is a bijection (golden ratio; an LCG multiplier)

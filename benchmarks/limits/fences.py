@@ -10,10 +10,11 @@ import numpy as np
 
 from benchmarks.limits import bars, micro
 from dse.measuring.stats import paired_ratio
-from kernels import demand, probe
-from kernels.atomic import drain, read_clock
-from kernels.jit import outer, u
-from kernels.words import U0
+from kernels import demand
+from kernels.compiling.atomic import drain, read_clock
+from kernels.compiling.constants import U0
+from kernels.compiling.jit import outer, u
+from kernels.observing import probe
 
 MOST_OVER_FENCE = 1.15  # issue 5: a fenced record over fence plus clock
 RECORDS = 1 << 17  # between two readings of the outer clock: 10 ms

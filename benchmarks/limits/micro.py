@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from benchmarks.limits import bars, build, drivers, twin_c
 from dse.measuring.stats import Interval, paired_ratio
-from kernels import probe, xarray
-from kernels import state as s
-from kernels.jit import u
+from kernels.compiling.jit import u
+from kernels.life import registry as s
+from kernels.observing import probe
+from kernels.structures import xarray
 
 Side = Callable[[int], int]
 PAIRS = 64  # issue 2: the interval is over 64 pairs

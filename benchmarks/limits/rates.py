@@ -17,7 +17,7 @@ from benchmarks.limits import bars, drivers, fences, reclaim, scale
 from benchmarks.limits.micro import spread
 from dse import output
 from dse.workloads import generators, imports, lackey
-from kernels.jit import u
+from kernels.compiling.jit import u
 from kernels.reclaim import misses
 
 ROUNDS, THREAD_ROUNDS = 9, 65

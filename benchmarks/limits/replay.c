@@ -1,6 +1,6 @@
 /*
  * The whole replay of direct and of swap_id in C, on the flat arrays of their states: FAULT, RECLAIM and UNMAP demands, no phases,
- * no forks, no content tokens. It leaves every array exactly as kernels/replay.py does: its speed is what our kernels are held against.
+ * no forks, no content tokens. It leaves every array exactly as kernels/life/replay.py does: its speed is what our kernels are held against.
  *
  * Written from our Python kernels (lifecycle, swapfile, swap_map, swap_cache, cluster, zswap, idlayer); it is no part of any kernel.
  * `layer` is a constant in each entry: 0 direct, 1 swap_id with the lowest free ID.
@@ -17,7 +17,7 @@ typedef uint8_t u8;
 #define COLD static __attribute__((noinline, cold))
 #define RARE(x) __builtin_expect(!!(x), 0)
 
-/* kernels/world.py: words of the control array */
+/* kernels/memory.py: words of the control array */
 enum {
 	C_SPACE_SHIFT = 0, C_PAGES, C_TOKENS, C_FORKS, C_CLUSTER_SHIFT, C_ZDISK, C_ID_LIFE = 11, C_UPKEEP, C_ID_POLICY, C_NATIVE, C_ID_LIMIT,
 	C_SYNC_BYPASS = 19, C_FOLIOS, C_CHAIN, C_ZENTRIES, C_ALL_SLOTS, C_ZSLOTS,

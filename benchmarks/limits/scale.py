@@ -22,8 +22,10 @@ from benchmarks.limits import bars
 from dse import naming, output
 from dse.measuring import machine
 from dse.modelling import ledger
-from kernels import demand, probe, state
-from kernels import world as w
+from kernels import demand
+from kernels import memory as w
+from kernels.life import registry as state
+from kernels.observing import probe
 
 CHUNK = 1 << 16
 ODD = 0x9E3779B1  # odd, so that i * ODD mod 2^bits visits every page once

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 import kernels.designs  # noqa: F401 - registers
 from benchmarks.limits import build
-from kernels import demand, state
-from kernels.flat import Flat
+from kernels import demand
+from kernels.compiling.flat import Flat
+from kernels.life import registry as state
 
 ARRAYS = (
     "ctl", "pte", "folio", "mm", "dev", "cluster", "percpu", "smap", "cgroup", "zeromap", "space", "cpool", "ztree", "zpool", "ze",
@@ -30,7 +31,7 @@ def config(pages: int, slots: dict[str, int], folios: int, **more: Any) -> state
     Parameters
     ----------
     pages, slots, folios
-        As in :class:`kernels.state.Config`.
+        As in :class:`kernels.life.registry.Config`.
     **more
         Its other attributes.
     """

@@ -17,8 +17,11 @@ from benchmarks.limits import bare, bars, build, drivers, twin_c
 from benchmarks.limits.micro import PAIRS, spread
 from dse.measuring.stats import Interval, paired_ratio
 from dse.workloads import generators
-from kernels import demand, probe, state, xarray
-from kernels.jit import u
+from kernels import demand
+from kernels.compiling.jit import u
+from kernels.life import registry as state
+from kernels.observing import probe
+from kernels.structures import xarray
 
 ORACLE = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])  # libCacheSim's oracleGeneral, 24 bytes
 AT_LEAST = {20: 1.2, 22: 1.0}  # issue 5: events of direct a second, of libCacheSim's requests a second, by bits of pages

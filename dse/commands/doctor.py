@@ -42,7 +42,7 @@ def _row(check: str, status: str, value: Any, note: str = "") -> dict[str, str]:
 
 
 def cache_folder() -> Path:
-    """Folder that compiled kernels are kept in (as kernels.jit chooses it, without importing Numba)."""
+    """Folder that compiled kernels are kept in (as kernels.compiling.jit chooses it, without importing Numba)."""
     base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "swapdse-numba"
 

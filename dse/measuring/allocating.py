@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from dse.modelling import allocations, latency
 from dse.storing import figure
-from kernels import allocs, demand, probe
-from kernels import world as w
+from kernels import demand
+from kernels import memory as w
+from kernels.observing import allocations as allocs
+from kernels.observing import probe
 
 OPS = (*demand.OPS, "refused")
 Row = dict[str, Any]

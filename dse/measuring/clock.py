@@ -10,7 +10,9 @@ import numpy as np
 
 from dse import naming
 from dse.measuring.stats import histogram_quantiles
-from kernels import demand, probe, state
+from kernels import demand
+from kernels.life import registry as state
+from kernels.observing import probe
 
 NOPS = 1 << 14
 REST = 0.05  # seconds between the two readings that give the rate

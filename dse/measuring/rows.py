@@ -15,8 +15,10 @@ from dse.measuring.run import LEAST, LEAST_COLD, Outcome, Side, rows_of
 from dse.modelling import latency
 from dse.modelling import ledger as ledgers
 from dse.storing import figure
-from kernels import cluster, demand, probe
-from kernels import world as w
+from kernels import demand
+from kernels import memory as w
+from kernels.observing import probe
+from kernels.structures import cluster
 
 OPS = [name for name in demand.OPS if name not in ("nothing", "begun", "stepped")]
 COUNTED = (("lines", "lines"), ("chain", "objects"), ("locked_sections", "sections"), ("allocations", "objects"), ("frees", "objects"),

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from dse import naming, output
 from dse.errors import BadInput, CheckFailed
 from dse.measuring import machine
-from kernels import demand, probe
-from kernels import world as w
+from kernels import demand
+from kernels import memory as w
+from kernels.observing import probe
 
 CHUNK = 1 << 14  # demands
 AGES = ("fresh", "aged")
@@ -191,7 +192,7 @@ def chunk_of(window: Window) -> int:
 
 def footprint(scenario: Any) -> NDArray[np.uint64] | None:
     """Memory that is read before each timed operation: none in the state hot, twice the last-level cache in the state cold."""
-    from kernels.xarray import aligned_zeros
+    from kernels.compiling.flat import aligned_zeros
 
     nbytes = {"hot": 0, "footprint": scenario.replay.footprint_kib << 10, "cold": 2 * machine.last_level_cache()}[scenario.replay.state]
     return aligned_zeros(nbytes // 8, np.uint64) if nbytes else None

@@ -21,7 +21,7 @@ PATIENCE = 2.0
 
 def _config(named: naming.Named) -> Any:
     """The smallest state of a design."""
-    from kernels import state
+    from kernels.life import registry as state
 
     return state.Config(pages=8, slots=SMALL, parameters=named.control)
 
@@ -36,8 +36,8 @@ def _signature(state: type, kind: str) -> tuple[Any, ...]:
     """Numba types of the arguments of a replay on a class of state under a probe."""
     from numba import types
 
-    from kernels import probe
-    from kernels.flat import FlatType
+    from kernels.compiling.flat import FlatType
+    from kernels.observing import probe
 
     cls = getattr(probe, kind.capitalize())
     return FlatType(state), FlatType(cls), types.Array(types.uint64, 2, "C"), types.Array(types.uint8, 1, "C")
@@ -63,7 +63,7 @@ def compile_pair(pair: Pair) -> None:
     """Compile one pair, or load it from the cache, by replaying nothing."""
     import numpy as np
 
-    from kernels import probe
+    from kernels.observing import probe
 
     named = naming.parse(pair[0])
     named.design.replay(named.design.build(_config(named)), probe.make(pair[1]), np.zeros((0, 2), np.uint64), np.zeros(0, np.uint8))

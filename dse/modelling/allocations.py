@@ -1,4 +1,4 @@
-"""What an object of the allocation log (:mod:`kernels.allocs`) is to the kernel: its bytes, and whether it waits for an RCU grace period.
+"""The bytes of an object of the allocation log (:mod:`kernels.observing.allocations`), and whether it waits for an RCU grace period.
 
 Bytes come from the layout table of the design, where the object is one of its structures.
 """
@@ -12,8 +12,8 @@ from typing import NamedTuple
 from dse.modelling.ledger import condition
 from dse.modelling.objects import bytes_in_object
 from dse.modelling.sizes import PAGE
-from kernels import state as s
-from kernels.xarray import NODE_BYTES
+from kernels.life import registry as s
+from kernels.structures.xarray import NODE_BYTES
 
 V6 = "20260505153854.1612033-1-nphamcs@gmail.com"
 
@@ -63,7 +63,7 @@ OBJECTS = {
     "virtual cluster header": Object(("virtual cluster",), 0, True, f"{V6}: RCU protects the cluster"),
     "virtual descriptors": Object(("virtual descriptors",), 0, True, f"{V6}: they go with the cluster"),
 }
-"""By the names of :data:`kernels.allocs.NAMES`."""
+"""By the names of :data:`kernels.observing.allocations.NAMES`."""
 
 
 def nbytes_of(name: str, design: s.Design, values: Mapping[str, str], cluster_slots: int = 512) -> int | None:
@@ -72,7 +72,7 @@ def nbytes_of(name: str, design: s.Design, values: Mapping[str, str], cluster_sl
     Parameters
     ----------
     name : str
-        Of :data:`kernels.allocs.NAMES`.
+        Of :data:`kernels.observing.allocations.NAMES`.
     design, values
         The design, and its parameters by name.
     cluster_slots : int

@@ -11,7 +11,9 @@ from dse import naming
 from dse.measuring import machine
 from dse.modelling import ledger as books
 from dse.modelling.sizes import Ledger
-from kernels import demand, probe, state
+from kernels import demand
+from kernels.life import registry as state
+from kernels.observing import probe
 
 BLOCK = 1 << 18  # pages a block of demands
 COMPRESSED = 1575

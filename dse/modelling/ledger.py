@@ -1,6 +1,6 @@
 """The ledger: exact bytes of every structure, in closed form for any size and fill, and read off the arrays of a live state.
 
-Both follow the layout table of the design (:class:`kernels.state.Field`). ``per`` says how many objects there are:
+Both follow the layout table of the design (:class:`kernels.life.registry.Field`). ``per`` says how many objects there are:
 
 ========== =====================================================================================
 per        objects
@@ -31,10 +31,10 @@ import numpy as np
 
 from dse.modelling import objects as ob
 from dse.modelling.sizes import PAGE, Ledger, class_bytes
-from kernels import cluster as cl
 from kernels import demand
-from kernels import state as s
-from kernels import world as w
+from kernels import memory as w
+from kernels.life import registry as s
+from kernels.structures import cluster as cl
 
 PARTS = ("zswap", "disk", "zero")
 DISKS = ("ssd", "hdd", "zram")

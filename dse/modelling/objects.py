@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.modelling.sizes import Ledger, dense_span, node_bytes, object_bytes, pages_up
-from kernels import state as s
-from kernels import world as w
+from kernels import memory as w
+from kernels.life import registry as s
 
 TREE_SLOTS = 1 << s.TREE_SHIFT
 CONTINUATION = "continuation pages"
@@ -54,7 +54,7 @@ BLOCKS = {
     "memcg": Block("S_SLOTS", "S_MEMCG_TABLES", "S_MEMCG_TABLES_PEAK"),
     "vcluster": Block("S_VSLOTS", "S_VCLUSTERS", "S_VCLUSTERS_PEAK", 1),
 }
-"""Kinds of blocks: of the clusters of a device (:mod:`kernels.blocks`), and clusters of a virtual space without devices."""
+"""Kinds of blocks: of the clusters of a device (:mod:`kernels.structures.blocks`), and clusters of a virtual space without devices."""
 
 
 class Array(NamedTuple):

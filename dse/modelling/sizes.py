@@ -128,7 +128,7 @@ def object_bytes(n: int, size: int) -> int:
 
 
 def class_bytes(length: int) -> int:
-    """Bytes that zsmalloc reserves for `length` bytes (:func:`kernels.zswap.class_bytes`)."""
+    """Bytes that zsmalloc reserves for `length` bytes (:func:`kernels.structures.zswap.class_bytes`)."""
     if length <= 0:
         return 0
     return PAGE if length > 3264 else max(32, -(-length // 16) * 16)

@@ -54,7 +54,8 @@ class Trial:
 @functools.cache
 def is_layer(design: str) -> bool:
     """Does the design put a layer between page tables and slots: does its PTE hold something other than the swap entry?"""
-    from kernels import state, steps, swapfile
+    from kernels.life import registry as state
+    from kernels.life import steps, swapfile
 
     named = naming.parse(design)
     small = dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)

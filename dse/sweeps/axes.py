@@ -12,7 +12,7 @@ from dse.sweeps.points import POINTS_MAX, mixes, points_of_range
 
 ROLES = ("choice", "environment")
 CONFIG = {"config.cluster_shift": (8, 9)}
-"""Keys of :class:`kernels.state.Config` that an axis may set (the same for every design), with their valid values."""
+"""Keys of :class:`kernels.life.registry.Config` that an axis may set (the same for every design), with their valid values."""
 Value = Any
 
 

@@ -14,8 +14,9 @@ from dse import naming, scenario
 from dse.errors import BadInput
 from dse.sweeps.caching import Cache, stream_key
 from dse.sweeps.space import Configuration
-from kernels import demand, probe
-from kernels import world as w
+from kernels import demand
+from kernels import memory as w
+from kernels.observing import probe
 
 TABLE = 512
 """PTEs of one page table: what one UNMAP of the epilogue covers."""

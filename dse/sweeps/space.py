@@ -40,7 +40,7 @@ class Configuration:
     scenario_json : str
         The resolved scenario.
     config : dict
-        Keys of :class:`kernels.state.Config`.
+        Keys of :class:`kernels.life.registry.Config`.
     """
 
     design: str

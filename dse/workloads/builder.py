@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from dse.errors import BadInput
 from dse.workloads import trace as traces
-from kernels import demand, pages, parse
+from kernels import demand
+from kernels.traces import pages, parse
 
 Op = tuple[str, int, int, int, int]  # kind, then up to four numbers: see Builder.apply
 MOST_FOLLOWED = 1 << 24  # [pages] of one shared mapping or mremap
@@ -28,7 +29,7 @@ def refusal(op: Op) -> str:
 class Builder:
     """Collects the accesses of one process.
 
-    Feed runs (``kernels.parse``) and mapping operations in their order, then :meth:`finish`.
+    Feed runs (``kernels.traces.parse``) and mapping operations in their order, then :meth:`finish`.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dse.errors import BadInput
 from dse.workloads.trace import MOST_PAGES, MOST_SPACES
 from dse.workloads.workload import Filler, Workload, memcgs
-from kernels import generate
+from kernels.traces import generate
 
 COMMON: dict[str, Any] = {"pages": 1 << 20, "accesses": 1 << 22, "write_share": 0.3, "memcgs": 1}
 SPREAD: dict[str, Any] = {**COMMON, "spaces": 1}

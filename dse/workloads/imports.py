@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dse.errors import BadInput
 from dse.workloads import builder, lackey, trace
 from dse.workloads.lackey import Chunks
-from kernels import pages, parse
+from kernels.traces import pages, parse
 
 ORACLE_BYTES = 24
 ZSTD = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1

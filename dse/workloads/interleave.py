@@ -12,7 +12,8 @@ from dse.errors import BadInput
 from dse.workloads import trace
 from dse.workloads.generators import complete, scramble
 from dse.workloads.workload import Filler, Workload, memcgs
-from kernels import demand, generate, pages
+from kernels import demand
+from kernels.traces import generate, pages
 
 DEFAULTS: dict[str, Any] = {"copies": 1, "pages_at_least": 1, "quantum": 256, "phase": True, "memcgs": 1}
 
@@ -57,7 +58,7 @@ def filtered(source: trace.Trace, k: int) -> trace.Trace:
     """Trace without the accesses that hit in an LRU list of `k` pages, but for the first write since a page came in.
 
     Misses of a memory that gives the program at least `k` pages stay as they are, but for the order among the pages of the
-    list; keep `k` at most an eighth of that memory (kernels.pages.lru_filter). A run that is unmapped or forked leaves the list.
+    list; keep `k` at most an eighth of that memory (kernels.traces.pages.lru_filter). A run that is unmapped or forked leaves the list.
     """
     links = np.zeros(((source.spaces << source.space_shift) + 1, 2), np.uint32)
     state, held = np.zeros(len(links), np.uint8), np.uint64(0)

@@ -12,7 +12,7 @@ from dse.errors import BadInput
 from dse.workloads.builder import Builder, Op, refusal
 from dse.workloads.syscalls import Syscalls
 from dse.workloads.trace import Trace
-from kernels import parse
+from kernels.traces import parse
 
 CHUNK = 1 << 21  # [B], so that the text and its runs stay in the last cache until they are translated
 PAD = 64  # [B] of zeros behind the text, for the kernels' loads

@@ -20,7 +20,7 @@ from dse.errors import BadInput
 from dse.workloads import imports, lackey
 from dse.workloads.builder import Builder, Op, refusal
 from dse.workloads.trace import Trace
-from kernels import parse
+from kernels.traces import parse
 
 Progress = Callable[[int, int], None]
 PLUGIN = Path(__file__).with_name("qemu_plugin.c")

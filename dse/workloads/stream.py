@@ -26,9 +26,9 @@ from dse.scenario import Scenario
 from dse.workloads import generators, make, trace
 from dse.workloads.workload import Workload
 from kernels import demand
-from kernels.flat import Flat
+from kernels.compiling.flat import Flat
+from kernels.life.registry import Config
 from kernels.reclaim import state as s
-from kernels.state import Config
 
 VERSION = 1  # of the stage: raise it when the same scenario gives another stream
 HALF = 1 << 32  # shares are thresholds of 32 random bits

@@ -11,8 +11,9 @@ from dse.modelling.filling import Filled, run
 from dse.yardsticks import timing
 from dse.yardsticks.bench import Bench, has
 from dse.yardsticks.timing import RUN
-from kernels import demand, probe
-from kernels import world as w
+from kernels import demand
+from kernels import memory as w
+from kernels.observing import probe
 
 BASE, PLAIN, LATER = "swap_table_p1", "vswap_v3", "vswap_v6"
 FIXED, UNCACHED = "vswap_v3[free=batched]", "vswap_v6[lookup_cache=off]"

@@ -15,9 +15,10 @@ from dse.modelling.filling import Filled, run
 from dse.modelling.objects import BLOCKS
 from dse.modelling.sizes import NODE_SLAB, NODES_A_SLAB, PAGE
 from dse.yardsticks.bench import MIB, POINTS, Bench, has
-from kernels import demand, swap_table
-from kernels import world as w
-from kernels.xarray import NODE_BYTES
+from kernels import demand
+from kernels import memory as w
+from kernels.designs.swap_table import table as swap_table
+from kernels.structures.xarray import NODE_BYTES
 
 OLD, VSS = "swap_table_p1", ("vswap_v3", "vswap_v6")
 TEBI = 1 << 28  # slots of 1 TiB

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from dse.measuring import clock
 from dse.measuring.run import rows_of
 from dse.modelling.filling import FOLIOS, Filled, run
-from kernels import demand, probe
+from kernels import demand
+from kernels.observing import probe
 
 PAGES = {"zap": 1 << 21, "swap_in": 1 << 19}
 """Far more than caches hold, few enough for half a minute."""

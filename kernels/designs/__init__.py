@@ -1,5 +1,9 @@
-"""The designs, one file each; importing this package registers them (:data:`kernels.state.REGISTRY`)."""
+"""The designs: one file each, or one folder whose ``design.py`` registers it. Importing this package registers them all."""
 
-from kernels.designs import direct, swap_desc, swap_id, swap_table, vswap
+from __future__ import annotations
 
-__all__ = ["direct", "swap_desc", "swap_id", "swap_table", "vswap"]
+import importlib
+import pkgutil
+
+for _found in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_found.name}" + (".design" if _found.ispkg else ""))

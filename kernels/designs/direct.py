@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernels import ahead, moves, page_io, replay, slots, swap_cache, swap_map, swapfile
-from kernels import state as s
-from kernels import world as w
-from kernels.flat import U8Array, U16Array, U32Array, U64Array
-from kernels.jit import inner, outer
+from kernels import memory as w
+from kernels.compiling.flat import U8Array, U16Array, U32Array, U64Array
+from kernels.compiling.jit import inner, outer
+from kernels.life import moves, page_io, replay, swapfile
+from kernels.life import prefetch as ahead
+from kernels.life import registry as s
+from kernels.structures import slots, swap_cache, swap_map
 
 
 class Swapfile(s.World):

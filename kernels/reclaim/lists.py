@@ -11,7 +11,8 @@ Left out: refault distances, scan balance against file pages, priorities, mlock,
 
 from __future__ import annotations
 
-from kernels.jit import called, inner
+from kernels.compiling.constants import U0, U1
+from kernels.compiling.jit import called, inner
 from kernels.reclaim.state import (
     ACTIVE,
     ACTIVE_INACTIVE,
@@ -36,7 +37,6 @@ from kernels.reclaim.state import (
     ZEROED,
     ZSWAP_RING,
 )
-from kernels.words import U0, U1
 
 
 @inner

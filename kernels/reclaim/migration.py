@@ -14,8 +14,8 @@ next one, the last to the first. A move that has nowhere to go is counted (``mov
 from __future__ import annotations
 
 from kernels import codes
-from kernels.generate import GOLDEN, mix
-from kernels.jit import called, inner, u
+from kernels.compiling.constants import LOW32, U0, U1, U7, U16, U32
+from kernels.compiling.jit import called, inner, u
 from kernels.reclaim.placement import accepts, compressed, content, pool_add, stored_bytes
 from kernels.reclaim.state import (
     C_DEST,
@@ -46,7 +46,7 @@ from kernels.reclaim.state import (
     emit,
     name_of,
 )
-from kernels.words import LOW32, U0, U1, U7, U16, U32
+from kernels.traces.generate import GOLDEN, mix
 
 LEFT, WINDOW = u(0x7F), u(0x80)
 DATA = u(0x3F)  # bits of the state byte below the backend

@@ -6,8 +6,8 @@ tail passes every access that is not the last one of its page. CLOCK keeps the p
 
 from __future__ import annotations
 
-from kernels.jit import outer, u
-from kernels.words import U0, U1, U3
+from kernels.compiling.constants import U0, U1, U3
+from kernels.compiling.jit import outer, u
 
 PAGE = u(0x7FFF_FFFF)
 

@@ -13,8 +13,8 @@ pages other than zero, the shrinker's second chance (every entry is referenced w
 from __future__ import annotations
 
 from kernels import codes
-from kernels.generate import mix
-from kernels.jit import called, inner, u
+from kernels.compiling.constants import LOW16, LOW32, U0, U1, U3, U16, U32, U48
+from kernels.compiling.jit import called, inner, u
 from kernels.reclaim.lists import pop, push
 from kernels.reclaim.state import (
     C_DEST,
@@ -46,8 +46,8 @@ from kernels.reclaim.state import (
     name_of,
     pool_pages,
 )
-from kernels.words import LOW16, LOW32, U0, U1, U3, U16, U32, U48
-from kernels.zswap import class_bytes
+from kernels.structures.zswap import class_bytes
+from kernels.traces.generate import mix
 
 
 @inner

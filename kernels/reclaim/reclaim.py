@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kernels import codes
-from kernels.jit import called, inner, u
+from kernels.compiling.constants import LOW32, U0, U1, U24
+from kernels.compiling.jit import called, inner, u
 from kernels.reclaim.lists import balance, kept, victim
 from kernels.reclaim.migration import draw_lifetime, moves_on, run_daemon
 from kernels.reclaim.placement import content, place, pool_add, shrink_pool
@@ -37,7 +38,6 @@ from kernels.reclaim.state import (
     most,
     pool_pages,
 )
-from kernels.words import LOW32, U0, U1, U24
 
 RETRIES = 16  # batches before reclaim gives up: MAX_RECLAIM_RETRIES, mm/internal.h
 

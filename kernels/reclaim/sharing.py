@@ -11,7 +11,8 @@ a fork copies what the child does not have yet.
 from __future__ import annotations
 
 from kernels import codes
-from kernels.jit import called, inner, u
+from kernels.compiling.constants import BYTE, LOW32, U0, U1, U16, U24, U32
+from kernels.compiling.jit import called, inner, u
 from kernels.reclaim.lists import entered, touched
 from kernels.reclaim.migration import before_fault, moves_on
 from kernels.reclaim.placement import stored_bytes
@@ -53,7 +54,6 @@ from kernels.reclaim.state import (
     emit,
     most,
 )
-from kernels.words import BYTE, LOW32, U0, U1, U16, U24, U32
 
 SLICE = U16  # accesses, as a power of 2, after which a space goes on on the next CPU
 

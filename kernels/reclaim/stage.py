@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from kernels.jit import depends_on, inner, outer, u
+from kernels.compiling.constants import U0, U1
+from kernels.compiling.jit import inner, outer, u
 from kernels.reclaim.reclaim import make_room
 from kernels.reclaim.sharing import access, emit_fault, hit, load, mapping, run_on
 from kernels.reclaim.state import (
@@ -17,12 +16,8 @@ from kernels.reclaim.state import (
     S_OUT,
     S_TIME,
 )
-from kernels.words import U0, U1
 
 S31 = u(31)
-
-HERE = Path(__file__).resolve()
-depends_on(__file__, *(str(path) for path in sorted(HERE.parent.glob("*.py")) if path != HERE))  # before the cache is asked, below
 
 
 @inner

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kernels.flat import Flat, U8Array, U32Array, U64Array
-from kernels.jit import inner, u
-from kernels.words import U0, U1, U16, U24, U32
+from kernels.compiling.constants import U0, U1, U16, U24, U32
+from kernels.compiling.flat import Flat, U8Array, U32Array, U64Array
+from kernels.compiling.jit import inner, u
 
 # control array: parameters, then running state, then counters
 (

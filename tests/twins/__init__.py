@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernels.state import REGISTRY, Config, with_defaults
+from kernels.life.registry import REGISTRY, Config, with_defaults
 from tests.twins.direct import Direct
 from tests.twins.life import Life
 from tests.twins.swap_desc import SwapDesc

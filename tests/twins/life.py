@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kernels import demand as d
-from kernels.state import Config
+from kernels.life.registry import Config
 from tests.twins.parts import Folio, Phase, Swapped
 
 PHASES = 2048  # most phases in flight

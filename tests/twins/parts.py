@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernels.demand import BACKENDS, ZSWAP
-from kernels.state import Config
+from kernels.life.registry import Config
 
 SHADOW = "shadow"
 FREE, NONFULL, FULL = "free", "nonfull", "full"

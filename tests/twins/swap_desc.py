@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernels import demand as d
-from kernels.state import Config
+from kernels.life.registry import Config
 from tests.twins.life import Life
 from tests.twins.parts import SHADOW, Folio, Phase, Zentry, Zswap, crowded, disks
 

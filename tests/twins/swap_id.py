@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kernels import demand as d
-from kernels.state import Config
+from kernels.life.registry import Config
 from tests.twins.life import PHASES
 from tests.twins.parts import Folio, Phase
 from tests.twins.swapfile import Entry, Swapfile

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kernels import demand as d
-from kernels.state import Config
+from kernels.life.registry import Config
 from tests.twins.life import Life
 from tests.twins.parts import FULL, SHADOW, Continuation, Device, Extend, Folio, Phase, Slot, Swapped, Zswap, crowded
 

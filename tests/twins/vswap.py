@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernels import demand as d
-from kernels.state import Config
+from kernels.life.registry import Config
 from tests.twins.life import Life
 from tests.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap, crowded, disks
 from tests.twins.swap_desc import Place, Zero, backing_kind, cache_kind

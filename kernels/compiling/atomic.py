@@ -1,0 +1,217 @@
+"""Machine operations that Numba does not offer: atomics, fences, the cycle counter, count of trailing zeros.
+
+Each is an ``@intrinsic`` (an LLVM instruction or intrinsic, no inline assembly, so cached code loads in a fresh process)
+behind a plain function whose Python body serves the interpreted mode, where there is one thread and no clock to protect.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+from numpy.typing import NDArray
+
+from kernels.compiling.flat import FieldType
+from kernels.compiling.jit import INNER
+
+X86 = platform.machine().lower() in {"x86_64", "amd64"}
+_I64 = ir.IntType(64)
+
+
+def _element(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    if isinstance(array_type, FieldType):
+        return builder.gep(array, [index])
+    view = context.make_array(array_type)(context, builder, array)
+    return cgutils.get_item_pointer(context, builder, array_type, view, [index])
+
+
+def _scalar(array: Any) -> Any:
+    """Numba's type of the words in memory."""
+    return getattr(types, f"uint{array.bits}") if isinstance(array, FieldType) else array.dtype
+
+
+@intrinsic
+def _xchg(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        ptr = _element(context, builder, signature.args[0], args[0], args[1])
+        return builder.atomic_rmw("xchg", ptr, args[2], "acq_rel")
+
+    return _scalar(array)(array, types.uint64, _scalar(array)), codegen
+
+
+@intrinsic
+def _add(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        ptr = _element(context, builder, signature.args[0], args[0], args[1])
+        return builder.atomic_rmw("add", ptr, args[2], "seq_cst")
+
+    return _scalar(array)(array, types.uint64, _scalar(array)), codegen
+
+
+@intrinsic
+def _release(typingctx: Any, array: Any, index: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        ptr = _element(context, builder, signature.args[0], args[0], args[1])
+        width = context.get_value_type(_scalar(signature.args[0]))
+        builder.store_atomic(ir.Constant(width, 0), ptr, "release", width.width // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), codegen
+
+
+def _nullary(name: str) -> Any:
+    @intrinsic
+    def call(typingctx: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            fn = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), name)
+            builder.call(fn, [])
+            return context.get_dummy_value()
+
+        return types.void(), codegen
+
+    return call
+
+
+_lfence = _nullary("llvm.x86.sse2.lfence")
+_mfence = _nullary("llvm.x86.sse2.mfence")
+_pause = _nullary("llvm.x86.sse2.pause")
+
+
+@intrinsic
+def _cycles(typingctx: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        fn = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_I64, []), "llvm.readcyclecounter")
+        return builder.call(fn, [])
+
+    return types.uint64(), codegen
+
+
+@intrinsic
+def _cttz(typingctx: Any, word: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), codegen
+
+
+@intrinsic
+def _fetch_ahead(typingctx: Any, array: Any, index: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        ptr = builder.bitcast(_element(context, builder, signature.args[0], args[0], args[1]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [ptr.type, *[ir.IntType(32)] * 3])
+        fn = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(fn, [ptr, *(ir.Constant(ir.IntType(32), x) for x in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), codegen
+
+
+def prefetch(array: Any, index: np.uint64) -> None:
+    """Ask for the cache line of ``array[index]``; nothing but time changes."""
+
+
+@overload(prefetch, jit_options=INNER, strict=False)
+def _prefetch(array: Any, index: Any) -> Any:
+    return lambda array, index: _fetch_ahead(array, np.uint64(index))
+
+
+def ctz(word: np.uint64) -> np.uint64:
+    """Number of trailing zero bits of a 64-bit word; 64 for zero."""
+    w = int(word)
+    return np.uint64((w & -w).bit_length() - 1 if w else 64)
+
+
+@overload(ctz, jit_options=INNER, strict=False)
+def _ctz(word: Any) -> Any:
+    return lambda word: _cttz(np.uint64(word))
+
+
+def take(locks: NDArray[Any], index: np.uint64) -> None:
+    """Take the spin lock in ``locks[index]`` (0 free, 1 held), as an uncontended test-and-set."""
+    locks[index] = 1
+
+
+@overload(take, jit_options=INNER, strict=False)
+def _take(locks: Any, index: Any) -> Any:
+    one = getattr(np, str(_scalar(locks)))(1)
+
+    def spin(locks: Any, index: Any) -> None:
+        while _xchg(locks, index, one) == one:
+            cpu_relax()
+
+    return spin
+
+
+def drop(locks: NDArray[Any], index: np.uint64) -> None:
+    """Release the spin lock in ``locks[index]``."""
+    locks[index] = 0
+
+
+@overload(drop, jit_options=INNER, strict=False)
+def _drop(locks: Any, index: Any) -> Any:
+    return lambda locks, index: _release(locks, index)  # noqa: PLW0108 - numba needs a Python function
+
+
+def cpu_relax() -> None:
+    """Hint of a spinning loop (``pause`` on x86)."""
+
+
+@overload(cpu_relax, jit_options=INNER, strict=False)
+def _cpu_relax() -> Any:
+    return (lambda: _pause()) if X86 else (lambda: None)  # noqa: PLW0108 - numba needs a Python function
+
+
+def read_clock() -> np.uint64:
+    """Cycle counter between two load fences [ticks]: nothing moves across it (24 ns on the reference machine)."""
+    return np.uint64(time.perf_counter_ns())
+
+
+@overload(read_clock, jit_options=INNER, strict=False)
+def _read_clock() -> Any:
+    def x86() -> Any:
+        _lfence()
+        t = _cycles()
+        _lfence()
+        return t
+
+    return x86 if X86 else (lambda: _cycles())  # noqa: PLW0108 - numba needs a Python function
+
+
+def drain() -> None:
+    """Wait until every store is visible and every load is done (mfence + lfence): ends a timed operation."""
+
+
+@overload(drain, jit_options=INNER, strict=False)
+def _drain() -> Any:
+    def x86() -> None:
+        _mfence()
+        _lfence()
+
+    return x86 if X86 else (lambda: None)
+
+
+def load_fence() -> None:
+    """Wait until every load is done (lfence): the next operation does not overlap with the last."""
+
+
+@overload(load_fence, jit_options=INNER, strict=False)
+def _load_fence() -> Any:
+    return (lambda: _lfence()) if X86 else (lambda: None)  # noqa: PLW0108 - numba needs a Python function
+
+
+def fetch_add(array: NDArray[Any], index: np.uint64, value: np.uint64) -> np.uint64:
+    """Atomic add; returns the value before."""
+    old = np.uint64(array[index])
+    array[index] += value
+    return old
+
+
+@overload(fetch_add, jit_options=INNER, strict=False)
+def _fetch_add(array: Any, index: Any, value: Any) -> Any:
+    return lambda array, index, value: _add(array, index, value)  # noqa: PLW0108 - numba needs a Python function

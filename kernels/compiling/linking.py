@@ -1,0 +1,164 @@
+"""Compile in seconds: helpers are only linked, and the whole kernel is optimised once.
+
+Numba optimises every helper for itself, links it into its caller, and optimises that again: a helper ten calls deep is
+optimised ten times, and so is all that was inlined into it. One replay of some 140 helpers took four minutes that way. Here a
+library that Python cannot call (it holds no wrapper) is neither optimised nor handed to the execution engine. The library of an
+entry point links all that it reaches, makes it internal, and is optimised as one module, in which LLVM's own inliner decides.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import llvmlite.binding as ll
+from numba.core import cgutils, codegen, types
+from numba.core.typing.templates import AbstractTemplate
+
+OURS = "_ZN7kernels"  # mangled prefix of functions of this package
+WRAPPERS = ("_ZN7cpython", "cfunc.")
+
+
+def mangled(module: str, name: str) -> str:
+    """Prefix of the symbols of a function."""
+    return "_ZN" + "".join(f"{len(part)}{part}" for part in (*module.split("."), name)) + "B"
+
+
+APART: set[str] = set()
+"""Mangled prefixes of functions that LLVM must not inline."""
+INLINED: set[str] = set()
+"""Mangled prefixes of functions that are inlined whatever LLVM thinks of it, where nothing is counted or timed (a probe ``Off``).
+
+They are what a swap-in or a swap-out of the swap file and of IDs runs every time: a replay gains a tenth, for a second more of compilation.
+"""
+PLAIN = "11Off"  # in the mangled name of a function: the class of its probe, with eight digits that tell classes apart
+
+
+def keep_apart(fn: Any) -> None:
+    """Have `fn` compiled as a function of its own, wherever it is called from."""
+    APART.add(mangled(fn.__module__, fn.__qualname__))
+
+
+def keep_hot(fn: Any) -> None:
+    """Have `fn` inlined wherever it is called from under a probe that sees nothing."""
+    INLINED.add(mangled(fn.__module__, fn.__qualname__))
+
+
+class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
+    """A library of Numba's that is optimised only where it is an entry point."""
+
+    helper = False
+    _linking_libraries: list[Any]
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Take in a module; that of a helper is not optimised."""
+        names = [name for name, value in ir_module.globals.items() if getattr(value, "blocks", None)]
+        ours = any(name.startswith(OURS) for name in names) or self.helper
+        self.helper = ours and not any(name.startswith(WRAPPERS) for name in names)
+        if not ours:
+            super().add_ir_module(ir_module)
+            return
+        self._raise_if_finalized()
+        module = ll.parse_assembly(cgutils.normalize_ir_text(str(ir_module)))
+        module.name, module.data_layout = ir_module.name, self._codegen._data_layout
+        self._final_module.link_in(module)
+
+    def finalize(self) -> None:
+        """Link and optimise an entry point; leave a helper as it is."""
+        if self.helper:
+            self._raise_if_finalized()
+            self._finalized = True
+            return
+        self._linking_libraries = reachable(self._linking_libraries)
+        super().finalize()
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Address of a function, 0 where the library is a helper and has none."""
+        self._ensure_finalized()
+        return 0 if self.helper else int(super().get_pointer_to_function(name))
+
+    def _optimize_final_module(self) -> None:
+        for fn in self._final_module.functions:
+            if not fn.is_declaration and fn.linkage == ll.Linkage.linkonce_odr and fn.name.startswith(OURS):
+                fn.linkage = ll.Linkage.internal
+                if PLAIN in fn.name and fn.name.startswith(tuple(INLINED)):
+                    fn.add_function_attribute("alwaysinline")
+                elif fn.name.startswith(tuple(APART)):
+                    fn.add_function_attribute("noinline")
+        manager, builder = self._codegen._module_pass_manager()
+        manager.run(self._final_module, builder)  # no cheap pass before it: without reference counts there is nothing to prune
+
+
+def reachable(libraries: list[Any]) -> list[Any]:
+    """All libraries that `libraries` link, directly or through helpers; callers first, as the linker takes only what is referenced."""
+    order: dict[Any, None] = {}
+    open_: list[tuple[Any, bool]] = [(library, False) for library in reversed(libraries)]
+    seen: set[int] = set()
+    while open_:
+        library, done = open_.pop()
+        if done:
+            order[library] = None
+        elif id(library) not in seen:
+            seen.add(id(library))
+            open_.append((library, True))
+            if getattr(library, "helper", False):
+                open_ += [(below, False) for below in library._linking_libraries]
+    return list(reversed(order))
+
+
+def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTemplate]:
+    """Template that types a call of `operation` as one of the function that `table` has for the class of the first argument.
+
+    Numba's ``overload`` would compile that function anew, apart from where it is called by its own name, and look at its signature
+    and defaults at every call.
+    """
+    compiled: dict[Any, Any] = {}
+
+    class Dispatch(AbstractTemplate):  # type: ignore[misc]
+        key = operation
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            impl = table.get(getattr(args[0], "instance_class", type(None)))
+            if impl is None:
+                return None
+            signature: Any = types.Dispatcher(impl).get_call_type(self.context, args, kws)
+            compiled[impl, signature.args] = impl.get_overload(signature)
+            return signature
+
+        def get_impl_key(self, signature: Any) -> Any:
+            impl = table[signature.args[0].instance_class]
+            return compiled[impl, signature.args]
+
+    return Dispatch
+
+
+def compiling(compile_: Callable[..., Any]) -> Callable[..., Any]:
+    """Run `compile_` without cyclic garbage collection, which finds nothing there and takes a tenth of the time."""
+
+    @functools.wraps(compile_)
+    def quiet(*args: Any) -> Any:
+        was = gc.isenabled()
+        gc.disable()
+        try:
+            return compile_(*args)
+        finally:
+            if was:
+                gc.enable()
+
+    return quiet
+
+
+def install() -> None:
+    """Link so everything that is compiled from now on in this process."""
+    codegen.JITCPUCodegen._library_class = DeferredLibrary
+    codegen.JITCPUCodegen.set_env = _set_env
+
+
+def _set_env(self: Any, env_name: str, env: Any) -> None:
+    """Give a function its environment (constants of Python objects); helpers are not in the engine and use none."""
+    address = self._engine.get_global_value_address(env_name)
+    if address:
+        ctypes.c_void_p.from_address(address).value = ctypes.c_void_p(id(env)).value

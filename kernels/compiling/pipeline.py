@@ -1,0 +1,305 @@
+"""What Numba does for each function and each statement that kernels do not need: left out, or done once.
+
+A replay is some 200 functions of 8,500 statements in all, and Numba is written for functions that come one by one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import types as types_of_python
+from collections.abc import Callable
+from typing import Any
+
+from numba.core import (
+    base,
+    byteflow,
+    cgutils,
+    compiler,
+    errors,
+    event,
+    interpreter,
+    ir,
+    ir_utils,
+    lowering,
+    postproc,
+    transforms,
+    typed_passes,
+    typeinfer,
+    types,
+    untyped_passes,
+    utils,
+)
+from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
+from numba.core.typing import context as typing_context
+
+from kernels.compiling.flat import FieldType, FlatType
+
+
+def is_ours(function: Any) -> bool:
+    """Tell whether a function, by its identity or its descriptor, is one of this package."""
+    return str(function.modname).startswith("kernels")
+
+
+def of_module(module: Any, load: Any) -> Any:
+    """The global that `load`, an attribute of `module`, stands for."""
+    if not hasattr(module, load.attr):
+        raise errors.TypingError(f"{module.__name__} has no {load.attr}", load.loc)
+    return ir.Global(f"{module.__name__}.{load.attr}", getattr(module, load.attr), load.loc)
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class ShareGlobals(FunctionPass):  # type: ignore[misc]
+    """Load each global once, on entry: constants are a third of the statements of a kernel, and each is typed and lowered.
+
+    What a module has under a name (``w.F_PAGE``) is a global too.
+    """
+
+    _name = "share_globals"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        """Move the first load of a global to the entry block and let later ones refer to it."""
+        blocks = state.func_ir.blocks
+        first: dict[tuple[type, str], Any] = {}
+        same: dict[str, Any] = {}
+        modules: dict[str, Any] = {}
+        for block in blocks.values():
+            kept = []
+            for statement in list[Any](block.body):
+                value: Any = getattr(statement, "value", None)
+                if isinstance(value, ir.Expr) and value.op == "getattr" and value.value.name in modules:
+                    value = statement.value = of_module(modules[value.value.name], value)
+                is_load = isinstance(statement, ir.Assign) and isinstance(value, (ir.Global, ir.FreeVar))
+                if not is_load or not statement.target.name.startswith("$"):  # x = U0 loads into x itself
+                    kept.append(statement)
+                    continue
+                if isinstance(value.value, types_of_python.ModuleType):
+                    modules[statement.target.name] = value.value
+                    continue
+                earlier: Any = first.setdefault((type(value), value.name), statement)
+                if earlier is not statement:
+                    same[statement.target.name] = earlier.target
+            block.body = kept
+        blocks[min(blocks)].body[:0] = first.values()
+        ir_utils.replace_vars(blocks, same)
+        state.func_ir._definitions = ir_utils.build_definitions(blocks)
+        return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class RaiseNothing(FunctionPass):  # type: ignore[misc]
+    """Refuse what raises: whoever calls a kernel does not look (:func:`_plain_call`)."""
+
+    _name = "raise_nothing"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def run_pass(self, state: Any) -> bool:
+        """Look for statements that raise."""
+        for block in state.func_ir.blocks.values():
+            for statement in block.find_insts((ir.Raise, ir.StaticRaise, ir.DynamicRaise)):
+                raise errors.UnsupportedError("a kernel replies with a code; it raises nothing", statement.loc)
+        return False
+
+
+class LeanCompiler(compiler.CompilerBase):  # type: ignore[misc]
+    """Numba's pipeline without the passes for closures, with-blocks, literals, array expressions and parallel loops."""
+
+    def __init__(self, *args: Any) -> None:
+        flags = args[5]
+        Registries.settled = flags.no_cpython_wrapper  # a helper: its caller's compilation has looked
+        try:
+            super().__init__(*args)
+        finally:
+            Registries.settled = False
+
+    def define_pipelines(self) -> list[PassManager]:
+        """The passes in order."""
+        pm = PassManager("lean")
+        for name, what in (
+            ("TranslateByteCode", "bytecode"), ("FixupArgs", "arguments"), ("IRProcessing", "control flow"),
+        ):  # fmt: skip
+            pm.add_pass(getattr(untyped_passes, name), what)
+        pm.add_pass(RaiseNothing, "raise nothing")
+        pm.add_pass(ShareGlobals, "share globals")
+        pm.add_pass(untyped_passes.ReconstructSSA, "SSA")
+        pm.add_pass(typed_passes.NopythonTypeInference, "types")
+        pm.add_pass(typed_passes.PreLowerStripPhis, "strip phis")
+        pm.add_pass(typed_passes.NativeLowering, "lowering")
+        pm.add_pass(typed_passes.NoPythonBackend, "backend")
+        pm.finalize()
+        return [pm]
+
+
+_call_type = types.functions.BaseFunction.get_call_type
+
+
+def _remembered(self: Any, context: Any, args: Any, kws: Any) -> Any:
+    """Signature of an operation on integers, states and their fields: resolved once (some 30 templates are tried each time otherwise)."""
+    if kws or not all(isinstance(a, (types.Integer, types.Boolean, FlatType, FieldType)) for a in args):
+        return _call_type(self, context, args, kws)
+    known = self.__dict__.setdefault("_remembered", {})
+    if args not in known:
+        known[args] = _call_type(self, context, args, kws)
+    return known[args]
+
+
+_function_type = typing_context.BaseContext.resolve_function_type
+
+
+def _known_function(self: Any, func: Any, args: Any, kws: Any) -> Any:
+    """What :func:`_remembered` knows need not be looked for as an attribute ``__call__`` of the operation's type first."""
+    known = not kws and isinstance(func, types.functions.BaseFunction) and func.__dict__.get("_remembered", {}).get(args)
+    return known or _function_type(self, func, args, kws)
+
+
+_post_process = postproc.PostProcessor.run
+
+
+def _canonical(self: Any, emit_dels: bool = False, extend_lifetimes: bool = False) -> None:
+    """Of what Numba computes after each pass (lifetimes, live variables, generators) kernels need the order of blocks alone."""
+    if emit_dels or not is_ours(self.func_ir.func_id):
+        _post_process(self, emit_dels, extend_lifetimes)
+        return
+    self.func_ir.blocks = transforms.canonicalize_cfg(self.func_ir.blocks)
+    self.func_ir.generator_info = None
+
+
+def _list_vars(self: Any, value: Any) -> list[Any]:
+    """The variables in a part of a statement; nearly all parts are names, constants and places in the source."""
+    kind = type(value)
+    if kind is ir.Var:
+        return [value]
+    if kind is list or kind is tuple:
+        return [x for part in value for x in _list_vars(self, part)]
+    if kind is dict:
+        return [x for part in value.values() for x in _list_vars(self, part)]
+    found: list[Any] = value.list_vars() if isinstance(value, ir.Inst) else []
+    return found
+
+
+class ErrorContext:
+    """Numba's ``new_error_context``, called for each statement that is typed or lowered; formats its message only if there is an error."""
+
+    __slots__ = ("args", "kws", "text")
+
+    def __init__(self, text: str, *args: Any, **kws: Any) -> None:
+        self.text, self.args, self.kws = text, args, kws
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, errors.NumbaError):
+            with _new_error_context(self.text, *self.args, **self.kws):
+                raise error
+
+
+_errors: Any = errors
+_new_error_context = _errors.new_error_context
+_QUIET = contextlib.nullcontext()
+_peepholes = interpreter.Interpreter.post_process
+
+
+def _no_peepholes(self: Any, peepholes: Any, func_ir: Any) -> Any:
+    """Numba mends long argument lists, with-blocks, try-blocks and displays of dicts after it has read the bytecode: kernels have none."""
+    return func_ir if is_ours(func_ir.func_id) else _peepholes(self, peepholes, func_ir)
+
+
+_handle_exception: Any = byteflow.Flow._run_handle_exception
+
+
+def _no_exception(self: Any, runner: Any, state: Any) -> Any:
+    """At each bytecode Numba looks which try-blocks it is in; a function without any need not."""
+    if self._bytecode.exception_entries or state.in_with():
+        return _handle_exception(self, runner, state)
+    return state.advance_pc()
+
+
+_user_function = base.user_function
+
+
+def _plain_call(fndesc: Any, libs: Any) -> Any:
+    """How a function is called: Numba looks at a status after each call, which took a third of the instructions that LLVM was given.
+
+    Kernels raise nothing (:class:`RaiseNothing`) and do not return None for a value.
+    """
+    if not is_ours(fndesc) or fndesc.restype.name.startswith("Option"):
+        return _user_function(fndesc, libs)
+
+    def call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        fn, convention = context.declare_function(builder.module, fndesc), context.call_conv
+        place = cgutils.alloca_once(builder, fn.args[0].type.pointee)
+        packed = convention._get_arg_packer(fndesc.argtypes).as_arguments(builder, args)
+        builder.call(fn, [place, convention._get_excinfo_argument(builder.function), *packed])
+        return context.get_returned_value(builder, fndesc.restype, builder.load(place))
+
+    call.signature, call.libs = fndesc.argtypes, tuple(libs)  # type: ignore[attr-defined]
+    return call
+
+
+_abi_sizeof = base.BaseContext.get_abi_sizeof
+_sizes: dict[tuple[int, str], int] = {}
+
+
+def _size_of(self: Any, kind: Any) -> int:
+    """Size of an LLVM type: asked once (LLVM is given a module to read each time), for every variable."""
+    key = (id(self.target_data), str(kind))
+    if key not in _sizes:
+        _sizes[key] = _abi_sizeof(self, kind)
+    return _sizes[key]
+
+
+def _no_warning(self: Any, filename: Any = None, lineno: Any = None) -> Any:
+    """Numba collects the warnings that typing a statement gives, to say each of them once; typing kernels gives none."""
+    return _QUIET
+
+
+def _no_event(kind: str, *args: Any, **kws: Any) -> Any:
+    """Numba announces every pass and every call of LLVM, and times them: of all compilations that are open, at each."""
+    return _QUIET
+
+
+class Registries:
+    """Numba looks for new declarations in all its modules before it compiles a function: for helpers that is once too often.
+
+    What a helper's own compilation declares (intrinsics), the lowering of its caller looks for itself.
+    """
+
+    settled = False
+
+    @classmethod
+    def once(cls, refresh: Callable[..., None]) -> Callable[..., None]:
+        """`refresh`, but not while they are settled."""
+
+        @functools.wraps(refresh)
+        def unless_settled(*args: Any) -> None:
+            if not cls.settled:
+                refresh(*args)
+
+        return unless_settled
+
+
+def install() -> None:
+    """Leave all this out from now on in this process."""
+    types.functions.BaseFunction.get_call_type = _remembered  # type: ignore[method-assign]
+    typing_context.BaseContext.resolve_function_type = _known_function
+    byteflow.Flow._run_handle_exception = _no_exception
+    postproc.PostProcessor.run = _canonical
+    ir.Inst._rec_list_vars = _list_vars
+    event.install_timer = event.trigger_event = event.start_event = event.end_event = _no_event
+    modules: tuple[Any, ...] = (errors, typeinfer, lowering)
+    for module in modules:
+        module.new_error_context = ErrorContext
+    _errors.WarningsFixer.catch_warnings = _no_warning
+    interpreter.Interpreter.post_process = _no_peepholes
+    base.BaseContext.get_abi_sizeof = _size_of
+    base.user_function = _plain_call
+    utils.pysignature = functools.cache(inspect.signature)
+    base.BaseContext.refresh = Registries.once(base.BaseContext.refresh)
+    typing_context.BaseContext.refresh = Registries.once(typing_context.BaseContext.refresh)

@@ -1,0 +1,138 @@
+"""swap_desc: the PTE holds the index of a descriptor, which holds backing, swap cache folio, count and owner (Yosry Ahmed, 2023; D2).
+
+One xarray from index to descriptor is all there is besides the backends: slots are taken when data is written out and never for zswap
+or zero pages; of a device only a bitmap says which slots are used. When no slot is left at writeout the page, unmapped already, stays
+in the swap cache, and its sharers fault it back in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import memory as w
+from kernels.compiling.flat import U32Array, U64Array, aligned_zeros
+from kernels.compiling.jit import outer
+from kernels.designs import direct
+from kernels.designs.swap_desc import descriptor as ds
+from kernels.designs.swap_desc import moves as descmove
+from kernels.designs.swap_table import design as swap_table
+from kernels.life import lifecycle, replay, swapfile
+from kernels.life import registry as s
+from kernels.structures import xarray as xa
+
+
+class SwapDesc(s.World):
+    """State of the design."""
+
+    bitmap: U64Array
+    table: U64Array
+    blink: U32Array
+    desc: U64Array
+    dlock: U64Array
+    dhead: U64Array
+    dpool: U64Array
+
+
+def build(config: s.Config) -> SwapDesc:
+    """State for `config`, nothing swapped."""
+    arrays: dict[str, NDArray[Any]] = s.common(config)
+    ctl = arrays["ctl"]
+    arrays |= s.device_tables(config, ctl, s.DISKS, config.slots.get("zswap", 0))
+    slots, descs = int(ctl[int(w.C_ALL_SLOTS)]), config.pages + 2
+    ctl[int(w.C_DESCS)] = descs
+    stride = int(ctl[int(w.C_STRIDE)])
+    on_table = ctl[int(w.C_BASE)] != 0
+    tables = s.table_arrays(config, ctl, tables=bool(on_table))
+    arrays |= {
+        "bitmap": aligned_zeros(1 if on_table else (slots >> 6) + 1, np.uint64),
+        "table": tables["table"],
+        "blink": tables["blink"],
+        "desc": aligned_zeros((descs + 2) * stride, np.uint64),
+        "dlock": aligned_zeros(64, np.uint64),
+        "dhead": xa.new_heads(1, zero_busy=True),
+        "dpool": xa.new_pool(xa.dense_nodes(descs + 2) + 8),
+    }
+    return SwapDesc(**arrays)
+
+
+OPERATIONS: dict[str, Any] = {
+    "resolve": ds.resolve,
+    "same": ds.same,
+    "still": swapfile.always_same,
+    "lookup": ds.lookup,
+    "claim": ds.claim,
+    "unclaim": ds.unclaim,
+    "dup": ds.dup,
+    "put": ds.put,
+    "run_limit": lifecycle.single,
+    "put_run": lifecycle.put_singly,
+    "count_is_zero": ds.count_is_zero,
+    "writeout": ds.writeout,
+    "evict": ds.evict,
+    "read_begin": ds.read_begin,
+    "read_end": ds.read_end,
+    "read_abort": ds.read_abort,
+    "free_swap": ds.free_swap,
+    "swap_full": ds.swap_full,
+    "fetch_near": ds.fetch_near,
+    "fetch_entry": ds.fetch_entry,
+    "fetch_behind": ds.fetch_behind,
+    "move_step": descmove.move_step,
+    "swapoff": descmove.swapoff,
+    "slot_scan": ds.slot_scan,
+    "slot_mark": ds.slot_mark,
+}
+s.bind(SwapDesc, OPERATIONS)
+
+THREAD = "[LSF/MM/BPF TOPIC] Swap Abstraction / Native Zswap, linux-mm, February and March 2023"
+LAYOUT = (
+    s.Field("swap_desc", "A1, B1, folio, count, memcg, flags", 32, "page if stride=32", f"{THREAD}; this model's packing"),
+    s.Field("swap_desc", "A1, folio, count, memcg, flags", 24, "page if stride=24", f"{THREAD}; this model's packing"),
+    s.Field("descriptor tree", "xarray entry", 8, "page", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B"),
+    s.Field("slot bitmap", "used", 0.125, "slot if base=direct", "swap_map reduced to free or used: this model's choice"),
+    s.Field(
+        "swap table",
+        "a pointer's tag: used",
+        8,
+        "disk if base=swap_table_p4",
+        f"mm/swap_table.h: atomic_long_t[512]; {swap_table.P4}",
+        "table",
+    ),
+    s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
+    *s.where(tuple(row for row in direct.LAYOUT if row.per == "cluster"), {"base": "direct"}),
+    s.Field(
+        "cluster headers", "swap_cluster_info", 48, "cluster if base=swap_table_p4", f"mm/swap.h: struct swap_cluster_info; {swap_table.P4}"
+    ),
+)
+PARAMETERS = {
+    "stride": s.Parameter(int(w.C_STRIDE), {"32": 4, "24": 3}, "32", "bytes of a descriptor: 32 with both backings of a move, 24 with one"),
+    "base": s.Parameter(
+        int(w.C_BASE), s.BASES, "direct", "what slots of a device are kept in: a bitmap, or swap tables of the merged phase IV"
+    ),
+}
+
+
+@outer
+def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands."""
+    replay.run(st, pr, demands, replies)
+
+
+s.register(
+    s.Design(
+        name="swap_desc",
+        title="index of a descriptor in the PTE, one xarray to descriptors",
+        state=SwapDesc,
+        build=build,
+        replay=run,
+        layout=LAYOUT,
+        parameters=PARAMETERS,
+        locks=("descriptor", "cluster", "device", "descriptor tree xa_lock", "zswap LRU"),
+        sources=(THREAD, "CAJD7tkamf8TtY0wOjhZKsWBJLL4pMsUhkwPtwCuroWcipRZ3CA@mail.gmail.com (2023-03-11)"),
+        notes="Slots are taken at writeout, none for zswap or zero pages.",
+        file=__file__,
+    )
+)

@@ -1,0 +1,194 @@
+"""swap_id: the mail's design, a swap ID in the PTE and one xarray from the ID to the swap entry (D3); swap_id_off: not configured (D3c).
+
+Underneath is everything that *direct* is made of: slots, counts and swap caches are the backends' own. Both states use the same source; in
+:class:`SwapIdOff` the layer's steps are those of *direct*, which compile to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from kernels import memory as w
+from kernels.compiling.flat import U64Array
+from kernels.compiling.jit import inner, outer
+from kernels.designs import direct
+from kernels.designs.swap_id import layer as idlayer
+from kernels.designs.swap_id import moves as idmove
+from kernels.designs.swap_table import design as swap_table
+from kernels.life import lifecycle, replay
+from kernels.life import registry as s
+from kernels.structures import xarray as xa
+
+
+class SwapId(direct.Direct):
+    """State of *direct* plus the tree of IDs."""
+
+    idhead: U64Array
+    idpool: U64Array
+
+
+class SwapIdOnTable(swap_table.SwapTable):
+    """State of the swap tables as merged (phase 4) plus the tree of IDs."""
+
+    idhead: U64Array
+    idpool: U64Array
+
+
+class SwapIdOff(direct.Direct):
+    """The layer is not configured: no tree, no IDs."""
+
+
+@inner
+def wide(st, g):  # type: ignore[no-untyped-def]
+    """Zswap with an entry space of its own (slots 0 .. C_ZSLOTS - 1) counts in 32 bits."""
+    return g < st.ctl[w.C_ZSLOTS]
+
+
+def id_limit(config: s.Config, slots: int) -> int:
+    """Highest ID: four times the slots of all backends, so that cyclic reuse and collisions find room without an unbounded tree."""
+    return int(config.parameters.get("C_ID_LIMIT", 0) or 4 * max(slots, 64))
+
+
+def id_arrays(config: s.Config, ctl: U64Array) -> dict[str, NDArray[Any]]:
+    """Head and node pool of the ID tree."""
+    slots = int(ctl[int(w.C_ALL_SLOTS)])
+    limit = id_limit(config, slots)
+    ctl[int(w.C_ID_LIMIT)] = limit
+    if ctl[int(w.C_ID_RANGE)] == 0:
+        ctl[int(w.C_ID_RANGE)] = 9  # a range is as long as a cluster: 512
+    ctl[int(w.S_ID_NEXT)] = 1
+    spread = int(ctl[int(w.C_ID_POLICY)]) != int(idlayer.LOWEST)
+    nodes = s.worst_nodes(slots, limit + 1) if spread else xa.dense_nodes(slots + 2) + 8
+    return {"idhead": xa.new_heads(1, zero_busy=True), "idpool": xa.new_pool(nodes)}
+
+
+def state_of(config: s.Config) -> type[SwapId | SwapIdOnTable]:
+    """The class of the state: what the layer stands on."""
+    return SwapIdOnTable if config.parameters["C_BASE"] else SwapId
+
+
+def build(config: s.Config) -> SwapId | SwapIdOnTable:
+    """State for `config`, all slots and IDs free."""
+    arrays = s.common(config)
+    if config.parameters["C_BASE"]:
+        base = swap_table.table_arrays(config, arrays["ctl"], phase="4")
+    else:
+        base = s.swapfile_arrays(config, arrays["ctl"])
+    trees = id_arrays(config, arrays["ctl"])
+    if arrays["ctl"][int(w.C_ID_POLICY)] == idlayer.PER_CPU:
+        arrays["ctl"][int(w.S_ID_NEXT)] = 0
+        base["percpu"][9::16] = 1 << int(arrays["ctl"][int(w.C_ID_RANGE)])  # used up: each CPU fetches a range of its own first
+    return state_of(config)(**arrays, **base, **trees)
+
+
+def build_off(config: s.Config) -> SwapIdOff:
+    """State for `config` without the layer."""
+    arrays = s.common(config)
+    return SwapIdOff(**arrays, **s.swapfile_arrays(config, arrays["ctl"]))
+
+
+LAYER: dict[str, Any] = {
+    "resolve": idlayer.resolve,
+    "same": idlayer.same,
+    "still": idlayer.still,
+    "run_limit": lifecycle.single,
+    "put_run": lifecycle.put_singly,
+    "fetch_near": idlayer.fetch_near,
+    "fetch_entry": idlayer.fetch_entry,
+    "fetch_behind": idlayer.fetch_behind,
+    "publish": idlayer.publish,
+    "retire": idlayer.retire,
+    "wide": wide,
+    "move_step": idmove.move_step,
+    "swapoff": idmove.swapoff,
+}
+s.bind(SwapId, direct.OPERATIONS | LAYER)
+s.bind(SwapIdOnTable, swap_table.OPERATIONS | {name: step for name, step in LAYER.items() if name != "wide"})
+s.bind(SwapIdOff, direct.OPERATIONS)
+
+MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023-03-23, linux-mm)"
+
+
+def without_owners(rows: tuple[s.Field, ...]) -> tuple[s.Field, ...]:
+    """Rows without the record that leads from a slot to PTEs: a move changes the ID's mapping."""
+    return tuple(row for row in rows if row is not direct.OWNER_RECORD)
+
+
+ON_DIRECT = {"base": "direct"}
+ON_TABLE = {"base": "swap_table_p4"}
+LAYOUT = (
+    *s.where(without_owners(direct.LAYOUT), ON_DIRECT),
+    *s.where(s.where(without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
+    s.Field("ID tree", "xarray entry", 8, "page", f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"),
+    s.Field(
+        "zswap count",
+        "count",
+        4,
+        "zswap slot if zswap=native and base=direct",
+        "a zswap with its own entries counts in 32 bits: this model's choice",
+    ),
+)
+PARAMETERS = {
+    "id_life": s.Parameter(int(w.C_ID_LIFE), {"count": 0, "count+cache": 1}, "count", "when an ID is freed"),
+    "upkeep": s.Parameter(int(w.C_UPKEEP), {"ride": 0, "apart": 1}, "ride", "erased under the cluster lock, or by an allocator of its own"),
+    "policy": s.Parameter(
+        int(w.C_ID_POLICY), {"lowest": 0, "percpu": 1, "cyclic": 2, "reuse": 3}, "lowest", "which free ID is taken (reuse: A1's own index)"
+    ),
+    "zswap": s.Parameter(int(w.C_NATIVE), {"native": 1, "stacked": 0}, "native", "zswap has its own entries, or sits on disk slots"),
+    "base": s.Parameter(int(w.C_BASE), s.BASES, "direct", "what backends are made of underneath"),
+}
+
+
+@outer
+def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands."""
+    replay.run(st, pr, demands, replies)
+
+
+@outer
+def run_off(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands."""
+    replay.run(st, pr, demands, replies)
+
+
+s.register(
+    s.Design(
+        name="swap_id",
+        title="swap ID in the PTE, one xarray to the swap entry (the mail)",
+        state=SwapId,
+        build=build,
+        replay=run,
+        layout=LAYOUT,
+        parameters=PARAMETERS,
+        locks=("ID allocator", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "ID xa_lock", "zswap LRU",
+               "continuation"),
+        sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
+        notes="A swap-in walks the tree of IDs, also for pages that never move: to the entry, again with the folio locked (a move may have "
+        "changed the mapping), and, where an ID dies with the count and may have been given out anew, once more with the PTE locked; "
+        "id_life=count+cache spares the last walk.",
+        file=__file__,
+        state_of=state_of,
+    )
+)  # fmt: skip
+s.register(
+    s.Design(
+        name="swap_id_off",
+        title="the mail's design, indirection not configured",
+        state=SwapIdOff,
+        build=build_off,
+        replay=run_off,
+        layout=direct.LAYOUT,
+        parameters=direct.PARAMETERS,
+        locks=direct.LOCKS,
+        sources=(MAIL,),
+        notes="The same source as swap_id with the layer switched off by type.",
+        file=__file__,
+        lost_when_off=(
+            "move: no mapping to change, so a page changes device by being faulted in and swapped out, or by rewriting its PTEs (move=)",
+            "swapoff: scans page tables again, instead of the IDs",
+            "zswap and zero pages tie up a disk slot again (stacked)",
+        ),
+    )
+)

@@ -1,0 +1,202 @@
+"""The layer of the mail: a swap ID in the PTE, one xarray from the ID to the swap entry (``swap_id``; D3).
+
+An ID is allocated when a folio is unmapped for swap-out, before the first PTE is written, once per folio. Its slot holds the 8-byte
+swap entry as a value; bit 57 of it, above every offset, is this model's note that the entry has moved since (no byte, no access).
+
+Life (``id_life``): *count* frees the ID when the swap count of the entry falls to 0, as in the mail; *count+cache* keeps it as long
+as the swap cache holds the slot, the folio carrying it. Upkeep: *ride* erases it in the free path under the cluster lock, *apart*
+has an allocator lock of its own and erases after the cluster lock is dropped.
+"""
+
+from __future__ import annotations
+
+from kernels import memory as w
+from kernels.compiling.constants import U0, U1, U8
+from kernels.compiling.jit import called, hot, inner, u
+from kernels.life import prefetch as ahead
+from kernels.life.steps import count_is_zero
+from kernels.memory import F_VALUE, f_word
+from kernels.observing.lock import L_ID, L_ID_ALLOC, lock, unlock
+from kernels.observing.probe import (
+    F_ID_ALLOC,
+    F_ID_ERASE,
+    F_ID_FIND,
+    F_ID_LOAD,
+    F_NONE,
+    R_ID,
+    R_ID_NODE,
+    R_ID_RANGE,
+    step,
+    touch,
+    wrote,
+)
+from kernels.structures import idalloc
+from kernels.structures import xarray as xa
+from kernels.structures.cluster import CPU_WORDS, slot_of
+from kernels.structures.slots import slot_fetch
+
+MOVED_BIT = u(1 << 57)
+LIFE_COUNT, LIFE_CACHE = U0, U1  # C_ID_LIFE
+RIDE, APART = U0, U1  # C_UPKEEP
+LOWEST, PER_CPU, CYCLIC, REUSE = (u(i) for i in range(4))  # C_ID_POLICY
+TRIES = 64  # ranges looked at before the lowest free ID is taken
+
+
+@inner
+@hot
+def resolve(st, pr, value):  # type: ignore[no-untyped-def]
+    """The swap entry behind ID `value` (``xa_load``), 0 if there is none."""
+    step(pr, F_ID_LOAD)
+    found = xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
+    step(pr, F_NONE)
+    return (found >> U1) & ~MOVED_BIT
+
+
+@inner
+def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
+    """The leaf of the ID tree."""
+    ahead.leaf(st.idhead, U0, st.idpool, value)
+
+
+@inner
+def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
+    """What is kept of the slot that the ID leads to."""
+    entry = resolve(st, pr, value)
+    if entry != U0:
+        fetch_behind(st, pr, entry)
+
+
+@inner
+def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
+    """What is kept of the slot."""
+    slot_fetch(st, pr, slot_of(st, entry))
+
+
+@inner
+def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """Walk again under the folio lock: the mapping may have changed since `entry` was loaded."""
+    return resolve(st, pr, value) == entry
+
+
+@inner
+def still(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """An ID that dies with the count may have been given out again for another page: walk once more. One that the folio carries may not."""
+    return st.ctl[w.C_ID_LIFE] == LIFE_CACHE or resolve(st, pr, value) == entry
+
+
+@called
+def from_range(st, pr, new, cpu):  # type: ignore[no-untyped-def]
+    """Allocate from the CPU's own range of 2^C_ID_RANGE IDs; a used-up range is replaced by the next one of the space."""
+    ctl, at = st.ctl, cpu * CPU_WORDS + U8
+    size = U1 << ctl[w.C_ID_RANGE]
+    ranges = max(U1, (ctl[w.C_ID_LIMIT] + U1) // size)
+    for _ in range(TRIES):
+        touch(pr, R_ID_RANGE, at >> U1)
+        first = st.percpu[at] * size
+        low = max(U1, first + st.percpu[at + U1])
+        if low < first + size:
+            found = idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, low, first + size - U1, new)
+            if found != xa.NOT_FOUND:
+                st.percpu[at + U1] = found - first + U1
+                wrote(pr, R_ID_RANGE, at >> U1)
+                return found
+        st.percpu[at] = ctl[w.S_ID_NEXT] % ranges
+        st.percpu[at + U1] = U0
+        ctl[w.S_ID_NEXT] += U1
+    return idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, U1, ctl[w.C_ID_LIMIT], new)
+
+
+@called
+@hot
+def from_start(st, pr, new, low):  # type: ignore[no-untyped-def]
+    """The first free ID from `low` on, else from 1 on (``xa_alloc_cyclic``)."""
+    found = idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, max(U1, low), st.ctl[w.C_ID_LIMIT], new)
+    if found == xa.NOT_FOUND and low > U1:
+        found = idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, U1, st.ctl[w.C_ID_LIMIT], new)
+    return found
+
+
+@called
+def from_slot(st, pr, new, entry):  # type: ignore[no-untyped-def]
+    """The index of the slot itself; if a page that has moved away still has it, an ID above all slots (a collision)."""
+    want = slot_of(st, entry) + U1
+    if xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want) == U0:
+        xa.store(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want, new)
+        return want
+    st.ctl[w.S_ID_COLLISIONS] += U1
+    return from_start(st, pr, new, st.ctl[w.C_ALL_SLOTS] + U1)
+
+
+@called
+def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
+    """Allocate an ID that maps to `entry`; 0 if the space is used up."""
+    ctl, new, policy = st.ctl, xa.mk_value(entry), st.ctl[w.C_ID_POLICY]
+    apart = ctl[w.C_UPKEEP] == APART
+    if apart:
+        lock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
+    step(pr, F_ID_ALLOC)
+    lock(pr, st.idhead, xa.H_LOCK, L_ID)
+    if policy == PER_CPU:
+        found = from_range(st, pr, new, cpu)
+    elif policy == CYCLIC:
+        found = from_start(st, pr, new, ctl[w.S_ID_NEXT])
+        ctl[w.S_ID_NEXT] = found + U1
+    elif policy == REUSE:
+        found = from_slot(st, pr, new, entry)
+    else:
+        found = from_start(st, pr, new, U1)
+    unlock(pr, st.idhead, xa.H_LOCK, L_ID)
+    step(pr, F_NONE)
+    if apart:
+        unlock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
+    if found == xa.NOT_FOUND:
+        return U0
+    ctl[w.S_ID_LIVE] += U1
+    ctl[w.S_ID_PEAK] = max(ctl[w.S_ID_PEAK], ctl[w.S_ID_LIVE])
+    return found
+
+
+@called
+def id_free(st, pr, value):  # type: ignore[no-untyped-def]
+    """Erase ID `value`."""
+    ctl = st.ctl
+    apart = ctl[w.C_UPKEEP] == APART
+    if apart:
+        lock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
+    step(pr, F_ID_ERASE)
+    lock(pr, st.idhead, xa.H_LOCK, L_ID)
+    old = xa.erase(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
+    unlock(pr, st.idhead, xa.H_LOCK, L_ID)
+    step(pr, F_NONE)
+    if apart:
+        unlock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
+    ctl[w.S_ID_LIVE] -= U1
+    ctl[w.S_ID_FREED] += U1
+    ctl[w.S_ID_NEVER_MOVED] += U1 if (old >> U1) & MOVED_BIT == U0 else U0
+
+
+@inner
+@hot
+def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
+    """The ID that PTEs will hold for `entry`: the one in force, or a new one."""
+    value = st.folio[f_word(f, F_VALUE)]
+    if value == U0 or (st.ctl[w.C_ID_LIFE] == LIFE_COUNT and count_is_zero(st, entry)):
+        value = id_alloc(st, pr, entry, cpu)
+        st.folio[f_word(f, F_VALUE)] = value
+    return value
+
+
+@inner
+def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
+    """Erase the ID at the moment that its life and upkeep say."""
+    if moment == st.ctl[w.C_ID_LIFE] << U1 | st.ctl[w.C_UPKEEP]:
+        id_free(st, pr, value)
+
+
+@inner
+def next_id(st, pr, index):  # type: ignore[no-untyped-def]
+    """The lowest ID in use from `index` on; NOT_FOUND if there is none."""
+    step(pr, F_ID_FIND)
+    found = idalloc.next_index(st.idhead, st.idpool, pr, R_ID, R_ID_NODE, index)
+    step(pr, F_NONE)
+    return found

@@ -1,0 +1,356 @@
+"""Swap tables: one 8-byte word a slot has the cached folio or its shadow, and phase by phase count, zero bit and owner too (6.18 on).
+
+mm/swap_table.h. A table has a word for each slot of a cluster; it is there while the cluster has a slot in use. Phases (C_PHASE):
+
+===== ================== ========================== ========================= ======================================
+phase cached or not      count                      owner, zero bit           locks of a swap-in
+===== ================== ========================== ========================= ======================================
+1     word; map has-cache swap_map, continuation    cgroup array, zeromap     cluster for the flag, cluster for the word
+2     word alone         swap_map, continuation     cgroup array, zeromap     cluster, once
+3     word alone         word, extend table         cgroup array, zeromap     cluster, once
+4     word alone         word, extend table         memcg table, word         cluster, once
+5     word alone         word, extend table         word                      cluster, once (phase 4 as first proposed)
+===== ================== ========================== ========================= ======================================
+
+A word: bits 0..1 tag (0 free, 1 shadow, 2 cached), 2..33 folio, 34..55 count, 63 zero bit. C_COUNT_MAX is the count field that means
+"look in the extend table", which has 4 bytes a slot and is allocated for a cluster when a count first gets there.
+"""
+
+from __future__ import annotations
+
+from kernels import memory as w
+from kernels.compiling.atomic import prefetch
+from kernels.compiling.constants import LOW32, ONES, U0, U1, U2, U3, U4, U63
+from kernels.compiling.jit import called, inner, u
+from kernels.memory import C_CLUSTER_SHIFT, C_CONT_LIMIT, C_COUNT_MAX, C_PHASE
+from kernels.observing.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_EXTEND, R_MAP, R_MEMCG, R_TABLE, chase, step, touch, wrote
+from kernels.structures import swap_map
+from kernels.structures.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, drop, element, has, number
+from kernels.structures.cluster import CI_COUNT, ci_of, lock_cluster, unlock_cluster
+
+SHADOW, CACHED, TAG = U1, U2, U3
+COUNT_AT = u(34)
+ONE = U1 << COUNT_AT  # one more PTE holds the slot
+ZERO = U1 << U63
+KEPT = ZERO | ((U1 << u(56)) - ONE)  # what stays of a word when the cache takes or leaves its slot: count and zero bit
+P2, P3, P4, PITCHED = U2, U3, U4, u(5)
+
+
+@inner
+def at(st, g):  # type: ignore[no-untyped-def]
+    """Index of the word of slot `g`."""
+    return element(st, g, CI_TABLE)
+
+
+@inner
+def word_set(st, pr, g, word):  # type: ignore[no-untyped-def]
+    """Write the word of slot `g`."""
+    st.table[at(st, g)] = word
+    wrote(pr, R_TABLE, at(st, g))
+
+
+@inner
+def field(st, g):  # type: ignore[no-untyped-def]
+    """The count field of the word of slot `g`."""
+    return (st.table[at(st, g)] & KEPT & ~ZERO) >> COUNT_AT
+
+
+@called
+def table_new(st, pr, g):  # type: ignore[no-untyped-def]
+    """The cluster of slot `g` gets a zeroed table (``swap_cluster_alloc_table``)."""
+    size = U1 << st.ctl[C_CLUSTER_SHIFT]
+    n = number(st, pr, ci_of(st, g), TABLE, CI_TABLE, ONES)
+    for i in range(n * size, n * size + size):
+        st.table[u(i)] = U0
+        wrote(pr, R_TABLE, u(i))
+
+
+@called
+def blocks_new(st, pr, g):  # type: ignore[no-untyped-def]
+    """The cluster of slot `g` gets its first slot: a table, in phase 4 a memcg table too."""
+    table_new(st, pr, g)
+    size = U1 << st.ctl[C_CLUSTER_SHIFT]
+    if st.ctl[C_PHASE] == P4:
+        n = number(st, pr, ci_of(st, g), MEMCG, CI_MEMCG, ONES)
+        for i in range(n * size, n * size + size):
+            st.owner[u(i)] = 0
+            wrote(pr, R_MEMCG, u(i) >> U2)
+
+
+@called
+def blocks_drop(st, pr, g):  # type: ignore[no-untyped-def]
+    """The cluster of slot `g` loses its last slot."""
+    ci = ci_of(st, g)
+    drop(st, pr, ci, TABLE, CI_TABLE)
+    drop(st, pr, ci, MEMCG, CI_MEMCG)
+    drop(st, pr, ci, EXTEND, CI_EXTEND)
+
+
+@inner
+def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
+    """The first slot with nothing in the map (phases 1, 2) and in the table (from phase 2 on)."""
+    phase = st.ctl[C_PHASE]
+    for i in range(first, end):
+        g = u(i)
+        if phase <= P2:
+            touch(pr, R_MAP, g >> U3)
+        if phase >= P2:
+            touch(pr, R_TABLE, at(st, g))
+        if (phase > P2 or st.smap[g] == 0) and (phase < P2 or st.table[at(st, g)] == U0):
+            return g + U1
+    return U0
+
+
+@inner
+def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
+    """Slot `g` is allocated, which marks it as cached, or freed; with the first one the blocks come, with the last one they go."""
+    count = u(st.cluster[ci_of(st, g) + CI_COUNT])
+    if used and count == U0:
+        blocks_new(st, pr, g)
+    if st.ctl[C_PHASE] <= P2:
+        if st.ctl[C_PHASE] < P2:
+            swap_map.slot_mark(st, pr, g, used)
+    if st.ctl[C_PHASE] >= P2:
+        word_set(st, pr, g, CACHED if used else U0)
+    if not used and count == U1:
+        blocks_drop(st, pr, g)
+
+
+@inner
+def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
+    """The cgroup array up to phase 3, then the memcg table; as first proposed the word has it (the model keeps it aside)."""
+    if st.ctl[C_PHASE] < P4:
+        swap_map.owner_set(st, pr, g, memcg)
+    elif st.ctl[C_PHASE] == P4:
+        st.owner[element(st, g, CI_MEMCG)] = memcg
+        wrote(pr, R_MEMCG, element(st, g, CI_MEMCG) >> U2)
+    else:
+        st.cgroup[g] = memcg
+
+
+@inner
+def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
+    """The memcg table is the cluster's, and written under its lock (``__swap_cgroup_set``)."""
+    if st.ctl[C_PHASE] == P4:
+        ci = lock_cluster(st, pr, g)
+        owner_set(st, pr, g, memcg)
+        unlock_cluster(st, pr, ci)
+    else:
+        owner_set(st, pr, g, memcg)
+
+
+@inner
+def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
+    """The owner, where :func:`owner_set` put it."""
+    if st.ctl[C_PHASE] < P4:
+        return swap_map.owner_of(st, pr, g)
+    if st.ctl[C_PHASE] == P4:
+        touch(pr, R_MEMCG, element(st, g, CI_MEMCG) >> U2)
+        return u(st.owner[element(st, g, CI_MEMCG)])
+    return u(st.cgroup[g])
+
+
+@inner
+def zero_of(st, pr, g):  # type: ignore[no-untyped-def]
+    """The zeromap up to phase 3, then bit 63 of the word."""
+    if st.ctl[C_PHASE] < P4:
+        return swap_map.zero_of(st, pr, g)
+    touch(pr, R_TABLE, at(st, g))
+    return st.table[at(st, g)] & ZERO != U0
+
+
+@inner
+def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
+    """Write the zero bit."""
+    if st.ctl[C_PHASE] < P4:
+        swap_map.zero_set(st, pr, g, zero)
+        return
+    before = st.table[at(st, g)]
+    word_set(st, pr, g, before | ZERO if zero else before & ~ZERO)
+    st.ctl[w.S_ZERO_LIVE] += (U1 if zero else U0) - (before >> U63)
+
+
+@inner
+def zero_mark(st, pr, g, zero):  # type: ignore[no-untyped-def]
+    """A bit of the word: under the cluster's lock, as the count beside it may change (``__swap_table_set_zero``)."""
+    if st.ctl[C_PHASE] < P4:
+        swap_map.zero_mark(st, pr, g, zero)
+        return
+    step(pr, F_ZERO)
+    ci = lock_cluster(st, pr, g)
+    zero_set(st, pr, g, zero)
+    unlock_cluster(st, pr, ci)
+    step(pr, F_NONE)
+
+
+@inner
+def unheld(st, g):  # type: ignore[no-untyped-def]
+    """No PTE holds slot `g`."""
+    return swap_map.unheld(st, g) if st.ctl[C_PHASE] <= P2 else field(st, g) == U0
+
+
+@inner
+def count_read(st, pr, g):  # type: ignore[no-untyped-def]
+    """The map byte or the word is read."""
+    if st.ctl[C_PHASE] <= P2:
+        touch(pr, R_MAP, g >> U3)
+    else:
+        touch(pr, R_TABLE, at(st, g))
+
+
+@inner
+def is_cached(st, g):  # type: ignore[no-untyped-def]
+    """The has-cache flag in phase 1, then the tag of the word."""
+    return swap_map.is_cached(st, g) if st.ctl[C_PHASE] < P2 else st.table[at(st, g)] & TAG == CACHED
+
+
+@inner
+def flag_set(st, pr, g):  # type: ignore[no-untyped-def]
+    """In phase 1 the flag; then the word itself is taken, its shadow replaced."""
+    if st.ctl[C_PHASE] < P2:
+        return swap_map.flag_set(st, pr, g)
+    touch(pr, R_TABLE, at(st, g))
+    if is_cached(st, g) or unheld(st, g):
+        return U0
+    word_set(st, pr, g, st.table[at(st, g)] & KEPT | CACHED)
+    return U1
+
+
+@inner
+def flag_clear(st, pr, g):  # type: ignore[no-untyped-def]
+    """In phase 1 the flag; then the shadow takes the folio's place, in the same locked section as the free that may follow."""
+    if st.ctl[C_PHASE] < P2:
+        swap_map.flag_clear(st, pr, g)
+    else:
+        word_set(st, pr, g, st.table[at(st, g)] & KEPT | SHADOW)
+
+
+@inner
+def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
+    """``swap_cache_get_folio``: cluster header, table, word; no tree."""
+    chase(pr, R_CLUSTER, ci_of(st, g) >> U1)
+    chase(pr, R_TABLE, at(st, g))
+    word = st.table[at(st, g)]
+    return (word >> U2) & LOW32 if word & TAG == CACHED else U0
+
+
+@inner
+def cache_insert(st, pr, g, f):  # type: ignore[no-untyped-def]
+    """``__swap_cache_add_folio``; from phase 2 on it is part of the section that took the slot, which has counted this write."""
+    word = st.table[at(st, g)] & KEPT | CACHED | f << U2
+    if st.ctl[C_PHASE] < P2:
+        put_locked(st, pr, g, word)
+    else:
+        st.table[at(st, g)] = word
+
+
+@inner
+def cache_remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
+    """``__swap_cache_del_folio`` of phase 1; later it is one section with what follows (:func:`flag_clear`)."""
+    if st.ctl[C_PHASE] < P2:
+        put_locked(st, pr, g, SHADOW if shadow else U0)
+
+
+@called
+def put_locked(st, pr, g, word):  # type: ignore[no-untyped-def]
+    """Write a word under the cluster lock."""
+    ci = lock_cluster(st, pr, g)
+    word_set(st, pr, g, word)
+    unlock_cluster(st, pr, ci)
+
+
+@inner
+def cache_clear(st, pr, g):  # type: ignore[no-untyped-def]
+    """``__swap_cache_clear_shadow`` in phase 1; later the word is cleared when the slot is marked free."""
+    if st.ctl[C_PHASE] < P2:
+        word_set(st, pr, g, U0)
+
+
+@inner
+def count_up(st, pr, g):  # type: ignore[no-untyped-def]
+    """One more PTE: the map byte, or the word and past its field the extend table."""
+    if st.ctl[C_PHASE] <= P2:
+        return swap_map.count_up(st, pr, g)
+    n, most = field(st, g), st.ctl[C_COUNT_MAX]
+    step(pr, F_DUP)
+    wrote(pr, R_TABLE, at(st, g))
+    step(pr, F_NONE)
+    if n < most - U1:
+        st.table[at(st, g)] += ONE
+        return True
+    return count_set(st, pr, g, count_of(st, g) + U1) or (count_prepare(st, pr, g, most) and count_set(st, pr, g, most))
+
+
+@inner
+def count_down(st, pr, g):  # type: ignore[no-untyped-def]
+    """One PTE less; true if none is left."""
+    if st.ctl[C_PHASE] <= P2:
+        return swap_map.count_down(st, pr, g)
+    n = field(st, g)
+    wrote(pr, R_TABLE, at(st, g))
+    if n == st.ctl[C_COUNT_MAX]:
+        count_set(st, pr, g, count_of(st, g) - U1)
+        return False
+    st.table[at(st, g)] -= ONE
+    return n == U1
+
+
+@called
+def count_of(st, g):  # type: ignore[no-untyped-def]
+    """The whole count."""
+    if st.ctl[C_PHASE] <= P2:
+        return swap_map.count_of(st, g)
+    n = field(st, g)
+    return n if n < st.ctl[C_COUNT_MAX] else u(st.extend[element(st, g, CI_EXTEND)])
+
+
+@called
+def count_prepare(st, pr, g, count):  # type: ignore[no-untyped-def]
+    """An extend table for the cluster, if `count` does not fit into the word and it has none."""
+    if st.ctl[C_PHASE] <= P2:
+        return swap_map.prepare(st, pr, g, count)
+    if count < st.ctl[C_COUNT_MAX] or has(st, g, CI_EXTEND):
+        return True
+    return number(st, pr, ci_of(st, g), EXTEND, CI_EXTEND, st.ctl[C_CONT_LIMIT]) != U0
+
+
+@called
+def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
+    """Write the count; the extend table goes when no slot needs it any more. False: it needs one and there is none."""
+    if st.ctl[C_PHASE] <= P2:
+        return swap_map.count_set(st, pr, g, count)
+    most, before = st.ctl[C_COUNT_MAX], field(st, g)
+    if count >= most:
+        if not has(st, g, CI_EXTEND):
+            return False
+        st.extend[element(st, g, CI_EXTEND)] = count
+        wrote(pr, R_EXTEND, element(st, g, CI_EXTEND) >> U1)
+    word = st.table[at(st, g)] & ~(KEPT & ~ZERO)
+    word_set(st, pr, g, word | min(count, most) << COUNT_AT)
+    if before == most and count < most:
+        extend_try_drop(st, pr, g)
+    return True
+
+
+@called
+def extend_try_drop(st, pr, g):  # type: ignore[no-untyped-def]
+    """``swap_extend_table_try_free``: the count of slot `g` fits into its word again; free the extend table if all others do too."""
+    here = element(st, g, CI_EXTEND)
+    st.extend[here] = 0
+    size = U1 << st.ctl[C_CLUSTER_SHIFT]
+    first = here & ~(size - U1)
+    for i in range(first, first + size):
+        touch(pr, R_EXTEND, u(i) >> U1)
+        if st.extend[u(i)] != 0:
+            return
+    drop(st, pr, ci_of(st, g), EXTEND, CI_EXTEND)
+
+
+@inner
+def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
+    """Prefetch the word and what the phase has besides."""
+    prefetch(st.table, at(st, g))
+    if st.ctl[C_PHASE] < P3:
+        swap_map.fetch(st, g)
+    elif st.ctl[C_PHASE] == P4:
+        prefetch(st.owner, element(st, g, CI_MEMCG))

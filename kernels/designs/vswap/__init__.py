@@ -1,0 +1,1 @@
+"""Virtual swap space, as posted in 2026."""

@@ -1,0 +1,361 @@
+"""Virtual clusters (mm/vswap.c as posted, D10 and D11): 512 swap descriptors behind one lock, found by their id in one xarray.
+
+A virtual slot is ``id << 9 | offset``. Whoever wants to know something of it loads the cluster of its id from the map, takes the
+cluster's lock, asks the bitmap whether the slot is allocated and looks at its descriptor; this is one *round*, and how many there
+are for an operation is what the versions differ in. The array ``vmem`` holds clusters as the version lays them out, header words:
+
+===== =======================================================================================================
+word  content
+===== =======================================================================================================
+0     spin lock
+1, 2  next and previous of the partial list (cluster 0 is its head), or next free; RCU head while dying
+3     id
+4     slots in use, 16 bits; CURRENT (it is a CPU's allocation cluster), FULL; references in bits 32..63
+5..12 which of the 512 slots are allocated
+13    pointer to the descriptors, where they are an object of their own (112 B header; else 104 B and 12,288 B in one)
+===== =======================================================================================================
+
+A descriptor has three words: the backing (swap entry of a slot, zswap entry, nothing; for a zero page the model's content token), the
+folio << 2 or a shadow, and count u32, memcg u16 << 32, in-cache bit 48, type << 49. References: one a slot in use, one of the CPU
+that allocates from the cluster, one of each lookup cache that names it. A cluster is freed when no slot is left and no CPU allocates
+from it; lookup caches that name it are emptied then. Numbers of clusters stand for their addresses.
+"""
+
+from __future__ import annotations
+
+from kernels import memory as w
+from kernels.compiling.atomic import ctz, prefetch
+from kernels.compiling.constants import BYTE, LOW16, LOW32, U0, U1, U2, U3, U4, U5, U6, U8, U32, U48, U63
+from kernels.compiling.jit import called, inner, u
+from kernels.memory import CACHED, F_ENTRY, F_VALUE, f_set, f_word
+from kernels.observing import allocations as allocs
+from kernels.observing import probe
+from kernels.observing.lock import L_VCLUSTER, L_VMAP, atomic_add, lock, trylock, unlock
+from kernels.observing.probe import allocated, chase, touch, wrote
+from kernels.structures import idalloc
+from kernels.structures import xarray as xa
+
+H_LOCK, H_NEXT, H_PREV, H_ID, H_STATE, H_BITS, H_POINTER = U0, U1, U2, U3, U4, U5, u(13)
+ONE_HEADER, SPLIT_HEADER = 13, 14  # words: 40 and 48 bytes, and the bitmap of 64
+OBJECT_WORDS = 16384 // 8  # kvmalloc rounds 12,392 bytes up to four pages
+DESC_WORDS = U3
+CURRENT, FULL, REF, UNREF = u(1 << 16), u(1 << 17), U1 << U32, u((1 << 64) - (1 << 32))
+D_CACHE, D_STATE = U1, U2
+IN_CACHE, TYPE_AT = U1 << U48, u(49)
+SWAPFILE, ZERO, ZSWAP, FOLIO = U0, U1, U2, U3  # enum swap_type
+SHADOW = U3
+HINT = U1 << U63  # of a reverse word: no PTE holds the slot, the swap cache alone does
+CPU_WORDS, P_CURRENT, P_ID, P_CLUSTER = U8, U0, U1, U2  # vcpu: allocation cluster; lookup cache: id + 1, cluster
+SEPARATE, MERGED = U0, U1  # C_VROUNDS
+LATE, EARLY = U0, U1  # C_VCHARGE
+COLLECTING = U0  # C_VOWNER
+
+
+@inner
+def header(st, c):  # type: ignore[no-untyped-def]
+    """First word of cluster `c`."""
+    return c * st.ctl[w.C_VHEADER]
+
+
+@inner
+def offset_of(st, value):  # type: ignore[no-untyped-def]
+    """Offset of virtual slot `value` in its cluster."""
+    return value & ((U1 << st.ctl[w.C_VSHIFT]) - U1)
+
+
+@inner
+def desc_of(st, c, value):  # type: ignore[no-untyped-def]
+    """First word of the descriptor of `value`, which lies in cluster `c`."""
+    return st.ctl[w.C_VDESC] + c * st.ctl[w.C_VDESC_STRIDE] + offset_of(st, value) * DESC_WORDS
+
+
+@inner
+def type_of(st, d):  # type: ignore[no-untyped-def]
+    """What backs the descriptor at `d`."""
+    return st.vmem[d + D_STATE] >> TYPE_AT & U3
+
+
+@inner
+def count_of(st, d):  # type: ignore[no-untyped-def]
+    """PTEs that hold the slot of the descriptor at `d`."""
+    return st.vmem[d + D_STATE] & LOW32
+
+
+@inner
+def is_cached(st, d):  # type: ignore[no-untyped-def]
+    """True if the swap cache has the slot, or somebody is about to put it there."""
+    return st.vmem[d + D_STATE] & IN_CACHE != U0
+
+
+@inner
+def back_with(st, pr, d, kind, backing):  # type: ignore[no-untyped-def]
+    """Write type and backing of the descriptor at `d`."""
+    st.vmem[d] = backing
+    st.vmem[d + D_STATE] = st.vmem[d + D_STATE] & ~(U3 << TYPE_AT) | kind << TYPE_AT
+    wrote(pr, probe.R_VDESC, d)
+    wrote(pr, probe.R_VDESC, d + D_STATE)
+
+
+@inner
+def has_bit(st, c, value):  # type: ignore[no-untyped-def]
+    """Is `value` allocated in cluster `c`?"""
+    i = offset_of(st, value)
+    return st.vmem[header(st, c) + H_BITS + (i >> U6)] >> (i & U63) & U1 != U0
+
+
+@called
+def find(st, pr, value):  # type: ignore[no-untyped-def]
+    """The cluster of `value`, 0 if there is none: from this CPU's lookup cache if it has it, else from the map (``xa_load``)."""
+    ctl, vid = st.ctl, value >> st.ctl[w.C_VSHIFT]
+    at = ctl[w.S_CPU] * CPU_WORDS
+    if ctl[w.C_VLOOKUP] != U0:
+        touch(pr, probe.R_VCPU, at)
+        if st.vcpu[at + P_ID] == vid + U1:
+            ctl[w.S_LOOKUP_HITS] += U1
+            chase(pr, probe.R_VCLUSTER, header(st, st.vcpu[at + P_CLUSTER]))
+            return st.vcpu[at + P_CLUSTER]
+        ctl[w.S_LOOKUP_MISSES] += U1
+    c = xa.load(st.vhead, U0, st.vpool, pr, probe.R_VMAP, probe.R_VNODE, vid) >> U2
+    if c != U0:
+        chase(pr, probe.R_VCLUSTER, header(st, c))
+        if ctl[w.C_VLOOKUP] != U0:
+            if st.vcpu[at + P_CLUSTER] != U0:
+                forget(st, pr, at)
+            reference(st, pr, c, REF)
+            st.vcpu[at + P_ID] = vid + U1
+            st.vcpu[at + P_CLUSTER] = c
+            wrote(pr, probe.R_VCPU, at)
+    return c
+
+
+@inner
+def forget(st, pr, at):  # type: ignore[no-untyped-def]
+    """The lookup cache at `at` drops its reference."""
+    reference(st, pr, st.vcpu[at + P_CLUSTER], UNREF)
+    st.vcpu[at + P_ID] = U0
+    st.vcpu[at + P_CLUSTER] = U0
+    wrote(pr, probe.R_VCPU, at)
+
+
+@inner
+def reference(st, pr, c, by):  # type: ignore[no-untyped-def]
+    """Change the reference count of cluster `c` (``refcount_t``)."""
+    atomic_add(pr, st.vmem, header(st, c) + H_STATE, by)
+    wrote(pr, probe.R_VCLUSTER, header(st, c) + H_STATE)
+
+
+@inner
+def hold(st, pr, c):  # type: ignore[no-untyped-def]
+    """Take the lock of cluster `c`."""
+    lock(pr, st.vmem, header(st, c), L_VCLUSTER)
+    wrote(pr, probe.R_VCLUSTER, header(st, c))
+
+
+@inner
+def leave(st, pr, c):  # type: ignore[no-untyped-def]
+    """Release the lock of cluster `c`."""
+    unlock(pr, st.vmem, header(st, c), L_VCLUSTER)
+
+
+@called
+def enter(st, pr, value):  # type: ignore[no-untyped-def]
+    """One round up to the descriptor: the cluster of `value` with its lock held; 0, and no lock, if the slot is not allocated."""
+    c = find(st, pr, value)
+    if c != U0:
+        hold(st, pr, c)
+        touch(pr, probe.R_VCLUSTER, header(st, c) + H_BITS + (offset_of(st, value) >> U6))
+        if has_bit(st, c, value):
+            see(st, pr, c, value)
+            return c
+        leave(st, pr, c)
+    return U0
+
+
+@inner
+def see(st, pr, c, value):  # type: ignore[no-untyped-def]
+    """The descriptor is looked at: behind the header, or behind a pointer in it."""
+    d = desc_of(st, c, value)
+    if st.ctl[w.C_VSPLIT] != U0:
+        touch(pr, probe.R_VCLUSTER, header(st, c) + H_POINTER)
+        chase(pr, probe.R_VDESC, d)
+    else:
+        touch(pr, probe.R_VDESC, d)
+    touch(pr, probe.R_VDESC, d + D_STATE)
+    return d
+
+
+@called
+def look(st, pr, value):  # type: ignore[no-untyped-def]
+    """A round that only looks; first word of the descriptor, 0 if the slot is not allocated."""
+    c = enter(st, pr, value)
+    if c == U0:
+        return U0
+    leave(st, pr, c)
+    return desc_of(st, c, value)
+
+
+@called
+def cached_folio(st, pr, value):  # type: ignore[no-untyped-def]
+    """``swap_cache_get_folio``: the folio that the swap cache has for `value`, 0 if none; one round."""
+    d = look(st, pr, value)
+    if d == U0 or not is_cached(st, d) or st.vmem[d + D_CACHE] & U3 != U0:
+        return U0
+    return st.vmem[d + D_CACHE] >> U2
+
+
+@called
+def number_of(st, value):  # type: ignore[no-untyped-def]
+    """The cluster of `value`, 0 if there is none. The model's own look, which counts nothing."""
+    vid, at = value >> st.ctl[w.C_VSHIFT], st.ctl[w.S_CPU] * CPU_WORDS
+    if st.vcpu[at + P_ID] == vid + U1:
+        return st.vcpu[at + P_CLUSTER]
+    entry = st.vhead[xa.H_ENTRY]
+    if vid >> (st.vpool[entry >> U2] & BYTE) > U63 if xa.is_node(entry) else vid != U0:
+        return U0
+    while xa.is_node(entry):
+        node = entry >> U2
+        entry = st.vpool[node + xa.SLOTS + (vid >> (st.vpool[node] & BYTE) & U63)]
+    return entry >> U2
+
+
+@called
+def peek(st, value):  # type: ignore[no-untyped-def]
+    """First word of the descriptor of `value`, 0 if it is not allocated; counts nothing."""
+    c = number_of(st, value)
+    return desc_of(st, c, value) if c != U0 and has_bit(st, c, value) else U0
+
+
+@called
+def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
+    """Prefetch header and descriptor of `value` (:mod:`kernels.life.prefetch`)."""
+    c = number_of(st, value)
+    prefetch(st.vmem, header(st, c))
+    prefetch(st.vmem, header(st, c) + H_BITS + (offset_of(st, value) >> U6))
+    prefetch(st.vmem, desc_of(st, c, value))
+
+
+@inner
+def room(st, c):  # type: ignore[no-untyped-def]
+    """``cluster_is_alloc_candidate`` for one slot."""
+    return st.vmem[header(st, c) + H_STATE] & LOW16 < U1 << st.ctl[w.C_VSHIFT]
+
+
+@called
+def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
+    """Give folio `f` the first free slot of cluster `c`; false if there is none. Offset 0 of id 0 is no slot: value 0 means none."""
+    h, size = header(st, c), U1 << st.ctl[w.C_VSHIFT]
+    i = U1 if st.vmem[h + H_ID] == U0 else U0
+    while room(st, c) and i < size:
+        at = h + H_BITS + (i >> U6)
+        touch(pr, probe.R_VCLUSTER, at)
+        free_bits = ~st.vmem[at] >> (i & U63)
+        if free_bits != U0:
+            i += ctz(free_bits)
+            break
+        i = ((i >> U6) + U1) << U6
+    if i >= size or not room(st, c):
+        return False
+    value = st.vmem[h + H_ID] << st.ctl[w.C_VSHIFT] | i
+    st.vmem[h + H_BITS + (i >> U6)] |= U1 << (i & U63)
+    st.vmem[h + H_STATE] += REF + U1
+    wrote(pr, probe.R_VCLUSTER, h + H_BITS + (i >> U6))
+    d = see(st, pr, c, value)
+    st.vmem[d + D_CACHE] = f << U2
+    st.vmem[d + D_STATE] = memcg << U32 | IN_CACHE
+    back_with(st, pr, d, FOLIO, U0)
+    st.ctl[w.S_VSLOTS] += U1
+    st.ctl[w.S_VSLOTS_PEAK] = max(st.ctl[w.S_VSLOTS_PEAK], st.ctl[w.S_VSLOTS])
+    f_set(st, f, CACHED)
+    st.folio[f_word(f, F_ENTRY)] = value
+    st.folio[f_word(f, F_VALUE)] = value
+    return True
+
+
+@called
+def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
+    """``folio_alloc_swap``: a slot of the CPU's cluster, of a partly used one, of a new one; false if there is none."""
+    at = cpu * CPU_WORDS
+    touch(pr, probe.R_VCPU, at)
+    c, found = st.vcpu[at + P_CURRENT], False
+    if c != U0:
+        chase(pr, probe.R_VCLUSTER, header(st, c))
+        hold(st, pr, c)
+        found = take(st, pr, c, f, memcg)
+        if not found or not room(st, c):
+            st.vcpu[at + P_CURRENT] = U0
+            wrote(pr, probe.R_VCPU, at)
+            st.vmem[header(st, c) + H_STATE] = (st.vmem[header(st, c) + H_STATE] - REF) & ~CURRENT | FULL
+        leave(st, pr, c)
+    if found:
+        return True
+    c = from_partial(st, pr, f, memcg)
+    if c == U0:
+        c = new_cluster(st, pr)
+        if c == U0 or not take(st, pr, c, f, memcg):
+            return False
+    if room(st, c):
+        hold(st, pr, c)
+        st.vmem[header(st, c) + H_STATE] = st.vmem[header(st, c) + H_STATE] + REF | CURRENT
+        leave(st, pr, c)
+        st.vcpu[at + P_CURRENT] = c
+        wrote(pr, probe.R_VCPU, at)
+    return True
+
+
+@called
+def from_partial(st, pr, f, memcg):  # type: ignore[no-untyped-def]
+    """Walk the partial list under the lock of the map, trying the lock of each cluster; the cluster that gave a slot, 0 if none did."""
+    lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+    touch(pr, probe.R_VCLUSTER, U0)
+    c, found = st.vmem[H_NEXT], False
+    while c != U0 and not found:
+        h, here, after = header(st, c), c, st.vmem[header(st, c) + H_NEXT]
+        chase(pr, probe.R_VCLUSTER, h)
+        trylock(pr, st.vmem, h, L_VCLUSTER)
+        found = take(st, pr, c, f, memcg)
+        link(st, pr, st.vmem[h + H_PREV], after)
+        if not found or not room(st, c):
+            st.vmem[h + H_STATE] |= FULL
+        leave(st, pr, c)
+        c = here if found else after
+    unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+    return c
+
+
+@called
+def new_cluster(st, pr):  # type: ignore[no-untyped-def]
+    """Allocate a zeroed cluster and an id; its number, 0 if there is none left."""
+    ctl = st.ctl
+    c = ctl[w.S_VC_FREE]
+    if c != U0:
+        ctl[w.S_VC_FREE] = st.vmem[header(st, c) + H_NEXT]
+    else:
+        c = ctl[w.S_VC_HIGH] + U1
+        if c > ctl[w.C_VCLUSTERS]:
+            return U0
+        ctl[w.S_VC_HIGH] = c
+    ctl[w.S_VCLUSTERS] += U1
+    ctl[w.S_VCLUSTERS_PEAK] = max(ctl[w.S_VCLUSTERS_PEAK], ctl[w.S_VCLUSTERS])
+    allocated(pr, allocs.A_VHEADER if ctl[w.C_VSPLIT] != U0 else allocs.A_VOBJECT)
+    if ctl[w.C_VSPLIT] != U0:
+        allocated(pr, allocs.A_VDESCS)
+    h, d, words = header(st, c), desc_of(st, c, U0), DESC_WORDS << ctl[w.C_VSHIFT]
+    for i in range(h, h + H_POINTER + U1):
+        st.vmem[u(i)] = U0
+        wrote(pr, probe.R_VCLUSTER, u(i))
+    for i in range(d, d + words):
+        st.vmem[u(i)] = U0
+        wrote(pr, probe.R_VDESC, u(i))
+    lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+    st.vmem[h + H_ID] = idalloc.alloc(st.vhead, U0, st.vpool, pr, probe.R_VMAP, probe.R_VNODE, U0, LOW32, c << U2)
+    unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+    return c
+
+
+@inner
+def link(st, pr, c, after):  # type: ignore[no-untyped-def]
+    """Cluster `after` follows `c` on the partial list, a ring through cluster 0, which is its head. The lock of the map is held."""
+    st.vmem[header(st, c) + H_NEXT] = after
+    st.vmem[header(st, after) + H_PREV] = c
+    wrote(pr, probe.R_VCLUSTER, header(st, c))
+    wrote(pr, probe.R_VCLUSTER, header(st, after))

@@ -1,0 +1,162 @@
+"""Virtual swap space: the PTE holds a virtual slot, behind which the data may be anywhere (Nhat Pham, 2026; D10 as v3, D11 as v6).
+
+A virtual slot is cluster id << 9 | offset; clusters of 512 descriptors of 24 bytes are allocated when they are needed and found through
+one xarray of clusters. A descriptor has backing (slot, zswap entry, zero, or only the folio), swap cache, count and owner. Devices keep
+two bitmaps and, in their swap tables, the virtual slot of each used slot: that is what swapoff follows. Slots are taken at writeout
+and never for zswap or zero pages, and only they are charged. When none is left the page stays in the swap cache.
+
+Every question to the layer is a round: the cluster from the map, its lock, the bitmap, the descriptor. One design, what the versions
+changed its parameters: *rounds* (a fault asks separately, or several things in one round), *lookup_cache* (each CPU remembers the cluster
+that it found last), *free* (a zap frees PTE by PTE, a round for each, or all of a cluster in one), *owner* (before that, it asks for the
+memcg of every PTE, which is one more round, or it sees it while it frees), *cacheonly* (a bit of the reverse word tells the slot
+allocator that the swap cache alone holds a slot, instead of a visit to the layer), *object* (header and descriptors in one object, which
+rounds up to 16 KiB, or apart), *charge* (physical slots only, or every virtual slot).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kernels import memory as w
+from kernels.compiling.flat import U32Array, U64Array, aligned_zeros
+from kernels.compiling.jit import outer
+from kernels.designs import direct
+from kernels.designs.vswap import clusters as v
+from kernels.designs.vswap import slots as vswap_slots
+from kernels.designs.vswap import steps as vswap_steps
+from kernels.life import prefetch as ahead
+from kernels.life import registry as s
+from kernels.life import replay, swapfile
+from kernels.structures import xarray as xa
+
+VIRTUAL_SHIFT = 9  # HPAGE_PMD_ORDER, whatever the clusters of devices are; smaller only where those are (tests)
+
+
+class VSwap(s.World):
+    """State of all versions."""
+
+    bitmap: U64Array
+    bad: U64Array
+    table: U64Array
+    blink: U32Array
+    vmem: U64Array
+    vcpu: U64Array
+    vhead: U64Array
+    vpool: U64Array
+
+
+def clusters_for(config: s.Config, size: int) -> int:
+    """Most virtual clusters at once: a new one is made only when all are full but those that CPUs allocate from."""
+    return -(-(config.pages + int(w.TXNS) + 1) // size) + config.cpus + 1
+
+
+def virtual_arrays(config: s.Config, ctl: U64Array) -> dict[str, Any]:
+    """Clusters, laid out as `object` says, the map from id to cluster, what each CPU remembers."""
+    shift = min(config.cluster_shift, VIRTUAL_SHIFT) if config.cluster_shift < 8 else VIRTUAL_SHIFT
+    clusters = clusters_for(config, 1 << shift)
+    descs = int(v.DESC_WORDS) << shift
+    header, first, stride = v.OBJECT_WORDS, v.ONE_HEADER, v.OBJECT_WORDS
+    if ctl[int(w.C_VSPLIT)]:
+        header, first, stride = v.SPLIT_HEADER, -(-(clusters + 1) * v.SPLIT_HEADER // 512) * 512, descs
+    ctl[int(w.C_VSHIFT)], ctl[int(w.C_VCLUSTERS)] = shift, clusters
+    ctl[int(w.C_VHEADER)], ctl[int(w.C_VDESC)], ctl[int(w.C_VDESC_STRIDE)] = header, first, stride
+    return {
+        "vmem": aligned_zeros(first + (clusters + 1) * stride, np.uint64),
+        "vcpu": aligned_zeros(config.cpus * int(v.CPU_WORDS), np.uint64),
+        "vhead": xa.new_heads(1, track_free=True),
+        "vpool": xa.new_pool(xa.dense_nodes(clusters + 2) + 8),
+    }
+
+
+def build(config: s.Config) -> VSwap:
+    """State for `config`, no virtual cluster yet."""
+    arrays = s.common(config)
+    ctl = arrays["ctl"]
+    arrays |= s.device_tables(config, ctl, s.DISKS, config.slots.get("zswap", 0))
+    slots, tables = int(ctl[int(w.C_ALL_SLOTS)]), s.table_arrays(config, ctl)
+    arrays |= virtual_arrays(config, ctl)
+    arrays |= {
+        "bitmap": aligned_zeros((slots >> 6) + 1, np.uint64),
+        "bad": aligned_zeros((slots >> 6) + 1, np.uint64),
+        "table": tables["table"],
+        "blink": tables["blink"],
+    }
+    return VSwap(**arrays)
+
+
+STEPS = (
+    "on_cpu", "lookup", "claim", "unclaim", "dup", "put", "run_limit", "put_run", "count_is_zero", "writeout", "evict", "read_begin",
+    "read_end", "read_abort", "free_swap", "swap_full", "move_step", "swapoff",
+)  # fmt: skip
+OPERATIONS: dict[str, Any] = {name: getattr(vswap_steps, name) for name in STEPS} | {
+    "resolve": swapfile.identity,
+    "fetch_near": v.fetch_near,
+    "fetch_entry": ahead.no_entry,
+    "fetch_behind": ahead.no_entry,
+    "same": swapfile.always_same,
+    "still": swapfile.always_same,
+    **{name: getattr(vswap_slots, name) for name in ("slot_scan", "slot_mark", "count_read", "is_cached", "unheld", "cache_find")},
+}
+s.bind(VSwap, OPERATIONS)
+
+V3, V6 = "20260208215839.87595-1-nphamcs@gmail.com (v3)", "20260505153854.1612033-1-nphamcs@gmail.com (v6)"
+HEADER = "mm/vswap.c: struct vswap_cluster"
+LAYOUT = (
+    s.Field("virtual cluster", "lock, list, id, count, order, flags, references", 40, "block if object=one", f"{HEADER}; {V3}", "vcluster"),
+    s.Field("virtual cluster", "the same and a pointer", 48, "block if object=split", f"{HEADER}; {V6}", "vcluster"),
+    s.Field("virtual cluster", "allocation bitmap", 0.125, "page", f"{HEADER}; {V3}", "vcluster"),
+    s.Field("virtual cluster", "swp_desc", 24, "page if object=one", f"mm/vswap.c: struct swp_desc; {V3}", "vcluster"),
+    s.Field("virtual descriptors", "swp_desc", 24, "page if object=split", f"mm/vswap.c: struct swp_desc; {V6}", "vcluster"),
+    s.Field("virtual cluster tree", "xarray entry", 8, "block", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B", "vcluster"),
+    s.Field("slot bitmaps", "allocated, bad", 0.25, "slot", f"in place of swap_map; {V3}"),
+    s.Field("reverse table", "virtual slot", 8, "disk", f"mm/swap_table.h: atomic_long_t[512]; {V3}", "table"),
+    s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
+    *(row for row in direct.LAYOUT if row.per == "cluster"),
+)
+
+
+def parameters_of(version: int) -> dict[str, s.Parameter]:
+    """Parameters with the defaults of `version`."""
+
+    def choice(word: Any, old: str, new: str, text: str, both: bool = False) -> s.Parameter:
+        return s.Parameter(int(word), {old: 0, new: 1}, new if version == 6 and not both else old, text)
+
+    return {
+        "rounds": choice(w.C_VROUNDS, "separate", "merged", "lookup and lock for every question of a fault, or for several at once"),
+        "lookup_cache": choice(w.C_VLOOKUP, "off", "on", "each CPU remembers the virtual cluster that it looked up last"),
+        "free": choice(w.C_VFREE, "single", "batched", "a zap puts PTE by PTE, or all of a virtual cluster in one locked section"),
+        "owner": choice(w.C_VOWNER, "collecting", "freeing", "a zap asks for the memcg of each PTE it collects, or sees it when it frees"),
+        "cacheonly": choice(w.C_VHINT, "off", "on", "a bit of the reverse word says that the swap cache alone holds the slot"),
+        "object": choice(w.C_VSPLIT, "one", "split", "header and descriptors in one object of 16 KiB, or in two of 112 B and 12 KiB"),
+        "charge": choice(w.C_VCHARGE, "late", "early", "physical slots are charged when taken, or every virtual slot", both=True),
+    }
+
+
+@outer
+def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands."""
+    replay.run(st, pr, demands, replies)
+
+
+TEMPLATE = s.Design(
+    name="",
+    title="",
+    state=VSwap,
+    build=build,
+    replay=run,
+    layout=LAYOUT,
+    parameters={},
+    locks=("virtual cluster", "cluster", "device", "zswap LRU", "virtual cluster map xa_lock"),
+    sources=(),
+    notes="Slots are taken at writeout, none for zswap or zero pages; they alone are charged.",
+    file=__file__,
+)
+for _version, _title, _source in (
+    (3, "virtual slot in the PTE, clusters of descriptors, a lookup and a lock for every question", V3),
+    (6, "virtual slot in the PTE, rounds merged, frees batched, a lookup cache for each CPU", V6),
+):
+    _sources = (_source, "mm/vswap.c as posted")
+    s.register(replace(TEMPLATE, name=f"vswap_v{_version}", title=_title, parameters=parameters_of(_version), sources=_sources))

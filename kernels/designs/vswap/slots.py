@@ -1,0 +1,201 @@
+"""The physical side of virtual swap (two bitmaps and, in swap tables, the virtual slot of each slot), and what is given back to it."""
+
+from __future__ import annotations
+
+from kernels import memory as w
+from kernels.compiling.atomic import ctz
+from kernels.compiling.constants import LOW16, U0, U1, U2, U6, U32, U63
+from kernels.compiling.jit import called, inner, u
+from kernels.designs.swap_table import table as swap_table
+from kernels.designs.vswap import clusters as v
+from kernels.life import swapfile
+from kernels.observing import allocations as allocs
+from kernels.observing import probe
+from kernels.observing.lock import L_VMAP, atomic_add, lock, unlock
+from kernels.observing.probe import freed, touch, wrote
+from kernels.structures import blocks, zswap
+from kernels.structures import cluster as cl
+from kernels.structures import xarray as xa
+from kernels.structures.cluster import device_of, slot_of
+
+
+@inner
+def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
+    """The first slot that is neither allocated nor bad."""
+    g = first
+    while g < end:
+        touch(pr, probe.R_BITMAP, g >> U6)
+        touch(pr, probe.R_BAD, g >> U6)
+        free_bits = ~(st.bitmap[g >> U6] | st.bad[g >> U6]) >> (g & U63)
+        if free_bits != U0:
+            g += ctz(free_bits)
+            return g + U1 if g < end else U0
+        g = ((g >> U6) + U1) << U6
+    return U0
+
+
+@inner
+def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
+    """Set or clear the bit of slot `g`; the table comes with the first slot of its cluster and goes with the last."""
+    count = u(st.cluster[cl.ci_of(st, g) + cl.CI_COUNT])
+    bit = U1 << (g & U63)
+    st.bitmap[g >> U6] = st.bitmap[g >> U6] | bit if used else st.bitmap[g >> U6] & ~bit
+    wrote(pr, probe.R_BITMAP, g >> U6)
+    if used:
+        if count == U0:
+            swap_table.table_new(st, pr, g)
+        return
+    swap_table.word_set(st, pr, g, U0)
+    if count == U1:
+        blocks.drop(st, pr, cl.ci_of(st, g), blocks.TABLE, blocks.CI_TABLE)
+
+
+@inner
+def reverse_of(st, pr, g):  # type: ignore[no-untyped-def]
+    """The virtual slot behind slot `g` (``swp_slot_to_swp_entry``)."""
+    touch(pr, probe.R_TABLE, swap_table.at(st, g))
+    return st.table[swap_table.at(st, g)] & ~v.HINT
+
+
+@inner
+def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
+    """Note in the reverse word of the slot behind the descriptor at `d` whether the swap cache alone holds it: an atomic, no lock."""
+    if st.ctl[w.C_VHINT] != U0 and v.type_of(st, d) == v.SWAPFILE:
+        g = cl.slot_of(st, st.vmem[d])
+        if (st.table[swap_table.at(st, g)] & v.HINT != U0) != only:
+            atomic_add(pr, st.table, swap_table.at(st, g), v.HINT)  # the top bit: adding it sets or clears it
+        wrote(pr, probe.R_TABLE, swap_table.at(st, g))
+
+
+@called
+def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
+    """``vswap_alloc_swap_slot``: a slot of `device` for `value`, charged and with its reverse word; its swap entry, 0 if there is none.
+
+    The reverse word is one atomic store without the cluster's lock (``vswap_rmap_set``): nobody else has the slot yet.
+    """
+    found = swapfile.slot_or_reclaim(st, pr, device, cpu)
+    if found == U0:
+        return U0
+    if st.ctl[w.C_VCHARGE] == v.LATE:
+        charge(st)
+    swap_table.word_set(st, pr, found - U1, value)
+    return cl.entry_of(st, device, found - U1)
+
+
+@called
+def count_read(st, pr, g):  # type: ignore[no-untyped-def]
+    """Does the swap cache alone hold slot `g`? The reverse word says so (*cacheonly*), or the virtual layer is asked."""
+    value = reverse_of(st, pr, g)
+    if st.ctl[w.C_VHINT] == U0 and value != U0:
+        v.look(st, pr, value)
+
+
+@called
+def is_cached(st, g):  # type: ignore[no-untyped-def]
+    """What :func:`count_read` found out: the swap cache has slot `g`, and no PTE holds it."""
+    word = st.table[swap_table.at(st, g)]
+    if st.ctl[w.C_VHINT] != U0 or word == U0:
+        return word & v.HINT != U0
+    d = v.peek(st, word)
+    return v.is_cached(st, d) and v.count_of(st, d) == U0
+
+
+@inner
+def unheld(st, g):  # type: ignore[no-untyped-def]
+    """:func:`is_cached` has answered that."""
+    return True
+
+
+@inner
+def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
+    """The folio that the swap cache has for slot `g`."""
+    return v.cached_folio(st, pr, reverse_of(st, pr, g))
+
+
+@called
+def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
+    """No slot is left: the cluster leaves list and map, lookup caches forget it, and it is freed after a grace period."""
+    ctl, h = st.ctl, v.header(st, c)
+    lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+    if st.vmem[h + v.H_STATE] & v.FULL == U0:
+        v.link(st, pr, st.vmem[h + v.H_PREV], st.vmem[h + v.H_NEXT])
+    xa.erase(st.vhead, U0, st.vpool, pr, probe.R_VMAP, probe.R_VNODE, st.vmem[h + v.H_ID])
+    unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+    for cpu in range(ctl[w.C_CPUS] if st.vmem[h + v.H_STATE] >> U32 != U0 else U0):
+        at = u(cpu) * v.CPU_WORDS
+        touch(pr, probe.R_VCPU, at)
+        if st.vcpu[at + v.P_CLUSTER] == c:
+            v.forget(st, pr, at)
+    st.vmem[h + v.H_NEXT] = ctl[w.S_VC_FREE]
+    ctl[w.S_VC_FREE] = c
+    ctl[w.S_VCLUSTERS] -= U1
+    freed(pr, allocs.A_VHEADER if ctl[w.C_VSPLIT] != U0 else allocs.A_VOBJECT)
+    if ctl[w.C_VSPLIT] != U0:
+        freed(pr, allocs.A_VDESCS)
+
+
+@called
+def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
+    """``vswap_free_nr``: nothing holds `n` slots from `value` on; they go, the cluster with its last one. Its lock is held."""
+    release(st, pr, c, value, n)
+    h, ctl = v.header(st, c), st.ctl
+    for i in range(value, value + n):
+        d = v.desc_of(st, c, u(i))
+        st.vmem[d + v.D_CACHE] = U0
+        st.vmem[d + v.D_STATE] = U0
+        wrote(pr, probe.R_VDESC, d + v.D_CACHE)
+        wrote(pr, probe.R_VDESC, d + v.D_STATE)
+        bit = v.offset_of(st, u(i))
+        st.vmem[h + v.H_BITS + (bit >> U6)] &= ~(U1 << (bit & U63))
+        wrote(pr, probe.R_VCLUSTER, h + v.H_BITS + (bit >> U6))
+        if ctl[w.C_VCHARGE] == v.EARLY:
+            ctl[w.S_CHARGED] -= U1
+    st.vmem[h + v.H_STATE] -= n * (v.REF + U1)
+    wrote(pr, probe.R_VCLUSTER, h + v.H_STATE)
+    ctl[w.S_VSLOTS] -= n
+    state = st.vmem[h + v.H_STATE]
+    if state & (LOW16 | v.CURRENT) == U0:
+        cluster_free(st, pr, c)
+    elif state & v.FULL != U0:
+        st.vmem[h + v.H_STATE] = state & ~v.FULL
+        if state & v.CURRENT == U0:
+            lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+            v.link(st, pr, st.vmem[v.H_PREV], c)
+            v.link(st, pr, c, U0)
+            unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+
+
+@called
+def release(st, pr, c, value, n):  # type: ignore[no-untyped-def]
+    """``release_backing`` of `n` slots from `value` on; physical slots in a row are freed under one lock of their cluster."""
+    ci, due = U0, U0  # the locked cluster, and the slot + 1 that would go on the row
+    for i in range(value, value + n):
+        d = v.desc_of(st, c, u(i))
+        back, kind = st.vmem[d], v.type_of(st, d)
+        g = slot_of(st, back) if kind == v.SWAPFILE else U0
+        if due != U0 and (kind != v.SWAPFILE or g + U1 != due or cl.ci_of(st, g) != ci):
+            cl.unlock_cluster(st, pr, ci)
+            due = U0
+        if kind == v.ZSWAP:
+            zswap.entry_free(st, pr, back)
+        elif kind == v.ZERO:
+            st.ctl[w.S_ZERO_LIVE] -= U1
+        elif kind == v.SWAPFILE:
+            if due == U0:
+                ci = cl.lock_cluster(st, pr, g)
+            cl.slot_release(st, pr, device_of(back), g)
+            due = g + U2
+            if st.ctl[w.C_VCHARGE] == v.LATE:
+                st.ctl[w.S_CHARGED] -= U1
+        if kind != v.FOLIO:
+            v.back_with(st, pr, d, v.FOLIO, U0)
+    if due != U0:
+        cl.unlock_cluster(st, pr, ci)
+
+
+@inner
+def charge(st):  # type: ignore[no-untyped-def]
+    """One page more is charged to swap (``mem_cgroup_try_charge_swap``)."""
+    st.ctl[w.S_CHARGES] += U1
+    st.ctl[w.S_CHARGED] += U1
+    st.ctl[w.S_CHARGED_PEAK] = max(st.ctl[w.S_CHARGED_PEAK], st.ctl[w.S_CHARGED])

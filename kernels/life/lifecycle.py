@@ -1,0 +1,400 @@
+"""The life of a page, the same for every design: fault, reclaim, writeback, fork, copy on write, zap.
+
+Each function follows its counterpart of mm/memory.c, mm/vmscan.c or mm/rmap.c and calls the design's steps (:mod:`kernels.life.steps`)
+where designs differ. All return a reply code of :mod:`kernels.demand`.
+"""
+
+from __future__ import annotations
+
+from kernels import codes
+from kernels import memory as w
+from kernels.compiling.constants import U0, U1
+from kernels.compiling.jit import called, hot, inner, u
+from kernels.life.steps import (
+    claim,
+    count_is_zero,
+    dup,
+    evict,
+    free_swap,
+    lookup,
+    put,
+    put_run,
+    read_abort,
+    read_begin,
+    read_end,
+    resolve,
+    run_limit,
+    same,
+    still,
+    swap_full,
+    unclaim,
+    writeout,
+)  # fmt: skip
+from kernels.memory import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
+from kernels.observing.probe import R_PTE, RETRIES, bump, wrote
+
+MOST_RETRIES = 8
+
+
+@inner
+def memcg_of(st, page):  # type: ignore[no-untyped-def]
+    """Memory cgroup of the space of `page`."""
+    return u(st.mm[page >> st.ctl[w.C_SPACE_SHIFT]])
+
+
+@inner
+def orphan(st, pr, f):  # type: ignore[no-untyped-def]
+    """A PTE let go of folio `f`: free it if nothing maps it and the swap cache lets go too (``free_swap_cache``)."""
+    if mapcount(st, f) == U0 and not f_is(st, f, LOCKED | WRITEBACK) and (not f_is(st, f, CACHED) or free_swap(st, pr, f)):
+        w.folio_free(st, f)
+
+
+@inner
+@hot
+def make_writable(st, pr, page, f):  # type: ignore[no-untyped-def]
+    """``do_wp_page``: write to `page`, which maps folio `f`: reuse it if nothing else refers to it, else copy."""
+    alone = mapcount(st, f) == U1
+    if alone and f_is(st, f, CACHED):
+        alone = not f_is(st, f, WRITEBACK | LOCKED) and free_swap(st, pr, f)
+    if alone:
+        w.new_token(st, f)
+        f_set(st, f, DIRTY)
+        w.expect(st, page, f)
+        return codes.REUSED
+    copy = w.folio_new(st, page)
+    if copy == U0:
+        return codes.NOTHING
+    w.new_token(st, copy)
+    f_set(st, copy, DIRTY)
+    w.unmap_page(st, pr, page, f, U0)
+    w.expect(st, page, copy)
+    w.map_page(st, pr, page, copy)
+    orphan(st, pr, f)
+    return codes.COWED
+
+
+@inner
+def first_touch(st, pr, page):  # type: ignore[no-untyped-def]
+    """``do_anonymous_page``: a new folio."""
+    f = w.folio_new(st, page)
+    if f == U0:
+        return codes.NOTHING
+    w.new_token(st, f)
+    f_set(st, f, DIRTY)
+    w.expect(st, page, f)
+    w.map_page(st, pr, page, f)
+    return codes.FIRST_TOUCH
+
+
+@inner
+@hot
+def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
+    """The second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
+    full = swap_full(st, entry)
+    w.map_page(st, pr, page, f)
+    st.folio[f_word(f, w.F_VALUE)] = value
+    put(st, pr, value, entry)
+    if flags & codes.WRITE != U0:
+        make_writable(st, pr, page, f)
+    elif full and f_is(st, f, CACHED) and not f_is(st, f, WRITEBACK):
+        free_swap(st, pr, f)
+
+
+@inner
+@hot
+def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """Find the folio of `entry` in the swap cache, or start reading it. Returns (reply, folio, entry).
+
+    The reply is CACHE_HIT, or SWAP_IN with the folio locked in the cache, or BUSY. The entry may have been loaded long ago: after the
+    folio is locked it is compared with what `value` leads to now, and the walk starts again if they differ.
+    """
+    for _ in range(MOST_RETRIES):
+        f = lookup(st, pr, entry)
+        code = codes.CACHE_HIT
+        if f == U0:
+            f = w.folio_new(st, U0)
+            code = codes.SWAP_IN
+            st.folio[f_word(f, w.F_VALUE)] = value
+            if f == U0 or not read_begin(st, pr, entry, f):
+                if f != U0:
+                    w.folio_free(st, f)
+                code = codes.BUSY
+        elif f_is(st, f, LOCKED):
+            code = codes.BUSY
+        if same(st, pr, value, entry):
+            return code, f, entry
+        if code == codes.SWAP_IN:
+            read_abort(st, pr, entry, f)
+            w.folio_free(st, f)
+        bump(pr, RETRIES, U1)
+        entry = resolve(st, pr, value)
+    return codes.BUSY, U0, entry
+
+
+@inner
+@hot
+def complete(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
+    """The read is done: unlock, check the PTE, map. The folio stays in the cache if the PTE has changed."""
+    read_end(st, pr, entry, f)
+    f_clear(st, f, LOCKED)
+    st.folio[f_word(f, w.F_PAGE)] = page
+    if w.read_pte(st, pr, page) != value << U1 or not still(st, pr, value, entry):
+        orphan(st, pr, f)
+        return codes.GONE
+    install(st, pr, page, value, entry, f, flags)
+    return codes.SWAP_IN
+
+
+@inner
+@hot
+def fault(st, pr, page, flags, cut):  # type: ignore[no-untyped-def]
+    """FAULT (`cut` 0) or FAULT_BEGIN (`cut` 1: stop after the walk, 2: stop after the read was submitted)."""
+    pte = w.read_pte(st, pr, page)
+    if pte & U1 != U0:
+        return codes.AVOIDED
+    if pte == U0:
+        return first_touch(st, pr, page)
+    if cut != U0 and (w.txn_find(st, w.TX_FAULT, page) != w.NO_TXN or not w.txn_room(st)):
+        return codes.BUSY
+    value = pte >> U1
+    entry = resolve(st, pr, value)
+    if cut == U1:
+        t = w.txn_new(st, w.TX_FAULT, page, U0, value, entry)
+        st.txn[t + w.T_FLAGS] = flags
+        return codes.BEGUN
+    code, f, entry = enter(st, pr, value, entry)
+    if code == codes.BUSY:
+        return codes.BUSY
+    if code == codes.CACHE_HIT:
+        install(st, pr, page, value, entry, f, flags)
+        return codes.CACHE_HIT
+    f_set(st, f, LOCKED)
+    if cut != U0:
+        t = w.txn_new(st, w.TX_FAULT, page, f, value, entry)
+        st.txn[t + w.T_FLAGS] = flags
+        return codes.BEGUN
+    return complete(st, pr, page, value, entry, f, flags)
+
+
+@called
+def fault_end(st, pr, page):  # type: ignore[no-untyped-def]
+    """FAULT_END: go on where FAULT_BEGIN stopped, with the entry that it loaded."""
+    t = w.txn_find(st, w.TX_FAULT, page)
+    if t == w.NO_TXN:
+        return codes.NO_BEGIN
+    f, value, entry = st.txn[t + w.T_FOLIO], st.txn[t + w.T_VALUE], st.txn[t + w.T_ENTRY]
+    flags = st.txn[t + w.T_FLAGS]
+    w.txn_end(st, t)
+    if f == U0:
+        if w.read_pte(st, pr, page) != value << U1:
+            return codes.GONE
+        code, f, entry = enter(st, pr, value, entry)
+        if code == codes.BUSY:
+            return codes.BUSY
+        if code == codes.CACHE_HIT:
+            install(st, pr, page, value, entry, f, flags)
+            return codes.CACHE_HIT
+        f_set(st, f, LOCKED)
+    return complete(st, pr, page, value, entry, f, flags)
+
+
+@inner
+@hot
+def unmap_all(st, pr, f, page, value, entry, fail_after):  # type: ignore[no-untyped-def]
+    """``try_to_unmap``: write `value` into every PTE that maps folio `f`. Returns (PTEs written, reply 0 or why it stopped)."""
+    n, present, p = U0, f << U1 | U1, page
+    while mapcount(st, f) != U0:
+        if st.pte[p] == present:
+            if fail_after != U0 and n == fail_after:
+                return n, codes.UNMAP_FAILED
+            if not dup(st, pr, value, entry):
+                return n, codes.NO_MEMORY
+            w.unmap_page(st, pr, p, f, value << U1)
+            n += U1
+        p = w.next_kin(st, pr, p)
+        if p == page:
+            break
+    return n, U0
+
+
+@inner
+def note_write(st, page, f):  # type: ignore[no-untyped-def]
+    """`page` was written while resident: its folio has new content, unless a swap entry has the old one (then COW came first)."""
+    if f_is(st, f, CACHED) and not count_is_zero(st, st.folio[f_word(f, w.F_ENTRY)]):
+        return
+    if mapcount(st, f) == U1:
+        w.new_token(st, f)
+        f_set(st, f, DIRTY)
+        w.expect(st, page, f)
+    else:
+        w.note_write_before_fork(st, page, f)
+
+
+@inner
+@hot
+def swap_out(st, pr, f, page, backend, size, flags, cpu, fail_after):  # type: ignore[no-untyped-def]
+    """``shrink_folio_list`` for folio `f`: claim, unmap, write out. It is under writeback after SWAP_OUT."""
+    clean = f_is(st, f, CACHED) and not f_is(st, f, DIRTY)
+    value = claim(st, pr, f, page, memcg_of(st, page), backend, cpu)
+    if value == U0:
+        return codes.FULL
+    entry = st.folio[f_word(f, w.F_ENTRY)]
+    n, why = unmap_all(st, pr, f, page, value, entry, fail_after)
+    if n == U0 and count_is_zero(st, entry):
+        unclaim(st, pr, f, value)
+    if why != U0:
+        return why
+    if clean:
+        evict(st, pr, f)
+        w.folio_free(st, f)
+        return codes.CLEAN_DROP
+    why = writeout(st, pr, f, value, backend, size, flags & codes.ZERO != U0, cpu)
+    if why != U0:
+        return why
+    f_clear(st, f, DIRTY)
+    f_set(st, f, WRITEBACK)
+    return codes.SWAP_OUT
+
+
+@inner
+@hot
+def reclaim(st, pr, page, backend, size, flags, cpu, fail_after, phased):  # type: ignore[no-untyped-def]
+    """RECLAIM, or with `phased` RECLAIM_BEGIN: the folio that `page` maps, or an unmapped one that the swap cache still has."""
+    pte = w.read_pte(st, pr, page)
+    if pte == U0:
+        return codes.NOT_RESIDENT
+    f = pte >> U1
+    if pte & U1 == U0:
+        f = lookup(st, pr, resolve(st, pr, f))
+        if f == U0:
+            return codes.NOT_RESIDENT
+    if f_is(st, f, LOCKED | WRITEBACK):
+        return codes.BUSY
+    if phased and (w.txn_find(st, w.TX_RECLAIM, page) != w.NO_TXN or not w.txn_room(st)):
+        return codes.BUSY
+    if pte & U1 != U0 and flags & codes.DIRTY != U0:
+        note_write(st, page, f)
+    code = swap_out(st, pr, f, page, backend, size, flags, cpu, fail_after)
+    if code == codes.SWAP_OUT:
+        if phased:
+            w.txn_new(st, w.TX_RECLAIM, page, f, U0, U0)
+        else:
+            writeback_end(st, pr, f)
+    return code
+
+
+@inner
+@hot
+def writeback_end(st, pr, f):  # type: ignore[no-untyped-def]
+    """End of writeback: the folio goes, unless it was mapped again meanwhile."""
+    f_clear(st, f, WRITEBACK)
+    if mapcount(st, f) == U0:
+        evict(st, pr, f)
+        w.folio_free(st, f)
+
+
+@inner
+def reclaim_end(st, pr, page):  # type: ignore[no-untyped-def]
+    """RECLAIM_END."""
+    t = w.txn_find(st, w.TX_RECLAIM, page)
+    if t == w.NO_TXN:
+        return codes.NO_BEGIN
+    f = st.txn[t + w.T_FOLIO]
+    w.txn_end(st, t)
+    writeback_end(st, pr, f)
+    return codes.WRITEBACK_END
+
+
+@called
+def fork(st, pr, page, count, child_space):  # type: ignore[no-untyped-def]
+    """FORK: copy the PTEs of a run into the child space, one duplicate at a time (``copy_nonpresent_pte``)."""
+    shift = st.ctl[w.C_SPACE_SHIFT]
+    mask = (U1 << shift) - U1
+    n = U0
+    for i in range(count):
+        p = page + u(i)
+        c = child_space << shift | (p & mask)
+        pte = w.read_pte(st, pr, p)
+        if pte == U0 or st.pte[c] != U0 or c == p:
+            continue
+        if pte & U1 != U0:
+            st.folio[f_word(pte >> U1, w.F_STATE)] += U1 << u(32)
+        elif not dup(st, pr, pte >> U1, resolve(st, pr, pte >> U1)):
+            return codes.NO_MEMORY
+        st.pte[c] = pte
+        wrote(pr, R_PTE, c)
+        w.link_kin(st, p, c)
+        if st.ctl[w.C_TOKENS] != U0:
+            st.truth[c] = st.truth[p]
+        n += U1
+    return codes.FORKED if n != U0 else codes.EMPTY
+
+
+@called
+def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
+    """UNMAP: clear the PTEs of a run; present folios lose a mapping, swap entries a count (``zap_pte_range``)."""
+    n, i = U0, U0
+    while i < count:
+        p = page + i
+        i += U1
+        pte = w.read_pte(st, pr, p)
+        if pte == U0:
+            continue
+        n += U1
+        if pte & U1 != U0:
+            w.unmap_page(st, pr, p, pte >> U1, U0)
+            if st.ctl[w.C_FORKS] != U0:
+                w.unlink_kin(st, p)
+            orphan(st, pr, pte >> U1)
+            continue
+        run = clear_run(st, pr, p, pte, min(count - i + U1, run_limit(st, pte >> U1)))
+        n += run - U1
+        i += run - U1
+        put_run(st, pr, pte >> U1, run)
+    return codes.ZAPPED if n != U0 else codes.EMPTY
+
+
+@called
+def clear_run(st, pr, page, pte, most):  # type: ignore[no-untyped-def]
+    """``swap_pte_batch``: clear up to `most` PTEs from `page` on that hold contiguous values from `pte` on; how many."""
+    n = U0
+    while n < most and w.read_pte(st, pr, page + n) == pte + (n << U1):
+        st.pte[page + n] = U0
+        wrote(pr, R_PTE, page + n)
+        if st.ctl[w.C_FORKS] != U0:
+            w.unlink_kin(st, page + n)
+        n += U1
+    return n
+
+
+@inner
+def put_singly(st, pr, value, n):  # type: ignore[no-untyped-def]
+    """``put_run`` of a design that resolves and locks for every PTE."""
+    for i in range(n):
+        entry = resolve(st, pr, value + u(i))
+        if put(st, pr, value + u(i), entry) == U1:
+            f = lookup(st, pr, entry)
+            if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
+                drop_unused(st, pr, f)
+
+
+@inner
+def single(st, value):  # type: ignore[no-untyped-def]
+    """``run_limit`` of a design that does not batch."""
+    return U1
+
+
+@inner
+def drop_unused(st, pr, f):  # type: ignore[no-untyped-def]
+    """``__try_to_reclaim_swap``: the count of a cached folio fell to 0."""
+    if not f_is(st, f, LOCKED | WRITEBACK) and free_swap(st, pr, f) and mapcount(st, f) == U0:
+        w.folio_free(st, f)
+
+
+@inner
+def cow(st, pr, page):  # type: ignore[no-untyped-def]
+    """COW: a write fault on a present page."""
+    pte = w.read_pte(st, pr, page)
+    if pte & U1 == U0:
+        return codes.NOT_RESIDENT
+    return make_writable(st, pr, page, pte >> U1)

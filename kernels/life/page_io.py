@@ -1,0 +1,109 @@
+"""Data of a slot, in and out (mm/page_io.c of 6.12..6.17): the zero bit, zswap in front of the device, the device."""
+
+from __future__ import annotations
+
+from kernels import codes
+from kernels import memory as w
+from kernels.compiling.constants import LOW32, U0, U2, U14
+from kernels.compiling.jit import called, hot, inner, u
+from kernels.memory import BYPASS, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word
+from kernels.observing.probe import F_INVALIDATE, F_NONE, R_DEV, R_ZRAM, R_ZTREE, chase, step, touch, wrote
+from kernels.structures import xarray as xa
+from kernels.structures import zswap
+from kernels.structures.cluster import DEV_WORDS, OFFSET_MASK, device_of, slot_of
+from kernels.structures.slots import zero_mark, zero_of
+
+
+@inner
+@hot
+def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
+    """``swap_writepage``: the zero bit, or zswap, or the slot's sector."""
+    entry = st.folio[f_word(f, F_ENTRY)]
+    g = slot_of(st, entry)
+    zero_mark(st, pr, g, zero)
+    token = st.folio[f_word(f, F_TOKEN)]
+    if st.ctl[w.C_ZSLOTS] != U0:
+        backend = device_of(entry)  # entries of its own: the page is written where its entry is
+    if backend == codes.ZSWAP and not zero:
+        z = zswap.entry_new(st, pr, entry, size, token)
+        if z != U0:
+            z = zswap.tree_store(st, pr, g, entry & OFFSET_MASK, z)
+            if z != U0:
+                zswap.entry_free(st, pr, z)
+            return U0
+        drop_zswap(st, pr, entry, g)
+        if device_of(entry) == codes.ZSWAP:
+            return codes.REACTIVATED
+    elif st.ctl[w.S_ZE_LIVE] != U0:
+        drop_zswap(st, pr, entry, g)
+    store_data(st, pr, entry, g, token)
+    return U0
+
+
+@inner
+def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
+    """``zswap_invalidate``: what zswap still has for slot `g` is stale."""
+    step(pr, F_INVALIDATE)
+    touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
+    if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+        z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
+        if z != U0:
+            zswap.entry_free(st, pr, z)
+    step(pr, F_NONE)
+
+
+@inner
+def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
+    """The block layer writes slot `g`; zram keeps two words a page (handle, size and flags)."""
+    if device_of(entry) == codes.ZRAM:
+        wrote(pr, R_ZRAM, g * U2)
+    if st.ctl[w.C_TOKENS] != U0:
+        st.token[g] = token
+
+
+@called
+def copy_data(st, pr, f, old, new, read):  # type: ignore[no-untyped-def]
+    """Write the content of `old` to `new`, with `read` after reading it into folio `f`, which has it otherwise."""
+    b = slot_of(st, new)
+    zero_mark(st, pr, b, zero_of(st, pr, slot_of(st, old)) and (read or not f_is(st, f, DIRTY)))
+    if read:
+        read_data(st, pr, old, f)
+    store_data(st, pr, new, b, st.folio[f_word(f, F_TOKEN)])
+
+
+@called
+@hot
+def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
+    """``swap_read_folio``: zero bit, zswap (whose entry goes, so the folio is dirty), or the device."""
+    g = slot_of(st, entry)
+    token = u(st.token[g]) if st.ctl[w.C_TOKENS] != U0 else U0
+    if not zero_of(st, pr, g):
+        chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
+        z = U0
+        bypass = f_is(st, f, BYPASS)
+        if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+            z = zswap.tree_find(st, pr, g, entry & OFFSET_MASK) if bypass else zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
+        if z != U0 and bypass:
+            token = zswap.entry_read(st, pr, z) & LOW32
+        elif z != U0:
+            token = zswap.entry_read(st, pr, z) & LOW32
+            zswap.entry_free(st, pr, z)
+            f_set(st, f, DIRTY)
+        elif device_of(entry) == codes.ZRAM:
+            chase(pr, R_ZRAM, g * U2)
+    st.folio[f_word(f, F_TOKEN)] = token
+
+
+@inner
+def write_slot(st, pr, entry, token):  # type: ignore[no-untyped-def]
+    """The block layer writes the slot of `entry`, whatever else its design keeps of it."""
+    store_data(st, pr, entry, slot_of(st, entry), token)
+
+
+@inner
+def read_slot(st, pr, entry):  # type: ignore[no-untyped-def]
+    """The block layer reads the slot of `entry`: its content token."""
+    chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
+    if device_of(entry) == codes.ZRAM:
+        chase(pr, R_ZRAM, slot_of(st, entry) * U2)
+    return u(st.token[slot_of(st, entry)]) if st.ctl[w.C_TOKENS] != U0 else U0

@@ -1,0 +1,88 @@
+"""The driver's prefetch for demands to come, in replays where nothing is observed (probe ``Off``).
+
+Consecutive demands concern pages far apart, and a serial replay waits for one cache miss after the other: at 2^20 pages more than half
+of its time. Building a state up, or counting how often something happens, need not wait. Nothing is fetched, and no address is even
+computed, under a probe that counts or times: there the memory is left as the operations before left it.
+
+A prefetch reads what is cached anyway (upper levels of trees), may be stale, and changes nothing but time.
+"""
+
+from __future__ import annotations
+
+from kernels import memory as w
+from kernels.compiling.atomic import prefetch
+from kernels.compiling.constants import BYTE, U0, U1, U2, U6, U32, U63
+from kernels.compiling.jit import called, hot, inner, operation, u
+from kernels.life.steps import fetch_behind, fetch_entry, fetch_near
+from kernels.memory import CACHED, F_ENTRY, F_VALUE
+from kernels.observing.probe import Count, Off, Timed, Trace
+from kernels.structures import xarray as xa
+
+FAR, NEAR, NEXT = u(12), u(8), u(4)  # demands ahead; 4 and 8 were equal within noise at 2^20 pages, 16 and 32 slower
+
+
+@operation
+def look_ahead(pr, st, demands, i):  # type: ignore[no-untyped-def]
+    """Prefetch for the demands behind demand `i`."""
+
+
+@inner
+def fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
+    """The PTE first, then the folio or what its value leads to, then what a cached folio's value leads to, or the entry."""
+    n = u(len(demands))
+    if i + FAR >= n:
+        return
+    prefetch(st.pte, demands[i + FAR, 0] >> U32)
+    pte = st.pte[demands[i + NEAR, 0] >> U32]
+    if pte & U1 != U0:
+        prefetch(st.folio, (pte >> U1) * w.FOLIO_WORDS)
+    elif pte != U0:
+        fetch_near(st, pr, pte >> U1)
+    pte = st.pte[demands[i + NEXT, 0] >> U32]
+    if pte & U1 == U0 and pte != U0:
+        fetch_entry(st, pr, pte >> U1)
+    elif pte != U0 and st.folio[w.f_word(pte >> U1, F_VALUE)] != U0 and w.f_is(st, pte >> U1, CACHED):
+        fetch_near(st, pr, st.folio[w.f_word(pte >> U1, F_VALUE)])
+        fetch_behind(st, pr, st.folio[w.f_word(pte >> U1, F_ENTRY)])
+
+
+@inner
+def nothing(pr, st, demands, i):  # type: ignore[no-untyped-def]
+    """Observed replays run on the memory as it is."""
+    return
+
+
+look_ahead.register(Off, fetch)
+for _cls in (Count, Timed, Trace):
+    look_ahead.register(_cls, nothing)
+
+
+@inner
+def no_entry(st, pr, value):  # type: ignore[no-untyped-def]
+    """``fetch_entry`` and ``fetch_behind`` where ``fetch_near`` has fetched everything."""
+    return
+
+
+@called
+@hot
+def leaf(head, h, pool, index):  # type: ignore[no-untyped-def]
+    """Prefetch the leaf of `index` in tree `h`: header, slot and marks; the levels above are few and hot."""
+    entry = head[h * xa.HEAD_WORDS + xa.H_ENTRY]
+    if not xa.is_node(entry) or index >> (pool[entry >> U2] & BYTE) > U63:
+        return
+    node = entry >> U2
+    shift = pool[node] & BYTE
+    while shift > U6:
+        entry = pool[node + xa.SLOTS + ((index >> shift) & U63)]
+        if not xa.is_node(entry):
+            return
+        node = entry >> U2
+        shift -= U6
+    if shift == U6:
+        entry = pool[node + xa.SLOTS + ((index >> U6) & U63)]
+        if not xa.is_node(entry):
+            return
+        node = entry >> U2
+    prefetch(pool, node)
+    prefetch(pool, node + xa.SLOTS + (index & U63))
+    prefetch(pool, node + xa.MARKS)

@@ -1,0 +1,359 @@
+"""The steps of a swap device with swap_map, cgroup array, zeromap and xarrays (mm/swapfile.c, mm/swap_state.c of 6.12..6.17).
+
+This is what *direct* is made of, and what a layer has underneath. Where a layer hooks in, ``publish`` and ``retire`` are called; in
+a design without a layer they compile to nothing.
+"""
+
+from __future__ import annotations
+
+from kernels import codes
+from kernels import memory as w
+from kernels.compiling.constants import U0, U1, U2
+from kernels.compiling.jit import called, hot, inner, u
+from kernels.life import lifecycle, page_io, steps
+from kernels.life.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
+from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
+from kernels.observing.probe import R_DEV, R_OWNER, chase, wrote
+from kernels.structures import cluster as cl
+from kernels.structures.cluster import D_SLOTS, DEV_SYNC, DEV_WORDS, device_of, slot_of
+from kernels.structures.slots import (
+    cache_clear,
+    cache_find,
+    cache_insert,
+    cache_remove,
+    charge,
+    count_down,
+    count_read,
+    count_up,
+    flag_clear,
+    flag_set,
+    is_cached,
+    owner_of,
+    owner_set,
+    slot_fetch,
+    unheld,
+    zero_set,
+)  # fmt: skip
+
+MOVE_RESWAP, MOVE_REWRITE, MOVE_REFUSE = U0, U1, U2  # C_MOVE
+REWRITE_SCAN, REWRITE_OWNER = U0, U1  # C_REWRITE
+
+
+@inner
+def owner_record(st, pr, g):  # type: ignore[no-untyped-def]
+    """Where moves find PTEs by an owner record (16 bytes a slot: anon_vma and index), it is written with the slot; only counted."""
+    if st.ctl[w.C_REWRITE] == REWRITE_OWNER and st.ctl[w.C_MOVE] == MOVE_REWRITE:
+        wrote(pr, R_OWNER, g * U2)
+
+
+@inner
+def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
+    """``swap_entry_range_free`` for slot `g`: zswap entry, zero bit, owner and shadow go, the slot is free. Cluster lock held."""
+    d = device_of(entry)
+    owner_set(st, pr, g, U0)
+    owner_record(st, pr, g)
+    page_io.drop_zswap(st, pr, entry, g)
+    zero_set(st, pr, g, False)
+    cache_clear(st, pr, g)
+    cl.slot_release(st, pr, d, g)
+
+
+@inner
+@hot
+def unset_cache(st, pr, value, entry, g):  # type: ignore[no-untyped-def]
+    """``put_swap_folio``: the cache lets go of slot `g`; free it if no PTE holds it. True if it was freed."""
+    ci = cl.lock_cluster(st, pr, g)
+    flag_clear(st, pr, g)
+    last = unheld(st, g)
+    if last:
+        slot_free(st, pr, entry, g)
+        retire(st, pr, value, entry, FREE_LOCKED)
+    cl.unlock_cluster(st, pr, ci)
+    if last:
+        retire(st, pr, value, entry, FREE_UNLOCKED)
+    return last
+
+
+@inner
+def cache_add(st, pr, g, f, entry):  # type: ignore[no-untyped-def]
+    """``add_to_swap_cache``: folio `f` is the cache of slot `g`."""
+    cache_insert(st, pr, g, f)
+    st.folio[f_word(f, F_ENTRY)] = entry
+    f_set(st, f, CACHED)
+
+
+@inner
+@hot
+def cache_drop(st, pr, g, f, shadow):  # type: ignore[no-untyped-def]
+    """``delete_from_swap_cache``, or with a `shadow` ``__remove_mapping``: folio `f` is not the cache of slot `g` any more."""
+    cache_remove(st, pr, g, shadow)
+    f_clear(st, f, CACHED)
+    st.folio[f_word(f, F_ENTRY)] = U0
+
+
+@inner
+def fetch_near(st, pr, entry):  # type: ignore[no-untyped-def]
+    """What is kept of the slot."""
+    slot_fetch(st, pr, slot_of(st, entry))
+
+
+@inner
+def identity(st, pr, value):  # type: ignore[no-untyped-def]
+    """The PTE holds the swap entry itself."""
+    return value
+
+
+@inner
+def always_same(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """A swap entry in a PTE leads nowhere else; that it still stands in the PTE is checked when it is mapped."""
+    return True
+
+
+@inner
+def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
+    """``filemap_get_folio`` in the swap cache space of `entry`."""
+    chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
+    return cache_find(st, pr, slot_of(st, entry))
+
+
+@inner
+def home(st, backend):  # type: ignore[no-untyped-def]
+    """The device whose slot a page on `backend` takes: zswap sits in front of a disk and still takes a disk slot."""
+    return st.ctl[w.C_ZDISK] if backend == codes.ZSWAP else backend
+
+
+@inner
+@hot
+def slot_or_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
+    """A slot of device `d`, if need be by dropping one that only the swap cache holds; slot + 1, or 0."""
+    found = cl.slot_alloc(st, pr, d, cpu)
+    return found if found != U0 else alloc_after_reclaim(st, pr, d, cpu)
+
+
+@inner
+def misplaced(st, pr, f, d):  # type: ignore[no-untyped-def]
+    """Where zswap has entries of its own: a dirty folio that is to go to `d` gives its entry elsewhere back, if no PTE holds it."""
+    if st.ctl[w.C_ZSLOTS] == U0 or device_of(st.folio[f_word(f, F_ENTRY)]) == d or not f_is(st, f, DIRTY):
+        return False
+    return free_swap(st, pr, f)
+
+
+@inner
+@hot
+def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
+    """``folio_alloc_swap`` and ``add_to_swap_cache``; a folio that still has its slot keeps it."""
+    d = home(st, backend)
+    if f_is(st, f, CACHED) and not misplaced(st, pr, f, d):
+        return publish(st, pr, f, st.folio[f_word(f, F_ENTRY)], cpu)
+    found = slot_or_reclaim(st, pr, d, cpu)
+    if found == U0:
+        return U0
+    g = found - U1
+    entry = cl.entry_of(st, d, g)
+    charge(st, pr, g, memcg)
+    owner_record(st, pr, g)
+    cache_add(st, pr, g, f, entry)
+    st.folio[f_word(f, F_VALUE)] = U0
+    value = publish(st, pr, f, entry, cpu)
+    if value == U0:
+        cache_drop(st, pr, g, f, False)
+        ci = cl.lock_cluster(st, pr, g)
+        slot_free(st, pr, entry, g)
+        cl.unlock_cluster(st, pr, ci)
+    return value
+
+
+@inner
+def only_cached(st, g):  # type: ignore[no-untyped-def]
+    """True if the swap cache has slot `g` and no PTE holds it."""
+    return is_cached(st, g) and unheld(st, g)
+
+
+@called
+def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
+    """``swap_reclaim_full_clusters``: drop slots that only a swap cache holds, in up to 8 full clusters, and try again."""
+    at = d * DEV_WORDS + u(12)
+    for _ in range(8):
+        c = st.dev[at]
+        if c == U0:
+            break
+        first = (c - U1) << st.ctl[w.C_CLUSTER_SHIFT]
+        end = min(first + (U1 << st.ctl[w.C_CLUSTER_SHIFT]), st.dev[d * DEV_WORDS] + st.dev[d * DEV_WORDS + D_SLOTS])
+        dropped = False
+        for i in range(first, end):
+            g = u(i)
+            count_read(st, pr, g)
+            if only_cached(st, g):
+                f = cache_find(st, pr, g)
+                if f != U0 and not f_is(st, f, LOCKED | WRITEBACK):
+                    dropped = steps.free_swap(st, pr, f) or dropped
+        if dropped:
+            return cl.slot_alloc(st, pr, d, cpu)
+        cl.list_del(st, pr, d, c - U1)
+        cl.list_add_tail(st, pr, d, c - U1, cl.FULL_LIST)
+    return U0
+
+
+@inner
+def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
+    """No PTE was written: the entry stays with the cached folio, a layer's value may go."""
+    entry = st.folio[f_word(f, F_ENTRY)]
+    retire(st, pr, value, entry, ZERO_LOCKED)
+    retire(st, pr, value, entry, ZERO_UNLOCKED)
+
+
+@inner
+@hot
+def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """``swap_duplicate``."""
+    g = slot_of(st, entry)
+    ci = cl.lock_cluster(st, pr, g)
+    ok = count_up(st, pr, g)
+    cl.unlock_cluster(st, pr, ci)
+    return ok
+
+
+@inner
+@hot
+def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """``swap_free``: the last PTE frees the slot, unless it is cached."""
+    g = slot_of(st, entry)
+    left = U0
+    ci = cl.lock_cluster(st, pr, g)
+    if count_down(st, pr, g):
+        left = U1
+        retire(st, pr, value, entry, ZERO_LOCKED)
+        if not is_cached(st, g):
+            left = U2
+            slot_free(st, pr, entry, g)
+            retire(st, pr, value, entry, FREE_LOCKED)
+    cl.unlock_cluster(st, pr, ci)
+    if left != U0:
+        retire(st, pr, value, entry, ZERO_UNLOCKED)
+    if left == U2:
+        retire(st, pr, value, entry, FREE_UNLOCKED)
+    return left
+
+
+@inner
+def run_limit(st, value):  # type: ignore[no-untyped-def]
+    """Entries from `value` on in its cluster."""
+    size = U1 << st.ctl[w.C_CLUSTER_SHIFT]
+    return size - (value & (size - U1))
+
+
+@called
+def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
+    """``free_swap_and_cache_nr`` for `n` slots of one cluster: one locked section, then the folios that only the cache still holds."""
+    first, kept = slot_of(st, entry), U0
+    ci = cl.lock_cluster(st, pr, first)
+    for i in range(n):
+        if count_down(st, pr, first + u(i)):
+            if is_cached(st, first + u(i)):
+                kept += U1
+            else:
+                slot_free(st, pr, entry + u(i), first + u(i))
+    cl.unlock_cluster(st, pr, ci)
+    for i in range(n if kept != U0 else U0):
+        g = first + u(i)
+        if only_cached(st, g):
+            f = lookup(st, pr, entry + u(i))
+            if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
+                lifecycle.drop_unused(st, pr, f)
+
+
+@inner
+def count_is_zero(st, entry):  # type: ignore[no-untyped-def]
+    """``swap_swapcount`` is 0."""
+    return unheld(st, slot_of(st, entry))
+
+
+@inner
+@hot
+def evict(st, pr, f):  # type: ignore[no-untyped-def]
+    """``__remove_mapping``: a shadow takes the folio's place; the slot is freed if no PTE holds it."""
+    entry, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
+    g = slot_of(st, entry)
+    cache_drop(st, pr, g, f, True)
+    unset_cache(st, pr, value, entry, g)
+
+
+@inner
+def set_cached(st, pr, g):  # type: ignore[no-untyped-def]
+    """``swapcache_prepare``: the cache takes slot `g`. Its count, 0 if the slot is free or somebody has it."""
+    ci = cl.lock_cluster(st, pr, g)
+    count = flag_set(st, pr, g)
+    cl.unlock_cluster(st, pr, ci)
+    return count
+
+
+@inner
+def cache_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
+    """Enter folio `f` into the swap cache for `entry`, never bypassing it. False: the entry is gone or somebody is faster."""
+    g = slot_of(st, entry)
+    ok = set_cached(st, pr, g) != U0
+    if ok:
+        cache_add(st, pr, g, f, entry)
+    return ok
+
+
+@inner
+@hot
+def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
+    """``swapcache_prepare`` and ``add_to_swap_cache``; a synchronous device with a single user bypasses the cache."""
+    g = slot_of(st, entry)
+    count = set_cached(st, pr, g)
+    if count == U0:
+        return False
+    owner_of(st, pr, g)
+    if count == U1 and st.ctl[w.C_SYNC_BYPASS] != U0 and st.dev[device_of(entry) * DEV_WORDS + cl.D_FLAGS] & DEV_SYNC != U0:
+        f_set(st, f, BYPASS)
+        st.folio[f_word(f, F_ENTRY)] = entry
+    else:
+        cache_add(st, pr, g, f, entry)
+    return True
+
+
+@inner
+@hot
+def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
+    """Read; a folio that bypassed the swap cache lets go of the slot at once."""
+    page_io.read_data(st, pr, entry, f)
+    if f_is(st, f, BYPASS):
+        g = slot_of(st, entry)
+        f_clear(st, f, BYPASS)
+        f_set(st, f, DIRTY)
+        st.folio[f_word(f, F_ENTRY)] = U0
+        unset_cache(st, pr, st.folio[f_word(f, F_VALUE)], entry, g)
+
+
+@inner
+def read_abort(st, pr, entry, f):  # type: ignore[no-untyped-def]
+    """Take the folio out of the cache again and let go of the slot."""
+    g = slot_of(st, entry)
+    if f_is(st, f, BYPASS):
+        f_clear(st, f, BYPASS)
+    else:
+        cache_drop(st, pr, g, f, False)
+    unset_cache(st, pr, st.folio[f_word(f, F_VALUE)], entry, g)
+
+
+@inner
+@hot
+def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
+    """``folio_free_swap``: nothing but the cache holds the slot, so both go and the folio is dirty."""
+    entry, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
+    g = slot_of(st, entry)
+    count_read(st, pr, g)
+    if not unheld(st, g):
+        return False
+    cache_drop(st, pr, g, f, False)
+    unset_cache(st, pr, value, entry, g)
+    f_set(st, f, DIRTY)
+    return True
+
+
+@inner
+def swap_full(st, entry):  # type: ignore[no-untyped-def]
+    """``mem_cgroup_swap_full``; since every swap-in goes through the swap cache (7.0) a synchronous device is reason enough too."""
+    return (st.ctl[w.C_SYNC_BYPASS] == U0 and cl.is_synchronous(st, device_of(entry))) or cl.swap_full(st)

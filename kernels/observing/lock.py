@@ -1,0 +1,122 @@
+"""Locks by name: nothing, counted, or a real uncontended atomic, by the type of the probe.
+
+A kernel says ``lock(pr, words, index, CLASS)``; the lock word lies where the kernel keeps it (in the cluster header, in the head
+of the tree). The classes are ranked: a lock may only be taken while no lock of the same or a higher rank is held, which the
+counting variant checks on every operation.
+"""
+
+from __future__ import annotations
+
+from kernels.compiling.atomic import drop, fetch_add, take
+from kernels.compiling.constants import U1
+from kernels.compiling.jit import inner, operation, u
+from kernels.observing.probe import E_LOCK, E_UNLOCK, HELD, LOCK_ORDER, LOCKS, SCRATCH, Count, Off, Timed, Trace, record
+
+# in the order in which they may be nested: the virtual cluster (mm/vswap.c) outside the cluster lock, the cluster lock outside the
+# device lock and the tree locks (mm/swapfile.c)
+LOCK_NAMES = (
+    "virtual cluster", "descriptor", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock",
+    "descriptor tree xa_lock", "ID allocator", "ID xa_lock", "zswap LRU", "continuation", "virtual cluster map xa_lock",
+)  # fmt: skip
+(
+    L_VCLUSTER, L_DESC, L_CLUSTER, L_CLUSTER2, L_DEVICE, L_CACHE, L_ZTREE, L_DESC_XA, L_ID_ALLOC, L_ID, L_ZLRU, L_CONT, L_VMAP,
+) = (u(i) for i in range(13))  # fmt: skip
+
+
+@operation
+def lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    """Take the lock in ``words[index]`` of class `cls`."""
+
+
+@operation
+def trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    """Take a lock against the order of the classes, as ``spin_trylock`` may: it fails rather than waits, here it never does."""
+
+
+@operation
+def unlock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    """Release the lock in ``words[index]`` of class `cls`."""
+
+
+@operation
+def atomic_add(pr, words, index, by):  # type: ignore[no-untyped-def]
+    """Add `by` (modulo 2^64) to ``words[index]``: an atomic instruction in timed runs."""
+
+
+@inner
+def _plain_add(pr, words, index, by):  # type: ignore[no-untyped-def]
+    words[index] += by
+
+
+@inner
+def _real_add(pr, words, index, by):  # type: ignore[no-untyped-def]
+    fetch_add(words, index, by)
+
+
+@inner
+def _none(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    return None
+
+
+@inner
+def _count_lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    pr.tally[SCRATCH + LOCKS] += U1
+    if pr.tally[HELD] >> cls:
+        pr.tally[SCRATCH + LOCK_ORDER] += U1
+    pr.tally[HELD] |= U1 << cls
+
+
+@inner
+def _count_trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    pr.tally[SCRATCH + LOCKS] += U1
+    pr.tally[HELD] |= U1 << cls
+
+
+@inner
+def _count_unlock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    pr.tally[HELD] &= ~(U1 << cls)
+
+
+@inner
+def _trace_lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    record(pr, E_LOCK, cls, index)
+    _count_lock(pr, words, index, cls)
+
+
+@inner
+def _trace_trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    record(pr, E_LOCK, cls, index)
+    _count_trylock(pr, words, index, cls)
+
+
+@inner
+def _trace_unlock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    record(pr, E_UNLOCK, cls, index)
+    _count_unlock(pr, words, index, cls)
+
+
+@inner
+def _take(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    take(words, index)
+
+
+@inner
+def _drop(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    drop(words, index)
+
+
+lock.register(Off, _none)
+trylock.register(Off, _none)
+trylock.register(Count, _count_trylock)
+trylock.register(Trace, _trace_trylock)
+trylock.register(Timed, _take)
+unlock.register(Off, _none)
+lock.register(Count, _count_lock)
+unlock.register(Count, _count_unlock)
+lock.register(Trace, _trace_lock)
+unlock.register(Trace, _trace_unlock)
+lock.register(Timed, _take)
+unlock.register(Timed, _drop)
+for _cls in (Off, Count, Trace):
+    atomic_add.register(_cls, _plain_add)
+atomic_add.register(Timed, _real_add)

@@ -1,0 +1,395 @@
+"""Probes: what a replay observes besides doing the work. The probe is a *type*, so the variants that see nothing compile away.
+
+============ =====================================================================================
+``Off``      replies are counted, nothing else
+``Count``    distinct 64-byte lines, dependent objects (chain), locked sections, PTEs, allocations
+``Timed``    fenced nanoseconds per operation (histogram); locks are real uncontended atomics
+``Trace``    the ordered log of one operation (``dse explain``)
+============ =====================================================================================
+
+Kernels name what they touch: ``chase`` an object whose address had to be loaded first, ``touch`` a line next to it or independent
+of it, ``wrote`` a line that is modified; ``step`` the kernel function that is modelled.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.compiling.atomic import drain, read_clock
+from kernels.compiling.constants import U0, U1, U2, U3, U8
+from kernels.compiling.flat import Flat, U64Array
+from kernels.compiling.jit import called, inner, operation, u
+from kernels.demand import OPS
+from kernels.observing import allocations as allocs
+
+# tally: one row of COLUMNS words for each reply code, then the scratch row of the operation under way
+CODES, COLUMNS = 128, 16
+(N, LINES, CHAIN, LOCKS, PTES, ALLOCS, RETRIES, REGIONS, TICKS, TICKS_MAX, LINES_MAX, LOCK_ORDER, FREES) = (u(i) for i in range(13))
+METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "retries", "structures_written",
+           "ticks", "ticks_max", "lines_max", "lock_order_violations", "frees")  # fmt: skip
+SCRATCH = u(CODES * COLUMNS)
+SEEN, HELD, CLOCK, STEP = (u(CODES * COLUMNS + i) for i in range(COLUMNS, COLUMNS + 4))
+HIST_OPS = len(OPS)
+ALLOC_NOW = u(CODES * COLUMNS + 2 * COLUMNS)  # the row of the operation under way (kernels.observing.allocations)
+FOOT, FOOT_SUM = (ALLOC_NOW + u(allocs.ROW + i) for i in range(2))
+ALLOC_LOG = FOOT + u(2)  # a row for each operation, and one for those that were refused
+TALLY_WORDS = int(ALLOC_LOG) + (HIST_OPS + 1) * allocs.ROW
+STAMPS = 1 << 15  # slots of the set of lines seen by the operation under way
+SPILL = 1 << 22  # slots for what the set has no room for: one operation may touch some 3 M lines; memory that only such an operation uses
+LOG_WORDS = 1 << 16
+LINE_BINS = 512
+TICK_BINS, TICK_SHIFT = 4096, u(4)  # bins of 16 ticks
+
+REGION_NAMES = (
+    "PTE", "rmap", "swap device", "cluster header", "swap_map", "cgroup", "zeromap",
+    "swap cache space", "swap cache node", "zswap tree", "zswap node", "zswap_entry", "zsmalloc object",
+    "continuation", "ID tree", "ID node", "ID bitmap", "descriptor tree", "descriptor node", "swap_desc", "slot bitmap",
+    "per-CPU cluster", "owner record", "zswap LRU", "zswap count", "ID range", "zram table",
+    "swap table", "memcg table", "extend table",
+    "virtual cluster map", "virtual cluster node", "virtual cluster", "swp_desc", "per-CPU virtual cluster", "bad bitmap",
+)  # fmt: skip
+(
+    R_PTE, R_RMAP, R_DEV, R_CLUSTER, R_MAP, R_CGROUP, R_ZEROMAP, R_CACHE, R_CACHE_NODE, R_ZTREE, R_ZNODE, R_ZE,
+    R_ZOBJ, R_CONT, R_ID, R_ID_NODE, R_ID_BITS, R_DESC_TREE, R_DESC_NODE, R_DESC, R_BITMAP, R_PERCPU, R_OWNER,
+    R_ZLRU, R_ZCOUNT, R_ID_RANGE, R_ZRAM,
+    R_TABLE, R_MEMCG, R_EXTEND,
+    R_VMAP, R_VNODE, R_VCLUSTER, R_VDESC, R_VCPU, R_BAD,
+) = (u(i) for i in range(36))  # fmt: skip
+
+STEPS = (
+    "", "swap_zeromap_folio_set", "swap_dup_entries_cluster", "xa_load (ID)", "xa_alloc (ID)", "xa_erase (ID)", "xa_store (ID)",
+    "add_to_swap_cache", "zswap_invalidate", "xa_find (ID)",
+)  # fmt: skip
+"""Kernel functions that kernels announce by :func:`step` where the touch alone does not tell them."""
+F_NONE, F_ZERO, F_DUP, F_ID_LOAD, F_ID_ALLOC, F_ID_ERASE, F_ID_STORE, F_ADD, F_INVALIDATE, F_ID_FIND = (u(i) for i in range(10))
+
+# events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
+E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE = (u(i) for i in range(7))
+
+
+class Off(Flat):
+    """Counts replies only."""
+
+    tally: U64Array
+
+
+class Count(Flat):
+    """Counts touches, locks and allocations of every operation."""
+
+    tally: U64Array
+    stamps: U64Array
+    hist: U64Array
+
+
+class Timed(Flat):
+    """Times every operation between fences, after reading what lies between two operations (the first FOOT words of `foot`)."""
+
+    tally: U64Array
+    ticks: U64Array
+    foot: U64Array
+
+
+class Trace(Flat):
+    """Logs the steps of an operation in order."""
+
+    tally: U64Array
+    stamps: U64Array
+    hist: U64Array
+    log: U64Array
+
+
+def make(kind: str, foot: U64Array | None = None) -> Off | Count | Timed | Trace:
+    """Build a probe: ``off``, ``count``, ``timed`` or ``trace``.
+
+    Parameters
+    ----------
+    kind : str
+    foot : uint64[n], optional
+        Memory that a ``timed`` probe reads before every operation, a word of each line: what else a CPU does between two faults. Probes
+        may share it.
+    """
+    tally = np.zeros(TALLY_WORDS, np.uint64)
+    if kind == "off":
+        return Off(tally=tally)
+    if kind == "timed":
+        tally[FOOT] = 0 if foot is None else len(foot)
+        return Timed(tally=tally, ticks=np.zeros(HIST_OPS * TICK_BINS, np.uint64), foot=np.zeros(1, np.uint64) if foot is None else foot)
+    stamps, hist = np.zeros((STAMPS + SPILL) * 2, np.uint64), np.zeros(HIST_OPS * LINE_BINS, np.uint64)
+    if kind == "count":
+        return Count(tally=tally, stamps=stamps, hist=hist)
+    return Trace(tally=tally, stamps=stamps, hist=hist, log=np.zeros(LOG_WORDS, np.uint64))
+
+
+@operation
+def chase(pr, region, word):  # type: ignore[no-untyped-def]
+    """An object of `region` is reached through an address that had to be loaded: one more link of the chain."""
+
+
+@operation
+def touch(pr, region, word):  # type: ignore[no-untyped-def]
+    """The line of 64-bit `word` of `region` is read."""
+
+
+@operation
+def wrote(pr, region, word):  # type: ignore[no-untyped-def]
+    """The line of `word` of `region` is modified."""
+
+
+@operation
+def bump(pr, metric, by):  # type: ignore[no-untyped-def]
+    """Add `by` to `metric` of the operation under way (PTEs scanned, retries)."""
+
+
+@operation
+def allocated(pr, what):  # type: ignore[no-untyped-def]
+    """An object of allocation class `what` was allocated."""
+
+
+@operation
+def freed(pr, what):  # type: ignore[no-untyped-def]
+    """An object of allocation class `what` was freed."""
+
+
+@operation
+def step(pr, number):  # type: ignore[no-untyped-def]
+    """What follows models the kernel function ``STEPS[number]``."""
+
+
+@operation
+def begin(pr):  # type: ignore[no-untyped-def]
+    """An operation starts."""
+
+
+@operation
+def finish(pr, code):  # type: ignore[no-untyped-def]
+    """The operation ends with reply `code`: file what was observed under it."""
+
+
+@called
+def _spilled(pr, line):  # type: ignore[no-untyped-def]
+    """Put a line that the set has no room for into the larger one behind it; 1 if it was not there (or there is no room either), else 0."""
+    i, stamp = (line * u(0x9E3779B97F4A7C15)) >> u(42), pr.tally[SEEN]
+    for _ in range(1024):
+        at = (i + u(STAMPS)) * U2
+        if pr.stamps[at] != stamp:
+            pr.stamps[at], pr.stamps[at + U1] = stamp, line
+            return U1
+        if pr.stamps[at + U1] == line:
+            return u(0)
+        i = (i + U1) & u(SPILL - 1)
+    return U1
+
+
+@called
+def _line(pr, region, word):  # type: ignore[no-untyped-def]
+    """Count the line if the operation has not touched it before (a set of lines, stamped with the operation's number)."""
+    tally, stamp = pr.tally, pr.tally[SEEN]
+    line = region << u(56) | word >> U3
+    i = (line * u(0x9E3779B97F4A7C15)) >> u(49)
+    for _ in range(64):
+        if pr.stamps[i * U2] != stamp:
+            pr.stamps[i * U2], pr.stamps[i * U2 + U1] = stamp, line
+            tally[SCRATCH + LINES] += U1
+            return
+        if pr.stamps[i * U2 + U1] == line:
+            return
+        i = (i + U1) & u(STAMPS - 1)
+    tally[SCRATCH + LINES] += _spilled(pr, line)
+
+
+@inner
+def _nothing3(pr, region, word):  # type: ignore[no-untyped-def]
+    return None
+
+
+@inner
+def _nothing_bump(pr, metric, by):  # type: ignore[no-untyped-def]
+    return None
+
+
+@inner
+def _nothing_what(pr, what):  # type: ignore[no-untyped-def]
+    return None
+
+
+@inner
+def _nothing_number(pr, number):  # type: ignore[no-untyped-def]
+    return None
+
+
+@inner
+def _chase(pr, region, word):  # type: ignore[no-untyped-def]
+    pr.tally[SCRATCH + CHAIN] += U1
+    _line(pr, region, word)
+
+
+@inner
+def _wrote(pr, region, word):  # type: ignore[no-untyped-def]
+    pr.tally[SCRATCH + REGIONS] |= U1 << region
+    _line(pr, region, word)
+
+
+@inner
+def _bump(pr, metric, by):  # type: ignore[no-untyped-def]
+    pr.tally[SCRATCH + metric] += by
+
+
+@inner
+def _allocated(pr, what):  # type: ignore[no-untyped-def]
+    pr.tally[SCRATCH + ALLOCS] += U1
+    pr.tally[ALLOC_NOW + what * U2] += U1
+
+
+@inner
+def _freed(pr, what):  # type: ignore[no-untyped-def]
+    pr.tally[SCRATCH + FREES] += U1
+    pr.tally[ALLOC_NOW + what * U2 + U1] += U1
+
+
+@inner
+def _off_begin(pr):  # type: ignore[no-untyped-def]
+    return None
+
+
+@inner
+def _off_finish(pr, code):  # type: ignore[no-untyped-def]
+    pr.tally[code << u(4)] += U1
+
+
+@inner
+def _count_begin(pr):  # type: ignore[no-untyped-def]
+    pr.tally[SEEN] += U1
+    for i in range(COLUMNS):
+        pr.tally[SCRATCH + u(i)] = U0
+
+
+@inner
+def popcount(word):  # type: ignore[no-untyped-def]
+    """Number of set bits of a 64-bit word (the usual SWAR sum)."""
+    w = word - ((word >> U1) & u(0x5555555555555555))
+    w = (w & u(0x3333333333333333)) + ((w >> U2) & u(0x3333333333333333))
+    w = (w + (w >> u(4))) & u(0x0F0F0F0F0F0F0F0F)
+    w = w + (w >> U8)
+    w = w + (w >> u(16))
+    return (w + (w >> u(32))) & u(0x7F)
+
+
+@inner
+def _count_finish(pr, code):  # type: ignore[no-untyped-def]
+    tally = pr.tally
+    row = code << u(4)
+    tally[SCRATCH] = U1
+    tally[SCRATCH + REGIONS] = popcount(tally[SCRATCH + REGIONS])
+    lines = tally[SCRATCH + LINES]
+    tally[row + LINES_MAX] = max(tally[row + LINES_MAX], lines)
+    for i in range(8):
+        tally[row + u(i)] += tally[SCRATCH + u(i)]
+    tally[row + LOCK_ORDER] += tally[SCRATCH + LOCK_ORDER]
+    tally[row + FREES] += tally[SCRATCH + FREES]
+    if tally[SCRATCH + ALLOCS] | tally[SCRATCH + FREES] != U0:
+        allocs.file_row(tally, ALLOC_NOW, ALLOC_LOG + min(code, u(HIST_OPS)) * u(allocs.ROW))
+    if code < u(HIST_OPS):
+        pr.hist[code * u(LINE_BINS) + min(lines, u(LINE_BINS - 1))] += U1
+
+
+@inner
+def _timed_begin(pr):  # type: ignore[no-untyped-def]
+    total = U0
+    for i in range(0, pr.tally[FOOT], 8):
+        total += pr.foot[u(i)]
+    pr.tally[FOOT_SUM] = total
+    pr.tally[CLOCK] = read_clock()
+
+
+@inner
+def _timed_finish(pr, code):  # type: ignore[no-untyped-def]
+    drain()
+    ticks = read_clock() - pr.tally[CLOCK]
+    row = code << u(4)
+    pr.tally[row] += U1
+    pr.tally[row + TICKS] += ticks
+    pr.tally[row + TICKS_MAX] = max(pr.tally[row + TICKS_MAX], ticks)
+    if code < u(HIST_OPS):
+        pr.ticks[code * u(TICK_BINS) + min(ticks >> TICK_SHIFT, u(TICK_BINS - 1))] += U1
+
+
+@inner
+def record(pr, event, what, word):  # type: ignore[no-untyped-def]
+    """Append an event to the log of a ``Trace`` probe (the log drops what does not fit)."""
+    at = pr.log[U0]
+    if at + U2 < u(LOG_WORDS):
+        pr.log[at + U1] = event | what << U8 | pr.tally[STEP] << u(32)
+        pr.log[at + U2] = word
+        pr.log[U0] = at + U2
+
+
+@inner
+def _trace_begin(pr):  # type: ignore[no-untyped-def]
+    pr.log[U0] = U0
+    _count_begin(pr)
+
+
+@inner
+def _trace_chase(pr, region, word):  # type: ignore[no-untyped-def]
+    record(pr, E_CHASE, region, word)
+    _chase(pr, region, word)
+
+
+@inner
+def _trace_touch(pr, region, word):  # type: ignore[no-untyped-def]
+    record(pr, E_TOUCH, region, word)
+    _line(pr, region, word)
+
+
+@inner
+def _trace_wrote(pr, region, word):  # type: ignore[no-untyped-def]
+    record(pr, E_WROTE, region, word)
+    _wrote(pr, region, word)
+
+
+@inner
+def _trace_allocated(pr, what):  # type: ignore[no-untyped-def]
+    record(pr, E_ALLOC, what, U0)
+    _allocated(pr, what)
+
+
+@inner
+def _trace_freed(pr, what):  # type: ignore[no-untyped-def]
+    record(pr, E_FREE, what, U0)
+    _freed(pr, what)
+
+
+@inner
+def _trace_step(pr, number):  # type: ignore[no-untyped-def]
+    pr.tally[STEP] = number
+
+
+_cls: type
+for _cls in (Off, Timed):
+    for _op in (chase, touch, wrote):
+        _op.register(_cls, _nothing3)
+    bump.register(_cls, _nothing_bump)
+    allocated.register(_cls, _nothing_what)
+    freed.register(_cls, _nothing_what)
+    step.register(_cls, _nothing_number)
+chase.register(Count, _chase)
+touch.register(Count, _line)
+wrote.register(Count, _wrote)
+allocated.register(Count, _allocated)
+freed.register(Count, _freed)
+step.register(Count, _nothing_number)
+chase.register(Trace, _trace_chase)
+touch.register(Trace, _trace_touch)
+wrote.register(Trace, _trace_wrote)
+allocated.register(Trace, _trace_allocated)
+freed.register(Trace, _trace_freed)
+step.register(Trace, _trace_step)
+for _cls in (Count, Trace):
+    bump.register(_cls, _bump)
+    finish.register(_cls, _count_finish)
+begin.register(Count, _count_begin)
+begin.register(Trace, _trace_begin)
+begin.register(Off, _off_begin)
+finish.register(Off, _off_finish)
+begin.register(Timed, _timed_begin)
+finish.register(Timed, _timed_finish)

@@ -1,0 +1,262 @@
+"""Swap devices and the cluster allocator: per-CPU current cluster, then a free, then a partly used cluster.
+
+mm/swapfile.c of 6.12..6.17 for order 0: ``cluster_alloc_swap_entry`` tries the CPU's own cluster, the free list, the nonfull list. A
+cluster header is 32 bytes; what says that a slot is used is the design's (swap_map byte, bitmap).
+
+===== =========================== ===== ================================
+dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
+===== =========================== ===== ================================
+0, 1  first slot, slots           0     spin lock
+2, 3  first cluster, clusters     1     slots in use
+4     slots in use                2     list it is on (0 none)
+5     flags (ON, SYNC)            4, 6  next + 1, previous + 1
+6     lock (``si->lock``)
+8..13 head, tail + 1 of 3 lists
+===== =========================== ===== ================================
+"""
+
+from __future__ import annotations
+
+from kernels import codes
+from kernels.compiling.constants import U0, U1, U2, U3, U4, U8, U58
+from kernels.compiling.jit import called, hot, inner, u
+from kernels.memory import C_CLUSTER_SHIFT, S_FULL, S_SLOTS, S_SLOTS_PEAK
+from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, unlock
+from kernels.observing.probe import R_CLUSTER, R_DEV, R_PERCPU, chase, touch, wrote
+from kernels.structures.slots import slot_mark, slot_scan
+
+DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
+D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK, D_LISTS = (u(i) for i in range(8))
+DEV_ON, DEV_SYNC = U1, U2
+CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
+FREE_LIST, NONFULL_LIST, FULL_LIST = U1, U2, U3
+OFFSET_MASK = (U1 << U58) - U1
+
+
+@inner
+def make_entry(d, offset):  # type: ignore[no-untyped-def]
+    """Swap entry of `offset` on device `d`: type in bits 58..62 (SWP_TYPE_SHIFT), never 0."""
+    return (d + U1) << U58 | offset
+
+
+@inner
+def device_of(entry):  # type: ignore[no-untyped-def]
+    """Device number of a swap entry."""
+    return (entry >> U58) - U1
+
+
+@inner
+def slot_of(st, entry):  # type: ignore[no-untyped-def]
+    """Index of the slot of `entry` in the arrays that cover all devices."""
+    return st.dev[device_of(entry) * DEV_WORDS] + (entry & OFFSET_MASK)
+
+
+@inner
+def entry_of(st, d, g):  # type: ignore[no-untyped-def]
+    """Swap entry of slot `g`, which lies on device `d`."""
+    return make_entry(d, g - st.dev[d * DEV_WORDS])
+
+
+@inner
+def ci_of(st, g):  # type: ignore[no-untyped-def]
+    """Word index of the header of the cluster of slot `g`."""
+    return (g >> st.ctl[C_CLUSTER_SHIFT]) * CI_WORDS
+
+
+@inner
+def lock_cluster(st, pr, g):  # type: ignore[no-untyped-def]
+    """Take the lock of the cluster of slot `g`; returns the header's word index."""
+    ci = ci_of(st, g)
+    lock(pr, st.cluster, ci, L_CLUSTER)
+    wrote(pr, R_CLUSTER, ci >> U1)
+    return ci
+
+
+@inner
+def unlock_cluster(st, pr, ci):  # type: ignore[no-untyped-def]
+    """Release the lock of a cluster."""
+    unlock(pr, st.cluster, ci, L_CLUSTER)
+
+
+@called
+def list_del(st, pr, d, c):  # type: ignore[no-untyped-def]
+    """Take cluster `c` off the list it is on. The caller holds the device lock."""
+    ci, dev = st.cluster, st.dev
+    which = u(ci[c * CI_WORDS + CI_LIST])
+    if which == U0:
+        return
+    at = d * DEV_WORDS + U8 + (which - U1) * U2
+    before, after = u(ci[c * CI_WORDS + CI_PREV]), u(ci[c * CI_WORDS + CI_NEXT])
+    if before == U0:
+        dev[at] = after
+    else:
+        ci[(before - U1) * CI_WORDS + CI_NEXT] = after
+        wrote(pr, R_CLUSTER, (before - U1) * U4)
+    if after == U0:
+        dev[at + U1] = before
+    else:
+        ci[(after - U1) * CI_WORDS + CI_PREV] = before
+        wrote(pr, R_CLUSTER, (after - U1) * U4)
+    wrote(pr, R_DEV, at)
+    ci[c * CI_WORDS + CI_LIST] = 0
+
+
+@called
+def list_add_tail(st, pr, d, c, which):  # type: ignore[no-untyped-def]
+    """Append cluster `c` to list `which` of device `d`. The caller holds the device lock."""
+    ci, dev = st.cluster, st.dev
+    at = d * DEV_WORDS + U8 + (which - U1) * U2
+    last = dev[at + U1]
+    ci[c * CI_WORDS + CI_LIST] = which
+    ci[c * CI_WORDS + CI_NEXT] = 0
+    ci[c * CI_WORDS + CI_PREV] = last
+    if last == U0:
+        dev[at] = c + U1
+    else:
+        ci[(last - U1) * CI_WORDS + CI_NEXT] = c + U1
+        wrote(pr, R_CLUSTER, (last - U1) * U4)
+    dev[at + U1] = c + U1
+    wrote(pr, R_DEV, at)
+    wrote(pr, R_CLUSTER, c * U4)
+
+
+@inner
+def slots_in(st, d, c):  # type: ignore[no-untyped-def]
+    """Slots of cluster `c` of device `d`: the last one of a device may be cut short."""
+    first = c << st.ctl[C_CLUSTER_SHIFT]
+    return min(U1 << st.ctl[C_CLUSTER_SHIFT], st.dev[d * DEV_WORDS] + st.dev[d * DEV_WORDS + D_SLOTS] - first)
+
+
+@inner
+def relist(st, pr, d, c):  # type: ignore[no-untyped-def]
+    """Put cluster `c` on the list that its count asks for. The caller holds its lock."""
+    count = u(st.cluster[c * CI_WORDS + CI_COUNT])
+    want = NONFULL_LIST
+    if count == U0:
+        want = FREE_LIST
+    elif count == slots_in(st, d, c):
+        want = FULL_LIST
+    if want != u(st.cluster[c * CI_WORDS + CI_LIST]):
+        lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+        list_del(st, pr, d, c)
+        list_add_tail(st, pr, d, c, want)
+        unlock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+
+
+@inner
+@hot
+def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
+    """Find and claim a free slot of cluster `c` from `start` on (``alloc_swap_scan_cluster``); slot + 1, or 0."""
+    size = slots_in(st, d, c)
+    first = c << st.ctl[C_CLUSTER_SHIFT]
+    lock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
+    wrote(pr, R_CLUSTER, c * U4)
+    found = U0
+    if u(st.cluster[c * CI_WORDS + CI_COUNT]) < size:
+        found = slot_scan(st, pr, first + start, first + size)
+    if found != U0:
+        slot_mark(st, pr, found - U1, True)
+        st.cluster[c * CI_WORDS + CI_COUNT] += 1
+        st.dev[d * DEV_WORDS + D_USED] += U1
+        wrote(pr, R_DEV, d * DEV_WORDS + D_USED)
+        st.ctl[S_SLOTS] += U1
+        st.ctl[S_SLOTS_PEAK] = max(st.ctl[S_SLOTS_PEAK], st.ctl[S_SLOTS])
+        relist(st, pr, d, c)
+    unlock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
+    return found
+
+
+@inner
+def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
+    """Take the first cluster of list `which` off it (``isolate_lock_cluster``); cluster + 1, or 0."""
+    at = d * DEV_WORDS + U8 + (which - U1) * U2
+    lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+    c = st.dev[at]
+    touch(pr, R_DEV, at)
+    if c != U0:
+        list_del(st, pr, d, c - U1)
+    unlock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+    return c
+
+
+@called
+def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
+    """Give the CPU another cluster of device `d` and claim its first free slot; slot + 1, or 0 when the device is full."""
+    for which in range(1, 3):
+        c = pick_cluster(st, pr, d, u(which))
+        if c != U0:
+            found = scan_cluster(st, pr, d, c - U1, U0)
+            st.percpu[percpu] = c
+            st.percpu[percpu + U1] = found - ((c - U1) << st.ctl[C_CLUSTER_SHIFT])
+            wrote(pr, R_PERCPU, percpu >> U1)
+            return found
+    st.ctl[S_FULL] += U1
+    return U0
+
+
+@inner
+def is_synchronous(st, d):  # type: ignore[no-untyped-def]
+    """Device `d` has SWP_SYNCHRONOUS_IO."""
+    return st.dev[d * DEV_WORDS + D_FLAGS] & DEV_SYNC != U0
+
+
+@called
+def swap_full(st):  # type: ignore[no-untyped-def]
+    """``vm_swap_full``: more than half of the slots of all devices that are on are used. zswap's own entries are no slots."""
+    used, slots = U0, U0
+    for i in range(DEV_WORDS, U4 * DEV_WORDS, DEV_WORDS):
+        if st.dev[u(i) + D_FLAGS] & DEV_ON != U0:
+            used += st.dev[u(i) + D_USED]
+            slots += st.dev[u(i) + D_SLOTS]
+    return used * U2 > slots
+
+
+@inner
+def turn_off(st, d):  # type: ignore[no-untyped-def]
+    """``swapoff`` begins: no slot of device `d` is handed out any more; false if it is off."""
+    was_on = st.dev[d * DEV_WORDS + D_FLAGS] & DEV_ON != U0
+    st.dev[d * DEV_WORDS + D_FLAGS] &= ~DEV_ON
+    return was_on
+
+
+@inner
+def turned_off(st, d):  # type: ignore[no-untyped-def]
+    """``swapoff`` ends: device `d` is on again if a slot of it is still in use."""
+    if st.dev[d * DEV_WORDS + D_USED] == U0:
+        return codes.SWAPPED_OFF
+    st.dev[d * DEV_WORDS + D_FLAGS] |= DEV_ON
+    return codes.BUSY
+
+
+@inner
+@hot
+def slot_alloc(st, pr, d, cpu):  # type: ignore[no-untyped-def]
+    """Allocate a slot of device `d`, marked as cached; slot + 1, or 0 when the device is full or off."""
+    chase(pr, R_DEV, d * DEV_WORDS)
+    if st.dev[d * DEV_WORDS + D_FLAGS] & DEV_ON == U0:
+        return U0
+    percpu = cpu * CPU_WORDS + d * U2
+    touch(pr, R_PERCPU, percpu >> U1)
+    c = u(st.percpu[percpu])
+    if c != U0:
+        start = u(st.percpu[percpu + U1])
+        if start < U1 << st.ctl[C_CLUSTER_SHIFT]:
+            found = scan_cluster(st, pr, d, c - U1, start)
+            if found != U0:
+                st.percpu[percpu + U1] = found - ((c - U1) << st.ctl[C_CLUSTER_SHIFT])
+                wrote(pr, R_PERCPU, percpu >> U1)
+                return found
+        st.percpu[percpu] = 0
+    return new_cluster(st, pr, d, percpu)
+
+
+@inner
+def slot_release(st, pr, d, g):  # type: ignore[no-untyped-def]
+    """Free slot `g` of device `d` (``swap_range_free``). The caller holds the cluster's lock."""
+    c = g >> st.ctl[C_CLUSTER_SHIFT]
+    slot_mark(st, pr, g, False)
+    st.cluster[c * CI_WORDS + CI_COUNT] -= 1
+    st.dev[d * DEV_WORDS + D_USED] -= U1
+    wrote(pr, R_DEV, d * DEV_WORDS + D_USED)
+    st.ctl[S_SLOTS] -= U1
+    relist(st, pr, d, c)

@@ -1,0 +1,58 @@
+"""The swap cache of 4.12..6.17: one xarray (``address_space``) for each 64 MiB of a swap device.
+
+A leaf holds the folio, or after its eviction a shadow, which stays until the slot is freed.
+"""
+
+from __future__ import annotations
+
+from kernels.compiling.constants import U0, U1, U2, U3, U14
+from kernels.compiling.jit import inner, u
+from kernels.life import prefetch as ahead
+from kernels.observing.lock import L_CACHE, lock, unlock
+from kernels.observing.probe import F_ADD, F_NONE, R_CACHE, R_CACHE_NODE, step
+from kernels.structures import swap_map
+from kernels.structures import xarray as xa
+
+SPACE_MASK = (U1 << U14) - U1  # SWAP_ADDRESS_SPACE_SHIFT = 14: 2^14 slots of 4 KiB
+SHADOW = u(3)  # a workingset shadow: a value entry (its content does not matter here)
+
+
+@inner
+def find(st, pr, g):  # type: ignore[no-untyped-def]
+    """The folio cached for slot `g`, 0 if none (nothing there, or a shadow)."""
+    entry = xa.load(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK)
+    return entry >> U2 if entry & U3 == U0 else U0
+
+
+@inner
+def insert(st, pr, g, f):  # type: ignore[no-untyped-def]
+    """Folio `f` is the cache of slot `g`; a shadow that was there goes."""
+    step(pr, F_ADD)
+    lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
+    xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, f << U2)
+    unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
+    step(pr, F_NONE)
+
+
+@inner
+def remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
+    """The folio of slot `g` goes: a `shadow` takes its place while the slot lives on (end of writeback, clean drop), or nothing."""
+    lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
+    if shadow:
+        xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, SHADOW)
+    else:
+        xa.erase(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK)
+    unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
+
+
+@inner
+def clear(st, pr, g):  # type: ignore[no-untyped-def]
+    """Remove folio or shadow of slot `g` (the slot is being freed)."""
+    remove(st, pr, g, False)
+
+
+@inner
+def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
+    """Prefetch the elements of the static arrays and the leaf of the swap cache."""
+    swap_map.fetch(st, g)
+    ahead.leaf(st.space, g >> U14, st.cpool, g & SPACE_MASK)

@@ -1,0 +1,120 @@
+"""zswap: 56-byte entries, a list_lru, and (stacked on a disk) one xarray for each 64 MiB of the disk, indexed by the full offset.
+
+mm/zswap.c of 6.12..6.17. ``struct zswap_entry`` in seven words: swpentry, length and referenced, pool, handle, objcg, lru (2). The
+handle word holds the content token, the second word the length in its low 32 bits.
+"""
+
+from __future__ import annotations
+
+from kernels.compiling.constants import LOW32, U0, U1, U2, U14
+from kernels.compiling.jit import inner, u
+from kernels.memory import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK, S_ZOBJ_BYTES, S_ZOBJ_PEAK
+from kernels.observing.allocations import A_ZE, A_ZOBJ
+from kernels.observing.lock import L_ZLRU, L_ZTREE, lock, unlock
+from kernels.observing.probe import R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, chase, freed, wrote
+from kernels.structures import xarray as xa
+
+ZE_WORDS = u(7)
+Z_ENTRY, Z_LENGTH, Z_POOL, Z_HANDLE, Z_OBJCG, Z_PREV, Z_NEXT = (u(i) for i in range(7))
+CLASS_DELTA, CLASS_MIN, HUGE, PAGE = u(16), u(32), u(3264), u(4096)  # mm/zsmalloc.c: ZS_SIZE_CLASS_DELTA, ZS_MIN_ALLOC_SIZE
+
+
+@inner
+def class_bytes(length):  # type: ignore[no-untyped-def]
+    """Bytes that zsmalloc reserves for an object of `length` bytes: the next multiple of 16, a whole page from 3,264 on."""
+    if length == U0:
+        return U0
+    if length > HUGE:
+        return PAGE
+    return max(CLASS_MIN, (length + CLASS_DELTA - U1) & ~(CLASS_DELTA - U1))
+
+
+@inner
+def entry_new(st, pr, swpentry, length, token):  # type: ignore[no-untyped-def]
+    """Allocate an entry and its object and put it on the LRU; its number, 0 when the reserved entries are used up."""
+    ctl, ze = st.ctl, st.ze
+    z = ctl[S_ZE_FREE]
+    if z != U0:
+        ctl[S_ZE_FREE] = ze[z * ZE_WORDS]
+    else:
+        z = ctl[S_ZE_HIGH]
+        if z > ctl[C_ZENTRIES]:
+            return U0
+        ctl[S_ZE_HIGH] = z + U1
+    ctl[S_ZE_LIVE] += U1
+    ctl[S_ZE_PEAK] = max(ctl[S_ZE_PEAK], ctl[S_ZE_LIVE])
+    ctl[S_ZOBJ_BYTES] += class_bytes(length)
+    ctl[S_ZOBJ_PEAK] = max(ctl[S_ZOBJ_PEAK], ctl[S_ZOBJ_BYTES])
+    base = z * ZE_WORDS
+    ze[base + Z_ENTRY] = swpentry
+    ze[base + Z_LENGTH] = length
+    ze[base + Z_HANDLE] = token
+    ze[base + Z_OBJCG] = U0
+    wrote(pr, R_ZE, base)
+    allocated(pr, A_ZE)
+    allocated(pr, A_ZOBJ)
+    lock(pr, ctl, S_ZLRU_LOCK, L_ZLRU)
+    last = ze[Z_PREV]
+    ze[base + Z_PREV] = last
+    ze[base + Z_NEXT] = U0
+    ze[last * ZE_WORDS + Z_NEXT] = z
+    ze[Z_PREV] = z
+    wrote(pr, R_ZE, last * ZE_WORDS + Z_NEXT)
+    wrote(pr, R_ZLRU, U0)
+    unlock(pr, ctl, S_ZLRU_LOCK, L_ZLRU)
+    return z
+
+
+@inner
+def entry_free(st, pr, z):  # type: ignore[no-untyped-def]
+    """Free entry `z` and its object."""
+    ctl, ze = st.ctl, st.ze
+    base = z * ZE_WORDS
+    lock(pr, ctl, S_ZLRU_LOCK, L_ZLRU)
+    before, after = ze[base + Z_PREV], ze[base + Z_NEXT]
+    ze[before * ZE_WORDS + Z_NEXT] = after
+    ze[after * ZE_WORDS + Z_PREV] = before
+    wrote(pr, R_ZE, before * ZE_WORDS + Z_NEXT)
+    wrote(pr, R_ZE, after * ZE_WORDS + Z_PREV)
+    wrote(pr, R_ZLRU, U0)
+    unlock(pr, ctl, S_ZLRU_LOCK, L_ZLRU)
+    ctl[S_ZOBJ_BYTES] -= class_bytes(ze[base + Z_LENGTH] & LOW32)
+    ctl[S_ZE_LIVE] -= U1
+    ze[base] = ctl[S_ZE_FREE]
+    ctl[S_ZE_FREE] = z
+    freed(pr, A_ZE)
+    freed(pr, A_ZOBJ)
+
+
+@inner
+def entry_read(st, pr, z):  # type: ignore[no-untyped-def]
+    """Decompress the object of entry `z`: its content token."""
+    chase(pr, R_ZE, z * ZE_WORDS)
+    chase(pr, R_ZOBJ, z << u(9))
+    return st.ze[z * ZE_WORDS + Z_HANDLE]
+
+
+@inner
+def tree_store(st, pr, g, offset, z):  # type: ignore[no-untyped-def]
+    """``zswap_store_page``: enter `z` in the tree of slot `g`, which has `offset` on its device; the stale entry that was there, or 0."""
+    tree = g >> U14
+    lock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
+    old = xa.store(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, offset, z << U2) >> U2
+    unlock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
+    return old
+
+
+@inner
+def tree_find(st, pr, g, offset):  # type: ignore[no-untyped-def]
+    """The entry of slot `g`, 0 if zswap has none."""
+    return xa.load(st.ztree, g >> U14, st.zpool, pr, R_ZTREE, R_ZNODE, offset) >> U2
+
+
+@inner
+def tree_erase(st, pr, g, offset):  # type: ignore[no-untyped-def]
+    """Take the entry of slot `g` out of its tree; 0 if there was none."""
+    tree = g >> U14
+    lock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
+    z = xa.erase(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, offset) >> U2
+    unlock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
+    return z

@@ -1,0 +1,1 @@
+"""Page accesses: parsing, collapsing and filtering, generating them."""
