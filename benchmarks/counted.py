@@ -14,8 +14,8 @@ import numpy as np
 
 from benchmarks import fixtures
 from dse.measuring import machine, warming
+from kernels import control
 from kernels import demand as d
-from kernels import memory as w
 from kernels.observing import probe
 
 version = fixtures.version(__file__)
@@ -70,7 +70,7 @@ def tally(world: fixtures.World, ops: list[str]) -> dict[str, dict[str, float]]:
         if n:
             names = ("lines", "chain", "locked_sections", "allocations", "frees", "structures_written")
             found[op] = {"n": n, **{name: int(row[probe.METRICS.index(name)]) / n for name in names}}
-    lost, order = int(world.state.ctl[int(w.S_LOST)]), int(rows[:, int(probe.LOCK_ORDER)].sum())
+    lost, order = int(world.state.ctl[int(control.S_LOST)]), int(rows[:, int(probe.LOCK_ORDER)].sum())
     if lost or order:
         raise RuntimeError(f"{world.named.text}: {lost} pages lost, {order} locks out of order")
     return found

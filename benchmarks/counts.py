@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks import fixtures, loops
 from dse import naming
+from kernels import control
 from kernels import demand as d
 from kernels.compiling.jit import u
 from kernels.life.registry import Config
@@ -55,11 +56,10 @@ class Continuation:
     param_names = ["sharers"]
 
     def track_continuation_pages(self, sharers: int) -> float:
-        from kernels import memory as w
 
         counts.cache_clear()
         state, slots = counts()
         loops.counted_up_and_down(state, probe.make("off"), slots, u(sharers))
-        return int(state.ctl[int(w.S_CONT_USED)])
+        return int(state.ctl[int(control.S_CONT_USED)])
 
     track_continuation_pages.unit = "pages of 4 KiB"  # type: ignore[attr-defined]

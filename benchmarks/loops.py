@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernels.compiling.constants import U0, U1, U2
 from kernels.compiling.jit import outer, u
-from kernels.observing.probe import R_ID, R_ID_NODE
+from kernels.designs.swap_id.own import R_ID, R_ID_NODE
 from kernels.structures import cluster, swap_map, xarray
 
 

@@ -72,16 +72,15 @@ def _fill(design: Any, state: Any, pr: Any, pages: int, backend: int) -> None:
         design.replay(state, pr, block, np.zeros(len(block), np.uint8))
 
 
-def _events(log: Any, chain: int, lines_touched: int) -> list[Event]:
+def _events(own: Any, log: Any, chain: int, lines_touched: int) -> list[Event]:
     """Decode the log of a Trace probe; lines are numbered in the order of their first touch.
 
     A move starts with a walk from the PTE that only says which page is meant and is not counted; it is left out here as well: events are
     dropped from the front until dependent objects and lines are as many as were counted.
     """
-    from kernels.observing import allocations as allocs
-    from kernels.observing import lock, probe
+    from kernels.own import Allocation, Lock, Region
 
-    names = (probe.REGION_NAMES,) * 3 + (lock.LOCK_NAMES,) * 2 + (allocs.NAMES,) * 2
+    names = (own.names(Region),) * 3 + (own.names(Lock),) * 2 + (own.names(Allocation),) * 2
     touches = [
         (int(log[at]) >> 8 & 0xFFFFFF, int(log[at + 1]) >> 3) if int(log[at]) & 0xFF < 3 else None for at in range(1, int(log[0]), 2)
     ]
@@ -147,8 +146,8 @@ def trace(named: naming.Named, op: str, fill: float, slots: int, backend: str, t
         raise BadInput(_instead(named.text, op, reply, fill, backend))
     row = slice(code * probe.COLUMNS, (code + 1) * probe.COLUMNS)
     counted = dict(zip(probe.METRICS, (pr.tally[row] - tally[row]).tolist(), strict=False))
-    events = _events(pr.log, int(counted["chain"]), int(counted["lines"]))
-    attribute(op, events, getattr(probe, "STEPS", ()))
+    events = _events(named.design.own, pr.log, int(counted["chain"]), int(counted["lines"]))
+    attribute(op, events, named.design)
     return Traced(named.text, reply, events, {name: int(counted[name]) for name in TOTALS})
 
 

@@ -47,11 +47,7 @@ class Named:
     @property
     def control(self) -> dict[str, int]:
         """Parameters as :class:`kernels.life.registry.Config` takes them: name of the control word, value."""
-        from kernels import memory as world
-
-        words = {int(word): name for name, word in vars(world).items() if name.startswith("C_")}
-        declared = self.design.parameters
-        return {words[declared[name].word]: declared[name].values[value] for name, value in self.values.items()}
+        return self.design.control(self.values)
 
     def __str__(self) -> str:
         return self.text

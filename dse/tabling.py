@@ -167,8 +167,7 @@ def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
 def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:
     """The table of allocations: what reclaim, faults and moves have to allocate, the backend's own left out."""
     from dse.measuring.allocating import slug
-    from dse.modelling.allocations import BACKEND, FAULT, MOVE, OTHER, RECLAIM
-    from kernels.observing import allocations as allocs
+    from dse.modelling.allocations import BACKEND, FAULT, MOVE, OTHER, RECLAIM, classes
 
     figures = Figures(rows)
     logged = [row for row in rows if row["age"] == age and row["metric"].startswith(("allocated_", "freed_"))]
@@ -182,7 +181,7 @@ def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row
     out = []
     for design in designs:
         seen = {row["metric"] for row in logged if row["design"] == design}
-        for name, metric in ((name, f"allocated_{slug(name)}") for name in allocs.NAMES):
+        for name, metric in ((name, f"allocated_{slug(name)}") for name in classes(naming.parse(design).design)):
             if metric not in seen or name in BACKEND:
                 continue
             nbytes = figures.value(design, "page", f"object_bytes_{slug(name)}")

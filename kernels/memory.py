@@ -1,4 +1,4 @@
-"""What every design shares: PTEs, folios, the reverse map of resident folios, phases in flight, the control array.
+"""Memory, the same for every design: PTEs, folios, the reverse map of resident folios, phases in flight.
 
 A page is not a PTE: a folio has an identity of its own, and several PTEs may map it or hold its swap entry. All state is flat arrays.
 
@@ -25,39 +25,25 @@ from __future__ import annotations
 
 from kernels.compiling.constants import LOW32, U0, U1, U2, U3, U32
 from kernels.compiling.jit import called, inner, u
+from kernels.control import (
+    C_FOLIOS,
+    C_FORKS,
+    C_TOKENS,
+    S_FOLIO_FREE,
+    S_FOLIO_HIGH,
+    S_FOLIO_LIVE,
+    S_FOLIO_PEAK,
+    S_LOST,
+    S_NEXT_TOKEN,
+    S_OVERFLOW,
+    S_PHASES,
+)
 from kernels.observing.probe import PTES, R_PTE, bump, touch, wrote
 
 # folio words and flags
 FOLIO_WORDS = u(8)
 F_STATE, F_ENTRY, F_PAGE, F_TOKEN, F_VALUE, F_LINK = (u(i) for i in range(6))
 LOCKED, DIRTY, WRITEBACK, CACHED, BYPASS = (u(1 << i) for i in range(5))
-
-# control array: parameters first (a sweep changes them without recompiling), then running state
-CTL_WORDS = 128
-(
-    C_SPACE_SHIFT, C_PAGES, C_TOKENS, C_FORKS, C_CLUSTER_SHIFT, C_ZDISK, C_MOVE, C_REWRITE, C_BATCH, C_CONT_LIMIT,
-    C_STRIDE, C_ID_LIFE, C_UPKEEP, C_ID_POLICY, C_NATIVE, C_ID_LIMIT, C_ID_RANGE, C_CPUS, C_ZCAP, C_SYNC_BYPASS,
-    C_FOLIOS, C_CHAIN, C_ZENTRIES, C_ALL_SLOTS, C_ZSLOTS,
-    C_DESCS, C_PHASE, C_COUNT_MAX, C_BASE,
-    C_VROUNDS, C_VLOOKUP, C_VFREE, C_VHINT, C_VSPLIT, C_VCHARGE, C_VSHIFT, C_VHEADER, C_VDESC, C_VDESC_STRIDE, C_VCLUSTERS,
-) = (u(i) for i in range(40))  # fmt: skip
-(
-    S_FOLIO_FREE, S_FOLIO_HIGH, S_FOLIO_LIVE, S_FOLIO_PEAK, S_NEXT_TOKEN, S_LOST, S_PHASES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE,
-    S_ZE_PEAK, S_ZOBJ_BYTES, S_ZOBJ_PEAK, S_CONT_USED, S_CONT_PEAK, S_ID_LIVE, S_ID_PEAK, S_ID_NEXT, S_ID_COLLISIONS, S_ID_NEVER_MOVED,
-    S_ID_FREED, S_DESC_FREE, S_DESC_HIGH, S_DESC_LIVE, S_DESC_PEAK, S_HANDOVER_RETRIES, S_MOVES, S_FULL, S_ZLRU_LOCK, S_CONT_LOCK,
-    S_ID_LOCK, S_RESIDENT_TIME, S_OVERFLOW, S_SLOTS, S_SLOTS_PEAK, S_STACK_SLOTS, S_ZLRU_HEAD, S_ZERO_LIVE, S_SCANNED, S_DEV_LOCK,
-) = (u(i) for i in range(40, 80))  # fmt: skip
-# blocks of a cluster: for each kind the head of the free list, the first never used, how many live, the most that did
-(
-    S_TABLE_FREE, S_TABLE_HIGH, S_TABLES, S_TABLES_PEAK, S_MEMCG_FREE, S_MEMCG_HIGH, S_MEMCG_TABLES, S_MEMCG_TABLES_PEAK,
-    S_EXTEND_FREE, S_EXTEND_HIGH, S_EXTENDS, S_EXTENDS_PEAK,
-) = (u(i) for i in range(80, 92))  # fmt: skip
-# virtual clusters: free list, first never used, how many live, slots in use, the per-CPU lookup cache, what is charged
-(
-    S_VC_FREE, S_VC_HIGH, S_VCLUSTERS, S_VCLUSTERS_PEAK, S_VSLOTS, S_VSLOTS_PEAK, S_LOOKUP_HITS, S_LOOKUP_MISSES,
-    S_CHARGED, S_CHARGED_PEAK, S_CHARGES, S_CPU,
-) = (u(i) for i in range(92, 104))  # fmt: skip
-C_VOWNER = u(104)  # a parameter again
 
 # phases in flight: an open-addressing table of 8-word records keyed by (class, page)
 TXNS, TXN_WORDS = u(4096), u(8)

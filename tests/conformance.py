@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kernels.designs  # noqa: F401 - registers
-from kernels import demand
-from kernels import memory as w
+from kernels import control, demand
+from kernels.designs.swap_id import own as swap_id_own
 from kernels.life import registry as state
 from kernels.observing import probe
 from tests import invariants, invariants_vswap, reading, slotview, streams
@@ -78,8 +78,8 @@ class Run:
         wrong = invariants.check_empty(self.st)
         off = [demand.pack(demand.SWAPOFF, 0, backend=b, payload=demand.MEMORY) for b in range(4)]
         self.both(streams.block(*off))
-        if ctl(self.st, w.S_CONT_USED):
-            wrong.append(f"{ctl(self.st, w.S_CONT_USED)} continuation pages left after swapoff")
+        if ctl(self.st, control.S_CONT_USED):
+            wrong.append(f"{ctl(self.st, control.S_CONT_USED)} continuation pages left after swapoff")
         if wrong:
             raise Mismatch("left at the end: " + "; ".join(wrong))
 
@@ -140,16 +140,19 @@ def observed(run: Run) -> dict[str, Any]:
             ptes.append((*key, word >> 32, word & 0xFFFF_FFFF, int(table[f, 3])))
         else:
             ptes.append(("swap", labels.setdefault(("swap", pte), len(labels))))
-    out = {"ptes": ptes, "folios": ctl(st, w.S_FOLIO_LIVE), "phases": ctl(st, w.S_PHASES), "moves": ctl(st, w.S_MOVES)}
+    out = {"ptes": ptes, "folios": ctl(st, control.S_FOLIO_LIVE), "phases": ctl(st, control.S_PHASES), "moves": ctl(st, control.S_MOVES)}
     out["truth"] = {p: int(st.truth[p]) for p in np.flatnonzero(st.pte).tolist()}
     if hasattr(st, "smap"):
-        out["continuation"] = ctl(st, w.S_CONT_USED) + ctl(st, w.S_EXTENDS)
+        out["continuation"] = ctl(st, control.S_CONT_USED) + ctl(st, control.S_EXTENDS)
         out["slots"] = slots(st)
     if hasattr(st, "idhead"):
         found = reading.ids(st).items()
         out["ids"] = {i: ((e >> 58) - 1, e & (1 << 58) - 1) for i, e in found.items()}
-        out["freed ids"], out["collisions"] = ctl(st, w.S_ID_FREED), ctl(st, w.S_ID_COLLISIONS)
-        out["ids that never moved"], out["hand-over retries"] = ctl(st, w.S_ID_NEVER_MOVED), ctl(st, w.S_HANDOVER_RETRIES)
+        out["freed ids"], out["collisions"] = ctl(st, swap_id_own.S_ID_FREED), ctl(st, swap_id_own.S_ID_COLLISIONS)
+        out["ids that never moved"], out["hand-over retries"] = (
+            ctl(st, swap_id_own.S_ID_NEVER_MOVED),
+            ctl(st, swap_id_own.S_HANDOVER_RETRIES),
+        )
     if hasattr(st, "desc"):
         out["descriptors"] = reading.descriptors(st)
         used = invariants.used_slots(st)
@@ -158,9 +161,9 @@ def observed(run: Run) -> dict[str, Any]:
     if hasattr(st, "vmem"):
         out |= invariants_vswap.observed(st)
     if hasattr(st, "table"):
-        out["tables"] = ctl(st, w.S_TABLES)
+        out["tables"] = ctl(st, control.S_TABLES)
     if hasattr(st, "ze"):
-        out["zswap"], out["zswap bytes"] = ctl(st, w.S_ZE_LIVE), ctl(st, w.S_ZOBJ_BYTES)
+        out["zswap"], out["zswap bytes"] = ctl(st, control.S_ZE_LIVE), ctl(st, control.S_ZOBJ_BYTES)
     return out
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import memory as w
+from kernels import control
 from tests import conformance, invariants, reading, streams
 from tests.reading import ctl
 
@@ -59,8 +59,8 @@ def run(name: str, world: streams.World, demands: int, seed: int, **parameters: 
     for block in (reading.finishing(here.st), reading.emptying(here.st)):
         replay(streams.block(*block))
     report.wrong += [f"{at}, at the end: {x}" for x in invariants.check(name, here.st) + invariants.check_empty(here.st)]
-    if ctl(here.st, w.S_LOST):
-        report.wrong.append(f"{at}: {ctl(here.st, w.S_LOST)} content tokens lost")
+    if ctl(here.st, control.S_LOST):
+        report.wrong.append(f"{at}: {ctl(here.st, control.S_LOST)} content tokens lost")
     report.replies.update({conformance.reply(code): int(n) for code, n in enumerate(total) if n})
     report.seconds = time.perf_counter() - began
     return report

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring import allocating
-from kernels import memory as w
+from kernels import control
+from kernels.designs.swap_desc import own as swap_desc_own
+from kernels.designs.swap_id import own as swap_id_own
+from kernels.designs.vswap import own as vswap_own
 from kernels.observing import allocations as allocs
 from kernels.observing import probe as probes
 from tests import invariants_vswap, reading, slotview
@@ -61,7 +64,7 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
         slotview.check_blocks(found, st, used_slots(st))
     if hasattr(st, "ze"):
         check_zswap_list(found, st)
-    found.equal("lost tokens", ctl(st, w.S_LOST), 0)
+    found.equal("lost tokens", ctl(st, control.S_LOST), 0)
     if isinstance(probe, probes.Count):
         rows = probe.tally[: probes.CODES * probes.COLUMNS].reshape(probes.CODES, probes.COLUMNS)
         found.equal("lock order violations", int(rows[:, int(probes.LOCK_ORDER)].sum()), 0)
@@ -80,20 +83,26 @@ def check_allocations(found: Findings, st: Any, probe: Any) -> None:
     found.equal("objects allocated", log[: probes.HIST_OPS, :, 0].sum(1), rows[:, int(probes.ALLOCS)])
     found.equal("objects freed", log[: probes.HIST_OPS, :, 1].sum(1), rows[:, int(probes.FREES)])
     live = {int(c): n for c, n in zip(range(allocs.CLASSES), (log[..., 0] - log[..., 1]).sum(0).tolist(), strict=True)}
-    nodes = sum(int(getattr(st, pool)[2]) for pool in ("cpool", "zpool", "idpool", "dpool", "vpool") if hasattr(st, pool))
-    want = {allocs.A_NODE: nodes, allocs.A_CONT: ctl(st, w.S_CONT_USED), allocs.A_DESC: ctl(st, w.S_DESC_LIVE)}
-    want |= {allocs.A_ZE: ctl(st, w.S_ZE_LIVE), allocs.A_ZOBJ: ctl(st, w.S_ZE_LIVE)}
-    want |= {allocs.A_TABLE: ctl(st, w.S_TABLES), allocs.A_MEMCG: ctl(st, w.S_MEMCG_TABLES), allocs.A_EXTEND: ctl(st, w.S_EXTENDS)}
-    split = bool(ctl(st, w.C_VSPLIT))
-    clusters = ctl(st, w.S_VCLUSTERS)
-    want |= {allocs.A_VOBJECT: 0 if split else clusters, allocs.A_VHEADER: clusters * split, allocs.A_VDESCS: clusters * split}
+    nodes = sum(int(array[2]) for name, array in st.arrays().items() if name.endswith("pool"))
+    want = {allocs.A_NODE: nodes, allocs.A_CONT: ctl(st, control.S_CONT_USED)}
+    if hasattr(st, "desc"):
+        want[swap_desc_own.A_DESC] = ctl(st, swap_desc_own.S_DESC_LIVE)
+    want |= {allocs.A_ZE: ctl(st, control.S_ZE_LIVE), allocs.A_ZOBJ: ctl(st, control.S_ZE_LIVE)}
+    want |= {
+        allocs.A_TABLE: ctl(st, control.S_TABLES),
+        allocs.A_MEMCG: ctl(st, control.S_MEMCG_TABLES),
+        allocs.A_EXTEND: ctl(st, control.S_EXTENDS),
+    }
+    if hasattr(st, "vmem"):
+        split, clusters = bool(ctl(st, vswap_own.C_VSPLIT)), ctl(st, vswap_own.S_VCLUSTERS)
+        want |= {vswap_own.A_VOBJECT: 0 if split else clusters, vswap_own.A_VHEADER: clusters * split, vswap_own.A_VDESCS: clusters * split}
     for which, n in want.items():
-        found.equal(f"live by the log: {allocs.NAMES[int(which)]}", live[int(which)], n)
+        found.equal(f"live by the log: {int(which)}", live[int(which)], n)
 
 
 def check_phases(found: Findings, st: Any) -> None:
     records = reading.phases(st)
-    found.equal("phases in flight", ctl(st, w.S_PHASES), len(records))
+    found.equal("phases in flight", ctl(st, control.S_PHASES), len(records))
     keys = [(cls, page) for cls, page, _ in records]
     found.equal("phases with a key of their own", len(set(keys)), len(keys))
 
@@ -102,11 +111,11 @@ def check_mapping(found: Findings, st: Any, folios: reading.Folios) -> None:
     """Mapcounts equal present PTEs, which read the right content; folios that nothing refers to are free."""
     present = np.flatnonzero(st.pte & np.uint64(1))
     mapped = (st.pte[present] >> np.uint64(1)).astype(np.int64)
-    high = ctl(st, w.S_FOLIO_HIGH)
+    high = ctl(st, control.S_FOLIO_HIGH)
     found.none("PTEs that map a folio beyond the table", present[mapped >= high])
     found.equal("mapcounts", folios.maps, np.bincount(mapped[mapped < high], minlength=high)[folios.number])
     found.equal("PTEs of free folios", int(folios.maps.sum()), len(present))
-    if ctl(st, w.C_TOKENS):
+    if ctl(st, control.C_TOKENS):
         found.equal("content of present pages", st.folio.reshape(-1, 8)[mapped, 3].astype(np.int64), st.truth[present].astype(np.int64))
     in_flight = {int(r[1]) for _, _, r in reading.phases(st)}
     idle = (folios.maps == 0) & (folios.flags & (CACHED | LOCKED | WRITEBACK | BYPASS) == 0)
@@ -123,26 +132,26 @@ def check_slots(found: Findings, st: Any, slots: slotview.Slots) -> None:
         inside[base : base + n] = True
         found.equal(f"slots in use on device {d}", int(st.dev[d * 16 + 4]), int(used[base : base + n].sum()))
     found.none("used slots outside of all devices", np.flatnonzero(used & ~inside))
-    found.equal("slots in use", ctl(st, w.S_SLOTS), int(used.sum()))
+    found.equal("slots in use", ctl(st, control.S_SLOTS), int(used.sum()))
     owned = slots.owner != 0
     found.none("free slots with an owner", np.flatnonzero(~used & owned))
     owned[[b for _, b, step, _ in moving(st) if step < 3]] = True  # before the hand-over
     found.none("used slots without an owner", np.flatnonzero(used & ~owned))
     found.none("free slots with a zero bit", np.flatnonzero(slots.zero & ~used))
-    found.equal("zero pages", ctl(st, w.S_ZERO_LIVE), int(slots.zero.sum()))
+    found.equal("zero pages", ctl(st, control.S_ZERO_LIVE), int(slots.zero.sum()))
 
 
 def used_slots(st: Any) -> NDArray[np.bool_]:
     if hasattr(st, "smap"):
         return slotview.read(st).used
-    if ctl(st, w.C_BASE):
-        return slotview.elements(st, "table", np.arange(ctl(st, w.C_ALL_SLOTS))) != 0
+    if ctl(st, control.C_BASE):
+        return slotview.elements(st, "table", np.arange(ctl(st, control.C_ALL_SLOTS))) != 0
     return reading.bits(st.bitmap, len(st.bitmap) * 64)
 
 
 def check_clusters(found: Findings, st: Any) -> None:
     """Counts of clusters equal the map, and each is on the list that its count asks for."""
-    size = 1 << ctl(st, w.C_CLUSTER_SHIFT)
+    size = 1 << ctl(st, control.C_CLUSTER_SHIFT)
     headers = st.cluster.reshape(-1, 8)
     for d, (base, n) in reading.devices(st).items():
         first, many = int(st.dev[d * 16 + 2]), int(st.dev[d * 16 + 3])
@@ -173,7 +182,7 @@ def holders(st: Any, slots: slotview.Slots) -> tuple[Ints, NDArray[np.uint64], F
         found += ids.wrong
         found.equal("nodes of the ID tree", ids.nodes, reading.kernel_nodes_from_one(ids.index))
         check_pool(found, "ID", st.idpool, ids.nodes)
-        found.equal("IDs in use", len(ids.index), ctl(st, w.S_ID_LIVE))
+        found.equal("IDs in use", len(ids.index), ctl(st, swap_id_own.S_ID_LIVE))
         found.equal("entries that two IDs mean", len(np.unique(ids.entry)), len(ids.entry))
         at = np.minimum(np.searchsorted(ids.index, values), max(0, len(ids.index) - 1))
         known = ids.index[at] == values if len(ids.index) else np.zeros(len(values), bool)
@@ -181,7 +190,7 @@ def holders(st: Any, slots: slotview.Slots) -> tuple[Ints, NDArray[np.uint64], F
         pages, values = pages[known], ids.entry[at][known] if len(ids.index) else values[:0]
         where = reading.slot_index(st, ids.entry)
         idle = slots.count[where] == 0
-        if ctl(st, w.C_ID_LIFE):
+        if ctl(st, swap_id_own.C_ID_LIFE):
             idle &= ~slots.busy[where]
         found.none("IDs that nothing refers to", ids.index[idle])
         check_marks(found, st.idhead, st.idpool)
@@ -211,7 +220,7 @@ def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotv
     found.none("free slots with a zswap entry", np.flatnonzero(~view.used & (zentry != 0)))
     check_cache(found, st, folios, view)
     check_zentries(found, st, zentry, view)
-    if ctl(st, w.C_TOKENS) and len(pages):
+    if ctl(st, control.C_TOKENS) and len(pages):
         check_content(found, st, pages, reading.slot_index(st, entries), view, zentry)
 
 
@@ -241,10 +250,10 @@ def check_descriptors(found: Findings, st: Any, folios: reading.Folios) -> None:
     found.equal("nodes of the descriptor tree", tree.nodes, reading.kernel_nodes_from_one(tree.index))
     check_pool(found, "descriptor", st.dpool, tree.nodes)
     check_marks(found, st.dhead, st.dpool)
-    live, stride = (tree.entry >> np.uint64(2)).astype(np.int64), ctl(st, w.C_STRIDE)
-    found.equal("descriptors", len(np.unique(live)), ctl(st, w.S_DESC_LIVE))
-    free = reading.linked(ctl(st, w.S_DESC_FREE), lambda x: st.desc[x * stride], ctl(st, w.S_DESC_HIGH))
-    found.equal("descriptors free and used", len(set(free)) + len(live), ctl(st, w.S_DESC_HIGH) - 1)
+    live, stride = (tree.entry >> np.uint64(2)).astype(np.int64), ctl(st, swap_desc_own.C_STRIDE)
+    found.equal("descriptors", len(np.unique(live)), ctl(st, swap_desc_own.S_DESC_LIVE))
+    free = reading.linked(ctl(st, swap_desc_own.S_DESC_FREE), lambda x: st.desc[x * stride], ctl(st, swap_desc_own.S_DESC_HIGH))
+    found.equal("descriptors free and used", len(set(free)) + len(live), ctl(st, swap_desc_own.S_DESC_HIGH) - 1)
     found.none("descriptors that are free and in the tree", np.intersect1d(free, live))
     pages = np.flatnonzero((st.pte != 0) & (st.pte & np.uint64(1) == 0))
     values = st.pte[pages] >> np.uint64(1)
@@ -261,7 +270,7 @@ def check_descriptors(found: Findings, st: Any, folios: reading.Folios) -> None:
     expected = dict(zip(folios.entry[there].tolist(), folios.number[there].tolist(), strict=True))
     found.equal("folios of descriptors", dict(zip(live[cached != 0].tolist(), cached[cached != 0].tolist(), strict=True)), expected)
     check_backings(found, st, words[:, 0])
-    if ctl(st, w.C_TOKENS) and len(pages):
+    if ctl(st, control.C_TOKENS) and len(pages):
         check_described(found, st, pages, words[at, 0], cached[at])
 
 
@@ -273,11 +282,11 @@ def check_backings(found: Findings, st: Any, backing: NDArray[np.uint64]) -> Non
     owned = np.bincount(reading.slot_index(st, entries), minlength=len(used_slots(st)))
     found.equal("owners of slots", owned, used_slots(st).astype(np.int64))
     zentries = backing[tag == 30] & np.uint64((1 << reading.OFFSET_BITS) - 1)
-    found.equal("zswap entries of descriptors", len(np.unique(zentries)), ctl(st, w.S_ZE_LIVE))
-    found.equal("zero pages", int((tag == 31).sum()), ctl(st, w.S_ZERO_LIVE))
+    found.equal("zswap entries of descriptors", len(np.unique(zentries)), ctl(st, control.S_ZE_LIVE))
+    found.equal("zero pages", int((tag == 31).sum()), ctl(st, control.S_ZERO_LIVE))
     for d, (base, n) in reading.devices(st).items():
         found.equal(f"slots in use on device {d}", int(st.dev[d * 16 + 4]), int(used_slots(st)[base : base + n].sum()))
-    found.equal("slots in use", ctl(st, w.S_SLOTS), int(used_slots(st).sum()))
+    found.equal("slots in use", ctl(st, control.S_SLOTS), int(used_slots(st).sum()))
 
 
 def check_described(found: Findings, st: Any, pages: Ints, backing: NDArray[np.uint64], folio: Ints) -> None:
@@ -351,7 +360,7 @@ def check_zentries(found: Findings, st: Any, zentry: Ints, view: slotview.Slots)
     numbers = zentry[slots]
     found.equal("zswap entries in trees, each once", len(np.unique(numbers)), len(numbers))
     if not hasattr(st, "zidx"):
-        found.equal("zswap entries in trees", len(numbers), ctl(st, w.S_ZE_LIVE))
+        found.equal("zswap entries in trees", len(numbers), ctl(st, control.S_ZE_LIVE))
     found.equal("slots of zswap entries", reading.slot_index(st, table[numbers, 0]), slots)
     found.none("zero pages that are in zswap", slots[view.zero[slots]])
 
@@ -359,16 +368,16 @@ def check_zentries(found: Findings, st: Any, zentry: Ints, view: slotview.Slots)
 def check_zswap_list(found: Findings, st: Any) -> None:
     """The LRU has the live entries, forwards and backwards; bytes are the sum of their size classes."""
     table = st.ze.reshape(-1, 7)
-    live, high = ctl(st, w.S_ZE_LIVE), ctl(st, w.S_ZE_HIGH)
+    live, high = ctl(st, control.S_ZE_LIVE), ctl(st, control.S_ZE_HIGH)
     forwards = reading.linked(int(table[0, 6]), lambda z: table[z, 6], high)
     backwards = reading.linked(int(table[0, 5]), lambda z: table[z, 5], high)
-    free = reading.linked(ctl(st, w.S_ZE_FREE), lambda z: table[z, 0], high)
+    free = reading.linked(ctl(st, control.S_ZE_FREE), lambda z: table[z, 0], high)
     found.equal("zswap LRU", len(forwards), live)
     found.equal("zswap LRU backwards", backwards, forwards[::-1])
     found.equal("zswap entries free and used", len(set(free) | set(forwards)), high - 1)
     length = (table[forwards, 1] & np.uint64(0xFFFF_FFFF)).astype(np.int64) if forwards else np.zeros(0, np.int64)
     nbytes = np.where(length == 0, 0, np.where(length > 3264, 4096, np.maximum(32, (length + 15) // 16 * 16)))
-    found.equal("zsmalloc bytes", ctl(st, w.S_ZOBJ_BYTES), int(nbytes.sum()))
+    found.equal("zsmalloc bytes", ctl(st, control.S_ZOBJ_BYTES), int(nbytes.sum()))
 
 
 def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, view: slotview.Slots, zentry: Ints) -> None:
@@ -389,10 +398,10 @@ def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, view: slot
 
 def check_continuation(found: Findings, st: Any) -> None:
     """Continuation pages hang on one chain each; digits of free slots are 0."""
-    chains = ctl(st, w.C_CHAIN)
+    chains = ctl(st, control.C_CHAIN)
     seen: list[int] = []
     for group in np.flatnonzero(st.chain[:chains]):
-        pages = reading.linked(int(st.chain[group]), lambda p: st.chain[chains + p], ctl(st, w.S_CONT_USED))
+        pages = reading.linked(int(st.chain[group]), lambda p: st.chain[chains + p], ctl(st, control.S_CONT_USED))
         seen += pages
         digits = np.zeros(4096, np.int64)
         for page in pages:
@@ -400,17 +409,20 @@ def check_continuation(found: Findings, st: Any) -> None:
         here = st.smap[group << 12 : (group << 12) + 4096]
         here = np.concatenate([here, np.zeros(4096 - len(here), np.uint8)])
         found.equal(f"continued counts of group {group}", here & reading.CONTINUED != 0, digits != 0)
-    found.equal("continuation pages", sorted(seen), list(range(1, ctl(st, w.S_CONT_USED) + 1)))
+    found.equal("continuation pages", sorted(seen), list(range(1, ctl(st, control.S_CONT_USED) + 1)))
 
 
 def check_empty(st: Any) -> list[str]:
     """After everything was unmapped and every phase has ended: nothing is left, which is the ledger at its static value."""
     found = Findings()
     for what, word in (
-        ("folios", w.S_FOLIO_LIVE), ("phases", w.S_PHASES), ("zswap entries", w.S_ZE_LIVE), ("zsmalloc bytes", w.S_ZOBJ_BYTES),
-        ("slots", w.S_SLOTS), ("IDs", w.S_ID_LIVE), ("descriptors", w.S_DESC_LIVE), ("zero pages", w.S_ZERO_LIVE),
-        ("folio table overflows", w.S_OVERFLOW), ("swap tables", w.S_TABLES), ("memcg tables", w.S_MEMCG_TABLES),
-        ("extend tables", w.S_EXTENDS),
+        ("folios", control.S_FOLIO_LIVE), ("phases", control.S_PHASES), ("zswap entries", control.S_ZE_LIVE),
+        ("zsmalloc bytes", control.S_ZOBJ_BYTES),
+        ("slots", control.S_SLOTS), ("zero pages", control.S_ZERO_LIVE),
+        *([("IDs", swap_id_own.S_ID_LIVE)] if hasattr(st, "idhead") else []),
+        *([("descriptors", swap_desc_own.S_DESC_LIVE)] if hasattr(st, "desc") else []),
+        ("folio table overflows", control.S_OVERFLOW), ("swap tables", control.S_TABLES), ("memcg tables", control.S_MEMCG_TABLES),
+        ("extend tables", control.S_EXTENDS),
     ):  # fmt: skip
         found.equal(f"{what} left", ctl(st, word), 0)
     for name, array in st.arrays().items():

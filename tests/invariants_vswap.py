@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import memory as w
+from kernels import control
 from kernels.designs.vswap import clusters as v
+from kernels.designs.vswap import own as vswap_own
 from tests import reading, slotview
 from tests.reading import Ints, ctl
 
@@ -47,11 +48,11 @@ def read(st: Any) -> Clusters:
     """Everything that the map of clusters leads to."""
     tree = reading.tree(st.vhead, 0, st.vpool)
     ids, number = tree.index.astype(np.int64), (tree.entry >> np.uint64(2)).astype(np.int64)
-    header = st.vmem[number[:, None] * ctl(st, w.C_VHEADER) + np.arange(13)] if len(ids) else np.zeros((0, 13), np.uint64)
-    size = 1 << ctl(st, w.C_VSHIFT)
+    header = st.vmem[number[:, None] * ctl(st, vswap_own.C_VHEADER) + np.arange(13)] if len(ids) else np.zeros((0, 13), np.uint64)
+    size = 1 << ctl(st, vswap_own.C_VSHIFT)
     there = np.array([reading.bits(row[5:], 512)[:size] for row in header.copy()], bool).reshape(-1, size)
     which, offset = np.nonzero(there)
-    base = ctl(st, w.C_VDESC) + number[which] * ctl(st, w.C_VDESC_STRIDE) + offset * 3
+    base = ctl(st, vswap_own.C_VDESC) + number[which] * ctl(st, vswap_own.C_VDESC_STRIDE) + offset * 3
     desc = st.vmem[base[:, None] + np.arange(3)] if len(base) else np.zeros((0, 3), np.uint64)
     return Clusters(ids, number, header, ids[which] * size + offset, desc, tree)
 
@@ -69,17 +70,17 @@ def check(found: Any, st: Any, folios: reading.Folios) -> None:
     check_slots(found, st, clusters, folios)
     check_devices(found, st, clusters)
     slotview.check_blocks(found, st, invariants.used_slots(st))
-    if ctl(st, w.C_TOKENS):
+    if ctl(st, control.C_TOKENS):
         check_content(found, st, clusters)
 
 
 def check_clusters(found: Any, st: Any, clusters: Clusters) -> None:
     """Counts, references, lists and free clusters; what a lookup cache names is in the map."""
-    size, high = 1 << ctl(st, w.C_VSHIFT), ctl(st, w.S_VC_HIGH)
+    size, high = 1 << ctl(st, vswap_own.C_VSHIFT), ctl(st, vswap_own.S_VC_HIGH)
     found.equal("ids of virtual clusters", clusters.header[:, 3].astype(np.int64), clusters.ids)
     found.equal("locks of virtual clusters", clusters.header[:, 0].astype(np.int64), np.zeros(len(clusters.ids), np.int64))
-    found.equal("virtual clusters", len(clusters.ids), ctl(st, w.S_VCLUSTERS))
-    found.equal("virtual slots", len(clusters.value), ctl(st, w.S_VSLOTS))
+    found.equal("virtual clusters", len(clusters.ids), ctl(st, vswap_own.S_VCLUSTERS))
+    found.equal("virtual slots", len(clusters.value), ctl(st, vswap_own.S_VSLOTS))
     found.none("virtual slot 0", clusters.value[clusters.value == 0])
     state = clusters.header[:, 4].astype(np.int64)
     used = np.bincount(np.searchsorted(clusters.ids, clusters.value // size), minlength=len(clusters.ids))
@@ -93,12 +94,12 @@ def check_clusters(found: Any, st: Any, clusters: Clusters) -> None:
     held = np.array([(looked[:, 2] == c).sum() for c in clusters.number.tolist()], np.int64)
     found.equal("references of virtual clusters", state >> 32, used + current + held)
     found.none("empty virtual clusters that no CPU allocates from", clusters.ids[(used == 0) & ~current])
-    stride = ctl(st, w.C_VHEADER)
+    stride = ctl(st, vswap_own.C_VHEADER)
     listed = reading.linked(int(st.vmem[1]), lambda c: st.vmem[c * stride + 1], high)
     back = reading.linked(int(st.vmem[2]), lambda c: st.vmem[c * stride + 2], high)
     found.equal("partial list backwards", back, listed[::-1])
     found.equal("partial list", sorted(listed), sorted(clusters.number[~current & (state & FULL == 0)].tolist()))
-    free = reading.linked(ctl(st, w.S_VC_FREE), lambda c: st.vmem[c * stride + 1], high)
+    free = reading.linked(ctl(st, vswap_own.S_VC_FREE), lambda c: st.vmem[c * stride + 1], high)
     found.equal("virtual clusters free and used", sorted([*free, *clusters.number.tolist()]), list(range(1, high + 1)))
 
 
@@ -123,9 +124,9 @@ def check_slots(found: Any, st: Any, clusters: Clusters, folios: reading.Folios)
     found.none("virtual slots without an owner", clusters.value[owners == 0])
     compressed = clusters.kind == ZSWAP
     zentries = clusters.desc[compressed, 0].astype(np.int64)
-    found.equal("zswap entries of virtual slots", len(np.unique(zentries)), ctl(st, w.S_ZE_LIVE))
+    found.equal("zswap entries of virtual slots", len(np.unique(zentries)), ctl(st, control.S_ZE_LIVE))
     found.equal("virtual slots of zswap entries", st.ze.reshape(-1, 7)[zentries, 0].astype(np.int64), clusters.value[compressed])
-    found.equal("zero pages", int((clusters.kind == ZERO).sum()), ctl(st, w.S_ZERO_LIVE))
+    found.equal("zero pages", int((clusters.kind == ZERO).sum()), ctl(st, control.S_ZERO_LIVE))
 
 
 def check_devices(found: Any, st: Any, clusters: Clusters) -> None:
@@ -138,17 +139,17 @@ def check_devices(found: Any, st: Any, clusters: Clusters) -> None:
     entries = np.concatenate([clusters.desc[disk, 0], np.array([r[6] for r in on_the_way], np.uint64)])
     slots = reading.slot_index(st, entries)
     found.equal("owners of slots", np.bincount(slots, minlength=len(used)), used.astype(np.int64))
-    words = slotview.elements(st, "table", np.arange(ctl(st, w.C_ALL_SLOTS)))[slots]
+    words = slotview.elements(st, "table", np.arange(ctl(st, control.C_ALL_SLOTS)))[slots]
     want = np.concatenate([clusters.value[disk], np.array([int(r[2]) for r in on_the_way], np.int64)])
     found.equal("reverse words", (words & ~HINT).astype(np.int64), want)
     only = dict(zip(clusters.value.tolist(), ((clusters.count == 0) & clusters.cached).tolist(), strict=True))
     hinted = want[words & HINT != 0]
     found.none("hints at slots that PTEs hold", np.array([x for x in hinted.tolist() if not only[x]]))
-    if not ctl(st, w.C_VHINT):
+    if not ctl(st, vswap_own.C_VHINT):
         found.equal("hints where there are none", len(hinted), 0)
-    charged = ctl(st, w.S_VSLOTS) if ctl(st, w.C_VCHARGE) else ctl(st, w.S_SLOTS)
-    found.equal("charged", ctl(st, w.S_CHARGED), charged)
-    found.equal("slots in use", ctl(st, w.S_SLOTS), int(used.sum()))
+    charged = ctl(st, vswap_own.S_VSLOTS) if ctl(st, vswap_own.C_VCHARGE) else ctl(st, control.S_SLOTS)
+    found.equal("charged", ctl(st, vswap_own.S_CHARGED), charged)
+    found.equal("slots in use", ctl(st, control.S_SLOTS), int(used.sum()))
     found.none("bad slots in use", np.flatnonzero(used & reading.bits(st.bad, len(used))))
     for d, (base, n) in reading.devices(st).items():
         found.equal(f"slots in use on device {d}", int(st.dev[d * 16 + 4]), int(used[base : base + n].sum()))
@@ -178,8 +179,8 @@ def left(st: Any) -> list[str]:
     out = [] if len(clusters.value) == 0 else [f"virtual slots left: {len(clusters.value)}"]
     if sorted(clusters.number.tolist()) != sorted(set(current[current != 0].tolist())):
         out.append(f"virtual clusters left: {clusters.number.tolist()} should be {current.tolist()}")
-    if ctl(st, w.S_CHARGED):
-        out.append(f"charges left: {ctl(st, w.S_CHARGED)}")
+    if ctl(st, vswap_own.S_CHARGED):
+        out.append(f"charges left: {ctl(st, vswap_own.S_CHARGED)}")
     return out
 
 

@@ -20,6 +20,7 @@ from kernels import memory as w
 from kernels.compiling.constants import U0, U1
 from kernels.designs.swap_desc import descriptor
 from kernels.designs.swap_desc import moves as descmove
+from kernels.designs.swap_desc.own import R_DESC
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import moves as idmove
 from kernels.designs.swap_table import table as swap_table
@@ -28,7 +29,7 @@ from kernels.designs.vswap import slots as vswap_slots
 from kernels.designs.vswap import steps as vswap_steps
 from kernels.life import lifecycle, moves, page_io, swapfile
 from kernels.observing import probe
-from kernels.observing.probe import R_DESC, touch
+from kernels.observing.probe import touch
 from kernels.structures import blocks, swap_cache, swap_map, zswap
 from tests import conformance, streams
 

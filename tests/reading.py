@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import demand
-from kernels import memory as w
+from kernels import control, demand
+from kernels.designs.swap_desc import own as swap_desc_own
 
 Ints = NDArray[np.int64]
 HEAD, NODE = 8, 72
@@ -123,14 +123,14 @@ def slot_index(st: Any, entries: NDArray[np.uint64]) -> Ints:
 def counts(st: Any, slots: Ints) -> Ints:
     """Whole counts of `slots`, continuation digits included."""
     total = (st.smap[slots] & COUNT).astype(np.int64)
-    wide = slots < ctl(st, w.C_ZSLOTS)
+    wide = slots < ctl(st, control.C_ZSLOTS)
     total[wide] = st.zcount[slots[wide]]
     for i in np.flatnonzero(st.smap[slots] & CONTINUED):
         g = int(slots[i])
         page, weight = int(st.chain[g >> 12]), 63
         while page:
             total[i] += int(st.cont[page * 4096 + (g & 4095)]) * weight
-            page, weight = int(st.chain[ctl(st, w.C_CHAIN) + page]), weight * 128
+            page, weight = int(st.chain[ctl(st, control.C_CHAIN) + page]), weight * 128
     return total
 
 
@@ -144,7 +144,7 @@ def ids(st: Any) -> Tree:
 def descriptors(st: Any) -> dict[int, tuple[Any, ...]]:
     """Descriptors by index: count, what is cached, memcg, what is behind."""
     found = from_one(tree(st.dhead, 0, st.dpool))
-    stride = ctl(st, w.C_STRIDE)
+    stride = ctl(st, swap_desc_own.C_STRIDE)
     out = {}
     for index, entry in found.items().items():
         a, cached, word = (int(x) for x in st.desc[(entry >> 2) * stride :][:3])
@@ -173,9 +173,9 @@ class Folios:
 
 def folios(st: Any) -> Folios:
     """Read the folio table; everything between 1 and the high mark that is not on the free list lives."""
-    high = ctl(st, w.S_FOLIO_HIGH)
+    high = ctl(st, control.S_FOLIO_HIGH)
     table = st.folio.reshape(-1, 8)[:high]
-    free = linked(ctl(st, w.S_FOLIO_FREE), lambda f: table[f, 5], high)
+    free = linked(ctl(st, control.S_FOLIO_FREE), lambda f: table[f, 5], high)
     live = np.ones(high, bool)
     live[0] = False
     live[free] = False
@@ -183,8 +183,8 @@ def folios(st: Any) -> Folios:
     wrong = []
     if len(set(free)) != len(free):
         wrong.append("folio free list has a cycle")
-    if len(number) != ctl(st, w.S_FOLIO_LIVE):
-        wrong.append(f"{len(number)} folios are not free, the counter says {ctl(st, w.S_FOLIO_LIVE)}")
+    if len(number) != ctl(st, control.S_FOLIO_LIVE):
+        wrong.append(f"{len(number)} folios are not free, the counter says {ctl(st, control.S_FOLIO_LIVE)}")
     state = table[number, 0]
     return Folios(
         number,
@@ -213,6 +213,6 @@ def finishing(st: Any) -> list[tuple[int, int]]:
 
 def emptying(st: Any) -> list[tuple[int, int]]:
     """Demands that unmap every page."""
-    pages = ctl(st, w.C_PAGES)
-    step = min(pages, 1 << ctl(st, w.C_SPACE_SHIFT))
+    pages = ctl(st, control.C_PAGES)
+    step = min(pages, 1 << ctl(st, control.C_SPACE_SHIFT))
     return [demand.pack(demand.UNMAP, p, count=step) for p in range(0, pages, step)]

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import memory as w
+from kernels import control
+from kernels.designs.swap_table import own as swap_table_own
 from tests import reading
 from tests.reading import Ints, ctl
 
 COUNT_AT, COUNT_BITS, ZERO_AT = 34, 22, 63
-KINDS = (("table", 3, w.S_TABLES), ("owner", 5, w.S_MEMCG_TABLES), ("extend", 7, w.S_EXTENDS))
+KINDS = (("table", 3, control.S_TABLES), ("owner", 5, control.S_MEMCG_TABLES), ("extend", 7, control.S_EXTENDS))
 """Blocks of a cluster: field of the state, word of the cluster header, control word of how many live."""
 
 
@@ -30,7 +31,7 @@ class Slots:
 
 
 def has_tables(st: Any) -> bool:
-    return hasattr(st, "table") and (ctl(st, w.C_PHASE) > 0 or ctl(st, w.C_BASE) > 0)
+    return hasattr(st, "table") and (ctl(st, swap_table_own.C_PHASE) > 0 or ctl(st, control.C_BASE) > 0)
 
 
 def padded(values: NDArray[Any], n: int) -> NDArray[Any]:
@@ -39,10 +40,10 @@ def padded(values: NDArray[Any], n: int) -> NDArray[Any]:
 
 def read(st: Any) -> Slots:
     """The slots of state `st`."""
-    n = ctl(st, w.C_ALL_SLOTS) + 8
+    n = ctl(st, control.C_ALL_SLOTS) + 8
     every = np.arange(n)
     words = elements(st, "table", every) if has_tables(st) else np.zeros(n, np.uint64)
-    phase = ctl(st, w.C_PHASE) if has_tables(st) else 0
+    phase = ctl(st, swap_table_own.C_PHASE) if has_tables(st) else 0
     tag = (words & np.uint64(3)).astype(np.int64)
     cache = np.where(tag == 2, (words >> np.uint64(2) & np.uint64(0xFFFF_FFFF)).astype(np.int64), np.where(tag == 1, -1, 0))
     if phase == 0:
@@ -55,14 +56,14 @@ def read(st: Any) -> Slots:
         used = (smap != 0) | (words != 0 if phase == 2 else False)
         return Slots(used, busy, reading.counts(st, every), owner.astype(np.int64), zero, cache)
     count = (words >> np.uint64(COUNT_AT)).astype(np.int64) & (1 << COUNT_BITS) - 1
-    full = count == ctl(st, w.C_COUNT_MAX)
+    full = count == ctl(st, swap_table_own.C_COUNT_MAX)
     count[full] = elements(st, "extend", every)[full]
     return Slots(words != 0, tag == 2, count, owner.astype(np.int64), zero, cache)
 
 
 def elements(st: Any, name: str, slots: Ints) -> NDArray[Any]:
     """Elements of `slots` in the blocks of their clusters; 0 where there is no block."""
-    shift = ctl(st, w.C_CLUSTER_SHIFT)
+    shift = ctl(st, control.C_CLUSTER_SHIFT)
     word = next(word for kind, word, _ in KINDS if kind == name)
     header = padded(st.cluster, ((int(slots[-1]) >> shift) + 1) * 8 if len(slots) else 0)
     number = header[(slots >> shift) * 8 + word].astype(np.int64)
@@ -82,7 +83,7 @@ def trees(st: Any, n: int) -> Ints:
 
 def check_blocks(found: Any, st: Any, used: NDArray[np.bool_]) -> None:
     """Every cluster in use has its blocks, every other none; no block belongs to two; what nobody has is all zero and on the free list."""
-    shift, phase = ctl(st, w.C_CLUSTER_SHIFT), ctl(st, w.C_PHASE)
+    shift, phase = ctl(st, control.C_CLUSTER_SHIFT), ctl(st, swap_table_own.C_PHASE)
     clusters = len(st.cluster) // 8
     in_use = padded(used, clusters << shift).reshape(clusters, -1).any(1)
     for kind, (name, word, live) in enumerate(KINDS):
@@ -92,8 +93,8 @@ def check_blocks(found: Any, st: Any, used: NDArray[np.bool_]) -> None:
         mine = number[number != 0]
         found.equal(f"{name} blocks, each of one cluster", len(np.unique(mine)), len(mine))
         found.equal(f"{name} blocks in use", len(mine), ctl(st, live))
-        high = ctl(st, w.S_TABLE_FREE + np.uint64(4 * kind + 1))
-        free = reading.linked(ctl(st, w.S_TABLE_FREE + np.uint64(4 * kind)), lambda b, kind=kind: st.blink[b * 3 + kind], high)
+        high = ctl(st, control.S_TABLE_FREE + np.uint64(4 * kind + 1))
+        free = reading.linked(ctl(st, control.S_TABLE_FREE + np.uint64(4 * kind)), lambda b, kind=kind: st.blink[b * 3 + kind], high)
         found.equal(f"{name} blocks free and used", sorted([*free, *mine.tolist()]), list(range(1, high + 1)))
         blocks = getattr(st, name)[: (high + 1) << shift].reshape(-1, 1 << shift) if high else getattr(st, name)[:0].reshape(0, 1)
         found.none(f"{name} blocks that are free and not zero", np.array([b for b in [0, *free] if high and blocks[b].any()]))
@@ -104,9 +105,9 @@ def check_blocks(found: Any, st: Any, used: NDArray[np.bool_]) -> None:
         else:
             found.none("clusters out of use with an extend table", np.flatnonzero((number[:clusters] != 0) & ~in_use))
     if hasattr(st, "extend") and phase > 2:
-        every = np.arange(ctl(st, w.C_ALL_SLOTS))
+        every = np.arange(ctl(st, control.C_ALL_SLOTS))
         field = (elements(st, "table", every) >> np.uint64(COUNT_AT)).astype(np.int64) & (1 << COUNT_BITS) - 1
-        most = ctl(st, w.C_COUNT_MAX)
+        most = ctl(st, swap_table_own.C_COUNT_MAX)
         extended = elements(st, "extend", every)
         found.none("counts in the wrong place", np.flatnonzero((extended != 0) != (field == most)))
         found.none("counts in the extend table that fit into the word", np.flatnonzero((extended != 0) & (extended < most)))

@@ -17,6 +17,7 @@ from dse.measuring import rows as rows_of_runs
 from dse.measuring import run
 from dse.measuring.stats import Interval
 from dse.workloads import stream as streams
+from kernels import control
 
 PAIR = ["direct", "swap_id"]
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -258,13 +259,12 @@ def test_pieces_are_the_stream(sizes: list[int]) -> None:
 
 
 def test_a_lost_page_fails_the_run(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kernels import memory as w
 
     replay = run.Side.replay
 
     def losing(self: run.Side, pr: object, block: object) -> None:
         replay(self, pr, block)
-        self.state.ctl[int(w.S_LOST)] = 3
+        self.state.ctl[int(control.S_LOST)] = 3
 
     monkeypatch.setattr(run.Side, "replay", losing)
     with pytest.raises(CheckFailed, match="3 pages"):

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as hy
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from kernels import control
 from kernels import demand as d
-from kernels import memory as w
 from kernels.compiling.jit import INTERPRETED
 from kernels.life import registry as state
 from kernels.observing import probe
+from kernels.own import Word
 from tests import conformance, invariants, reading, streams
 from tests.reading import ctl
 
@@ -36,10 +37,10 @@ def variants(name: str) -> list[dict[str, int]]:
 
     Of a family only the last one varies parameters, the phase of swap tables apart.
     """
-    words = {int(getattr(w, c)): c for c in dir(w) if c.startswith("C_")}
+    words = state.REGISTRY[name].own.names(Word)
     parameters = [] if is_repeated(name) else [p for key, p in state.REGISTRY[name].parameters.items() if key != "phase"]
     most = max((len(p.values) for p in parameters), default=0)
-    mixed = [{words[p.word]: list(p.values.values())[(i + j) % len(p.values)] for j, p in enumerate(parameters)} for i in range(most)]
+    mixed = [{words[int(p.word)]: list(p.values.values())[(i + j) % len(p.values)] for j, p in enumerate(parameters)} for i in range(most)]
     return [{}, *mixed]
 
 
@@ -217,7 +218,7 @@ def machine(name: str) -> type[RuleBasedStateMachine]:
         def move(self, page: int, kind: int, source: int, to: int, count: int) -> None:
             self.do(kind, page, backend=source, payload=to, count=count)
 
-        @precondition(lambda self: ctl(self.run.st, w.S_PHASES) > 0)
+        @precondition(lambda self: ctl(self.run.st, control.S_PHASES) > 0)
         @rule(which=hy.integers(0, 63), step=hy.booleans())
         def go_on(self, which: int, step: bool) -> None:
             open_ = reading.phases(self.run.st)

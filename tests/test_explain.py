@@ -10,6 +10,7 @@ import pytest
 import dse
 from dse import catalogue, cli, documenting, explaining, naming
 from dse.modelling.functions import Event, attribute
+from kernels.own import Step
 
 ROOT = Path(__file__).resolve().parent.parent
 DESIGNS = list(naming.registry())
@@ -67,9 +68,11 @@ def test_the_same_design_differs_in_nothing() -> None:
 
 
 def test_steps_that_kernels_announce_win() -> None:
-    log = [Event("lock", "cluster", step=1), Event("write", "swap_map", 1, step=1), Event("read", "PTE", 2)]
-    attribute("zap", log, ("", "announced"))
-    assert [event.function for event in log] == ["announced", "announced", "zap_pte_range"]
+    direct = naming.parse("direct").design
+    number = {name: n for n, name in direct.own.names(Step).items()}["add_to_swap_cache"]
+    log = [Event("lock", "cluster", step=number), Event("write", "swap_map", 1, step=number), Event("read", "PTE", 2)]
+    attribute("zap", log, direct)
+    assert [event.function for event in log] == ["add_to_swap_cache", "add_to_swap_cache", "zap_pte_range"]
 
 
 def test_explain_prints_data_on_stdout_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from dse import scenario as scenarios
 from dse.errors import BadInput
 from dse.workloads import stream, trace
 from dse.workloads.workload import Workload, memcgs
-from kernels import demand
+from kernels import control, demand
 from kernels.reclaim import misses
 from kernels.reclaim import state as words
 from tests import naive_reclaim as naive
@@ -334,7 +334,6 @@ def test_misses_of_libcachesim(policy, generator, capacity):
 @pytest.mark.parametrize("name", SMALL)
 def test_a_design_finds_what_the_stage_expects(name):
     """`direct`, with slots for all: every page that faults is not there, every page that goes out is; no content is lost."""
-    from kernels import memory as world
     from kernels.designs import direct
     from kernels.observing import probe
 
@@ -350,7 +349,7 @@ def test_a_design_finds_what_the_stage_expects(name):
     assert found[demand.FAULT] <= {demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT} | ({demand.AVOIDED} if raced else set())
     assert found[demand.RECLAIM] <= {demand.SWAP_OUT, demand.CLEAN_DROP} | ({demand.NOT_RESIDENT} if raced else set())
     assert found.get(demand.COW, set()) <= {demand.COWED, demand.REUSED}
-    assert state.ctl[int(world.S_LOST)] == 0
+    assert state.ctl[int(control.S_LOST)] == 0
     assert made.nbytes < 1 << 28
 
 

@@ -124,7 +124,8 @@ def test_compared_reported_and_edited(toy: Outside) -> None:
         ("failing_design.py", "1 / 0", "does not load: ZeroDivisionError: division by zero"),
         ("empty_design.py", "", "registers no design"),
         ("json.py", "", "needs a file name"),
-        ("taking_design.py", "import dataclasses\nfrom kernels.life import registry as s\ns.register(dataclasses.replace(s.REGISTRY['direct']))",
+        ("taking_design.py", ("import dataclasses\nfrom kernels.life import registry as s\n"
+         "s.register(dataclasses.replace(s.REGISTRY['direct'], file=__file__))"),
          "registers direct, a name that is taken"),
         ("no_such_module_here", None, "does not load: ModuleNotFoundError"),
     ],

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from kernels import demand as d
-from kernels import memory as w
 from kernels.compiling.jit import INTERPRETED
 from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import design as vswap
+from kernels.designs.vswap import own as vswap_own
 from kernels.life import registry as state
 from kernels.observing import probe
 from tests import conformance, invariants_vswap, streams
@@ -78,9 +78,9 @@ def test_rounds_of_a_fault() -> None:
 def test_a_sequential_stream_hits_the_lookup_cache(kind: int) -> None:
     """One miss in 512 pages (published: at least 99 % hits)."""
     stream = Stream("vswap_v6")
-    before = ctl(stream.st, w.S_LOOKUP_HITS), ctl(stream.st, w.S_LOOKUP_MISSES)
+    before = ctl(stream.st, vswap_own.S_LOOKUP_HITS), ctl(stream.st, vswap_own.S_LOOKUP_MISSES)
     stream.replay([d.pack(kind, p, count=1) for p in range(PAGES)])
-    hits, misses = ctl(stream.st, w.S_LOOKUP_HITS) - before[0], ctl(stream.st, w.S_LOOKUP_MISSES) - before[1]
+    hits, misses = ctl(stream.st, vswap_own.S_LOOKUP_HITS) - before[0], ctl(stream.st, vswap_own.S_LOOKUP_MISSES) - before[1]
     assert hits / (hits + misses) >= 0.99
     assert PAGES // 512 <= misses <= PAGES // 512 + 1
 
@@ -88,7 +88,7 @@ def test_a_sequential_stream_hits_the_lookup_cache(kind: int) -> None:
 @pytest.mark.interpreted
 def test_without_a_lookup_cache_nothing_is_remembered() -> None:
     stream = Stream("vswap_v6", C_VLOOKUP=0)
-    assert ctl(stream.st, w.S_LOOKUP_HITS) == ctl(stream.st, w.S_LOOKUP_MISSES) == 0
+    assert ctl(stream.st, vswap_own.S_LOOKUP_HITS) == ctl(stream.st, vswap_own.S_LOOKUP_MISSES) == 0
     assert not stream.st.vcpu.reshape(-1, 8)[:, 1:].any()
 
 
@@ -100,21 +100,25 @@ def test_a_dead_cluster_is_in_no_lookup_cache() -> None:
     cpus = stream.st.vcpu.reshape(-1, 8)
     first = int(cpus[0, 2])
     assert first != int(cpus[0, 0])
-    live = ctl(stream.st, w.S_VCLUSTERS)
+    live = ctl(stream.st, vswap_own.S_VCLUSTERS)
     stream.replay([d.pack(d.UNMAP, 0, count=511)])
-    assert ctl(stream.st, w.S_VCLUSTERS) == live - 1
+    assert ctl(stream.st, vswap_own.S_VCLUSTERS) == live - 1
     assert first not in cpus[:, 2].tolist()
-    assert ctl(stream.st, w.S_VC_FREE) == first
+    assert ctl(stream.st, vswap_own.S_VC_FREE) == first
 
 
 @pytest.mark.interpreted
 def test_slots_are_charged_late_or_early() -> None:
     """zswap pages are charged only where every virtual slot is."""
     late, early = Stream("vswap_v6", d.ZSWAP), Stream("vswap_v6", d.ZSWAP, C_VCHARGE=1)
-    assert (ctl(late.st, w.S_CHARGED), ctl(early.st, w.S_CHARGED)) == (0, PAGES)
-    assert ctl(Stream("vswap_v6", d.SSD).st, w.S_CHARGED) == PAGES
+    assert (ctl(late.st, vswap_own.S_CHARGED), ctl(early.st, vswap_own.S_CHARGED)) == (0, PAGES)
+    assert ctl(Stream("vswap_v6", d.SSD).st, vswap_own.S_CHARGED) == PAGES
     early.zap()
-    assert (ctl(early.st, w.S_CHARGED), ctl(early.st, w.S_CHARGED_PEAK), ctl(early.st, w.S_CHARGES)) == (0, PAGES, PAGES)
+    assert (ctl(early.st, vswap_own.S_CHARGED), ctl(early.st, vswap_own.S_CHARGED_PEAK), ctl(early.st, vswap_own.S_CHARGES)) == (
+        0,
+        PAGES,
+        PAGES,
+    )
 
 
 @pytest.mark.interpreted
@@ -137,10 +141,10 @@ def test_objects_have_the_published_sizes() -> None:
     """12,392 bytes in one object; 112 and 12,288 apart; both are where the words lie."""
     one, split = (state.REGISTRY[n].build(state.Config(pages=4096, slots={"ssd": 4096})) for n in ("vswap_v3", "vswap_v6"))
     assert 8 * (v.ONE_HEADER + 3 * 512) == 12392
-    assert (8 * v.SPLIT_HEADER, 8 * ctl(split, w.C_VDESC_STRIDE)) == (112, 12288)
-    assert 8 * ctl(one, w.C_VHEADER) == 16384
-    assert ctl(one, w.C_VDESC) == v.ONE_HEADER
-    assert ctl(split, w.C_VDESC) >= v.SPLIT_HEADER * (ctl(split, w.C_VCLUSTERS) + 1)
+    assert (8 * v.SPLIT_HEADER, 8 * ctl(split, vswap_own.C_VDESC_STRIDE)) == (112, 12288)
+    assert 8 * ctl(one, vswap_own.C_VHEADER) == 16384
+    assert ctl(one, vswap_own.C_VDESC) == v.ONE_HEADER
+    assert ctl(split, vswap_own.C_VDESC) >= v.SPLIT_HEADER * (ctl(split, vswap_own.C_VCLUSTERS) + 1)
 
 
 def test_clusters_are_as_many_as_there_can_be() -> None:
@@ -157,6 +161,6 @@ def test_clusters_are_as_many_as_there_can_be() -> None:
         replies = np.zeros(len(rows), np.uint8)
         design.replay(live, probe.make("off"), np.array(rows, np.uint64), replies)
     assert d.FULL not in replies
-    peak, most = ctl(live, w.S_VSLOTS_PEAK), ctl(live, w.S_VCLUSTERS_PEAK)
+    peak, most = ctl(live, vswap_own.S_VSLOTS_PEAK), ctl(live, vswap_own.S_VCLUSTERS_PEAK)
     assert most <= -(-(peak + 1) // 4) + config.cpus + 1 <= vswap.clusters_for(config, 4)
-    assert len(invariants_vswap.read(live).ids) == ctl(live, w.S_VCLUSTERS)
+    assert len(invariants_vswap.read(live).ids) == ctl(live, vswap_own.S_VCLUSTERS)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from dse import naming
 from dse.measuring.run import rows_of
 from dse.modelling.filling import pairs, run
-from kernels import demand
-from kernels import memory as w
+from kernels import control, demand
+from kernels.designs.vswap import own as vswap_own
 from kernels.life import registry as state
 from kernels.observing import probe
 from tests import conformance, streams
@@ -44,7 +44,7 @@ class Live:
         replies = np.zeros(len(block), np.uint8)
         self.named.design.replay(self.state, pr, block, replies)
         assert want is None or set(replies.tolist()) == {want}
-        assert ctl(self.state, w.S_LOST) == 0
+        assert ctl(self.state, control.S_LOST) == 0
         return pr
 
     def word(self, *words: Any) -> list[int]:
@@ -65,9 +65,9 @@ def all_pages(kind: int, **fields: int) -> NDArray[np.uint64]:
 
 def looked_up(live: Live, block: NDArray[np.uint64]) -> tuple[int, int]:
     """Hits and misses of the lookup caches while pages come in."""
-    before = live.word(w.S_LOOKUP_HITS, w.S_LOOKUP_MISSES)
+    before = live.word(vswap_own.S_LOOKUP_HITS, vswap_own.S_LOOKUP_MISSES)
     live.replay(block, want=demand.SWAP_IN)
-    hits, misses = (now - old for now, old in zip(live.word(w.S_LOOKUP_HITS, w.S_LOOKUP_MISSES), before, strict=True))
+    hits, misses = (now - old for now, old in zip(live.word(vswap_own.S_LOOKUP_HITS, vswap_own.S_LOOKUP_MISSES), before, strict=True))
     return hits, misses
 
 
@@ -95,24 +95,24 @@ def emptied(live: Live) -> None:
 @pytest.mark.parametrize("text", [V3, V6])
 def test_empty_clusters_go_and_come_back(text: str) -> None:
     live, most = full(text), PAGES // RUN + 1  # slot 0 is none, so that one page lies in a cluster more
-    assert live.word(w.S_VCLUSTERS, w.S_VCLUSTERS_PEAK, w.S_TABLES) == [most, most, PAGES // RUN]
+    assert live.word(vswap_own.S_VCLUSTERS, vswap_own.S_VCLUSTERS_PEAK, control.S_TABLES) == [most, most, PAGES // RUN]
     for _ in range(3):
         emptied(live)
-        assert ctl(live.state, w.S_VCLUSTERS) <= 1  # the one that the CPU allocates from
-        assert live.word(w.S_TABLES, w.S_VSLOTS) == [0, 0]
+        assert ctl(live.state, vswap_own.S_VCLUSTERS) <= 1  # the one that the CPU allocates from
+        assert live.word(control.S_TABLES, vswap_own.S_VSLOTS) == [0, 0]
         live.replay(pairs(0, PAGES, demand.SSD))
-        assert live.word(w.S_VSLOTS, w.S_TABLES) == [PAGES, PAGES // RUN]
-    assert ctl(live.state, w.S_VCLUSTERS_PEAK) <= most
+        assert live.word(vswap_own.S_VSLOTS, control.S_TABLES) == [PAGES, PAGES // RUN]
+    assert ctl(live.state, vswap_own.S_VCLUSTERS_PEAK) <= most
 
 
 @pytest.mark.parametrize("text", [V3, V6])
 @pytest.mark.parametrize("source", ["zswap", "ssd"])
 def test_a_move_leaves_page_tables_and_counts_alone(source: str, text: str) -> None:
     live = full(text, source, {"hdd": PAGES})
-    ptes, slots = live.state.pte.copy(), ctl(live.state, w.S_VSLOTS)
+    ptes, slots = live.state.pte.copy(), ctl(live.state, vswap_own.S_VSLOTS)
     live.replay(all_pages(demand.MOVE, backend=demand.BACKENDS.index(source), payload=demand.HDD), want=demand.MOVED)
     assert np.array_equal(live.state.pte, ptes)
-    assert live.word(w.S_VSLOTS, w.S_SLOTS, w.S_CHARGED, w.S_ZE_LIVE) == [slots, PAGES, PAGES, 0]
+    assert live.word(vswap_own.S_VSLOTS, control.S_SLOTS, vswap_own.S_CHARGED, control.S_ZE_LIVE) == [slots, PAGES, PAGES, 0]
     live.replay(all_pages(demand.FAULT), want=demand.SWAP_IN)  # with the content that each page had: S_LOST is 0
 
 
@@ -124,8 +124,8 @@ def test_swapoff_follows_reverse_words(target: int) -> None:
     pr = live.replay(run(demand.SWAPOFF, np.zeros(1, np.uint64), backend=demand.SSD, payload=target), want=demand.SWAPPED_OFF)
     assert mean(pr, demand.SWAPPED_OFF, "ptes") == 0
     assert np.array_equal(live.state.pte, ptes)
-    assert live.word(w.S_SCANNED, w.S_VSLOTS) == [PAGES, PAGES]
-    assert ctl(live.state, w.S_SLOTS) == (0 if target == demand.MEMORY else PAGES)
+    assert live.word(control.S_SCANNED, vswap_own.S_VSLOTS) == [PAGES, PAGES]
+    assert ctl(live.state, control.S_SLOTS) == (0 if target == demand.MEMORY else PAGES)
     live.replay(all_pages(demand.FAULT), want=demand.CACHE_HIT if target == demand.MEMORY else demand.SWAP_IN)
 
 
@@ -141,7 +141,7 @@ def test_a_full_device_shows_at_writeout_alone(text: str) -> None:
     half = RUN + RUN // 2
     live.replay(run(demand.RECLAIM, page[RUN:half], backend=demand.ZSWAP, payload=900), want=demand.SWAP_OUT)
     live.replay(run(demand.RECLAIM, page[half:], backend=demand.SSD, flags=demand.ZERO), want=demand.SWAP_OUT)
-    assert live.word(w.S_SLOTS, w.S_ZE_LIVE, w.S_ZERO_LIVE, w.S_CHARGED) == [RUN, RUN // 2, RUN // 2, RUN]
+    assert live.word(control.S_SLOTS, control.S_ZE_LIVE, control.S_ZERO_LIVE, vswap_own.S_CHARGED) == [RUN, RUN // 2, RUN // 2, RUN]
     live.replay(run(demand.FAULT, page), want=demand.SWAP_IN)
 
 
@@ -166,4 +166,4 @@ MANY = streams.World(
 def test_a_map_of_more_than_one_level_equals_the_twin(text: str) -> None:
     """The worlds of the suite have less than 64 virtual clusters, which is one node."""
     ran = conformance.compare(text, MANY, 1, 30_000, every=3000)
-    assert ctl(ran.st, w.S_VCLUSTERS_PEAK) > 64
+    assert ctl(ran.st, vswap_own.S_VCLUSTERS_PEAK) > 64

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from kernels.compiling.constants import ONES, U0, U1
 from kernels.compiling.jit import INTERPRETED, outer
+from kernels.designs.swap_id.own import R_ID, R_ID_NODE
 from kernels.observing import probe
-from kernels.observing.probe import R_ID, R_ID_NODE
 from kernels.structures import idalloc, xarray
 
 pytestmark = pytest.mark.interpreted

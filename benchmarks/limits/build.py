@@ -49,6 +49,15 @@ def version(path: str) -> str:
     return done.stdout.splitlines()[0] if done.stdout else path
 
 
+def words() -> str:
+    """The control words of *direct* and *swap_id* as a C header."""
+    from kernels.designs.swap_id import own
+    from kernels.own import Word
+
+    lines = (f"\t{name} = {number}," for number, name in sorted(own.OWN.names(Word).items()))
+    return "\n".join(["enum {", *lines, "};", ""])
+
+
 @contextmanager
 def library() -> Iterator[Entries]:
     """Compile all of the C side and give access to its entries by name.
@@ -61,7 +70,8 @@ def library() -> Iterator[Entries]:
     tool = compiler()
     with tempfile.TemporaryDirectory(prefix="swapdse-limits-") as folder:
         target = Path(folder) / "limits.so"
-        command = [tool, *FLAGS, "-o", str(target), *(str(HERE / source) for source in SOURCES)]
+        (Path(folder) / "words.h").write_text(words())
+        command = [tool, *FLAGS, "-I", folder, "-o", str(target), *(str(HERE / source) for source in SOURCES)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:
             why = done.stderr.strip().splitlines()

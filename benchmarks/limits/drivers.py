@@ -8,8 +8,8 @@ from kernels.compiling.constants import ONES, U0, U1, U2, U16, U32
 from kernels.compiling.flat import Flat, U64Array
 from kernels.compiling.jit import inner, outer, u
 from kernels.designs import direct
+from kernels.designs.swap_id.own import R_ID, R_ID_NODE
 from kernels.life import registry as s
-from kernels.observing.probe import R_ID, R_ID_NODE
 from kernels.structures import cluster, xarray
 from kernels.structures.idalloc import alloc
 

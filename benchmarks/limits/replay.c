@@ -7,6 +7,7 @@
  */
 #include <emmintrin.h>
 
+#include "words.h" /* words of the control array: benchmarks/limits/build.py writes it */
 #include "xarray.h"
 
 typedef uint32_t u32;
@@ -16,15 +17,6 @@ typedef uint8_t u8;
 #define HOT static inline __attribute__((always_inline))
 #define COLD static __attribute__((noinline, cold))
 #define RARE(x) __builtin_expect(!!(x), 0)
-
-/* kernels/memory.py: words of the control array */
-enum {
-	C_SPACE_SHIFT = 0, C_PAGES, C_TOKENS, C_FORKS, C_CLUSTER_SHIFT, C_ZDISK, C_ID_LIFE = 11, C_UPKEEP, C_ID_POLICY, C_NATIVE, C_ID_LIMIT,
-	C_SYNC_BYPASS = 19, C_FOLIOS, C_CHAIN, C_ZENTRIES, C_ALL_SLOTS, C_ZSLOTS,
-	S_FOLIO_FREE = 40, S_FOLIO_HIGH, S_FOLIO_LIVE, S_FOLIO_PEAK, S_NEXT_TOKEN, S_LOST, S_PHASES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE,
-	S_ZE_PEAK, S_ZOBJ_BYTES, S_ZOBJ_PEAK, S_ID_LIVE = 55, S_ID_PEAK, S_ID_NEVER_MOVED = 59, S_ID_FREED, S_OVERFLOW = 72, S_SLOTS,
-	S_SLOTS_PEAK, S_ZERO_LIVE = 77, S_FULL = 67
-};
 
 /* kernels/demand.py: kinds, the backend zswap, flags, replies */
 enum { NOP = 0, FAULT = 1, RECLAIM = 4, UNMAP = 12 };

@@ -22,10 +22,10 @@ from benchmarks.limits import bars
 from dse import naming, output
 from dse.measuring import machine
 from dse.modelling import ledger
-from kernels import demand
-from kernels import memory as w
+from kernels import control, demand
 from kernels.life import registry as state
 from kernels.observing import probe
+from kernels.own import Word
 
 CHUNK = 1 << 16
 ODD = 0x9E3779B1  # odd, so that i * ODD mod 2^bits visits every page once
@@ -79,8 +79,9 @@ class Device:
 
     def left(self) -> int:
         """Slots, folios, IDs, descriptors and zswap entries still in use."""
-        ctl = self.state.ctl
-        return sum(int(ctl[int(x)]) for x in (w.S_SLOTS, w.S_FOLIO_LIVE, w.S_ID_LIVE, w.S_DESC_LIVE, w.S_ZE_LIVE))
+        words = self.design.own.all(Word)
+        names = ("S_SLOTS", "S_FOLIO_LIVE", "S_ID_LIVE", "S_DESC_LIVE", "S_ZE_LIVE")
+        return sum(int(self.state.ctl[words[name].number]) for name in names if name in words)
 
 
 def measure(design: str, bits: int, backend: str, *, fill: bool) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def measure(design: str, bits: int, backend: str, *, fill: bool) -> dict[str, An
     for first in range(0, device.pages, CHUNK):
         device.run(demand.FAULT, "fault", first, order)
         device.run(demand.RECLAIM, "swap_out", first, order)
-    slots, accounted = int(device.state.ctl[int(w.S_SLOTS)]), device.accounted()
+    slots, accounted = int(device.state.ctl[int(control.S_SLOTS)]), device.accounted()
     if not fill:
         for first in range(0, device.pages, CHUNK):
             device.run(demand.FAULT, "fault", first, 7 * ODD)

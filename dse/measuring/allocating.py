@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from dse.modelling import allocations, latency
 from dse.storing import figure
-from kernels import demand
-from kernels import memory as w
-from kernels.observing import allocations as allocs
+from kernels import control, demand
 from kernels.observing import probe
+from kernels.own import CLASSES
 
 OPS = (*demand.OPS, "refused")
 Row = dict[str, Any]
@@ -20,7 +19,7 @@ Row = dict[str, Any]
 
 def log_of(pr: Any) -> NDArray[np.int64]:
     """The log of a probe: ``[operations of OPS, classes, allocated and freed]``."""
-    return np.asarray(pr.tally[int(probe.ALLOC_LOG) :].reshape(len(OPS), allocs.CLASSES, 2), np.int64)
+    return np.asarray(pr.tally[int(probe.ALLOC_LOG) :].reshape(len(OPS), CLASSES, 2), np.int64)
 
 
 def slug(name: str) -> str:
@@ -37,19 +36,21 @@ def slug(name: str) -> str:
 def rows(side: Any, *, modelled: bool) -> list[Row]:
     """Objects allocated and freed in the counted chunks, by operation; bytes of one; and, where `modelled`, bytes that wait for RCU."""
     out = []
-    slots = 1 << int(side.state.ctl[int(w.C_CLUSTER_SHIFT)])
-    sizes = {name: allocations.nbytes_of(name, side.named.design, side.named.values, slots) for name in allocs.NAMES}
+    slots = 1 << int(side.state.ctl[int(control.C_CLUSTER_SHIFT)])
+    known = allocations.classes(side.named.design)
+    sizes = {name: allocations.nbytes_of(name, side.named.design, side.named.values, slots) for name in known}
+    names = {entry.number: name for name, entry in known.items()}
     seen = set()
     for age, pr in side.count.items():
         log = log_of(pr)
         for code, which in np.argwhere(log.any(2)).tolist():
-            name = allocs.NAMES[which]
+            name = names[which]
             seen.add(name)
             for what, n in zip(("allocated", "freed"), log[code, which].tolist(), strict=True):
                 out.append(figure(side.name, OPS[code], f"{what}_{slug(name)}", "counted", "objects", n, stat="total", age=age, n=n))
         out += waiting(side, age, pr, sizes) if modelled else []
-    known = ((name, sizes[name]) for name in allocs.NAMES if name in seen)
-    out += [figure(side.name, "page", f"object_bytes_{slug(name)}", "counted", "B", nbytes) for name, nbytes in known if nbytes]
+    sized = ((name, sizes[name]) for name in known if name in seen)
+    out += [figure(side.name, "page", f"object_bytes_{slug(name)}", "counted", "B", nbytes) for name, nbytes in sized if nbytes]
     return out
 
 
@@ -66,8 +67,9 @@ def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[
     grace, fault = latency.parameter("rcu.grace"), latency.parameter("fault.zswap")
     times = ((grace.typical, fault.typical), (grace.low, fault.high), (grace.high, fault.low))
     out = []
-    for name, n in zip(allocs.NAMES, freed, strict=False):
-        if n and allocations.OBJECTS[name].rcu:
+    for name, entry in allocations.classes(side.named.design).items():
+        n = freed[entry.number]
+        if n and entry.rcu:
             value, low, high = (n * (sizes[name] or 0) / faults * a / b for a, b in times)
             more: dict[str, Any] = {"stat": "mean", "age": age, "lo": low, "hi": high, "n": faults}
             out.append(figure(side.name, "page", f"rcu_waiting_bytes_{slug(name)}", "modelled", "B", value, **more))

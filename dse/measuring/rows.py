@@ -15,9 +15,9 @@ from dse.measuring.run import LEAST, LEAST_COLD, Outcome, Side, rows_of
 from dse.modelling import latency
 from dse.modelling import ledger as ledgers
 from dse.storing import figure
-from kernels import demand
-from kernels import memory as w
+from kernels import control, demand
 from kernels.observing import probe
+from kernels.own import Word
 from kernels.structures import cluster
 
 OPS = [name for name in demand.OPS if name not in ("nothing", "begun", "stepped")]
@@ -137,11 +137,12 @@ def occupancy(side: Side, outcome: Outcome) -> list[Row]:
         one("bytes_per_page_peak", "B", book.peak_bytes / most, stat="max", n=most),
         one("slots_tied_up", "slots", slots),
         one("structures_per_page", "structures", len(layout)),
-        one("lost_tokens", "pages", int(ctl[int(w.S_LOST)])),
+        one("lost_tokens", "pages", int(ctl[int(control.S_LOST)])),
     ]
-    freed = int(ctl[int(w.S_ID_FREED)])
+    words = side.named.design.own.all(Word)
+    freed = int(ctl[words["S_ID_FREED"].number]) if "S_ID_FREED" in words else 0
     if freed:
-        never = int(ctl[int(w.S_ID_NEVER_MOVED)])
+        never = int(ctl[words["S_ID_NEVER_MOVED"].number])
         rows.append(one("ids_freed", "IDs", freed))
         rows.append(one("ids_never_moved", "IDs", never))
         rows.append(one("ids_never_moved_share", "share", never / freed, n=freed, count=None))

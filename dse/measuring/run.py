@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from dse import naming, output
 from dse.errors import BadInput, CheckFailed
 from dse.measuring import machine
-from kernels import demand
-from kernels import memory as w
+from kernels import control, demand
 from kernels.observing import probe
 
 CHUNK = 1 << 14  # demands
@@ -238,7 +237,7 @@ def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
             replayed += len(block)
             replay_all(sides, block, pool)
     for side in sides:
-        lost = int(side.state.ctl[int(w.S_LOST)])
+        lost = int(side.state.ctl[int(control.S_LOST)])
         if lost:
             raise CheckFailed(f"{side.name}: {lost} pages read a content that is not theirs")
     return replayed

@@ -1,4 +1,4 @@
-"""Which kernel function a step of the trace models: by the operation, what is touched, and what came before.
+"""The kernel function that a step of a trace models: by the operation, the region touched, and the steps before.
 
 Functions of Linux 6.12 to 6.17 by name. Structures of a design that no kernel has are given the function of the proposal's own words.
 """
@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from kernels.life.registry import Design
+from kernels.observing.functions import FAULTS, Seen, is_locked
+from kernels.own import Region, Step
 
 
 @dataclass
@@ -39,7 +43,6 @@ class Event:
         return f"{self.event} {self.what}"
 
 
-FAULTS = ("swap_in", "cache_hit")
 PTE = {
     "first_touch": "do_anonymous_page", "swap_in": "do_swap_page", "cache_hit": "do_swap_page", "swap_out": "try_to_unmap_one",
     "clean_drop": "try_to_unmap_one", "fork": "copy_nonpresent_pte", "zap": "zap_pte_range", "cow": "do_wp_page", "reuse": "do_wp_page",
@@ -47,17 +50,6 @@ PTE = {
 }  # fmt: skip
 ZSWAP = {"swap_out": "zswap_store", "swap_in": "zswap_load", "move": "zswap_writeback_entry"}
 ZRAM = {"swap_out": "zram_write_page", "swap_in": "zram_read_page"}
-LAYER = {"swap_out": "xa_alloc", "swap_in": "xa_load", "cache_hit": "xa_load", "fork": "xa_load", "zap": "xa_load", "move": "xa_store"}
-
-
-@dataclass
-class Seen:
-    """What the operation has done so far."""
-
-    cached: bool = False
-    mapped: bool = False  # or, where no PTE is written, the data was read
-    slot: bool = False
-    virtual: bool = False  # a virtual cluster was there: what swap tables hold are reverse words
 
 
 def _swap_map(op: str, write: bool, seen: Seen) -> str:
@@ -84,43 +76,7 @@ def _swap_cache(op: str, write: bool, seen: Seen) -> str:
     return "delete_from_swap_cache"
 
 
-def _swap_table(op: str, write: bool, seen: Seen) -> str:
-    """Function behind an access to a swap table."""
-    if not write:
-        return "swap_cache_get_folio" if op in (*FAULTS, "zap") else "cluster_scan_range" if op == "swap_out" else "swap_cache_get_folio"
-    if op == "swap_out":
-        return "swap_cache_add_folio" if not seen.mapped else "swap_dup_entries_cluster"
-    if op == "fork":
-        return "swap_dup_entries_cluster"
-    if op in ("writeback_end", "clean_drop"):
-        return "swap_cache_del_folio"
-    return "swap_put_entries_cluster" if seen.mapped or op == "zap" else "swap_cache_add_folio"
-
-
-VIRTUAL = {
-    "swap_out": "folio_alloc_swap", "fork": "swap_duplicate_nr", "zap": "vswap_free_nr_any_cache_only",
-    "writeback_end": "__vswap_remove_mapping", "clean_drop": "__vswap_remove_mapping", "cow": "folio_free_swap",
-    "reuse": "folio_free_swap", "swapoff": "swp_slot_to_swp_entry", "move": "vswap_alloc_swap_slot",
-}  # fmt: skip
-"""Functions of mm/vswap.c as posted (20260505153854.1612033-1-nphamcs@gmail.com)."""
-
-
-def _virtual(op: str, what: str, write: bool, seen: Seen, held: set[str]) -> str:
-    """Function behind an access to a virtual cluster, the map of clusters or a descriptor."""
-    if "virtual cluster map xa_lock" in held:
-        return "folio_alloc_swap" if op == "swap_out" else "vswap_cluster_free"
-    if what in ("virtual cluster map", "virtual cluster node", "per-CPU virtual cluster") and op != "swap_out":
-        return "vswap_iter"
-    if op in FAULTS:
-        if seen.mapped:
-            return "swap_free_nr"
-        return ("swap_cache_add_folio" if write else "swap_cache_get_folio") if what == "swp_desc" else "vswap_iter"
-    if op == "swap_out" and seen.mapped:
-        return "vswap_prepare_writeout" if write else "vswap_iter"
-    return VIRTUAL.get(op, "vswap_iter")
-
-
-def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
+def function_of(op: str, event: Event, seen: Seen, held: set[str], design: Design) -> str:
     """Name the kernel function behind a touch.
 
     Parameters
@@ -130,28 +86,24 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
     event : Event
         A chase, read or write.
     seen : Seen
-        What was done before.
+        The part of the operation that is over.
     held : set of str
         Lock classes that are held.
+    design : Design
+        The design, which names the functions of its own regions.
     """
     what, write = event.what, event.event == "write"
-    locked = any("xa_lock" in name or "allocator" in name for name in held)
     if "device" in held and what in ("swap device", "cluster header"):
         return "move_cluster" if seen.slot else "isolate_lock_cluster"
     if "zswap LRU" in held:
         return "zswap_lru_add" if op == "swap_out" else "zswap_lru_del"
+    own = design.function_of(op, what, write, seen, held) if design.function_of else None
+    if own is not None:
+        return own
     if what == "swap_map":
         return _swap_map(op, write, seen)
-    if what == "swap table" and seen.virtual:
-        return "vswap_rmap_set" if write else "swp_slot_to_swp_entry"
-    if what == "swap table":
-        return _swap_table(op, write, seen)
     if what.startswith("swap cache"):
-        return _swap_cache(op, locked, seen)
-    if what == "swp_desc" or "virtual cluster" in what:
-        return _virtual(op, what, write, seen, held)
-    if what.startswith(("ID", "descriptor", "zswap index")):
-        return ("xa_erase" if locked and op not in ("swap_out", "move") else LAYER.get(op, "xa_erase")) + f" ({what.split(' ')[0]})"
+        return _swap_cache(op, is_locked(held), seen)
     names = {
         "PTE": PTE.get(op, "rmap_walk_anon"),
         "rmap": "rmap_walk_anon",
@@ -165,23 +117,22 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str]) -> str:
         "zswap_entry": ZSWAP.get(op, "zswap_invalidate"),
         "zsmalloc object": "zswap_compress" if op == "swap_out" else "zswap_decompress",
         "continuation": "add_swap_count_continuation" if op == "fork" else "swap_count_continued",
-        "memcg table": "swap_cgroup_set" if write else "swap_cgroup_get",
-        "extend table": "swap_extend_table_alloc" if op == "fork" else "swap_extend_table",
         "owner record": "rewrite (owner record)",
         "zram table": ZRAM.get(op, "zram_slot_free_notify"),
-        "swap_desc": "swap_desc",
         "slot bitmap": "swap_slot_alloc" if op in ("swap_out", "move") else "swap_slot_free_nr",
-        "bad bitmap": "swap_slot_alloc",
     }
-    return names.get(what, what)
+    declared = design.own.all(Region).get(what)
+    named = declared.function if isinstance(declared, Region) else ""
+    return names.get(what) or named or what
 
 
-def attribute(op: str, events: Sequence[Event], steps: Sequence[str] = ()) -> None:
-    """Fill in the functions of `events`.
+def attribute(op: str, events: Sequence[Event], design: Design) -> None:
+    """Fill in the functions of `events` of an operation of `design`.
 
-    A lock belongs to what is touched next, an unlock and an allocation to what was touched last. `steps` are the names of the
-    functions that kernels themselves announce.
+    A lock belongs to the function of the next touch, an unlock and an allocation to that of the last touch. A function that the kernel
+    itself announces goes before.
     """
+    steps = design.own.names(Step)
     seen, held = Seen(slot=op != "swap_out"), set[str]()
     for event in events:
         if event.event == "lock":
@@ -192,9 +143,9 @@ def attribute(op: str, events: Sequence[Event], steps: Sequence[str] = ()) -> No
         elif event.event in ("chase", "read", "write"):
             seen.mapped = seen.mapped or event.label in ("write PTE", "chase zsmalloc object")
             seen.slot = seen.slot or event.label == "write swap_map"
-            seen.virtual = seen.virtual or "virtual cluster" in event.what
-            event.function = function_of(op, event, seen, held)
-        if event.step and event.step < len(steps):
+            seen.regions.add(event.what)
+            event.function = function_of(op, event, seen, held, design)
+        if event.step:
             event.function = steps[event.step]
     following = ""
     for event in reversed(events):

@@ -31,9 +31,9 @@ import numpy as np
 
 from dse.modelling import objects as ob
 from dse.modelling.sizes import PAGE, Ledger, class_bytes
-from kernels import demand
-from kernels import memory as w
+from kernels import control, demand
 from kernels.life import registry as s
+from kernels.life.layout import Blocks, Tree
 from kernels.structures import cluster as cl
 
 PARTS = ("zswap", "disk", "zero")
@@ -102,7 +102,7 @@ def is_native(parameters: Mapping[str, str]) -> bool:
 
 def is_virtual(design: s.Design) -> bool:
     """Does the design have a virtual space, so that pages that no disk has need no slot of one?"""
-    return any(row.block and ob.BLOCKS[row.block].first for row in design.layout)
+    return any(row.blocks is not None and row.blocks.first for row in design.layout)
 
 
 def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool = False, virtual: bool = False) -> list[Device]:
@@ -133,14 +133,14 @@ def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool =
     return out
 
 
-def _elements(block: str, per: str, devices: list[Device]) -> list[int]:
+def _elements(kind: Blocks, per: str, devices: list[Device]) -> list[int]:
     """Elements in use of blocks: on every device, or in the one virtual space."""
     parts = PARTS if per == "block" else per.split("+")
     used = [sum(getattr(device, part) for part in parts) for device in devices]
-    return [sum(used)] if ob.BLOCKS[block].first else used
+    return [sum(used)] if kind.first else used
 
 
-def _spans(tree: ob.Tree, per: str, devices: list[Device], stacked: set[str]) -> list[tuple[int, int]]:
+def _spans(tree: Tree, per: str, devices: list[Device], stacked: set[str]) -> list[tuple[int, int]]:
     """Index ranges of a tree on every device: the parts that hold slots lie one behind the other, in the order zswap, disk, zero."""
     wanted = per.split("+")
     out = []
@@ -202,10 +202,10 @@ def closed(
             ob.add_static(ledger, item, [d.slots for d in devices if d.name == "zswap"])
         elif per == "cluster":
             ob.add_headers(ledger, item, [-(-d.slots // cluster_slots) for d in devices])
-        elif per and item.block:
-            groups.closed(ledger, item, per, _elements(item.block, per, devices), cluster_slots)
-        elif per and item.name == "xarray entry":
-            tree = ob.TREES[item.structure]
+        elif per and item.blocks:
+            groups.closed(ledger, item, item.blocks, per, _elements(item.blocks, per, devices), cluster_slots)
+        elif per and item.tree:
+            tree = item.tree
             spans = _spans(tree, per, devices, stacked)
             nodes = ob.tree_nodes(tree, spans)
             ob.add_entries(ledger, item, sum(n for _, n in spans), nodes, nodes)
@@ -224,7 +224,7 @@ def closed(
     return ob.finished(ledger)
 
 
-def _tree_entries(state: Any, tree: ob.Tree) -> int:
+def _tree_entries(state: Any, tree: Tree) -> int:
     """Entries of the trees of one structure: the counts of all leaf nodes, and entries that stand in a head itself."""
     pool, heads = getattr(state, tree.pool), getattr(state, tree.heads)
     first = pool[72 : int(pool[1]) : 72]
@@ -261,25 +261,25 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
             ob.add_static(ledger, item, [int(rows[demand.ZSWAP][1])])
         elif per == "cluster":
             ob.add_headers(ledger, item, [int(row[3]) for row in devices])
-        elif per and item.name == "xarray entry":
-            tree = ob.TREES[item.structure]
+        elif per and item.tree:
+            tree = item.tree
             if tree.pool in state.fields and not any(row.structure == item.structure for row in ledger.rows):
                 pool = getattr(state, tree.pool)
                 ob.add_entries(ledger, item, _tree_entries(state, tree), int(pool[2]), int(pool[3]))
-        elif per and item.block:
-            groups.live(ledger, item, per, ctl)
-        elif per:
-            now, most = ob.OBJECTS[item.structure]
+        elif per and item.blocks:
+            groups.live(ledger, item, item.blocks, per, ctl)
+        elif per and item.objects:
+            now, most = item.objects
             ob.add_objects(ledger, item, int(ctl[int(now)]), int(ctl[int(most)]))
     groups.finish(ledger)
     if counts_in_map(design, parameters):
         row = ledger.row(ob.CONTINUATION)
-        row.objects = int(ctl[int(w.S_CONT_USED)])
+        row.objects = int(ctl[int(control.S_CONT_USED)])
         row.dynamic_bytes = row.allocated_bytes = row.objects * PAGE
-        row.peak_bytes = int(ctl[int(w.S_CONT_PEAK)]) * PAGE
+        row.peak_bytes = int(ctl[int(control.S_CONT_PEAK)]) * PAGE
     ob.add_zram(ledger, int(rows[demand.ZRAM][1]))
     row = ledger.row("zsmalloc objects")
-    row.objects = int(ctl[int(w.S_ZE_LIVE)])
-    row.dynamic_bytes = row.allocated_bytes = int(ctl[int(w.S_ZOBJ_BYTES)])
-    row.peak_bytes = int(ctl[int(w.S_ZOBJ_PEAK)])
+    row.objects = int(ctl[int(control.S_ZE_LIVE)])
+    row.dynamic_bytes = row.allocated_bytes = int(ctl[int(control.S_ZOBJ_BYTES)])
+    row.peak_bytes = int(ctl[int(control.S_ZOBJ_PEAK)])
     return ob.finished(ledger)

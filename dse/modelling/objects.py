@@ -1,89 +1,34 @@
-"""What structures of a ledger are made of: arrays of a device, trees, single objects, blocks of a cluster; and how each is added up."""
+"""Structures of a ledger added up: arrays of a device, trees, single objects, blocks of a cluster."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dse.modelling.sizes import Ledger, dense_span, node_bytes, object_bytes, pages_up
-from kernels import memory as w
-from kernels.life import registry as s
+from kernels import control
+from kernels.life.arrays import TREE_SHIFT
+from kernels.life.layout import Blocks, Field, Tree
 
-TREE_SLOTS = 1 << s.TREE_SHIFT
+TREE_SLOTS = 1 << TREE_SHIFT
 CONTINUATION = "continuation pages"
 ZRAM_WORDS = 16  # drivers/block/zram/zram_drv.h: struct zram_table_entry, handle 8 and flags 8, per disk page at disk size
 
 
-class Tree(NamedTuple):
-    """How a tree is indexed, and the fields of the state that hold its heads and nodes."""
-
-    shape: str  # masked: one a 64 MiB, indexed inside it; offset: one a 64 MiB, indexed by the device's offset; one
-    heads: str
-    pool: str
-    first: int = 0
-
-
-TREES = {
-    "swap cache": Tree("masked", "space", "cpool"),
-    "zswap tree": Tree("offset", "ztree", "zpool"),
-    "ID tree": Tree("one", "idhead", "idpool", 1),
-    "descriptor tree": Tree("one", "dhead", "dpool", 1),
-    "virtual cluster tree": Tree("one", "vhead", "vpool"),
-}
-OBJECTS = {
-    "zswap_entry": (w.S_ZE_LIVE, w.S_ZE_PEAK), "swap_desc": (w.S_DESC_LIVE, w.S_DESC_PEAK), "extend table": (w.S_EXTENDS, w.S_EXTENDS_PEAK),
-}  # fmt: skip
-"""Structures allocated one by one: control words of how many are live, and were at most."""
-
-
-class Block(NamedTuple):
-    """Blocks of a cluster each: control words of the elements in use, of the live blocks, and of the most there were."""
-
-    used: str
-    live: str
-    peak: str
-    first: int = 0  # elements in front that are never given out
-
-
-BLOCKS = {
-    "table": Block("S_SLOTS", "S_TABLES", "S_TABLES_PEAK"),
-    "memcg": Block("S_SLOTS", "S_MEMCG_TABLES", "S_MEMCG_TABLES_PEAK"),
-    "vcluster": Block("S_VSLOTS", "S_VCLUSTERS", "S_VCLUSTERS_PEAK", 1),
-}
-"""Kinds of blocks: of the clusters of a device (:mod:`kernels.structures.blocks`), and clusters of a virtual space without devices."""
-
-
-class Array(NamedTuple):
-    """Arrays that a structure is in a live state, and how many of their bits make one element (0: all of a number)."""
-
-    fields: tuple[str, ...]
-    bits: int = 0
-    elements: int = 1
-
-
-ARRAYS = {
-    "swap_map": Array(("smap",)), "cgroup": Array(("cgroup",)), "zeromap": Array(("zeromap",), 1),
-    "slot bitmaps": Array(("bitmap", "bad"), 1),
-    "swap table": Array(("table",)), "reverse table": Array(("table",)), "memcg table": Array(("owner",)),
-    "extend table": Array(("extend",), 0, 512),
-}  # fmt: skip
-"""Structures whose elements a live ledger measures on the arrays themselves, not on the layout table."""
-
-
-def as_built(item: s.Field, state: Any) -> s.Field:
+def as_built(item: Field, state: Any) -> Field:
     """A row of a layout table with the bytes of one element as the arrays of `state` have them."""
-    known = ARRAYS.get(item.structure)
+    known = item.arrays
     if known is None:
         return item
     sizes = [known.bits / 8 if known.bits else float(getattr(state, name).itemsize) for name in known.fields]
     return replace(item, nbytes=sum(sizes) * known.elements)
 
 
-def add_static(ledger: Ledger, item: s.Field, sizes: list[int]) -> None:
+def add_static(ledger: Ledger, item: Field, sizes: list[int]) -> None:
     """Add a field that is allocated at swapon."""
     row = ledger.row(item.structure)
     for n in sizes:
@@ -95,7 +40,7 @@ def add_static(ledger: Ledger, item: s.Field, sizes: list[int]) -> None:
         row.objects += n
 
 
-def add_headers(ledger: Ledger, item: s.Field, clusters: list[int]) -> None:
+def add_headers(ledger: Ledger, item: Field, clusters: list[int]) -> None:
     """Add cluster headers."""
     row = ledger.row(item.structure)
     for n in clusters:
@@ -104,10 +49,10 @@ def add_headers(ledger: Ledger, item: s.Field, clusters: list[int]) -> None:
         row.objects += n
 
 
-def add_entries(ledger: Ledger, item: s.Field, entries: int, nodes: int, peak: int) -> None:
+def add_entries(ledger: Ledger, item: Field, entries: int, nodes: int, peak: int) -> None:
     """Add a tree; one of blocks is counted apart."""
     row = ledger.row(item.structure)
-    if item.block:
+    if item.blocks:
         row.header_bytes += int(item.nbytes) * entries
     else:
         row.dynamic_bytes += int(item.nbytes) * entries
@@ -115,7 +60,7 @@ def add_entries(ledger: Ledger, item: s.Field, entries: int, nodes: int, peak: i
     row.allocated_bytes, row.peak_bytes = node_bytes(row.objects), max(row.peak_bytes, node_bytes(peak))
 
 
-def add_objects(ledger: Ledger, item: s.Field, n: int, peak: int) -> None:
+def add_objects(ledger: Ledger, item: Field, n: int, peak: int) -> None:
     """Add objects that are allocated one by one."""
     row = ledger.row(item.structure)
     row.dynamic_bytes += ceil(item.nbytes * n)
@@ -146,9 +91,9 @@ def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
     return nodes
 
 
-def bytes_in_object(item: s.Field, per: str, cluster_slots: int) -> float:
+def bytes_in_object(item: Field, per: str, cluster_slots: int) -> float:
     """What a field adds to one object of its structure: in a block it is there for every slot of the cluster, unless it is the block's."""
-    return item.nbytes * (cluster_slots if item.block and per != "block" else 1)
+    return item.nbytes * (cluster_slots if item.blocks and per != "block" else 1)
 
 
 @dataclass
@@ -163,7 +108,7 @@ class BlockObject:
 class Groups(dict[str, BlockObject]):
     """Objects by structure, while the rows of a layout are read."""
 
-    def add(self, ledger: Ledger, item: s.Field, per: str, counts: tuple[int, int, int], cluster_slots: int) -> None:
+    def add(self, ledger: Ledger, item: Field, per: str, counts: tuple[int, int, int], cluster_slots: int) -> None:
         """Add a field: `counts` are elements in use, blocks now, blocks at the most."""
         used, live, peak = counts
         row = ledger.row(item.structure)
@@ -175,20 +120,19 @@ class Groups(dict[str, BlockObject]):
         group.size += bytes_in_object(item, per, cluster_slots)
         row.objects = live
 
-    def closed(self, ledger: Ledger, item: s.Field, per: str, used: list[int], cluster_slots: int) -> None:
+    def closed(self, ledger: Ledger, item: Field, kind: Blocks, per: str, used: list[int], cluster_slots: int) -> None:
         """Add a field in closed form: `used` are the elements in use on every device, dense from the first one."""
-        first = BLOCKS[item.block].first
-        blocks = sum(-(-(n + first) // cluster_slots) for n in used if n)
+        blocks = sum(-(-(n + kind.first) // cluster_slots) for n in used if n)
         if item.name == "xarray entry":
             nodes = dense_span(0, blocks)
             add_entries(ledger, item, blocks, nodes, nodes)
         else:
             self.add(ledger, item, per, (sum(used), blocks, blocks), cluster_slots)
 
-    def live(self, ledger: Ledger, item: s.Field, per: str, ctl: NDArray[np.uint64]) -> None:
+    def live(self, ledger: Ledger, item: Field, kind: Blocks, per: str, ctl: NDArray[np.uint64]) -> None:
         """Add a field as the control words of a live state have it."""
-        used, now, peak = (int(ctl[int(getattr(w, name))]) for name in BLOCKS[item.block][:3])
-        self.add(ledger, item, per, (used, now, peak), 1 << int(ctl[int(w.C_CLUSTER_SHIFT)]))
+        used, now, peak = (int(ctl[int(word)]) for word in (kind.used, kind.live, kind.peak))
+        self.add(ledger, item, per, (used, now, peak), 1 << int(ctl[int(control.C_CLUSTER_SHIFT)]))
 
     def finish(self, ledger: Ledger) -> None:
         """Round every object up as a whole."""

@@ -55,12 +55,12 @@ class Trial:
 def is_layer(design: str) -> bool:
     """Does the design put a layer between page tables and slots: does its PTE hold something other than the swap entry?"""
     from kernels.life import registry as state
-    from kernels.life import steps, swapfile
+    from kernels.life import steps
 
     named = naming.parse(design)
     small = dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)
     cls = named.design.class_for(state.Config(pages=8, slots=small, parameters=named.control))
-    return steps.resolve.table[cls] is not swapfile.identity
+    return steps.resolve.table[cls] is not steps.resolve.default
 
 
 def nondominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:

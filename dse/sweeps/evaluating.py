@@ -14,8 +14,7 @@ from dse import naming, scenario
 from dse.errors import BadInput
 from dse.sweeps.caching import Cache, stream_key
 from dse.sweeps.space import Configuration
-from kernels import demand
-from kernels import memory as w
+from kernels import control, demand
 from kernels.observing import probe
 
 TABLE = 512
@@ -129,7 +128,7 @@ def _evaluate(configuration: Configuration, env: Environment) -> Measures:
         "lifetimes": env.counters.get("lifetimes", 0), **book,
     }  # fmt: skip
     found |= _epilogue(config, state, pr, replay)
-    lost = int(state.ctl[int(w.S_LOST)])
+    lost = int(state.ctl[int(control.S_LOST)])
     if lost:
         return {"status": f"failed: {lost} pages read a content that is not theirs"}
     return found

@@ -12,7 +12,7 @@ from dse.yardsticks import timing
 from dse.yardsticks.bench import Bench, has
 from dse.yardsticks.timing import RUN
 from kernels import demand
-from kernels import memory as w
+from kernels.designs.vswap import own
 from kernels.observing import probe
 
 BASE, PLAIN, LATER = "swap_table_p1", "vswap_v3", "vswap_v6"
@@ -138,7 +138,7 @@ def zero_swap_in(design: str, flags: int) -> dict[str, float]:
     return swap_in_counted(design, "ssd", flags)
 
 
-WALK = ("virtual cluster map", "virtual cluster node", "per-CPU virtual cluster")
+WALK = [int(region) for region in (own.R_VMAP, own.R_VNODE, own.R_VCPU)]
 """What a lookup touches on its way to a cluster: the map and its nodes, or what the CPU remembers."""
 
 
@@ -167,7 +167,7 @@ def sequential_lookups(design: str, pages: int = 4 * RUN) -> tuple[float, float]
     state = Filled(design, PAGES, "ssd", folios=2 * pages)
     state.fill(PAGES)
     ctl = state.state.ctl
-    words = [int(getattr(w, name)) for name in ("S_LOOKUP_HITS", "S_LOOKUP_MISSES")]
+    words = [int(word) for word in (own.S_LOOKUP_HITS, own.S_LOOKUP_MISSES)]
     before = [int(ctl[word]) for word in words]
     touches = 0
     for page in range(pages):
@@ -175,6 +175,6 @@ def sequential_lookups(design: str, pages: int = 4 * RUN) -> tuple[float, float]
         state.replay(run(demand.FAULT, np.array([page], np.uint64)), pr)
         heads = pr.log[1 : int(pr.log[0]) : 2]
         regions = (heads[(heads & np.uint64(0xFF)) < 3] >> np.uint64(8)) & np.uint64(0xFFFFFF)
-        touches += sum(probe.REGION_NAMES[int(region)] in WALK for region in regions)
+        touches += int(np.isin(regions, WALK).sum())
     hits, misses = (int(ctl[word]) - old for word, old in zip(words, before, strict=True))
     return touches / pages, hits / max(1, hits + misses)

@@ -12,11 +12,9 @@ from typing import Any
 import numpy as np
 
 from dse.modelling.filling import Filled, run
-from dse.modelling.objects import BLOCKS
 from dse.modelling.sizes import NODE_SLAB, NODES_A_SLAB, PAGE
 from dse.yardsticks.bench import MIB, POINTS, Bench, has
-from kernels import demand
-from kernels import memory as w
+from kernels import control, demand
 from kernels.designs.swap_table import table as swap_table
 from kernels.structures.xarray import NODE_BYTES
 
@@ -114,8 +112,8 @@ def granularity(_: Bench) -> Ours:
     """Y07: bytes of the blocks of one cluster, by the change that the first page of a cluster makes."""
     state = Filled("swap_table_p4", 1 << 14, "ssd")
     words, ctl = state.state, state.state.ctl
-    cluster = 1 << int(ctl[int(w.C_CLUSTER_SHIFT)])
-    live = int(getattr(w, BLOCKS["table"].live))
+    cluster = 1 << int(ctl[int(control.C_CLUSTER_SHIFT)])
+    live = int(control.S_TABLES)
     idle = state.ledger()
     state.fill(cluster)
     one, tables = state.ledger(), int(ctl[live])

@@ -6,7 +6,7 @@ where designs differ. All return a reply code of :mod:`kernels.demand`.
 
 from __future__ import annotations
 
-from kernels import codes
+from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, hot, inner, u
@@ -39,7 +39,7 @@ MOST_RETRIES = 8
 @inner
 def memcg_of(st, page):  # type: ignore[no-untyped-def]
     """Memory cgroup of the space of `page`."""
-    return u(st.mm[page >> st.ctl[w.C_SPACE_SHIFT]])
+    return u(st.mm[page >> st.ctl[control.C_SPACE_SHIFT]])
 
 
 @inner
@@ -308,7 +308,7 @@ def reclaim_end(st, pr, page):  # type: ignore[no-untyped-def]
 @called
 def fork(st, pr, page, count, child_space):  # type: ignore[no-untyped-def]
     """FORK: copy the PTEs of a run into the child space, one duplicate at a time (``copy_nonpresent_pte``)."""
-    shift = st.ctl[w.C_SPACE_SHIFT]
+    shift = st.ctl[control.C_SPACE_SHIFT]
     mask = (U1 << shift) - U1
     n = U0
     for i in range(count):
@@ -324,7 +324,7 @@ def fork(st, pr, page, count, child_space):  # type: ignore[no-untyped-def]
         st.pte[c] = pte
         wrote(pr, R_PTE, c)
         w.link_kin(st, p, c)
-        if st.ctl[w.C_TOKENS] != U0:
+        if st.ctl[control.C_TOKENS] != U0:
             st.truth[c] = st.truth[p]
         n += U1
     return codes.FORKED if n != U0 else codes.EMPTY
@@ -343,7 +343,7 @@ def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
         n += U1
         if pte & U1 != U0:
             w.unmap_page(st, pr, p, pte >> U1, U0)
-            if st.ctl[w.C_FORKS] != U0:
+            if st.ctl[control.C_FORKS] != U0:
                 w.unlink_kin(st, p)
             orphan(st, pr, pte >> U1)
             continue
@@ -361,34 +361,10 @@ def clear_run(st, pr, page, pte, most):  # type: ignore[no-untyped-def]
     while n < most and w.read_pte(st, pr, page + n) == pte + (n << U1):
         st.pte[page + n] = U0
         wrote(pr, R_PTE, page + n)
-        if st.ctl[w.C_FORKS] != U0:
+        if st.ctl[control.C_FORKS] != U0:
             w.unlink_kin(st, page + n)
         n += U1
     return n
-
-
-@inner
-def put_singly(st, pr, value, n):  # type: ignore[no-untyped-def]
-    """``put_run`` of a design that resolves and locks for every PTE."""
-    for i in range(n):
-        entry = resolve(st, pr, value + u(i))
-        if put(st, pr, value + u(i), entry) == U1:
-            f = lookup(st, pr, entry)
-            if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
-                drop_unused(st, pr, f)
-
-
-@inner
-def single(st, value):  # type: ignore[no-untyped-def]
-    """``run_limit`` of a design that does not batch."""
-    return U1
-
-
-@inner
-def drop_unused(st, pr, f):  # type: ignore[no-untyped-def]
-    """``__try_to_reclaim_swap``: the count of a cached folio fell to 0."""
-    if not f_is(st, f, LOCKED | WRITEBACK) and free_swap(st, pr, f) and mapcount(st, f) == U0:
-        w.folio_free(st, f)
 
 
 @inner

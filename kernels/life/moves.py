@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernels import codes
+from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import LOW32, U0, U1, U2
 from kernels.compiling.jit import called, inner, u
@@ -21,7 +21,7 @@ from kernels.structures.slots import cache_find, charge, count_read, owner_of, z
 def place_of(st, pr, entry):  # type: ignore[no-untyped-def]
     """The backend that has the data of `entry`: zswap, or the device."""
     g = slot_of(st, entry)
-    if zero_of(st, pr, g) or st.ctl[w.S_ZE_LIVE] == U0:
+    if zero_of(st, pr, g) or st.ctl[control.S_ZE_LIVE] == U0:
         return device_of(entry)
     return codes.ZSWAP if zswap.tree_find(st, pr, g, entry & OFFSET_MASK) != U0 else device_of(entry)
 
@@ -107,10 +107,10 @@ def reswap_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
 @called
 def rewrite_ptes(st, pr, page, old, new):  # type: ignore[no-untyped-def]
     """Patch every PTE that holds `old` (D18). The page-table scan is amortised over a batch, the owner record leads to the kin."""
-    if st.ctl[w.C_REWRITE] == swapfile.REWRITE_OWNER:
+    if st.ctl[control.C_REWRITE] == swapfile.REWRITE_OWNER:
         chase(pr, R_OWNER, slot_of(st, old) * U2)
     else:
-        bump(pr, PTES, max(U1, st.ctl[w.C_PAGES] // max(U1, st.ctl[w.C_BATCH])))
+        bump(pr, PTES, max(U1, st.ctl[control.C_PAGES] // max(U1, st.ctl[control.C_BATCH])))
     p, ok = page, True
     while True:
         if st.pte[p] == old << U1:
@@ -202,9 +202,9 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
             return codes.BUSY  # what is in the swap cache is in somebody else's hands
     if source == codes.ZSWAP and target == device_of(entry):
         return writeback_step(st, pr, t)
-    if st.ctl[w.C_MOVE] == swapfile.MOVE_REFUSE:
+    if st.ctl[control.C_MOVE] == swapfile.MOVE_REFUSE:
         return codes.REFUSED
-    if st.ctl[w.C_MOVE] == swapfile.MOVE_REWRITE:
+    if st.ctl[control.C_MOVE] == swapfile.MOVE_REWRITE:
         return rewrite_step(st, pr, t, cpu)
     return reswap_step(st, pr, t, cpu)
 
@@ -214,15 +214,15 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
     """``try_to_unuse``: look at every PTE of every space, fault in what is on device `d`, then sweep leftover cache."""
     if not cl.turn_off(st, d):
         return codes.DEVICE_OFF
-    for i in range(st.ctl[w.C_PAGES]):
+    for i in range(st.ctl[control.C_PAGES]):
         p = u(i)
         pte = w.read_pte(st, pr, p)
         if pte != U0 and pte & U1 == U0:
             entry = resolve(st, pr, pte >> U1)
             if device_of(entry) == d:
-                st.ctl[w.S_SCANNED] += U1
+                st.ctl[control.S_SCANNED] += U1
                 lifecycle.fault(st, pr, p, U0, U0)
-    bump(pr, PTES, st.ctl[w.C_PAGES])
+    bump(pr, PTES, st.ctl[control.C_PAGES])
     return sweep(st, pr, d)
 
 
@@ -237,10 +237,10 @@ def sweep(st, pr, d):  # type: ignore[no-untyped-def]
             if f != U0 and not f_is(st, f, LOCKED | WRITEBACK) and swapfile.free_swap(st, pr, f) and w.mapcount(st, f) == U0:
                 w.folio_free(st, f)
     code = cl.turned_off(st, d)
-    if st.ctl[w.S_SLOTS] == U0:
-        for _ in range(st.ctl[w.S_CONT_USED]):
+    if st.ctl[control.S_SLOTS] == U0:
+        for _ in range(st.ctl[control.S_CONT_USED]):
             freed(pr, A_CONT)
-        st.ctl[w.S_CONT_USED] = U0
-        for i in range(st.ctl[w.C_CHAIN] + st.ctl[w.C_CONT_LIMIT] + U2):
+        st.ctl[control.S_CONT_USED] = U0
+        for i in range(st.ctl[control.C_CHAIN] + st.ctl[control.C_CONT_LIMIT] + U2):
             st.chain[u(i)] = 0
     return code

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kernels import codes
-from kernels import memory as w
+from kernels import codes, control
 from kernels.compiling.constants import LOW32, U0, U2, U14
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.memory import BYPASS, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word
@@ -22,7 +21,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     g = slot_of(st, entry)
     zero_mark(st, pr, g, zero)
     token = st.folio[f_word(f, F_TOKEN)]
-    if st.ctl[w.C_ZSLOTS] != U0:
+    if st.ctl[control.C_ZSLOTS] != U0:
         backend = device_of(entry)  # entries of its own: the page is written where its entry is
     if backend == codes.ZSWAP and not zero:
         z = zswap.entry_new(st, pr, entry, size, token)
@@ -34,7 +33,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
         drop_zswap(st, pr, entry, g)
         if device_of(entry) == codes.ZSWAP:
             return codes.REACTIVATED
-    elif st.ctl[w.S_ZE_LIVE] != U0:
+    elif st.ctl[control.S_ZE_LIVE] != U0:
         drop_zswap(st, pr, entry, g)
     store_data(st, pr, entry, g, token)
     return U0
@@ -57,7 +56,7 @@ def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
     """The block layer writes slot `g`; zram keeps two words a page (handle, size and flags)."""
     if device_of(entry) == codes.ZRAM:
         wrote(pr, R_ZRAM, g * U2)
-    if st.ctl[w.C_TOKENS] != U0:
+    if st.ctl[control.C_TOKENS] != U0:
         st.token[g] = token
 
 
@@ -76,7 +75,7 @@ def copy_data(st, pr, f, old, new, read):  # type: ignore[no-untyped-def]
 def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """``swap_read_folio``: zero bit, zswap (whose entry goes, so the folio is dirty), or the device."""
     g = slot_of(st, entry)
-    token = u(st.token[g]) if st.ctl[w.C_TOKENS] != U0 else U0
+    token = u(st.token[g]) if st.ctl[control.C_TOKENS] != U0 else U0
     if not zero_of(st, pr, g):
         chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
         z = U0
@@ -106,4 +105,4 @@ def read_slot(st, pr, entry):  # type: ignore[no-untyped-def]
     chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
     if device_of(entry) == codes.ZRAM:
         chase(pr, R_ZRAM, slot_of(st, entry) * U2)
-    return u(st.token[slot_of(st, entry)]) if st.ctl[w.C_TOKENS] != U0 else U0
+    return u(st.token[slot_of(st, entry)]) if st.ctl[control.C_TOKENS] != U0 else U0

@@ -57,12 +57,6 @@ for _cls in (Count, Timed, Trace):
     look_ahead.register(_cls, nothing)
 
 
-@inner
-def no_entry(st, pr, value):  # type: ignore[no-untyped-def]
-    """``fetch_entry`` and ``fetch_behind`` where ``fetch_near`` has fetched everything."""
-    return
-
-
 @called
 @hot
 def leaf(head, h, pool, index):  # type: ignore[no-untyped-def]

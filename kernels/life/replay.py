@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernels import codes
+from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import BYTE, LOW24, LOW32, U0, U1, U2, U16, U24, U32
 from kernels.compiling.jit import called, inner, u
@@ -22,7 +22,7 @@ def run_steps(st, pr, t, cpu, n):  # type: ignore[no-untyped-def]
         code = move_step(st, pr, t, cpu)
         if code != codes.STEPPED:
             w.txn_end(st, t)
-            st.ctl[w.S_MOVES] += U1 if code == codes.MOVED else U0
+            st.ctl[control.S_MOVES] += U1 if code == codes.MOVED else U0
             return code
         if n != U0:
             left -= U1

@@ -1,160 +1,200 @@
-"""The steps in which designs differ. A design registers one implementation of each; everything else is in :mod:`kernels.life.lifecycle`.
+"""The interface of a design: the steps in which designs differ. Everything else is :mod:`kernels.life.lifecycle`.
 
-``value`` is what a PTE holds, ``entry`` the design's handle of the page's metadata behind it (direct: the same; swap_id: the swap
-entry that the ID maps to; swap_desc: the descriptor). Steps are dispatched on the class of the state when a replay is compiled.
+A design implements the steps marked ``required``; the body of an ``optional`` one is its default. ``kernels.life.registry.bind`` takes
+the implementations by name. `st` is the state, `pr` the probe, `f` a folio, `cpu` the CPU that runs the demand, `value` the content of a
+PTE, `entry` the design's handle of the metadata behind it (*direct*: the same; *swap_id*: the swap entry that the ID maps to;
+*swap_desc*: the descriptor). A step may change what the design keeps, the words F_ENTRY and F_VALUE and the flags of its folio, nothing
+else: PTEs, map counts and folios are the life cycle's.
+
+=============== ============================================================================================
+demand          steps, in order
+=============== ============================================================================================
+every           on_cpu; fetch_near, fetch_entry, fetch_behind ahead of it, where nothing is observed
+FAULT           resolve, lookup; on a hit: same, swap_full, put, free_swap
+                on a miss: read_begin, same (read_abort, resolve again), read_end, still, swap_full, put, free_swap
+RECLAIM         claim, dup for each PTE, count_is_zero (unclaim), then evict if the copy is clean, else writeout
+RECLAIM_END     evict
+FORK            resolve, dup for each PTE
+UNMAP           run_limit, put_run (by default: resolve, put, lookup, swap_full, free_swap for each PTE)
+COW             free_swap
+MOVE, its parts resolve, move_step until it says that the move is over
+SWAPOFF         swapoff
+=============== ============================================================================================
+
+`publish` and `retire` are the hooks of a layer in ``claim`` and in the free path of :mod:`kernels.life.swapfile`. Slots of a device are
+the second interface (:mod:`kernels.structures.slots`), for designs that use clusters or :mod:`kernels.life.swapfile`.
 """
 
 from __future__ import annotations
 
-from kernels.compiling.jit import inner, operation, u
+from kernels import codes
+from kernels.compiling.constants import U0, U1
+from kernels.compiling.functions import optional, required
+from kernels.compiling.jit import inner, u
+from kernels.memory import LOCKED, WRITEBACK, f_is, folio_free, mapcount
+
+ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4))  # moments of retire
 
 
-@operation
+@optional
 def on_cpu(st, cpu):  # type: ignore[no-untyped-def]
-    """The demand that follows runs on `cpu`: for designs whose lookups have per-CPU state."""
+    """Note that the demand that follows runs on `cpu`, where lookups have state for each CPU."""
+    return
 
 
-@operation
+@optional
 def resolve(st, pr, value):  # type: ignore[no-untyped-def]
-    """The entry behind `value`, 0 if there is none. The lookup that a layer adds."""
+    """Return the entry behind `value`, 0 if there is none: the lookup that a layer adds. Default: the PTE holds the entry itself."""
+    return value
 
 
-@operation
-def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """Revalidate under the folio lock: does `value` still lead to `entry`?"""
-
-
-@operation
-def still(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """The PTE holds `value` again after the read: is it the same `value`, or one that was freed and given out anew meanwhile?"""
-
-
-@operation
+@required
 def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
-    """The folio in the swap cache for `entry`, 0 if none."""
+    """Return the folio in the swap cache for `entry`, 0 if none."""
 
 
-@operation
+@optional
+def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """Tell, under the folio lock, if `value` still leads to `entry`. Default: it leads nowhere else."""
+    return True
+
+
+@optional
+def still(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """Tell if a PTE that holds `value` again after the read holds the same one, not one freed and given out anew. Default: it does."""
+    return True
+
+
+@required
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
-    """Give folio `f` a swap value to write into PTEs: a new one, or what it still has. 0: none left."""
+    """Enter `f` into the swap cache and return the value for its PTEs: a new one, or the one it has. 0: none left."""
 
 
-@operation
+@optional
 def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
-    """The unmap wrote `value` into no PTE at all: take back what lives only as long as PTEs hold it."""
+    """Take back what lives only as long as PTEs hold `value`: the unmap wrote it into none. Default: nothing does."""
+    return
 
 
-@operation
+@required
 def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """One more PTE holds `value`. False: the count could not be raised."""
+    """Count one more PTE that holds `value`. False: there was no room for the count."""
 
 
-@operation
+@required
 def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """One PTE less holds `value`; free what nothing holds any more. 0: other PTEs do; 1: none, but the swap cache; 2: it was freed."""
+    """Count one PTE less and free what nothing holds any more. 0: other PTEs do; 1: the swap cache does; 2: it was freed."""
 
 
-@operation
-def run_limit(st, value):  # type: ignore[no-untyped-def]
-    """Values from `value` on, of contiguous ones, that the zap of a page table may put in one go (1: no batching)."""
-
-
-@operation
-def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
-    """One PTE less holds each of `n` values from `value` on; cache copies that nothing needs any more go too."""
-
-
-@operation
+@required
 def count_is_zero(st, entry):  # type: ignore[no-untyped-def]
-    """True if no PTE holds the value of `entry`."""
+    """Tell if no PTE holds the value of `entry`."""
 
 
-@operation
+@required
 def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
-    """Store the content of folio `f`. 0, or the reason why there was no place."""
+    """Store the content of `f`, `size` bytes if compressed, on `backend`. Return 0, or the reply code for want of a place."""
 
 
-@operation
+@required
 def evict(st, pr, f):  # type: ignore[no-untyped-def]
-    """Folio `f`, unmapped and clean, leaves the swap cache; free what nothing holds any more."""
+    """Take `f`, unmapped and clean, out of the swap cache (a shadow stays) and free what nothing holds any more."""
 
 
-@operation
+@required
 def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
-    """Enter folio `f` into the swap cache for `entry`. False: the entry is gone or somebody is faster."""
+    """Enter `f` into the swap cache for `entry`. False: the entry is gone or somebody is faster."""
 
 
-@operation
+@required
 def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
-    """Read the content of `entry` into folio `f`."""
+    """Read the content of `entry` into `f`."""
 
 
-@operation
+@required
 def read_abort(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """Undo :func:`read_begin`."""
 
 
-@operation
+@required
 def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
-    """``folio_free_swap``: drop the swap cache and its slot if no PTE holds the value. True if it was dropped."""
+    """Drop `f` from the swap cache, with its slot, if no PTE holds the value (``folio_free_swap``). True: it was dropped."""
 
 
-@operation
+@optional
 def swap_full(st, entry):  # type: ignore[no-untyped-def]
-    """``vm_swap_full``, or a synchronous device: cache copies are not worth keeping."""
+    """Tell if cache copies are not worth keeping (``vm_swap_full``, a synchronous device). Default: they are."""
+    return False
 
 
-@operation
+@optional
+def run_limit(st, value):  # type: ignore[no-untyped-def]
+    """Return how many contiguous values from `value` on a zap may put in one go. Default: one, no batching."""
+    return U1
+
+
+@optional
+def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
+    """Count one PTE less for each of `n` values from `value` on; cache copies that nothing needs go too. Default: one by one."""
+    for i in range(n):
+        entry = resolve(st, pr, value + u(i))
+        if put(st, pr, value + u(i), entry) == U1:
+            f = lookup(st, pr, entry)
+            if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
+                drop_unused(st, pr, f)
+
+
+@optional
 def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
-    """The layer's hook in swap-out: the value that PTEs will hold for `entry`, cached as folio `f`. 0: none to be had."""
+    """Return the value that PTEs will hold for `entry`, cached as `f`; 0: none to be had. Default, without a layer: the entry."""
+    return entry
 
 
-@operation
+@optional
 def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
-    """The layer's hook in the free path: the count fell to 0, or the slot is freed, with or without the cluster lock."""
-
-
-@operation
-def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
-    """Run the next step of the move in record `t`: STEPPED, MOVED, or the reason why it was backed out."""
-
-
-@operation
-def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
-    """Bring every page of device `d` to `target`."""
-
-
-@operation
-def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
-    """Prefetch what leads from `value`, which a PTE holds, to its entry, or what the entry consists of where nothing leads there."""
-
-
-@operation
-def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
-    """Prefetch what the entry behind `value` consists of; :func:`fetch_near` came before."""
-
-
-@operation
-def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
-    """Prefetch what `entry` of a cached folio consists of where :func:`fetch_near` leads only to what names it."""
-
-
-@operation
-def wide(st, g):  # type: ignore[no-untyped-def]
-    """True if slot `g` belongs to a backend that counts in 32 bits."""
-
-
-@inner
-def any_cpu(st, cpu):  # type: ignore[no-untyped-def]
-    """``on_cpu`` of a design whose lookups are the same on every CPU."""
+    """Free `value` if this is its moment: count 0 or slot freed, under the cluster lock or after it. Default: nothing to free."""
     return
 
 
-ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4))  # moments of retire
+@optional
+def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
+    """Run the next step of the move in record `t`: STEPPED, MOVED, or the reason why it was backed out. Default: REFUSED."""
+    return codes.REFUSED
+
+
+@optional
+def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
+    """Bring every page of device `d` to `target` and reply. Default: REFUSED."""
+    return codes.REFUSED
+
+
+@optional
+def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
+    """Prefetch what leads from `value` to its entry, or the entry's metadata where nothing leads there. Default: nothing."""
+    return
+
+
+@optional
+def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
+    """Prefetch the metadata of the entry behind `value`; :func:`fetch_near` came before. Default: nothing."""
+    return
+
+
+@optional
+def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
+    """Prefetch the metadata of `entry` of a cached folio, where :func:`fetch_near` fetches only what names it. Default: nothing."""
+    return
+
+
+@inner
+def drop_unused(st, pr, f):  # type: ignore[no-untyped-def]
+    """``__try_to_reclaim_swap``: drop cached folio `f`, whose count fell to 0, unless somebody uses it."""
+    if not f_is(st, f, LOCKED | WRITEBACK) and free_swap(st, pr, f) and mapcount(st, f) == U0:
+        folio_free(st, f)
+
 
 NAMES = (
-    "on_cpu", "resolve", "same", "still", "lookup", "claim", "unclaim", "dup", "put", "run_limit", "put_run", "count_is_zero",
-    "writeout", "evict", "read_begin", "read_end",
-    "read_abort", "free_swap", "swap_full", "publish", "retire", "move_step", "swapoff", "wide", "fetch_near", "fetch_entry",
-    "fetch_behind",
+    "on_cpu", "resolve", "lookup", "same", "still", "claim", "unclaim", "dup", "put", "count_is_zero", "writeout", "evict",
+    "read_begin", "read_end", "read_abort", "free_swap", "swap_full", "run_limit", "put_run", "publish", "retire", "move_step",
+    "swapoff", "fetch_near", "fetch_entry", "fetch_behind",
 )  # fmt: skip

@@ -6,11 +6,10 @@ a design without a layer they compile to nothing.
 
 from __future__ import annotations
 
-from kernels import codes
-from kernels import memory as w
+from kernels import codes, control
 from kernels.compiling.constants import U0, U1, U2
 from kernels.compiling.jit import called, hot, inner, u
-from kernels.life import lifecycle, page_io, steps
+from kernels.life import page_io, steps
 from kernels.life.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
 from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
 from kernels.observing.probe import R_DEV, R_OWNER, chase, wrote
@@ -42,7 +41,7 @@ REWRITE_SCAN, REWRITE_OWNER = U0, U1  # C_REWRITE
 @inner
 def owner_record(st, pr, g):  # type: ignore[no-untyped-def]
     """Where moves find PTEs by an owner record (16 bytes a slot: anon_vma and index), it is written with the slot; only counted."""
-    if st.ctl[w.C_REWRITE] == REWRITE_OWNER and st.ctl[w.C_MOVE] == MOVE_REWRITE:
+    if st.ctl[control.C_REWRITE] == REWRITE_OWNER and st.ctl[control.C_MOVE] == MOVE_REWRITE:
         wrote(pr, R_OWNER, g * U2)
 
 
@@ -98,18 +97,6 @@ def fetch_near(st, pr, entry):  # type: ignore[no-untyped-def]
 
 
 @inner
-def identity(st, pr, value):  # type: ignore[no-untyped-def]
-    """The PTE holds the swap entry itself."""
-    return value
-
-
-@inner
-def always_same(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """A swap entry in a PTE leads nowhere else; that it still stands in the PTE is checked when it is mapped."""
-    return True
-
-
-@inner
 def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
     """``filemap_get_folio`` in the swap cache space of `entry`."""
     chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
@@ -119,7 +106,7 @@ def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
 @inner
 def home(st, backend):  # type: ignore[no-untyped-def]
     """The device whose slot a page on `backend` takes: zswap sits in front of a disk and still takes a disk slot."""
-    return st.ctl[w.C_ZDISK] if backend == codes.ZSWAP else backend
+    return st.ctl[control.C_ZDISK] if backend == codes.ZSWAP else backend
 
 
 @inner
@@ -133,7 +120,7 @@ def slot_or_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
 @inner
 def misplaced(st, pr, f, d):  # type: ignore[no-untyped-def]
     """Where zswap has entries of its own: a dirty folio that is to go to `d` gives its entry elsewhere back, if no PTE holds it."""
-    if st.ctl[w.C_ZSLOTS] == U0 or device_of(st.folio[f_word(f, F_ENTRY)]) == d or not f_is(st, f, DIRTY):
+    if st.ctl[control.C_ZSLOTS] == U0 or device_of(st.folio[f_word(f, F_ENTRY)]) == d or not f_is(st, f, DIRTY):
         return False
     return free_swap(st, pr, f)
 
@@ -172,13 +159,13 @@ def only_cached(st, g):  # type: ignore[no-untyped-def]
 @called
 def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
     """``swap_reclaim_full_clusters``: drop slots that only a swap cache holds, in up to 8 full clusters, and try again."""
-    at = d * DEV_WORDS + u(12)
+    at = cl.list_at(d, cl.FULL_LIST)
     for _ in range(8):
         c = st.dev[at]
         if c == U0:
             break
-        first = (c - U1) << st.ctl[w.C_CLUSTER_SHIFT]
-        end = min(first + (U1 << st.ctl[w.C_CLUSTER_SHIFT]), st.dev[d * DEV_WORDS] + st.dev[d * DEV_WORDS + D_SLOTS])
+        first = (c - U1) << st.ctl[control.C_CLUSTER_SHIFT]
+        end = min(first + (U1 << st.ctl[control.C_CLUSTER_SHIFT]), st.dev[d * DEV_WORDS] + st.dev[d * DEV_WORDS + D_SLOTS])
         dropped = False
         for i in range(first, end):
             g = u(i)
@@ -238,7 +225,7 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
 @inner
 def run_limit(st, value):  # type: ignore[no-untyped-def]
     """Entries from `value` on in its cluster."""
-    size = U1 << st.ctl[w.C_CLUSTER_SHIFT]
+    size = U1 << st.ctl[control.C_CLUSTER_SHIFT]
     return size - (value & (size - U1))
 
 
@@ -259,7 +246,7 @@ def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
         if only_cached(st, g):
             f = lookup(st, pr, entry + u(i))
             if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
-                lifecycle.drop_unused(st, pr, f)
+                steps.drop_unused(st, pr, f)
 
 
 @inner
@@ -306,7 +293,7 @@ def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
     if count == U0:
         return False
     owner_of(st, pr, g)
-    if count == U1 and st.ctl[w.C_SYNC_BYPASS] != U0 and st.dev[device_of(entry) * DEV_WORDS + cl.D_FLAGS] & DEV_SYNC != U0:
+    if count == U1 and st.ctl[control.C_SYNC_BYPASS] != U0 and st.dev[device_of(entry) * DEV_WORDS + cl.D_FLAGS] & DEV_SYNC != U0:
         f_set(st, f, BYPASS)
         st.folio[f_word(f, F_ENTRY)] = entry
     else:
@@ -356,4 +343,4 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
 @inner
 def swap_full(st, entry):  # type: ignore[no-untyped-def]
     """``mem_cgroup_swap_full``; since every swap-in goes through the swap cache (7.0) a synchronous device is reason enough too."""
-    return (st.ctl[w.C_SYNC_BYPASS] == U0 and cl.is_synchronous(st, device_of(entry))) or cl.swap_full(st)
+    return (st.ctl[control.C_SYNC_BYPASS] == U0 and cl.is_synchronous(st, device_of(entry))) or cl.swap_full(st)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from kernels.compiling.atomic import drop, fetch_add, take
 from kernels.compiling.constants import U1
-from kernels.compiling.jit import inner, operation, u
+from kernels.compiling.jit import inner, operation
 from kernels.observing.probe import E_LOCK, E_UNLOCK, HELD, LOCK_ORDER, LOCKS, SCRATCH, Count, Off, Timed, Trace, record
+from kernels.own import COMMON
 
-# in the order in which they may be nested: the virtual cluster (mm/vswap.c) outside the cluster lock, the cluster lock outside the
-# device lock and the tree locks (mm/swapfile.c)
-LOCK_NAMES = (
-    "virtual cluster", "descriptor", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock",
-    "descriptor tree xa_lock", "ID allocator", "ID xa_lock", "zswap LRU", "continuation", "virtual cluster map xa_lock",
-)  # fmt: skip
-(
-    L_VCLUSTER, L_DESC, L_CLUSTER, L_CLUSTER2, L_DEVICE, L_CACHE, L_ZTREE, L_DESC_XA, L_ID_ALLOC, L_ID, L_ZLRU, L_CONT, L_VMAP,
-) = (u(i) for i in range(13))  # fmt: skip
+# Outermost first, as mm/swapfile.c nests them: the cluster lock outside the device lock and the tree locks.
+L_CLUSTER = COMMON.lock("cluster")
+L_CLUSTER2 = COMMON.lock("second cluster")
+L_DEVICE = COMMON.lock("device")
+L_CACHE = COMMON.lock("swap cache xa_lock")
+L_ZTREE = COMMON.lock("zswap tree xa_lock")
+L_ZLRU = COMMON.lock("zswap LRU")
+L_CONT = COMMON.lock("continuation")
 
 
 @operation

@@ -21,6 +21,7 @@ from kernels.compiling.flat import Flat, U64Array
 from kernels.compiling.jit import called, inner, operation, u
 from kernels.demand import OPS
 from kernels.observing import allocations as allocs
+from kernels.own import COMMON
 
 # tally: one row of COLUMNS words for each reply code, then the scratch row of the operation under way
 CODES, COLUMNS = 128, 16
@@ -40,28 +41,32 @@ LOG_WORDS = 1 << 16
 LINE_BINS = 512
 TICK_BINS, TICK_SHIFT = 4096, u(4)  # bins of 16 ticks
 
-REGION_NAMES = (
-    "PTE", "rmap", "swap device", "cluster header", "swap_map", "cgroup", "zeromap",
-    "swap cache space", "swap cache node", "zswap tree", "zswap node", "zswap_entry", "zsmalloc object",
-    "continuation", "ID tree", "ID node", "ID bitmap", "descriptor tree", "descriptor node", "swap_desc", "slot bitmap",
-    "per-CPU cluster", "owner record", "zswap LRU", "zswap count", "ID range", "zram table",
-    "swap table", "memcg table", "extend table",
-    "virtual cluster map", "virtual cluster node", "virtual cluster", "swp_desc", "per-CPU virtual cluster", "bad bitmap",
-)  # fmt: skip
-(
-    R_PTE, R_RMAP, R_DEV, R_CLUSTER, R_MAP, R_CGROUP, R_ZEROMAP, R_CACHE, R_CACHE_NODE, R_ZTREE, R_ZNODE, R_ZE,
-    R_ZOBJ, R_CONT, R_ID, R_ID_NODE, R_ID_BITS, R_DESC_TREE, R_DESC_NODE, R_DESC, R_BITMAP, R_PERCPU, R_OWNER,
-    R_ZLRU, R_ZCOUNT, R_ID_RANGE, R_ZRAM,
-    R_TABLE, R_MEMCG, R_EXTEND,
-    R_VMAP, R_VNODE, R_VCLUSTER, R_VDESC, R_VCPU, R_BAD,
-) = (u(i) for i in range(36))  # fmt: skip
+R_PTE = COMMON.region("PTE")
+R_RMAP = COMMON.region("rmap")
+R_DEV = COMMON.region("swap device")
+R_CLUSTER = COMMON.region("cluster header")
+R_MAP = COMMON.region("swap_map")
+R_CGROUP = COMMON.region("cgroup")
+R_ZEROMAP = COMMON.region("zeromap")
+R_CACHE = COMMON.region("swap cache space")
+R_CACHE_NODE = COMMON.region("swap cache node")
+R_ZTREE = COMMON.region("zswap tree")
+R_ZNODE = COMMON.region("zswap node")
+R_ZE = COMMON.region("zswap_entry")
+R_ZOBJ = COMMON.region("zsmalloc object")
+R_ZLRU = COMMON.region("zswap LRU")
+R_ZCOUNT = COMMON.region("zswap count")
+R_CONT = COMMON.region("continuation")
+R_BITMAP = COMMON.region("slot bitmap")
+R_PERCPU = COMMON.region("per-CPU cluster")
+R_OWNER = COMMON.region("owner record")
+R_ZRAM = COMMON.region("zram table")
 
-STEPS = (
-    "", "swap_zeromap_folio_set", "swap_dup_entries_cluster", "xa_load (ID)", "xa_alloc (ID)", "xa_erase (ID)", "xa_store (ID)",
-    "add_to_swap_cache", "zswap_invalidate", "xa_find (ID)",
-)  # fmt: skip
-"""Kernel functions that kernels announce by :func:`step` where the touch alone does not tell them."""
-F_NONE, F_ZERO, F_DUP, F_ID_LOAD, F_ID_ALLOC, F_ID_ERASE, F_ID_STORE, F_ADD, F_INVALIDATE, F_ID_FIND = (u(i) for i in range(10))
+F_NONE = COMMON.step("")
+F_ZERO = COMMON.step("swap_zeromap_folio_set")
+F_DUP = COMMON.step("swap_dup_entries_cluster")
+F_ADD = COMMON.step("add_to_swap_cache")
+F_INVALIDATE = COMMON.step("zswap_invalidate")
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
 E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE = (u(i) for i in range(7))
@@ -152,7 +157,7 @@ def freed(pr, what):  # type: ignore[no-untyped-def]
 
 @operation
 def step(pr, number):  # type: ignore[no-untyped-def]
-    """What follows models the kernel function ``STEPS[number]``."""
+    """Announce that the code behind it models the kernel function of step `number`."""
 
 
 @operation

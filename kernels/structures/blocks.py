@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from kernels.compiling.constants import U0, U1, U2, U3, U4, U7
 from kernels.compiling.jit import called, inner, u
-from kernels.memory import C_CLUSTER_SHIFT, S_TABLE_FREE
+from kernels.control import C_CLUSTER_SHIFT, S_TABLE_FREE
 from kernels.observing.allocations import A_TABLE
 from kernels.observing.probe import R_CLUSTER, allocated, freed, wrote
 from kernels.structures.cluster import ci_of

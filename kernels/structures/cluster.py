@@ -20,13 +20,15 @@ from __future__ import annotations
 from kernels import codes
 from kernels.compiling.constants import U0, U1, U2, U3, U4, U8, U58
 from kernels.compiling.jit import called, hot, inner, u
-from kernels.memory import C_CLUSTER_SHIFT, S_FULL, S_SLOTS, S_SLOTS_PEAK
+from kernels.control import C_CLUSTER_SHIFT, S_FULL, S_SLOTS, S_SLOTS_PEAK
 from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, unlock
 from kernels.observing.probe import R_CLUSTER, R_DEV, R_PERCPU, chase, touch, wrote
 from kernels.structures.slots import slot_mark, slot_scan
 
 DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
-D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK, D_LISTS = (u(i) for i in range(8))
+D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
+D_LISTS = U8
+CPU_DEVICE, CPU_OWN = U0, U8  # of a CPU: its cluster + 1 and next offset for each device; words of the design's own
 DEV_ON, DEV_SYNC = U1, U2
 CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
 FREE_LIST, NONFULL_LIST, FULL_LIST = U1, U2, U3
@@ -78,6 +80,12 @@ def unlock_cluster(st, pr, ci):  # type: ignore[no-untyped-def]
     unlock(pr, st.cluster, ci, L_CLUSTER)
 
 
+@inner
+def list_at(d, which):  # type: ignore[no-untyped-def]
+    """Index of the head of list `which` of device `d`; its tail follows."""
+    return d * DEV_WORDS + D_LISTS + (which - U1) * U2
+
+
 @called
 def list_del(st, pr, d, c):  # type: ignore[no-untyped-def]
     """Take cluster `c` off the list it is on. The caller holds the device lock."""
@@ -85,7 +93,7 @@ def list_del(st, pr, d, c):  # type: ignore[no-untyped-def]
     which = u(ci[c * CI_WORDS + CI_LIST])
     if which == U0:
         return
-    at = d * DEV_WORDS + U8 + (which - U1) * U2
+    at = list_at(d, which)
     before, after = u(ci[c * CI_WORDS + CI_PREV]), u(ci[c * CI_WORDS + CI_NEXT])
     if before == U0:
         dev[at] = after
@@ -105,7 +113,7 @@ def list_del(st, pr, d, c):  # type: ignore[no-untyped-def]
 def list_add_tail(st, pr, d, c, which):  # type: ignore[no-untyped-def]
     """Append cluster `c` to list `which` of device `d`. The caller holds the device lock."""
     ci, dev = st.cluster, st.dev
-    at = d * DEV_WORDS + U8 + (which - U1) * U2
+    at = list_at(d, which)
     last = dev[at + U1]
     ci[c * CI_WORDS + CI_LIST] = which
     ci[c * CI_WORDS + CI_NEXT] = 0
@@ -169,7 +177,7 @@ def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
 @inner
 def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
     """Take the first cluster of list `which` off it (``isolate_lock_cluster``); cluster + 1, or 0."""
-    at = d * DEV_WORDS + U8 + (which - U1) * U2
+    at = list_at(d, which)
     lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
     c = st.dev[at]
     touch(pr, R_DEV, at)

@@ -6,125 +6,133 @@ arrays that cover all devices. Where nothing is said the caller holds the cluste
 
 from __future__ import annotations
 
-from kernels.compiling.jit import operation
+from kernels.compiling.functions import optional, required
 
 
-@operation
+@required
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
     """The first free slot in `first` .. `end` - 1, plus 1; 0 if there is none."""
 
 
-@operation
+@required
 def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     """Slot `g` becomes used (and cached), or free. Called before the cluster's count of used slots changes."""
 
 
-@operation
+@required
 def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
     """Record the memory cgroup that slot `g` is charged to (``swap_cgroup_record``), 0 for none."""
 
 
-@operation
+@required
 def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
     """``__mem_cgroup_try_charge_swap`` of a fresh slot `g`: :func:`owner_set` with whatever lock it takes."""
 
 
-@operation
+@required
 def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
     """The memory cgroup of slot `g` (``lookup_swap_cgroup_id``)."""
 
 
-@operation
+@required
 def zero_of(st, pr, g):  # type: ignore[no-untyped-def]
     """Was the page of slot `g` zero-filled?"""
 
 
-@operation
+@required
 def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
     """Write the zero bit of slot `g`."""
 
 
-@operation
+@required
 def zero_mark(st, pr, g, zero):  # type: ignore[no-untyped-def]
     """``swap_zeromap_folio_set`` or ``_clear`` before a page is written: :func:`zero_set` with whatever lock it takes."""
 
 
-@operation
+@required
 def count_up(st, pr, g):  # type: ignore[no-untyped-def]
     """One more PTE holds slot `g`; False if there was no room for the count."""
 
 
-@operation
+@required
 def count_down(st, pr, g):  # type: ignore[no-untyped-def]
     """One PTE less holds slot `g`; True if none is left."""
 
 
-@operation
+@required
 def count_of(st, g):  # type: ignore[no-untyped-def]
     """The whole count of slot `g`."""
 
 
-@operation
+@required
 def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
     """Write the count of slot `g`; False if there is no room for it, which :func:`count_prepare` makes."""
 
 
-@operation
+@required
 def count_prepare(st, pr, g, count):  # type: ignore[no-untyped-def]
     """Make room for a count of slot `g`, without a lock, as that may sleep; False if there is none to be had."""
 
 
-@operation
+@required
 def unheld(st, g):  # type: ignore[no-untyped-def]
     """True if no PTE holds slot `g`."""
 
 
-@operation
+@required
 def count_read(st, pr, g):  # type: ignore[no-untyped-def]
     """The count of slot `g` is read without the lock: the line that it is in."""
 
 
-@operation
+@required
 def is_cached(st, g):  # type: ignore[no-untyped-def]
     """True if the swap cache has slot `g`, or somebody is about to put it there."""
 
 
-@operation
+@required
 def flag_set(st, pr, g):  # type: ignore[no-untyped-def]
     """The swap cache takes slot `g`, which PTEs hold: its count (up to 62), 0 if the slot is free or cached already."""
 
 
-@operation
+@required
 def flag_clear(st, pr, g):  # type: ignore[no-untyped-def]
     """The swap cache lets go of slot `g`."""
 
 
-@operation
+@required
 def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
     """The folio that the swap cache has for slot `g`, 0 if none (nothing there, or a shadow). No lock (RCU)."""
 
 
-@operation
+@required
 def cache_insert(st, pr, g, f):  # type: ignore[no-untyped-def]
     """Folio `f` is the cache of slot `g`, which is marked cached; takes the lock it needs."""
 
 
-@operation
+@required
 def cache_remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
     """The folio of slot `g` goes, a `shadow` takes its place or nothing; takes the lock it needs. :func:`flag_clear` follows."""
 
 
-@operation
+@required
 def cache_clear(st, pr, g):  # type: ignore[no-untyped-def]
     """Slot `g` is being freed: what the cache still has of it goes."""
 
 
-@operation
+@optional
 def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
-    """Prefetch what is kept of slot `g` (:mod:`kernels.life.prefetch`)."""
+    """Prefetch what is kept of slot `g` (:mod:`kernels.life.prefetch`). Default: nothing."""
+    return
+
+
+@optional
+def wide(st, g):  # type: ignore[no-untyped-def]
+    """Tell if slot `g` belongs to a backend that counts in 32 bits. Default: every count is in the swap_map."""
+    return False
 
 
 NAMES = (
+    "wide",
     "slot_fetch", "slot_scan", "slot_mark", "owner_set", "charge", "owner_of", "zero_of", "zero_set", "zero_mark", "count_up", "count_down",
     "count_of", "count_set", "count_prepare", "unheld", "count_read", "is_cached", "flag_set", "flag_clear", "cache_find", "cache_insert",
     "cache_remove", "cache_clear",

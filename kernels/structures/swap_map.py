@@ -10,11 +10,11 @@ from __future__ import annotations
 from kernels.compiling.atomic import prefetch
 from kernels.compiling.constants import U0, U1, U2, U3, U6, U7, U63
 from kernels.compiling.jit import called, hot, inner, u
-from kernels.life.steps import wide
-from kernels.memory import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED, S_ZERO_LIVE
+from kernels.control import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED, S_ZERO_LIVE
 from kernels.observing.allocations import A_CONT
 from kernels.observing.lock import L_CONT, lock, unlock
 from kernels.observing.probe import R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, touch, wrote
+from kernels.structures.slots import wide
 
 COUNT_MASK, CONTINUED, FLAGS = u(0x3F), u(0x80), u(0xC0)
 HAS_CACHE = u(0x40)  # SWAP_HAS_CACHE
@@ -209,12 +209,6 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     """Slot `g` is allocated, which marks it as cached, or freed."""
     st.smap[g] = HAS_CACHE if used else U0
     wrote(pr, R_MAP, g >> U3)
-
-
-@inner
-def narrow(st, g):  # type: ignore[no-untyped-def]
-    """Every count is in the swap_map."""
-    return False
 
 
 @inner

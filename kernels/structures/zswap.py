@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kernels.compiling.constants import LOW32, U0, U1, U2, U14
 from kernels.compiling.jit import inner, u
-from kernels.memory import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK, S_ZOBJ_BYTES, S_ZOBJ_PEAK
+from kernels.control import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK, S_ZOBJ_BYTES, S_ZOBJ_PEAK
 from kernels.observing.allocations import A_ZE, A_ZOBJ
 from kernels.observing.lock import L_ZLRU, L_ZTREE, lock, unlock
 from kernels.observing.probe import R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, chase, freed, wrote

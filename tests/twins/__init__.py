@@ -18,4 +18,4 @@ TWINS |= {"vswap_v3": VSwap, "vswap_v6": VSwap}
 def twin(name: str, config: Config) -> Life | None:
     """The twin of design `name`, None if nobody has written one."""
     cls = TWINS.get(name)
-    return None if cls is None else cls(with_defaults(config, REGISTRY[name].parameters))
+    return None if cls is None else cls(with_defaults(config, REGISTRY[name]))

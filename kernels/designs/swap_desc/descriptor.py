@@ -17,29 +17,19 @@ Tag of a backing: 0 nothing, device + 1 a slot of that device (as in a swap entr
 
 from __future__ import annotations
 
-from kernels import codes
-from kernels import memory as w
+from kernels import codes, control
 from kernels.compiling.atomic import ctz, prefetch
 from kernels.compiling.constants import LOW32, ONES, U0, U1, U2, U3, U6, U32, U58, U63
 from kernels.compiling.jit import called, inner, u
+from kernels.designs.swap_desc import own
+from kernels.designs.swap_desc.own import A_DESC, L_DESC_XA, R_DESC, R_DESC_NODE, R_DESC_TREE
 from kernels.designs.swap_table import table as swap_table
+from kernels.designs.swap_table.own import R_TABLE  # fmt: skip
 from kernels.life import prefetch as ahead
 from kernels.life.page_io import read_slot, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_is, f_set, f_word
-from kernels.observing.allocations import A_DESC
-from kernels.observing.lock import L_DESC_XA, atomic_add, lock, unlock
-from kernels.observing.probe import (
-    R_BITMAP,
-    R_DESC,
-    R_DESC_NODE,
-    R_DESC_TREE,
-    R_TABLE,
-    allocated,
-    chase,
-    freed,
-    touch,
-    wrote,
-)  # fmt: skip
+from kernels.observing.lock import atomic_add, lock, unlock
+from kernels.observing.probe import R_BITMAP, allocated, chase, freed, touch, wrote
 from kernels.structures import blocks, idalloc, zswap
 from kernels.structures import cluster as cl
 from kernels.structures import xarray as xa
@@ -55,7 +45,7 @@ PAYLOAD = (U1 << U58) - U1
 @inner
 def at(st, d):  # type: ignore[no-untyped-def]
     """First word of descriptor `d`."""
-    return d * st.ctl[w.C_STRIDE]
+    return d * st.ctl[own.C_STRIDE]
 
 
 @inner
@@ -134,16 +124,16 @@ def cache_word(st, pr, d, word):  # type: ignore[no-untyped-def]
 def new(st, pr, f, memcg):  # type: ignore[no-untyped-def]
     """Allocate a descriptor for folio `f` and an index for it; the index, 0 if there is none left."""
     ctl = st.ctl
-    d = ctl[w.S_DESC_FREE]
+    d = ctl[own.S_DESC_FREE]
     if d != U0:
-        ctl[w.S_DESC_FREE] = st.desc[at(st, d)]
+        ctl[own.S_DESC_FREE] = st.desc[at(st, d)]
     else:
-        d = ctl[w.S_DESC_HIGH]
-        if d > ctl[w.C_DESCS]:
+        d = ctl[own.S_DESC_HIGH]
+        if d > ctl[own.C_DESCS]:
             return U0
-        ctl[w.S_DESC_HIGH] = d + U1
-    ctl[w.S_DESC_LIVE] += U1
-    ctl[w.S_DESC_PEAK] = max(ctl[w.S_DESC_PEAK], ctl[w.S_DESC_LIVE])
+        ctl[own.S_DESC_HIGH] = d + U1
+    ctl[own.S_DESC_LIVE] += U1
+    ctl[own.S_DESC_PEAK] = max(ctl[own.S_DESC_PEAK], ctl[own.S_DESC_LIVE])
     allocated(pr, A_DESC)
     st.desc[at(st, d) + D_A] = U0
     st.desc[at(st, d) + D_FOLIO] = f << U2
@@ -165,9 +155,9 @@ def free(st, pr, d, value):  # type: ignore[no-untyped-def]
     lock(pr, st.dhead, xa.H_LOCK, L_DESC_XA)
     xa.erase(st.dhead, U0, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, value)
     unlock(pr, st.dhead, xa.H_LOCK, L_DESC_XA)
-    st.desc[at(st, d)] = st.ctl[w.S_DESC_FREE]
-    st.ctl[w.S_DESC_FREE] = d
-    st.ctl[w.S_DESC_LIVE] -= U1
+    st.desc[at(st, d)] = st.ctl[own.S_DESC_FREE]
+    st.ctl[own.S_DESC_FREE] = d
+    st.ctl[own.S_DESC_LIVE] -= U1
     wrote(pr, R_DESC, at(st, d))
     freed(pr, A_DESC)
 
@@ -185,7 +175,7 @@ def drop_backing(st, pr, d):  # type: ignore[no-untyped-def]
 def release(st, pr, backing):  # type: ignore[no-untyped-def]
     """Free what `backing` names."""
     if tag_of(backing) == ZERO_TAG:
-        st.ctl[w.S_ZERO_LIVE] -= U1
+        st.ctl[control.S_ZERO_LIVE] -= U1
     elif tag_of(backing) == ZTAG:
         zswap.entry_free(st, pr, backing & PAYLOAD)
     elif backing != U0:
@@ -248,7 +238,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     backing = old
     if zero:
         backing = ZERO_TAG << U58 | token
-        st.ctl[w.S_ZERO_LIVE] += U1
+        st.ctl[control.S_ZERO_LIVE] += U1
     elif backend == codes.ZSWAP:
         z = zswap.entry_new(st, pr, value, size, token)
         if z == U0:
@@ -342,7 +332,7 @@ def swap_full(st, d):  # type: ignore[no-untyped-def]
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
     """The first free slot in `first` .. `end` - 1, plus 1; 0 if there is none: a clear bit, or on swap tables an empty word."""
     g = first
-    if st.ctl[w.C_BASE] != U0:
+    if st.ctl[control.C_BASE] != U0:
         while g < end:
             touch(pr, R_TABLE, swap_table.at(st, g))
             if st.table[swap_table.at(st, g)] == U0:
@@ -362,7 +352,7 @@ def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
 @inner
 def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     """Set or clear the bit of slot `g`, or on swap tables its word, a table coming with the first slot of a cluster."""
-    if st.ctl[w.C_BASE] != U0:
+    if st.ctl[control.C_BASE] != U0:
         table_mark(st, pr, g, used)
         return
     bit = U1 << (g & U63)

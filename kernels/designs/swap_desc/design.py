@@ -12,19 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import memory as w
+from kernels import control
 from kernels.compiling.flat import U32Array, U64Array, aligned_zeros
 from kernels.compiling.jit import outer
 from kernels.designs import direct
 from kernels.designs.swap_desc import descriptor as ds
+from kernels.designs.swap_desc import functions, own
 from kernels.designs.swap_desc import moves as descmove
 from kernels.designs.swap_table import design as swap_table
-from kernels.life import lifecycle, replay, swapfile
+from kernels.life import arrays, replay
 from kernels.life import registry as s
+from kernels.life.layout import TABLES, ZSWAP_ENTRY, Arrays, Objects, Tree, where
 from kernels.structures import xarray as xa
 
 
-class SwapDesc(s.World):
+class SwapDesc(arrays.World):
     """State of the design."""
 
     bitmap: U64Array
@@ -38,15 +40,15 @@ class SwapDesc(s.World):
 
 def build(config: s.Config) -> SwapDesc:
     """State for `config`, nothing swapped."""
-    arrays: dict[str, NDArray[Any]] = s.common(config)
-    ctl = arrays["ctl"]
-    arrays |= s.device_tables(config, ctl, s.DISKS, config.slots.get("zswap", 0))
-    slots, descs = int(ctl[int(w.C_ALL_SLOTS)]), config.pages + 2
-    ctl[int(w.C_DESCS)] = descs
-    stride = int(ctl[int(w.C_STRIDE)])
-    on_table = ctl[int(w.C_BASE)] != 0
-    tables = s.table_arrays(config, ctl, tables=bool(on_table))
-    arrays |= {
+    made: dict[str, NDArray[Any]] = arrays.common(config)
+    ctl = made["ctl"]
+    made |= arrays.device_tables(config, ctl, arrays.DISKS, config.slots.get("zswap", 0))
+    slots, descs = int(ctl[int(control.C_ALL_SLOTS)]), config.pages + 2
+    ctl[int(own.C_DESCS)] = descs
+    stride = int(ctl[int(own.C_STRIDE)])
+    on_table = ctl[int(control.C_BASE)] != 0
+    tables = arrays.table_arrays(config, ctl, tables=bool(on_table))
+    made |= {
         "bitmap": aligned_zeros(1 if on_table else (slots >> 6) + 1, np.uint64),
         "table": tables["table"],
         "blink": tables["blink"],
@@ -55,20 +57,17 @@ def build(config: s.Config) -> SwapDesc:
         "dhead": xa.new_heads(1, zero_busy=True),
         "dpool": xa.new_pool(xa.dense_nodes(descs + 2) + 8),
     }
-    return SwapDesc(**arrays)
+    return SwapDesc(**made)
 
 
 OPERATIONS: dict[str, Any] = {
     "resolve": ds.resolve,
     "same": ds.same,
-    "still": swapfile.always_same,
     "lookup": ds.lookup,
     "claim": ds.claim,
     "unclaim": ds.unclaim,
     "dup": ds.dup,
     "put": ds.put,
-    "run_limit": lifecycle.single,
-    "put_run": lifecycle.put_singly,
     "count_is_zero": ds.count_is_zero,
     "writeout": ds.writeout,
     "evict": ds.evict,
@@ -88,10 +87,15 @@ OPERATIONS: dict[str, Any] = {
 s.bind(SwapDesc, OPERATIONS)
 
 THREAD = "[LSF/MM/BPF TOPIC] Swap Abstraction / Native Zswap, linux-mm, February and March 2023"
+DESCRIPTORS = Objects(own.S_DESC_LIVE, own.S_DESC_PEAK)
+PACKING = f"{THREAD}; this model's packing"
 LAYOUT = (
-    s.Field("swap_desc", "A1, B1, folio, count, memcg, flags", 32, "page if stride=32", f"{THREAD}; this model's packing"),
-    s.Field("swap_desc", "A1, folio, count, memcg, flags", 24, "page if stride=24", f"{THREAD}; this model's packing"),
-    s.Field("descriptor tree", "xarray entry", 8, "page", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B"),
+    s.Field("swap_desc", "A1, B1, folio, count, memcg, flags", 32, "page if stride=32", PACKING, objects=DESCRIPTORS),
+    s.Field("swap_desc", "A1, folio, count, memcg, flags", 24, "page if stride=24", PACKING, objects=DESCRIPTORS),
+    s.Field(
+        "descriptor tree", "xarray entry", 8, "page", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B",
+        tree=Tree("one", "dhead", "dpool", 1),
+    ),
     s.Field("slot bitmap", "used", 0.125, "slot if base=direct", "swap_map reduced to free or used: this model's choice"),
     s.Field(
         "swap table",
@@ -99,18 +103,21 @@ LAYOUT = (
         8,
         "disk if base=swap_table_p4",
         f"mm/swap_table.h: atomic_long_t[512]; {swap_table.P4}",
-        "table",
+        blocks=TABLES,
+        arrays=Arrays(("table",)),
     ),
-    s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
-    *s.where(tuple(row for row in direct.LAYOUT if row.per == "cluster"), {"base": "direct"}),
+    ZSWAP_ENTRY,
+    *where(tuple(row for row in direct.LAYOUT if row.per == "cluster"), {"base": "direct"}),
     s.Field(
         "cluster headers", "swap_cluster_info", 48, "cluster if base=swap_table_p4", f"mm/swap.h: struct swap_cluster_info; {swap_table.P4}"
     ),
-)
+)  # fmt: skip
 PARAMETERS = {
-    "stride": s.Parameter(int(w.C_STRIDE), {"32": 4, "24": 3}, "32", "bytes of a descriptor: 32 with both backings of a move, 24 with one"),
+    "stride": s.Parameter(
+        int(own.C_STRIDE), {"32": 4, "24": 3}, "32", "bytes of a descriptor: 32 with both backings of a move, 24 with one"
+    ),
     "base": s.Parameter(
-        int(w.C_BASE), s.BASES, "direct", "what slots of a device are kept in: a bitmap, or swap tables of the merged phase IV"
+        int(control.C_BASE), s.BASES, "direct", "what slots of a device are kept in: a bitmap, or swap tables of the merged phase IV"
     ),
 }
 
@@ -134,5 +141,7 @@ s.register(
         sources=(THREAD, "CAJD7tkamf8TtY0wOjhZKsWBJLL4pMsUhkwPtwCuroWcipRZ3CA@mail.gmail.com (2023-03-11)"),
         notes="Slots are taken at writeout, none for zswap or zero pages.",
         file=__file__,
+        own=own.OWN,
+        function_of=functions.function_of,
     )
 )

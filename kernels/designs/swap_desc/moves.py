@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from kernels import codes
+from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import LOW32, U0, U1, U2, U4
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_desc import descriptor as ds
-from kernels.life import lifecycle
+from kernels.designs.swap_desc import own
+from kernels.designs.swap_desc.own import L_DESC, R_DESC, R_DESC_NODE, R_DESC_TREE
+from kernels.life import lifecycle, steps
 from kernels.life.page_io import write_slot
 from kernels.memory import DIRTY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
-from kernels.observing.lock import L_DESC, lock, unlock
-from kernels.observing.probe import R_DESC, R_DESC_NODE, R_DESC_TREE, wrote
+from kernels.observing.lock import lock, unlock
+from kernels.observing.probe import wrote
 from kernels.structures import cluster as cl
 from kernels.structures import idalloc
 from kernels.structures import xarray as xa
@@ -58,7 +60,7 @@ def take_slot(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     if new == U0:
         return give_up(st, pr, f, codes.FULL)
     txn[t + T_B1] = new
-    if st.ctl[w.C_STRIDE] == U4:
+    if st.ctl[own.C_STRIDE] == U4:
         st.desc[ds.at(st, d) + ds.D_B] = new
         wrote(pr, R_DESC, ds.at(st, d) + ds.D_B)
     txn[t + w.T_STEP] = U2
@@ -85,7 +87,7 @@ def settle(st, pr, d, new):  # type: ignore[no-untyped-def]
     lock(pr, st.dlock, d & u(63), L_DESC)
     old = st.desc[at + ds.D_A]
     st.desc[at + ds.D_A] = new
-    if st.ctl[w.C_STRIDE] == U4:
+    if st.ctl[own.C_STRIDE] == U4:
         st.desc[at + ds.D_B] = U0
     wrote(pr, R_DESC, at)
     unlock(pr, st.dlock, d & u(63), L_DESC)
@@ -140,7 +142,7 @@ def bring_in(st, pr, d, value, target, cpu):  # type: ignore[no-untyped-def]
     else:
         f_set(st, f, DIRTY)
         if ds.count_is_zero(st, d):
-            lifecycle.drop_unused(st, pr, f)
+            steps.drop_unused(st, pr, f)
 
 
 @called
@@ -150,7 +152,7 @@ def swapoff(st, pr, device, target, cpu):  # type: ignore[no-untyped-def]
         return codes.DEVICE_OFF
     value = idalloc.next_index(st.dhead, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, U1)
     while value != xa.NOT_FOUND:
-        st.ctl[w.S_SCANNED] += U1
+        st.ctl[control.S_SCANNED] += U1
         d = ds.resolve(st, pr, value)
         if ds.place_of(st, d) == device:
             bring_in(st, pr, d, value, codes.MEMORY if target == device or target == codes.ZSWAP else target, cpu)

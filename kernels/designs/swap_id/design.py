@@ -10,16 +10,19 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from kernels import memory as w
+from kernels import control
 from kernels.compiling.flat import U64Array
 from kernels.compiling.jit import inner, outer
 from kernels.designs import direct
+from kernels.designs.swap_id import functions, own
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import moves as idmove
 from kernels.designs.swap_table import design as swap_table
-from kernels.life import lifecycle, replay
+from kernels.life import arrays, replay, steps
 from kernels.life import registry as s
+from kernels.life.layout import Tree, where
 from kernels.structures import xarray as xa
+from kernels.structures.cluster import CPU_WORDS
 
 
 class SwapId(direct.Direct):
@@ -43,7 +46,7 @@ class SwapIdOff(direct.Direct):
 @inner
 def wide(st, g):  # type: ignore[no-untyped-def]
     """Zswap with an entry space of its own (slots 0 .. C_ZSLOTS - 1) counts in 32 bits."""
-    return g < st.ctl[w.C_ZSLOTS]
+    return g < st.ctl[control.C_ZSLOTS]
 
 
 def id_limit(config: s.Config, slots: int) -> int:
@@ -53,14 +56,14 @@ def id_limit(config: s.Config, slots: int) -> int:
 
 def id_arrays(config: s.Config, ctl: U64Array) -> dict[str, NDArray[Any]]:
     """Head and node pool of the ID tree."""
-    slots = int(ctl[int(w.C_ALL_SLOTS)])
+    slots = int(ctl[int(control.C_ALL_SLOTS)])
     limit = id_limit(config, slots)
-    ctl[int(w.C_ID_LIMIT)] = limit
-    if ctl[int(w.C_ID_RANGE)] == 0:
-        ctl[int(w.C_ID_RANGE)] = 9  # a range is as long as a cluster: 512
-    ctl[int(w.S_ID_NEXT)] = 1
-    spread = int(ctl[int(w.C_ID_POLICY)]) != int(idlayer.LOWEST)
-    nodes = s.worst_nodes(slots, limit + 1) if spread else xa.dense_nodes(slots + 2) + 8
+    ctl[int(own.C_ID_LIMIT)] = limit
+    if ctl[int(own.C_ID_RANGE)] == 0:
+        ctl[int(own.C_ID_RANGE)] = 9  # a range is as long as a cluster: 512
+    ctl[int(own.S_ID_NEXT)] = 1
+    spread = int(ctl[int(own.C_ID_POLICY)]) != int(idlayer.LOWEST)
+    nodes = arrays.worst_nodes(slots, limit + 1) if spread else xa.dense_nodes(slots + 2) + 8
     return {"idhead": xa.new_heads(1, zero_busy=True), "idpool": xa.new_pool(nodes)}
 
 
@@ -71,30 +74,31 @@ def state_of(config: s.Config) -> type[SwapId | SwapIdOnTable]:
 
 def build(config: s.Config) -> SwapId | SwapIdOnTable:
     """State for `config`, all slots and IDs free."""
-    arrays = s.common(config)
+    made = arrays.common(config)
     if config.parameters["C_BASE"]:
-        base = swap_table.table_arrays(config, arrays["ctl"], phase="4")
+        base = swap_table.table_arrays(config, made["ctl"], phase="4")
     else:
-        base = s.swapfile_arrays(config, arrays["ctl"])
-    trees = id_arrays(config, arrays["ctl"])
-    if arrays["ctl"][int(w.C_ID_POLICY)] == idlayer.PER_CPU:
-        arrays["ctl"][int(w.S_ID_NEXT)] = 0
-        base["percpu"][9::16] = 1 << int(arrays["ctl"][int(w.C_ID_RANGE)])  # used up: each CPU fetches a range of its own first
-    return state_of(config)(**arrays, **base, **trees)
+        base = arrays.swapfile_arrays(config, made["ctl"])
+    trees = id_arrays(config, made["ctl"])
+    if made["ctl"][int(own.C_ID_POLICY)] == idlayer.PER_CPU:
+        made["ctl"][int(own.S_ID_NEXT)] = 0
+        used = base["percpu"].reshape(-1, int(CPU_WORDS))[:, int(idlayer.RANGE_USED)]
+        used[:] = 1 << int(made["ctl"][int(own.C_ID_RANGE)])  # used up: each CPU fetches a range of its own first
+    return state_of(config)(**made, **base, **trees)
 
 
 def build_off(config: s.Config) -> SwapIdOff:
     """State for `config` without the layer."""
-    arrays = s.common(config)
-    return SwapIdOff(**arrays, **s.swapfile_arrays(config, arrays["ctl"]))
+    made = arrays.common(config)
+    return SwapIdOff(**made, **arrays.swapfile_arrays(config, made["ctl"]))
 
 
 LAYER: dict[str, Any] = {
     "resolve": idlayer.resolve,
     "same": idlayer.same,
     "still": idlayer.still,
-    "run_limit": lifecycle.single,
-    "put_run": lifecycle.put_singly,
+    "run_limit": steps.run_limit.default,
+    "put_run": steps.put_run.default,
     "fetch_near": idlayer.fetch_near,
     "fetch_entry": idlayer.fetch_entry,
     "fetch_behind": idlayer.fetch_behind,
@@ -119,9 +123,16 @@ def without_owners(rows: tuple[s.Field, ...]) -> tuple[s.Field, ...]:
 ON_DIRECT = {"base": "direct"}
 ON_TABLE = {"base": "swap_table_p4"}
 LAYOUT = (
-    *s.where(without_owners(direct.LAYOUT), ON_DIRECT),
-    *s.where(s.where(without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
-    s.Field("ID tree", "xarray entry", 8, "page", f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"),
+    *where(without_owners(direct.LAYOUT), ON_DIRECT),
+    *where(where(without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
+    s.Field(
+        "ID tree",
+        "xarray entry",
+        8,
+        "page",
+        f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h",
+        tree=Tree("one", "idhead", "idpool", 1),
+    ),
     s.Field(
         "zswap count",
         "count",
@@ -131,13 +142,18 @@ LAYOUT = (
     ),
 )
 PARAMETERS = {
-    "id_life": s.Parameter(int(w.C_ID_LIFE), {"count": 0, "count+cache": 1}, "count", "when an ID is freed"),
-    "upkeep": s.Parameter(int(w.C_UPKEEP), {"ride": 0, "apart": 1}, "ride", "erased under the cluster lock, or by an allocator of its own"),
-    "policy": s.Parameter(
-        int(w.C_ID_POLICY), {"lowest": 0, "percpu": 1, "cyclic": 2, "reuse": 3}, "lowest", "which free ID is taken (reuse: A1's own index)"
+    "id_life": s.Parameter(int(own.C_ID_LIFE), {"count": 0, "count+cache": 1}, "count", "when an ID is freed"),
+    "upkeep": s.Parameter(
+        int(own.C_UPKEEP), {"ride": 0, "apart": 1}, "ride", "erased under the cluster lock, or by an allocator of its own"
     ),
-    "zswap": s.Parameter(int(w.C_NATIVE), {"native": 1, "stacked": 0}, "native", "zswap has its own entries, or sits on disk slots"),
-    "base": s.Parameter(int(w.C_BASE), s.BASES, "direct", "what backends are made of underneath"),
+    "policy": s.Parameter(
+        int(own.C_ID_POLICY),
+        {"lowest": 0, "percpu": 1, "cyclic": 2, "reuse": 3},
+        "lowest",
+        "which free ID is taken (reuse: A1's own index)",
+    ),
+    "zswap": s.Parameter(int(control.C_NATIVE), {"native": 1, "stacked": 0}, "native", "zswap has its own entries, or sits on disk slots"),
+    "base": s.Parameter(int(control.C_BASE), s.BASES, "direct", "what backends are made of underneath"),
 }
 
 
@@ -162,13 +178,15 @@ s.register(
         replay=run,
         layout=LAYOUT,
         parameters=PARAMETERS,
-        locks=("ID allocator", "cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "ID xa_lock", "zswap LRU",
+        locks=("cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "ID allocator", "ID xa_lock", "zswap LRU",
                "continuation"),
         sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
         notes="A swap-in walks the tree of IDs, also for pages that never move: to the entry, again with the folio locked (a move may have "
         "changed the mapping), and, where an ID dies with the count and may have been given out anew, once more with the PTE locked; "
         "id_life=count+cache spares the last walk.",
         file=__file__,
+        own=own.OWN,
+        function_of=functions.function_of,
         state_of=state_of,
     )
 )  # fmt: skip

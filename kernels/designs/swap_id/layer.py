@@ -10,35 +10,26 @@ has an allocator lock of its own and erases after the cluster lock is dropped.
 
 from __future__ import annotations
 
-from kernels import memory as w
-from kernels.compiling.constants import U0, U1, U8
+from kernels import control
+from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, hot, inner, u
+from kernels.designs.swap_id import own
+from kernels.designs.swap_id.own import F_ID_ALLOC, F_ID_ERASE, F_ID_FIND, F_ID_LOAD, L_ID, L_ID_ALLOC, R_ID, R_ID_NODE, R_ID_RANGE
 from kernels.life import prefetch as ahead
 from kernels.life.steps import count_is_zero
 from kernels.memory import F_VALUE, f_word
-from kernels.observing.lock import L_ID, L_ID_ALLOC, lock, unlock
-from kernels.observing.probe import (
-    F_ID_ALLOC,
-    F_ID_ERASE,
-    F_ID_FIND,
-    F_ID_LOAD,
-    F_NONE,
-    R_ID,
-    R_ID_NODE,
-    R_ID_RANGE,
-    step,
-    touch,
-    wrote,
-)
+from kernels.observing.lock import lock, unlock
+from kernels.observing.probe import F_NONE, step, touch, wrote
 from kernels.structures import idalloc
 from kernels.structures import xarray as xa
-from kernels.structures.cluster import CPU_WORDS, slot_of
+from kernels.structures.cluster import CPU_OWN, CPU_WORDS, slot_of
 from kernels.structures.slots import slot_fetch
 
 MOVED_BIT = u(1 << 57)
 LIFE_COUNT, LIFE_CACHE = U0, U1  # C_ID_LIFE
 RIDE, APART = U0, U1  # C_UPKEEP
 LOWEST, PER_CPU, CYCLIC, REUSE = (u(i) for i in range(4))  # C_ID_POLICY
+RANGE, RANGE_USED = CPU_OWN, CPU_OWN + U1  # words of a CPU: its range, and how many IDs of that are given out
 TRIES = 64  # ranges looked at before the lowest free ID is taken
 
 
@@ -81,15 +72,15 @@ def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
 @inner
 def still(st, pr, value, entry):  # type: ignore[no-untyped-def]
     """An ID that dies with the count may have been given out again for another page: walk once more. One that the folio carries may not."""
-    return st.ctl[w.C_ID_LIFE] == LIFE_CACHE or resolve(st, pr, value) == entry
+    return st.ctl[own.C_ID_LIFE] == LIFE_CACHE or resolve(st, pr, value) == entry
 
 
 @called
 def from_range(st, pr, new, cpu):  # type: ignore[no-untyped-def]
     """Allocate from the CPU's own range of 2^C_ID_RANGE IDs; a used-up range is replaced by the next one of the space."""
-    ctl, at = st.ctl, cpu * CPU_WORDS + U8
-    size = U1 << ctl[w.C_ID_RANGE]
-    ranges = max(U1, (ctl[w.C_ID_LIMIT] + U1) // size)
+    ctl, at = st.ctl, cpu * CPU_WORDS + RANGE
+    size = U1 << ctl[own.C_ID_RANGE]
+    ranges = max(U1, (ctl[own.C_ID_LIMIT] + U1) // size)
     for _ in range(TRIES):
         touch(pr, R_ID_RANGE, at >> U1)
         first = st.percpu[at] * size
@@ -100,19 +91,19 @@ def from_range(st, pr, new, cpu):  # type: ignore[no-untyped-def]
                 st.percpu[at + U1] = found - first + U1
                 wrote(pr, R_ID_RANGE, at >> U1)
                 return found
-        st.percpu[at] = ctl[w.S_ID_NEXT] % ranges
+        st.percpu[at] = ctl[own.S_ID_NEXT] % ranges
         st.percpu[at + U1] = U0
-        ctl[w.S_ID_NEXT] += U1
-    return idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, U1, ctl[w.C_ID_LIMIT], new)
+        ctl[own.S_ID_NEXT] += U1
+    return idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, U1, ctl[own.C_ID_LIMIT], new)
 
 
 @called
 @hot
 def from_start(st, pr, new, low):  # type: ignore[no-untyped-def]
     """The first free ID from `low` on, else from 1 on (``xa_alloc_cyclic``)."""
-    found = idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, max(U1, low), st.ctl[w.C_ID_LIMIT], new)
+    found = idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, max(U1, low), st.ctl[own.C_ID_LIMIT], new)
     if found == xa.NOT_FOUND and low > U1:
-        found = idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, U1, st.ctl[w.C_ID_LIMIT], new)
+        found = idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, U1, st.ctl[own.C_ID_LIMIT], new)
     return found
 
 
@@ -123,24 +114,24 @@ def from_slot(st, pr, new, entry):  # type: ignore[no-untyped-def]
     if xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want) == U0:
         xa.store(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want, new)
         return want
-    st.ctl[w.S_ID_COLLISIONS] += U1
-    return from_start(st, pr, new, st.ctl[w.C_ALL_SLOTS] + U1)
+    st.ctl[own.S_ID_COLLISIONS] += U1
+    return from_start(st, pr, new, st.ctl[control.C_ALL_SLOTS] + U1)
 
 
 @called
 def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
     """Allocate an ID that maps to `entry`; 0 if the space is used up."""
-    ctl, new, policy = st.ctl, xa.mk_value(entry), st.ctl[w.C_ID_POLICY]
-    apart = ctl[w.C_UPKEEP] == APART
+    ctl, new, policy = st.ctl, xa.mk_value(entry), st.ctl[own.C_ID_POLICY]
+    apart = ctl[own.C_UPKEEP] == APART
     if apart:
-        lock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
+        lock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
     step(pr, F_ID_ALLOC)
     lock(pr, st.idhead, xa.H_LOCK, L_ID)
     if policy == PER_CPU:
         found = from_range(st, pr, new, cpu)
     elif policy == CYCLIC:
-        found = from_start(st, pr, new, ctl[w.S_ID_NEXT])
-        ctl[w.S_ID_NEXT] = found + U1
+        found = from_start(st, pr, new, ctl[own.S_ID_NEXT])
+        ctl[own.S_ID_NEXT] = found + U1
     elif policy == REUSE:
         found = from_slot(st, pr, new, entry)
     else:
@@ -148,11 +139,11 @@ def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
     unlock(pr, st.idhead, xa.H_LOCK, L_ID)
     step(pr, F_NONE)
     if apart:
-        unlock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
+        unlock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
     if found == xa.NOT_FOUND:
         return U0
-    ctl[w.S_ID_LIVE] += U1
-    ctl[w.S_ID_PEAK] = max(ctl[w.S_ID_PEAK], ctl[w.S_ID_LIVE])
+    ctl[own.S_ID_LIVE] += U1
+    ctl[own.S_ID_PEAK] = max(ctl[own.S_ID_PEAK], ctl[own.S_ID_LIVE])
     return found
 
 
@@ -160,19 +151,19 @@ def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
 def id_free(st, pr, value):  # type: ignore[no-untyped-def]
     """Erase ID `value`."""
     ctl = st.ctl
-    apart = ctl[w.C_UPKEEP] == APART
+    apart = ctl[own.C_UPKEEP] == APART
     if apart:
-        lock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
+        lock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
     step(pr, F_ID_ERASE)
     lock(pr, st.idhead, xa.H_LOCK, L_ID)
     old = xa.erase(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
     unlock(pr, st.idhead, xa.H_LOCK, L_ID)
     step(pr, F_NONE)
     if apart:
-        unlock(pr, ctl, w.S_ID_LOCK, L_ID_ALLOC)
-    ctl[w.S_ID_LIVE] -= U1
-    ctl[w.S_ID_FREED] += U1
-    ctl[w.S_ID_NEVER_MOVED] += U1 if (old >> U1) & MOVED_BIT == U0 else U0
+        unlock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
+    ctl[own.S_ID_LIVE] -= U1
+    ctl[own.S_ID_FREED] += U1
+    ctl[own.S_ID_NEVER_MOVED] += U1 if (old >> U1) & MOVED_BIT == U0 else U0
 
 
 @inner
@@ -180,7 +171,7 @@ def id_free(st, pr, value):  # type: ignore[no-untyped-def]
 def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
     """The ID that PTEs will hold for `entry`: the one in force, or a new one."""
     value = st.folio[f_word(f, F_VALUE)]
-    if value == U0 or (st.ctl[w.C_ID_LIFE] == LIFE_COUNT and count_is_zero(st, entry)):
+    if value == U0 or (st.ctl[own.C_ID_LIFE] == LIFE_COUNT and count_is_zero(st, entry)):
         value = id_alloc(st, pr, entry, cpu)
         st.folio[f_word(f, F_VALUE)] = value
     return value
@@ -189,7 +180,7 @@ def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
 @inner
 def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
     """Erase the ID at the moment that its life and upkeep say."""
-    if moment == st.ctl[w.C_ID_LIFE] << U1 | st.ctl[w.C_UPKEEP]:
+    if moment == st.ctl[own.C_ID_LIFE] << U1 | st.ctl[own.C_UPKEEP]:
         id_free(st, pr, value)
 
 

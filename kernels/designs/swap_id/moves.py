@@ -19,15 +19,17 @@ step   what happens
 
 from __future__ import annotations
 
-from kernels import codes
+from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import BYTE, LOW32, U0, U1, U2, U3, U4, U8
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_id import layer as idlayer
-from kernels.life import lifecycle, moves, page_io, swapfile
+from kernels.designs.swap_id import own
+from kernels.designs.swap_id.own import F_ID_STORE, L_ID, R_ID, R_ID_NODE
+from kernels.life import lifecycle, moves, page_io, steps, swapfile
 from kernels.memory import F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
-from kernels.observing.lock import L_CLUSTER, L_CLUSTER2, L_ID, lock, unlock
-from kernels.observing.probe import F_ID_STORE, F_NONE, R_CLUSTER, R_ID, R_ID_NODE, RETRIES, bump, step, wrote
+from kernels.observing.lock import L_CLUSTER, L_CLUSTER2, lock, unlock
+from kernels.observing.probe import F_NONE, R_CLUSTER, RETRIES, bump, step, wrote
 from kernels.structures import cluster as cl
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import device_of, entry_of, slot_of
@@ -96,7 +98,7 @@ def give_up(st, pr, t, why):  # type: ignore[no-untyped-def]
         cl.unlock_cluster(st, pr, ci)
     if txn[t + w.T_AUX] & BORROWED != U0:
         f_clear(st, f, LOCKED)
-        lifecycle.drop_unused(st, pr, f)
+        steps.drop_unused(st, pr, f)
         return why
     return moves.back_out(st, pr, f, why)
 
@@ -143,7 +145,7 @@ def hand_over(st, pr, t):  # type: ignore[no-untyped-def]
 @inner
 def retry(st, pr):  # type: ignore[no-untyped-def]
     """The count of A changed after it was copied."""
-    st.ctl[w.S_HANDOVER_RETRIES] += U1
+    st.ctl[own.S_HANDOVER_RETRIES] += U1
     bump(pr, RETRIES, U1)
 
 
@@ -224,7 +226,7 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
         return codes.DEVICE_OFF
     value = idlayer.next_id(st, pr, U1)
     while value != xa.NOT_FOUND:
-        st.ctl[w.S_SCANNED] += U1
+        st.ctl[control.S_SCANNED] += U1
         entry = idlayer.resolve(st, pr, value)
         if device_of(entry) == d and w.txn_room(st):
             t = w.txn_new(st, w.TX_MOVE, SWAPOFF_PAGE, U0, value, entry)

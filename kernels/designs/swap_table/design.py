@@ -11,13 +11,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from kernels import memory as w
+from kernels import control
 from kernels.compiling.flat import U16Array, U32Array, U64Array
 from kernels.compiling.jit import outer
 from kernels.designs import direct
+from kernels.designs.swap_table import functions, own
 from kernels.designs.swap_table import table as swap_table
+from kernels.life import arrays, replay
 from kernels.life import registry as s
-from kernels.life import replay
+from kernels.life.layout import (
+    CGROUP,
+    EXTEND_TABLES,
+    MEMCG_TABLES,
+    SWAP_MAP,
+    TABLES,
+    ZEROMAP,
+    ZSWAP_ENTRY,
+    ZSWAP_INDEX,
+    Arrays,
+)  # fmt: skip
 from kernels.structures import slots
 
 
@@ -30,7 +42,7 @@ class SwapTable(direct.Swapfile):
     blink: U32Array
 
 
-OPERATIONS: dict[str, Any] = direct.OPERATIONS | {name: getattr(swap_table, name) for name in slots.NAMES}
+OPERATIONS: dict[str, Any] = direct.OPERATIONS | {name: getattr(swap_table, name) for name in slots.NAMES if name != "wide"}
 s.bind(SwapTable, OPERATIONS)
 PHASES = {"1": 1, "2": 2, "3": 3, "4": 4, "4_pitched": 5}
 COUNT_BITS = {"4": (1 << 4) - 1, "22": (1 << 22) - 1}
@@ -39,18 +51,18 @@ COUNT_BITS = {"4": (1 << 4) - 1, "22": (1 << 22) - 1}
 def table_arrays(config: s.Config, ctl: U64Array, phase: str = "") -> dict[str, Any]:
     """Devices, tables and what the phase still has besides: the one in C_PHASE, unless a layer names one."""
     if phase:
-        ctl[int(w.C_PHASE)], ctl[int(w.C_COUNT_MAX)] = PHASES[phase], COUNT_BITS["4"]
-    now = int(ctl[int(w.C_PHASE)])
-    ctl[int(w.C_SYNC_BYPASS)] = now == PHASES["1"]
-    arrays = s.device_arrays(config, ctl)
-    arrays |= s.map_arrays(config, ctl, smap=now <= PHASES["2"], owners=now != PHASES["4"], zero=now <= PHASES["3"])
-    return arrays | s.table_arrays(config, ctl, memcg=now == PHASES["4"])
+        ctl[int(own.C_PHASE)], ctl[int(own.C_COUNT_MAX)] = PHASES[phase], COUNT_BITS["4"]
+    now = int(ctl[int(own.C_PHASE)])
+    ctl[int(control.C_SYNC_BYPASS)] = now == PHASES["1"]
+    made = arrays.device_arrays(config, ctl)
+    made |= arrays.map_arrays(config, ctl, smap=now <= PHASES["2"], owners=now != PHASES["4"], zero=now <= PHASES["3"])
+    return made | arrays.table_arrays(config, ctl, memcg=now == PHASES["4"])
 
 
 def build(config: s.Config) -> SwapTable:
     """State for `config`, all slots free."""
-    arrays = s.common(config)
-    return SwapTable(**arrays, **table_arrays(config, arrays["ctl"]))
+    made = arrays.common(config)
+    return SwapTable(**made, **table_arrays(config, made["ctl"]))
 
 
 P1 = "20250910160833.3464-1-ryncsn@gmail.com (phase I, 6.18)"
@@ -59,31 +71,38 @@ P3 = "https://lwn.net/Articles/1057102/ (phase III)"
 PITCH = "CAMgjq7AQNGK-a=AOgvn4-V+zGO21QMbMTVbrYSW_R2oDSLoC+A@mail.gmail.com (bytes of phases II to IV)"
 P4 = "20260517-swap-table-p4-v5-0-88ae43e064c7@tencent.com (phase IV)"
 LAYOUT = (
-    s.Field("swap_map", "count, has-cache in phase 1", 1, "slot if phase=1|2", "mm/swapfile.c: unsigned char *swap_map, vzalloc at swapon"),
-    s.Field("cgroup", "owner memcg id", 2, "slot if phase=1|2|3", "mm/swap_cgroup.c: 2 B per slot"),
-    s.Field("zeromap", "zero bit", 0.125, "slot if phase=1|2|3", "mm/swapfile.c: unsigned long *zeromap"),
-    s.Field("swap table", "cached folio or shadow; count; zero bit", 8, "page", f"mm/swap_table.h: atomic_long_t[512]; {P1}", "table"),
-    s.Field("memcg table", "owner memcg id", 2, "page if phase=4", f"mm/swap_table.h: unsigned short[512]; {P4}", "memcg"),
+    replace(SWAP_MAP, name="count, has-cache in phase 1", per="slot if phase=1|2"),
+    replace(CGROUP, per="slot if phase=1|2|3"),
+    replace(ZEROMAP, per="slot if phase=1|2|3"),
     s.Field(
-        "extend table", "count past the word's field", 2048, "extend if phase=3|4|4_pitched", f"mm/swapfile.c: unsigned int[512]; {P4}"
+        "swap table", "cached folio or shadow; count; zero bit", 8, "page", f"mm/swap_table.h: atomic_long_t[512]; {P1}",
+        blocks=TABLES, arrays=Arrays(("table",)),
+    ),
+    s.Field(
+        "memcg table", "owner memcg id", 2, "page if phase=4", f"mm/swap_table.h: unsigned short[512]; {P4}",
+        blocks=MEMCG_TABLES, arrays=Arrays(("owner",)),
+    ),
+    s.Field(
+        "extend table", "count past the word's field", 2048, "extend if phase=3|4|4_pitched", f"mm/swapfile.c: unsigned int[512]; {P4}",
+        objects=EXTEND_TABLES, arrays=Arrays(("extend",), 0, 512),
     ),
     direct.OWNER_RECORD,
-    s.Field("zswap tree", "xarray entry", 8, "zswap", "mm/zswap.c: one xarray per 64 MiB, indexed by the slot's full offset"),
-    s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
+    ZSWAP_INDEX,
+    ZSWAP_ENTRY,
     s.Field(
         "cluster headers", "swap_cluster_info", 32, "cluster if phase=1|2|3|4_pitched", f"mm/swap.h: struct swap_cluster_info; {PITCH}"
     ),
     s.Field("cluster headers", "swap_cluster_info", 48, "cluster if phase=4", f"mm/swap.h: with extend_table and memcg_table; {P4}"),
-)
+)  # fmt: skip
 
 
 def parameters_of(phase: str) -> dict[str, s.Parameter]:
     """Parameters with the defaults of `phase`."""
     bits = "22" if phase == "3" else "4"
     return {
-        "phase": s.Parameter(int(w.C_PHASE), PHASES, phase, "which series of swap tables"),
+        "phase": s.Parameter(int(own.C_PHASE), PHASES, phase, "which series of swap tables"),
         "count_bits": s.Parameter(
-            int(w.C_COUNT_MAX), COUNT_BITS, bits, "bits of the count in the word (phases 3 and 4; 22 as printed for III)"
+            int(own.C_COUNT_MAX), COUNT_BITS, bits, "bits of the count in the word (phases 3 and 4; 22 as printed for III)"
         ),
         **direct.PARAMETERS,
     }
@@ -107,6 +126,8 @@ TEMPLATE = s.Design(
     sources=(),
     notes="A zswap or zero page ties up a disk slot.",
     file=__file__,
+    own=own.OWN,
+    function_of=functions.function_of,
 )
 for _name, _phase, _title, _source in (
     ("swap_table_p1", "1", "swap table in place of the swap cache's xarray (6.18)", P1),

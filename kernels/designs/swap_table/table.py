@@ -18,12 +18,13 @@ A word: bits 0..1 tag (0 free, 1 shadow, 2 cached), 2..33 folio, 34..55 count, 6
 
 from __future__ import annotations
 
-from kernels import memory as w
+from kernels import control
 from kernels.compiling.atomic import prefetch
 from kernels.compiling.constants import LOW32, ONES, U0, U1, U2, U3, U4, U63
 from kernels.compiling.jit import called, inner, u
-from kernels.memory import C_CLUSTER_SHIFT, C_CONT_LIMIT, C_COUNT_MAX, C_PHASE
-from kernels.observing.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_EXTEND, R_MAP, R_MEMCG, R_TABLE, chase, step, touch, wrote
+from kernels.control import C_CLUSTER_SHIFT, C_CONT_LIMIT
+from kernels.designs.swap_table.own import C_COUNT_MAX, C_PHASE, R_EXTEND, R_MEMCG, R_TABLE
+from kernels.observing.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_MAP, chase, step, touch, wrote
 from kernels.structures import swap_map
 from kernels.structures.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, drop, element, has, number
 from kernels.structures.cluster import CI_COUNT, ci_of, lock_cluster, unlock_cluster
@@ -167,7 +168,7 @@ def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
         return
     before = st.table[at(st, g)]
     word_set(st, pr, g, before | ZERO if zero else before & ~ZERO)
-    st.ctl[w.S_ZERO_LIVE] += (U1 if zero else U0) - (before >> U63)
+    st.ctl[control.S_ZERO_LIVE] += (U1 if zero else U0) - (before >> U63)
 
 
 @inner

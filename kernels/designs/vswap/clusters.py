@@ -23,14 +23,13 @@ from it; lookup caches that name it are emptied then. Numbers of clusters stand 
 
 from __future__ import annotations
 
-from kernels import memory as w
 from kernels.compiling.atomic import ctz, prefetch
 from kernels.compiling.constants import BYTE, LOW16, LOW32, U0, U1, U2, U3, U4, U5, U6, U8, U32, U48, U63
 from kernels.compiling.jit import called, inner, u
+from kernels.designs.vswap import own
+from kernels.designs.vswap.own import L_VCLUSTER, L_VMAP
 from kernels.memory import CACHED, F_ENTRY, F_VALUE, f_set, f_word
-from kernels.observing import allocations as allocs
-from kernels.observing import probe
-from kernels.observing.lock import L_VCLUSTER, L_VMAP, atomic_add, lock, trylock, unlock
+from kernels.observing.lock import atomic_add, lock, trylock, unlock
 from kernels.observing.probe import allocated, chase, touch, wrote
 from kernels.structures import idalloc
 from kernels.structures import xarray as xa
@@ -54,19 +53,19 @@ COLLECTING = U0  # C_VOWNER
 @inner
 def header(st, c):  # type: ignore[no-untyped-def]
     """First word of cluster `c`."""
-    return c * st.ctl[w.C_VHEADER]
+    return c * st.ctl[own.C_VHEADER]
 
 
 @inner
 def offset_of(st, value):  # type: ignore[no-untyped-def]
     """Offset of virtual slot `value` in its cluster."""
-    return value & ((U1 << st.ctl[w.C_VSHIFT]) - U1)
+    return value & ((U1 << st.ctl[own.C_VSHIFT]) - U1)
 
 
 @inner
 def desc_of(st, c, value):  # type: ignore[no-untyped-def]
     """First word of the descriptor of `value`, which lies in cluster `c`."""
-    return st.ctl[w.C_VDESC] + c * st.ctl[w.C_VDESC_STRIDE] + offset_of(st, value) * DESC_WORDS
+    return st.ctl[own.C_VDESC] + c * st.ctl[own.C_VDESC_STRIDE] + offset_of(st, value) * DESC_WORDS
 
 
 @inner
@@ -92,8 +91,8 @@ def back_with(st, pr, d, kind, backing):  # type: ignore[no-untyped-def]
     """Write type and backing of the descriptor at `d`."""
     st.vmem[d] = backing
     st.vmem[d + D_STATE] = st.vmem[d + D_STATE] & ~(U3 << TYPE_AT) | kind << TYPE_AT
-    wrote(pr, probe.R_VDESC, d)
-    wrote(pr, probe.R_VDESC, d + D_STATE)
+    wrote(pr, own.R_VDESC, d)
+    wrote(pr, own.R_VDESC, d + D_STATE)
 
 
 @inner
@@ -106,25 +105,25 @@ def has_bit(st, c, value):  # type: ignore[no-untyped-def]
 @called
 def find(st, pr, value):  # type: ignore[no-untyped-def]
     """The cluster of `value`, 0 if there is none: from this CPU's lookup cache if it has it, else from the map (``xa_load``)."""
-    ctl, vid = st.ctl, value >> st.ctl[w.C_VSHIFT]
-    at = ctl[w.S_CPU] * CPU_WORDS
-    if ctl[w.C_VLOOKUP] != U0:
-        touch(pr, probe.R_VCPU, at)
+    ctl, vid = st.ctl, value >> st.ctl[own.C_VSHIFT]
+    at = ctl[own.S_CPU] * CPU_WORDS
+    if ctl[own.C_VLOOKUP] != U0:
+        touch(pr, own.R_VCPU, at)
         if st.vcpu[at + P_ID] == vid + U1:
-            ctl[w.S_LOOKUP_HITS] += U1
-            chase(pr, probe.R_VCLUSTER, header(st, st.vcpu[at + P_CLUSTER]))
+            ctl[own.S_LOOKUP_HITS] += U1
+            chase(pr, own.R_VCLUSTER, header(st, st.vcpu[at + P_CLUSTER]))
             return st.vcpu[at + P_CLUSTER]
-        ctl[w.S_LOOKUP_MISSES] += U1
-    c = xa.load(st.vhead, U0, st.vpool, pr, probe.R_VMAP, probe.R_VNODE, vid) >> U2
+        ctl[own.S_LOOKUP_MISSES] += U1
+    c = xa.load(st.vhead, U0, st.vpool, pr, own.R_VMAP, own.R_VNODE, vid) >> U2
     if c != U0:
-        chase(pr, probe.R_VCLUSTER, header(st, c))
-        if ctl[w.C_VLOOKUP] != U0:
+        chase(pr, own.R_VCLUSTER, header(st, c))
+        if ctl[own.C_VLOOKUP] != U0:
             if st.vcpu[at + P_CLUSTER] != U0:
                 forget(st, pr, at)
             reference(st, pr, c, REF)
             st.vcpu[at + P_ID] = vid + U1
             st.vcpu[at + P_CLUSTER] = c
-            wrote(pr, probe.R_VCPU, at)
+            wrote(pr, own.R_VCPU, at)
     return c
 
 
@@ -134,21 +133,21 @@ def forget(st, pr, at):  # type: ignore[no-untyped-def]
     reference(st, pr, st.vcpu[at + P_CLUSTER], UNREF)
     st.vcpu[at + P_ID] = U0
     st.vcpu[at + P_CLUSTER] = U0
-    wrote(pr, probe.R_VCPU, at)
+    wrote(pr, own.R_VCPU, at)
 
 
 @inner
 def reference(st, pr, c, by):  # type: ignore[no-untyped-def]
     """Change the reference count of cluster `c` (``refcount_t``)."""
     atomic_add(pr, st.vmem, header(st, c) + H_STATE, by)
-    wrote(pr, probe.R_VCLUSTER, header(st, c) + H_STATE)
+    wrote(pr, own.R_VCLUSTER, header(st, c) + H_STATE)
 
 
 @inner
 def hold(st, pr, c):  # type: ignore[no-untyped-def]
     """Take the lock of cluster `c`."""
     lock(pr, st.vmem, header(st, c), L_VCLUSTER)
-    wrote(pr, probe.R_VCLUSTER, header(st, c))
+    wrote(pr, own.R_VCLUSTER, header(st, c))
 
 
 @inner
@@ -163,7 +162,7 @@ def enter(st, pr, value):  # type: ignore[no-untyped-def]
     c = find(st, pr, value)
     if c != U0:
         hold(st, pr, c)
-        touch(pr, probe.R_VCLUSTER, header(st, c) + H_BITS + (offset_of(st, value) >> U6))
+        touch(pr, own.R_VCLUSTER, header(st, c) + H_BITS + (offset_of(st, value) >> U6))
         if has_bit(st, c, value):
             see(st, pr, c, value)
             return c
@@ -175,12 +174,12 @@ def enter(st, pr, value):  # type: ignore[no-untyped-def]
 def see(st, pr, c, value):  # type: ignore[no-untyped-def]
     """The descriptor is looked at: behind the header, or behind a pointer in it."""
     d = desc_of(st, c, value)
-    if st.ctl[w.C_VSPLIT] != U0:
-        touch(pr, probe.R_VCLUSTER, header(st, c) + H_POINTER)
-        chase(pr, probe.R_VDESC, d)
+    if st.ctl[own.C_VSPLIT] != U0:
+        touch(pr, own.R_VCLUSTER, header(st, c) + H_POINTER)
+        chase(pr, own.R_VDESC, d)
     else:
-        touch(pr, probe.R_VDESC, d)
-    touch(pr, probe.R_VDESC, d + D_STATE)
+        touch(pr, own.R_VDESC, d)
+    touch(pr, own.R_VDESC, d + D_STATE)
     return d
 
 
@@ -206,7 +205,7 @@ def cached_folio(st, pr, value):  # type: ignore[no-untyped-def]
 @called
 def number_of(st, value):  # type: ignore[no-untyped-def]
     """The cluster of `value`, 0 if there is none. The model's own look, which counts nothing."""
-    vid, at = value >> st.ctl[w.C_VSHIFT], st.ctl[w.S_CPU] * CPU_WORDS
+    vid, at = value >> st.ctl[own.C_VSHIFT], st.ctl[own.S_CPU] * CPU_WORDS
     if st.vcpu[at + P_ID] == vid + U1:
         return st.vcpu[at + P_CLUSTER]
     entry = st.vhead[xa.H_ENTRY]
@@ -237,17 +236,17 @@ def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
 @inner
 def room(st, c):  # type: ignore[no-untyped-def]
     """``cluster_is_alloc_candidate`` for one slot."""
-    return st.vmem[header(st, c) + H_STATE] & LOW16 < U1 << st.ctl[w.C_VSHIFT]
+    return st.vmem[header(st, c) + H_STATE] & LOW16 < U1 << st.ctl[own.C_VSHIFT]
 
 
 @called
 def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
     """Give folio `f` the first free slot of cluster `c`; false if there is none. Offset 0 of id 0 is no slot: value 0 means none."""
-    h, size = header(st, c), U1 << st.ctl[w.C_VSHIFT]
+    h, size = header(st, c), U1 << st.ctl[own.C_VSHIFT]
     i = U1 if st.vmem[h + H_ID] == U0 else U0
     while room(st, c) and i < size:
         at = h + H_BITS + (i >> U6)
-        touch(pr, probe.R_VCLUSTER, at)
+        touch(pr, own.R_VCLUSTER, at)
         free_bits = ~st.vmem[at] >> (i & U63)
         if free_bits != U0:
             i += ctz(free_bits)
@@ -255,16 +254,16 @@ def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
         i = ((i >> U6) + U1) << U6
     if i >= size or not room(st, c):
         return False
-    value = st.vmem[h + H_ID] << st.ctl[w.C_VSHIFT] | i
+    value = st.vmem[h + H_ID] << st.ctl[own.C_VSHIFT] | i
     st.vmem[h + H_BITS + (i >> U6)] |= U1 << (i & U63)
     st.vmem[h + H_STATE] += REF + U1
-    wrote(pr, probe.R_VCLUSTER, h + H_BITS + (i >> U6))
+    wrote(pr, own.R_VCLUSTER, h + H_BITS + (i >> U6))
     d = see(st, pr, c, value)
     st.vmem[d + D_CACHE] = f << U2
     st.vmem[d + D_STATE] = memcg << U32 | IN_CACHE
     back_with(st, pr, d, FOLIO, U0)
-    st.ctl[w.S_VSLOTS] += U1
-    st.ctl[w.S_VSLOTS_PEAK] = max(st.ctl[w.S_VSLOTS_PEAK], st.ctl[w.S_VSLOTS])
+    st.ctl[own.S_VSLOTS] += U1
+    st.ctl[own.S_VSLOTS_PEAK] = max(st.ctl[own.S_VSLOTS_PEAK], st.ctl[own.S_VSLOTS])
     f_set(st, f, CACHED)
     st.folio[f_word(f, F_ENTRY)] = value
     st.folio[f_word(f, F_VALUE)] = value
@@ -275,15 +274,15 @@ def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
 def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
     """``folio_alloc_swap``: a slot of the CPU's cluster, of a partly used one, of a new one; false if there is none."""
     at = cpu * CPU_WORDS
-    touch(pr, probe.R_VCPU, at)
+    touch(pr, own.R_VCPU, at)
     c, found = st.vcpu[at + P_CURRENT], False
     if c != U0:
-        chase(pr, probe.R_VCLUSTER, header(st, c))
+        chase(pr, own.R_VCLUSTER, header(st, c))
         hold(st, pr, c)
         found = take(st, pr, c, f, memcg)
         if not found or not room(st, c):
             st.vcpu[at + P_CURRENT] = U0
-            wrote(pr, probe.R_VCPU, at)
+            wrote(pr, own.R_VCPU, at)
             st.vmem[header(st, c) + H_STATE] = (st.vmem[header(st, c) + H_STATE] - REF) & ~CURRENT | FULL
         leave(st, pr, c)
     if found:
@@ -298,7 +297,7 @@ def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
         st.vmem[header(st, c) + H_STATE] = st.vmem[header(st, c) + H_STATE] + REF | CURRENT
         leave(st, pr, c)
         st.vcpu[at + P_CURRENT] = c
-        wrote(pr, probe.R_VCPU, at)
+        wrote(pr, own.R_VCPU, at)
     return True
 
 
@@ -306,11 +305,11 @@ def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
 def from_partial(st, pr, f, memcg):  # type: ignore[no-untyped-def]
     """Walk the partial list under the lock of the map, trying the lock of each cluster; the cluster that gave a slot, 0 if none did."""
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    touch(pr, probe.R_VCLUSTER, U0)
+    touch(pr, own.R_VCLUSTER, U0)
     c, found = st.vmem[H_NEXT], False
     while c != U0 and not found:
         h, here, after = header(st, c), c, st.vmem[header(st, c) + H_NEXT]
-        chase(pr, probe.R_VCLUSTER, h)
+        chase(pr, own.R_VCLUSTER, h)
         trylock(pr, st.vmem, h, L_VCLUSTER)
         found = take(st, pr, c, f, memcg)
         link(st, pr, st.vmem[h + H_PREV], after)
@@ -326,28 +325,28 @@ def from_partial(st, pr, f, memcg):  # type: ignore[no-untyped-def]
 def new_cluster(st, pr):  # type: ignore[no-untyped-def]
     """Allocate a zeroed cluster and an id; its number, 0 if there is none left."""
     ctl = st.ctl
-    c = ctl[w.S_VC_FREE]
+    c = ctl[own.S_VC_FREE]
     if c != U0:
-        ctl[w.S_VC_FREE] = st.vmem[header(st, c) + H_NEXT]
+        ctl[own.S_VC_FREE] = st.vmem[header(st, c) + H_NEXT]
     else:
-        c = ctl[w.S_VC_HIGH] + U1
-        if c > ctl[w.C_VCLUSTERS]:
+        c = ctl[own.S_VC_HIGH] + U1
+        if c > ctl[own.C_VCLUSTERS]:
             return U0
-        ctl[w.S_VC_HIGH] = c
-    ctl[w.S_VCLUSTERS] += U1
-    ctl[w.S_VCLUSTERS_PEAK] = max(ctl[w.S_VCLUSTERS_PEAK], ctl[w.S_VCLUSTERS])
-    allocated(pr, allocs.A_VHEADER if ctl[w.C_VSPLIT] != U0 else allocs.A_VOBJECT)
-    if ctl[w.C_VSPLIT] != U0:
-        allocated(pr, allocs.A_VDESCS)
-    h, d, words = header(st, c), desc_of(st, c, U0), DESC_WORDS << ctl[w.C_VSHIFT]
+        ctl[own.S_VC_HIGH] = c
+    ctl[own.S_VCLUSTERS] += U1
+    ctl[own.S_VCLUSTERS_PEAK] = max(ctl[own.S_VCLUSTERS_PEAK], ctl[own.S_VCLUSTERS])
+    allocated(pr, own.A_VHEADER if ctl[own.C_VSPLIT] != U0 else own.A_VOBJECT)
+    if ctl[own.C_VSPLIT] != U0:
+        allocated(pr, own.A_VDESCS)
+    h, d, words = header(st, c), desc_of(st, c, U0), DESC_WORDS << ctl[own.C_VSHIFT]
     for i in range(h, h + H_POINTER + U1):
         st.vmem[u(i)] = U0
-        wrote(pr, probe.R_VCLUSTER, u(i))
+        wrote(pr, own.R_VCLUSTER, u(i))
     for i in range(d, d + words):
         st.vmem[u(i)] = U0
-        wrote(pr, probe.R_VDESC, u(i))
+        wrote(pr, own.R_VDESC, u(i))
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    st.vmem[h + H_ID] = idalloc.alloc(st.vhead, U0, st.vpool, pr, probe.R_VMAP, probe.R_VNODE, U0, LOW32, c << U2)
+    st.vmem[h + H_ID] = idalloc.alloc(st.vhead, U0, st.vpool, pr, own.R_VMAP, own.R_VNODE, U0, LOW32, c << U2)
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     return c
 
@@ -357,5 +356,5 @@ def link(st, pr, c, after):  # type: ignore[no-untyped-def]
     """Cluster `after` follows `c` on the partial list, a ring through cluster 0, which is its head. The lock of the map is held."""
     st.vmem[header(st, c) + H_NEXT] = after
     st.vmem[header(st, after) + H_PREV] = c
-    wrote(pr, probe.R_VCLUSTER, header(st, c))
-    wrote(pr, probe.R_VCLUSTER, header(st, after))
+    wrote(pr, own.R_VCLUSTER, header(st, c))
+    wrote(pr, own.R_VCLUSTER, header(st, after))

@@ -20,22 +20,24 @@ from typing import Any
 
 import numpy as np
 
+from kernels import control
 from kernels import memory as w
 from kernels.compiling.flat import U32Array, U64Array, aligned_zeros
 from kernels.compiling.jit import outer
 from kernels.designs import direct
 from kernels.designs.vswap import clusters as v
+from kernels.designs.vswap import functions, own
 from kernels.designs.vswap import slots as vswap_slots
 from kernels.designs.vswap import steps as vswap_steps
-from kernels.life import prefetch as ahead
+from kernels.life import arrays, replay
 from kernels.life import registry as s
-from kernels.life import replay, swapfile
+from kernels.life.layout import TABLES, ZSWAP_ENTRY, Arrays, Blocks, Tree
 from kernels.structures import xarray as xa
 
 VIRTUAL_SHIFT = 9  # HPAGE_PMD_ORDER, whatever the clusters of devices are; smaller only where those are (tests)
 
 
-class VSwap(s.World):
+class VSwap(arrays.World):
     """State of all versions."""
 
     bitmap: U64Array
@@ -59,10 +61,10 @@ def virtual_arrays(config: s.Config, ctl: U64Array) -> dict[str, Any]:
     clusters = clusters_for(config, 1 << shift)
     descs = int(v.DESC_WORDS) << shift
     header, first, stride = v.OBJECT_WORDS, v.ONE_HEADER, v.OBJECT_WORDS
-    if ctl[int(w.C_VSPLIT)]:
+    if ctl[int(own.C_VSPLIT)]:
         header, first, stride = v.SPLIT_HEADER, -(-(clusters + 1) * v.SPLIT_HEADER // 512) * 512, descs
-    ctl[int(w.C_VSHIFT)], ctl[int(w.C_VCLUSTERS)] = shift, clusters
-    ctl[int(w.C_VHEADER)], ctl[int(w.C_VDESC)], ctl[int(w.C_VDESC_STRIDE)] = header, first, stride
+    ctl[int(own.C_VSHIFT)], ctl[int(own.C_VCLUSTERS)] = shift, clusters
+    ctl[int(own.C_VHEADER)], ctl[int(own.C_VDESC)], ctl[int(own.C_VDESC_STRIDE)] = header, first, stride
     return {
         "vmem": aligned_zeros(first + (clusters + 1) * stride, np.uint64),
         "vcpu": aligned_zeros(config.cpus * int(v.CPU_WORDS), np.uint64),
@@ -73,18 +75,18 @@ def virtual_arrays(config: s.Config, ctl: U64Array) -> dict[str, Any]:
 
 def build(config: s.Config) -> VSwap:
     """State for `config`, no virtual cluster yet."""
-    arrays = s.common(config)
-    ctl = arrays["ctl"]
-    arrays |= s.device_tables(config, ctl, s.DISKS, config.slots.get("zswap", 0))
-    slots, tables = int(ctl[int(w.C_ALL_SLOTS)]), s.table_arrays(config, ctl)
-    arrays |= virtual_arrays(config, ctl)
-    arrays |= {
+    made = arrays.common(config)
+    ctl = made["ctl"]
+    made |= arrays.device_tables(config, ctl, arrays.DISKS, config.slots.get("zswap", 0))
+    slots, tables = int(ctl[int(control.C_ALL_SLOTS)]), arrays.table_arrays(config, ctl)
+    made |= virtual_arrays(config, ctl)
+    made |= {
         "bitmap": aligned_zeros((slots >> 6) + 1, np.uint64),
         "bad": aligned_zeros((slots >> 6) + 1, np.uint64),
         "table": tables["table"],
         "blink": tables["blink"],
     }
-    return VSwap(**arrays)
+    return VSwap(**made)
 
 
 STEPS = (
@@ -92,30 +94,33 @@ STEPS = (
     "read_end", "read_abort", "free_swap", "swap_full", "move_step", "swapoff",
 )  # fmt: skip
 OPERATIONS: dict[str, Any] = {name: getattr(vswap_steps, name) for name in STEPS} | {
-    "resolve": swapfile.identity,
     "fetch_near": v.fetch_near,
-    "fetch_entry": ahead.no_entry,
-    "fetch_behind": ahead.no_entry,
-    "same": swapfile.always_same,
-    "still": swapfile.always_same,
     **{name: getattr(vswap_slots, name) for name in ("slot_scan", "slot_mark", "count_read", "is_cached", "unheld", "cache_find")},
 }
 s.bind(VSwap, OPERATIONS)
 
 V3, V6 = "20260208215839.87595-1-nphamcs@gmail.com (v3)", "20260505153854.1612033-1-nphamcs@gmail.com (v6)"
 HEADER = "mm/vswap.c: struct vswap_cluster"
+CLUSTERS = Blocks("vcluster", own.S_VSLOTS, own.S_VCLUSTERS, own.S_VCLUSTERS_PEAK, 1)
 LAYOUT = (
-    s.Field("virtual cluster", "lock, list, id, count, order, flags, references", 40, "block if object=one", f"{HEADER}; {V3}", "vcluster"),
-    s.Field("virtual cluster", "the same and a pointer", 48, "block if object=split", f"{HEADER}; {V6}", "vcluster"),
-    s.Field("virtual cluster", "allocation bitmap", 0.125, "page", f"{HEADER}; {V3}", "vcluster"),
-    s.Field("virtual cluster", "swp_desc", 24, "page if object=one", f"mm/vswap.c: struct swp_desc; {V3}", "vcluster"),
-    s.Field("virtual descriptors", "swp_desc", 24, "page if object=split", f"mm/vswap.c: struct swp_desc; {V6}", "vcluster"),
-    s.Field("virtual cluster tree", "xarray entry", 8, "block", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B", "vcluster"),
-    s.Field("slot bitmaps", "allocated, bad", 0.25, "slot", f"in place of swap_map; {V3}"),
-    s.Field("reverse table", "virtual slot", 8, "disk", f"mm/swap_table.h: atomic_long_t[512]; {V3}", "table"),
-    s.Field("zswap_entry", "entry", 56, "zswap", "mm/zswap.c: struct zswap_entry"),
+    s.Field(
+        "virtual cluster", "lock, list, id, count, order, flags, references", 40, "block if object=one", f"{HEADER}; {V3}", blocks=CLUSTERS
+    ),
+    s.Field("virtual cluster", "the same and a pointer", 48, "block if object=split", f"{HEADER}; {V6}", blocks=CLUSTERS),
+    s.Field("virtual cluster", "allocation bitmap", 0.125, "page", f"{HEADER}; {V3}", blocks=CLUSTERS),
+    s.Field("virtual cluster", "swp_desc", 24, "page if object=one", f"mm/vswap.c: struct swp_desc; {V3}", blocks=CLUSTERS),
+    s.Field("virtual descriptors", "swp_desc", 24, "page if object=split", f"mm/vswap.c: struct swp_desc; {V6}", blocks=CLUSTERS),
+    s.Field(
+        "virtual cluster tree", "xarray entry", 8, "block", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B",
+        tree=Tree("one", "vhead", "vpool"), blocks=CLUSTERS,
+    ),
+    s.Field("slot bitmaps", "allocated, bad", 0.25, "slot", f"in place of swap_map; {V3}", arrays=Arrays(("bitmap", "bad"), 1)),
+    s.Field(
+        "reverse table", "virtual slot", 8, "disk", f"mm/swap_table.h: atomic_long_t[512]; {V3}", blocks=TABLES, arrays=Arrays(("table",))
+    ),
+    ZSWAP_ENTRY,
     *(row for row in direct.LAYOUT if row.per == "cluster"),
-)
+)  # fmt: skip
 
 
 def parameters_of(version: int) -> dict[str, s.Parameter]:
@@ -125,13 +130,15 @@ def parameters_of(version: int) -> dict[str, s.Parameter]:
         return s.Parameter(int(word), {old: 0, new: 1}, new if version == 6 and not both else old, text)
 
     return {
-        "rounds": choice(w.C_VROUNDS, "separate", "merged", "lookup and lock for every question of a fault, or for several at once"),
-        "lookup_cache": choice(w.C_VLOOKUP, "off", "on", "each CPU remembers the virtual cluster that it looked up last"),
-        "free": choice(w.C_VFREE, "single", "batched", "a zap puts PTE by PTE, or all of a virtual cluster in one locked section"),
-        "owner": choice(w.C_VOWNER, "collecting", "freeing", "a zap asks for the memcg of each PTE it collects, or sees it when it frees"),
-        "cacheonly": choice(w.C_VHINT, "off", "on", "a bit of the reverse word says that the swap cache alone holds the slot"),
-        "object": choice(w.C_VSPLIT, "one", "split", "header and descriptors in one object of 16 KiB, or in two of 112 B and 12 KiB"),
-        "charge": choice(w.C_VCHARGE, "late", "early", "physical slots are charged when taken, or every virtual slot", both=True),
+        "rounds": choice(own.C_VROUNDS, "separate", "merged", "lookup and lock for every question of a fault, or for several at once"),
+        "lookup_cache": choice(own.C_VLOOKUP, "off", "on", "each CPU remembers the virtual cluster that it looked up last"),
+        "free": choice(own.C_VFREE, "single", "batched", "a zap puts PTE by PTE, or all of a virtual cluster in one locked section"),
+        "owner": choice(
+            own.C_VOWNER, "collecting", "freeing", "a zap asks for the memcg of each PTE it collects, or sees it when it frees"
+        ),
+        "cacheonly": choice(own.C_VHINT, "off", "on", "a bit of the reverse word says that the swap cache alone holds the slot"),
+        "object": choice(own.C_VSPLIT, "one", "split", "header and descriptors in one object of 16 KiB, or in two of 112 B and 12 KiB"),
+        "charge": choice(own.C_VCHARGE, "late", "early", "physical slots are charged when taken, or every virtual slot", both=True),
     }
 
 
@@ -153,6 +160,8 @@ TEMPLATE = s.Design(
     sources=(),
     notes="Slots are taken at writeout, none for zswap or zero pages; they alone are charged.",
     file=__file__,
+    own=own.OWN,
+    function_of=functions.function_of,
 )
 for _version, _title, _source in (
     (3, "virtual slot in the PTE, clusters of descriptors, a lookup and a lock for every question", V3),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from kernels import memory as w
+from kernels import control
 from kernels.compiling.atomic import ctz
 from kernels.compiling.constants import LOW16, U0, U1, U2, U6, U32, U63
 from kernels.compiling.jit import called, inner, u
+from kernels.designs.swap_table import own as swap_table_own
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.vswap import clusters as v
+from kernels.designs.vswap import own
+from kernels.designs.vswap.own import L_VMAP
 from kernels.life import swapfile
-from kernels.observing import allocations as allocs
 from kernels.observing import probe
-from kernels.observing.lock import L_VMAP, atomic_add, lock, unlock
+from kernels.observing.lock import atomic_add, lock, unlock
 from kernels.observing.probe import freed, touch, wrote
 from kernels.structures import blocks, zswap
 from kernels.structures import cluster as cl
@@ -25,7 +27,7 @@ def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
     g = first
     while g < end:
         touch(pr, probe.R_BITMAP, g >> U6)
-        touch(pr, probe.R_BAD, g >> U6)
+        touch(pr, own.R_BAD, g >> U6)
         free_bits = ~(st.bitmap[g >> U6] | st.bad[g >> U6]) >> (g & U63)
         if free_bits != U0:
             g += ctz(free_bits)
@@ -53,18 +55,18 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
 @inner
 def reverse_of(st, pr, g):  # type: ignore[no-untyped-def]
     """The virtual slot behind slot `g` (``swp_slot_to_swp_entry``)."""
-    touch(pr, probe.R_TABLE, swap_table.at(st, g))
+    touch(pr, swap_table_own.R_TABLE, swap_table.at(st, g))
     return st.table[swap_table.at(st, g)] & ~v.HINT
 
 
 @inner
 def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
     """Note in the reverse word of the slot behind the descriptor at `d` whether the swap cache alone holds it: an atomic, no lock."""
-    if st.ctl[w.C_VHINT] != U0 and v.type_of(st, d) == v.SWAPFILE:
+    if st.ctl[own.C_VHINT] != U0 and v.type_of(st, d) == v.SWAPFILE:
         g = cl.slot_of(st, st.vmem[d])
         if (st.table[swap_table.at(st, g)] & v.HINT != U0) != only:
             atomic_add(pr, st.table, swap_table.at(st, g), v.HINT)  # the top bit: adding it sets or clears it
-        wrote(pr, probe.R_TABLE, swap_table.at(st, g))
+        wrote(pr, swap_table_own.R_TABLE, swap_table.at(st, g))
 
 
 @called
@@ -76,7 +78,7 @@ def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
     found = swapfile.slot_or_reclaim(st, pr, device, cpu)
     if found == U0:
         return U0
-    if st.ctl[w.C_VCHARGE] == v.LATE:
+    if st.ctl[own.C_VCHARGE] == v.LATE:
         charge(st)
     swap_table.word_set(st, pr, found - U1, value)
     return cl.entry_of(st, device, found - U1)
@@ -86,7 +88,7 @@ def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
 def count_read(st, pr, g):  # type: ignore[no-untyped-def]
     """Does the swap cache alone hold slot `g`? The reverse word says so (*cacheonly*), or the virtual layer is asked."""
     value = reverse_of(st, pr, g)
-    if st.ctl[w.C_VHINT] == U0 and value != U0:
+    if st.ctl[own.C_VHINT] == U0 and value != U0:
         v.look(st, pr, value)
 
 
@@ -94,7 +96,7 @@ def count_read(st, pr, g):  # type: ignore[no-untyped-def]
 def is_cached(st, g):  # type: ignore[no-untyped-def]
     """What :func:`count_read` found out: the swap cache has slot `g`, and no PTE holds it."""
     word = st.table[swap_table.at(st, g)]
-    if st.ctl[w.C_VHINT] != U0 or word == U0:
+    if st.ctl[own.C_VHINT] != U0 or word == U0:
         return word & v.HINT != U0
     d = v.peek(st, word)
     return v.is_cached(st, d) and v.count_of(st, d) == U0
@@ -119,19 +121,19 @@ def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     if st.vmem[h + v.H_STATE] & v.FULL == U0:
         v.link(st, pr, st.vmem[h + v.H_PREV], st.vmem[h + v.H_NEXT])
-    xa.erase(st.vhead, U0, st.vpool, pr, probe.R_VMAP, probe.R_VNODE, st.vmem[h + v.H_ID])
+    xa.erase(st.vhead, U0, st.vpool, pr, own.R_VMAP, own.R_VNODE, st.vmem[h + v.H_ID])
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    for cpu in range(ctl[w.C_CPUS] if st.vmem[h + v.H_STATE] >> U32 != U0 else U0):
+    for cpu in range(ctl[control.C_CPUS] if st.vmem[h + v.H_STATE] >> U32 != U0 else U0):
         at = u(cpu) * v.CPU_WORDS
-        touch(pr, probe.R_VCPU, at)
+        touch(pr, own.R_VCPU, at)
         if st.vcpu[at + v.P_CLUSTER] == c:
             v.forget(st, pr, at)
-    st.vmem[h + v.H_NEXT] = ctl[w.S_VC_FREE]
-    ctl[w.S_VC_FREE] = c
-    ctl[w.S_VCLUSTERS] -= U1
-    freed(pr, allocs.A_VHEADER if ctl[w.C_VSPLIT] != U0 else allocs.A_VOBJECT)
-    if ctl[w.C_VSPLIT] != U0:
-        freed(pr, allocs.A_VDESCS)
+    st.vmem[h + v.H_NEXT] = ctl[own.S_VC_FREE]
+    ctl[own.S_VC_FREE] = c
+    ctl[own.S_VCLUSTERS] -= U1
+    freed(pr, own.A_VHEADER if ctl[own.C_VSPLIT] != U0 else own.A_VOBJECT)
+    if ctl[own.C_VSPLIT] != U0:
+        freed(pr, own.A_VDESCS)
 
 
 @called
@@ -143,16 +145,16 @@ def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
         d = v.desc_of(st, c, u(i))
         st.vmem[d + v.D_CACHE] = U0
         st.vmem[d + v.D_STATE] = U0
-        wrote(pr, probe.R_VDESC, d + v.D_CACHE)
-        wrote(pr, probe.R_VDESC, d + v.D_STATE)
+        wrote(pr, own.R_VDESC, d + v.D_CACHE)
+        wrote(pr, own.R_VDESC, d + v.D_STATE)
         bit = v.offset_of(st, u(i))
         st.vmem[h + v.H_BITS + (bit >> U6)] &= ~(U1 << (bit & U63))
-        wrote(pr, probe.R_VCLUSTER, h + v.H_BITS + (bit >> U6))
-        if ctl[w.C_VCHARGE] == v.EARLY:
-            ctl[w.S_CHARGED] -= U1
+        wrote(pr, own.R_VCLUSTER, h + v.H_BITS + (bit >> U6))
+        if ctl[own.C_VCHARGE] == v.EARLY:
+            ctl[own.S_CHARGED] -= U1
     st.vmem[h + v.H_STATE] -= n * (v.REF + U1)
-    wrote(pr, probe.R_VCLUSTER, h + v.H_STATE)
-    ctl[w.S_VSLOTS] -= n
+    wrote(pr, own.R_VCLUSTER, h + v.H_STATE)
+    ctl[own.S_VSLOTS] -= n
     state = st.vmem[h + v.H_STATE]
     if state & (LOW16 | v.CURRENT) == U0:
         cluster_free(st, pr, c)
@@ -179,14 +181,14 @@ def release(st, pr, c, value, n):  # type: ignore[no-untyped-def]
         if kind == v.ZSWAP:
             zswap.entry_free(st, pr, back)
         elif kind == v.ZERO:
-            st.ctl[w.S_ZERO_LIVE] -= U1
+            st.ctl[control.S_ZERO_LIVE] -= U1
         elif kind == v.SWAPFILE:
             if due == U0:
                 ci = cl.lock_cluster(st, pr, g)
             cl.slot_release(st, pr, device_of(back), g)
             due = g + U2
-            if st.ctl[w.C_VCHARGE] == v.LATE:
-                st.ctl[w.S_CHARGED] -= U1
+            if st.ctl[own.C_VCHARGE] == v.LATE:
+                st.ctl[own.S_CHARGED] -= U1
         if kind != v.FOLIO:
             v.back_with(st, pr, d, v.FOLIO, U0)
     if due != U0:
@@ -196,6 +198,6 @@ def release(st, pr, c, value, n):  # type: ignore[no-untyped-def]
 @inner
 def charge(st):  # type: ignore[no-untyped-def]
     """One page more is charged to swap (``mem_cgroup_try_charge_swap``)."""
-    st.ctl[w.S_CHARGES] += U1
-    st.ctl[w.S_CHARGED] += U1
-    st.ctl[w.S_CHARGED_PEAK] = max(st.ctl[w.S_CHARGED_PEAK], st.ctl[w.S_CHARGED])
+    st.ctl[own.S_CHARGES] += U1
+    st.ctl[own.S_CHARGED] += U1
+    st.ctl[own.S_CHARGED_PEAK] = max(st.ctl[own.S_CHARGED_PEAK], st.ctl[own.S_CHARGED])

@@ -8,16 +8,18 @@ folio and shadow; zswap entry; backing; count and unpin.
 
 from __future__ import annotations
 
-from kernels import codes
+from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import LOW16, LOW32, U0, U1, U2, U6, U32, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.vswap import clusters as v
+from kernels.designs.vswap import own
 from kernels.designs.vswap import slots as vs
-from kernels.life import lifecycle
+from kernels.designs.vswap.own import R_VDESC
+from kernels.life import lifecycle, steps
 from kernels.life.page_io import read_slot, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
-from kernels.observing.probe import R_BITMAP, R_VDESC, touch, wrote
+from kernels.observing.probe import R_BITMAP, touch, wrote
 from kernels.structures import cluster as cl
 from kernels.structures import zswap
 from kernels.structures.cluster import device_of, slot_of
@@ -28,13 +30,13 @@ BATCHED = U1  # C_VFREE
 @inner
 def on_cpu(st, cpu):  # type: ignore[no-untyped-def]
     """Lookups use the lookup cache of `cpu`."""
-    st.ctl[w.S_CPU] = cpu
+    st.ctl[own.S_CPU] = cpu
 
 
 @inner
 def separate(st):  # type: ignore[no-untyped-def]
     """True if every question is a round of its own."""
-    return st.ctl[w.C_VROUNDS] == v.SEPARATE
+    return st.ctl[own.C_VROUNDS] == v.SEPARATE
 
 
 @called
@@ -58,7 +60,7 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     if not f_is(st, f, CACHED):
         if not v.alloc(st, pr, f, memcg, cpu):
             return U0
-        if st.ctl[w.C_VCHARGE] == v.EARLY:
+        if st.ctl[own.C_VCHARGE] == v.EARLY:
             vs.charge(st)
     return st.folio[f_word(f, F_VALUE)]
 
@@ -113,13 +115,13 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
 @inner
 def run_limit(st, value):  # type: ignore[no-untyped-def]
     """Slots from `value` on in its cluster, if frees are batched."""
-    return (U1 << st.ctl[w.C_VSHIFT]) - v.offset_of(st, value) if st.ctl[w.C_VFREE] == BATCHED else U1
+    return (U1 << st.ctl[own.C_VSHIFT]) - v.offset_of(st, value) if st.ctl[own.C_VFREE] == BATCHED else U1
 
 
 @called
 def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
     """``swap_pte_batch``, which may ask for the owner of every PTE, and ``free_swap_and_cache_nr``: one round, rows of one memcg."""
-    if st.ctl[w.C_VOWNER] == v.COLLECTING:
+    if st.ctl[own.C_VOWNER] == v.COLLECTING:
         for i in range(value, value + n):
             v.look(st, pr, u(i))  # lookup_swap_cgroup_id
     c, row, kept, owner = v.enter(st, pr, value), U0, U0, U0
@@ -138,7 +140,7 @@ def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
     for i in range(value, value + n if kept != U0 else value):
         f = v.cached_folio(st, pr, u(i))
         if f != U0 and count_is_zero(st, u(i)) and (w.mapcount(st, f) == U0 or swap_full(st, u(i))):
-            lifecycle.drop_unused(st, pr, f)
+            steps.drop_unused(st, pr, f)
 
 
 @called
@@ -164,7 +166,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
         vs.release(st, pr, c, value, U1)
     if zero:
         v.back_with(st, pr, d, v.ZERO, token)
-        st.ctl[w.S_ZERO_LIVE] += U1
+        st.ctl[control.S_ZERO_LIVE] += U1
     v.leave(st, pr, c)
     if zero:
         return U0
@@ -348,7 +350,7 @@ def swapoff(st, pr, device, target, cpu):  # type: ignore[no-untyped-def]
     for i in range(st.dev[row], st.dev[row] + st.dev[row + cl.D_SLOTS]):
         touch(pr, R_BITMAP, u(i) >> U6)
         if st.bitmap[u(i) >> U6] >> (u(i) & U63) & U1 != U0:
-            st.ctl[w.S_SCANNED] += U1
+            st.ctl[control.S_SCANNED] += U1
             value = vs.reverse_of(st, pr, u(i))
             d = v.look(st, pr, value)
             if v.type_of(st, d) == v.SWAPFILE and slot_of(st, st.vmem[d]) == u(i):
@@ -380,4 +382,4 @@ def bring_in(st, pr, value, target, cpu):  # type: ignore[no-untyped-def]
     else:
         f_set(st, f, DIRTY)
         if count_is_zero(st, value):
-            lifecycle.drop_unused(st, pr, f)
+            steps.drop_unused(st, pr, f)

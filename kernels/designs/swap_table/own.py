@@ -1,0 +1,14 @@
+"""The names of the swap tables' own: control words and regions."""
+
+from __future__ import annotations
+
+from kernels.own import Own
+
+OWN = Own("swap_table")
+
+C_PHASE = OWN.parameter("C_PHASE", "which series of swap tables: 1 to 4, 5 for phase IV as first proposed")
+C_COUNT_MAX = OWN.parameter("C_COUNT_MAX", "count field of a word that means: look in the extend table")
+
+R_TABLE = OWN.region("swap table", "swap table")
+R_MEMCG = OWN.region("memcg table", "memcg table")
+R_EXTEND = OWN.region("extend table", "extend table")

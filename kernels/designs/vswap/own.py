@@ -1,0 +1,51 @@
+"""The names of virtual swap space's own: control words, regions, locks, allocation classes."""
+
+from __future__ import annotations
+
+from kernels.designs.swap_table.own import OWN as TABLES
+from kernels.own import Own
+
+V6 = "20260505153854.1612033-1-nphamcs@gmail.com"
+
+OWN = Own("vswap", TABLES)
+
+C_VROUNDS = OWN.parameter("C_VROUNDS", "0: a lookup and a lock for every question, 1: several in one round")
+C_VLOOKUP = OWN.parameter("C_VLOOKUP", "1: each CPU remembers the virtual cluster that it looked up last")
+C_VFREE = OWN.parameter("C_VFREE", "1: a zap frees all slots of a virtual cluster in one locked section")
+C_VOWNER = OWN.parameter("C_VOWNER", "1: a zap sees the memcg when it frees, 0: it asks for that of each PTE")
+C_VHINT = OWN.parameter("C_VHINT", "1: a bit of the reverse word says that the swap cache alone holds the slot")
+C_VSPLIT = OWN.parameter("C_VSPLIT", "1: header and descriptors are two objects")
+C_VCHARGE = OWN.parameter("C_VCHARGE", "charged to swap: 0 physical slots when they are taken, 1 every virtual slot")
+C_VSHIFT = OWN.parameter("C_VSHIFT", "log2 of the slots of a virtual cluster")
+C_VHEADER = OWN.parameter("C_VHEADER", "words between the headers of two clusters")
+C_VDESC = OWN.parameter("C_VDESC", "first word of the first descriptor")
+C_VDESC_STRIDE = OWN.parameter("C_VDESC_STRIDE", "words between the descriptors of two clusters")
+C_VCLUSTERS = OWN.parameter("C_VCLUSTERS", "most virtual clusters")
+
+S_VC_FREE = OWN.state("S_VC_FREE", "head of the free list of virtual clusters")
+S_VC_HIGH = OWN.state("S_VC_HIGH", "virtual clusters ever used")
+S_VCLUSTERS = OWN.state("S_VCLUSTERS", "virtual clusters in use")
+S_VSLOTS = OWN.state("S_VSLOTS", "virtual slots in use")
+S_CHARGED = OWN.state("S_CHARGED", "pages charged to swap")
+S_CPU = OWN.state("S_CPU", "CPU of the demand under way")
+
+S_VCLUSTERS_PEAK = OWN.statistic("S_VCLUSTERS_PEAK", "most virtual clusters in use")
+S_VSLOTS_PEAK = OWN.statistic("S_VSLOTS_PEAK", "most virtual slots in use")
+S_CHARGED_PEAK = OWN.statistic("S_CHARGED_PEAK", "most pages charged to swap")
+S_CHARGES = OWN.statistic("S_CHARGES", "pages ever charged to swap")
+S_LOOKUP_HITS = OWN.statistic("S_LOOKUP_HITS", "lookups that found the cluster that the CPU remembers")
+S_LOOKUP_MISSES = OWN.statistic("S_LOOKUP_MISSES", "lookups that walked the map of clusters")
+
+R_VMAP = OWN.region("virtual cluster map", "virtual cluster tree")
+R_VNODE = OWN.region("virtual cluster node", "virtual cluster tree")
+R_VCLUSTER = OWN.region("virtual cluster", "virtual cluster")
+R_VDESC = OWN.region("swp_desc", "virtual descriptors")
+R_VCPU = OWN.region("per-CPU virtual cluster", uncounted="a line of each CPU")
+R_BAD = OWN.region("bad bitmap", "slot bitmaps", function="swap_slot_alloc")
+
+L_VCLUSTER = OWN.lock("virtual cluster", outside="cluster")
+L_VMAP = OWN.lock("virtual cluster map xa_lock", inside="continuation")
+
+A_VOBJECT = OWN.allocation("virtual cluster with descriptors", ("virtual cluster",), rcu=True, source=f"{V6}: RCU protects the cluster")
+A_VHEADER = OWN.allocation("virtual cluster header", ("virtual cluster",), rcu=True, source=f"{V6}: RCU protects the cluster")
+A_VDESCS = OWN.allocation("virtual descriptors", ("virtual descriptors",), rcu=True, source=f"{V6}: they go with the cluster")

@@ -1,0 +1,41 @@
+"""The kernel function behind a step of ``dse explain``: the contract of ``Design.function_of``, and a rule that trees share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+FAULTS = ("swap_in", "cache_hit")
+TREE = {"swap_out": "xa_alloc", "swap_in": "xa_load", "cache_hit": "xa_load", "fork": "xa_load", "zap": "xa_load", "move": "xa_store"}
+
+
+@dataclass
+class Seen:
+    """The part of an operation that is over.
+
+    Attributes
+    ----------
+    cached : bool
+        The swap cache was entered.
+    mapped : bool
+        A PTE was written or, where none is, the data was read.
+    slot : bool
+        A slot was taken, or the operation takes none.
+    regions : set of str
+        Regions touched.
+    """
+
+    cached: bool = False
+    mapped: bool = False
+    slot: bool = False
+    regions: set[str] = field(default_factory=set)
+
+
+def is_locked(held: set[str]) -> bool:
+    """Is the lock of a tree or of an allocator among those held?"""
+    return any("xa_lock" in name or "allocator" in name for name in held)
+
+
+def tree_function(op: str, what: str, held: set[str]) -> str:
+    """Function behind an access to the tree of a layer, with the first word of the region's name."""
+    erases = is_locked(held) and op not in ("swap_out", "move")
+    return f"{'xa_erase' if erases else TREE.get(op, 'xa_erase')} ({what.split(' ', maxsplit=1)[0]})"
