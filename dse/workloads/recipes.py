@@ -143,12 +143,14 @@ def reference() -> str:
     """Page about the shipped traces, from their headers."""
     lines = [
         "# The traces that ship with the package", "",
-        "Recorded by the tool itself, folded to page runs only (LRU filter 0), with mapping calls. Each recipe writes its",
-        "seeded inputs into an empty folder and records a program there; another version of the program or of its",
-        "libraries gives another trace. To record them again (needs qemu-user and gcc):", "",
+        "To print the header of a shipped trace, run `dse trace info NAME`. To record the traces",
+        "again, run (needs qemu-user and gcc):", "",
         "    python -m dse.workloads.recipes FOLDER [NAME ...]", "",
-        "The accesses are those of the data (instruction fetches left out) to private pages from their first write on;",
-        "the file format is in [formats.md](formats.md). `dse trace info NAME` prints a header.", "",
+        "Each recipe writes its seeded inputs into an empty folder and records a program there.",
+        "Another version of the program or of its libraries gives another trace. The traces are",
+        "folded to page runs only (LRU filter 0) and hold mapping calls. The accesses are those of",
+        "the data (instruction fetches left out) to private pages from their first write on.",
+        "[formats.md](formats.md) describes the file format.", "",
         "This page is made from the headers by `make docs`.",
     ]  # fmt: skip
     for name in trace.shipped():
