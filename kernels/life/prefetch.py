@@ -1,8 +1,9 @@
-"""The driver's prefetch for demands to come, in replays where nothing is observed (probe ``Off``).
+"""Prefetch for coming demands, in replays where nothing is observed (probe ``Off``).
 
-Consecutive demands concern pages far apart, and a serial replay waits for one cache miss after the other: at 2^20 pages more than half
-of its time. Building a state up, or counting how often something happens, need not wait. Nothing is fetched, and no address is even
-computed, under a probe that counts or times: there the memory is left as the operations before left it.
+Consecutive demands concern pages far apart. A serial replay waits for one cache miss
+after the other: at 2^20 pages more than half of its time. A replay that builds a state
+or counts replies need not wait. Under a probe that counts or times nothing is fetched,
+and no address is computed: memory is left as the earlier operations left it.
 
 A prefetch reads what is cached anyway (upper levels of trees), may be stale, and changes nothing but time.
 """
@@ -48,7 +49,7 @@ def fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
 
 @inner
 def nothing(pr, st, demands, i):  # type: ignore[no-untyped-def]
-    """Observed replays run on the memory as it is."""
+    """Do nothing: observed replays run on the memory as it is."""
     return
 
 
@@ -59,7 +60,7 @@ for _cls in (Count, Timed, Trace):
 
 @inner
 def no_entry(st, pr, value):  # type: ignore[no-untyped-def]
-    """``fetch_entry`` and ``fetch_behind`` where ``fetch_near`` has fetched everything."""
+    """Do nothing: ``fetch_entry`` and ``fetch_behind`` where ``fetch_near`` has fetched everything."""
     return
 
 
