@@ -25,7 +25,7 @@ Entries = Callable[..., Entry]
 
 
 class NoCompilerError(Exception):
-    """There is no working C compiler; the message says what is missing."""
+    """Error: no working C compiler; the message names the missing part."""
 
 
 def compiler() -> str:
@@ -44,7 +44,7 @@ def compiler() -> str:
 
 
 def version(path: str) -> str:
-    """First line of what the compiler says of itself."""
+    """First line of the compiler's version text."""
     done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
     return done.stdout.splitlines()[0] if done.stdout else path
 

@@ -29,7 +29,7 @@ def look_ahead(pr, st, demands, i):  # type: ignore[no-untyped-def]
 
 @inner
 def fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
-    """The PTE first, then the folio or what its value leads to, then what a cached folio's value leads to, or the entry."""
+    """Prefetch the PTE, then the folio or the object of its value, then the object behind a cached folio's value, or the entry."""
     n = u(len(demands))
     if i + FAR >= n:
         return

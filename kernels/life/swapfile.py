@@ -133,7 +133,7 @@ def slot_or_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
 
 @inner
 def misplaced(st, pr, f, d):  # type: ignore[no-untyped-def]
-    """Give back the slot of a dirty folio that is elsewhere than on `d`, if no PTE holds it. For zswap with entries of its own."""
+    """Free the entry of a dirty folio if it is not on `d` and no PTE holds it. For zswap with entries of its own."""
     if st.ctl[w.C_ZSLOTS] == U0 or device_of(st.folio[f_word(f, F_ENTRY)]) == d or not f_is(st, f, DIRTY):
         return False
     return free_swap(st, pr, f)

@@ -28,7 +28,7 @@ RADIX = u(63)  # distinct counts of the map byte
 
 @called
 def add_page(st, pr, g, last):  # type: ignore[no-untyped-def]
-    """Chain another continuation page for the slots of `g` behind page `last` (0 the first); its number, or 0 if none is to be had."""
+    """Chain a continuation page for the slots of `g` behind page `last` (0 the first); return its number, or 0 if there is none."""
     n = st.ctl[S_CONT_USED] + U1
     if n > st.ctl[C_CONT_LIMIT]:
         return U0
