@@ -1,4 +1,4 @@
-"""asv benchmarks by area; ``dse bench`` is the gate on top of them, docs/benchmarks.md says how to read them.
+"""asv benchmarks by area; ``dse bench`` is the gate on top of them, docs/benchmarks.md explains them.
 
 Every metric is a cost: lower is better, always. Compiled kernels lie in a folder for each content of their sources:
 commits with the same kernels share them, and never take those of another commit.

@@ -24,7 +24,7 @@ ahead.look_ahead.register(Off, ahead.nothing)
 
 @outer
 def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
-    """Replay a block of demands. It is an entry of its own: the cache of a design's own entry names only what every reader can import."""
+    """Replay a block of demands. It is an entry of its own: the cache of a design's own entry names importable modules only."""
     replay.run(st, pr, demands, replies)
 
 

@@ -19,7 +19,7 @@ from kernels.structures import slots, swap_cache, swap_map
 
 
 class Swapfile(s.World):
-    """Arrays indexed by slot number, whatever the swap cache is: swap_map, cgroup array, zeromap, zswap trees."""
+    """Arrays indexed by slot number, independent of the swap cache: swap_map, cgroup array, zeromap, zswap trees."""
 
     smap: U8Array
     cgroup: U16Array

@@ -150,7 +150,7 @@ def rewrite_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
-    """Middle part of a rewrite; it turns back what it cannot finish (the old counts had room for it)."""
+    """Middle part of a rewrite. An unfinished rewrite is turned back (the old counts have room for the references)."""
     if swapfile.count_is_zero(st, old):
         return back_out(st, pr, f, codes.MOVED_AWAY)
     found = swapfile.slot_or_reclaim(st, pr, d, cpu)

@@ -5,7 +5,7 @@ after the other: at 2^20 pages more than half of its time. A replay that builds 
 or counts replies need not wait. Under a probe that counts or times nothing is fetched,
 and no address is computed: memory is left as the earlier operations left it.
 
-A prefetch reads what is cached anyway (upper levels of trees), may be stale, and changes nothing but time.
+The loads that find an address hit cached data (upper levels of trees). A prefetch may be stale, and changes nothing but time.
 """
 
 from __future__ import annotations

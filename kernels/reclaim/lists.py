@@ -6,7 +6,7 @@ therefore touches the page and the head only. A full log is compacted.
 
 CLOCK is FIFO with reinsertion, one bit, clear at insertion (as in libcachesim). The two lists follow mm/vmscan.c for anonymous memory
 since Linux 5.9: a new page is inactive and young; at the inactive tail a young page is kept once (PG_referenced) and activated the next
-time; the active tail is deactivated whatever its accessed bit; the inactive list is low when inactive * sqrt(10 * GiB) < active.
+time; the active tail is deactivated regardless of its accessed bit; the inactive list is low when inactive * sqrt(10 * GiB) < active.
 Left out: refault distances, scan balance against file pages, priorities, mlock, generations (MGLRU).
 """
 

@@ -52,7 +52,7 @@ def lock_both(st, pr, a, b):  # type: ignore[no-untyped-def]
 
 @inner
 def unlock_both(st, pr, a, b):  # type: ignore[no-untyped-def]
-    """Release what :func:`lock_both` took."""
+    """Release the locks of :func:`lock_both`."""
     first, second = min(cl.ci_of(st, a), cl.ci_of(st, b)), max(cl.ci_of(st, a), cl.ci_of(st, b))
     if second != first:
         unlock(pr, st.cluster, second, L_CLUSTER2)
