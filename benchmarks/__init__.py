@@ -1,7 +1,7 @@
-"""asv benchmarks by area; ``dse bench`` is the gate on top of them, docs/benchmarks.md says how to read them.
+"""asv benchmarks by area; ``dse bench`` is the gate on top of them, docs/benchmarks.md explains them.
 
-Every metric is a cost: lower is better, always. Compiled kernels are kept apart by the content of their sources, so that commits with
-the same kernels share them and no other commit's kernels are ever taken.
+Every metric is a cost: lower is better, always. Compiled kernels lie in a folder for each content of their sources:
+commits with the same kernels share them, and never take those of another commit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def kernels_digest() -> str:
-    """Short digest of the sources of the kernels that will be imported."""
+    """Short digest of the sources of the imported kernels."""
     found = importlib.util.find_spec("kernels")
     places = list(found.submodule_search_locations or ()) if found else []
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""The cluster allocator: slots taken and given back, in order and after the device has been fragmented."""
+"""Cluster allocator: slots taken and given back, in order and after the device has been fragmented."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SSD = u(d.SSD)
 
 @functools.lru_cache(maxsize=1)
 def device(slots: int, fragmented: bool) -> tuple[Any, NDArray[np.uint64]]:
-    """A device of direct with half of its slots in use: one cluster after the other, or every other slot of every cluster."""
+    """Device of direct with half of its slots in use: one cluster after the other, or every other slot of every cluster."""
     state = naming.registry()["direct"].build(Config(pages=8, slots={"ssd": slots}, tokens=False, forks=False))
     taken = np.empty(slots, np.uint64)
     n = slots if fragmented else slots // 2
@@ -34,7 +34,7 @@ def device(slots: int, fragmented: bool) -> tuple[Any, NDArray[np.uint64]]:
 
 
 class Allocator(fixtures.Warm):
-    """2^16 slots are taken and given back, 16 times."""
+    """Take and give back 2^16 slots, 16 times."""
 
     params = [[SMALL * 4, MIDDLE, LARGE], [False, True]]
     param_names = ["slots", "fragmented"]

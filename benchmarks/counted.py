@@ -1,7 +1,7 @@
 """Counted figures of every registered design: exact, the same on every machine, compared for equality by ``dse bench``.
 
-All designs are counted once a commit, on all cores, in ``setup_cache``; a benchmark only looks its figure up. What fails to count fails
-the benchmarks of that design alone.
+All designs are counted once a commit, on all cores, in ``setup_cache``; a benchmark only looks its figure up. A design that
+fails to count fails its own benchmarks alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PARTS = {"zswap": "zswap", "ssd": "ssd", "mix": ",".join(f"{name}={share:g}" for
 DESIGNS = fixtures.designs()
 SIDES = [fixtures.SMALL, fixtures.MIDDLE]
 RUN = 64
-"""PTEs of a FORK or UNMAP: what one leaf of an xarray covers."""
+"""PTEs of a FORK or UNMAP: those that one leaf of an xarray covers."""
 
 Counts = dict[str, dict[Any, Any]]
 
@@ -61,7 +61,7 @@ def lifecycle(world: fixtures.World) -> None:
 
 
 def tally(world: fixtures.World, ops: list[str]) -> dict[str, dict[str, float]]:
-    """Means per operation of what the probe counted, by operation."""
+    """Means per operation of the counts of the probe, by operation."""
     rows = np.asarray(world.probe.tally[: probe.CODES * probe.COLUMNS]).reshape(probe.CODES, probe.COLUMNS)
     found = {}
     for op in ops:
@@ -85,7 +85,7 @@ def nodes(world: fixtures.World) -> int:
 
 
 def counted(design: str) -> dict[Any, Any]:
-    """All counted figures of one design, or the error that kept them from being counted."""
+    """Counted figures of one design, or the error that prevented them."""
     try:
         small = fixtures.World(design, fixtures.SMALL, "count", forks=True, tokens=True)
         filled = nodes(small)
@@ -121,7 +121,7 @@ def mean(rows: dict[str, dict[str, float]], *names: str) -> float:
 
 
 def of(counts: Counts, design: str) -> dict[Any, Any]:
-    """What was counted of a design; skipped where this commit has no such design."""
+    """Counted figures of a design; skipped where this commit has no such design."""
     if design not in counts:
         raise NotImplementedError
     found = counts[design]
@@ -131,13 +131,13 @@ def of(counts: Counts, design: str) -> dict[Any, Any]:
 
 
 class Operations:
-    """Means per operation at 2^16 pages: what one operation touches, locks and allocates."""
+    """Means per operation at 2^16 pages: lines, locks and allocations of one operation."""
 
     params = [DESIGNS, OPS]
     param_names = ["design", "op"]
 
     def setup(self, counts: Counts, design: str, op: str) -> None:
-        """Skip what this design never does."""
+        """Skip operations that this design never does."""
         found = of(counts, design)[fixtures.SMALL]
         if op not in found:
             raise NotImplementedError
@@ -174,7 +174,7 @@ class Upkeep:
 
 
 class Scale:
-    """The two operations of a swap round trip with 2^20 pages swapped out, and nodes of trees."""
+    """Both operations of a swap round trip with 2^20 pages swapped out, and nodes of trees."""
 
     params = [DESIGNS, AT_SCALE]
     param_names = ["design", "op"]
@@ -195,7 +195,7 @@ class Space:
         return float(of(counts, design)["nodes"][pages] / pages)
 
     def track_state_bytes(self, counts: Counts, design: str, pages: int) -> float:
-        """Arrays of the simulator's own state, which hold what the layout table describes: tables, trees, folios, tokens."""
+        """Arrays of the simulator's own state: tables, trees, folios, tokens. The layout table describes their contents."""
         return float(of(counts, design)["bytes"][pages] / pages)
 
     track_state_bytes.unit = "bytes per page"  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""swap_map: reference counts of slots, below and above what a byte holds (62, then continuation pages)."""
+"""Reference counts of slots in swap_map, below and above the limit of a byte (62, then continuation pages)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHARERS = [1, 32, 100]
 
 @functools.lru_cache(maxsize=1)
 def counts() -> tuple[Any, NDArray[np.uint64]]:
-    """A device of direct with all slots in use, and room for every continuation page that is needed."""
+    """Device of direct with all slots in use, and room for every continuation page that is needed."""
     config = Config(pages=8, slots={"ssd": SLOTS}, tokens=False, forks=False, continuation_pages=SLOTS // 4096 * 2)
     state = naming.registry()["direct"].build(config)
     taken = np.empty(SLOTS, np.uint64)
@@ -32,7 +32,7 @@ def counts() -> tuple[Any, NDArray[np.uint64]]:
 
 
 class Counts(fixtures.Warm):
-    """Counts of slots are raised and lowered by so many sharers, some 2^23 steps in all."""
+    """Raise and lower counts of slots by so many sharers, some 2^23 steps in all."""
 
     params = [SHARERS]
     param_names = ["sharers"]
@@ -50,7 +50,7 @@ class Counts(fixtures.Warm):
 
 
 class Continuation:
-    """Continuation pages that counts past 62 take."""
+    """Continuation pages for counts past 62."""
 
     params = [SHARERS]
     param_names = ["sharers"]

@@ -1,4 +1,4 @@
-"""Every registered design, operation by operation and scale by scale, warm; what it takes at its peak."""
+"""Every registered design, operation by operation and scale by scale, warm; and its peak memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUN = 64
 
 
 def setup_cache() -> None:
-    """Compile what is timed, on all cores, once a commit."""
+    """Compile the timed kernels, on all cores, once a commit."""
     warming.warm([(name, "off") for name in DESIGNS])
 
 
@@ -24,7 +24,7 @@ setup_cache.timeout = 600  # type: ignore[attr-defined]
 
 
 class Operation(fixtures.Warm):
-    """A batch of like demands in a world that is otherwise swapped out; another window of pages each time."""
+    """Batch of like demands in a world that is otherwise swapped out; another window of pages each time."""
 
     params = [DESIGNS, SIZES]
     param_names = ["design", "pages"]
@@ -32,7 +32,7 @@ class Operation(fixtures.Warm):
     turn = 0
 
     def setup(self, design: str, pages: int) -> None:
-        """Bring the window into the state that the body wants."""
+        """Bring the window into the state that the body needs."""
         self.world = world(design, pages, "off", self.forks)
         first = Operation.turn * BATCH % pages
         Operation.turn += 1
@@ -46,10 +46,10 @@ class Operation(fixtures.Warm):
         self.restore()
 
     def prepare(self) -> None:
-        """Before the body, untimed."""
+        """Run before the body, untimed."""
 
     def restore(self) -> None:
-        """After the body, untimed."""
+        """Run after the body, untimed."""
 
 
 class SwapIn(Operation):
@@ -77,7 +77,7 @@ class SwapOut(Operation):
 
 
 class RoundTrip(Operation):
-    """A window in and out again: the gated one."""
+    """Swap a window in and out again: the gated benchmark."""
 
     params = [DESIGNS, [SMALL, MIDDLE]]
 
@@ -89,7 +89,7 @@ class RoundTrip(Operation):
 
 
 class Move(Operation):
-    """Pages move from SSD to hard disk and back, twice."""
+    """Move pages from SSD to hard disk and back, twice."""
 
     def prepare(self) -> None:
         pages = fixtures.on_backend(self.window, "ssd")
@@ -102,7 +102,7 @@ class Move(Operation):
 
 
 class Fork(Operation):
-    """2^16 swapped pages are given to a child, which then unmaps them."""
+    """Give 2^16 swapped pages to a child, which then unmaps them."""
 
     params = [DESIGNS, [SMALL, MIDDLE]]
     forks = True
@@ -119,7 +119,7 @@ class Fork(Operation):
 
 
 class Footprint:
-    """Peak memory of a process that builds a design's state and swaps every page out: the state, not only what the ledger counts."""
+    """Peak memory of a process that builds a design's state and swaps every page out. It holds more than the ledger counts."""
 
     params = [DESIGNS, SIZES]
     param_names = ["design", "pages"]

@@ -1,4 +1,4 @@
-"""What benchmarks share: the registered designs, sizes, worlds full of swapped pages, blocks of demands, a watch on the compiler."""
+"""Common parts of the benchmarks: registered designs, sizes, worlds full of swapped pages, blocks of demands, a watch on the compiler."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BATCH = 1 << 17
 """Pages that are handled in one timed body: some milliseconds in the fastest design."""
 CHUNK = 1 << 18
 SHARES = (("zero", 0.1), ("ssd", 0.3), ("zswap", 0.6))
-"""Where pages go: the mix of the built-in scenarios (dse/scenarios/churn.toml)."""
+"""Shares of the backends: the mix of the built-in scenarios (dse/scenarios/churn.toml)."""
 ODD = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying is a bijection of the numbers below a power of two
 
 
@@ -65,7 +65,7 @@ def demands(kind: int, pages: NDArray[np.uint64], *, backend: Any = 0, count: in
 
 
 def draws(pages: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """A number from 0 to 1 that belongs to each page."""
+    """Number from 0 to 1 that belongs to each page."""
     mixed = (pages + np.uint64(1)) * ODD
     mixed ^= mixed >> np.uint64(29)
     return (mixed * ODD >> np.uint64(40)).astype(np.float64) / float(1 << 24)
@@ -94,7 +94,7 @@ def on_backend(pages: NDArray[np.uint64], name: str) -> NDArray[np.uint64]:
 
 
 class World:
-    """A live state of a design, all of whose pages are swapped out.
+    """Live state of a design, all of whose pages are swapped out.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class World:
             yield scattered(self.pages, first, min(CHUNK, self.pages))
 
     def replay(self, block: Block) -> NDArray[np.uint8]:
-        """Replay a block; returns the replies."""
+        """Replay a block; return the replies."""
         replies = self.replies[: len(block)]
         self.named.design.replay(self.state, self.probe, block, replies)
         return replies
@@ -154,12 +154,12 @@ class World:
 
 @functools.lru_cache(maxsize=1)
 def world(design: str, pages: int, kind: str = "off", forks: bool = False) -> World:
-    """The world of a process: made once, asv calls ``setup`` before every timed call."""
+    """World of a process: made once, although asv calls ``setup`` before every timed call."""
     return World(design, pages, kind, forks=forks)
 
 
 class _Watch(event.Listener):  # type: ignore[misc]
-    """Counts what numba compiles in this process."""
+    """Count of numba's compilations in this process."""
 
     def __init__(self) -> None:
         self.compiled = 0
@@ -177,30 +177,30 @@ _WARMED: set[tuple[type, tuple[object, ...]]] = set()
 
 
 class Warm:
-    """Base of timed benchmarks: what is compiled while a body is timed is an error of the benchmark.
+    """Base of timed benchmarks: a compilation while a body is timed is an error of the benchmark.
 
     ``setup`` of a subclass prepares, runs the body once where that is needed, and calls :meth:`ready` last.
     """
 
     version = ""
-    timer = time.process_time  # bodies are of one thread and wait for nothing: what else the machine runs is not theirs
+    timer = time.process_time  # bodies have one thread and wait for nothing: the time of other programs is not theirs
     rounds = 2
     repeat = (5, 10, 2.0)
     warmup_time = 0.05
     timeout = 300
 
     def is_new(self, *params: object) -> bool:
-        """Tell whether this benchmark is set up for the first time in this process: its body is then run once to compile it."""
+        """Return True at the first setup of this benchmark in this process: its body is then run once to compile it."""
         new = (type(self), params) not in _WARMED
         _WARMED.add((type(self), params))
         return new
 
     def ready(self) -> None:
-        """From here on nothing may be compiled."""
+        """Note that nothing may be compiled from here on."""
         self.compiled = WATCH.compiled
 
     def teardown(self, *_: Any) -> None:
-        """Check that nothing was.
+        """Check that nothing was compiled.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Seeded generators: accesses made from nothing."""
+"""Seeded generators of accesses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS = ["zipf", "uniform", "scan", "phase", "fork"]
 
 
 class Generators(fixtures.Warm):
-    """2^21 accesses."""
+    """Generation of 2^21 accesses."""
 
     params = [KINDS, SIZES]
     param_names = ["generator", "pages"]

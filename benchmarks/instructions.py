@@ -1,4 +1,4 @@
-"""Instructions per operation, counted by callgrind: where there is valgrind with its headers and a C compiler, else skipped.
+"""Instructions per operation, counted by callgrind; skipped without valgrind, its headers and a C compiler.
 
 They repeat to about 1 part in 100,000 on one machine, but depend on compiler and libraries, so they are no exact figures: the gate
 allows 0.1 %. Kernels are compiled for a generic processor, as valgrind does not know every extension.
@@ -34,13 +34,13 @@ Counts = dict[str, int | str]
 
 
 def compiler() -> str | None:
-    """The C compiler, where everything that is needed is there."""
+    """Path of the C compiler, where everything that is needed is installed."""
     found = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
     return found if shutil.which("valgrind") and HEADER.exists() else None
 
 
 def instructions(designs: list[str], helper: Path) -> Counts:
-    """Instructions of one replay of the block of under_callgrind.py for each design, or what went wrong.
+    """Instructions of one replay of the block of under_callgrind.py for each design, or the error.
 
     One process counts them all: under valgrind an import of numba takes longer than a replay. It dumps a file for each.
     """
@@ -64,11 +64,11 @@ def instructions(designs: list[str], helper: Path) -> Counts:
 
 
 def setup_cache() -> Counts:
-    """Count every design, on all cores: another process beside it does not change what one executes."""
+    """Count every design, on all cores: a second process does not change the instructions of the first."""
     compile_with = compiler()
     if compile_with is None:
         return {}
-    chosen = DESIGNS[:1] if "SWAPDSE_BENCH_QUICK" in os.environ else DESIGNS  # it is to be proven that it runs, no more
+    chosen = DESIGNS[:1] if "SWAPDSE_BENCH_QUICK" in os.environ else DESIGNS  # only to prove that it runs
     cores = min(machine.cores(), len(chosen))
     with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as folder, concurrent.futures.ThreadPoolExecutor(cores) as pool:
         source, helper = Path(folder) / "helper.c", Path(folder) / "helper.so"
@@ -82,7 +82,7 @@ setup_cache.timeout = 2 * SECONDS  # type: ignore[attr-defined]
 
 
 class Instructions:
-    """A round trip, in and out again, of 2^14 pages of 2^16."""
+    """Round trip, in and out again, of 2^14 pages of 2^16."""
 
     params = [DESIGNS]
     param_names = ["design"]

@@ -10,7 +10,7 @@ from kernels.structures import cluster, swap_map, xarray
 
 @outer
 def slots_taken(st, pr, d, n, taken):  # type: ignore[no-untyped-def]
-    """Take `n` slots of device `d` into `taken` (uint64[n]); returns how many there were."""
+    """Take `n` slots of device `d` into `taken` (uint64[n]); return the number taken."""
     got = U0
     for _ in range(n):
         g = cluster.slot_alloc(st, pr, d, U0)
@@ -52,6 +52,6 @@ def spread(st, pr, n, stride):  # type: ignore[no-untyped-def]
 
 @outer
 def thin(st, pr, n, stride):  # type: ignore[no-untyped-def]
-    """Erase every other one of what :func:`spread` stored."""
+    """Erase every other entry of :func:`spread`."""
     for i in range(n // U2):
         xarray.erase(st.head, U0, st.pool, pr, R_ID, R_ID_NODE, U2 * i * stride)

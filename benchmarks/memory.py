@@ -26,11 +26,11 @@ class Bytes:
     param_names = ["design", "backend", "slots"]
 
     def track_bytes_counted(self, design: str, backend: str, slots: int) -> float:
-        """As published tables count: entries, without headers."""
+        """Bytes as published tables count: entries, without headers."""
         return float(bytes_of(design, slots, backend)["total_bytes"] / slots)
 
     def track_bytes_allocated(self, design: str, backend: str, slots: int) -> float:
-        """As the kernel allocates: nodes, slabs, pages, with headers."""
+        """Bytes as the kernel allocates: nodes, slabs, pages, with headers."""
         return float(bytes_of(design, slots, backend)["allocated_bytes"] / slots)
 
     track_bytes_counted.unit = "bytes per slot"  # type: ignore[attr-defined]

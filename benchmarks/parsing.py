@@ -1,4 +1,4 @@
-"""Trace files read: text of valgrind's lackey, CSV, oracleGeneral; page numbers made dense."""
+"""Readers of trace files: text of valgrind's lackey, CSV, oracleGeneral; page numbers made dense."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def folder() -> tempfile.TemporaryDirectory[str]:
 
 @functools.lru_cache(maxsize=4)
 def trace(form: str, lines: int) -> Path:
-    """A file of `lines` accesses to 2^14 pages, seeded."""
+    """Write a file of `lines` accesses to 2^14 pages, seeded."""
     rng = np.random.default_rng(1)
     pages, writes = rng.integers(0, 1 << 14, lines), rng.random(lines) < 0.3
     path = Path(folder().name) / f"{form}-{lines}"
@@ -41,7 +41,7 @@ def trace(form: str, lines: int) -> Path:
 
 
 class Files(fixtures.Warm):
-    """A file in the page cache, read into a trace."""
+    """Read a file in the page cache into a trace."""
 
     params = [FORMS, [LINES]]
     param_names = ["format", "accesses"]

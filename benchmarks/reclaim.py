@@ -1,4 +1,4 @@
-"""The stage that turns accesses into demands, and the bare policies."""
+"""Stage that turns accesses into demands, and the bare policies."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Policies(fixtures.Warm):
 
 
 class Misses:
-    """Misses per access: what a workload costs before any design is asked."""
+    """Misses per access: the cost of a workload before any design."""
 
     params = [[SMALL, MIDDLE]]
     param_names = ["pages"]
@@ -61,7 +61,7 @@ class Misses:
 
 
 def small(name: str, pages: int) -> Any:
-    """A built-in scenario with 2^20 accesses over `pages` pages, uniform."""
+    """Built-in scenario with 2^20 accesses over `pages` pages, uniform."""
     return scenario.load(name).but(
         workload__trace=None, workload__generator="uniform", workload__pages=pages, workload__pages_at_least=1, workload__copies=1,
         workload__accesses=ACCESSES, workload__filter_pages=0,
@@ -69,7 +69,7 @@ def small(name: str, pages: int) -> Any:
 
 
 class Stage(fixtures.Warm):
-    """Accesses in, demands out: reclaim, placement and moves."""
+    """Turn accesses into demands: reclaim, placement and moves."""
 
     params = [SCENARIOS, [SMALL, MIDDLE]]
     param_names = ["scenario", "pages"]

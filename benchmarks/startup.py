@@ -1,4 +1,4 @@
-"""What a user waits for before anything is measured: imports, help, a warm ledger, kernels compiled from nothing."""
+"""Waiting time before any measurement: imports, help, a warm ledger, kernels compiled from nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dse import naming
 version = fixtures.version(__file__)
 DESIGNS = fixtures.designs()
 FIRST = [named.text for named in naming.default_designs() if named.text in DESIGNS] or DESIGNS[:1]
-"""What the first ``dse compare`` compiles."""
+"""Designs that the first ``dse compare`` compiles."""
 CODE = {
     "dse": "import dse",
     "help": "import dse.cli; dse.cli.main(['--help'])",
@@ -29,7 +29,7 @@ def python(code: str, **environ: str) -> None:
 
 
 class Start:
-    """A fresh process that does no more than this."""
+    """Fresh process that only imports, prints help, or reads a ledger."""
 
     params = [list(CODE)]
     param_names = ["what"]
@@ -43,7 +43,7 @@ class Start:
 
 
 class Cold:
-    """The replay of a design compiled with an empty cache, probe off, in a fresh process."""
+    """Compile the replay of a design with an empty cache, probe off, in a fresh process."""
 
     params = [FIRST]
     param_names = ["design"]

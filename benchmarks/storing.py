@@ -1,4 +1,4 @@
-"""Stored runs: written, and queried."""
+"""Stored runs, written and queried."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ version = fixtures.version(__file__)
 
 
 class Store(fixtures.Warm):
-    """Runs of 500 figures each, written and then queried: the mean of every metric of every design."""
+    """Write runs of 500 figures each, then query the mean of every metric of every design."""
 
     timer = timeit.default_timer  # files are waited for, and polars has threads
     params = [[16]]

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.sweeping``: how well and how fast sweeps search, and how fast stored results are asked. Exit 1 if a bar is missed.
+"""Quality and speed of sweeps, and speed of queries: ``python -m benchmarks.sweeping``. Exit 1 if a bar is missed.
 
 Each figure comes with its bar and whether it holds. Counted figures are the same on every machine; measured ones need an idle one.
 ``--store`` renews their section of docs/sweeps.md.
@@ -42,7 +42,7 @@ SPACE = "wide"
 SHARE, SEEDS, CORES = 0.05, 10, 2
 SEARCHED = ("tpe", "nsga2", "nsga3")
 DEFAULT = "tpe"
-"""What :func:`dse.sweeps.samplers.auto` takes where fewer trials are wanted than there are configurations."""
+"""Sampler that :func:`dse.sweeps.samplers.auto` takes where fewer trials are wanted than there are configurations."""
 HELD: list[Recorded] = []
 TRIALS, ROUNDS, ROUNDS_MOST, PATIENCE = 256, 3, 15, 8.0
 """Trials of a study; rounds at least and at most, and seconds after which no further round begins."""
@@ -71,7 +71,7 @@ Row = dict[str, Any]
 
 
 def row(name: str, kind: str, value: float, detail: str = "") -> Row:
-    """One figure with its bar, where it has one, and whether it holds."""
+    """One figure with its bar, where it has one, and its verdict."""
     sign, bar = BARS.get(name, ("", None))
     held = "" if bar is None else "holds" if (value >= bar if sign == ">=" else value <= bar) else "missed"
     said = "" if bar is None else f"{sign} {bar:g}"
@@ -79,7 +79,7 @@ def row(name: str, kind: str, value: float, detail: str = "") -> Row:
 
 
 def default_space(folder: Path) -> list[Row]:
-    """The built-in default, from an empty cache, kernels compiled before."""
+    """Evaluate the built-in default space from an empty cache, kernels compiled before."""
     space = spaces.load()
     sweeping.warm(space)
     began = time.perf_counter()
@@ -93,7 +93,7 @@ def default_space(folder: Path) -> list[Row]:
 
 
 def exhausted(results: Path) -> tuple[Recorded, list[analysing.Trial], float, int]:
-    """Every configuration of the space; seconds it took, and how many were not in the cache."""
+    """Evaluate every configuration of the space; return the seconds, and the number of configurations that were not in the cache."""
     space = spaces.load(SPACE)
     sweeping.warm(space)
     with Evaluator(results, CORES) as evaluator:
@@ -105,19 +105,19 @@ def exhausted(results: Path) -> tuple[Recorded, list[analysing.Trial], float, in
 
 
 def hold(recorded: Recorded) -> None:
-    """Keep what :func:`search` looks up, in a process of its own."""
+    """Keep the table that :func:`search` looks up, in a process of its own."""
     HELD[:] = [recorded]
 
 
 def search(task: tuple[str, int, int]) -> float:
-    """What a sampler finds: name, trials, seed. For the processes of :func:`quality`."""
+    """Search with a sampler: name, trials, seed. For the processes of :func:`quality`."""
     name, trials, seed = task
     recorded = HELD[0]
     return recorded.quality(recorded.search(name, trials, seed))
 
 
 def quality(results: Path, seeds: int) -> list[Row]:
-    """What each sampler finds with a twentieth of the evaluations."""
+    """Quality of each sampler with a twentieth of the evaluations."""
     recorded, made, seconds, fresh = exhausted(results)
     failed, scored = sum(not t.ok for t in made), recorded.scored
     detail = f"{failed} infeasible or failed, front of {scored.front}, {', '.join(recorded.space.objectives)}"
@@ -138,7 +138,7 @@ def quality(results: Path, seeds: int) -> list[Row]:
 
 
 def judged(medians: dict[str, float]) -> list[Row]:
-    """The two bars of search quality, on the sampler that a sweep takes where none is named."""
+    """Judge the two bars of search quality, on the default sampler of a sweep."""
     gap = 1.0 - medians["random"]
     return [
         row("median hypervolume, default sampler", "counted", medians[DEFAULT], DEFAULT),
@@ -157,12 +157,12 @@ def table(results: Path) -> list[Row]:
 
 
 def axes_digest(space: Space) -> str:
-    """What a stored table is of: the space's axes and objectives."""
+    """Identity of a stored table: the space's axes and objectives."""
     return hashlib.sha256(json.dumps([space.document["axes"], space.document["objectives"]]).encode()).hexdigest()
 
 
 def stored() -> Recorded:
-    """The stored table.
+    """Return the stored table.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def _best(work: Callable[[], int]) -> float:
 
 
 def repeated(space: Space, name: str, asked: Sequence[optuna.trial.FrozenTrial], storage: Any = None) -> int:
-    """Optuna alone: the same asks and tells as a search of ours made, generation by generation, on any storage."""
+    """Repeat the asks and tells of a search of ours on Optuna alone, generation by generation, on any storage."""
     distributions = {axis.name: samplers.distribution(axis) for axis in space.axes}
     study = optuna.create_study(directions=["minimize"] * len(space.objectives), sampler=samplers.make(name, 1), storage=storage)
     pending: list[tuple[optuna.Trial, list[float]]] = []
@@ -253,7 +253,7 @@ def speed(results: Path) -> list[Row]:
 
 
 def writes(space: Space, recorded: Recorded) -> Row:
-    """How often a journal is written while a study goes on, a generation."""
+    """Number of journal writes a generation while a study runs."""
     done = 0
     real = JournalFileBackend.append_logs
 
@@ -273,13 +273,13 @@ def writes(space: Space, recorded: Recorded) -> Row:
 
 
 def _recorded(space: Space, name: str, evaluator: Evaluator) -> int:
-    """A search whose generations go into a journal file."""
+    """Search whose generations go into a journal file."""
     with tempfile.TemporaryDirectory() as folder, Recorder(Path(folder) / "journal.log", "bench", space) as recorder:
         return len(Search(space, name, 1, TRIALS, evaluator, recorder.record, quiet=True).run())
 
 
 def _bare_stored(space: Space, name: str, asked: Sequence[optuna.trial.FrozenTrial]) -> int:
-    """Optuna alone, on a journal file."""
+    """Run Optuna alone on a journal file."""
     with tempfile.TemporaryDirectory() as folder:
         journal = optuna.storages.journal.JournalFileBackend(f"{folder}/bare.log")
         return repeated(space, name, asked, optuna.storages.JournalStorage(journal))
@@ -337,7 +337,7 @@ EXTRA: dict[str, Callable[[Path, int], list[Row]]] = {"table": lambda results, _
 
 
 def section(rows: Sequence[Row], seconds: float) -> str:
-    """The section of docs/sweeps.md for what was measured."""
+    """Section of docs/sweeps.md for the measured rows."""
     packages = machine.packages()
     head = (
         f"Made on {time.strftime('%Y-%m-%d', time.gmtime())} by `python -m benchmarks.sweeping --store` in {seconds:.0f} s: "
@@ -357,7 +357,7 @@ def store(text: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Print what was measured."""
+    """Print the measured rows."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sweeping", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (default: all), or table: the test's table anew")
     parser.add_argument("--seeds", type=int, default=SEEDS)

@@ -1,4 +1,4 @@
-"""Started by instructions.py, first plainly to compile, then under callgrind, which counts one round trip of each design."""
+"""Program that instructions.py starts, first plainly to compile, then under callgrind, to count one round trip of each design."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def count(design: str, switch: ctypes.CDLL) -> None:
 def main(helper: str, designs: list[str]) -> None:
     """Count `designs`, one after the other; `helper` is a shared library that starts and stops instrumentation.
 
-    What fails is named on stdout, a design and its error with a tab between them.
+    Failures go to stdout, a design and its error with a tab between them.
     """
     from asv_runner._aux import update_sys_path
 

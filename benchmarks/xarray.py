@@ -1,4 +1,4 @@
-"""The kernel's radix tree: each operation in random order, one after the other fenced as page faults are, at every scale."""
+"""Radix tree of the kernel: each operation in random order, one after the other fenced as page faults are, at every scale."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ OPERATIONS = 1 << 18
 
 @functools.lru_cache(maxsize=1)
 def tree(entries: int, tracked: bool) -> Any:
-    """A full tree of `entries` values."""
+    """Build a full tree of `entries` values."""
     return micro.new_tree(entries.bit_length() - 1, tracked=tracked)
 
 
 class Tree(fixtures.Warm):
-    """A full tree; `tracked` where it hands out the lowest free index."""
+    """Full tree; `tracked` where it hands out the lowest free index."""
 
     params = [SIZES]
     param_names = ["entries"]
@@ -33,7 +33,7 @@ class Tree(fixtures.Warm):
     turn = 0
 
     def setup(self, entries: int) -> None:
-        """The next window of the tree."""
+        """Choose the next window of the tree."""
         self.tree, self.off = tree(entries, self.tracked), probe.make("off")
         Tree.turn += 1
         self.first, self.bits = u(Tree.turn * OPERATIONS), u(entries.bit_length() - 1)
@@ -43,7 +43,7 @@ class Tree(fixtures.Warm):
         self.ready()
 
     def run(self) -> None:
-        """The body."""
+        """Run the body."""
 
 
 class Load(Tree):
@@ -75,7 +75,7 @@ class Churn(Tree):
 
 
 class Floor(Tree):
-    """Dependent loads of a bare array of as many words: how fast this machine is today."""
+    """Dependent loads of a bare array of as many words: the speed of this machine today."""
 
     def run(self) -> None:
         drivers.plain_dependent(self.tree, self.first, u(4 * OPERATIONS), self.bits)

@@ -1,4 +1,7 @@
-"""The allocation log as rows and as a table: bytes of objects, sums, what waits for a grace period. The log itself: tests/invariants.py."""
+"""The allocation log as rows and as a table: bytes of objects, sums, bytes that wait for a grace period.
+
+The log itself: tests/invariants.py.
+"""
 
 from __future__ import annotations
 

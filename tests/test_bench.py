@@ -1,4 +1,4 @@
-"""The gate: reading asv's files, what counts as worse, exit statuses, the seeded regressions, and the benchmarks themselves."""
+"""The gate: reader of asv's files, limits of a regression, exit statuses, the seeded regressions, and the benchmarks themselves."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DIRECT: Case = (LINES, ("'direct'",))
 
 
 def write(folder: Path, machine: str, commit: str, rows: dict[str, tuple[Any, ...]], version: int = 2) -> Path:
-    """A result file as asv writes it; a row is (result, params[, samples])."""
+    """Write a result file as asv writes it; a row is (result, params[, samples])."""
     results = {}
     for name, (result, params, *samples) in rows.items():
         cells = [result, params, "v1", 0, 0.1]
@@ -251,7 +251,7 @@ def test_the_smallest_case_of_every_name() -> None:
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of two commits in which asv is not run: results are what the test stores."""
+    """Repository of two commits in which asv is not run: the test stores the results."""
     root = tmp_path / "clone"
     root.mkdir()
     (root / "asv.conf.json").write_text("{}")
@@ -434,7 +434,7 @@ def test_the_documents_say_what_the_gate_does() -> None:
 
 
 def recipe() -> dict[str, Any]:
-    """The workflow for forks."""
+    """Workflow for forks."""
     yaml = pytest.importorskip("yaml")
     return dict(yaml.safe_load((ROOT / "docs" / "recipes" / "bench.yml").read_text()))
 
@@ -512,7 +512,7 @@ def test_the_self_test_can_fail() -> None:
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
-    """The benchmarks of the working tree, found by asv's discovery."""
+    """Benchmarks of the working tree, found by asv's discovery."""
     from asv_runner._aux import update_sys_path
     from asv_runner.discovery import disc_benchmarks
 

@@ -1,4 +1,4 @@
-"""Pages of designs: what is read off a design, wherever it was registered."""
+"""Pages of designs: facts read off a design, wherever it was registered."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 class Book:
-    """A ledger made up for a test."""
+    """Ledger made up for a test."""
 
     header_bytes = 0
 

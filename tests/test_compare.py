@@ -62,7 +62,7 @@ def test_counted_only_has_the_same_counters(stored: tuple[dict[str, object], Pat
 
 
 def test_states_differ_in_times_alone(stored: tuple[dict[str, object], Path], small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cold: much is read (here 1 MiB, to be quick) before each of a few operations."""
+    """Cold: a large read (here 1 MiB, to be quick) before each of a few operations."""
     found, _ = stored
     monkeypatch.setattr(run.machine, "last_level_cache", lambda: 1 << 19)
     times = {"footprint": found} | {state: dse.compare(str(small), PAIR, state=state) for state in ("hot", "cold")}
@@ -190,7 +190,7 @@ def test_configured_out_counts_what_direct_counts(small: Path) -> None:
 
 
 def test_the_readme_shows_what_the_code_counts() -> None:
-    """The excerpt is made by a command: what it counts may not be of an older model."""
+    """The excerpt is made by a command and may not hold counters of an older model."""
     words = re.search(r"^From `dse compare` \((\w+), .* counters ([0-9a-f]{16}),", README.read_text(encoding="utf-8"), re.MULTILINE)
     assert words
     case = comparing.variants(words[1], None)[0]

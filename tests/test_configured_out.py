@@ -34,7 +34,7 @@ def test_counters_and_state_equal_those_of_direct(world: streams.World, move: in
 
 
 def optimised(name: str) -> str:
-    """Optimised LLVM of the design's replay with the probe that sees nothing."""
+    """Optimised LLVM of the design's replay with the probe that observes nothing."""
     replayed(name, streams.TINY, count=False)
     dispatcher: Any = state.REGISTRY[name].replay
     return compiled_text(dispatcher, state.REGISTRY[name].state)

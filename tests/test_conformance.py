@@ -1,4 +1,4 @@
-"""Every registered design against its plain-Python twin, its invariants and the ledger of nothing left; see tests/conformance.py."""
+"""Every registered design against its plain-Python twin, its invariants and an empty ledger at the end; see tests/conformance.py."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ids = str
 
 
 def is_repeated(name: str) -> bool:
-    """Registrations of one family run the same code: all but the last are tested with fewer demands."""
+    """Return True for a registration whose code a later one of its family runs too: it is tested with fewer demands."""
     design = state.REGISTRY[name]
     return name != [other for other in NAMES if state.REGISTRY[other].replay is design.replay][-1]
 
@@ -82,7 +82,7 @@ def replies(run: conformance.Run, code: int) -> int:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("sharers", "pages"), [(62, 4), (63, 4), (64, 4), (190, 4), (63 * 128 + 2, 4), (63 * 128 + 2, 1), (63 * 3, 0)])
 def test_counts_past_62_and_their_pages(name: str, sharers: int, pages: int) -> None:
-    """One page is forked to so many spaces, moved, and let go of one by one; with few continuation pages the fork fails part-way."""
+    """One page is forked to as many spaces, moved, and released one by one; with few continuation pages the fork fails part-way."""
     if INTERPRETED and sharers > 200:
         sharers = 70
     world = streams.World("sharers", spaces=sharers, space_shift=0, slots={"zswap": 8, "ssd": 16, "hdd": 16, "zram": 16},
@@ -112,7 +112,7 @@ def test_reclaimed_folio_with_many_mappings(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("flags", "written"), [(0, 1), (d.DIRTY, 2)])
 def test_what_was_written_before_a_fork_goes_out(name: str, flags: int, written: int) -> None:
-    """A page that was read back, written, then forked is not dropped as clean, and every space reads what was written."""
+    """A page that was read back, written, then forked is not dropped as clean, and every space reads the written content."""
     run = conformance.Run.of(name, streams.World("snapshot", spaces=4, space_shift=0, slots=SMALL, weights=streams.USUAL))
     out = d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99)
     run.both(streams.block(d.pack(d.FAULT, 0), out, d.pack(d.FAULT, 0)))
@@ -148,7 +148,7 @@ STEP_DEMANDS = [
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("source", [d.ZSWAP, d.SSD, d.ZRAM])
 def test_every_step_of_a_move_meets_every_other_demand(name: str, source: int) -> None:
-    """A page with two sharers moves; after each step one of the other demands comes, and after the next step another one."""
+    """A page with two sharers moves. After each step one of the other demands comes, and after the next step another one."""
     if source != d.ZSWAP and is_repeated(name):
         pytest.skip("the last of the family does")
     world = streams.World("steps", weights=streams.USUAL, slots={"zswap": 16, "ssd": 16, "hdd": 16, "zram": 16})
@@ -189,7 +189,7 @@ def test_every_probe_sees_the_same_replies(name: str, kind: str) -> None:
 
 
 def machine(name: str) -> type[RuleBasedStateMachine]:
-    """A state machine whose rules are the demands, in a small world with full devices and few continuation pages."""
+    """State machine whose rules are the demands, in a small world with full devices and few continuation pages."""
     slots = {"zswap": 4, "ssd": 8, "hdd": 8, "zram": 4}
     world = streams.World("machine", 4, 2, slots, streams.USUAL, cluster_shift=2, continuation_pages=1)
     pages, backends, spaces = hy.integers(0, 15), hy.integers(0, 3), hy.integers(0, 3)

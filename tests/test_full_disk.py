@@ -1,4 +1,4 @@
-"""Full disks: one clear line, exit 2, and what was stored stays."""
+"""Full disks: one clear line, exit 2, and earlier results stay."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _compiled() -> None:
 
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch) -> Full:
-    """A function that lets so many more writes through; after them the disk is full."""
+    """Function that lets so many more writes through; after them the disk is full."""
     real = os.fdopen
 
     def fill(after: int) -> None:
@@ -138,7 +138,7 @@ def test_worker(full: Full, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert main(["worker", "--storage", url, "--study", "s", "--once", "--results", str(tmp_path / "b")]) == BAD
         one_line(capsys, f"cannot store under {tmp_path / 'b'}: no space left on the disk")
         (trial,) = storages.opened(url).get_all_trials(0)
-        assert distributing.MEASURES not in trial.user_attrs  # the sweep gives it to somebody else
+        assert distributing.MEASURES not in trial.user_attrs  # the sweep gives it to another worker
 
 
 def test_run_of_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

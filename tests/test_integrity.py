@@ -1,4 +1,4 @@
-"""The integrity run in small (10^6 demands); ``python -m tests.integrity --demands 1e8`` is the whole."""
+"""The integrity run in small (10^6 demands); ``python -m tests.integrity --demands 1e8`` is the full run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What compiling leaves out of Numba's ways (kernels/compiling/pipeline.py): what is refused for it, and that errors still say where."""
+"""The short cuts of compiling (kernels/compiling/pipeline.py): refusals that they need, and errors that still name their line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORD = u(7)
 
 @inner
 def raising(x):  # type: ignore[no-untyped-def]
-    """Raise, which no caller would see."""
+    """Raise an exception that no caller would see."""
     if x > WORD:
         msg = "too large"
         raise ValueError(msg)
@@ -39,19 +39,19 @@ def several(x):  # type: ignore[no-untyped-def]
 
 @outer
 def calls_raising(x):  # type: ignore[no-untyped-def]
-    """Call what raises."""
+    """Call a function that raises."""
     return raising(x)
 
 
 @outer
 def calls_puzzling(x):  # type: ignore[no-untyped-def]
-    """Call what does not compile."""
+    """Call a function that does not compile."""
     return puzzling(x)
 
 
 @outer
 def calls_several(x):  # type: ignore[no-untyped-def]
-    """Add up what :func:`several` replies."""
+    """Add up the replies of :func:`several`."""
     total, page, large = several(x)
     if large:
         total += page

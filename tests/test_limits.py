@@ -1,4 +1,4 @@
-"""The side-by-side measurements: both sides are the same algorithm, the page says what was stored, the stored figures meet the bars."""
+"""The side-by-side measurements: both sides are the same algorithm, the page shows the stored figures, and these meet the bars."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_our_side_and_c_leave_the_same_tree(entry: build.Entries) -> None:
 
 
 def plain_demands(pages: int, n: int, seed: int) -> twin_c.Block:
-    """Random FAULT, RECLAIM and UNMAP demands on all backends, some pages hot; and a few that are nothing."""
+    """Random FAULT, RECLAIM and UNMAP demands on all backends, some pages hot; and a few that have no effect."""
     rng = np.random.default_rng(seed)
     kind = rng.choice([demand.FAULT, demand.RECLAIM, demand.UNMAP, demand.NOP], n, p=[0.5, 0.491, 0.004, 0.005])
     page = np.where(rng.random(n) < 0.3, rng.integers(0, pages // 16, n), rng.integers(0, pages, n))

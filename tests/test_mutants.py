@@ -1,4 +1,4 @@
-"""A check that cannot fail proves nothing: every mutant of tests/mutants.py must be caught, and nothing else."""
+"""Every mutant of tests/mutants.py must be caught, and nothing else: a check that cannot fail proves nothing."""
 
 from __future__ import annotations
 

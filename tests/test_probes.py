@@ -1,4 +1,4 @@
-"""Probes only watch: whatever the probe, replies and end state are the same; the trace log agrees with the counts."""
+"""Probes only watch: replies and end state are the same under every probe; the trace log agrees with the counts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_trace_log_agrees_with_the_counts() -> None:
 
 
 def test_lines_of_one_operation_are_counted_once_however_many_they_are() -> None:
-    """A swapoff of four times the pages touches four times the lines, also where it is more than the set of lines has room for."""
+    """A swapoff of four times the pages touches four times the lines, also where that is more than the set of lines has room for."""
     found = []
     for pages in (32_768, 131_072):
         config = state.Config(pages=pages, slots={"ssd": pages}, space_shift=pages.bit_length() - 1, memcg=np.ones(1, np.uint16))
@@ -71,14 +71,14 @@ def test_lines_of_one_operation_are_counted_once_however_many_they_are() -> None
 
 
 class Two(Flat):
-    """A state of two fields."""
+    """State of two fields."""
 
     words: U64Array
     bytes: U8Array
 
 
 def test_fields_do_not_overlap() -> None:
-    """The compiler may assume it: a store to one field leaves all others alone."""
+    """The compiler may assume that a store to one field leaves all others alone."""
     room = np.zeros(64, np.uint8)
     Two(words=room[:32].view(np.uint64), bytes=room[32:])
     with pytest.raises(TypeError, match="Two: words and bytes overlap"):

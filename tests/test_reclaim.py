@@ -28,7 +28,7 @@ def _wrap_around():
 
 
 def fixed(accesses, events=(), positions=()) -> Workload:
-    """A workload of given arrays."""
+    """Workload of given arrays."""
     accesses, positions = np.asarray(accesses, np.uint32), np.asarray(positions, np.int64)
     events = np.asarray(list(events), np.uint64).reshape(-1, 2)
 
@@ -191,7 +191,7 @@ def test_the_stage_misses_as_often_as_the_bare_policy(policy):
 
 # made streams -------------------------------------------------------------------------------------
 def small(name, **changes):
-    """A built-in scenario, smaller."""
+    """Built-in scenario, smaller."""
     return scenarios.load(name).but(**changes)
 
 
@@ -333,7 +333,7 @@ def test_misses_of_libcachesim(policy, generator, capacity):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_design_finds_what_the_stage_expects(name):
-    """`direct`, with slots for all: every page that faults is not there, every page that goes out is; no content is lost."""
+    """`direct`, with slots for all pages: every page that faults is not resident, every page that goes out is; no content is lost."""
     from kernels.designs import direct
     from kernels.observing import probe
 

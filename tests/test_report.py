@@ -27,7 +27,7 @@ SVG = {"path", "line"}
 
 
 class Checked(HTMLParser):
-    """Elements that are opened and closed in order, and what a browser would fetch."""
+    """Elements that are opened and closed in order, and the addresses that a browser would fetch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -283,7 +283,7 @@ def test_text_and_marks_have_contrast_in_light_and_dark() -> None:
     for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL):
         colours = dict(re.findall(r"--(\w+): (#\w{6})", block))
         marks = {f"c{i}": 3.0 for i in range(drawing.COLOURS)}
-        for name, least in {"ink": 4.5, "soft": 4.5, "focus": 4.5, **marks}.items():  # WCAG 2 AA: text, and what is no text
+        for name, least in {"ink": 4.5, "soft": 4.5, "focus": 4.5, **marks}.items():  # WCAG 2 AA: text, and other parts
             low, high = sorted((luminance(colours[name]), luminance(colours["paper"])))
             assert (high + 0.05) / (low + 0.05) >= least, name
 
@@ -455,7 +455,7 @@ def test_a_bundle_of_a_study_is_swept_again(tmp_path: Path) -> None:
 
 
 def browse(path: Path, tmp_path: Path, *more: str) -> tuple[str, list[str]]:
-    """The page after its script ran, and what the console said."""
+    """Page after its script ran, and the output of the console."""
     assert CHROMIUM is not None
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr",

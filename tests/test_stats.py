@@ -39,7 +39,7 @@ def test_more_pairs_narrow_the_interval() -> None:
 
 @pytest.mark.parametrize("serial", [False, True])
 def test_correlated_pairs_widen_the_interval(serial: bool) -> None:
-    """First-order series with a correlation of 0.6: taken as independent the interval holds the truth too seldom."""
+    """First-order series with a correlation of 0.6: taken as independent, the interval holds the truth too seldom."""
     rng = np.random.default_rng(11)
     pairs, trials, held = 33, 300, 0
     for trial in range(trials):

@@ -1,4 +1,4 @@
-"""The store: whole runs or none, foreign files named and skipped, hashes that see counters only."""
+"""The store: complete runs or none, foreign files named and skipped, hashes that see counters only."""
 
 from __future__ import annotations
 

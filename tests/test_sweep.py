@@ -1,4 +1,4 @@
-"""Sweeps: spaces, evaluation, determinism, resuming, what a study says."""
+"""Sweeps: spaces, evaluation, determinism, resuming, results of a study."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_damaged_settings(small: space.Space, tmp_path: Path, capsys: pytest.Cap
 
 
 def said_by(found: dict[str, Any]) -> str:
-    """Everything that must be the same."""
+    """Values that must be the same."""
     names = ("study", "trials", "front", "winners", "breakeven", "sensitivity", "regret")
     return json.dumps([found[name] for name in names], sort_keys=True)
 
@@ -265,7 +265,7 @@ def test_killed_at_random_points_and_resumed(tmp_path: Path) -> None:
     results = tmp_path / "killed"
     seed = random.SystemRandom().randrange(1 << 32)
     points = random.Random(seed)
-    for after in sorted(points.sample(range(1, 46), 5)):  # entries of the journal; 60 trials and what begins a study
+    for after in sorted(points.sample(range(1, 46), 5)):  # entries of the journal; 60 trials and the beginning of a study
         process = subprocess.Popen([*command, str(results)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         began = time.monotonic()
         journal = results / "studies" / whole["study"] / studies.JOURNAL

@@ -1,4 +1,4 @@
-"""The scripts that measure the bars of sweeps: what they compute, on small cases worked by hand."""
+"""The scripts that measure the bars of sweeps: their results on small cases worked by hand."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def recorded() -> replaying.Recorded:
 
 
 def test_search_quality_on_the_stored_table(recorded: replaying.Recorded) -> None:
-    """The bar of docs/sweeps.md with fewer seeds: a twentieth of the evaluations find 0.97 of the hypervolume and half of random's gap."""
+    """Bar of docs/sweeps.md with fewer seeds: a twentieth of the evaluations finds 0.97 of the hypervolume and half of random's gap."""
     assert recorded.space.size >= 5000
     assert len(recorded.space.objectives) == 3
     budget = int(recorded.space.size * sweeping.SHARE)

@@ -44,7 +44,7 @@ def environment() -> dict[str, str]:
 
 
 def killed_in_mid_trial(url: str, tmp_path: Path) -> None:
-    """A sweep without workers of its own, a worker that is killed in mid-trial, and two that do the rest."""
+    """Sweep without workers of its own, with a worker that is killed in mid-trial, and two that do the rest."""
     file = tmp_path / "small.toml"
     file.write_text(TEXT)
     whole = sweep(str(file), trials=TRIALS, sampler="tpe", seed=7, results=tmp_path / "alone")
@@ -101,7 +101,7 @@ def test_own_workers_on_sqlite(tmp_path: Path) -> None:
 
 @pytest.fixture
 def postgres() -> Iterator[str]:
-    """A PostgreSQL of its own on a free loopback port."""
+    """PostgreSQL of its own on a free loopback port."""
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'swapdse[postgres]'")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:

@@ -1,4 +1,4 @@
-"""A design from outside the package: one file, named in DSE_DESIGNS, gets what those of the package get; an edit is seen."""
+"""A design from outside the package: one file, named in DSE_DESIGNS, is treated as those of the package; an edit is noticed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Outside:
         self.env = {**os.environ, outside.VARIABLE: str(self.file), "PYTHONPATH": str(ROOT)}
 
     def run(self, *arguments: str, status: int = 0) -> str:
-        """What a Python process says on stdout; `status` is how it must end."""
+        """Output of a Python process on stdout; `status` is its expected exit status."""
         done = subprocess.run(
             [sys.executable, *arguments], env=self.env, cwd=self.folder, capture_output=True, text=True, check=False, timeout=600
         )
@@ -58,7 +58,7 @@ class Outside:
         return {row["design"]: row["value"] for row in rows}
 
     def code(self) -> str:
-        """Digest under which sweeps keep what they evaluated."""
+        """Digest under which sweeps keep their evaluations."""
         return self.run("-c", "from dse.sweeps.caching import code_digest; print(code_digest())")
 
 

@@ -152,7 +152,7 @@ SMALL = 1 << 14
 
 
 def scaled(name: str) -> list[Expected]:
-    """What is expected of a device of 2^14 slots: bytes of the published tables are straight lines."""
+    """Expected figures of a device of 2^14 slots: bytes of the published tables are straight lines."""
     return [
         dataclasses.replace(e, value=e.value * SMALL / (1 << 23), tolerance="0") if e.unit == "MiB" else e for e in EXPECTED if e.id == name
     ]

@@ -1,4 +1,4 @@
-"""Virtual swap space: what its versions differ in is counted; clusters come and go; lookup caches never name a dead one."""
+"""Virtual swap space: counted differences of the versions; clusters come and go; lookup caches never name a dead one."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Stream:
 
     def __init__(self, name: str, backend: int = d.SSD, **parameters: int) -> None:
         self.design, self.probe = state.REGISTRY[name], probe.make("count")
-        slots = {"ssd": 4 * PAGES, "zswap": PAGES}  # less than half full: what is read back keeps its slot
+        slots = {"ssd": 4 * PAGES, "zswap": PAGES}  # less than half full: a page that is read back keeps its slot
         self.st = self.design.build(state.Config(pages=PAGES, slots=slots, forks=False, cpus=2, parameters=parameters))
         pages = range(PAGES)
         self.replay([r for p in pages for r in (d.pack(d.FAULT, p), d.pack(d.RECLAIM, p, backend=backend, payload=900))])
 
     def replay(self, rows: list[tuple[int, int]]) -> Any:
-        """Replies; afterwards :meth:`mean` speaks of these demands alone."""
+        """Replay and return the replies; afterwards :meth:`mean` is of these demands alone."""
         self.probe = probe.make("count")
         replies = np.zeros(len(rows), np.uint8)
         self.design.replay(self.st, self.probe, np.array(rows, np.uint64), replies)
@@ -50,7 +50,7 @@ class Stream:
 @pytest.mark.interpreted
 @pytest.mark.parametrize("backend", [d.SSD, d.ZSWAP])
 def test_freeing_in_the_order_of_the_versions(backend: int) -> None:
-    """v3 makes two rounds for every PTE, batched one, and none but one for 512 where the owner is seen in the free path, as in v6."""
+    """v3 makes two rounds for every PTE; batched one; and just one for 512 where the free path sees the owner, as in v6."""
     v3, fixed, v6 = Stream("vswap_v3", backend).zap(), Stream("vswap_v3", backend, C_VFREE=1).zap(), Stream("vswap_v6", backend).zap()
     seen = Stream("vswap_v3", backend, C_VFREE=1, C_VOWNER=1).zap()
     assert v3[0] > fixed[0] > seen[0] >= v6[0]
@@ -62,7 +62,7 @@ def test_freeing_in_the_order_of_the_versions(backend: int) -> None:
 
 @pytest.mark.interpreted
 def test_rounds_of_a_fault() -> None:
-    """Merged rounds lock and look less; the lookup cache takes the walk out of all but one in 512, and locks as often."""
+    """Merged rounds lock and look less. The lookup cache takes the walk out of all but one in 512, and locks as often."""
     chain, locks = {}, {}
     for name, parameters in (("v3", {}), ("merged", {"C_VROUNDS": 1}), ("cached", {"C_VROUNDS": 1, "C_VLOOKUP": 1})):
         stream = Stream("vswap_v3", d.SSD, **parameters)
@@ -94,7 +94,7 @@ def test_without_a_lookup_cache_nothing_is_remembered() -> None:
 
 @pytest.mark.interpreted
 def test_a_dead_cluster_is_in_no_lookup_cache() -> None:
-    """Both CPUs remember the first cluster, which neither allocates from; it goes with its last slot and its number is used again."""
+    """Both CPUs remember the first cluster, which neither allocates from. It goes with its last slot and its number is used again."""
     stream = Stream("vswap_v6")
     stream.replay([d.pack(d.FAULT, 0, cpu=1), d.pack(d.RECLAIM, 0, backend=d.SSD, payload=900, cpu=1), d.pack(d.FAULT, 1, cpu=0)])
     cpus = stream.st.vcpu.reshape(-1, 8)
@@ -123,7 +123,7 @@ def test_slots_are_charged_late_or_early() -> None:
 
 @pytest.mark.interpreted
 def test_the_hint_spares_visits_of_the_virtual_layer() -> None:
-    """A full device whose slots PTEs hold: with the hint the allocator looks at reverse words, without it at every cluster too."""
+    """A full device whose slots PTEs hold. With the hint the allocator looks at reverse words, without it at every cluster too."""
     lines = {}
     for hint in (0, 1):
         world = streams.World("full", 4, 4, {"zswap": 4, "ssd": 16, "hdd": 8, "zram": 4}, streams.USUAL)
@@ -138,7 +138,7 @@ def test_the_hint_spares_visits_of_the_virtual_layer() -> None:
 
 
 def test_objects_have_the_published_sizes() -> None:
-    """12,392 bytes in one object; 112 and 12,288 apart; both are where the words lie."""
+    """One object has 12,392 bytes; split, 112 and 12,288; both are where the words lie."""
     one, split = (state.REGISTRY[n].build(state.Config(pages=4096, slots={"ssd": 4096})) for n in ("vswap_v3", "vswap_v6"))
     assert 8 * (v.ONE_HEADER + 3 * 512) == 12392
     assert (8 * v.SPLIT_HEADER, 8 * ctl(split, vswap_own.C_VDESC_STRIDE)) == (112, 12288)
@@ -148,7 +148,7 @@ def test_objects_have_the_published_sizes() -> None:
 
 
 def test_clusters_are_as_many_as_there_can_be() -> None:
-    """However slots are let go of, a new cluster is made only when all others are full or a CPU allocates from them."""
+    """A new cluster is made only when all others are full or a CPU allocates from them, in any order of releases."""
     owners = np.ones(4, np.uint16)
     config = state.Config(pages=1 << 10, slots={"ssd": 1 << 10}, space_shift=8, memcg=owners, cluster_shift=2, cpus=2)
     design = state.REGISTRY["vswap_v6"]

@@ -1,4 +1,4 @@
-"""Virtual swap space: what may not change (replies whatever the version, page tables when data moves), and maps with many clusters."""
+"""Virtual swap space: replies equal in every version, page tables that stay when data moves, and maps with many clusters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def mean(pr: Any, op: int, name: str) -> float:
 
 
 class Live:
-    """A live state and what happens to it; one kind of probe does everything, so that one variant is compiled."""
+    """Live state and its operations; one kind of probe does everything, so that one variant is compiled."""
 
     def __init__(self, text: str, slots: dict[str, int], cpus: int = 1) -> None:
         self.named = naming.parse(text)
@@ -39,7 +39,7 @@ class Live:
         self.state = self.named.design.build(config)
 
     def replay(self, *blocks: NDArray[np.uint64], want: int | None = None) -> Any:
-        """Replay; the probe that watched. All replies are to be `want`."""
+        """Replay; return the probe that watched. All replies are to be `want`."""
         block, pr = np.concatenate(blocks), probe.make("count")
         replies = np.zeros(len(block), np.uint8)
         self.named.design.replay(self.state, pr, block, replies)
@@ -118,7 +118,7 @@ def test_a_move_leaves_page_tables_and_counts_alone(source: str, text: str) -> N
 
 @pytest.mark.parametrize("target", [demand.MEMORY, demand.HDD])
 def test_swapoff_follows_reverse_words(target: int) -> None:
-    """As many slots looked at as are used, no page table; what came into memory is a minor fault away."""
+    """As many slots are looked at as are used, and no page table. A page that came into memory is a minor fault away."""
     live = full(V6, "ssd", {"hdd": PAGES})
     ptes = live.state.pte.copy()
     pr = live.replay(run(demand.SWAPOFF, np.zeros(1, np.uint64), backend=demand.SSD, payload=target), want=demand.SWAPPED_OFF)
@@ -131,7 +131,7 @@ def test_swapoff_follows_reverse_words(target: int) -> None:
 
 @pytest.mark.parametrize("text", [V3, V6])
 def test_a_full_device_shows_at_writeout_alone(text: str) -> None:
-    """zswap and zero pages need no slot; a page that gets none stays in memory and its sharer faults it back in."""
+    """zswap and zero pages need no slot. A page that gets none stays in memory and its sharer faults it back in."""
     live = Live(text, {"ssd": RUN, "zswap": PAGES})
     page = np.arange(2 * RUN, dtype=np.uint64)
     live.replay(run(demand.FAULT, page), want=demand.FIRST_TOUCH)
@@ -164,6 +164,6 @@ MANY = streams.World(
 
 @pytest.mark.parametrize("text", [V3, V6])
 def test_a_map_of_more_than_one_level_equals_the_twin(text: str) -> None:
-    """The worlds of the suite have less than 64 virtual clusters, which is one node."""
+    """The worlds of the suite have less than 64 virtual clusters, which fit into one node."""
     ran = conformance.compare(text, MANY, 1, 30_000, every=3000)
     assert ctl(ran.st, vswap_own.S_VCLUSTERS_PEAK) > 64

@@ -54,7 +54,7 @@ def equal(a, b):
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A trace of two spaces with a fork, a run of unmapped pages and an event after the last access."""
+    """Trace of two spaces with a fork, a run of unmapped pages and an event after the last access."""
     accesses = np.array([0, 1, 2 | 1 << 31, 3, 4, 4 + 8, 2, 1, 0], np.uint32)
     words = [
         demand.pack(demand.FORK, 0, count=5, payload=1),

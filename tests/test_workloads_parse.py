@@ -42,7 +42,7 @@ def events(trace: Trace) -> list[tuple[int, str, int, int, int]]:
 
 
 class Twin:
-    """What the builder does, in dictionaries; a page is its address and how often that was mapped shared before."""
+    """Builder in dictionaries; a page is its address and the number of its shared mappings before."""
 
     def __init__(self, k: int = 0) -> None:
         self.k = k

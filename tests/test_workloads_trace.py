@@ -117,7 +117,7 @@ def words(*items: int) -> bytes:
 
 
 class Slow(io.BytesIO):
-    """A pipe that gives a few bytes at a time."""
+    """Pipe that gives a few bytes at a time."""
 
     def readinto(self, buffer) -> int:
         return super().readinto(memoryview(buffer)[:13])
@@ -171,7 +171,7 @@ def test_qemu_records():
 
 @pytest.fixture
 def dse(capsys, monkeypatch):
-    """Run ``dse``: exit status, stdout, stderr."""
+    """Run ``dse``; return exit status, stdout, stderr."""
     from dse.cli import main
 
     def call(*argv: str) -> tuple[int, str, str]:

@@ -109,7 +109,7 @@ def test_node_counts_follow_the_kernels_rule() -> None:
 
 
 class Tree:
-    """A tree under test, next to the dictionary that it must equal."""
+    """Tree under test, next to the dictionary that it must equal."""
 
     def __init__(self, *, tracked: bool, kind: str = "off") -> None:
         self.tracked = tracked

@@ -1,4 +1,4 @@
-"""What the speed of the kernels can be held against: the same algorithms in C, a bare array, another simulator.
+"""References for the speed of the kernels: the same algorithms in C, a bare array, another simulator.
 
 ``python -m benchmarks.limits`` measures both sides alternately in one process, pinned to one core, on the same buffers.
 """

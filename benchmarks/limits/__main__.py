@@ -1,4 +1,4 @@
-"""``python -m benchmarks.limits``: print what was measured; exit 1 if a bar is missed."""
+"""Command ``python -m benchmarks.limits``: measure, print the rows; exit 1 if a bar is missed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def selected(only: str | None) -> list[str]:
     Raises
     ------
     BadInput
-        There is none of that name.
+        No measurement of that name.
     """
     names = [*micro.NAMES, REPLAY, *rates.GROUPS]
     if only is None:
@@ -67,7 +67,7 @@ def replays(entry: build.Entries | None, *, quick: bool) -> list[dict[str, Any]]
 
 
 def provenance(core: int, tool: str | None) -> dict[str, Any]:
-    """Where and with what the figures were taken."""
+    """Date, machine, versions and flags of the figures."""
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "command": "python -m benchmarks.limits",
@@ -80,7 +80,7 @@ def provenance(core: int, tool: str | None) -> dict[str, Any]:
 
 
 def run(names: list[str], *, quick: bool) -> dict[str, Any]:
-    """Measure what is named; the document that ``--format json`` prints."""
+    """Measure the named parts; return the document that ``--format json`` prints."""
     began, seconds = time.monotonic(), {}
     with micro.pinned() as core:
         try:

@@ -1,4 +1,4 @@
-"""A probe that sees nothing, under which the driver does not prefetch either (:mod:`kernels.life.prefetch`)."""
+"""Probe that observes nothing, under which the driver does not prefetch either (:mod:`kernels.life.prefetch`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPERATIONS = (
 
 
 class Off(probe.Off):
-    """The name is that of its base: by it the linker knows a probe that sees nothing (:data:`kernels.compiling.linking.PLAIN`)."""
+    """Probe with the name of its base, by which the linker knows one that observes nothing (:data:`kernels.compiling.linking.PLAIN`)."""
 
 
 for _operation in _OPERATIONS:
@@ -24,7 +24,7 @@ ahead.look_ahead.register(Off, ahead.nothing)
 
 @outer
 def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
-    """Replay a block of demands. An entry of its own: the cache of a design's own entry names what every reader of it can import."""
+    """Replay a block of demands. It is an entry of its own: the cache of a design's own entry names importable modules only."""
     replay.run(st, pr, demands, replies)
 
 

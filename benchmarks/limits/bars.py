@@ -1,7 +1,8 @@
-"""What a row says of its bars: that they hold, which figure missed which, or which cannot be had on this machine.
+"""Verdict on the bars of a row: they hold, a figure missed one, or one cannot be had on this machine.
 
-A bar against something else than C (a bare array, another program) is out of reach where the same algorithm in C misses it too and ours is
-no slower than C: then the machine is the reason, and the row says so with the figure of C.
+A bar against something else than C (a bare array, another program) is out of reach
+where the same algorithm in C misses it too and ours is no slower than C. The machine is
+then the reason, and the row says so with the figure of C.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ class Bar:
     Attributes
     ----------
     holds : bool
-        Whether the figure reaches it.
+        True if the figure reaches it.
     text : str
         The bar in words, with its unit.
     figure : str
-        The figure that was held against it.
+        The figure held against it.
     of_c : str
         The figure of C, if it misses the bar as well and ours is no slower.
     """

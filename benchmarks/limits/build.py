@@ -16,16 +16,16 @@ SOURCES = ("xarray.c", "replay.c")
 FLAGS = ("-O3", "-march=native", "-shared", "-fPIC", "-fvisibility=hidden")
 WORD, POINTER = ctypes.c_uint64, ctypes.c_void_p
 LOOP = (POINTER, POINTER, WORD, WORD, WORD)
-"""Arguments of a loop over an operation: two arrays, first index, how many, bits of an index."""
+"""Arguments of a loop over an operation: two arrays, first index, number of indices, bits of an index."""
 REPLAY = (POINTER, POINTER, WORD, POINTER)
-"""Arguments of a replay: table of arrays, demands, how many, replies."""
+"""Arguments of a replay: table of arrays, demands, number of demands, replies."""
 Entry = Callable[..., int]
 Entries = Callable[..., Entry]
 """From the name of an entry, and its arguments where it is no loop, to a function that releases the interpreter lock."""
 
 
 class NoCompilerError(Exception):
-    """There is no working C compiler; the message says what is missing."""
+    """Error: no working C compiler; the message names the missing part."""
 
 
 def compiler() -> str:
@@ -44,7 +44,7 @@ def compiler() -> str:
 
 
 def version(path: str) -> str:
-    """First line of what the compiler says of itself."""
+    """First line of the compiler's version text."""
     done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20, check=False)
     return done.stdout.splitlines()[0] if done.stdout else path
 

@@ -1,4 +1,4 @@
-"""Loops over the xarray model and over a bare array: what is timed on our side (xarray.c has the same loops)."""
+"""Loops over the xarray model and over a bare array: the timed part of our side (xarray.c has the same loops)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Bench(Flat):
 
 
 class Held(direct.Direct):
-    """A state of *direct* of which only the slots are used: which slot each holder has, and a bare array as in :class:`Bench`."""
+    """State of *direct* of which only the slots are used: the slot of each holder, and a bare array as in :class:`Bench`."""
 
     held: U64Array
     plain: U64Array
@@ -124,7 +124,7 @@ def alloc_overlapped(st, pr, first, n, bits):  # type: ignore[no-untyped-def]
 
 @inner
 def churn(st, pr, index, value):  # type: ignore[no-untyped-def]
-    """Erase `index`, then allocate the lowest free one, which is the same."""
+    """Erase `index`, then allocate the lowest free index, which is the same."""
     xarray.erase(st.head, U0, st.pool, pr, R_ID, R_ID_NODE, index)
     return alloc(st.head, U0, st.pool, pr, R_ID, R_ID_NODE, U0, HIGH, value)
 
@@ -151,7 +151,7 @@ def churn_overlapped(st, pr, first, n, bits):  # type: ignore[no-untyped-def]
 
 @inner
 def exchange(st, pr, at):  # type: ignore[no-untyped-def]
-    """Holder `at` frees its slot of the SSD and takes another."""
+    """Let holder `at` free its slot of the SSD and take another."""
     g = st.held[at]
     ci = cluster.lock_cluster(st, pr, g)
     cluster.slot_release(st, pr, SSD, g)
@@ -180,7 +180,7 @@ def cluster_overlapped(st, pr, first, n, bits):  # type: ignore[no-untyped-def]
 
 @outer
 def hold(st, pr, bits):  # type: ignore[no-untyped-def]
-    """Each of 2**bits holders takes a slot, in order."""
+    """Let each of 2**bits holders take a slot, in order."""
     for i in range(U1 << bits):
         st.held[i] = cluster.slot_alloc(st, pr, SSD, U0) - U1
 
@@ -194,7 +194,7 @@ def fill(st, pr, n):  # type: ignore[no-untyped-def]
 
 @outer
 def fill_plain(st, bits):  # type: ignore[no-untyped-def]
-    """One cycle through all 2**bits words of the bare array, in scrambled order: each word names the next."""
+    """Fill the bare array with one cycle through all 2**bits words, in scrambled order: each word names the next."""
     n = U1 << bits
     for i in range(n):
         st.plain[scramble(i, bits)] = scramble((i + U1) & (n - U1), bits)
@@ -202,7 +202,7 @@ def fill_plain(st, bits):  # type: ignore[no-untyped-def]
 
 @outer
 def plain_dependent(st, first, n, bits):  # type: ignore[no-untyped-def]
-    """`n` loads of the bare array, each at the index that the one before gave."""
+    """Load the bare array `n` times, each time at the index that the last load gave."""
     at = scramble(first, bits)
     for _ in range(n):
         at = st.plain[at]
@@ -234,7 +234,7 @@ def push(links, head, p):  # type: ignore[no-untyped-def]
 
 @outer
 def lru_demands(accesses, links, flags, resident, frames, demands):  # type: ignore[no-untyped-def]
-    """Demands of exact LRU over `frames` frames; returns how many.
+    """Write the demands of exact LRU over `frames` frames; return their number.
 
     `links` (uint32[2 * pages + 2]) is the list, its head the last pair, linked to itself at first; `flags` (uint8[pages]) bit 0
     resident, bit 1 written; `resident` (uint64[1]) the pages in memory; `demands` (uint64[2 * len(accesses), 2]).
@@ -264,7 +264,7 @@ def lru_demands(accesses, links, flags, resident, frames, demands):  # type: ign
 
 @outer
 def xorshift(n):  # type: ignore[no-untyped-def]
-    """`n` steps of Marsaglia's xorshift (13, 7, 17): a loop in registers, what the machine gives each of two threads."""
+    """Run `n` steps of Marsaglia's xorshift (13, 7, 17): a loop in registers, to show the machine's limit for two threads."""
     x = ODD1
     for _ in range(n):
         x ^= x << u(13)

@@ -1,4 +1,4 @@
-"""What the record of a timed operation costs over what it cannot do without: two readings of the clock and a fence between them."""
+"""Cost of the record of a timed operation over its least parts: two readings of the clock and a fence between them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def recorded(pr, n):  # type: ignore[no-untyped-def]
 
 @outer
 def bare(total, n):  # type: ignore[no-untyped-def]
-    """`n` times the clock, the fence that ends an operation, and the clock; their sum in ``total[0]``."""
+    """Read the clock, the fence that ends an operation, and the clock, `n` times; add up the differences in ``total[0]``."""
     for _ in range(n):
         began = read_clock()
         drain()
@@ -39,7 +39,7 @@ def bare(total, n):  # type: ignore[no-untyped-def]
 
 
 def main(*, quick: bool) -> list[dict[str, Any]]:
-    """One row: nanoseconds of both, their ratio, and ours over itself."""
+    """Measure one row: nanoseconds of both, their ratio, and ours over itself."""
     timed, total, n = probe.make("timed"), np.zeros(1, np.uint64), u(RECORDS >> 6 if quick else RECORDS)
     sides: dict[str, Callable[[], Any]] = {
         "ours": lambda: recorded(timed, n), "again": lambda: recorded(timed, n), "bare": lambda: bare(total, n),

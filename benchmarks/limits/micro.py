@@ -45,13 +45,13 @@ class Case:
 
     @property
     def barred(self) -> bool:
-        """Tell whether issue 2 sets bars of its own for it."""
+        """Return True if issue 2 sets bars of its own for it."""
         return self.op in BARRED and self.mode == FENCED and self.bits == BAR_BITS
 
 
 @contextmanager
 def pinned() -> Iterator[int]:
-    """Keep this process on one core, the last it may use; yields its number (-1 where the system cannot pin)."""
+    """Keep this process on one core, the last it may use; yield its number (-1 where the system cannot pin)."""
     if not hasattr(os, "sched_setaffinity"):
         yield -1
         return
@@ -65,7 +65,7 @@ def pinned() -> Iterator[int]:
 
 
 def new_tree(bits: int, *, tracked: bool) -> drivers.Bench:
-    """A full tree of 2**bits values and its bare array, built by the kernels."""
+    """Build a full tree of 2**bits values and its bare array with the kernels."""
     entries = 1 << bits
     tree = drivers.Bench(
         head=xarray.new_heads(1, track_free=True),
@@ -80,7 +80,7 @@ def new_tree(bits: int, *, tracked: bool) -> drivers.Bench:
 
 
 def new_clusters(bits: int) -> drivers.Held:
-    """Slots held by 2**bits holders, 7/8 of the device, after as many exchanges as it takes to scatter the free ones."""
+    """Slots of 2**bits holders, 7/8 of the device, after enough exchanges to scatter the free ones."""
     entries = 1 << bits
     given = twin_c.config(1, {"ssd": entries + entries // 7}, 1)
     arrays = s.common(given)
@@ -101,7 +101,7 @@ def ours(case: Case, tree: Tree, n: int) -> Side:
 
 
 def in_c(case: Case, tree: Tree, n: int, entry: build.Entries) -> Side:
-    """The C side, on the same buffers."""
+    """C side, on the same buffers."""
     run = entry(f"{case.op}_{case.mode}")
     arrays = tree.arrays()
     if case.op == CLUSTER:
@@ -117,7 +117,7 @@ def plain(tree: Tree, n: int, bits: int) -> Side:
 
 
 def around(case: Case, tree: Tree, n: int) -> tuple[Callable[[int], Any], Callable[[int], Any]]:
-    """What is done, untimed, before and after a run so that the tree is full again."""
+    """Work before and after a run, untimed, that makes the tree full again."""
     off = probe.make("off")
 
     def nothing(first: int) -> None:
@@ -154,12 +154,12 @@ def groups(case: Case, tree: Tree, sides: dict[str, Side], n: int, pairs: int, s
 
 
 def measure(case: Case, tree: Tree, entry: build.Entries | None, pairs: int, seed: int = 1) -> dict[str, Any]:
-    """One row: times and ratios of `case`.
+    """Measure one row: times and ratios of `case`.
 
     Parameters
     ----------
     case : Case
-        What is measured.
+        Operation, loop mode and size to measure.
     tree : drivers.Bench or drivers.Held
         A full tree of ``2**case.bits`` entries, or as many holders of slots.
     entry : callable or None
@@ -172,7 +172,7 @@ def measure(case: Case, tree: Tree, entry: build.Entries | None, pairs: int, see
     Returns
     -------
     dict
-        Nanoseconds (min, median, max) of each side, ratios with their 95 % intervals, whether the bars are met.
+        Nanoseconds (min, median, max) of each side, ratios with their 95 % intervals, verdict on the bars.
     """
     n = min(RUN[case.mode], 1 << case.bits)
     sides = {"ours": ours(case, tree, n), "again": ours(case, tree, n), "plain": plain(tree, n, case.bits)}
@@ -201,7 +201,7 @@ def spread(times: NDArray[np.float64]) -> dict[str, float]:
 
 
 def verdict(case: Case, ratios: dict[str, Interval]) -> str:
-    """Whether the bars of `case` are met; a dash where there is none."""
+    """Verdict on the bars of `case`; a dash where there is none."""
     checks = []
     if case.barred:
         of_c = ratios["c_over_plain"].ratio if "c_over_plain" in ratios and ratios["over_c"].within(*OVER_C) else None
@@ -215,7 +215,7 @@ def verdict(case: Case, ratios: dict[str, Interval]) -> str:
 
 
 def median_row(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The median over all operations of time over that of C; None where C was not measured."""
+    """Median over all operations of time over that of C; None where C was not measured."""
     ratios = [row["over_c"]["ratio"] for row in rows if "over_c" in row and row["op"] != PLAIN and row["entries"] >= 1 << SMALLEST_BARRED]
     if not ratios:
         return None
@@ -250,5 +250,5 @@ def modes(op: str) -> tuple[str, ...]:
 
 
 def new(op: str, bits: int) -> Tree:
-    """What `op` runs on."""
+    """Buffers for `op`."""
     return new_clusters(bits) if op == CLUSTER else new_tree(bits, tracked=TRACKED.get(op, False))

@@ -1,4 +1,4 @@
-"""Rates of what has no C side here: reclaim against libcachesim, on one and on two threads, readers of traces, generators."""
+"""Rates of parts without a C side here: reclaim against libCacheSim, on one and on two threads, readers of traces, generators."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def row(op: str, what: str, rates: NDArray[np.float64], unit: str, bar: str = ba
 
 
 def lackey_text(lines: int) -> bytes:
-    """Text as lackey writes it of a program: of 20 lines 12 are instructions, 4 touch the heap and 4 the stack.
+    """Write text as lackey writes it of a program: of 20 lines 12 are instructions, 4 touch the heap and 4 the stack.
 
-    A tenth of the lines leads to another page, which is between ``sort`` of a small file (0.08 accesses a line) and a program without
-    locality.
+    A tenth of the lines leads to another page. That is between ``sort`` of a small file (0.08 accesses a line) and a program
+    without locality.
     """
     heap = generators.make({"generator": "zipf", "pages": 1 << 16, "accesses": -(-lines // 20)}, 1)
     pages = (np.concatenate([block for block, _, _ in heap.blocks()]) & 0x7FFF_FFFF).tolist()
@@ -125,8 +125,8 @@ def in_turn(runs: list[Callable[[], Any]], rounds: int) -> tuple[NDArray[np.floa
 def threads(*, quick: bool) -> list[dict[str, Any]]:
     """Rows: LRU misses of two independent traces on two threads, over the same on one thread; and a loop in registers, the machine's own.
 
-    The bar is for the fastest of either: two cores of a virtual machine are rarely both free, and what is asked is what the code lets
-    them do.
+    The bar is for the fastest of either: two cores of a virtual machine are rarely both free, and the question is the limit
+    that the code sets.
     """
     rows, requests = [], 1 << 16 if quick else reclaim.REQUESTS
     for bits in (RESIDENT_BITS, 20):
@@ -173,4 +173,4 @@ GROUPS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "reclaim": against_peer, "threads": threads, "parsing": parsing, "generators": generating, "fences": fences.main,
     "scale": scale.rows,
 }  # fmt: skip
-"""Names for ``--only``, and what measures them."""
+"""Functions that measure the rows, by the names for ``--only``."""

@@ -1,7 +1,7 @@
 """Misses of LRU and CLOCK per second against libcachesim: its own reader and C loop, the file in the page cache, equal miss counts.
 
-Both sides run in turn in one process. libcachesim reads an oracleGeneral file (24 B a request) of the same dense page numbers; ours gets
-them as an array, as everywhere in this project.
+Both sides run in turn in one process. libcachesim reads an oracleGeneral file (24 B a request) of the same dense page
+numbers. Ours gets them as an array, as everywhere in this project.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def accesses_of(generator: str, pages: int, requests: int, seed: int = 1) -> NDA
 
 @contextmanager
 def oracle_file(accesses: NDArray[np.uint32]) -> Iterator[str]:
-    """The accesses as an oracleGeneral file; freshly written, so in the page cache."""
+    """Write the accesses as an oracleGeneral file, which is then in the page cache."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.oracleGeneral.bin"
         rows = np.zeros(len(accesses), ORACLE_GENERAL)
@@ -66,7 +66,7 @@ def ours(policy: str, accesses: NDArray[np.uint32], pages: int, capacity: int) -
 
 
 def compare(policy: str, generator: str, pages: int, requests: int, rounds: int) -> dict[str, object]:
-    """One row: requests/s of both sides (medians), and the ratio with the least and the greatest of the rounds."""
+    """Measure one row: requests/s of both sides (medians), and the ratio with the least and the greatest of the rounds."""
     accesses, capacity = accesses_of(generator, pages, requests), int(pages * CAPACITY)
     sides: dict[str, Callable[[], tuple[int, float]]] = {}
     rates: dict[str, list[float]] = {"ours": [], "theirs": []}

@@ -1,4 +1,4 @@
-"""The figures of a run as tables, and as a section of docs/performance.md."""
+"""Figures of a run as tables, and as a section of docs/performance.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEGIN, END = "<!-- limits: begin (made by python -m benchmarks.limits --store) -
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as one line of a table: median (min..max), ratio [95 % interval]."""
+    """Write a row as one line of a table: median (min..max), ratio [95 % interval]."""
     line: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict) and "ratio" in value:
@@ -30,7 +30,7 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def tables(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Lines in groups of equal columns, in the order in which the groups begin."""
+    """Group the lines by equal columns, in the order in which the groups begin."""
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault(tuple(row), []).append(flat(row))
@@ -38,20 +38,20 @@ def tables(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 
 def markdown(lines: Sequence[dict[str, Any]]) -> str:
-    """Lines as a table of Markdown."""
+    """Write lines as a table of Markdown."""
     names = list(lines[0])
     body = [[f"{x:.4g}" if isinstance(x, float) else f"{x:,}" if isinstance(x, int) else str(x) for x in line.values()] for line in lines]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [names, ["---"] * len(names), *body])
 
 
 def naming(rows: Sequence[dict[str, Any]], mark: str) -> str:
-    """What each of `rows` measured, with what its last column says behind `mark`."""
+    """Name the measurement of each of `rows`, with the text of its last column behind `mark`."""
     named = ("op", "mode", "entries", "what", "design", "workload", "pages", "memory")
     return "; ".join(f"{' '.join(str(row[x]) for x in named if x in row)} ({row['bar'].split(mark)[1]})" for row in rows)
 
 
 def standing(rows: Sequence[dict[str, Any]]) -> str:
-    """How many bars hold, which are missed by what, and which C misses as well."""
+    """Count the bars that hold, and name the missed ones and those that C misses as well."""
     barred = [row for row in rows if row["bar"] != bars.NONE]
     missed = [row for row in barred if row["bar"].startswith(bars.MISSED)]
     beyond = [row for row in barred if bars.BEYOND in row["bar"]]
@@ -64,7 +64,7 @@ def standing(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def section(document: dict[str, Any]) -> str:
-    """The section of docs/performance.md for the figures in `document`."""
+    """Section of docs/performance.md for the figures in `document`."""
     of = document["provenance"]
     head = (
         f"Measured on {of['date']}: {of['cpu']}, {of['cores']} core(s) used, Linux {of['kernel']}, Python {of['python']}, numba "

@@ -71,7 +71,7 @@ class Device:
         self.seconds["full_zap"] += time.perf_counter() - began
 
     def accounted(self) -> int:
-        """Bytes of the ledger as allocated, and of what it leaves out: page table, folio table, one block of demands."""
+        """Bytes of the ledger as allocated, and of the tables outside it: page table, folio table, one block of demands."""
         structures = ledger.live(self.design, naming.parse(self.design.name).values, self.state)
         arrays = self.state.arrays()
         own = arrays["pte"].nbytes + arrays["folio"].nbytes + self.block.nbytes + self.replies.nbytes
@@ -85,7 +85,7 @@ class Device:
 
 
 def measure(design: str, bits: int, backend: str, *, fill: bool) -> dict[str, Any]:
-    """One row: 2^bits swap-outs; then, without `fill`, 2^bits faults, 2^bits swap-outs again and a full zap."""
+    """Measure one row: 2^bits swap-outs; then, without `fill`, 2^bits faults, 2^bits swap-outs again and a full zap."""
     device = Device(design, bits, backend)
     order = 1 if fill else ODD  # a fill goes through the pages in order, else they come scattered
     for first in range(0, device.pages, CHUNK):
@@ -108,7 +108,7 @@ def measure(design: str, bits: int, backend: str, *, fill: bool) -> dict[str, An
 
 
 def apart(design: str, bits: int, *, fill: bool) -> dict[str, Any]:
-    """:func:`measure` in a process of its own, whose peak memory is that of this one state."""
+    """Run :func:`measure` in a process of its own, whose peak memory is that of this one state."""
     command = [sys.executable, "-m", "benchmarks.limits.scale", "--bits", str(bits), "--designs", design, "--format", "json"]
     path = os.pathsep.join([str(machine.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
@@ -119,7 +119,7 @@ def apart(design: str, bits: int, *, fill: bool) -> dict[str, Any]:
 
 
 def row_of(found: dict[str, Any], *, fill: bool) -> dict[str, Any]:
-    """A row of ``make limits``: nanoseconds a demand, and memory over what is accounted for."""
+    """Row of ``make limits``: nanoseconds a demand, and memory over the accounted bytes."""
     pages, rounds = found["pages"], 1 if fill else 2
     over = found["peak GiB"] / found["accounted GiB"]
     checks = ()
@@ -135,7 +135,7 @@ def row_of(found: dict[str, Any], *, fill: bool) -> dict[str, Any]:
 
 
 def free_memory() -> int:
-    """Bytes that a process can take, as the kernel estimates; 0 where it does not say."""
+    """Bytes that a process can take, as the kernel estimates; 0 where it gives no estimate."""
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             return next((int(line.split()[1]) << 10 for line in file if line.startswith("MemAvailable:")), 0)
@@ -144,7 +144,7 @@ def free_memory() -> int:
 
 
 def rows(*, quick: bool) -> list[dict[str, Any]]:
-    """How the cost of a demand grows with the number of pages, and 2^28 pages on SSD where there is memory for them."""
+    """Cost of a demand over the number of pages, and 2^28 pages on SSD where there is memory for them."""
     sizes, designs = ((16,), GROWN[1][:1]) if quick else GROWN
     out = []
     for bits in sizes:

@@ -1,4 +1,4 @@
-"""The whole replay in C (replay.c) on the very arrays of a state of ours, and the check that both leave the same bits."""
+"""Replay in C (replay.c) on the very arrays of a state of ours, and the check that both leave the same bits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Replay = Callable[[Flat, Flat, Block, NDArray[np.uint8]], None]
 
 
 def config(pages: int, slots: dict[str, int], folios: int, **more: Any) -> state.Config:
-    """What replay.c covers: no content tokens, no forks, zswap stacked on a disk.
+    """Configuration that replay.c covers: no content tokens, no forks, zswap stacked on a disk.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def addresses(st: Flat, pr: Flat) -> Any:
 
 
 def replay_of(entry: build.Entries, design: str, *, ahead: bool = False) -> Replay:
-    """The replay of `design` in C, with `ahead` with prefetching of coming demands.
+    """Replay of `design` in C, with `ahead` with prefetching of coming demands.
 
-    The function that is returned raises ValueError at a demand that replay.c does not do, or a state that has what it does not keep.
+    The returned function raises ValueError at a demand or a part of the state that replay.c does not cover.
     """
     function = entry(f"replay_{design}{'_ahead' if ahead else ''}", build.REPLAY)
 

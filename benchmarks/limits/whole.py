@@ -1,4 +1,4 @@
-"""The whole replay of a design against the same in C, and against libCacheSim's bare LRU on the same accesses."""
+"""Replay of a design against the same in C, and against libCacheSim's bare LRU on the same accesses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AT_LEAST = {20: 1.2, 22: 1.0}  # issue 5: events of direct a second, of libCache
 BARE_AT_LEAST, BARE_BITS = 0.8, 20
 """Issue 2: events of direct a second without any prefetch, of libCacheSim's requests a second (the median; no interval is asked for)."""
 OVER_C = 1.15  # issue 5: time of ours over that of C
-PEER_BITS = 22  # beyond, the file of accesses grows past what is worth writing
+PEER_BITS = 22  # beyond, the file of accesses is too large to be worth writing
 WARM = 4  # accesses a page before the clock starts
 CHUNK = 1 << 17  # accesses between two readings of the clock
 PLACES = 4
@@ -60,7 +60,7 @@ CASES = (
 
 
 def accesses_of(case: Case, n: int, seed: int) -> NDArray[np.uint32]:
-    """The first `n` accesses of the workload."""
+    """First `n` accesses of the workload."""
     load = generators.make({"generator": case.generator, "pages": 1 << case.bits, "write_share": case.write_share, "accesses": n}, seed)
     out, made = np.empty(n, np.uint32), 0
     for block, _, _ in load.blocks():
@@ -81,7 +81,7 @@ def blocks_of(case: Case, accesses: NDArray[np.uint32], chunk: int) -> Iterator[
 
 
 def demands_of(case: Case, accesses: NDArray[np.uint32], chunk: int) -> list[NDArray[np.uint64]]:
-    """All demands of exact LRU, in chunks."""
+    """Demands of exact LRU, in chunks."""
     return [block.copy() for block in blocks_of(case, accesses, chunk)]
 
 
@@ -100,7 +100,7 @@ class Peer:
         self.cache = lcs.LRU(cache_size=case.frames, hashpower=hash_power(case.bits))
 
     def run(self, start: int, n: int) -> int:
-        """Process `n` requests from `start` on; how many were misses."""
+        """Process `n` requests from `start` on; return the number of misses."""
         return round(float(self.cache.process_trace(self.reader, start_req=start, max_req=n)[0]) * n)
 
 
@@ -113,7 +113,7 @@ def hash_power(bits: int) -> int:
 
 
 class Side:
-    """A state of the design, and what replays demands on it."""
+    """State of the design, and the function that replays demands on it."""
 
     def __init__(self, case: Case, chunk: int, replay: twin_c.Replay | None, pr: Any = None) -> None:
         pages = 1 << case.bits
@@ -132,7 +132,7 @@ class Side:
         return int(sum(tally[code * 16] for code in COUNTED))
 
     def move_house(self) -> None:
-        """Go on in other memory: where a state lies costs or saves some per cent, for as long as it lies there."""
+        """Move to other memory: the place of a state costs or saves some per cent, for as long as it lies there."""
         fresh = twin_c.new_state(self.design, self.given)
         twin_c.copy(self.state, fresh)
         self.state = fresh
@@ -145,7 +145,7 @@ class Side:
 
 
 def sides_of(case: Case, chunk: int, entry: build.Entries | None) -> dict[str, Side]:
-    """Ours twice (for A/A) and, where a bar asks, without prefetching; C without and with prefetching of coming demands."""
+    """Sides of a comparison. Ours twice (for A/A) and, where a bar asks, without prefetching; C without and with prefetching."""
     sides = {"ours": Side(case, chunk, None), "again": Side(case, chunk, None)}
     if case.design == "direct" and case.bits == BARE_BITS:
         sides["bare"] = Side(case, chunk, bare.run, bare.make())
@@ -167,7 +167,7 @@ def warm_up(sides: dict[str, Side], blocks: Iterator[NDArray[np.uint64]], warm: 
 
 @dataclass
 class Taken:
-    """Seconds of each side in each chunk, and how many events and misses they held."""
+    """Seconds of each side in each chunk, and the number of its events and misses."""
 
     seconds: dict[str, NDArray[np.float64]]
     events: NDArray[np.float64]
@@ -217,7 +217,7 @@ def same_bits(sides: dict[str, Side]) -> None:
 
 
 def verdict(case: Case, ratios: dict[str, Interval]) -> str:
-    """Whether the bars of `case` are met; a dash where there is none."""
+    """Verdict on the bars of `case`; a dash where there is none."""
     checks = []
     if "rate_over_peer" in ratios and case.design == "direct" and case.bits in AT_LEAST:
         checks.append(bars.at_least(ratios["rate_over_peer"].lo, AT_LEAST[case.bits], "of libCacheSim"))
@@ -230,7 +230,7 @@ def verdict(case: Case, ratios: dict[str, Interval]) -> str:
 
 
 def measure(case: Case, entry: build.Entries | None, *, pairs: int = PAIRS, chunk: int = CHUNK, seed: int = 1) -> dict[str, Any]:
-    """One row: nanoseconds an event of the design and of C, and a request of libCacheSim, and their ratios.
+    """Measure one row: nanoseconds an event of the design and of C, and a request of libCacheSim, and their ratios.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def measure(case: Case, entry: build.Entries | None, *, pairs: int = PAIRS, chun
     entry : callable or None
         Access to the C side, None where there is no compiler.
     pairs : int
-        Chunks that are timed.
+        Timed chunks.
     chunk : int
         Accesses of a chunk.
     seed : int
@@ -271,12 +271,12 @@ def measure(case: Case, entry: build.Entries | None, *, pairs: int = PAIRS, chun
 
 
 def has_peer(case: Case) -> bool:
-    """Tell whether libCacheSim is installed, and small enough files do."""
+    """Return True if libCacheSim is installed, and small enough files do."""
     return case.bits <= PEER_BITS and importlib.util.find_spec("libcachesim") is not None
 
 
 def row_of(case: Case, taken: Taken, chunk: int, seed: int) -> dict[str, Any]:
-    """The row for what was `taken`."""
+    """Row of the chunks that were `taken`."""
     pairs, ns = len(taken.events), {name: seconds / taken.events * 1e9 for name, seconds in taken.seconds.items()}
     ratios = {"aa": paired_ratio(ns["again"], ns["ours"], seed=seed)}
     if "c" in ns:

@@ -1,1 +1,1 @@
-"""The gate on top of asv: what ``dse bench`` does."""
+"""Gate on top of asv, behind ``dse bench``."""

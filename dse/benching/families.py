@@ -1,4 +1,4 @@
-"""What kinds of benchmarks there are, which of them the gate runs, and what counts as worse."""
+"""Families of benchmarks: kinds, those that the gate runs, and the limits of a regression."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True)
 class Family:
-    """A kind of benchmark.
+    """Family of benchmarks.
 
     Attributes
     ----------
     name : str
         For tables.
     factor : float
-        Head over base above which a figure is worse; 1 means that figures must be equal.
+        Head over base above which a figure is worse; 1: figures must be equal.
     floor : float
         Figures below it (both sides) are not judged [the benchmark's unit].
     noisy : bool
@@ -46,7 +46,7 @@ INSTRUCTIONS = Family("instructions", factor=1.001)  # callgrind repeats to 1 pa
 TIME = Family("time", factor=1.15, floor=0.005, noisy=True)  # A/A ratios of 10 samples lie within 0.87 .. 1.15 on two shared cores
 PEAKMEM = Family("peakmem", factor=1.05, floor=float(1 << 20), noisy=True)
 COUNTED = "counted"
-"""Machine name of exact figures: they are the same everywhere."""
+"""Machine name of exact figures, which are the same everywhere."""
 SIGNIFICANT = 0.002  # of the Mann-Whitney test, as asv's own; it takes 6 samples a side to reach it
 SAMPLES = 10
 """Fewest samples a side, rounds times repeats, for a timing to be judged."""
@@ -57,7 +57,7 @@ TIMED_PATTERN = (
     r"^(designs\.(RoundTrip|Footprint)|xarray|clusters|counts|reclaim|generators|parsing)\.(\w+\.)?(time|peakmem)_\w+"
     r"\((?!.*\b(65536|16777216)\b)"
 )
-"""The small gated set: one size, one benchmark of every area (asv matches a pattern with a parenthesis against name and parameters)."""
+"""Pattern of the small gated set: one size, one benchmark of every area. With a parenthesis asv matches name and parameters."""
 
 
 def family_of(benchmark: str) -> Family:

@@ -1,4 +1,4 @@
-"""The gate: run what is missing on two commits, compare, run suspects again, say what changed."""
+"""Gate: run the missing benchmarks on two commits, compare, run suspects again, report changes."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, 
 from dse.benching.results import Case, Figure, Suite, stored, text_of
 from dse.errors import BadInput, CheckFailed
 
-ROUNDS, CONFIRMING_ROUNDS = "2", "4"  # each commit is timed so often in turn; what differs more often, against load that comes and goes
+ROUNDS, CONFIRMING_ROUNDS = "2", "4"  # turns of each commit; more of them for differences, against load that comes and goes
 LIMIT = {"exact": 1500.0, "instructions": 1500.0, "timed": 1500.0, "quick": 1500.0}  # [s] after which asv is stopped
 SELECTED = {"exact": [EXACT_PATTERN], "instructions": [INSTRUCTIONS_PATTERN], "timed": [TIMED_PATTERN], "quick": [r"."]}
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is compared, and how.
+    """Commits to compare, and the options.
 
     Attributes
     ----------
     root : Path
         Clone of the repository.
     head, base : str
-        Full hashes; no base where every benchmark is only run once.
+        Full hashes; no base if every benchmark is only run once.
     bench : str
         Pattern that benchmarks have to match as well, empty for all.
     timed : bool
@@ -60,7 +60,7 @@ class Options:
 
 @dataclass
 class Report:
-    """What the gate found."""
+    """Findings of the gate."""
 
     head: str
     base: str
@@ -72,7 +72,7 @@ class Report:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The report as JSON has it."""
+        """Document for the report's JSON."""
         rows = [finding.row(self.units) for finding in judging.shown(self.findings)]
         return {
             "head": self.head, "base": self.base, "exit_status": int(self.status), "outcome": self.status.name.lower(), "why": self.why,
@@ -81,7 +81,7 @@ class Report:
 
 
 def matching(suite: Suite, patterns: Sequence[str], also: str) -> Suite:
-    """The part of a suite that asv runs for `patterns`, and that matches `also`.
+    """Part of a suite that asv runs for `patterns`, and that matches `also`.
 
     A pattern is searched in the name, and in the name with its parameters.
     """
@@ -101,7 +101,7 @@ def exactly(cases: Sequence[Case]) -> list[str]:
 
 
 class Stop(Exception):
-    """The gate ends with a status of its own."""
+    """End of the gate with a status of its own."""
 
     def __init__(self, status: Exit, why: str) -> None:
         super().__init__(why)
@@ -109,7 +109,7 @@ class Stop(Exception):
 
 
 def start(options: Options, commits: list[str], patterns: list[str], machine: str, kind: str, **more: Any) -> None:
-    """Have asv run `patterns` on `commits`.
+    """Let asv run `patterns` on `commits`.
 
     Raises
     ------
@@ -133,13 +133,13 @@ def restricted(suite: Suite) -> list[str]:
 
 
 def figures(options: Options, machine: str, commit: str, suite: Suite) -> dict[Case, Figure]:
-    """Stored figures of a commit that were made by the benchmarks of `suite`, in their present version."""
+    """Stored figures of a commit from the present versions of the benchmarks of `suite`."""
     found = stored(options.results, machine, commit)
     return {case: figure for case, figure in found.items() if figure.version == suite.versions.get(case[0], figure.version)}
 
 
 def tracked(options: Options, suite: Suite, before: Suite, kind: str, machine: str) -> list[judging.Finding]:
-    """Run what is not stored of the exact benchmarks, or of those of instructions, and compare."""
+    """Run the exact benchmarks, or those of instructions, that are not stored, and compare."""
     ours, theirs = matching(suite, SELECTED[kind], options.bench), matching(before, SELECTED[kind], options.bench)
     commits = (options.head, options.base)
     missing = [commit for commit in commits if ours.cases - set(_good(figures(options, machine, commit, ours)))]
@@ -155,7 +155,7 @@ def _good(found: dict[Case, Figure]) -> dict[Case, Figure]:
 
 
 def timed(options: Options, suite: Suite, before: Suite) -> list[judging.Finding]:
-    """Time the gated set on both commits in turn; what looks worse or better is timed once more."""
+    """Time the gated set on both commits in turn; time differences once more."""
     ours, theirs = matching(suite, SELECTED["timed"], options.bench), matching(before, SELECTED["timed"], options.bench)
     findings = _timed_once(options, ours, theirs, ROUNDS)
     suspects = [f.case for f in findings if judging.doubtful(f)]
@@ -168,7 +168,7 @@ def timed(options: Options, suite: Suite, before: Suite) -> list[judging.Finding
 
 
 def _timed_once(options: Options, ours: Suite, theirs: Suite, rounds: str) -> list[judging.Finding]:
-    """One interleaved run of both commits."""
+    """Run both commits once, interleaved."""
     if not ours.cases:
         return judging.compare({}, {}, ours, theirs)
     start(
@@ -185,7 +185,7 @@ def suites(options: Options) -> tuple[Suite, Suite]:
     Raises
     ------
     Stop
-        Those of the head cannot be imported.
+        The benchmarks of the head cannot be imported.
     """
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         found = pool.map(lambda commit: revisions.suite_at(options.root, commit), (options.head, options.base))
@@ -203,7 +203,7 @@ def check(options: Options) -> Report:
     Parameters
     ----------
     options : Options
-        What is compared.
+        Commits and options.
 
     Returns
     -------
@@ -235,7 +235,7 @@ def check(options: Options) -> Report:
 
 
 def smallest(cases: Iterable[Case]) -> frozenset[Case]:
-    """Of cases that differ in numbers only, the one with the smallest: every benchmark with every name, but no large fixture."""
+    """Smallest of the cases that differ in numbers only: every benchmark with every name, but no large fixture."""
 
     def number(text: str) -> float:
         return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else math.nan
@@ -251,7 +251,7 @@ def smallest(cases: Iterable[Case]) -> frozenset[Case]:
 
 
 def quick(options: Options) -> Report:
-    """Run every benchmark of the head once, with its smallest sizes, to prove that it runs; nothing is kept.
+    """Run every benchmark of the head once, with its smallest sizes, to prove that it runs; keep nothing.
 
     Exact benchmarks whose figures of this commit are stored have been proven to run.
     """
@@ -296,7 +296,7 @@ def machine_name() -> str:
 def options_of(
     against: str | None, *, head: str = "HEAD", bench: str = "", timed: bool = True, results: str | None = None, python: str | None = None
 ) -> Options:
-    """Resolve what a user said.
+    """Resolve the user's options.
 
     Raises
     ------
@@ -350,18 +350,18 @@ def bench(
     Returns
     -------
     dict
-        ``exit_status``, ``outcome``, ``compared``, ``rows`` of what changed, ``seconds``.
+        ``exit_status``, ``outcome``, ``compared``, ``rows`` of changes, ``seconds``.
 
     Raises
     ------
     BadInput
-        What is given cannot be used.
+        An argument cannot be used.
     """
     return run(against, head=head, bench=bench, timed=timed, quick_only=quick_only, results=results, python=python).document
 
 
 def run(against: str | None, *, quick_only: bool = False, **given: Any) -> Report:
-    """Do what :func:`bench` says and return the report itself."""
+    """Do the work of :func:`bench` and return the report itself."""
     options = options_of(against, **given)
     if not options.base and not quick_only:
         options = replace(options, base=revisions.base_of(options.root, options.head))
@@ -377,7 +377,7 @@ def run(against: str | None, *, quick_only: bool = False, **given: Any) -> Repor
 
 @contextmanager
 def alone(home: Path) -> Iterator[None]:
-    """Keep others out of the environments.
+    """Keep other gates out of the environments.
 
     Raises
     ------

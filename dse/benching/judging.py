@@ -1,4 +1,4 @@
-"""What changed between two commits, and what that means for the exit status."""
+"""Changes between two commits, and the exit status that follows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATUSES = {BROKEN: Exit.BROKEN, REMOVED: Exit.REMOVED, REGRESSION: Exit.REGRESS
 
 @dataclass(frozen=True)
 class Finding:
-    """One benchmark, compared.
+    """Benchmark, compared.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Finding:
     base, head : float or None
         The figures.
     note : str
-        Why, where that is not obvious.
+        Reason, where it is not obvious.
     """
 
     status: str
@@ -56,7 +56,7 @@ class Finding:
 
 
 def significant(base: Sequence[float], head: Sequence[float]) -> bool | None:
-    """Do two sets of samples differ by the Mann-Whitney test? None where there are too few to tell."""
+    """Mann-Whitney test: True if two sets of samples differ, None where there are too few to tell."""
     if min(len(base), len(head)) < SAMPLES:
         return None
     from asv._stats import mann_whitney_u
@@ -66,7 +66,7 @@ def significant(base: Sequence[float], head: Sequence[float]) -> bool | None:
 
 
 def floors_differ(base: Sequence[float], head: Sequence[float], factor: float, *, slower: bool) -> bool:
-    """Do the fastest samples differ by `factor` as well? Load on the machine moves a median, but leaves some sample alone."""
+    """Return True if the fastest samples differ by `factor` as well. Load on the machine moves a median, but leaves some sample alone."""
     quick, slow = (min(base), min(head)) if slower else (min(head), min(base))
     return slow > quick * factor
 
@@ -115,8 +115,8 @@ def compare(base: Mapping[Case, Figure], head: Mapping[Case, Figure], suite: Sui
     Returns
     -------
     list of Finding
-        One for each case of either suite. A benchmark that fails on the head is broken, one that only the base has, or that only the
-        base does not skip, is removed; one without a figure on the base is added.
+        One for each case of either suite. A benchmark that fails on the head is broken. One that only the
+        base has, or that only the base does not skip, is removed. One without a figure on the base is added.
     """
     findings = _gone(suite, before)
     for case in sorted(suite.cases):
@@ -164,12 +164,12 @@ def accept(findings: Sequence[Finding], patterns: Sequence[str]) -> list[Finding
 
 
 def doubtful(finding: Finding) -> bool:
-    """Tell whether a finding has to be confirmed: it is a difference, and of a noisy family."""
+    """Return True if a finding has to be confirmed: it is a difference, and of a noisy family."""
     return finding.status in (REGRESSION, BETTER) and family_of(finding.case[0]).noisy
 
 
 def confirmed(first: Sequence[Finding], second: Sequence[Finding]) -> list[Finding]:
-    """Keep a noisy difference, for the worse or the better, only if the second run finds it as well; its figures are shown."""
+    """Keep a noisy difference, for the worse or the better, only if the second run finds it as well; show the figures of that run."""
     again = {finding.case: finding for finding in second}
     out = []
     for finding in first:
@@ -186,7 +186,7 @@ def confirmed(first: Sequence[Finding], second: Sequence[Finding]) -> list[Findi
 
 
 def compared(findings: Sequence[Finding]) -> int:
-    """How many cases have a figure on both sides."""
+    """Number of cases with a figure on both sides."""
     return sum(finding.base is not None and finding.head is not None for finding in findings)
 
 
@@ -202,7 +202,7 @@ def status_of(findings: Sequence[Finding]) -> Exit:
 
 
 def shown(findings: Sequence[Finding]) -> list[Finding]:
-    """What changed, the worst first; of an added benchmark one row stands for all parameters."""
+    """Changes, the worst first; one row of an added benchmark stands for all parameters."""
     order = (BROKEN, REMOVED, REGRESSION, ACCEPTED, BETTER, ADDED)
     added: dict[str, list[Finding]] = {}
     for finding in findings:

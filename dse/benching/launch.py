@@ -1,6 +1,7 @@
 """Run asv in a process of its own: ``python -m dse.benching.launch REQUEST ANSWER``, both JSON files.
 
-asv prints on stdout, changes the working directory and raises what does not derive from Exception; none of that reaches the caller.
+asv prints on stdout, changes the working directory and raises exceptions that do not
+derive from Exception. None of that reaches the caller.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ KEPT = 8
 
 @dataclass(frozen=True)
 class Request:
-    """What asv is to do.
+    """Request to asv.
 
     Attributes
     ----------
@@ -37,7 +38,7 @@ class Request:
     commits : list of str
         Full hashes; the benchmarks are discovered on the first that has any.
     patterns : list of str
-        Which benchmarks.
+        Patterns of the benchmarks.
     home : str
         Folder of environments and caches.
     results : str
@@ -47,11 +48,11 @@ class Request:
     python : str
         Version of the environment's Python.
     interleave, quick, skip : bool
-        Alternate between the commits; run everything once; leave out what is stored.
+        Alternate between the commits; run everything once; leave out stored figures.
     attributes : dict of str to str
         Attributes of benchmarks that are overridden.
     launch : str
-        How asv starts benchmarks, spawn or forkserver.
+        Method by which asv starts benchmarks, spawn or forkserver.
     """
 
     root: str
@@ -70,14 +71,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of it: done (figures, failures included, are in the results), no environment, not built, or failed."""
+    """Outcome: done (figures, failures included, are in the results), no environment, not built, or failed."""
 
     outcome: str
     message: str = ""
 
 
 def log_of(request: Request) -> Path:
-    """File that asv's own output is appended to."""
+    """Path of the file that collects asv's own output."""
     return Path(request.home) / "asv.log"
 
 
@@ -130,7 +131,7 @@ def configured(request: Request) -> Any:
 def machine_file(request: Request) -> str:
     """File that describes the machine to asv: its name is ours, not a host name that changes with every virtual machine.
 
-    Exact figures are of no machine, so that their files are the same wherever they are made.
+    Exact figures name no machine, so that their files are the same everywhere.
     """
     from asv.machine import Machine
 

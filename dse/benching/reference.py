@@ -1,7 +1,8 @@
-"""``make reference``: keep what ``dse bench`` just stored of two commits among the figures that the repository shows.
+"""Reference figures for ``make reference``: keep the figures of two commits that ``dse bench`` just stored in the repository.
 
-``python -m dse.benching.reference BASE`` adds the result files of HEAD and BASE to git and drops those of other commits that were made by
-benchmarks of another version, which asv does not show.
+``python -m dse.benching.reference BASE`` adds the result files of HEAD and BASE to git.
+It drops those of other commits that were made by another version of the benchmarks,
+which asv does not show.
 """
 
 from __future__ import annotations
@@ -20,20 +21,20 @@ ARGUMENTS = 1
 
 
 def tracked(root: Path, folder: Path) -> list[Path]:
-    """Result files in `folder` that git knows and that are there."""
+    """Result files in `folder` that exist and that git tracks."""
     listed = revisions.git(root, "ls-files", "--", str(folder)).split()
     return [root / name for name in listed if (root / name).exists() and Path(name).name != "machine.json"]
 
 
 def current(path: Path, newest: Path) -> bool:
-    """Were all figures in `path` made by benchmarks as those in `newest` were?"""
+    """Return True if all figures in `path` were made by benchmarks as those in `newest` were."""
     versions = {case: figure.version for case, figure in read_results(newest).items()}
     old = read_results(path)
     return bool(old) and all(versions.get(case) == figure.version for case, figure in old.items())
 
 
 def keep(root: Path, commits: Sequence[str], machines: Sequence[str]) -> list[str]:
-    """Stage the result files of `commits` on `machines`, drop what is out of date; returns the paths that are kept in the repository.
+    """Stage the result files of `commits` on `machines`, drop outdated ones; return the paths that are kept in the repository.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Reading what asv stored: result files and lists of benchmarks, as JSON, never its printed text."""
+"""Reader of asv's stored result files and lists of benchmarks: JSON, never asv's printed text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from dse.errors import BadInput
 
 Case = tuple[str, tuple[str, ...]]
-"""A benchmark and the values of its parameters, as asv writes them."""
+"""Benchmark and the values of its parameters, as asv writes them."""
 VERSION = 2  # of asv's result files and of its list of benchmarks
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of a result file.
+    """Figure of a result file.
 
     Attributes
     ----------
@@ -37,18 +37,18 @@ class Figure:
 
     @property
     def failed(self) -> bool:
-        """Did the benchmark end in an error?"""
+        """True if the benchmark ended in an error."""
         return self.value is None
 
     @property
     def skipped(self) -> bool:
-        """Did the benchmark say that it does not apply?"""
+        """True if the benchmark said that it does not apply."""
         return self.value is not None and math.isnan(self.value)
 
 
 @dataclass(frozen=True)
 class Suite:
-    """The benchmarks that a commit has.
+    """Benchmarks of a commit.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Suite:
 
 
 def _load(path: Path, what: str) -> dict[str, Any]:
-    """A JSON document of asv, with its version checked."""
+    """Load a JSON document of asv, and check its version."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -126,7 +126,7 @@ def read_results(path: Path) -> dict[Case, Figure]:
 
 
 def stored(results: Path, machine: str, commit: str) -> dict[Case, Figure]:
-    """Figures of a commit on a machine, from all its environments; none where nothing is stored."""
+    """Figures of a commit on a machine, from all its environments; empty if none is stored."""
     figures: dict[Case, Figure] = {}
     for path in sorted((results / machine).glob(f"{commit[:8]}-*.json")):
         if _load(path, "a result file").get("commit_hash") == commit:
@@ -135,7 +135,7 @@ def stored(results: Path, machine: str, commit: str) -> dict[Case, Figure]:
 
 
 def text_of(case: Case) -> str:
-    """A case as asv writes it.
+    """Write a case as asv writes it.
 
     Examples
     --------

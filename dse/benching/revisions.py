@@ -1,4 +1,4 @@
-"""Commits of the repository, and the benchmarks that each of them has."""
+"""Commits of the repository, and the benchmarks of each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def git(root: Path, *args: str) -> str:
     Raises
     ------
     BadInput
-        git says no.
+        git refuses.
     """
     try:
         done = subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=False, timeout=120)
@@ -39,7 +39,7 @@ def git(root: Path, *args: str) -> str:
 
 
 def root_of(folder: Path) -> Path:
-    """Top folder of the repository that `folder` lies in, which holds asv.conf.json."""
+    """Top folder of the repository around `folder`, which holds asv.conf.json."""
     top = Path(git(folder, "rev-parse", "--show-toplevel"))
     if not (top / CONFIGURATION).is_file():
         raise BadInput(f"{top} holds no {CONFIGURATION}: run dse bench inside a clone of swapdse")
@@ -61,7 +61,7 @@ def commit_of(root: Path, revision: str) -> str:
 
 
 def base_of(root: Path, head: str) -> str:
-    """What `head` is compared with by default: where it left main, or its parent when it is on main."""
+    """Default base of a comparison with `head`: where it left main, or its parent when it is on main."""
     for name in ("main", "origin/main"):
         try:
             fork = git(root, "merge-base", name, head)
@@ -82,13 +82,13 @@ def accepted(root: Path, base: str, head: str) -> list[str]:
 
 
 def differs(root: Path, commit: str, *paths: str) -> bool:
-    """Does the working tree differ from `commit` under `paths`?"""
+    """Return True if the working tree differs from `commit` under `paths`."""
     return bool(git(root, "status", "--porcelain", "--", *paths)) or bool(git(root, "diff", "--name-only", commit, "--", *paths))
 
 
 @contextmanager
 def checked_out(root: Path, commit: str) -> Iterator[Path]:
-    """The sources of `commit` in a temporary folder."""
+    """Check out the sources of `commit` into a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as name:
         there = git(root, "ls-tree", "--name-only", commit).splitlines()
         packed = subprocess.run(
@@ -99,14 +99,14 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
 
 
 def suite_at(root: Path, commit: str) -> tuple[Suite, str]:
-    """Benchmarks that `commit` has, found by asv's own discovery in its own sources.
+    """Benchmarks of `commit`, found by asv's own discovery in its own sources.
 
     Returns
     -------
     Suite
         Empty where there are none, or where they cannot be imported.
     str
-        The error that kept them from being imported, else nothing.
+        Error of their import, else an empty string.
     """
     from asv import benchmark
 

@@ -1,4 +1,4 @@
-"""Seeded regressions: small edits of the sources that the gate has to name, each with the exit status that it has to end with."""
+"""Seeded regressions: small edits of the sources that the gate has to name, each with its exit status."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from dse.errors import CheckFailed
 
 @dataclass(frozen=True)
 class Seed:
-    """One case of the self-test.
+    """Case of the self-test.
 
     Attributes
     ----------
     name : str
         For messages.
     what : str
-        What the commit does.
+        Change of the commit.
     edit : callable or None
         Changes the sources in a folder; None: an empty commit.
     options : tuple of str
         Options of ``dse bench``.
     status : Exit
-        How the gate has to end.
+        Exit status of the gate.
     names : tuple of (str, str)
         Status and part of the benchmark's name of a row that it has to print.
     times : int
-        How often in a row.
+        Number of commits in a row.
     """
 
     name: str
@@ -57,13 +57,13 @@ def replaced(path: Path, pattern: str, by: str, count: int = 0) -> None:
 
 
 def one_touch(root: Path) -> None:
-    """The slot allocator touches one more line, of the device."""
+    """Touch one more line, of the device, in the slot allocator."""
     first = r"^(    chase\(pr, R_DEV, d \* DEV_WORDS\)\n)"
     replaced(root / "kernels" / "cluster.py", first, r"\1    touch(pr, R_DEV, d * DEV_WORDS + U8)\n", 1)
 
 
 def eight_bytes(root: Path) -> None:
-    """A descriptor is 8 bytes longer, in the layout table and in the state."""
+    """Make a descriptor 8 bytes longer, in the layout table and in the state."""
     path = root / "kernels" / "designs" / "swap_desc.py"
     text = path.read_text(encoding="utf-8")
     text, fields = re.subn(r'(s\.Field\("swap_desc", "[^"]*", )(\d+)', lambda m: f"{m[1]}{int(m[2]) + 8}", text)
@@ -74,37 +74,37 @@ def eight_bytes(root: Path) -> None:
 
 
 def slow_loop(root: Path) -> None:
-    """CLOCK goes round its loop 30 % more often."""
+    """Make CLOCK go round its loop 30 % more often."""
     loop = r"^(    hand, used, misses = .*\n)    for i in range\(accesses\.size\):\n"
     more = r"\1    for k in range(accesses.size + accesses.size * 3 // 10):\n        i = k if k < accesses.size else k - accesses.size\n"
     replaced(root / "kernels" / "reclaim" / "misses.py", loop, more, 1)
 
 
 def broken_benchmark(root: Path) -> None:
-    """A benchmark raises."""
+    """Let a benchmark raise."""
     counted = r'^( +)return float\(bytes_of\(design, slots, backend\)\["total_bytes"\] / slots\)'
     replaced(root / "benchmarks" / "memory.py", counted, r'\1raise RuntimeError("seeded")', 1)
 
 
 def deleted_benchmark(root: Path) -> None:
-    """A benchmark is gone."""
+    """Delete a benchmark."""
     replaced(root / "benchmarks" / "memory.py", r"^    def track_bytes_counted\((?:.*\n)+?\n", "", 1)
     replaced(root / "benchmarks" / "memory.py", r"^    track_bytes_counted\.unit.*\n", "", 1)
 
 
 def renamed_benchmark(root: Path) -> None:
-    """A benchmark has another name."""
+    """Rename a benchmark."""
     replaced(root / "benchmarks" / "memory.py", "track_bytes_counted", "track_bytes_as_counted")
 
 
 def added_benchmark(root: Path) -> None:
-    """There is one more benchmark."""
+    """Add a benchmark."""
     path = root / "benchmarks" / "memory.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n\ndef track_seeded() -> float:\n    return 1.0\n", encoding="utf-8")
 
 
 def fewer_bytes(root: Path) -> None:
-    """swap_map takes half a byte a slot: better, and no error."""
+    """Let swap_map take half a byte a slot: better, and no error."""
     replaced(root / "kernels" / "designs" / "direct.py", r'(s\.Field\("swap_map", "[^"]*", )1,', r"\g<1>0.5,", 1)
 
 

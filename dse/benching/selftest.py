@@ -1,4 +1,4 @@
-"""``make gate-selftest``: commit seeded regressions in a temporary clone and see that the gate finds each.
+"""Self-test of the gate, ``make gate-selftest``: commit seeded regressions in a temporary clone and check that the gate finds each.
 
 ``python -m dse.benching.selftest [--home DIR] [CASE...]``; the cases are in :mod:`dse.benching.seeds`.
 """
@@ -23,14 +23,14 @@ from dse.benching.seeds import SEEDS, Seed
 from dse.errors import BadInput, CheckFailed, unknown
 
 DESIGNS = "direct,swap_desc"
-"""Designs that the self-test compiles, unless SWAPDSE_BENCH_DESIGNS says otherwise: the seeds are in these."""
+"""Designs that the self-test compiles, unless SWAPDSE_BENCH_DESIGNS names others: those with seeds."""
 PACKAGE = Path(__file__).resolve().parent.parent.parent
 SECONDS = 1800
 WHO = ("-c", "user.name=self-test", "-c", "user.email=self-test@localhost", "-c", "commit.gpgsign=false")
 
 
 def clone(root: Path, folder: Path) -> str:
-    """Clone HEAD of `root` into `folder`, on a branch main; returns its hash."""
+    """Clone HEAD of `root` into `folder`, on a branch main; return its hash."""
     head = revisions.commit_of(root, "HEAD")
     revisions.git(root, "clone", "--quiet", "--no-hardlinks", str(root), str(folder))
     revisions.git(folder, "checkout", "--quiet", "-B", "main", head)
@@ -38,7 +38,7 @@ def clone(root: Path, folder: Path) -> str:
 
 
 def known_figures(root: Path, folder: Path, head: str) -> None:
-    """Take over what is stored of `head`, so that it need not be counted again."""
+    """Take over the stored figures of `head`, so that they need not be counted again."""
     for path in (root / "results" / "asv" / COUNTED).glob(f"{head[:8]}-*.json"):
         there = folder / "results" / "asv" / COUNTED
         there.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def commit(folder: Path, base: str, seed: Seed) -> None:
 
 
 def gate(folder: Path, home: Path, base: str, seed: Seed) -> tuple[int, dict[str, Any]]:
-    """Run the gate on the clone: exit status, and what it printed."""
+    """Run the gate on the clone; return exit status and output."""
     against = [] if "--against" in seed.options else ["--against", base]
     command = [sys.executable, "-P", "-m", "dse.cli", "bench", *against, "--format", "json", *seed.options]
     environ = {"SWAPDSE_BENCH_DESIGNS": DESIGNS, **os.environ, "PYTHONPATH": str(PACKAGE), "SWAPDSE_BENCH_HOME": str(home)}
@@ -63,7 +63,7 @@ def gate(folder: Path, home: Path, base: str, seed: Seed) -> tuple[int, dict[str
 
 
 def verdict(seed: Seed, status: int, document: dict[str, Any]) -> str:
-    """What is wrong with how the gate ended; empty when it ended as it must."""
+    """Error in the end of the gate; empty when it ended as it must."""
     if status != seed.status:
         return f"ended with {status} ({document.get('why') or document.get('outcome', 'no report')}), not {int(seed.status)}"
     for kind, part in seed.names:
@@ -84,7 +84,7 @@ def chosen(names: Sequence[str]) -> list[Seed]:
 
 
 def run(names: Sequence[str], home: Path | None = None) -> int:
-    """Run cases; returns how many failed."""
+    """Run cases; return the number of failures."""
     root = revisions.root_of(PACKAGE)
     failed = 0
     with tempfile.TemporaryDirectory(prefix="swapdse-selftest-") as name:

@@ -12,7 +12,7 @@ NUMBER = re.compile(r"(?<![\w.])[+-]?\d+(?:\.\d+)?|(?<![A-Za-wyz\d.])\d+(?:\.\d+
 
 @dataclass(frozen=True)
 class Yardstick:
-    """A row of ``yardsticks.csv``; fields as in the file."""
+    """Row of ``yardsticks.csv``; fields as in the file."""
 
     id: str
     kind: str
@@ -26,13 +26,13 @@ class Yardstick:
 
     @property
     def text(self) -> str:
-        """Everything that the row says."""
+        """Full text of the row."""
         return f"{self.check} | {self.inputs} | {self.expected} | {self.tolerance} | {self.why}"
 
 
 @dataclass(frozen=True)
 class Expected:
-    """One expected figure of a yardstick, as in ``expected.csv``."""
+    """Expected figure of a yardstick, as in ``expected.csv``."""
 
     id: str
     quantity: str
@@ -69,7 +69,7 @@ def expected() -> list[Expected]:
 
 
 def numbers(text: str) -> set[float]:
-    """Numbers that a text has, with their sign and without; digits of names such as v3 are none.
+    """Numbers in a text, with their sign and without; digits of names such as v3 are none.
 
     Examples
     --------

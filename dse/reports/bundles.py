@@ -1,4 +1,4 @@
-"""Bundles: what a run or study was, in one file that ``dse rerun`` checks on another machine.
+"""Bundles: a run or study in one file that ``dse rerun`` checks on another machine.
 
 A bundle is a ZIP with ``bundle.json`` (kind, name, command, scenario, digests, hash of the counters) and the stored tables. Equal runs
 give equal bundles: members have no time.
@@ -23,7 +23,7 @@ VERSION = 1
 SUFFIX = ".bundle.zip"
 ABOUT = "bundle.json"
 MEMBER_MOST = 1 << 28
-"""Bytes of a member, unpacked; above that a file is none of ours."""
+"""Most bytes of a member, unpacked; a file with a larger one is refused."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -41,7 +41,7 @@ def pack(kind: str, name: str, results: str | Path) -> bytes:
     Parameters
     ----------
     kind : {"run", "study"}
-        Which of them.
+        Kind.
     name : str
         Its full name.
     results : path
@@ -82,12 +82,12 @@ def study_hash(trials: list[dict[str, Any]]) -> str:
 
 
 def is_bundle(name: str) -> bool:
-    """Does the name say a bundle's file?"""
+    """Return True if the name is that of a bundle's file."""
     return name.endswith(".zip") or "/" in name or Path(name).is_file()
 
 
 def unpack(path: str | Path, results: Path) -> dict[str, Any]:
-    """Put a bundle's tables into a folder of results; return what it says of itself.
+    """Put a bundle's tables into a folder of results; return its description.
 
     Raises
     ------
@@ -121,14 +121,14 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
 
 
 def _whole(settings: Any) -> bool:
-    """Do the settings of a study hold what repeating it needs?"""
+    """Return True if the settings of a study hold all that repeating it needs."""
     from dse.sweeps.studies import NEEDED
 
     return isinstance(settings, dict) and settings.keys() >= NEEDED and isinstance(settings["space"], dict)
 
 
 def rerun(path: str | Path) -> dict[str, Any]:
-    """Repeat what a bundle holds and compare the counters.
+    """Repeat the run or study of a bundle and compare the counters.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def rerun(path: str | Path) -> dict[str, Any]:
 
 
 def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
-    """Sweep again, with nothing cached."""
+    """Sweep again, without a cache."""
     from dse.measuring import machine
     from dse.sweeps import space, studies, sweep
     from dse.sweeps.caching import code_digest

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: text, round ticks, colours by class, so that the page's style sheet decides what they look like."""
+"""Charts as inline SVG: text, round ticks, colours by class, so that the page's style sheet decides their look."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHAPES = 7
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 76, 16, 14, 52
 ROW = 22  # height of a line of a range chart
-LABEL, SAID = 200, 140  # width of its labels, and of what is said behind each
+LABEL, SAID = 200, 140  # width of its labels, and of the text behind each
 _PATHS = (
     "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z", "M-3.6 -3.6H3.6V3.6H-3.6Z", "M0 -5L4.6 3.4H-4.6Z", "M0 -5.2L5.2 0L0 5.2L-5.2 0Z",
     "M0 5L4.6 -3.4H-4.6Z", "M-1.7 -5H1.7V-1.7H5V1.7H1.7V5H-1.7V1.7H-5V-1.7H-1.7Z",
@@ -31,7 +31,7 @@ def colour(group: int) -> str:
 
 
 def marker(group: int, x: float, y: float, label: str = "", *, strong: bool = True, extra: str = "") -> str:
-    """One marker, with its label as a tooltip."""
+    """Draw one marker, with its label as a tooltip."""
     size = "" if strong else " scale(.62)"
     title = f"<title>{escape(label)}</title>" if label else ""
     classes = f"m {colour(group)}{'' if strong else ' weak'}"
@@ -39,12 +39,12 @@ def marker(group: int, x: float, y: float, label: str = "", *, strong: bool = Tr
 
 
 def swatch(group: int) -> str:
-    """A marker for legends."""
+    """Draw a swatch of a marker for legends."""
     return f'<svg class="swatch" viewBox="-7 -7 14 14" width="14" height="14" aria-hidden="true">{marker(group, 0, 0)}</svg>'
 
 
 class Scale:
-    """From figures to places along an axis, which begins and ends at a tick."""
+    """Scale from figures to places along an axis, which begins and ends at a tick."""
 
     def __init__(self, values: Sequence[float], start: float, end: float, *, zero: bool = False) -> None:
         low, high = (min(values), max(values)) if values else (0.0, 1.0)
@@ -57,12 +57,12 @@ class Scale:
 
 
 def from_zero(values: Sequence[float]) -> bool:
-    """Does an axis of these figures begin at zero: do they spread over more than half of the largest?"""
+    """Return True if the axis begins at zero: the figures spread over more than half of the largest."""
     return not values or min(values) <= max(values) / 2
 
 
 def _axes(x: Scale, y: Scale, name_x: str, name_y: str) -> list[str]:
-    """Grid, numbers and names."""
+    """Draw grid, numbers and names."""
     out = ['<g class="axes">']
     for tick in x.ticks:
         at = x(tick)
@@ -79,12 +79,12 @@ def _axes(x: Scale, y: Scale, name_x: str, name_y: str) -> list[str]:
 
 
 def _svg(inside: Sequence[str], title: str, height: float = HEIGHT, more: str = "") -> str:
-    """A drawing with its title for those who do not see it."""
+    """Drawing with its title for those who cannot see it."""
     return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(title, quote=True)}"{more}>{"".join(inside)}</svg>'
 
 
 def _one(series: Series, x: Scale, y: Scale) -> list[str]:
-    """A series as a line and markers."""
+    """Draw a series as a line and markers."""
     places = [(x(a), y(b)) for a, b in zip(series.xs, series.ys, strict=True)]
     out = [f'<g data-series="{escape(series.name, quote=True)}">']
     if series.line:

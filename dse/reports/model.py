@@ -1,4 +1,4 @@
-"""What a report consists of, before it is a page, a picture or a mail."""
+"""Parts of a report, before it is a page, a picture or a mail."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class Series:
     Attributes
     ----------
     name : str
-        The design, or what else the legend says.
+        The design, or another text of the legend.
     group : int
-        Which colour and marker.
+        Index of colour and marker.
     xs, ys : sequences of float
-        Where the points are.
+        Coordinates of the points.
     labels : sequence of str
-        What is said of each point, may be empty.
+        Label of each point, may be empty.
     line : bool
-        Are the points joined?
+        True if the points are joined.
     marked : bool
-        Are points shown?
+        True if points are shown.
     strong : sequence of bool
         Points that are drawn large (on the front), may be empty.
     """
@@ -100,7 +100,7 @@ class Ranges:
 
 @dataclass(frozen=True)
 class Cell:
-    """A field of a map."""
+    """Field of a map."""
 
     text: str
     group: int
@@ -109,7 +109,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Map:
-    """Who wins where: rows and columns are environments."""
+    """Map of winners: rows and columns are environments."""
 
     title: str
     kind: str
@@ -144,7 +144,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A report.
+    """Report.
 
     Attributes
     ----------
@@ -153,13 +153,13 @@ class Document:
     title : str
         Heading.
     answer : sequence of str
-        What it says, a sentence or more each.
+        Answer in words, a sentence or more each.
     groups : sequence of str
         Designs, in the order of their colours.
     sections : sequence of Section
         The figures.
     provenance : dict
-        What it came from.
+        Its origin.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A report as one HTML file that needs nothing else: style, script and drawings inside."""
+"""Report as one HTML file that needs nothing else: style, script and drawings inside."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dse.reports.model import Cloud, Document, Map, Part, Plot, Ranges, Section,
 
 HERE = Path(__file__).parent
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-"""The browser is told to fetch nothing."""
+"""Policy that tells the browser to fetch nothing."""
 OPEN_ROWS = 14
 
 
@@ -31,7 +31,7 @@ def anchor(title: str) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]], title: str) -> str:
-    """Rows as a table that scrolls by itself on narrow screens."""
+    """Write rows as a table that scrolls by itself on narrow screens."""
     if not rows:
         return '<p class="soft">None.</p>'
     names = output.columns_of(rows)
@@ -53,12 +53,12 @@ def table(rows: Sequence[Mapping[str, Any]], title: str) -> str:
 
 
 def _folded(rows: Sequence[Mapping[str, Any]], title: str, summary: str) -> str:
-    """A table that opens on demand."""
+    """Write a table that opens on demand."""
     return f"<details><summary>{escape(summary)}</summary>{table(rows, title)}</details>"
 
 
 def _legend(names: Mapping[str, int]) -> str:
-    """Designs with their markers; each can be switched off."""
+    """Write the designs with their markers; each can be switched off."""
     items = (
         f'<li><button type="button" aria-pressed="true" data-name="{escape(name, quote=True)}">{drawing.swatch(group)} '
         f"{escape(name)}</button></li>"
@@ -68,7 +68,7 @@ def _legend(names: Mapping[str, int]) -> str:
 
 
 def _cloud(chart: Cloud) -> str:
-    """The interactive front."""
+    """Draw the interactive front."""
     picks = []
     for name, chosen in zip(("across", "up"), chart.first, strict=True):
         options = "".join(
@@ -89,7 +89,7 @@ def _cloud(chart: Cloud) -> str:
 
 
 def _plot(chart: Plot) -> str:
-    """Lines and points, and their figures as a table."""
+    """Draw lines and points, and write their figures as a table."""
     rows = [
         {"series": s.name, chart.x: x, chart.y: y} for s in chart.series for x, y in zip(s.xs, s.ys, strict=True)
     ]  # fmt: skip
@@ -98,7 +98,7 @@ def _plot(chart: Plot) -> str:
 
 
 def _ranges(chart: Ranges) -> str:
-    """Figures with intervals, and as a table."""
+    """Draw figures with intervals, and write them as a table."""
     rows = [
         {"of": title, "design": row.label, chart.unit: row.value, "low": row.lo, "high": row.hi, "remark": row.said or None}
         for title, block in chart.blocks for row in block
@@ -107,7 +107,7 @@ def _ranges(chart: Ranges) -> str:
 
 
 def _map(chart: Map) -> str:
-    """Who wins where, as a table whose cells are coloured and say it in words."""
+    """Write the map of winners as a table; cells are coloured and name the winner."""
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in chart.columns)
     body = []
     for name, cells in chart.rows:
@@ -126,7 +126,7 @@ def _map(chart: Map) -> str:
 
 
 def part(one: Part) -> str:
-    """One figure with its title, its kind and its note."""
+    """Write one figure with its title, its kind and its note."""
     kinds = "".join(f' <span class="kind {escape(kind)}">{escape(kind)}</span>' for kind in one.kind.split(", "))
     out = f"<h3>{escape(one.title)}{kinds}</h3>"
     if isinstance(one, Cloud):
@@ -156,7 +156,7 @@ def _section(one: Section) -> Iterator[str]:
 
 
 def _provenance(document: Document) -> str:
-    """What the report came from."""
+    """Write the origin of the report."""
     rows = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(short(v) if isinstance(v, float) else str(v))}</dd>"
         for name, v in document.provenance.items() if v not in (None, "")

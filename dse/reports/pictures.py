@@ -11,7 +11,7 @@ from dse.reports.drawing import COLOURS, SHAPES, from_zero
 from dse.reports.model import Cloud, Document, Part, Plot, Ranges
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#C0619A", "#A87200", "#5B4FA0", "#6B6B6B")
-"""As page.css has them: after Okabe and Ito, told apart by people with a colour vision deficiency (https://jfly.uni-koeln.de/color/), the
+"""Colours of page.css: after Okabe and Ito, told apart by people with a colour vision deficiency (https://jfly.uni-koeln.de/color/), the
 light ones darkened until they stand out from white by 3 to 1."""
 MARKERS = "os^Dv" + "PX"
 DASHES = ("-", "--", ":")
@@ -26,12 +26,12 @@ def drawable(document: Document) -> list[Plot | Cloud | Ranges]:
 
 
 def chosen(document: Document, name: str | None) -> list[Plot | Cloud | Ranges]:
-    """The figures that were asked for: those whose title holds `name`, by default four.
+    """Requested figures: those whose title holds `name`, by default four.
 
     Raises
     ------
     BadInput
-        No figure is named so, or there is none.
+        No figure has such a title, or there is none.
     """
     known = drawable(document)
     if not known:
@@ -92,7 +92,7 @@ def _ranges(axes: Any, part: Ranges) -> None:
 
 
 def _height(part: Part) -> float:
-    """Inches of a figure."""
+    """Height of a figure in inches."""
     return 1.4 + 0.17 * sum(len(block) + 0.6 for _, block in part.blocks) if isinstance(part, Ranges) else 4.2
 
 

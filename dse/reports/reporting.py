@@ -1,4 +1,4 @@
-"""``dse.report``: one run or study as a page, a picture, a mail or a bundle."""
+"""Python call ``dse.report``: one run or study as a page, a picture, a mail or a bundle."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def resolve(name: str, results: str | Path) -> tuple[str, str]:
     Parameters
     ----------
     name : str
-        Its name, a part of it that only one has, or ``last``: the one of either kind that was begun last.
+        Its name, a part of it that only one has, or ``last``: the one of either kind with the latest start.
     results : path
         Folder of stored results.
 
@@ -57,7 +57,7 @@ def resolve(name: str, results: str | Path) -> tuple[str, str]:
 
 
 def _age(path: Path) -> int:
-    """When a folder was last written to [ns], 0 where it is gone."""
+    """Time of the last write to a folder [ns], 0 where it is gone."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -94,7 +94,7 @@ def report(
     form : {"html", "png", "svg", "text"}
         A page that opens without network, a picture, or text for a mail.
     path : path, optional
-        Where to write it, default ``results/reports/<name>`` with the suffix of the form; text is returned instead, and so is any form
+        Path to write to, default ``results/reports/<name>`` with the suffix of the form; text is returned instead, and so is any form
         but png with ``-``.
     figure : str, optional
         Part of the title of the figure that a picture shows.

@@ -1,4 +1,4 @@
-"""The report of a run: what each design costs per operation and per page."""
+"""Report of a run: cost of each design per operation and per page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def known(texts: Sequence[str]) -> list[str]:
-    """Designs that this version knows: a stored one may have gone."""
+    """Designs of the run that are still registered."""
     out = []
     for text in texts:
         try:
@@ -53,7 +53,7 @@ def fill_curves(designs: Sequence[str], mix: Mapping[str, float], slots: int = S
 
 
 def _mix(provenance: Mapping[str, Any]) -> dict[str, float]:
-    """The backend mix of the scenario, zswap where it says none."""
+    """Backend mix of the scenario, zswap where it has none."""
     try:
         mix = json.loads(provenance["scenario_json"])["backend"]["mix"]
         return {str(name): float(share) for name, share in mix.items()} or {"zswap": 1.0}
@@ -62,7 +62,7 @@ def _mix(provenance: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _operations(rows: Rows, designs: Sequence[str], metric: str, unit: str) -> Ranges | None:
-    """A counted mean of every operation."""
+    """Means of a counted metric, for every operation."""
     figures = tabling.Figures([dict(row) for row in rows])
     blocks = []
     for op in tabling.SHOWN:
@@ -107,7 +107,7 @@ def _structures(ledger: Rows) -> Table:
 
 
 def answer(run: storing.Run) -> list[str]:
-    """What the run says: the paragraph of compare, or that there is none."""
+    """Answer of a run: the paragraph of compare, or the note that there is none."""
     about = _about(run)
     try:
         text = tabling.paragraph([dict(row) for row in run.ops], about, str(about.get("command") or ""))
@@ -118,7 +118,7 @@ def answer(run: storing.Run) -> list[str]:
 
 
 def _about(run: storing.Run) -> dict[str, Any]:
-    """Provenance with what it keeps in ``extra``."""
+    """Provenance together with the keys in ``extra``."""
     try:
         extra = json.loads(run.provenance.get("extra") or "{}")
     except ValueError:
@@ -132,7 +132,7 @@ def document(run: storing.Run) -> Document:
     Parameters
     ----------
     run : Run
-        As :func:`dse.storing.load_run` gives it.
+        Result of :func:`dse.storing.load_run`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The report of a study: front, winners, break-even, sensitivity, regret."""
+"""Report of a study: front, winners, break-even, sensitivity, regret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def place(environment: Mapping[str, Any], without: str = "") -> str:
 
 
 def parsed(text: Any) -> dict[str, Any]:
-    """Read a cell that is JSON; an empty one where it is not."""
+    """Read a cell that is JSON; return an empty one if it is not."""
     try:
         found = json.loads(text or "{}")
     except (TypeError, ValueError):
@@ -71,17 +71,17 @@ class Study:
         return self.designs.index(bare(design)) if bare(design) in self.designs else 0
 
     def named(self, objective: str) -> str:
-        """An objective with its unit."""
+        """Write an objective with its unit."""
         return f"{objective} [{self.units.get(objective, '')}]"
 
 
 def several(n: int, what: str) -> str:
-    """A number of things."""
+    """Write a number of things."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def winning(study: Study) -> str:
-    """Who wins where: of the environments in which more than one design was evaluated, for alone nobody wins."""
+    """Winners of the environments in which more than one design was evaluated: a single design has no rival."""
     compared = [row for row in study.tables["winners"] if row["margin"] is not None]
     alone = len(study.tables["winners"]) - len(compared)
     if not compared:
@@ -96,7 +96,7 @@ def winning(study: Study) -> str:
 
 
 def answer(study: Study) -> list[str]:
-    """What the study says, in words."""
+    """Answer of a study, in words."""
     numbers = {row["number"] for row in study.trials}
     failed = {row["number"] for row in study.trials if row["status"] != "ok"}
     front = {row["number"] for row in study.trials if row["front"]}
@@ -118,7 +118,7 @@ def answer(study: Study) -> list[str]:
             said_.insert(0, f"pays from {reach} moves per swapped lifetime on in {len(rates)}")
         out.append(text + ", ".join(said_) + ".")
     whole = [row for row in study.tables["regret"] if row["environments"] == row["of"]]
-    if whole and whole[0]["of"] > 1:  # in one environment the best is the best
+    if whole and whole[0]["of"] > 1:  # with one environment the best is the winner
         best = whole[0]
         out.append(
             f"The fixed choice with the least regret is {best['design']}: {best['mean']:.1%} above the best of each environment on "
@@ -171,7 +171,7 @@ def cloud(study: Study) -> Cloud | None:
 
 
 def _columns(environments: Sequence[Mapping[str, Any]]) -> str:
-    """The axis that runs across: the migration rate, else the one with the most values."""
+    """Axis that runs across: the migration rate, else the one with the most values."""
     counts: dict[str, set[str]] = defaultdict(set)
     for environment in environments:
         for name, value in environment.items():
@@ -187,7 +187,7 @@ def _rank(value: Any) -> tuple[int, float, str]:
 
 
 def winners(study: Study) -> Map | None:
-    """Who wins which environment."""
+    """Map the winner of each environment."""
     rows = [(parsed(row["environment"]), row) for row in study.tables["winners"]]
     if not rows:
         return None
@@ -205,7 +205,7 @@ def winners(study: Study) -> Map | None:
 
 
 def curves(study: Study) -> list[Part]:
-    """Cost over migration rate, best layer against best without, a chart for each condition; all break-even points as a table."""
+    """Draw cost over migration rate, best layer against best without, a chart for each condition; list break-even points in a table."""
     parts: list[Part] = []
     for row in study.tables["breakeven"]:
         if row["design"] != "any layer" or len(parts) >= MOST_CURVES:
@@ -253,7 +253,7 @@ def sensitivity(study: Study) -> list[Part]:
 
 
 def regret(study: Study) -> list[Part]:
-    """What a fixed choice loses."""
+    """Tabulate the loss of a fixed choice."""
     rows = [
         {"design": row["design"], "environments": f"{row['environments']} of {row['of']}", "mean": f"{row['mean']:.1%}",
          "worst": f"{row['worst']:.1%}", "worst in": place(parsed(row["worst_environment"]))}

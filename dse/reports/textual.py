@@ -16,7 +16,7 @@ SHOWN = ("run", "study", "command", "seed", "designs", "trace", "counters_hash",
 
 
 def fitted(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table of at most 76 columns: what does not fit is cut at the right, column by column."""
+    """Fit a table into 76 columns: columns at the right that have no room are left out."""
     names = output.columns_of(rows)
     while names:
         text = output.render_table(rows, names)
@@ -27,7 +27,7 @@ def fitted(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _rows(part: Part) -> list[dict[str, Any]]:
-    """Rows that stand for a chart."""
+    """Write rows that stand for a chart."""
     if isinstance(part, Cloud):
         front = sorted((p for p in part.points if p["front"]), key=lambda p: [v if v is not None else 0.0 for v in p["values"]])
         names = [name.partition(" [")[0] for name in part.objectives]
@@ -48,7 +48,7 @@ def _rows(part: Part) -> list[dict[str, Any]]:
 
 
 def _curve(part: Plot) -> str:
-    """Ends of every line of a chart."""
+    """Write the ends of every line of a chart."""
     rows = [{"series": s.name, f"at {short(s.xs[0])}": s.ys[0], f"at {short(s.xs[-1])}": s.ys[-1]} for s in part.series if len(s.xs)]
     return fitted(rows)
 

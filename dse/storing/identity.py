@@ -1,4 +1,4 @@
-"""What makes two runs the same: the hash of their counted figures, and their names."""
+"""Identity of a run: the hash of its counted figures, and its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dse.storing.schema import COUNTED, IDENTITY
 
 
 def identity(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say which figure a row is, as a tuple that sorts (a missing label is an empty string)."""
+    """Identify the figure of a row, as a tuple that sorts (a missing label is an empty string)."""
     return tuple("" if row.get(name) is None else str(row[name]) for name in IDENTITY)
 
 
@@ -53,5 +53,5 @@ def new_run_id(counters: str, now: float | None = None) -> str:
 
 
 def combined_hash(hashes: Iterable[str]) -> str:
-    """Hash of several runs' hashes, in the order given."""
+    """Hash the hashes of several runs, in the order given."""
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Reading stored runs: all of them as lazy tables, or one by name."""
+"""Reader of stored runs: all of them as lazy tables, or one by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, schema_of
 
 @dataclass(frozen=True)
 class Run:
-    """One stored run.
+    """Stored run.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Run:
     ops, ledger : list of dict
         Its rows.
     provenance : dict
-        What it came from.
+        Its origin.
     """
 
     name: str
@@ -44,14 +44,14 @@ def run_names(results: str | os.PathLike[str]) -> list[str]:
 
 
 def _age(name: str) -> tuple[str, int, str]:
-    """Order runs by time; runs of one second by the number that tells them apart."""
+    """Order runs by time, and runs of one second by the number behind their names."""
     time, _, rest = name.partition("-")
     number = rest.rpartition("-")[2] if "-" in rest else "1"
     return time, int(number) if number.isdigit() else 1, rest
 
 
 def _why_not(path: Path, table: str) -> str:
-    """Say why a file is no table of ours, or return an empty string."""
+    """Say why a file is no table of ours; return an empty string if it is one."""
     try:
         metadata = pl.read_parquet_metadata(path)
         schema = pl.read_parquet_schema(path)

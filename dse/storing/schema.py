@@ -1,4 +1,4 @@
-"""The tables of a stored run: columns in order, their types, and how one figure becomes a row.
+"""Tables of a stored run: columns in order, their types, and the row of a figure.
 
 Later versions append columns only; :data:`VERSION` rises with every change, and :data:`READERS` turns an older table
 into today's.
@@ -32,7 +32,7 @@ OPS: dict[str, str] = {
     "lo": "f64",
     "hi": "f64",
     "baseline": "str",
-    "status": "str",  # ok, or why the figure does not hold
+    "status": "str",  # ok, or the reason why the figure does not hold
 }
 
 LEDGER: dict[str, str] = {
@@ -79,16 +79,16 @@ PROVENANCE: dict[str, str] = {
     "aa_lo": "f64",
     "aa_hi": "f64",
     "not_modelled": "str",
-    "extra": "str",  # JSON: whatever has no column of its own
+    "extra": "str",  # JSON: keys without a column of their own
 }
 
 TABLES: dict[str, dict[str, str]] = {"ops": OPS, "ledger": LEDGER, "provenance": PROVENANCE}
 
 READERS: dict[int, Callable[[Any], Any]] = {}
-"""Schema version -> function that makes today's table of a LazyFrame of that version (none yet)."""
+"""From a schema version to the function that makes today's table of a LazyFrame of that version (none yet)."""
 
 IDENTITY = ("design", "op", "metric", "stat", "state", "age", "timing", "kind", "unit", "baseline")
-"""The columns that say which figure a row of ops is."""
+"""Columns that identify the figure of a row of ops."""
 
 
 def figure(design: str, op: str, metric: str, kind: Kind, unit: str, value: float | None, **more: Any) -> Row:
@@ -97,11 +97,11 @@ def figure(design: str, op: str, metric: str, kind: Kind, unit: str, value: floa
     Parameters
     ----------
     design, op, metric, unit
-        What the figure is of, by the names of the registry and of docs/contracts.md.
+        Names of the figure, from the registry and docs/contracts.md.
     kind : {"counted", "measured", "modelled"}
-        Where it comes from.
+        Kind of the figure.
     value : float or None
-        The figure; None with a `status` that says why there is none.
+        The figure; None with the reason in `status`.
     **more
         Further columns: stat, state, age, timing, count, n, lo, hi, baseline, status.
 

@@ -1,4 +1,4 @@
-"""Writing a run: all three tables or nothing, in one rename."""
+"""Writer of a run: all three tables or nothing, in one rename."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _write_file(path: Path, content: bytes) -> None:
 
 
 def _provenance_row(provenance: Mapping[str, Any], counters: str) -> dict[str, Any]:
-    """Sort provenance into its columns; what has none goes into ``extra``."""
+    """Sort provenance into its columns; keys without a column go into ``extra``."""
     columns = TABLES["provenance"]
     row: dict[str, Any] = {"created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "counters_hash": counters}
     extra: dict[str, Any] = {}
@@ -96,7 +96,7 @@ def write_run(
     ops, ledger : sequences of mappings
         Rows with columns of :data:`dse.storing.schema.OPS` and ``LEDGER``; missing columns are null.
     provenance : mapping, optional
-        What the run came from; keys without a column of their own are kept in ``extra``.
+        Origin of the run; keys without a column of their own are kept in ``extra``.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def _place(runs: Path, run: str, rows: Mapping[str, Sequence[Mapping[str, Any]]]
 
 @contextlib.contextmanager
 def _reported(runs: Path) -> Any:
-    """Turn what the operating system refuses into one line."""
+    """Turn a refusal by the operating system into one line."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Sweeps: spaces, their evaluation, the search over them, and what it says."""
+"""Sweeps: spaces, their evaluation, the search over them, and its results."""
 
 from __future__ import annotations
 

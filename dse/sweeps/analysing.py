@@ -1,4 +1,4 @@
-"""What a sweep says: Pareto front, winners, break-even, sensitivity, regret."""
+"""Results of a sweep: Pareto front, winners, break-even, sensitivity, regret."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Trial:
-    """One evaluated configuration of a study."""
+    """Evaluated configuration of a study."""
 
     number: int
     configuration: Configuration
@@ -37,12 +37,12 @@ class Trial:
 
     @property
     def ok(self) -> bool:
-        """Did the evaluation succeed?"""
+        """True if the evaluation succeeded."""
         return self.status == "ok"
 
     @property
     def feasible(self) -> bool:
-        """Did it succeed, and does every constraint hold?"""
+        """True if the evaluation succeeded and every constraint holds."""
         return self.ok and all(v <= 0 for v in self.violations.values())
 
     @property
@@ -53,7 +53,7 @@ class Trial:
 
 @functools.cache
 def is_layer(design: str) -> bool:
-    """Does the design put a layer between page tables and slots: does its PTE hold something other than the swap entry?"""
+    """True if the PTE of the design holds something other than the swap entry: it puts a layer between page tables and slots."""
     from kernels.life import registry as state
     from kernels.life import steps
 
@@ -64,7 +64,7 @@ def is_layer(design: str) -> bool:
 
 
 def nondominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which rows of ``float64[n, objectives]`` no other row dominates (equal rows do not dominate each other)."""
+    """Mask of the rows of ``float64[n, objectives]`` that no other row dominates (equal rows do not dominate each other)."""
     order = np.lexsort(values.T[::-1])
     keep = np.zeros(len(values), bool)
     front = np.empty_like(values)
@@ -80,7 +80,7 @@ def nondominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def front(trials: Sequence[Trial], objectives: Sequence[str]) -> list[Trial]:
-    """The trials on the Pareto front: feasible, every objective there, not dominated; in the order of their numbers."""
+    """Trials on the Pareto front: feasible, every objective there, not dominated; in the order of their numbers."""
     fit = [t for t in trials if t.feasible and all(t.values.get(name) is not None for name in objectives)]
     if not fit:
         return []
@@ -98,7 +98,7 @@ def by_place(trials: Iterable[Trial], winner: str) -> dict[str, list[Trial]]:
 
 
 def winners(trials: Sequence[Trial], winner: str) -> list[Row]:
-    """Who wins each environment, and by how much: the best of another design costs `margin` (a share) more."""
+    """Winner of each environment with its `margin`: the share that the best of another design costs more."""
     rows = []
     for found in by_place(trials, winner).values():
         best = found[0]
@@ -114,12 +114,12 @@ def winners(trials: Sequence[Trial], winner: str) -> list[Row]:
 
 
 def _rest(trial: Trial) -> dict[str, Any]:
-    """The environment but for the migration rate."""
+    """Environment without the migration rate."""
     return {name: value for name, value in trial.configuration.environment.items() if name != RATE}
 
 
 def crossing(rates: Sequence[float], gaps: Sequence[float]) -> tuple[float | None, str]:
-    """Where a gap (layer minus without) falls to zero as moves become more frequent.
+    """Rate of moves at which a gap (layer minus without) falls to zero.
 
     Returns
     -------
@@ -142,12 +142,12 @@ def crossing(rates: Sequence[float], gaps: Sequence[float]) -> tuple[float | Non
 
 
 def breakeven(trials: Sequence[Trial], winner: str, baseline: str) -> list[Row]:
-    """From which migration rate on a layer pays, for every other condition of the environment.
+    """Migration rate from which on a layer pays, for every other condition of the environment.
 
     Returns
     -------
     list of dict
-        ``design`` (a layer at its best parameters, or any layer), ``against`` (what it stands on, or the best design without a layer),
+        ``design`` (a layer at its best parameters, or any layer), ``against`` (its base, or the best design without a layer),
         ``environment``, ``rate``,
         ``status`` and the ``curve`` of [rate, layer, without].
     """
@@ -178,11 +178,12 @@ def breakeven(trials: Sequence[Trial], winner: str, baseline: str) -> list[Row]:
 
 
 def sensitivity(trials: Sequence[Trial], objectives: Sequence[str], winner: str) -> list[Row]:
-    """How much each axis matters to each objective, and how often it flips the verdict on layers.
+    """Importance of each axis for each objective, and its number of flips of the verdict on layers.
 
-    ``importance`` is the total effect: the variance that is left when only this axis varies, as a share of the whole variance; over
-    ``groups`` of trials that differ in nothing else. ``flips``: groups in which a layer is cheaper than the baseline's environment mate
-    at one value and dearer at another.
+    ``importance`` is the total effect: the variance that is left when only this axis
+    varies, as a share of the whole variance, over ``groups`` of trials that differ in
+    nothing else. ``flips`` counts the groups in which a layer is cheaper than the
+    baseline's environment mate at one value and dearer at another.
     """
     axes = sorted({name for t in trials for name in t.configuration.params})
     role = {name: "choice" if name in t.configuration.choice else "environment" for t in trials for name in t.configuration.params}
@@ -219,7 +220,7 @@ def _groups(trials: Sequence[Trial], axis: str) -> list[list[Trial]]:
 
 
 def _baselines(trials: Sequence[Trial], objective: str) -> dict[str, float]:
-    """The best figure without a layer in each environment."""
+    """Best figure without a layer in each environment."""
     best: dict[str, float] = {}
     for trial in trials:
         if not is_layer(trial.configuration.design):
@@ -229,7 +230,7 @@ def _baselines(trials: Sequence[Trial], objective: str) -> dict[str, float]:
 
 
 def _flips(group: Sequence[Trial], objective: str, base: dict[str, float]) -> bool:
-    """Does the verdict (layer against the best without) differ within a group?"""
+    """Return True if the verdict (layer against the best without) differs within a group."""
     signs = {
         (t.values[objective] or 0.0) < base[t.configuration.place] - EQUAL
         for t in group if is_layer(t.configuration.design) and t.configuration.place in base
@@ -238,7 +239,7 @@ def _flips(group: Sequence[Trial], objective: str, base: dict[str, float]) -> bo
 
 
 def regret(trials: Sequence[Trial], winner: str) -> list[Row]:
-    """What a fixed choice loses against the best of each environment (a share), over the environments in which it was evaluated."""
+    """Loss of a fixed choice against the best of each environment (a share), over the environments in which it was evaluated."""
     lost: dict[str, list[tuple[float, dict[str, Any]]]] = defaultdict(list)
     choice: dict[str, tuple[str, dict[str, Any]]] = {}
     places = by_place(trials, winner)

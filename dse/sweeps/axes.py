@@ -1,4 +1,4 @@
-"""Axes of a space: which points each has, and what they may be."""
+"""Axes of a space: their points and valid values."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Axis:
 
     @property
     def texts(self) -> list[str]:
-        """Its points as text."""
+        """Points as text."""
         return [text_of(value) for value in self.values]
 
     @property
     def ordered(self) -> bool:
-        """Are its points numbers, so that neighbours are alike?"""
+        """True if the points are numbers, so that neighbours are alike."""
         return len(self.values) > 2 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in self.values)
 
 
 def reason(error: BadInput, name: str) -> str:
-    """What is wrong with a scenario, without its name in front."""
+    """Reason why a scenario is refused, without its name in front."""
     return str(error).removeprefix(f"scenario {name}: ")
 
 
@@ -66,7 +66,7 @@ def text_of(value: Value) -> str:
 
 
 def holding(axes: Sequence[Axis], design: Value) -> list[list[int]]:
-    """For each axis the points that tell configurations of `design` apart; one that the design does not have stands for all such."""
+    """Points of each axis that tell configurations of `design` apart; one point stands for all if the design lacks the axis."""
     declared = naming.parse(str(design)).design.parameters
     held = []
     for axis in axes:
@@ -111,7 +111,7 @@ def checked(name: str, given: Any, where: Any) -> Axis:
 
 
 def fits(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, at: str) -> None:
-    """Check an axis against what designs and scenarios declare."""
+    """Check an axis against the declarations of designs and scenarios."""
     if axis.name == "design":
         if axis.role != "choice":
             raise BadInput(f"{at}the design is a choice, not an environment")

@@ -1,4 +1,4 @@
-"""The content-addressed cache: what was evaluated once is never evaluated again, by whatever study."""
+"""Content-addressed cache: no study evaluates a configuration again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOURCES = (
     "kernels/**/*.py", "dse/workloads/**/*.py", "dse/scenario.py", "dse/scenario_keys.py", "dse/modelling/ledger.py",
     "dse/modelling/sizes.py", "dse/sweeps/evaluating.py",
 )  # fmt: skip
-"""What a counted figure depends on."""
+"""Sources that a counted figure depends on."""
 
 
 @functools.cache
@@ -46,7 +46,7 @@ def stream_key(configuration: Configuration) -> str:
 
 
 class Cache:
-    """Evaluations by key and streams by key, under a folder; those that were read stay in memory."""
+    """Cache of evaluations by key and streams by key, under a folder; those that were read stay in memory."""
 
     def __init__(self, results: str | os.PathLike[str]) -> None:
         self.root = Path(results) / "cache"
@@ -56,7 +56,7 @@ class Cache:
         return self.root / key[:2] / f"{key}.{suffix}"
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """An evaluation, None where there is none that can be read."""
+        """Return an evaluation, None if no readable one is stored."""
         if key not in self._known:
             try:
                 found = json.loads(self._path(key, "json").read_bytes())
@@ -74,7 +74,7 @@ class Cache:
             write_atomically(self._path(key, "json"), json.dumps(measures, sort_keys=True).encode())
 
     def stream(self, key: str) -> tuple[NDArray[np.uint64], dict[str, Any]] | None:
-        """The demands of an environment (mapped, not read) and what was said about them."""
+        """Return the demands of an environment (mapped, not read) and their notes."""
         try:
             about = json.loads(self._path(key, "stream.json").read_bytes())
             demands = np.asarray(np.load(self._path(key, "npy"), mmap_mode="c"))  # read-only arrays are a type of their own

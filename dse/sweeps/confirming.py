@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def candidates(space: Space, front: Sequence[Trial], most: int) -> dict[str, list[Trial]]:
-    """At most `most` trials of the front by scenario: each design once, where it is cheapest by what decides who wins."""
+    """At most `most` trials of the front by scenario: each design once, where it is cheapest by the deciding objective."""
     best: dict[str, Trial] = {}
     for trial in front:
         design, figure = trial.configuration.design, trial.values.get(space.winner)
@@ -40,18 +40,18 @@ def confirmed(space: Space, front: Sequence[Trial], most: int, results: str | Pa
     ----------
     space : Space
     front : sequence of Trial
-        Where candidates come from.
+        Trials to choose candidates from.
     most : int
-        How many of them.
+        Number of candidates at most.
     results : path
-        Where the runs are stored, each with the host that measured it.
+        Folder of the stored runs, each with the host that measured it.
     command : str
-        What their provenance says was called.
+        Command for their provenance.
 
     Returns
     -------
     list of dict
-        Rows of the study's table ``confirmed``: ratio to the baseline (measured, 95 % interval) by operation, or why there is none.
+        Rows of the study's table ``confirmed``: ratio to the baseline (measured, 95 % interval) by operation, or a reason.
     """
     from dse.comparing import compare, label
 

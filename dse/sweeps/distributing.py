@@ -1,9 +1,11 @@
-"""Sweeps on many machines, through Optuna's own storage: trials wait there, workers take them, the sweep reads what they tell.
+"""Sweeps on many machines, through Optuna's own storage: trials wait there, workers take them, the sweep reads their results.
 
-The sweep puts a generation into the storage as waiting trials, each with its index and its configuration. A worker sets one to running
-(the storage lets one worker have it), evaluates, tells the values and keeps what it observed in the trial. A trial whose worker died
-comes back: on databases by Optuna's heartbeat, elsewhere by our own sign of life in the trial and a re-issue of its index. The first
-finished trial of an index counts, so that nothing is lost and nothing counts twice.
+The sweep puts a generation into the storage as waiting trials, each with its index and
+its configuration. A worker sets one to running (the storage lets one worker have it),
+evaluates it, tells the values and keeps its measures in the trial. A trial whose worker
+died comes back: on databases by Optuna's heartbeat, elsewhere by our own sign of life
+in the trial and a re-issue of its index. The first finished trial of an index counts,
+so that nothing is lost and nothing counts twice.
 """
 
 from __future__ import annotations
@@ -43,14 +45,14 @@ IDLE = 600.0
 
 
 class Shared:
-    """A study in a storage that workers share.
+    """Study in a storage that workers share.
 
     Parameters
     ----------
     url, study, space
-        Where, what it is called, and what is searched.
+        URL of the storage, name of the study, space to search.
     evaluator : Evaluator
-        Its cache answers what is known.
+        Evaluator whose cache has the known evaluations.
     workers : int
         Worker processes to start on this machine; with 0 all work is done elsewhere.
     """
@@ -86,7 +88,7 @@ class Shared:
         return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
 
     def _by_index(self) -> dict[int, FrozenTrial]:
-        """The first finished trial of each index."""
+        """First finished trial of each index."""
         found: dict[int, FrozenTrial] = {}
         for trial in self.storage.get_all_trials(self._id, deepcopy=False):
             if trial.state.is_finished() and MEASURES in trial.user_attrs:
@@ -94,7 +96,7 @@ class Shared:
         return found
 
     def evaluate(self, batch: Sequence[Configuration]) -> list[Measures]:
-        """Have a batch evaluated by whoever is there."""
+        """Have a batch evaluated by the workers that are there."""
         cache = self.evaluator.cache
         for trial in self._finished.values():
             given = from_json(json.loads(trial.user_attrs[CONFIGURATION]))
@@ -106,7 +108,7 @@ class Shared:
         return self.evaluator(batch)
 
     def _wait(self, missing: dict[int, Configuration]) -> None:
-        """Put what is missing into the storage, and wait until it is finished."""
+        """Put the missing trials into the storage, and wait until they are finished."""
         there = {
             t.user_attrs.get(INDEX)
             for t in self.storage.get_all_trials(self._id, deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
@@ -162,7 +164,7 @@ class Shared:
                 self._issue(index, missing[index])
 
     def _replace_workers(self) -> None:
-        """Start workers of this machine anew that died."""
+        """Replace dead workers of this machine."""
         for i, process in enumerate(self._processes):
             status = process.poll()
             if status == 2:
@@ -171,7 +173,7 @@ class Shared:
                 self._processes[i] = self._start()
 
     def record(self, trials: Sequence[Trial]) -> None:
-        """Trials are in the storage already, told by those who evaluated them."""
+        """Do nothing: the workers have told the trials to the storage already."""
 
     def __exit__(self, *_: object) -> None:
         try:
@@ -190,7 +192,7 @@ class Shared:
 
 
 class Alive:
-    """A thread that shows, while a trial is evaluated, that its worker lives."""
+    """Thread that shows, while a trial is evaluated, that its worker lives."""
 
     def __init__(self, storage: BaseStorage, trial_id: int) -> None:
         self._storage, self._trial = storage, trial_id
@@ -278,7 +280,7 @@ def work(
 
 
 class _Closing:
-    """Gives the connections of a storage back."""
+    """Context that gives the connections of a storage back."""
 
     def __init__(self, storage: BaseStorage) -> None:
         self._storage = storage
@@ -302,14 +304,14 @@ def _take(storage: BaseStorage, study_id: int) -> FrozenTrial | None:
 
 
 def _evaluated(storage: BaseStorage, trial: FrozenTrial, evaluator: Evaluator) -> Measures:
-    """Evaluate a trial, alive to those who watch."""
+    """Evaluate a trial, and show signs of life meanwhile."""
     configuration = from_json(json.loads(trial.user_attrs[CONFIGURATION]))
     with Alive(storage, trial._trial_id):
         return evaluator([configuration])[0]
 
 
 def _tell(storage: BaseStorage, trial: FrozenTrial, measures: Measures, names: Sequence[str]) -> None:
-    """Tell what a trial came to."""
+    """Tell the result of a trial."""
     values = [obj.value(name, measures) for name in names]
     told = [float(v) for v in values if v is not None]
     whole = len(told) == len(names)

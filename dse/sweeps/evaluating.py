@@ -1,4 +1,4 @@
-"""Evaluating one configuration: its environment's demands replayed on its design under the count probe."""
+"""Evaluation of one configuration: its environment's demands replayed on its design under the count probe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kernels import control, demand
 from kernels.observing import probe
 
 TABLE = 512
-"""PTEs of one page table: what one UNMAP of the epilogue covers."""
+"""PTEs of one page table, which one UNMAP of the epilogue covers."""
 DISKS = ("ssd", "hdd", "zram")
 METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "retries", "frees", "lock_order_violations")
 STREAM_MAX = 1 << 26
@@ -29,7 +29,7 @@ Measures = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Environment:
-    """Demands of an environment, and what a state needs to fit them."""
+    """Demands of an environment, and the data that a state needs to fit them."""
 
     demands: NDArray[np.uint64]
     stream: Any
@@ -37,7 +37,7 @@ class Environment:
 
 
 def environment(configuration: Configuration, cache: Cache) -> Environment:
-    """The demands of the configuration's environment, from the cache or made now.
+    """Return the demands of the configuration's environment, from the cache or made now.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def _environment(scenario_json: str, key: str, cache: Cache) -> Environment:
 
 
 def prepare(configuration: Configuration, cache: Cache) -> None:
-    """Make and store the demands of an environment, for those who evaluate it next; what is wrong with it is said there."""
+    """Make and store the demands of an environment, for its next evaluations. An error is reported by those."""
     try:
         environment(configuration, cache)
     except BadInput:
@@ -82,7 +82,7 @@ def prepare(configuration: Configuration, cache: Cache) -> None:
 
 
 def evaluate(configuration: Configuration, cache: Cache) -> Measures:
-    """Evaluate a configuration; whatever goes wrong with it is a value, never an exception.
+    """Evaluate a configuration; a failure is a value, never an exception.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def _replay(run: Any, state: Any, pr: Any, demands: NDArray[np.uint64]) -> None:
 
 
 def _tally(pr: Any) -> NDArray[np.int64]:
-    """The tally so far: ``int64[codes, columns]``."""
+    """Tally so far: ``int64[codes, columns]``."""
     return np.array(pr.tally[: probe.CODES * probe.COLUMNS], np.int64).reshape(probe.CODES, probe.COLUMNS)
 
 
@@ -153,13 +153,13 @@ def _ops(tally: NDArray[np.int64]) -> dict[str, dict[str, int]]:
 
 
 def _replies(tally: NDArray[np.int64]) -> dict[str, int]:
-    """How often each reply was given."""
+    """Number of each reply."""
     names = {**dict(enumerate(demand.OPS)), **{demand.REASON_BASE + i: name for i, name in enumerate(demand.REASONS)}}
     return {name: int(tally[code, 0]) for code, name in names.items() if tally[code, 0]}
 
 
 def _swapped(pte: NDArray[np.uint64]) -> int:
-    """PTEs that hold a swap value."""
+    """Number of PTEs that hold a swap value."""
     return int(np.count_nonzero((pte != 0) & (pte & np.uint64(1) == 0)))
 
 

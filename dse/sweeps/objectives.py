@@ -1,4 +1,4 @@
-"""Objectives and constraints: figures computed from what an evaluation observed, all minimised."""
+"""Objectives and constraints: figures computed from the measures of an evaluation, all minimised."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ BYTES = {"bytes_per_page": "allocated", "bytes_per_page_peak": "peak", "bytes_pe
 NAMES = (*PARTS, *EPILOGUE, *BYTES)
 DEFAULT = ("swap_in", "swap_out", "free", "bytes_per_page", "move")
 LOAD_NS = 162.4
-"""A dependent load from a bare array of 16 Mi words, fenced (docs/performance.md, plain_ns)."""
+"""Nanoseconds of a dependent load from a bare array of 16 Mi words, fenced (docs/performance.md, plain_ns)."""
 ATOMIC_NS = 2.2
-"""An uncontended atomic (docs/method.md): one to take a lock, one to release it."""
+"""Nanoseconds of an uncontended atomic (docs/method.md): one to take a lock, one to release it."""
 PER = {"swap_in": "fault", "free": "page", "swapoff": "page"}
 
 
@@ -50,18 +50,18 @@ def check(text: str) -> str:
 
 
 def kind(text: str) -> str:
-    """Is the objective counted or modelled?"""
+    """Kind of an objective, counted or modelled."""
     return "counted" if text.partition(".")[0] in BYTES else METRICS[text.partition(".")[2] or "lines"][1]
 
 
 def unit(text: str) -> str:
-    """Unit of an objective, with what it is counted per."""
+    """Unit of an objective, with the count that divides it."""
     name, _, metric = text.partition(".")
     return "B/page" if name in BYTES else f"{METRICS[metric or 'lines'][0]}/{PER.get(name, 'lifetime')}"
 
 
 def _total(row: Mapping[str, float], metric: str) -> float:
-    """A metric of one operation, summed over its occurrences."""
+    """Metric of one operation, summed over its occurrences."""
     if metric == "ns":
         return row.get("chain", 0) * LOAD_NS + row.get("locked_sections", 0) * 2 * ATOMIC_NS
     return row.get(metric, 0)
@@ -75,12 +75,12 @@ def value(text: str, measures: Measures) -> float | None:
     text : str
         ``NAME`` or ``NAME.metric``.
     measures : mapping
-        What :func:`dse.sweeps.evaluating.evaluate` returned.
+        Result of :func:`dse.sweeps.evaluating.evaluate`.
 
     Returns
     -------
     float or None
-        None where the evaluation did not succeed, or nothing was there to divide by.
+        None where the evaluation did not succeed, or the divisor is 0.
     """
     if measures["status"] != "ok":
         return None
@@ -124,9 +124,9 @@ def constraint(text: str) -> tuple[str, float, bool]:
 
 
 def violation(text: str, measures: Measures, baseline: Measures | None, figure_of: Callable[[str, Any], float | None] = value) -> float:
-    """By how much a constraint is violated, as a share of its limit; 0 or less where it holds.
+    """Violation of a constraint, as a share of its limit; 0 or less where it holds.
 
-    A figure that is not there violates nothing unless the evaluation failed as a whole.
+    A missing figure violates nothing unless the evaluation failed as a whole.
     """
     name, limit, relative = constraint(text)
     figure = figure_of(name, measures)

@@ -1,4 +1,4 @@
-"""Points of an axis that are said by a rule: ranges, and mixes whose shares add up to one."""
+"""Points of an axis that a rule gives: ranges, and mixes whose shares add up to one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recording a study in Optuna's storage, a generation at a time, so that Optuna's own tools can look at it."""
+"""Recorder of a study in Optuna's storage, a generation at a time, so that Optuna's own tools can show it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INDEX = "index"
 
 
 def frozen(trial: Trial, space: Space) -> FrozenTrial:
-    """A trial as Optuna stores it: every axis that holds by its text, the design with its parameters, named constraints."""
+    """Trial as Optuna stores it: every axis that holds by its text, the design with its parameters, named constraints."""
     axes = {axis.name: axis.texts for axis in space.axes}
     params = {name: text_of(value) for name, value in trial.configuration.params.items() if name in axes}
     values = [trial.values[name] for name in space.objectives]
@@ -38,7 +38,7 @@ def frozen(trial: Trial, space: Space) -> FrozenTrial:
 
 
 def open_study(storage: optuna.storages.BaseStorage, name: str, space: Space) -> optuna.Study:
-    """The study in a storage, made where it is not there."""
+    """Open the study in a storage; make it if it is missing."""
     found = optuna.create_study(
         storage=storage, study_name=name, directions=["minimize"] * len(space.objectives), load_if_exists=True,
         sampler=optuna.samplers.RandomSampler(0),
@@ -53,7 +53,7 @@ def open_study(storage: optuna.storages.BaseStorage, name: str, space: Space) ->
 
 
 class Recorder:
-    """Writes completed generations into a journal file, one write each; those that are there already are passed over."""
+    """Recorder that writes completed generations into a journal file, one write each; it skips those that are there already."""
 
     def __init__(self, path: Path, name: str, space: Space) -> None:
         self._path, self._name, self._space = path, name, space

@@ -48,14 +48,14 @@ class Quality:
         self.front = len(np.unique(front, axis=0))
 
     def __call__(self, found: NDArray[np.float64]) -> float:
-        """The share that `found` reaches; NaN where the front of everything is flat in one objective and has no volume."""
+        """Share that `found` reaches; NaN where the front of everything is flat in one objective and has no volume."""
         if self.whole <= 0:
             return float("nan")
         return hypervolume((found - self._low) / self._width, self.reference) / self.whole if len(found) else 0.0
 
 
 class Recorded:
-    """A stored study whose trials are looked up instead of evaluated.
+    """Stored study whose trials are looked up instead of evaluated.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Recorded:
 
     @classmethod
     def of(cls, space: Space, values: NDArray[np.float64]) -> Recorded:
-        """The objectives ``float64[configurations, objectives]`` of every configuration of a space, in their order; NaN: not there."""
+        """Objectives ``float64[configurations, objectives]`` of every configuration of a space, in their order; NaN: missing."""
         if values.shape != (space.size, len(space.objectives)):
             raise BadInput(f"space {space.name} has {space.size:,} configurations, {len(space.objectives)} objectives, got {values.shape}")
         found = {}
@@ -115,9 +115,9 @@ class Recorded:
         return found
 
     def search(self, sampler: str, trials: int, seed: int = 1) -> list[Trial]:
-        """Run a search on the stored values: the trials that a sweep with these settings would have made.
+        """Run a search on the stored values; return the trials of a sweep with these settings.
 
-        Constraints are those of the space as far as they name figures that were stored.
+        Constraints are those of the space as far as they name stored figures.
         """
         run = Search(self.space, sampler, seed, trials, self.evaluate, quiet=True, figure=figure)
         return run.run()
@@ -127,14 +127,14 @@ class Recorded:
         return [self.look_up(configuration) for configuration in batch]
 
     def values(self, trials: Sequence[Trial] | None = None) -> NDArray[np.float64]:
-        """Objectives ``float64[n, objectives]`` of trials, default all stored ones; those that failed are left out."""
+        """Objectives ``float64[n, objectives]`` of trials, default all stored ones; failed trials are left out."""
         rows = [t.values for t in trials] if trials is not None else [t["values"] for t in self.trials.values()]
         names = self.space.objectives
         return np.array([[row[n] for n in names] for row in rows if all(row.get(n) is not None for n in names)], np.float64)
 
     @functools.cached_property
     def scored(self) -> Quality:
-        """How searches are scored."""
+        """Score of searches."""
         return Quality(self.values())
 
     def quality(self, trials: Sequence[Trial]) -> float:

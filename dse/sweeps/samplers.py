@@ -1,4 +1,4 @@
-"""Samplers by name: those of the plain install, and those of extras, which say in one line what is missing."""
+"""Samplers by name: those of the plain install, and those of extras, which name a missing extra in one line."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from dse.sweeps.space import Configuration, Space
 
 QMC = ("sobol", "halton")
 EXTRAS = {**dict.fromkeys(QMC, (("scipy",), "qmc")), "gp": (("torch", "scipy"), "gp")}
-"""Modules that a sampler needs, and the extra that has them."""
+"""Modules that a sampler needs, and the extra that installs them."""
 NAMES = ("exhaustive", "random", "tpe", "nsga2", "nsga3", *EXTRAS)
 GENERATION = {"exhaustive": 64, "random": 32, "tpe": 8, "nsga2": 24, "nsga3": 24, "sobol": 32, "halton": 32, "gp": 8}
 """Trials asked before any of them is told."""
 ASKED_AGAIN = 4
-"""How often a sampler is asked again when it names a configuration that the study has seen."""
+"""Most repeated asks of a sampler that names a configuration the study has seen."""
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
 
 def check(name: str) -> str:
-    """Check a sampler's name and that what it needs is installed.
+    """Check a sampler's name, and that its modules are installed.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def check(name: str) -> str:
 
 
 def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
-    """A sampler whose answers depend on `seed`, on how often it was asked and on the told trials alone."""
+    """Make a sampler whose answers depend on `seed`, on the number of asks and on the told trials alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if name == "tpe":
@@ -61,13 +61,13 @@ def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
 
 
 def distribution(axis: Axis, sampler: str = "") -> BaseDistribution:
-    """How a search sees an axis: the number of a point, ordered where its points are numbers (low-discrepancy sequences know no other)."""
+    """Distribution of an axis: the number of a point, ordered where points are numbers (low-discrepancy sequences know only these)."""
     last = len(axis.values) - 1
     return IntDistribution(0, last) if axis.ordered or sampler in QMC else CategoricalDistribution(range(last + 1))
 
 
 class Proposer:
-    """Asks for configurations, generation by generation, and is told their values in the order of their numbers.
+    """Proposer of configurations, generation by generation, which is told their values in the order of their numbers.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Proposer:
             self.study = optuna.create_study(directions=["minimize"] * len(space.objectives), sampler=make(sampler, seed % 2**32))
 
     def ask(self, n: int) -> list[Configuration]:
-        """The next at most `n` configurations, none of which was asked before; fewer where the space has no more."""
+        """Return the next at most `n` configurations, none of which was asked before; fewer where the space has no more."""
         if self._every is not None:
             return list(itertools.islice(self._every, n))
         found = []
@@ -100,7 +100,7 @@ class Proposer:
         return found
 
     def _one(self, index: int) -> Configuration:
-        """The configuration of trial `index`."""
+        """Configuration of trial `index`."""
         assert self.study is not None  # noqa: S101 - set where there is a sampler
         for _ in range(ASKED_AGAIN):
             trial = self.study.ask(self._distributions)
@@ -119,7 +119,7 @@ class Proposer:
         return found
 
     def _unseen(self, index: int) -> list[int]:
-        """A point that was not asked yet, drawn at random."""
+        """Draw a point at random that was not asked yet."""
         import numpy as np
 
         rng = np.random.default_rng([self.seed % 2**63, index])
@@ -141,6 +141,6 @@ class Proposer:
 
 
 def auto(space: Space, trials: int | None) -> str:
-    """The sampler where none is named: everything where that many trials are wanted, a search where fewer are."""
+    """Default sampler: exhaustive where all configurations are wanted, a search where fewer are."""
     few = trials is not None and (not space.countable or trials < space.size)
     return "tpe" if few else "exhaustive"

@@ -1,4 +1,4 @@
-"""The search: generation after generation is asked for, evaluated by workers, and told in the order of its trials."""
+"""Search: each generation is asked for, evaluated by workers, and told in the order of its trials."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dse.sweeps.samplers import GENERATION, Proposer
 from dse.sweeps.space import Configuration, Space
 
 PENALTY = 1e12
-"""What a search is told of a trial that lacks an objective; in a space with constraints one more, ``evaluated``, says so, too."""
+"""Value told of a trial that lacks an objective; in a space with constraints one more, ``evaluated``, says so, too."""
 DETAIL_EVERY = 2.0
 QUIET = float("inf")
 Measures = dict[str, Any]
 
 
 class Evaluate(Protocol):
-    """Evaluates a batch of configurations in its order."""
+    """Protocol of a function that evaluates a batch of configurations in its order."""
 
     def __call__(self, batch: Sequence[Configuration]) -> list[Measures]:
         """Evaluate."""
@@ -35,19 +35,19 @@ class Search:
     Attributes
     ----------
     space, sampler, seed, wanted
-        What is searched, how, and for how many trials at most (None: the whole space).
+        Space, sampler, seed, and most trials (None: the whole space).
     evaluate : callable
         Evaluates a batch.
     baselines : callable, optional
-        Evaluates what constraints are relative to, which is no trial; default `evaluate`.
+        Evaluates the baselines of constraints, which are no trials; default `evaluate`.
     record : callable
         Called with the trials of each completed generation.
     figure : callable
-        Computes an objective from what was observed.
+        Computes an objective from the measures.
     timeout : float, optional
         Seconds after which no further generation is begun.
     proposer : Proposer, optional
-        What was asked, once it ran.
+        Proposer of the search, once it ran.
     """
 
     space: Space
@@ -102,7 +102,7 @@ class Search:
         return made
 
     def _bases(self, batch: Sequence[Configuration], known: dict[str, Measures]) -> dict[str, Measures]:
-        """The baseline's figures in each environment of the batch, where a constraint asks for them."""
+        """Figures of the baseline in each environment of the batch, where a constraint asks for them."""
         if not any(obj.constraint(text)[2] for text in self.space.constraints.values()):
             return known
         new = {c.place: self.space.baseline_of(c) for c in batch if c.place not in known}
@@ -111,7 +111,7 @@ class Search:
         return known
 
     def _there(self, trial: Trial) -> bool:
-        """Is every objective there?"""
+        """Return True if every objective is there."""
         return all(trial.values[name] is not None for name in self.space.objectives)
 
     def _told(self, trial: Trial) -> list[float]:
@@ -120,7 +120,7 @@ class Search:
         return [float(trial.values[name] or 0.0) if there else PENALTY for name in self.space.objectives]
 
     def _constraints(self, trial: Trial) -> dict[str, float]:
-        """Named constraints for the sampler, in a space that has any; elsewhere the penalty says enough."""
+        """Named constraints for the sampler, in a space that has any; elsewhere the penalty is enough."""
         return {"evaluated": 0.0 if self._there(trial) else 1.0, **trial.violations} if self.space.constraints else {}
 
     def _detail(self, began: float, total: int) -> str:

@@ -1,4 +1,4 @@
-"""Spaces: which configurations there are, as a TOML file or a built-in name."""
+"""Spaces of configurations, as a TOML file or a built-in name."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ HERE = Path(__file__).resolve().parent.parent / "spaces"
 DEFAULT = "default"
 KEYS = ("title", "why", "objectives", "baseline", "winner", "scenario", "axes", "constraints")
 COUNTABLE = 10**6
-"""Configurations that a sweep goes through one by one; more than that are searched, with a number of trials said."""
+"""Most configurations that a sweep goes through one by one; a larger space is searched, with a given number of trials."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One point in canonical form.
+    """Point of a space in canonical form.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Configuration:
 
     @functools.cached_property
     def identity(self) -> str:
-        """What tells configurations apart."""
+        """Key that tells configurations apart."""
         return json.dumps([self.design, self.scenario_json, self.config], sort_keys=True)
 
     @property
@@ -61,13 +61,13 @@ class Configuration:
 
     @property
     def place(self) -> str:
-        """The environment as text."""
+        """Environment as text."""
         return json.dumps(self.environment, sort_keys=True)
 
 
 @dataclass(frozen=True)
 class Space:
-    """A checked space; :func:`load` makes one."""
+    """Checked space; :func:`load` makes one."""
 
     name: str
     axes: tuple[Axis, ...]
@@ -80,16 +80,16 @@ class Space:
     why: str = ""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}  # what was computed from them is left behind
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}  # values computed from them are left out
 
     @property
     def points(self) -> int:
-        """Points of the grid, before parameters that do not apply are left out."""
+        """Number of points of the grid, before parameters that do not apply are left out."""
         return math.prod(len(axis.values) for axis in self.axes)
 
     @functools.cached_property
     def document(self) -> dict[str, Any]:
-        """Everything that decides what is evaluated, for storing and for the digest."""
+        """Document of all keys that an evaluation depends on, for storing and for the digest."""
         return {
             "name": self.name, "objectives": list(self.objectives), "baseline": self.baseline, "winner": self.winner,
             "constraints": self.constraints, "scenario": self.base.values,
@@ -102,11 +102,11 @@ class Space:
         return hashlib.sha256(json.dumps(self.document, default=list).encode()).hexdigest()
 
     def at(self, picks: Sequence[int]) -> Configuration:
-        """The configuration at the given point of each axis."""
+        """Configuration at the given point of each axis."""
         return self.configuration({axis.name: axis.values[i] for axis, i in zip(self.axes, picks, strict=True)})
 
     def again(self, picks: tuple[int, ...]) -> Configuration:
-        """As :meth:`at`, remembered: samplers come back to a point, and searches of a stored study to all of them."""
+        """Same as :meth:`at`, remembered: samplers come back to a point, and searches of a stored study to all of them."""
         if picks not in self._known:
             self._known[picks] = self.at(picks)
         return self._known[picks]
@@ -116,7 +116,7 @@ class Space:
         return {}
 
     def configuration(self, given: Mapping[str, Value]) -> Configuration:
-        """The canonical configuration of `given` values of all axes."""
+        """Canonical configuration of `given` values of all axes."""
         roles, design = self._roles, self._named(str(given.get("design", self.baseline)))
         values, changes, config = dict(design.values), {}, {}
         held: dict[str, dict[str, Value]] = {"choice": {}, "environment": {}}
@@ -151,7 +151,7 @@ class Space:
         return {}
 
     def _scenario(self, changes: str) -> str:
-        """The resolved scenario under `changes`; the changes themselves with the reason in front where they do not go together."""
+        """Resolved scenario under `changes`; if they do not go together, the changes themselves with the reason in front."""
         known = self._scenarios
         if changes not in known:
             try:
@@ -167,12 +167,12 @@ class Space:
 
     @functools.cached_property
     def distinct(self) -> int:
-        """At most so many configurations, counted without making them."""
+        """Upper bound of the number of configurations, computed without making them."""
         return sum(math.prod(map(len, held)) for held in self._by_design)
 
     @functools.cached_property
     def designs(self) -> list[str]:
-        """Every design with its parameters that the space holds."""
+        """Every design of the space with its parameters."""
         of_design = [axis.name == "design" or (axis.name not in CONFIG and "." not in axis.name) for axis in self.axes]
         found: dict[str, None] = {}
         for held in self._by_design:
@@ -182,7 +182,7 @@ class Space:
 
     @property
     def countable(self) -> bool:
-        """Are there few enough configurations to make them all?"""
+        """True if there are few enough configurations to make them all."""
         return self.distinct <= COUNTABLE
 
     def grid(self) -> Iterator[tuple[int, ...]]:
@@ -190,7 +190,7 @@ class Space:
         return heapq.merge(*(itertools.product(*held) for held in self._by_design))
 
     def every(self) -> Iterator[Configuration]:
-        """Every configuration once, in the order of the axes."""
+        """Iterate over every configuration once, in the order of the axes."""
         seen: set[str] = set()
         for picks in self.grid():
             found = self.at(picks)
@@ -204,7 +204,7 @@ class Space:
         return sum(1 for _ in self.every())
 
     def baseline_of(self, configuration: Configuration) -> Configuration:
-        """The baseline in the same environment."""
+        """Baseline in the same environment."""
         named = naming.parse(self.baseline).text
         return Configuration(named, {"design": named}, configuration.environment, configuration.scenario_json, configuration.config)
 
@@ -225,7 +225,7 @@ def load(name: str | Path = DEFAULT) -> Space:
     Raises
     ------
     BadInput
-        With file and line of what is wrong.
+        Error with its file and line.
     """
     text = str(name)
     if text in builtin():
@@ -242,7 +242,7 @@ def load(name: str | Path = DEFAULT) -> Space:
 
 
 def parse(source: str, file: str, name: str) -> Space:
-    """Parse and check the TOML text of a space; `file` is what messages call it."""
+    """Parse and check the TOML text of a space; `file` is its name in messages."""
     try:
         document = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -318,7 +318,7 @@ def _text(document: Mapping[str, Any], key: str, default: str, where: Any) -> st
 
 
 def _base(name: str, given: Mapping[str, Any], where: Any) -> scenario.Scenario:
-    """The scenario that all configurations share."""
+    """Scenario that all configurations share."""
     try:
         if "use" in given:
             found = scenario.load(str(given["use"]))

@@ -1,4 +1,4 @@
-"""Optuna storages by URL: a journal file, SQLite, PostgreSQL, the gRPC proxy. Passwords never leave this module."""
+"""Storages of Optuna by URL: a journal file, SQLite, PostgreSQL, the gRPC proxy. Passwords never leave this module."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ GRACE = 4 * HEARTBEAT
 """Seconds between two signs of life, and without one until a worker counts as dead."""
 FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
 PATIENCE = 10
-"""Seconds that a server has to answer in at first."""
+"""Seconds that a server has for its first answer."""
 ATTEMPTS = 6
-"""To make the tables of a database that others are making at the same time."""
+"""Attempts to make the tables of a database that others are making at the same time."""
 
 
 def shown(url: str) -> str:
@@ -41,7 +41,7 @@ def shown(url: str) -> str:
 
 
 class FileLock:
-    """The lock of a journal file as a lock of the operating system, which a killed process cannot leave behind."""
+    """Lock of a journal file as a lock of the operating system, which a killed process cannot leave behind."""
 
     def __init__(self, path: Path) -> None:
         self._path = Path(f"{path}.lock")
@@ -59,7 +59,7 @@ class FileLock:
 
 
 class Generations(BaseJournalBackend):  # type: ignore[misc]  # optuna is not read
-    """A journal that is written once a generation: what is appended stays in memory until :meth:`flush`.
+    """Journal that is written once a generation: appended entries stay in memory until :meth:`flush`.
 
     For a study that one process writes.
     """
@@ -91,13 +91,13 @@ class Generations(BaseJournalBackend):  # type: ignore[misc]  # optuna is not re
 
 
 def journal(path: Path) -> JournalFileBackend:
-    """The journal file at `path`."""
+    """Open the journal file at `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return JournalFileBackend(str(path), lock_obj=FileLock(path))
 
 
 def mend(path: Path) -> None:
-    """Cut a line off that a killed process wrote half of."""
+    """Cut off the half-written line of a killed process."""
     if not path.exists():
         return
     lock = FileLock(path)
@@ -120,7 +120,7 @@ def missing(module: str, extra: str, what: str) -> None:
 
 @contextlib.contextmanager
 def reported(url: str) -> Iterator[None]:
-    """Turn what a database says into one line without secrets."""
+    """Turn a database's message into one line without secrets."""
     try:
         yield
     except (BadInput, KeyboardInterrupt):
@@ -135,7 +135,7 @@ def reported(url: str) -> Iterator[None]:
 
 
 def _is_storage_error(error: Exception) -> bool:
-    """Does an exception come from a database or its client?"""
+    """Return True if an exception comes from a database or its client."""
     clients = {"sqlalchemy", "psycopg", "psycopg2", "pg8000", "grpc", "optuna", "sqlite3", "alembic"}
     modules = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
     return bool(modules & clients) or isinstance(error, OSError)
@@ -182,9 +182,10 @@ def opened(url: str) -> optuna.storages.BaseStorage:
 
 
 def _database(url: str) -> optuna.storages.RDBStorage:
-    """A database, with a heartbeat whose dead trials come back as waiting ones.
+    """Open a database, with a heartbeat whose dead trials come back as waiting ones.
 
-    Several processes may be the first to open it: Optuna has each make the tables, and all but one fail. They find them on another try.
+    Several processes may be the first to open it. Optuna has each make the tables, and all but one fail. Those find them on
+    another try.
     """
     retry = optuna.storages.RetryHeartbeatStaleTrialCallback()
     patience = {"connect_timeout": PATIENCE} if url.startswith("postgresql") else {"timeout": 60}
@@ -203,7 +204,7 @@ def _database(url: str) -> optuna.storages.RDBStorage:
 
 
 def _is_made_already(error: Exception) -> bool:
-    """Does an exception say that somebody else has just made a table, or its first row?"""
+    """Return True if an exception says that another process has just made a table, or its first row."""
     import sqlalchemy.exc
 
     exists = isinstance(error, sqlalchemy.exc.DBAPIError) and "already exists" in str(error.orig)

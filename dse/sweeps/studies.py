@@ -21,7 +21,7 @@ from dse.writing import write_atomically, write_together
 VERSION = 1
 SETTINGS, JOURNAL = "settings.json", "journal.log"
 NEEDED = frozenset(("study", "space", "sampler", "seed", "trials", "code_digest"))
-"""What settings hold."""
+"""Keys of the settings."""
 TABLES: dict[str, dict[str, str]] = {
     "trials": {
         "study": "str", "number": "u64", "design": "str", "environment": "str", "params": "str", "status": "str", "feasible": "bool",
@@ -55,12 +55,12 @@ TABLES: dict[str, dict[str, str]] = {
 
 
 def folder(results: str | os.PathLike[str], study: str) -> Path:
-    """Where a study lies."""
+    """Folder of a study."""
     return Path(results) / "studies" / study
 
 
 def names(results: str | os.PathLike[str]) -> list[str]:
-    """Names of the stored studies, the one that was started last at the end."""
+    """Names of the stored studies, the last one started at the end."""
     root = Path(results) / "studies"
     if not root.is_dir():
         return []
@@ -90,12 +90,12 @@ def find(results: str | os.PathLike[str], name: str) -> str:
 
 
 def write_settings(results: str | os.PathLike[str], study: str, settings: Mapping[str, Any]) -> None:
-    """Store what a study is, before its first trial."""
+    """Store the settings of a study, before its first trial."""
     write_atomically(folder(results, study) / SETTINGS, json.dumps(plain(settings), indent=1).encode())
 
 
 def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]:
-    """Read what a study is.
+    """Read the settings of a study.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
 
 @contextlib.contextmanager
 def held(results: str | os.PathLike[str], study: str) -> Iterator[None]:
-    """Run a study alone: no other process runs the same one meanwhile (a killed one holds nothing)."""
+    """Hold a study alone: no other process runs the same one meanwhile (a killed one holds nothing)."""
     path = folder(results, study)
     path.mkdir(parents=True, exist_ok=True)
     with (path / ".lock").open("a") as file:
@@ -129,7 +129,7 @@ def held(results: str | os.PathLike[str], study: str) -> Iterator[None]:
 
 
 def frame(table: str, study: str, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-    """Rows of a table; what is no scalar is written as JSON."""
+    """Rows of a table; values other than scalars are written as JSON."""
     schema = pl.Schema({name: TYPES[kind] for name, kind in TABLES[table].items()})
     data = {name: [_cell(row.get(name), kind) for row in rows] for name, kind in TABLES[table].items()}
     data["study"] = [study] * len(rows)
@@ -156,7 +156,7 @@ def write_tables(results: str | os.PathLike[str], study: str, tables: Mapping[st
 
 
 def why_not(path: Path, table: str) -> str:
-    """Say why a file is no table of a study of ours, or return an empty string."""
+    """Say why a file is no table of a study of ours; return an empty string if it is one."""
     try:
         metadata = pl.read_parquet_metadata(path)
         pl.read_parquet_schema(path)

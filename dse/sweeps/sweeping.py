@@ -1,4 +1,4 @@
-"""``dse.sweep``: search a space, store the study, say who is on the front and who wins where."""
+"""Python call ``dse.sweep``: search a space, store the study, return the front and the winners of the environments."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def sweep(
     confirm : int
         Time so many of the front's designs against the baseline afterwards, in interleaved pairs.
     command : str
-        What provenance says was called.
+        Command for the provenance.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def sweep(
     Raises
     ------
     BadInput
-        What is wrong with the space, an option, a folder or a storage, in one line.
+        Error of the space, an option, a folder or a storage, in one line.
     """
     if resume is not None:
         settings = _resumed(results, resume, trials)
@@ -126,7 +126,7 @@ def sweep(
 
 
 def _space_of(settings: Found) -> Space:
-    """The space of a stored study."""
+    """Space of a stored study."""
     try:
         return spaces.from_document(settings["space"])
     except (KeyError, TypeError, AttributeError, ValueError):
@@ -134,7 +134,7 @@ def _space_of(settings: Found) -> Space:
 
 
 def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) -> Found:
-    """What a study is; its name follows from it."""
+    """Settings of a study; its name follows from them."""
     if trials is not None and not 1 <= trials <= TRIALS_MAX:
         raise BadInput(f"trials are 1 to {TRIALS_MAX:,}, got {trials:,}")
     if trials is None and not space.countable:
@@ -149,7 +149,7 @@ def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) 
 
 
 def _resumed(results: str | Path, name: str, trials: int | None) -> Found:
-    """Settings of the study that is gone on with."""
+    """Settings of the resumed study."""
     study = studies.find(results, name)
     settings = studies.read_settings(results, study)
     if settings["code_digest"] != code_digest():
@@ -163,12 +163,12 @@ def _resumed(results: str | Path, name: str, trials: int | None) -> Found:
 
 
 def warm(space: Space) -> None:
-    """Compile what the space needs, before workers start."""
+    """Compile the kernels of the space, before workers start."""
     warming.warm([(text, "count") for text in dict.fromkeys([*space.designs, naming.parse(space.baseline).text])])
 
 
 class output_of:  # noqa: N801 - a context
-    """The search of a study, with its workers and its storage."""
+    """Search of a study, with its workers and its storage."""
 
     def __init__(
         self, space: Space, settings: Found, workers: int, timeout: float | None, results: str | Path, storage: str | None
@@ -208,7 +208,7 @@ class output_of:  # noqa: N801 - a context
 
     @property
     def timed_out(self) -> bool:
-        """Was the time up before the trials were done?"""
+        """Return True if the time was up before the trials were done."""
         return self._search.timed_out
 
     def __exit__(self, *what: object) -> None:
@@ -217,7 +217,7 @@ class output_of:  # noqa: N801 - a context
 
 
 def analyse(space: Space, made: Sequence[Trial]) -> Found:
-    """Everything a study says."""
+    """Compute every result of a study."""
     return {
         "front": analysing.front(made, space.objectives),
         "winners": analysing.winners(made, space.winner),
@@ -228,7 +228,7 @@ def analyse(space: Space, made: Sequence[Trial]) -> Found:
 
 
 def shown(found: Found) -> Found:
-    """The same as plain data."""
+    """Return the same as plain data."""
     front = [
         {
             "number": t.number, "design": t.configuration.design, "params": {"design": t.configuration.design, **t.configuration.params},

@@ -1,4 +1,4 @@
-"""Worker processes: plain interpreters that evaluate what they read on stdin, so that a caller's script is never imported twice.
+"""Worker processes: plain interpreters that evaluate configurations from stdin, so that a caller's script is never imported twice.
 
 A worker that dies is replaced and its configuration tried once more; a second death is the configuration's result.
 """
@@ -23,11 +23,11 @@ from dse.sweeps.space import Configuration
 Measures = dict[str, Any]
 TRIES = 2
 REFUSED = "refused"
-"""Key of what the operating system refused a worker: number, text, file."""
+"""Key of an error of the operating system in a worker: number, text, file."""
 
 
 class Worker:
-    """One process."""
+    """Worker process."""
 
     def __init__(self, results: str) -> None:
         self.results = results
@@ -72,7 +72,7 @@ class Worker:
 
 
 def as_json(configuration: Configuration) -> dict[str, Any]:
-    """A configuration as JSON; :func:`from_json` reads it back."""
+    """Configuration as JSON; :func:`from_json` reads it back."""
     return {field.name: getattr(configuration, field.name) for field in dataclasses.fields(configuration)}
 
 
@@ -82,7 +82,7 @@ def from_json(given: dict[str, Any]) -> Configuration:
 
 
 class Evaluator:
-    """Evaluates configurations in parallel, each once, through the cache.
+    """Evaluator of configurations in parallel, each once, through the cache.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Evaluator:
             worker.stop()
 
     def __call__(self, batch: Sequence[Configuration], step: Callable[[], None] = lambda: None) -> list[Measures]:
-        """Evaluate a batch; the answers are in its order."""
+        """Evaluate a batch; return the answers in its order."""
         keys = [key_of(configuration) for configuration in batch]
         todo = {key: c for key, c in zip(keys, batch, strict=True) if self.cache.get(key) is None}
         streams = {stream_key(c): c for c in todo.values()}
@@ -116,7 +116,7 @@ class Evaluator:
         return [self.cache.get(key) or {"status": "failed: the cache was removed"} for key in keys]
 
     def _all(self, work: str, todo: Sequence[Configuration], step: Callable[[], None]) -> list[Measures]:
-        """Do `work` on every configuration, on whatever worker is free."""
+        """Do `work` on every configuration, each on a free worker."""
         if not self._workers or len(todo) < 2:
             out = []
             for configuration in todo:
@@ -161,7 +161,7 @@ def do(work: str, configuration: Configuration, cache: Cache) -> Measures:
 
 
 def serve(results: str) -> None:
-    """Answer on stdout, a line each, what is asked on stdin, until that ends."""
+    """Answer requests from stdin on stdout, a line each, until stdin ends."""
     cache = Cache(Path(results))
     for line in sys.stdin:
         asked = json.loads(line)

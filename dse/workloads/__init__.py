@@ -1,4 +1,4 @@
-"""Where accesses come from: recorded programs, imported traces, seeded generators, interleaved copies of a trace.
+"""Sources of accesses: recorded programs, imported traces, seeded generators, interleaved copies of a trace.
 
 :func:`make` turns a specification into a :class:`Workload`; :func:`load` reads a trace.
 """

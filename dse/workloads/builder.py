@@ -1,4 +1,4 @@
-"""Streams runs of page accesses and mapping operations into a trace."""
+"""Builder of a trace from streams of page accesses and mapping operations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADDRESS_BITS = 52  # of a page number: 64-bit addresses
 
 
 def refusal(op: Op) -> str:
-    """Why the builder cannot follow a mapping operation; empty if it can."""
+    """Reason why the builder cannot follow a mapping operation; empty if it can."""
     kind, *numbers = op
     if any(number >> ADDRESS_BITS for number in numbers):
         return f"{kind} of addresses that do not exist"
@@ -27,7 +27,7 @@ def refusal(op: Op) -> str:
 
 
 class Builder:
-    """Collects the accesses of one process.
+    """Collector of the accesses of one process.
 
     Feed runs (``kernels.traces.parse``) and mapping operations in their order, then :meth:`finish`.
 
@@ -52,13 +52,13 @@ class Builder:
         self.events: list[tuple[int, int, Any]] = []
         self.brk = 0
         self.children: dict[int, int] = {}
-        self.known: set[int] = set()  # every child that was forked
+        self.known: set[int] = set()  # every forked child
         self.gone_early: set[int] = set()  # children reported gone before their fork
         self.forks = 0
         self.spaces = 1
 
     def grow(self, keys: int) -> None:
-        """Make room for `keys` more keys and page numbers (a page that was moved away leaves its number behind)."""
+        """Make room for `keys` more keys and page numbers (a moved page leaves its number behind)."""
         need = 2 * (max(int(self.carry[pages.KEYS]), int(self.carry[pages.IDS])) + keys)
         if need > len(self.table):
             table = np.zeros((1 << need.bit_length(), 2), np.uint64)
@@ -93,7 +93,7 @@ class Builder:
         self._emit(out)
 
     def feed(self, runs: NDArray[np.uint64], count: int, ops: list[tuple[int, Op]]) -> None:
-        """Add ``runs[:count]``; each operation comes before the run whose index it carries."""
+        """Add ``runs[:count]``; each operation comes before the run at its index."""
         first = 0
         for at, op in ops:
             if at > first:
@@ -109,7 +109,7 @@ class Builder:
 
         map, shared, unmap, drop take (page, pages): a new private or shared mapping, munmap, madvise that frees.
         brk takes (page), move (old page, old pages, new page, new pages), fork and gone the child's process number.
-        :func:`refusal` must have been asked.
+        Call :func:`refusal` first.
         """
         kind, a, b, c, d = op
         if kind == "brk":
@@ -177,7 +177,7 @@ class Builder:
             self._event(demand.UNMAP, space)
 
     def finish(self, meta: dict[str, Any]) -> traces.Trace:
-        """The trace: pages renumbered by address, so that neighbours stay neighbours."""
+        """Finish the trace: pages renumbered by address, so that neighbours stay neighbours."""
         self._close()
         count = int(self.carry[pages.IDS])
         if count > traces.MOST_PAGES:

@@ -116,7 +116,7 @@ def _control(name: str, full: dict[str, Any], seed: int, per_space: int, shift: 
 
 
 def scramble(seed: int, stream: int) -> np.uint64:
-    """64 bits made of the seed and the number of a stream."""
+    """Word of 64 bits made of the seed and the number of a stream."""
     state = np.random.SeedSequence([seed & (1 << 64) - 1, stream]).generate_state(1, np.uint64)
     return np.uint64(state[0])
 

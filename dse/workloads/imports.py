@@ -1,4 +1,4 @@
-"""Imports traces of other tools: lackey text, perf script page faults, libCacheSim oracleGeneral, CSV."""
+"""Importers for traces of other tools: lackey text, perf script page faults, libCacheSim oracleGeneral, CSV."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ERROR_WRITE, ERROR_FETCH = 2, 16  # bits of the x86 page-fault error code
 
 @dataclass(frozen=True)
 class Options:
-    """What an import may be told: K of the LRU filter (lackey), columns of page and write flag (csv, from 1)."""
+    """Options of an import: K of the LRU filter (lackey), columns of page and write flag (csv, from 1)."""
 
     filter_pages: int = 0
     page_column: int | None = None
@@ -65,7 +65,7 @@ def load(
     Raises
     ------
     BadInput
-        With the file and the line or byte offset that cannot be used.
+        Unusable line or byte offset, with the file.
     """
     if form not in FORMATS:
         raise BadInput(f"unknown trace format {form!r}; one of {', '.join(FORMATS)}")
@@ -98,7 +98,7 @@ def _meta(source: Path, recorder: str, **more: Any) -> dict[str, Any]:
 
 
 def lackey_text(source: Path, options: Options) -> trace.Trace:
-    """Text of ``valgrind --tool=lackey --trace-mem=yes``."""
+    """Read text of ``valgrind --tool=lackey --trace-mem=yes``."""
     meta = {"command": None, "made": f"imported from {source.name}"}
     with source.open("rb", buffering=0) as stream:
         return lackey.read(stream, str(source), filter_pages=options.filter_pages, meta=meta)
@@ -133,7 +133,7 @@ class _Numbers:
 
 
 def csv(source: Path, options: Options) -> trace.Trace:
-    """Lines with a page number (decimal) and, unless the write column is 0, 0 or 1 for a read or a write.
+    """Read lines with a page number (decimal) and, unless the write column is 0, 0 or 1 for a read or a write.
 
     A first line of names is skipped. Without a choice of columns a line is ``page,write`` and nothing else.
     """
@@ -176,13 +176,13 @@ def _by_address(names: NDArray[np.uint64]) -> NDArray[np.uint32]:
 
 
 def oracle_general(source: Path, _: Options) -> trace.Trace:
-    """LibCacheSim's oracleGeneral, uncompressed; objects are numbered by first appearance, every access is a read."""
+    """Read libCacheSim's oracleGeneral, uncompressed; objects are numbered by first appearance, every access is a read."""
     accesses, count = oracle_accesses(source)
     return trace.build(accesses, _meta(source, "oracleGeneral", writes_known=False), pages=count)
 
 
 def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
-    """Dense accesses of an oracleGeneral file, and how many objects it has.
+    """Dense accesses of an oracleGeneral file, and the number of its objects.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
 
 
 def perf(source: Path, _: Options) -> trace.Trace:
-    """Text of ``perf script``: tracepoint exceptions:page_fault_user, or page-faults with ``-F pid,time,event,addr``."""
+    """Read text of ``perf script``: tracepoint exceptions:page_fault_user, or page-faults with ``-F pid,time,event,addr``."""
     with source.open("rb") as stream:
         return faults(stream, str(source), _meta(source, "perf"))
 

@@ -1,4 +1,4 @@
-"""Copies of a trace, each in spaces of its own, that take turns: a memory cgroup of N like processes."""
+"""Interleaved copies of a trace, each in spaces of its own: a memory cgroup of N like processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
 
     Keys: copies and pages_at_least (the larger number of copies counts), quantum (accesses a turn), phase (start each
     copy at a random place; one copy starts at the beginning), accesses (default: every copy once), memcgs (copies are
-    dealt out to so many groups), filter_pages (see :func:`filtered`). A copy that comes to the end of the trace exits and starts again.
+    dealt out to so many groups), filter_pages (see :func:`filtered`). A copy exits at the end of the trace and starts again.
     """
     source = trace.load(spec["trace"])
     given = {key: value for key, value in spec.items() if key != "trace"}
@@ -57,8 +57,9 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
 def filtered(source: trace.Trace, k: int) -> trace.Trace:
     """Trace without the accesses that hit in an LRU list of `k` pages, but for the first write since a page came in.
 
-    Misses of a memory that gives the program at least `k` pages stay as they are, but for the order among the pages of the
-    list; keep `k` at most an eighth of that memory (kernels.traces.pages.lru_filter). A run that is unmapped or forked leaves the list.
+    Misses of a memory that gives the program at least `k` pages stay as they are, but
+    for the order among the pages of the list. Keep `k` at most an eighth of that memory
+    (kernels.traces.pages.lru_filter). An unmapped or forked run leaves the list.
     """
     links = np.zeros(((source.spaces << source.space_shift) + 1, 2), np.uint32)
     state, held = np.zeros(len(links), np.uint8), np.uint64(0)

@@ -1,4 +1,4 @@
-"""Reads lackey text, from a file or a pipe, in chunks."""
+"""Reader of lackey text, from a file or a pipe, in chunks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dse.workloads.syscalls import Syscalls
 from dse.workloads.trace import Trace
 from kernels.traces import parse
 
-CHUNK = 1 << 21  # [B], so that the text and its runs stay in the last cache until they are translated
+CHUNK = 1 << 21  # [B], so that the text and its runs stay in the last-level cache until they are translated
 PAD = 64  # [B] of zeros behind the text, for the kernels' loads
 LONGEST = 1 << 16  # [B] of one line
 NOTES = 1 << 12
@@ -42,12 +42,12 @@ class Chunks:
         self.bytes = 0
 
     def next(self, lines: int) -> int:
-        """Read on; returns the end of the whole lines in :attr:`text` (0: the stream is over).
+        """Read on; return the end of the whole lines in :attr:`text` (0: the stream is over).
 
         Parameters
         ----------
         lines : int
-            Lines taken so far, for the message about a line that has no end.
+            Lines taken so far, for the message about a line without an end.
         """
         while True:
             view = memoryview(self.buffer)[self.tail : self.tail + CHUNK]
@@ -65,7 +65,7 @@ class Chunks:
                 raise BadInput(f"{self.name}:{lines + 1}: no line end within {LONGEST} bytes")
 
     def done(self) -> None:
-        """Keep what follows the last line end for the next chunk."""
+        """Keep the rest behind the last line end for the next chunk."""
         rest = self.tail - self.end
         if rest > LONGEST:
             raise BadInput(f"{self.name}: no line end within {LONGEST} bytes")
@@ -99,7 +99,7 @@ def read(
     Raises
     ------
     BadInput
-        With the line that is malformed.
+        Malformed line, with its number.
     """
     chunks, builder, calls = Chunks(stream, name), Builder(filter_pages), Syscalls()
     runs = np.empty(CHUNK // 8 + MOST_RUNS, np.uint64)
@@ -129,7 +129,7 @@ def _malformed(text: bytearray, at: int, where: str) -> BadInput:
 
 
 def _operations(text: bytearray, notes: NDArray[np.int64], calls: Syscalls, name: str, lines: int) -> list[tuple[int, Op]]:
-    """Mapping operations in the lines that are no accesses, each with the index of the run it comes before."""
+    """Mapping operations in the lines that are no accesses, each with the index of the run that follows it."""
     ops: list[tuple[int, Op]] = []
     for offset, index, line in notes.tolist():
         found = calls.line(bytes(text[offset : text.index(b"\n", offset) + 1]))

@@ -1,4 +1,4 @@
-"""How the shipped traces were made: ``python -m dse.workloads.recipes FOLDER [NAME ...]`` records them again.
+"""Recipes of the shipped traces: ``python -m dse.workloads.recipes FOLDER [NAME ...]`` records them again.
 
 A recipe writes its seeded inputs into an empty folder and runs a common program there under the qemu recorder, as ``dse
 trace record --recorder qemu -- COMMAND`` does. Another version of the program or of its libraries gives another trace.
@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def _write(name: str, text: str) -> Callable[[Path], None]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A program, its inputs, and what it stands for."""
+    """Program, its inputs, and a description."""
 
     what: str
     inputs: Callable[[Path], None]
@@ -139,28 +140,37 @@ def make(name: str) -> trace.Trace:
     return made
 
 
+def _wrapped(text: str, mark: str = "") -> list[str]:
+    """Lines of a paragraph, or of an item of a list behind `mark`."""
+    indent = " " * len(mark)
+    return textwrap.wrap(text, 88, initial_indent=mark, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
 def reference() -> str:
     """Page about the shipped traces, from their headers."""
     lines = [
         "# The traces that ship with the package", "",
-        "Recorded by the tool itself, folded to page runs only (LRU filter 0), with mapping calls. Each recipe writes its",
-        "seeded inputs into an empty folder and records a program there; another version of the program or of its",
-        "libraries gives another trace. To record them again (needs qemu-user and gcc):", "",
+        "To print the header of a shipped trace, run `dse trace info NAME`. To record the traces",
+        "again, run (needs qemu-user and gcc):", "",
         "    python -m dse.workloads.recipes FOLDER [NAME ...]", "",
-        "The accesses are those of the data (instruction fetches left out) to private pages from their first write on;",
-        "the file format is in [formats.md](formats.md). `dse trace info NAME` prints a header.", "",
+        "Each recipe writes its seeded inputs into an empty folder and records a program there.",
+        "Another version of the program or of its libraries gives another trace. The traces are",
+        "folded to page runs only (LRU filter 0) and hold mapping calls. The accesses are those",
+        "of the data (instruction fetches left out) to private pages from their first write on.",
+        "[formats.md](formats.md) describes the file format.", "",
         "This page is made from the headers by `make docs`.",
     ]  # fmt: skip
     for name in trace.shipped():
         made = trace.load(name)
         meta, size = made.meta, trace.find(name).stat().st_size
-        lines += [
-            "", f"## {name}", "", f"{meta['what'][:1].upper()}{meta['what'][1:]}.", "",
-            f"- made by `{meta['made']}`", f"- inputs by `{meta['inputs']}`", f"- recorder {meta['tool']}",
-            (f"- {meta['events']:,} accesses ({meta['writes']:,} writes) to {meta['pages']:,} pages; "
+        lines += ["", f"## {name}", "", *_wrapped(f"{meta['what'][:1].upper()}{meta['what'][1:]}."), ""]
+        facts = [
+            f"made by `{meta['made']}`", f"inputs by `{meta['inputs']}`", f"recorder {meta['tool']}",
+            (f"{meta['events']:,} accesses ({meta['writes']:,} writes) to {meta['pages']:,} pages; "
             f"{meta['mapping_events']:,} mapping events, {meta['forks']} forks, at most {meta['spaces']} address spaces"),
-            f"- file {size:,} B; digest `{made.digest}`",
+            f"file {size:,} B; digest `{made.digest}`",
         ]  # fmt: skip
+        lines += [line for fact in facts for line in _wrapped(fact, "- ")]
     return "\n".join(lines) + "\n"
 
 

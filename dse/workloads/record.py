@@ -1,4 +1,4 @@
-"""Records the page accesses of a program: valgrind's lackey, a plugin for qemu-user, or page-fault tracepoints."""
+"""Recorders of a program's page accesses: valgrind's lackey, a plugin for qemu-user, or page-fault tracepoints."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def record(
 
 
 def interpreted(path: str) -> list[str]:
-    """Interpreter and its argument of a script that names one (``#!``), as the kernel would start it; else nothing."""
+    """Interpreter and its argument of a script that names one (``#!``), as the kernel would start it; else an empty list."""
     with open(path, "rb") as file:
         first = file.readline(LONGEST_HEAD)
     return first[2:].decode("utf-8", "replace").strip().split(None, 1) if first.startswith(b"#!") else []
@@ -90,7 +90,7 @@ def _tool(name: str, package: str) -> str:
 
 
 def _first_line(tool: str) -> str:
-    """What a tool says of its version."""
+    """First line of a tool's version text."""
     done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
     return (done.stdout.splitlines() or [""])[0]
 
@@ -122,7 +122,7 @@ def _piped(argv: list[str], write_end: int, read_end: int, show: bool, reader: C
 
 
 def with_lackey(command: list[str], filter_pages: int, show: bool, progress: Progress | None) -> Trace:
-    """Every access of one process, and its mapping calls, as text through a pipe (1,600..3,000x slower than native)."""
+    """Record every access of one process, and its mapping calls, as text through a pipe (1,600..3,000x slower than native)."""
     tool = _tool("valgrind", "valgrind")
     meta = _meta(command, "lackey", _first_line(tool), fork_children="live until waited for; their exec is not seen")
     read_end, write_end = os.pipe()
@@ -136,7 +136,7 @@ def with_lackey(command: list[str], filter_pages: int, show: bool, progress: Pro
 
 
 def with_qemu(command: list[str], filter_pages: int, show: bool, progress: Progress | None) -> Trace:
-    """Data accesses of one process, and its mapping calls, by a plugin in qemu-user (15..25x slower than native)."""
+    """Record data accesses of one process, and its mapping calls, by a plugin in qemu-user (15..25x slower than native)."""
     if platform.machine() != "x86_64":
         raise BadInput(f"recorder not available: the qemu plugin knows the system calls of x86_64, not {platform.machine()}")
     tool = _tool("qemu-x86_64", "qemu-user")
@@ -157,7 +157,7 @@ def with_qemu(command: list[str], filter_pages: int, show: bool, progress: Progr
 
 
 def read_plugin(stream: BinaryIO, filter_pages: int, meta: dict[str, Any], progress: Progress | None = None) -> Trace:
-    """Trace of the words that the qemu plugin writes (see ``qemu_plugin.c``)."""
+    """Build a trace from the words that the qemu plugin writes (see ``qemu_plugin.c``)."""
     builder = Builder(filter_pages)
     buffer, kept, taken = bytearray(lackey.CHUNK), 0, 0
     while got := stream.readinto(memoryview(buffer)[kept:]):  # type: ignore[attr-defined]
@@ -185,7 +185,7 @@ def _complete(words: NDArray[np.uint64], marks: NDArray[np.intp]) -> int:
 
 
 def _plugin_operations(words: NDArray[np.uint64], marks: NDArray[np.intp]) -> list[tuple[int, Op]]:
-    """Operations among the words, which are overwritten by runs that mean nothing."""
+    """Operations among the words; they are overwritten by NO_RUN, a read of no page."""
     ops: list[tuple[int, Op]] = []
     at, values = marks.tolist(), words[marks].tolist()
     words[marks] = parse.NO_RUN
@@ -208,7 +208,7 @@ def _plugin_operations(words: NDArray[np.uint64], marks: NDArray[np.intp]) -> li
 
 
 def with_faults(command: list[str], filter_pages: int, show: bool, progress: Progress | None) -> Trace:
-    """User page faults by tracepoint: as fast as native, but first touches and swap-ins only."""
+    """Record user page faults by tracepoint: as fast as native, but first touches and swap-ins only."""
     if filter_pages:
         raise BadInput("the fault recorder sees faults, not accesses: no LRU filter")
     tool = _tool("perf", "linux-perf")

@@ -1,4 +1,4 @@
-"""The demand stream of a scenario: its workload, run through reclaim and placement (:mod:`kernels.reclaim`).
+"""Demand stream of a scenario: its workload, run through reclaim and placement (:mod:`kernels.reclaim`).
 
 Examples
 --------
@@ -34,14 +34,14 @@ VERSION = 1  # of the stage: raise it when the same scenario gives another strea
 HALF = 1 << 32  # shares are thresholds of 32 random bits
 PAGE = 4096
 PART = 16  # bits of the fraction in which the daemon's speed is counted
-DELAYS = 4  # mean lifetimes that a move's delay goes into, see kernels.reclaim.migration
+DELAYS = 4  # mean lifetimes per move's delay, see kernels.reclaim.migration
 SLACK = 1 << 13  # folios above the memory limit: in the swap cache, in a move, in a batch
 WORDS = 2  # of a demand
 
 
 @dataclass
 class Stream:
-    """The demands of a scenario, the same at every iteration.
+    """Demands of a scenario, the same at every iteration.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Stream:
     limit : int
         Memory limit [pages].
     counters : dict of str to int
-        What the stage counted; filled when :meth:`blocks` is exhausted. ``avoidable``: faults that a refused RECLAIM would avoid.
+        Counters of the stage, filled when :meth:`blocks` is exhausted. ``avoidable``: faults that a refused RECLAIM would avoid.
     """
 
     scenario: Scenario
@@ -84,7 +84,7 @@ class Stream:
 
     @property
     def nbytes(self) -> int:
-        """Most memory that the stage itself takes while it makes the stream [B]."""
+        """Most memory of the stage itself while it makes the stream [B]."""
         return sum(n * np.dtype(dtype).itemsize for n, dtype in arrays_of(self).values())
 
     @property
@@ -119,7 +119,7 @@ class Stream:
         )
 
     def blocks(self) -> Iterator[NDArray[np.uint64]]:
-        """The demands, from the first one on.
+        """Iterate over the demands, from the first one on.
 
         Yields
         ------
@@ -146,7 +146,7 @@ class Stream:
         self.counters = counters_of(ctl)
 
     def _input(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]]:
-        """Blocks of the workload, with the demand to switch off a device where it belongs."""
+        """Blocks of the workload, with the demand to switch off a device in its place."""
         off = self.scenario.swapoff
         at = None if off.device is None else round(off.at * self.accesses)
         done = 0
@@ -163,7 +163,7 @@ class Stream:
 
 
 def build(scenario: Scenario) -> Stream:
-    """Stream of a scenario.
+    """Build the stream of a scenario.
 
     Raises
     ------
@@ -187,7 +187,7 @@ def build(scenario: Scenario) -> Stream:
 
 
 def specification(scenario: Scenario) -> dict[str, Any]:
-    """What :func:`dse.workloads.make` takes."""
+    """Specification for :func:`dse.workloads.make`."""
     given, fork = scenario.workload, scenario.fork
     if given.trace is not None:
         spec: dict[str, Any] = {
@@ -213,7 +213,7 @@ def specification(scenario: Scenario) -> dict[str, Any]:
 
 
 def has_forks(scenario: Scenario) -> bool:
-    """Does the workload fork?"""
+    """Return True if the workload forks."""
     if scenario.workload.trace is None:
         return scenario.workload.generator == "fork"
     return bool(np.any(demand.records(trace.load(scenario.workload.trace).events)["kind"] == demand.FORK))
@@ -271,7 +271,7 @@ def sizes_of(scenario: Scenario) -> tuple[int, int]:
 
 
 def may_overshoot(scenario: Scenario) -> bool:
-    """May more pages be resident than the memory limit allows?"""
+    """Return True if more pages may be resident than the memory limit allows."""
     off = scenario.swapoff
     kept = "zswap" in shares_of(scenario) and not scenario.backend.writeback
     return kept or (off.device is not None and (off.target == "memory" or off.device in backends_of(scenario)))
@@ -296,12 +296,12 @@ def arrays_of(stream: Stream) -> dict[str, tuple[int, type[np.generic]]]:
 
 
 def most_pending(stream: Stream) -> int:
-    """Pages that may wait for a move at a time; 0 where nothing moves."""
+    """Pages that may wait for a move at a time; 0 without moves."""
     return min(stream.workload.pages, 2 * stream.workload.touched) if stream.scenario.moves.rate > 0 else 0
 
 
 def start(stream: Stream) -> Any:
-    """A fresh state of the stage."""
+    """Make a fresh state of the stage."""
     arrays: dict[str, NDArray[Any]] = {name: np.zeros(n, dtype) for name, (n, dtype) in arrays_of(stream).items()}
     arrays["ctl"] = ctl = control(stream, most_pending(stream))
     for name, base in (("ring", s.RING), ("active", s.ACTIVE_RING), ("zswap", s.ZSWAP_RING)):
@@ -311,7 +311,7 @@ def start(stream: Stream) -> Any:
 
 
 def margin_of(scenario: Scenario) -> int:
-    """Most demands that one access or event makes: batches of reclaim, the daemons' turn after each, moves at the fault."""
+    """Most demands of one access or event: batches of reclaim, the daemons' turn after each, moves at the fault."""
     from kernels.reclaim.reclaim import RETRIES
 
     return int(RETRIES) * (scenario.memory.batch + 2 * scenario.moves.batch) + 64
@@ -354,7 +354,7 @@ def control(stream: Stream, pending: int) -> NDArray[np.uint64]:
 
 
 def next_of(scenario: Scenario, name: str) -> int:
-    """Number of the backend that a page of backend `name` moves to."""
+    """Number of the backend to which a page of backend `name` moves."""
     tiers = scenario.moves.tiers
     if tiers:
         return demand.BACKENDS.index(tiers[(tiers.index(name) + 1) % len(tiers)]) if name in tiers else int(s.NOWHERE)

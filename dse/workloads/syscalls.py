@@ -11,7 +11,7 @@ MAP_SHARED, PROT_WRITE = 1, 2
 CLONE_VM = 0x100
 MADV_DONTNEED, MADV_REMOVE, MADV_DONTNEED_LOCKED = 4, 9, 24
 
-# beginnings of the lines that valgrind writes besides accesses
+# first words of valgrind's lines other than accesses
 ALLOWED = (b"==", b"--", b"**", b"SYSCALL[", b" -->", b"[sync]", b"[async]", b"sys_", b"\n", b"clone(")
 HEAD = re.compile(rb"SYSCALL\[\d+,(\d+)\]")
 CALL = re.compile(rb"SYSCALL\[\d+,\d+\]\(\s*(\d+)\) (?:sys_)?(\w+) ?\( ?([^()]*)")
@@ -38,7 +38,7 @@ def operation(name: str, args: list[int], result: int) -> Op | None:
     args : list of int
         The arguments as the call takes them.
     result : int
-        What the call returned.
+        Return value of the call.
     """
     if name == "mmap" and len(args) >= 4:
         shared = bool(args[3] & MAP_SHARED) and args[3] & 3 != 2 and bool(args[2] & PROT_WRITE)
@@ -57,7 +57,7 @@ def operation(name: str, args: list[int], result: int) -> Op | None:
 
 
 class Syscalls:
-    """Reads the lines in order; a result may stand on a later line than its call."""
+    """Reader of the lines in order; a result may stand on a later line than its call."""
 
     def __init__(self) -> None:
         self.open: dict[bytes, tuple[str, list[int]]] = {}  # by thread
@@ -65,7 +65,7 @@ class Syscalls:
         self.seen = False
 
     def line(self, text: bytes) -> list[Op] | None:
-        """Operations that the line completes; None if it is no line that valgrind writes."""
+        """Operations that the line completes; None if valgrind writes no such line."""
         if not text.startswith(ALLOWED):
             return None
         if text.startswith(b"SYSCALL["):

@@ -1,4 +1,4 @@
-"""The trace file: page accesses and mapping events of a recorded or imported program (docs/formats.md)."""
+"""Trace file: page accesses and mapping events of a recorded or imported program (docs/formats.md)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Trace:
     events : uint64[m, 2]
         FORK and UNMAP demand records (``kernels.demand``), page and child space as in `accesses`.
     positions : int64[m]
-        Index of the access that each event comes before; not decreasing, at most n.
+        Index of the access that follows each event; not decreasing, at most n.
     meta : dict
         The header of the file: recorder, command, filter, mappings and so on.
     digest : str
@@ -59,12 +59,12 @@ class Trace:
 
     @property
     def pages(self) -> int:
-        """Distinct pages that are touched in all spaces."""
+        """Number of distinct touched pages in all spaces."""
         return int(self.meta["pages"])
 
     @property
     def writes(self) -> int:
-        """Accesses that write."""
+        """Number of accesses that write."""
         return int(np.count_nonzero(self.accesses & WRITE))
 
 
@@ -110,7 +110,7 @@ def build(
 
 
 def writable(path: str | Path) -> Path:
-    """Path of the trace file (``.npz`` is added when missing); BadInput, before any work is done, where it cannot be."""
+    """Path of the trace file (``.npz`` is added when missing). Raise BadInput, before any work is done, if it cannot be written."""
     target = Path(path)
     if target.suffix != SUFFIX:
         target = target.with_name(target.name + SUFFIX)
@@ -122,7 +122,7 @@ def writable(path: str | Path) -> Path:
 
 
 def save(trace: Trace, path: str | Path) -> Path:
-    """Write the trace, compressed, to `path` (``.npz`` is added when missing) by atomic rename; returns the path."""
+    """Write the trace, compressed, to `path` (``.npz`` is added when missing) by atomic rename; return the path."""
     target = writable(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     header = np.frombuffer(json.dumps(trace.meta, sort_keys=True).encode(), np.uint8)
@@ -210,7 +210,7 @@ def _checked(arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> Trace:
 
 
 def info(trace: Trace) -> dict[str, Any]:
-    """What a trace is and how it was made, as one flat row."""
+    """Describe a trace and its origin in one flat row."""
     first = ("recorder", "command", "events", "pages", "writes", "mapping_events", "spaces", "collapse")
     row = {key: trace.meta.get(key) for key in first}
     row["filter_pages"] = trace.meta.get("filter_pages")

@@ -1,4 +1,4 @@
-"""What every source of accesses offers: pages, spaces, memory cgroups and blocks."""
+"""Interface of every source of accesses: pages, spaces, memory cgroups and blocks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Block = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]
-# fills (accesses, events, positions); returns how many accesses and events it made
+# fills (accesses, events, positions); returns the numbers of accesses and events
 Filler = Callable[[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]], tuple[int, int]]
 
 VERSION = 1  # of the streams: raise it when the same spec and seed give another stream
@@ -22,7 +22,7 @@ EVENTS = 1 << 14  # mapping events in a block
 
 @dataclass(frozen=True)
 class Workload:
-    """A stream of accesses, the same for the same specification and seed.
+    """Stream of accesses, the same for the same specification and seed.
 
     Attributes
     ----------
@@ -38,13 +38,13 @@ class Workload:
         Memory cgroup, from 1.
     seed : int
     accesses : int
-        Length of the stream unless another is asked for.
+        Default length of the stream.
     spec : dict
         The specification with its defaults filled in.
     digest : str
         SHA-256 over version, specification, seed and, for a trace, its digest (hexadecimal).
     start : callable
-        Starts the stream anew and returns its filler.
+        Function that starts the stream anew and returns its filler.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Workload:
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def blocks(self, limit_accesses: int | None = None, *, block: int = BLOCK, events: int = EVENTS) -> Iterator[Block]:
-        """The stream, block after block, from its beginning.
+        """Iterate over the stream, block after block, from its beginning.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class Workload:
         accesses : uint32[n]
         events : uint64[m, 2]
         positions : int64[m]
-            Index in `accesses` that each event comes before; n: after the last one.
+            Index in `accesses` of the access that follows each event; n: after the last one.
         """
         left = self.accesses if limit_accesses is None else limit_accesses
         fill, full = self.start(), False

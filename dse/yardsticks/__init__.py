@@ -1,4 +1,4 @@
-"""The yardsticks of ``dse validate``: what is read off live structures for each, and how it is held against the published figure."""
+"""Yardsticks of ``dse validate``: figures read off live structures, held against the published ones."""
 
 from dse.yardsticks.bench import Bench
 from dse.yardsticks.checks import PLANS, Plan

@@ -18,7 +18,7 @@ POINTS = ("idle", "a quarter", "half", "three quarters", "full")
 
 @dataclass
 class Bench:
-    """What a validation has read so far.
+    """Readings of a validation so far.
 
     Attributes
     ----------
@@ -53,5 +53,5 @@ class Bench:
 
 
 def has(design: str) -> bool:
-    """Tell whether a design is registered, ``NAME`` or ``NAME[...]``."""
+    """Return True if a design is registered, ``NAME`` or ``NAME[...]``."""
     return design.partition("[")[0] in naming.registry()

@@ -1,4 +1,4 @@
-"""What is done for each yardstick: where its figures come from, what it needs, what cannot be reproduced and why."""
+"""Plan of each yardstick: the source of its figures, its needs, and the reason if it cannot be reproduced."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Read = Callable[[Bench], Mapping[str, Mapping[str, float]]]
 THREADS = "needs several threads, replay has one"
 ORDERS = "order-n demands"
 BUILT = frozenset(demand.OPS)
-"""Operations that are built; others are named where a yardstick needs them."""
+"""Operations that are built; a yardstick that needs others names them."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a yardstick is met.
+    """Plan of a yardstick.
 
     Attributes
     ----------
     read : callable
-        Gives our figures, for as much as is built.
+        Reader of our figures, as far as they are built.
     needs : tuple of str
         Designs and operations without which the verdict is "design missing".
     curves : tuple of (str, str)
         Designs and backends whose curve it reads.
     cannot : str
-        Why it cannot be reproduced; figures are then printed, and nothing is asked of them.
+        Reason why it cannot be reproduced; figures are then printed, and nothing is asked of them.
     timed : tuple of str
         Quantities that need a clock.
     """
@@ -42,7 +42,7 @@ class Plan:
 
     @property
     def missing(self) -> list[str]:
-        """What of :attr:`needs` is not built."""
+        """Designs and operations of :attr:`needs` that are not built."""
         return [name for name in self.needs if not has(name) and name not in BUILT]
 
 
@@ -78,4 +78,4 @@ PLANS: dict[str, Plan] = {
     "Y27": Plan(cannot=f"a lock under 6 to 96 jobs: {THREADS}"),
     "Y30": Plan(needs=(ORDERS,)),
 }
-"""By the yardstick's id."""
+"""Plans by the yardstick's id."""

@@ -1,4 +1,4 @@
-"""Yardsticks of effects: what operations touch and lock (counted, exact), and what they take (measured, fenced, interleaved)."""
+"""Yardsticks of effects: lines and locks of operations (counted, exact), and their times (measured, fenced, interleaved)."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def metric(pr: Any, op: int, name: str) -> float:
 
 
 def zap_counted(design: str, backend: str) -> dict[str, float]:
-    """Locked sections, and objects reached one behind the other, for each freed PTE.
+    """Locked sections and dependent objects for each freed PTE.
 
-    Distinct lines say nothing here: what is looked up again for every PTE stays the same line.
+    Distinct lines say nothing here: a repeated lookup for every PTE stays on the same line.
     """
     state, pr = Filled(design, PAGES, backend), probe.make("count")
     state.fill(PAGES)
@@ -58,9 +58,9 @@ def freeing(bench: Bench) -> Ours:
 
 
 def free_by_backend(bench: Bench) -> Ours:
-    """Y16: change of a batched free against the base: what it locks and reaches, and its time [%] where that is more than the noise.
+    """Y16: change of a batched free against the base: locks and dependent objects, and its time [%] where that is more than the noise.
 
-    zswap has no tree of its own any more; a disk or zram has a layer more.
+    On zswap the tree of its own is gone; a disk or zram has a layer more.
     """
     if not has(LATER):
         return {}
@@ -139,7 +139,7 @@ def zero_swap_in(design: str, flags: int) -> dict[str, float]:
 
 
 WALK = [int(region) for region in (own.R_VMAP, own.R_VNODE, own.R_VCPU)]
-"""What a lookup touches on its way to a cluster: the map and its nodes, or what the CPU remembers."""
+"""Objects that a lookup touches on its way to a cluster: the map and its nodes, or the lookup cache of the CPU."""
 
 
 def lookup_cache(bench: Bench) -> Ours:

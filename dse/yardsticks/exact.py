@@ -38,7 +38,7 @@ def old_and_vss(bench: Bench, backend: str) -> Ours:
 
 
 def static(bench: Bench) -> Ours:
-    """Y01: what swapon allocates, without headers [MiB]."""
+    """Y01: allocation at swapon, without headers [MiB]."""
     return {"static bytes": {OLD: bench.curve(OLD, "zswap")[0].static_bytes / MIB}}
 
 
@@ -92,7 +92,7 @@ def _idle(design: str) -> Any:
 
 
 def tebibyte(_: Bench) -> Ours:
-    """Y06: what phases III and IV take away from an idle device of 1 TiB [MiB]."""
+    """Y06: bytes of an idle device of 1 TiB that phases III and IV save [MiB]."""
     p2, p3, p4 = (_idle(design) for design in ("swap_table_p2", "swap_table_p3", "swap_table_p4"))
 
     def change(before: Any, after: Any, structure: str) -> float:
@@ -132,7 +132,7 @@ def granularity(_: Bench) -> Ours:
 
 
 def descriptors(_: Bench) -> Ours:
-    """Y08: a descriptor, and those of a cluster, of the versions that are there [B]."""
+    """Y08: bytes of a descriptor, and of those of a cluster, of the versions that are built [B]."""
     out: Ours = {}
     for name, designs in (("RFC1", ("vswap_rfc1",)), ("RFC2", ("vswap_rfc2",)), ("v3+", VSS)):
         for design in filter(has, designs):
@@ -176,7 +176,7 @@ def nodes(bench: Bench) -> Ours:
 
 
 def _forked(design: str, children: int, continuation_pages: int) -> tuple[Filled, int]:
-    """Fork a swapped-out page into `children` address spaces of a page each, one by one; the state, and how often it was done."""
+    """Fork a swapped-out page into `children` address spaces of a page each, one by one; return the state and the number of forks."""
     spaces = np.ones(children + 1, np.uint16)
     state = Filled(
         design, 512, "ssd", pages=children + 1, forks=True, space_shift=0, memcg=spaces, continuation_pages=continuation_pages
@@ -194,7 +194,7 @@ def _forked(design: str, children: int, continuation_pages: int) -> tuple[Filled
 
 
 def widths(_: Bench) -> Ours:
-    """Y12: references that the map byte holds by itself, and the count field of a word of phase III when it is full."""
+    """Y12: most references in the map byte, and the full count field of a word of phase III."""
     children = _forked(OLD, 256, 0)[1]
     full = _forked("swap_table_p3", FORKS, 8)[0]
     words = full.state.table
@@ -206,5 +206,5 @@ def widths(_: Bench) -> Ours:
 
 
 def without_a_design(_: Bench) -> Ours:
-    """Y09, Y13, Y30: what they ask for is not built."""
+    """Y09, Y13, Y30: figures of designs that are not built."""
     return {}

@@ -1,4 +1,4 @@
-"""From figures to a verdict."""
+"""Verdicts from figures."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from dse.published import Expected
 
 HOLDS, SHORT, NOT_REPRODUCIBLE, MISSING = VERDICTS = ("holds", "falls short", "not reproducible", "design missing")
 Ours = Mapping[str, Mapping[str, float]]
-"""Figures by quantity, then by where they were read (a design)."""
+"""Figures by quantity, then by the place where they were read (a design)."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict and what led to it.
+    """Verdict and its reasons.
 
     Attributes
     ----------
     verdict : str
         One of :data:`VERDICTS`.
     reason : str
-        Why, in words.
+        Reason, in words.
     figures : list of dict
         Every figure: quantity, published, ours, unit, tolerance, where, holds (None where nothing is asked).
     """
@@ -63,7 +63,7 @@ def meets(ours: float, expected: Expected) -> bool | None:
     Raises
     ------
     CheckFailed
-        A tolerance that is not understood: a figure that nobody compares would always hold.
+        An unknown tolerance: a figure that is not compared would always hold.
     """
     asked = expected.tolerance
     if asked in ("report", "order"):
@@ -84,7 +84,7 @@ def meets(ours: float, expected: Expected) -> bool | None:
 
 
 def ordered(expected: Sequence[Expected], ours: Ours) -> dict[tuple[str, str], bool]:
-    """For every quantity and measure whose order is asked: is it in its place, strictly, beside its neighbours with the same inputs?"""
+    """Return, by quantity and measure, True if the figure is in its place, strictly, beside its neighbours with the same inputs."""
     found: dict[tuple[str, str], bool] = {}
     asked = sorted((e for e in expected if e.tolerance == "order" and e.quantity in ours), key=lambda e: (e.inputs, e.value))
     for low, high in itertools.pairwise(asked):
@@ -103,13 +103,13 @@ def judge(expected: Sequence[Expected], ours: Ours, missing: Sequence[str], skip
     Parameters
     ----------
     expected : sequence of Expected
-        What was published.
+        Published figures.
     ours : mapping
-        What was read.
+        Figures read here.
     missing : sequence of str
         Designs and operations that are not built.
     skipped : sequence of str
-        Quantities that were left out on purpose (timed ones).
+        Quantities left out on purpose (timed ones).
 
     Returns
     -------

@@ -16,7 +16,7 @@ from kernels import demand
 from kernels.observing import probe
 
 PAGES = {"zap": 1 << 21, "swap_in": 1 << 19}
-"""Far more than caches hold, few enough for half a minute."""
+"""Pages: far more than caches hold, few enough for half a minute."""
 ROUNDS = 64
 RUN = 512  # PTEs of a page table: the most that one walk of the kernel frees at once
 RESAMPLES = 2000
@@ -27,7 +27,7 @@ Times = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Extra:
-    """How many nanoseconds a PTE more than the base: median over rounds, its interval, and that of the base against itself."""
+    """Nanoseconds a PTE more than the base: median over rounds, its interval, and that of the base against itself."""
 
     ns: float
     lo: float
@@ -36,7 +36,7 @@ class Extra:
 
     @property
     def said(self) -> str:
-        """The interval in words."""
+        """Interval in words."""
         return f"{self.ns:.1f} [{self.lo:.1f}, {self.hi:.1f}] ns, A/A within {self.noise:.1f}"
 
 
@@ -53,9 +53,9 @@ def measure(designs: Sequence[str], backend: str, op: str, *, pages: int = 0, ro
     Parameters
     ----------
     designs : sequence of str
-        The first one is the base, which is timed twice.
+        First the base, which is timed twice.
     backend : str
-        Where the pages are.
+        Backend of the pages.
     op : str
         ``zap`` or ``swap_in``.
     pages, rounds : int
@@ -63,7 +63,7 @@ def measure(designs: Sequence[str], backend: str, op: str, *, pages: int = 0, ro
     seed : int
         Order of the designs within a round.
     flags : int
-        Flags of the pages that went out, such as ZERO.
+        Flags of the swapped-out pages, such as ZERO.
     """
     pages = pages or PAGES[op]
     folios = {"zap": FOLIOS, "swap_in": pages}[op]
@@ -101,7 +101,7 @@ def compared(times: Times, base: str, design: str) -> Extra | None:
     Parameters
     ----------
     times : mapping
-        As :func:`measure` gives them.
+        Result of :func:`measure`.
     """
     ns, lo, hi = interval(times[design] - times[base])
     _, low, high = interval(times[TWIN + base] - times[base])

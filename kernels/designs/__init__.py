@@ -1,4 +1,4 @@
-"""The designs: one file each, or one folder whose ``design.py`` registers it. Importing this package registers them all."""
+"""Designs: one file each, or one folder whose ``design.py`` registers it. Importing this package registers them all."""
 
 from __future__ import annotations
 

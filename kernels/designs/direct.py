@@ -1,7 +1,8 @@
 """direct: the swap entry in the PTE, swap_map and xarrays underneath (Linux 6.12 to 6.17; D0b).
 
-The PTE holds (type, offset). The slot number is the key of every side structure, so a page in zswap, or a zero page, ties up a disk
-slot, and moving a page to another device means rewriting PTEs or faulting it in.
+The PTE holds (type, offset). The slot number is the key of every side structure. A page
+in zswap, or a zero page, therefore ties up a disk slot. A move to another device
+rewrites PTEs or faults the page in.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kernels.structures import slots, swap_cache, swap_map
 
 
 class Swapfile(arrays.World):
-    """What is kept of slots by number, whatever the swap cache is: swap_map, cgroup array, zeromap, zswap trees."""
+    """Arrays indexed by slot number, independent of the swap cache: swap_map, cgroup array, zeromap, zswap trees."""
 
     smap: U8Array
     cgroup: U16Array

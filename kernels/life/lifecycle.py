@@ -1,7 +1,7 @@
-"""The life of a page, the same for every design: fault, reclaim, writeback, fork, copy on write, zap.
+"""Life cycle of a page, the same for every design: fault, reclaim, writeback, fork, copy on write, zap.
 
-Each function follows its counterpart of mm/memory.c, mm/vmscan.c or mm/rmap.c and calls the design's steps (:mod:`kernels.life.steps`)
-where designs differ. All return a reply code of :mod:`kernels.demand`.
+Each function follows its counterpart of mm/memory.c, mm/vmscan.c or mm/rmap.c and calls the design's steps
+(:mod:`kernels.life.steps`) where designs differ. All functions return a reply code of :mod:`kernels.demand`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def memcg_of(st, page):  # type: ignore[no-untyped-def]
 
 @inner
 def orphan(st, pr, f):  # type: ignore[no-untyped-def]
-    """A PTE let go of folio `f`: free it if nothing maps it and the swap cache lets go too (``free_swap_cache``)."""
+    """Free folio `f`, which lost a PTE, if nothing maps it and the swap cache lets go too (``free_swap_cache``)."""
     if mapcount(st, f) == U0 and not f_is(st, f, LOCKED | WRITEBACK) and (not f_is(st, f, CACHED) or free_swap(st, pr, f)):
         w.folio_free(st, f)
 
@@ -52,7 +52,7 @@ def orphan(st, pr, f):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def make_writable(st, pr, page, f):  # type: ignore[no-untyped-def]
-    """``do_wp_page``: write to `page`, which maps folio `f`: reuse it if nothing else refers to it, else copy."""
+    """``do_wp_page``: write to `page`, which maps folio `f`. Reuse the folio if nothing else refers to it, else copy."""
     alone = mapcount(st, f) == U1
     if alone and f_is(st, f, CACHED):
         alone = not f_is(st, f, WRITEBACK | LOCKED) and free_swap(st, pr, f)
@@ -89,7 +89,7 @@ def first_touch(st, pr, page):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
-    """The second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
+    """Second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
     full = swap_full(st, entry)
     w.map_page(st, pr, page, f)
     st.folio[f_word(f, w.F_VALUE)] = value
@@ -103,10 +103,10 @@ def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-de
 @inner
 @hot
 def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """Find the folio of `entry` in the swap cache, or start reading it. Returns (reply, folio, entry).
+    """Find the folio of `entry` in the swap cache, or start reading it. Return (reply, folio, entry).
 
-    The reply is CACHE_HIT, or SWAP_IN with the folio locked in the cache, or BUSY. The entry may have been loaded long ago: after the
-    folio is locked it is compared with what `value` leads to now, and the walk starts again if they differ.
+    The reply is CACHE_HIT, or SWAP_IN with the folio locked in the cache, or BUSY. The entry may be stale. After the
+    folio is locked, `value` is resolved again, and the walk starts again if the entry has changed.
     """
     for _ in range(MOST_RETRIES):
         f = lookup(st, pr, entry)
@@ -134,7 +134,7 @@ def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def complete(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
-    """The read is done: unlock, check the PTE, map. The folio stays in the cache if the PTE has changed."""
+    """Finish a read: unlock, check the PTE, map. The folio stays in the cache if the PTE has changed."""
     read_end(st, pr, entry, f)
     f_clear(st, f, LOCKED)
     st.folio[f_word(f, w.F_PAGE)] = page
@@ -178,7 +178,7 @@ def fault(st, pr, page, flags, cut):  # type: ignore[no-untyped-def]
 
 @called
 def fault_end(st, pr, page):  # type: ignore[no-untyped-def]
-    """FAULT_END: go on where FAULT_BEGIN stopped, with the entry that it loaded."""
+    """FAULT_END: go on after FAULT_BEGIN, with the entry that it loaded."""
     t = w.txn_find(st, w.TX_FAULT, page)
     if t == w.NO_TXN:
         return codes.NO_BEGIN
@@ -201,7 +201,7 @@ def fault_end(st, pr, page):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def unmap_all(st, pr, f, page, value, entry, fail_after):  # type: ignore[no-untyped-def]
-    """``try_to_unmap``: write `value` into every PTE that maps folio `f`. Returns (PTEs written, reply 0 or why it stopped)."""
+    """``try_to_unmap``: write `value` into every PTE that maps folio `f`. Return (PTEs written, 0 or the reason for an early stop)."""
     n, present, p = U0, f << U1 | U1, page
     while mapcount(st, f) != U0:
         if st.pte[p] == present:
@@ -219,7 +219,7 @@ def unmap_all(st, pr, f, page, value, entry, fail_after):  # type: ignore[no-unt
 
 @inner
 def note_write(st, page, f):  # type: ignore[no-untyped-def]
-    """`page` was written while resident: its folio has new content, unless a swap entry has the old one (then COW came first)."""
+    """Note a write to resident `page`: its folio has new content, unless a swap entry has the old one (then COW came first)."""
     if f_is(st, f, CACHED) and not count_is_zero(st, st.folio[f_word(f, w.F_ENTRY)]):
         return
     if mapcount(st, f) == U1:
@@ -286,7 +286,7 @@ def reclaim(st, pr, page, backend, size, flags, cpu, fail_after, phased):  # typ
 @inner
 @hot
 def writeback_end(st, pr, f):  # type: ignore[no-untyped-def]
-    """End of writeback: the folio goes, unless it was mapped again meanwhile."""
+    """End of writeback: drop the folio, unless it was mapped again meanwhile."""
     f_clear(st, f, WRITEBACK)
     if mapcount(st, f) == U0:
         evict(st, pr, f)
@@ -356,7 +356,7 @@ def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
 
 @called
 def clear_run(st, pr, page, pte, most):  # type: ignore[no-untyped-def]
-    """``swap_pte_batch``: clear up to `most` PTEs from `page` on that hold contiguous values from `pte` on; how many."""
+    """``swap_pte_batch``: clear up to `most` PTEs from `page` on that hold contiguous values from `pte` on; return their number."""
     n = U0
     while n < most and w.read_pte(st, pr, page + n) == pte + (n << U1):
         st.pte[page + n] = U0

@@ -1,4 +1,4 @@
-"""Moving data between backends without a layer: fault in and swap out again, or rewrite every PTE (D18); zswap writeback in place."""
+"""Moves between backends without a layer: fault in and swap out again, or rewrite every PTE (D18); zswap writeback in place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kernels.structures.slots import cache_find, charge, count_read, owner_of, z
 
 @inner
 def place_of(st, pr, entry):  # type: ignore[no-untyped-def]
-    """The backend that has the data of `entry`: zswap, or the device."""
+    """Backend that has the data of `entry`: zswap, or the device."""
     g = slot_of(st, entry)
     if zero_of(st, pr, g) or st.ctl[control.S_ZE_LIVE] == U0:
         return device_of(entry)
@@ -28,7 +28,7 @@ def place_of(st, pr, entry):  # type: ignore[no-untyped-def]
 
 @called
 def wrong_place(st, pr, entry, source, target):  # type: ignore[no-untyped-def]
-    """Precheck of a move: the reason why it cannot be, 0 if it can."""
+    """Precheck of a move: the reason for a refusal, 0 if there is none."""
     if target == codes.ZSWAP or target == source or place_of(st, pr, entry) != source:
         return codes.WRONG_BACKEND
     return U0
@@ -64,7 +64,7 @@ def writeback_step(st, pr, t):  # type: ignore[no-untyped-def]
 
 @called
 def fault_all(st, pr, page, value, entry):  # type: ignore[no-untyped-def]
-    """Every sharer of `value` faults; the folio that they map now, 0 if it is busy."""
+    """Fault in every sharer of `value`; return the folio that they now map, 0 if it is busy."""
     f, p = U0, page
     while True:
         if st.pte[p] == value << U1:
@@ -106,7 +106,7 @@ def reswap_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def rewrite_ptes(st, pr, page, old, new):  # type: ignore[no-untyped-def]
-    """Patch every PTE that holds `old` (D18). The page-table scan is amortised over a batch, the owner record leads to the kin."""
+    """Rewrite every PTE that holds `old` (D18). The page-table scan is amortised over a batch; the owner record leads to the kin."""
     if st.ctl[control.C_REWRITE] == swapfile.REWRITE_OWNER:
         chase(pr, R_OWNER, slot_of(st, old) * U2)
     else:
@@ -150,7 +150,7 @@ def rewrite_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
-    """The middle of a rewrite; what it cannot finish it turns back (the old counts had room for what comes back)."""
+    """Middle part of a rewrite. An unfinished rewrite is turned back (the old counts have room for the references)."""
     if swapfile.count_is_zero(st, old):
         return back_out(st, pr, f, codes.MOVED_AWAY)
     found = swapfile.slot_or_reclaim(st, pr, d, cpu)
@@ -181,7 +181,7 @@ def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
 
 @inner
 def back_out(st, pr, f, why):  # type: ignore[no-untyped-def]
-    """Give the folio that a move had read back to nobody."""
+    """Release the folio that a move had read back, and map it nowhere."""
     f_clear(st, f, LOCKED)
     if not swapfile.free_swap(st, pr, f):
         swapfile.evict(st, pr, f)
@@ -191,7 +191,7 @@ def back_out(st, pr, f, why):  # type: ignore[no-untyped-def]
 
 @called
 def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
-    """The next step of a move; the first one finds out what kind of move it is."""
+    """Run the next step of a move; the first step determines the kind of the move."""
     txn, entry, target = st.txn, st.txn[t + w.T_ENTRY], st.txn[t + w.T_TARGET]
     source = txn[t + w.T_AUX]
     if txn[t + w.T_STEP] == U0:
@@ -199,7 +199,7 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         if why != U0:
             return why
         if swapfile.lookup(st, pr, entry) != U0:
-            return codes.BUSY  # what is in the swap cache is in somebody else's hands
+            return codes.BUSY  # another task owns a folio in the swap cache
     if source == codes.ZSWAP and target == device_of(entry):
         return writeback_step(st, pr, t)
     if st.ctl[control.C_MOVE] == swapfile.MOVE_REFUSE:
@@ -211,7 +211,7 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
-    """``try_to_unuse``: look at every PTE of every space, fault in what is on device `d`, then sweep leftover cache."""
+    """``try_to_unuse``: scan every PTE of every space, fault in the entries of device `d`, then sweep leftover cache."""
     if not cl.turn_off(st, d):
         return codes.DEVICE_OFF
     for i in range(st.ctl[control.C_PAGES]):
@@ -228,7 +228,7 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def sweep(st, pr, d):  # type: ignore[no-untyped-def]
-    """Drop what only the swap cache still holds on device `d`, and its continuation pages if no device is in use."""
+    """Drop the slots of device `d` that only the swap cache still holds, and its continuation pages if no device is in use."""
     base = st.dev[d * cl.DEV_WORDS]
     for i in range(base, base + st.dev[d * cl.DEV_WORDS + cl.D_SLOTS]):
         count_read(st, pr, u(i))

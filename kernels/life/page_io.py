@@ -1,4 +1,4 @@
-"""Data of a slot, in and out (mm/page_io.c of 6.12..6.17): the zero bit, zswap in front of the device, the device."""
+"""Reads and writes of a slot's data (mm/page_io.c of 6.12..6.17): the zero bit, zswap in front of the device, the device."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
 
 @inner
 def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
-    """``zswap_invalidate``: what zswap still has for slot `g` is stale."""
+    """``zswap_invalidate``: drop the stale zswap entry of slot `g`."""
     step(pr, F_INVALIDATE)
     touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
     if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
@@ -53,7 +53,7 @@ def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
 
 @inner
 def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
-    """The block layer writes slot `g`; zram keeps two words a page (handle, size and flags)."""
+    """Write slot `g` through the block layer; zram keeps two words a page (handle, size and flags)."""
     if device_of(entry) == codes.ZRAM:
         wrote(pr, R_ZRAM, g * U2)
     if st.ctl[control.C_TOKENS] != U0:
@@ -62,7 +62,7 @@ def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
 
 @called
 def copy_data(st, pr, f, old, new, read):  # type: ignore[no-untyped-def]
-    """Write the content of `old` to `new`, with `read` after reading it into folio `f`, which has it otherwise."""
+    """Write the content of `old` to `new`. With `read` it is read into folio `f` first; else `f` has it."""
     b = slot_of(st, new)
     zero_mark(st, pr, b, zero_of(st, pr, slot_of(st, old)) and (read or not f_is(st, f, DIRTY)))
     if read:
@@ -95,13 +95,13 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
 
 @inner
 def write_slot(st, pr, entry, token):  # type: ignore[no-untyped-def]
-    """The block layer writes the slot of `entry`, whatever else its design keeps of it."""
+    """Write the slot of `entry` through the block layer, independent of other data that its design keeps of it."""
     store_data(st, pr, entry, slot_of(st, entry), token)
 
 
 @inner
 def read_slot(st, pr, entry):  # type: ignore[no-untyped-def]
-    """The block layer reads the slot of `entry`: its content token."""
+    """Read the slot of `entry` through the block layer: its content token."""
     chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
     if device_of(entry) == codes.ZRAM:
         chase(pr, R_ZRAM, slot_of(st, entry) * U2)

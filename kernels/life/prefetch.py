@@ -1,10 +1,11 @@
-"""The driver's prefetch for demands to come, in replays where nothing is observed (probe ``Off``).
+"""Prefetch for coming demands, in replays where nothing is observed (probe ``Off``).
 
-Consecutive demands concern pages far apart, and a serial replay waits for one cache miss after the other: at 2^20 pages more than half
-of its time. Building a state up, or counting how often something happens, need not wait. Nothing is fetched, and no address is even
-computed, under a probe that counts or times: there the memory is left as the operations before left it.
+Consecutive demands concern pages far apart. A serial replay waits for one cache miss
+after the other: at 2^20 pages more than half of its time. A replay that builds a state
+or counts replies need not wait. Under a probe that counts or times nothing is fetched,
+and no address is computed: memory is left as the earlier operations left it.
 
-A prefetch reads what is cached anyway (upper levels of trees), may be stale, and changes nothing but time.
+The loads that find an address hit cached data (upper levels of trees). A prefetch may be stale, and changes nothing but time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def look_ahead(pr, st, demands, i):  # type: ignore[no-untyped-def]
 
 @inner
 def fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
-    """The PTE first, then the folio or what its value leads to, then what a cached folio's value leads to, or the entry."""
+    """Prefetch the PTE, then the folio or the object of its value, then the object behind a cached folio's value, or the entry."""
     n = u(len(demands))
     if i + FAR >= n:
         return
@@ -48,7 +49,7 @@ def fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
 
 @inner
 def nothing(pr, st, demands, i):  # type: ignore[no-untyped-def]
-    """Observed replays run on the memory as it is."""
+    """Do nothing: observed replays run on the memory as it is."""
     return
 
 

@@ -1,4 +1,4 @@
-"""The one replay loop: decode a demand, run it, file what was observed. Each design file ends in a cached entry that calls it."""
+"""Replay loop of all designs: decode a demand, run it, record the observation. Each design file ends in a cached entry that calls it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEGIN_STEPS = U1  # steps of a move that MOVE_BEGIN runs when the demand names n
 
 @called
 def run_steps(st, pr, t, cpu, n):  # type: ignore[no-untyped-def]
-    """Run up to `n` steps of the move in record `t` (0: to its end); the record is closed when the move is over."""
+    """Run up to `n` steps of the move in record `t` (0: to its end); close the record when the move is over."""
     left = n
     while True:
         code = move_step(st, pr, t, cpu)
@@ -46,7 +46,7 @@ def move(st, pr, kind, page, backend, target, cpu, count):  # type: ignore[no-un
     t = w.txn_new(st, w.TX_MOVE, page, U0, pte >> U1, resolve(st, pr, pte >> U1))
     st.txn[t + w.T_TARGET] = target
     st.txn[t + w.T_AUX] = backend
-    begin(pr)  # the walk from the PTE only says which page is meant: who moves data has its entry in hand
+    begin(pr)  # the walk from the PTE only names the page: the mover has its entry in hand
     steps = U0
     if kind == codes.MOVE_BEGIN:
         steps = count if count != U0 else BEGIN_STEPS
@@ -55,7 +55,7 @@ def move(st, pr, kind, page, backend, target, cpu, count):  # type: ignore[no-un
 
 @inner
 def rare(st, pr, kind, page, backend, payload, cpu, count):  # type: ignore[no-untyped-def]
-    """Demands that are not on the hot path."""
+    """Run a demand that is not on the hot path."""
     if kind == codes.FAULT_END:
         return lifecycle.fault_end(st, pr, page)
     if kind >= codes.MOVE and kind <= codes.MOVE_END:
@@ -73,7 +73,7 @@ def rare(st, pr, kind, page, backend, payload, cpu, count):  # type: ignore[no-u
 
 @inner
 def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
-    """Replay `demands` (uint64[n, 2]) on state `st` under probe `pr`; `replies` (uint8[n]) receives the reply codes."""
+    """Replay `demands` (uint64[n, 2]) on state `st` under probe `pr`; write the reply codes to `replies` (uint8[n])."""
     for i in range(len(demands)):
         look_ahead(pr, st, demands, u(i))
         word, more = demands[u(i), 0], demands[u(i), 1]

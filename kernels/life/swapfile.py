@@ -1,7 +1,8 @@
-"""The steps of a swap device with swap_map, cgroup array, zeromap and xarrays (mm/swapfile.c, mm/swap_state.c of 6.12..6.17).
+"""Steps of a swap device with swap_map, cgroup array, zeromap and xarrays (mm/swapfile.c, mm/swap_state.c of 6.12..6.17).
 
-This is what *direct* is made of, and what a layer has underneath. Where a layer hooks in, ``publish`` and ``retire`` are called; in
-a design without a layer they compile to nothing.
+*direct* consists of these steps, and a layer on it calls them. ``publish`` and
+``retire`` are the hooks of a layer; in a design without a layer they compile to
+nothing.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ REWRITE_SCAN, REWRITE_OWNER = U0, U1  # C_REWRITE
 
 @inner
 def owner_record(st, pr, g):  # type: ignore[no-untyped-def]
-    """Where moves find PTEs by an owner record (16 bytes a slot: anon_vma and index), it is written with the slot; only counted."""
+    """Write the owner record (16 bytes a slot: anon_vma and index) with the slot, where moves find PTEs by it. Only counted."""
     if st.ctl[control.C_REWRITE] == REWRITE_OWNER and st.ctl[control.C_MOVE] == MOVE_REWRITE:
         wrote(pr, R_OWNER, g * U2)
 
 
 @inner
 def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
-    """``swap_entry_range_free`` for slot `g`: zswap entry, zero bit, owner and shadow go, the slot is free. Cluster lock held."""
+    """``swap_entry_range_free``: free slot `g` with its zswap entry, zero bit, owner and shadow. Cluster lock held."""
     d = device_of(entry)
     owner_set(st, pr, g, U0)
     owner_record(st, pr, g)
@@ -60,7 +61,7 @@ def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def unset_cache(st, pr, value, entry, g):  # type: ignore[no-untyped-def]
-    """``put_swap_folio``: the cache lets go of slot `g`; free it if no PTE holds it. True if it was freed."""
+    """``put_swap_folio``: take slot `g` from the cache; free it if no PTE holds it. True if it was freed."""
     ci = cl.lock_cluster(st, pr, g)
     flag_clear(st, pr, g)
     last = unheld(st, g)
@@ -75,7 +76,7 @@ def unset_cache(st, pr, value, entry, g):  # type: ignore[no-untyped-def]
 
 @inner
 def cache_add(st, pr, g, f, entry):  # type: ignore[no-untyped-def]
-    """``add_to_swap_cache``: folio `f` is the cache of slot `g`."""
+    """``add_to_swap_cache``: enter folio `f` as the cache of slot `g`."""
     cache_insert(st, pr, g, f)
     st.folio[f_word(f, F_ENTRY)] = entry
     f_set(st, f, CACHED)
@@ -84,7 +85,7 @@ def cache_add(st, pr, g, f, entry):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def cache_drop(st, pr, g, f, shadow):  # type: ignore[no-untyped-def]
-    """``delete_from_swap_cache``, or with a `shadow` ``__remove_mapping``: folio `f` is not the cache of slot `g` any more."""
+    """``delete_from_swap_cache``, or with a `shadow` ``__remove_mapping``: remove folio `f` from the cache of slot `g`."""
     cache_remove(st, pr, g, shadow)
     f_clear(st, f, CACHED)
     st.folio[f_word(f, F_ENTRY)] = U0
@@ -92,7 +93,7 @@ def cache_drop(st, pr, g, f, shadow):  # type: ignore[no-untyped-def]
 
 @inner
 def fetch_near(st, pr, entry):  # type: ignore[no-untyped-def]
-    """What is kept of the slot."""
+    """Prefetch the data of the slot."""
     slot_fetch(st, pr, slot_of(st, entry))
 
 
@@ -105,21 +106,21 @@ def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
 
 @inner
 def home(st, backend):  # type: ignore[no-untyped-def]
-    """The device whose slot a page on `backend` takes: zswap sits in front of a disk and still takes a disk slot."""
+    """Device whose slot a page on `backend` takes: zswap sits in front of a disk and still takes a disk slot."""
     return st.ctl[control.C_ZDISK] if backend == codes.ZSWAP else backend
 
 
 @inner
 @hot
 def slot_or_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
-    """A slot of device `d`, if need be by dropping one that only the swap cache holds; slot + 1, or 0."""
+    """Slot of device `d`, if need be after dropping one that only the swap cache holds; slot + 1, or 0."""
     found = cl.slot_alloc(st, pr, d, cpu)
     return found if found != U0 else alloc_after_reclaim(st, pr, d, cpu)
 
 
 @inner
 def misplaced(st, pr, f, d):  # type: ignore[no-untyped-def]
-    """Where zswap has entries of its own: a dirty folio that is to go to `d` gives its entry elsewhere back, if no PTE holds it."""
+    """Free the entry of a dirty folio if it is not on `d` and no PTE holds it. For zswap with entries of its own."""
     if st.ctl[control.C_ZSLOTS] == U0 or device_of(st.folio[f_word(f, F_ENTRY)]) == d or not f_is(st, f, DIRTY):
         return False
     return free_swap(st, pr, f)
@@ -183,7 +184,7 @@ def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
 
 @inner
 def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
-    """No PTE was written: the entry stays with the cached folio, a layer's value may go."""
+    """Keep the entry with the cached folio, as no PTE was written; a layer's value may go."""
     entry = st.folio[f_word(f, F_ENTRY)]
     retire(st, pr, value, entry, ZERO_LOCKED)
     retire(st, pr, value, entry, ZERO_UNLOCKED)
@@ -203,7 +204,7 @@ def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """``swap_free``: the last PTE frees the slot, unless it is cached."""
+    """``swap_free``: take one PTE off; the last one frees the slot, unless it is cached."""
     g = slot_of(st, entry)
     left = U0
     ci = cl.lock_cluster(st, pr, g)
@@ -224,7 +225,7 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 @inner
 def run_limit(st, value):  # type: ignore[no-untyped-def]
-    """Entries from `value` on in its cluster."""
+    """Number of entries from `value` on in its cluster."""
     size = U1 << st.ctl[control.C_CLUSTER_SHIFT]
     return size - (value & (size - U1))
 
@@ -251,14 +252,14 @@ def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
 
 @inner
 def count_is_zero(st, entry):  # type: ignore[no-untyped-def]
-    """``swap_swapcount`` is 0."""
+    """True if ``swap_swapcount`` is 0."""
     return unheld(st, slot_of(st, entry))
 
 
 @inner
 @hot
 def evict(st, pr, f):  # type: ignore[no-untyped-def]
-    """``__remove_mapping``: a shadow takes the folio's place; the slot is freed if no PTE holds it."""
+    """``__remove_mapping``: replace the folio by a shadow; free the slot if no PTE holds it."""
     entry, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
     g = slot_of(st, entry)
     cache_drop(st, pr, g, f, True)
@@ -267,7 +268,7 @@ def evict(st, pr, f):  # type: ignore[no-untyped-def]
 
 @inner
 def set_cached(st, pr, g):  # type: ignore[no-untyped-def]
-    """``swapcache_prepare``: the cache takes slot `g`. Its count, 0 if the slot is free or somebody has it."""
+    """``swapcache_prepare``: give slot `g` to the cache. Return its count, 0 if the slot is free or taken."""
     ci = cl.lock_cluster(st, pr, g)
     count = flag_set(st, pr, g)
     cl.unlock_cluster(st, pr, ci)
@@ -276,7 +277,7 @@ def set_cached(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def cache_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
-    """Enter folio `f` into the swap cache for `entry`, never bypassing it. False: the entry is gone or somebody is faster."""
+    """Enter folio `f` into the swap cache for `entry`, never bypassing it. False: the entry is gone or another task was faster."""
     g = slot_of(st, entry)
     ok = set_cached(st, pr, g) != U0
     if ok:
@@ -304,7 +305,7 @@ def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
-    """Read; a folio that bypassed the swap cache lets go of the slot at once."""
+    """End a read; a folio that bypassed the swap cache lets go of the slot at once."""
     page_io.read_data(st, pr, entry, f)
     if f_is(st, f, BYPASS):
         g = slot_of(st, entry)
@@ -328,7 +329,7 @@ def read_abort(st, pr, entry, f):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
-    """``folio_free_swap``: nothing but the cache holds the slot, so both go and the folio is dirty."""
+    """``folio_free_swap``: if only the cache holds the slot, free both; the folio is then dirty."""
     entry, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
     g = slot_of(st, entry)
     count_read(st, pr, g)
@@ -342,5 +343,5 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
 
 @inner
 def swap_full(st, entry):  # type: ignore[no-untyped-def]
-    """``mem_cgroup_swap_full``; since every swap-in goes through the swap cache (7.0) a synchronous device is reason enough too."""
+    """``mem_cgroup_swap_full``. Since every swap-in goes through the swap cache (7.0), a synchronous device counts as full too."""
     return (st.ctl[control.C_SYNC_BYPASS] == U0 and cl.is_synchronous(st, device_of(entry))) or cl.swap_full(st)

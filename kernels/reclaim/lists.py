@@ -1,11 +1,12 @@
-"""Who is swapped out: exact LRU, CLOCK, active and inactive lists.
+"""Reclaim lists: exact LRU, CLOCK, active and inactive lists.
 
-A list is a log of page numbers in a ring: an entry counts if the page's state says that it is on this list and ``pos`` says that this is
-its place, so that taking a page out, or moving it to the head, touches nothing but the page and the head. A log that is full is compacted.
+A list is a log of page numbers in a ring. An entry counts if the page's state names
+this list and ``pos`` names this place. Taking a page out, or moving it to the head,
+therefore touches the page and the head only. A full log is compacted.
 
 CLOCK is FIFO with reinsertion, one bit, clear at insertion (as in libcachesim). The two lists follow mm/vmscan.c for anonymous memory
 since Linux 5.9: a new page is inactive and young; at the inactive tail a young page is kept once (PG_referenced) and activated the next
-time; the active tail is deactivated whatever its accessed bit; the inactive list is low when inactive * sqrt(10 * GiB) < active.
+time; the active tail is deactivated regardless of its accessed bit; the inactive list is low when inactive * sqrt(10 * GiB) < active.
 Left out: refault distances, scan balance against file pages, priorities, mlock, generations (MGLRU).
 """
 
@@ -41,7 +42,7 @@ from kernels.reclaim.state import (
 
 @inner
 def listed(st, o):  # type: ignore[no-untyped-def]
-    """Ring that page `o` is in, by its state; 0 for none."""
+    """Ring of page `o`, by its state; 0 for none."""
     s = st.state[o]
     if s & RESIDENT != U0:
         return ACTIVE_RING if s & ACTIVE != U0 else RING
@@ -93,7 +94,7 @@ def pop(st, ring, at):  # type: ignore[no-untyped-def]
 
 @inner
 def touched(st, o, s):  # type: ignore[no-untyped-def]
-    """Resident page `o` with state `s` was accessed; its state."""
+    """Note an access to resident page `o` with state `s`; return its state."""
     if st.ctl[C_POLICY] != LRU:
         return s | YOUNG
     if st.pos[o] != (st.ctl[RING + HEAD] - U1) & st.ctl[RING + MASK]:
@@ -103,7 +104,7 @@ def touched(st, o, s):  # type: ignore[no-untyped-def]
 
 @inner
 def entered(st, o, s):  # type: ignore[no-untyped-def]
-    """Page `o` becomes resident, with the flags `s`."""
+    """Enter page `o`, which becomes resident, with the flags `s`."""
     s = s | RESIDENT | (YOUNG if st.ctl[C_POLICY] == ACTIVE_INACTIVE else U0)
     st.state[o] = s
     st.ctl[S_RESIDENT] += U1
@@ -112,7 +113,7 @@ def entered(st, o, s):  # type: ignore[no-untyped-def]
 
 @called
 def kept(st, o):  # type: ignore[no-untyped-def]
-    """Page `o`, a victim that nothing takes, is activated again."""
+    """Activate page `o` again: a victim that no backend takes."""
     if st.ctl[C_POLICY] == ACTIVE_INACTIVE:
         st.state[o] |= ACTIVE
         st.ctl[S_ACTIVE] += U1
@@ -135,7 +136,7 @@ def deactivate(st):  # type: ignore[no-untyped-def]
 
 @called
 def balance(st):  # type: ignore[no-untyped-def]
-    """Before a batch: deactivate if the inactive list is low."""
+    """Deactivate before a batch if the inactive list is low."""
     active = st.ctl[S_ACTIVE]
     if (st.ctl[S_RESIDENT] - active) * st.ctl[C_RATIO] < active:
         deactivate(st)
@@ -143,7 +144,7 @@ def balance(st):  # type: ignore[no-untyped-def]
 
 @inner
 def victim(st):  # type: ignore[no-untyped-def]
-    """The next page to go, off its list; NONE if there is none."""
+    """Take the next victim off its list; NONE if there is none."""
     while True:
         o = pop(st, st.ring, RING)
         if o == NONE:

@@ -1,14 +1,18 @@
 """Moves between backends while a page is swapped out.
 
-At each swap-out the number of moves of this swapped lifetime is drawn (``rate``: the whole part for sure, one more with the probability of
-the rest). They wait in a pool from which a daemon picks at random, so that delays are exponential. Time is counted in swap-outs: by
-Little's law a mean lifetime is as many of them as there are swapped pages. The mean delay is that over 4 * (rate + 1), so that most moves
-come before the fault; what is left when the fault comes moves just before it (``moves_hurried``), and the rate stays exact for every
-lifetime that ends in a fault. A share of the moves is interrupted by the fault of its page: MOVE_BEGIN, FAULT,
+At each swap-out the number of moves of this swapped lifetime is drawn (``rate``: its
+whole part for certain, one more with the probability of the rest). The page waits in a
+pool. A daemon picks from the pool at random, so that delays are exponential. Time is
+counted in swap-outs: by Little's law a mean lifetime lasts as many of them as there are
+swapped pages. The mean delay is that lifetime over 4 * (rate + 1), so that most moves
+come before the fault. The remaining moves are made just before the fault
+(``moves_hurried``). The rate is therefore exact for every lifetime that ends in a
+fault. The fault of the page interrupts a share of the moves: MOVE_BEGIN, FAULT,
 MOVE_END, and FAULT again, which had waited for the locked folio where there was one.
 
-Zero pages hold no data and do not move. Without tiers only zswap pages move, to the disk, once at most; with tiers each page goes to the
-next one, the last to the first. A move that has nowhere to go is counted (``moves_impossible``) and not made.
+Zero pages hold no data and do not move. Without tiers only zswap pages move, to the
+disk, at most once. With tiers each page goes to the next one, the last to the first. A
+move without a target is counted (``moves_impossible``) and not made.
 """
 
 from __future__ import annotations
@@ -54,7 +58,7 @@ DATA = u(0x3F)  # bits of the state byte below the backend
 
 @inner
 def moves_on(st):  # type: ignore[no-untyped-def]
-    """Does anything move?"""
+    """True if any page moves."""
     return st.ctl[C_PENDING_MOST] != U0
 
 
@@ -66,7 +70,7 @@ def backend_of(st, o):  # type: ignore[no-untyped-def]
 
 @called
 def draw_lifetime(st, o):  # type: ignore[no-untyped-def]
-    """Page `o` was swapped out: how often will it move, and is it interrupted?"""
+    """Draw the moves of the swapped lifetime of page `o`, and whether the fault interrupts one."""
     ctl = st.ctl
     ctl[S_CREDIT] += (ctl[S_PENDING] * ctl[C_MOVE_SPEED]) // ctl[S_SWAPPED]
     if ctl[C_NEXT + backend_of(st, o)] == NOWHERE:
@@ -81,7 +85,7 @@ def draw_lifetime(st, o):  # type: ignore[no-untyped-def]
 
 @inner
 def wait(st, o):  # type: ignore[no-untyped-def]
-    """Put page `o` into the pool of those that will move (a full pool leaves it to its fault)."""
+    """Put page `o` into the pool of pages that wait for a move (a full pool leaves it to its fault)."""
     n = st.ctl[S_PENDING]
     if n < st.ctl[C_PENDING_MOST]:
         st.pending[n] = o
@@ -90,7 +94,7 @@ def wait(st, o):  # type: ignore[no-untyped-def]
 
 @inner
 def target_of(st, o):  # type: ignore[no-untyped-def]
-    """Where the next move of page `o` leads; NOWHERE if it cannot be made."""
+    """Target of the next move of page `o`; NOWHERE if there is none."""
     to = st.ctl[C_NEXT + backend_of(st, o)]
     if to != NOWHERE:
         to = st.ctl[C_DEST + to]
@@ -101,7 +105,7 @@ def target_of(st, o):  # type: ignore[no-untyped-def]
 
 @called
 def move(st, o):  # type: ignore[no-untyped-def]
-    """Move page `o` once. False: it has nowhere to go, and never will in this lifetime."""
+    """Move page `o` once. False: there is no target, and none in this lifetime."""
     source, to = backend_of(st, o), target_of(st, o)
     if to == NOWHERE:
         count(st, N_IMPOSSIBLE)
@@ -127,7 +131,7 @@ def due(st, o):  # type: ignore[no-untyped-def]
 
 @called
 def run_daemon(st):  # type: ignore[no-untyped-def]
-    """Let the migration daemon make the moves that are due, once they are a batch."""
+    """Make the moves that are due (the migration daemon), once they fill a batch."""
     ctl = st.ctl
     n = min(ctl[S_CREDIT] >> U16, ctl[S_PENDING])
     if n == U0 or n < min(ctl[C_MOVE_BATCH], ctl[S_PENDING]):
@@ -147,7 +151,7 @@ def run_daemon(st):  # type: ignore[no-untyped-def]
 
 @called
 def before_fault(st, o, page):  # type: ignore[no-untyped-def]
-    """The fault on `page` ends the swapped lifetime of `o`: make what is left of its moves.
+    """Make the remaining moves of `o`, whose swapped lifetime the fault on `page` ends.
 
     Returns (source, target) of the move that the fault interrupts, NOWHERE if none.
     """

@@ -1,4 +1,4 @@
-"""Misses of LRU and CLOCK over dense page numbers, and nothing else: the yardstick against other cache simulators.
+"""Misses of LRU and CLOCK over dense page numbers, to be held against other cache simulators.
 
 LRU needs no list: the accesses are their own log. A page is in the cache if and only if its last access is not behind the tail, and the
 tail passes every access that is not the last one of its page. CLOCK keeps the pages in a ring of frames and one byte a page.

@@ -1,13 +1,18 @@
-"""Where a page goes: its content class, zswap's pool and limit, the disk behind it.
+"""Placement of a page: its content class, zswap's pool and limit, the disk behind it.
 
-The content class of a page is a function of (page, number of its content): zero-filled, incompressible, or a compressed size from a
-triangular distribution (the sum of two uniform ones) of mean 4096 / compression_ratio, half to one and a half times the mean. The model is
-declared, not measured: what matters here is the mean and that sizes differ.
+The content class of a page is a function of (page, number of its content): zero-filled,
+incompressible, or a compressed size. Sizes follow a triangular distribution (the sum of
+two uniform ones) of mean 4096 / compression_ratio, half to one and a half times the
+mean. The model is declared, not measured: only the mean and a spread of sizes matter
+here.
 
-zswap (mm/zswap.c): the pool counts class-rounded objects in pages; once it has reached its limit every store is rejected until it has
-shrunk below the share ``shrink_to``; the shrinker writes back the oldest stores. A rejected page goes to the disk, or, without writeback,
-stays resident. A page that was read from a disk and not changed goes back to that disk. Left out: fragmentation of zspages, same-filled
-pages other than zero, the shrinker's second chance (every entry is referenced when stored, so the first round only rotates).
+zswap (mm/zswap.c): the pool counts class-rounded objects in pages. Once it has reached
+its limit it rejects every store until it has shrunk below the share ``shrink_to``. The
+shrinker writes back the oldest stores. A rejected page goes to the disk, or, without
+writeback, stays resident. A page that was read from a disk and not changed goes back to
+that disk. Left out: fragmentation of zspages, same-filled pages other than zero, the
+shrinker's second chance (every entry is referenced when stored, so the first round only
+rotates).
 """
 
 from __future__ import annotations
@@ -52,7 +57,7 @@ from kernels.traces.generate import mix
 
 @inner
 def content(st, o, version):  # type: ignore[no-untyped-def]
-    """64 bits that stand for content number `version` of page `o`."""
+    """Word of 64 bits that stands for content number `version` of page `o`."""
     return mix(st.ctl[C_KEY] + (o | version << U32))
 
 
@@ -67,13 +72,13 @@ def compressed(st, bits):  # type: ignore[no-untyped-def]
 
 @inner
 def stored_bytes(st, o):  # type: ignore[no-untyped-def]
-    """What the present content of page `o` takes in zswap's pool [B]."""
+    """Bytes of the present content of page `o` in zswap's pool."""
     return class_bytes(compressed(st, content(st, o, u(st.version[o]))))
 
 
 @inner
 def drawn(st, bits):  # type: ignore[no-untyped-def]
-    """Backend that the content `bits` is meant for: thresholds of 32 random bits."""
+    """Backend that is drawn for the content `bits`: thresholds of 32 random bits."""
     d = U0
     while d < U3 and bits >> U32 >= st.ctl[C_SHARES + d]:
         d += U1
@@ -99,7 +104,10 @@ def accepts(st, size):  # type: ignore[no-untyped-def]
 
 @inner
 def place(st, bits, zero, home):  # type: ignore[no-untyped-def]
-    """Backend and compressed size [B] of a page that leaves: `home` has it still (NOWHERE: none has). NOWHERE: it stays."""
+    """Backend and compressed size [B] of a page that leaves.
+
+    `home` still has its data (NOWHERE: no backend has). NOWHERE: the page stays.
+    """
     d = st.ctl[C_DEST + (drawn(st, bits) if home == NOWHERE else home)]
     if zero or d == NOWHERE:
         return d, U0
@@ -113,7 +121,7 @@ def place(st, bits, zero, home):  # type: ignore[no-untyped-def]
 
 @inner
 def pool_add(st, o, size):  # type: ignore[no-untyped-def]
-    """Page `o`, compressed to `size` bytes, is in zswap now."""
+    """Add page `o`, compressed to `size` bytes, to zswap's pool."""
     st.ctl[S_POOL_BYTES] += class_bytes(size)
     most(st, N_POOL_PEAK, pool_pages(st))
     push(st, st.zswap, ZSWAP_RING, o)
@@ -121,7 +129,7 @@ def pool_add(st, o, size):  # type: ignore[no-untyped-def]
 
 @called
 def shrink_pool(st):  # type: ignore[no-untyped-def]
-    """``shrink_worker``: a full pool is written back from its tail, up to a batch at a time, until it accepts again."""
+    """``shrink_worker``: write a full pool back from its tail, up to a batch at a time, until it accepts again."""
     ctl = st.ctl
     if ctl[S_POOL_FULL] == U0 or ctl[C_WRITEBACK] == U0 or ctl[C_DISK] == NOWHERE:
         return

@@ -1,4 +1,4 @@
-"""Making room: batches of victims, each swapped out or kept, and the turn of the daemons after each batch."""
+"""Room for a new page: batches of victims, each swapped out or kept, and the turn of the daemons after each batch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ RETRIES = 16  # batches before reclaim gives up: MAX_RECLAIM_RETRIES, mm/interna
 
 @inner
 def unmap_all(st, o):  # type: ignore[no-untyped-def]
-    """Every PTE of object `o` loses it; one that mapped it, to name it by (any PTE of it if none did)."""
+    """Clear every PTE of object `o`; return one that mapped it, to name it by (any PTE of it if none did)."""
     if st.ctl[C_FORKS] == U0:
         return o
     first = u(st.first[o])
@@ -65,7 +65,7 @@ def unmap_all(st, o):  # type: ignore[no-untyped-def]
 
 @inner
 def swap_out(st, o):  # type: ignore[no-untyped-def]
-    """Swap out page `o`, or keep it because nothing takes it. True if it went."""
+    """Swap out page `o`, or keep it if no backend takes it. True if it went."""
     ctl, s = st.ctl, u(st.state[o])
     version, home = u(st.version[o]), s >> HOME
     if s & CHANGED != U0:
@@ -108,7 +108,7 @@ def account(st, s, d, zero):  # type: ignore[no-untyped-def]
 
 @inner
 def excess(st):  # type: ignore[no-untyped-def]
-    """Pages above the memory limit once one more page is charged: resident ones and zswap's pool."""
+    """Pages above the memory limit (resident pages and zswap's pool) once one more page is charged."""
     held = st.ctl[S_RESIDENT] + U1
     if st.ctl[C_CHARGED] != U0:
         held += pool_pages(st)
@@ -117,7 +117,7 @@ def excess(st):  # type: ignore[no-untyped-def]
 
 @called
 def shrink(st):  # type: ignore[no-untyped-def]
-    """Reclaim until there is room for one page, in batches; give up after so many of them."""
+    """Reclaim in batches until there is room for one page; give up after so many of them."""
     for _ in range(RETRIES):
         if st.ctl[C_POLICY] == ACTIVE_INACTIVE:
             balance(st)

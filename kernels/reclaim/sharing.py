@@ -1,11 +1,13 @@
-"""Pages of several address spaces: objects, fork, copy on write, unmap; and swapoff, which also visits every page.
+"""Pages of several address spaces: objects, fork, copy on write, unmap. Also swapoff, which visits every page as well.
 
-With forks an *object* is a content that one or more PTEs map or hold the swap entry of; lists, limit and placement deal with objects. An
-object that went out is in no PTE; a fault brings it in for one PTE, the others fault later (without charge while it is resident).
+With forks an *object* is a content. One or more PTEs map it or hold its swap entry.
+Lists, limit and placement deal with objects. A swapped-out object is in no PTE. A fault
+brings it in for one PTE; the others fault later (without charge while it is resident).
 
-Simplified: a write to a shared object that is swapped out gives the writer a new object and leaves the old one where it is (its copy in
-the swap cache is not charged); an object that no PTE maps any more but that is still in memory stays on its list until it is reclaimed;
-a fork copies what the child does not have yet.
+Simplified: a write to a shared object that is swapped out gives the writer a new object
+and leaves the old one in place (its copy in the swap cache is not charged). An object
+in memory that no PTE maps any more stays on its list until it is reclaimed. A fork
+copies only the PTEs that the child does not have yet.
 """
 
 from __future__ import annotations
@@ -55,18 +57,18 @@ from kernels.reclaim.state import (
     most,
 )
 
-SLICE = U16  # accesses, as a power of 2, after which a space goes on on the next CPU
+SLICE = U16  # accesses, as a power of 2, after which a space moves to the next CPU
 
 
 @inner
 def run_on(st, page):  # type: ignore[no-untyped-def]
-    """Choose the CPU on which the demands of an access to `page` run: that of its space, which moves on now and then."""
+    """Choose the CPU for the demands of an access to `page`: that of its space, which moves to the next CPU now and then."""
     st.ctl[S_CPU] = ((page >> st.ctl[C_SHIFT]) + (st.ctl[S_TIME] >> SLICE)) % st.ctl[C_CPUS]
 
 
 @inner
 def emit_fault(st, page, o, s, write):  # type: ignore[no-untyped-def]
-    """FAULT on `page`, whose object `o` has state `s`; a move that it interrupts around it, and the fault that waited for it after it."""
+    """Emit FAULT on `page`, whose object `o` has state `s`. A move that it interrupts comes around it, the fault that waited after it."""
     source, to = NOWHERE, NOWHERE
     count(st, N_FAULTS)
     if s & (RESIDENT | SWAPPED) == SWAPPED:
@@ -81,7 +83,7 @@ def emit_fault(st, page, o, s, write):  # type: ignore[no-untyped-def]
 
 @inner
 def load(st, o, write):  # type: ignore[no-untyped-def]
-    """Object `o`, new or swapped out, becomes resident."""
+    """Make object `o`, new or swapped out, resident."""
     s = u(st.state[o])
     if s & SWAPPED != U0:
         st.ctl[S_SWAPPED] -= U1
@@ -96,7 +98,7 @@ def load(st, o, write):  # type: ignore[no-untyped-def]
 
 @inner
 def hit(st, o, write):  # type: ignore[no-untyped-def]
-    """Resident object `o` is accessed through a PTE that maps it."""
+    """Note an access to resident object `o` through a PTE that maps it."""
     s = u(st.state[o])
     now = touched(st, o, s) | write * (DIRTY | CHANGED)
     if now != s:
@@ -105,7 +107,7 @@ def hit(st, o, write):  # type: ignore[no-untyped-def]
 
 @inner
 def release(st, o):  # type: ignore[no-untyped-def]
-    """The last reference to object `o` went away."""
+    """Drop object `o`, whose last reference went away."""
     s = u(st.state[o])
     if s & RESIDENT != U0:
         st.ctl[S_RESIDENT] -= U1
@@ -122,7 +124,7 @@ def release(st, o):  # type: ignore[no-untyped-def]
 
 @inner
 def attach(st, page):  # type: ignore[no-untyped-def]
-    """Give `page` a new object; its number."""
+    """Give `page` a new object; return its number."""
     ctl = st.ctl
     o = ctl[S_OBJECT_FREE]
     if o != U0:
@@ -141,7 +143,7 @@ def attach(st, page):  # type: ignore[no-untyped-def]
 
 @inner
 def detach(st, page, o):  # type: ignore[no-untyped-def]
-    """`page` lets go of object `o`."""
+    """Take `page` off object `o`."""
     after, before = u(st.kin[page << U1]), u(st.kin[(page << U1) + U1])
     st.kin[before << U1] = after
     st.kin[(after << U1) + U1] = before
@@ -158,7 +160,7 @@ def detach(st, page, o):  # type: ignore[no-untyped-def]
 
 @inner
 def copied(st, page, o):  # type: ignore[no-untyped-def]
-    """`page` leaves the shared object `o` for a copy of its own."""
+    """Give `page` a copy of its own in place of the shared object `o`."""
     detach(st, page, o)
     new = attach(st, page)
     entered(st, new, CHANGED)
@@ -251,7 +253,7 @@ def unmap(st, page, run):  # type: ignore[no-untyped-def]
 
 @inner
 def map_all(st, o):  # type: ignore[no-untyped-def]
-    """Every PTE of object `o` maps it again."""
+    """Map object `o` again from every PTE of it."""
     if st.ctl[C_FORKS] == U0:
         return
     p = first = u(st.first[o])
@@ -264,7 +266,7 @@ def map_all(st, o):  # type: ignore[no-untyped-def]
 
 @called
 def swapoff(st, device, target):  # type: ignore[no-untyped-def]
-    """Every page leaves the device; nothing goes there any more, but to the spare disk if there is one."""
+    """Take every page off the device. Nothing goes there any more; the spare disk takes its place if there is one."""
     ctl = st.ctl
     if ctl[C_DISK] == device:
         ctl[C_DISK] = ctl[C_SPARE]
@@ -288,7 +290,7 @@ def swapoff(st, device, target):  # type: ignore[no-untyped-def]
 
 @called
 def mapping(st, word, more):  # type: ignore[no-untyped-def]
-    """A mapping event of the workload: pass it on and follow it."""
+    """Pass a mapping event of the workload on and follow it."""
     kind, page, run, arg = word & BYTE, word >> U32, more & LOW32, more >> U32
     run_on(st, page)
     emit(st, kind, page, word >> U16 & BYTE, run, arg)

@@ -1,4 +1,4 @@
-"""The loop over accesses and mapping events."""
+"""Loop over accesses and mapping events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ S31 = u(31)
 
 @inner
 def plain(st, page, write):  # type: ignore[no-untyped-def]
-    """Access `page` of a workload without forks: it is its own object."""
+    """Access `page` of a workload without forks, in which each page is its own object."""
     if st.state[page] & RESIDENT != U0:
         hit(st, page, write)
         return
@@ -39,7 +39,7 @@ def advance(st, accesses, events, positions):  # type: ignore[no-untyped-def]
     Parameters
     ----------
     st : Stage
-        S_ACCESS and S_EVENT say where to go on in the arrays, S_OUT how many demands are out; all three are moved on.
+        S_ACCESS and S_EVENT are the next indices into the arrays, S_OUT the number of demands made; all three are advanced.
     accesses : uint32[n]
     events : uint64[m, 2]
     positions : int64[m]

@@ -39,10 +39,10 @@ CTL_WORDS = COUNTER_BASE + len(COUNTERS)
 LRU, ACTIVE_INACTIVE, CLOCK = (u(i) for i in range(3))
 POLICIES = ("lru", "active-inactive", "clock")
 
-# state byte of a page. Bits 6 and 7: the backend that has, or last had, the data
+# state byte of a page. Bits 6 and 7: the present or last backend of the data
 RESIDENT = u(1)
 YOUNG, REFERENCED, ACTIVE = u(2), u(4), u(8)  # of a resident page: PTE accessed bit, PG_referenced, on the active list
-DIRTY, CHANGED = u(16), u(32)  # written since its last fault; differs from what the backend last had
+DIRTY, CHANGED = u(16), u(32)  # written since its last fault; differs from the last data of the backend
 SWAPPED, ZEROED = u(2), u(4)  # of a page that is not resident; 0: it does not exist
 HOME = u(6)
 # bits of a PTE, kept apart only where pages are shared
@@ -68,7 +68,7 @@ class Stage(Flat):
     out : uint64[2 * records]
         Demands, two words each.
     left : uint8[pages], pending : uint32[most]
-        Moves left in the swapped lifetime, bit 7: one of them waits for the fault; pages that wait for a move. (1 without moves.)
+        Moves left in the swapped lifetime (bit 7: one of them waits for the fault); pages that wait for a move. One element without moves.
     object, refs, first : uint32[pages], flags : uint8[pages], kin : uint32[2 * pages]
         Only with forks: object of a PTE, plus 1; PTEs of an object, and one of them; bits of a PTE; next and previous PTE of the object.
     """
@@ -114,11 +114,11 @@ def emit(st, kind, page, backend, number, arg):  # type: ignore[no-untyped-def]
 
 @inner
 def pool_pages(st):  # type: ignore[no-untyped-def]
-    """Pages of zswap's pool: its objects, rounded to their class, packed without gaps."""
+    """Pages of zswap's pool: objects rounded to their class, packed without gaps."""
     return st.ctl[S_POOL_BYTES] + PAGE_BYTES - U1 >> PAGE_SHIFT
 
 
 @inner
 def name_of(st, o):  # type: ignore[no-untyped-def]
-    """A PTE that maps object `o` or holds its swap entry. Without forks a page is its own object."""
+    """Name object `o` by a PTE that maps it or holds its swap entry. Without forks a page is its own object."""
     return u(st.first[o]) if st.ctl[C_FORKS] != U0 else o

@@ -1,9 +1,9 @@
-"""Blocks that belong to a cluster of slots and are there only while it needs them: swap table, memcg table, extend table.
+"""Blocks that belong to a cluster of slots while it needs them: swap table, memcg table, extend table.
 
-A cluster header (kernels/structures/cluster.py) names its blocks by number: word 3 the table, 5 the memcg table, 7 the extend table;
-0 is none, and block 0 of every array is all zero, so that a lookup need not ask. A block has one element for each slot of the cluster.
-mm/swap_table.h, mm/swapfile.c of 6.18 and later: allocated zeroed when the cluster gets its first slot, freed (by RCU) when it has lost
-its last one.
+A cluster header (kernels/structures/cluster.py) names its blocks by number: word 3 the
+table, 5 the memcg table, 7 the extend table. 0 means none. Block 0 of every array is
+all zero, so that a lookup need not ask. A block has one element for each slot of the
+cluster.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def has(st, g, word):  # type: ignore[no-untyped-def]
 
 @called
 def number(st, pr, ci, kind, word, most):  # type: ignore[no-untyped-def]
-    """Take a free block of `kind` for the header at `ci`; its number, 0 if `most` are in use. The caller zeroes it."""
+    """Take a free block of `kind` for the header at `ci`; return its number, 0 if `most` are in use. The caller zeroes it."""
     ctl, at = st.ctl, S_TABLE_FREE + kind * U4
     n = ctl[at + HEAD]
     if n != U0:

@@ -1,7 +1,7 @@
 """Swap devices and the cluster allocator: per-CPU current cluster, then a free, then a partly used cluster.
 
 mm/swapfile.c of 6.12..6.17 for order 0: ``cluster_alloc_swap_entry`` tries the CPU's own cluster, the free list, the nonfull list. A
-cluster header is 32 bytes; what says that a slot is used is the design's (swap_map byte, bitmap).
+cluster header is 32 bytes. The design keeps the mark of a used slot (swap_map byte, bitmap).
 
 ===== =========================== ===== ================================
 dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
@@ -67,7 +67,7 @@ def ci_of(st, g):  # type: ignore[no-untyped-def]
 
 @inner
 def lock_cluster(st, pr, g):  # type: ignore[no-untyped-def]
-    """Take the lock of the cluster of slot `g`; returns the header's word index."""
+    """Take the lock of the cluster of slot `g`; return the header's word index."""
     ci = ci_of(st, g)
     lock(pr, st.cluster, ci, L_CLUSTER)
     wrote(pr, R_CLUSTER, ci >> U1)
@@ -130,14 +130,14 @@ def list_add_tail(st, pr, d, c, which):  # type: ignore[no-untyped-def]
 
 @inner
 def slots_in(st, d, c):  # type: ignore[no-untyped-def]
-    """Slots of cluster `c` of device `d`: the last one of a device may be cut short."""
+    """Slots of cluster `c` of device `d`; the last cluster of a device may be cut short."""
     first = c << st.ctl[C_CLUSTER_SHIFT]
     return min(U1 << st.ctl[C_CLUSTER_SHIFT], st.dev[d * DEV_WORDS] + st.dev[d * DEV_WORDS + D_SLOTS] - first)
 
 
 @inner
 def relist(st, pr, d, c):  # type: ignore[no-untyped-def]
-    """Put cluster `c` on the list that its count asks for. The caller holds its lock."""
+    """Put cluster `c` on the list for its count. The caller holds its lock."""
     count = u(st.cluster[c * CI_WORDS + CI_COUNT])
     want = NONFULL_LIST
     if count == U0:
@@ -154,7 +154,7 @@ def relist(st, pr, d, c):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
-    """Find and claim a free slot of cluster `c` from `start` on (``alloc_swap_scan_cluster``); slot + 1, or 0."""
+    """Find and claim a free slot of cluster `c` from `start` on (``alloc_swap_scan_cluster``); return slot + 1, or 0."""
     size = slots_in(st, d, c)
     first = c << st.ctl[C_CLUSTER_SHIFT]
     lock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
@@ -176,7 +176,7 @@ def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
 
 @inner
 def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
-    """Take the first cluster of list `which` off it (``isolate_lock_cluster``); cluster + 1, or 0."""
+    """Take the first cluster of list `which` off it (``isolate_lock_cluster``); return cluster + 1, or 0."""
     at = list_at(d, which)
     lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
     c = st.dev[at]
@@ -189,7 +189,7 @@ def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
 
 @called
 def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
-    """Give the CPU another cluster of device `d` and claim its first free slot; slot + 1, or 0 when the device is full."""
+    """Give the CPU another cluster of device `d` and claim its first free slot; return slot + 1, or 0 when the device is full."""
     for which in range(1, 3):
         c = pick_cluster(st, pr, d, u(which))
         if c != U0:
@@ -204,7 +204,7 @@ def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
 
 @inner
 def is_synchronous(st, d):  # type: ignore[no-untyped-def]
-    """Device `d` has SWP_SYNCHRONOUS_IO."""
+    """True if device `d` has SWP_SYNCHRONOUS_IO."""
     return st.dev[d * DEV_WORDS + D_FLAGS] & DEV_SYNC != U0
 
 
@@ -221,7 +221,7 @@ def swap_full(st):  # type: ignore[no-untyped-def]
 
 @inner
 def turn_off(st, d):  # type: ignore[no-untyped-def]
-    """``swapoff`` begins: no slot of device `d` is handed out any more; false if it is off."""
+    """``swapoff`` begins: hand out no slot of device `d` any more; false if it is off."""
     was_on = st.dev[d * DEV_WORDS + D_FLAGS] & DEV_ON != U0
     st.dev[d * DEV_WORDS + D_FLAGS] &= ~DEV_ON
     return was_on
@@ -229,7 +229,7 @@ def turn_off(st, d):  # type: ignore[no-untyped-def]
 
 @inner
 def turned_off(st, d):  # type: ignore[no-untyped-def]
-    """``swapoff`` ends: device `d` is on again if a slot of it is still in use."""
+    """``swapoff`` ends: turn device `d` on again if a slot of it is still in use."""
     if st.dev[d * DEV_WORDS + D_USED] == U0:
         return codes.SWAPPED_OFF
     st.dev[d * DEV_WORDS + D_FLAGS] |= DEV_ON
@@ -239,7 +239,7 @@ def turned_off(st, d):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def slot_alloc(st, pr, d, cpu):  # type: ignore[no-untyped-def]
-    """Allocate a slot of device `d`, marked as cached; slot + 1, or 0 when the device is full or off."""
+    """Allocate a slot of device `d`, marked as cached; return slot + 1, or 0 when the device is full or off."""
     chase(pr, R_DEV, d * DEV_WORDS)
     if st.dev[d * DEV_WORDS + D_FLAGS] & DEV_ON == U0:
         return U0

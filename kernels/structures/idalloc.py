@@ -1,7 +1,7 @@
-"""ID allocation in an xarray (``xa_alloc``): the first free index is found by walking the free marks down the tree.
+"""ID allocation in an xarray (``xa_alloc``): a walk down the free marks finds the first free index.
 
-The walk ends at the node that gets the entry, and the store goes on from there, as ``xas_find_marked`` and ``xas_store`` share one
-``xa_state``: the tree is walked once.
+The walk ends at the node that gets the entry. The store goes on from there, as ``xas_find_marked`` and
+``xas_store`` share one ``xa_state``: the tree is walked once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""What a swap device keeps of a slot: count, cached folio, owner, zero bit. *direct* and the swap tables keep it in different places.
+"""Interface to a slot's data on a swap device: count, cached folio, owner, zero bit. *direct* and the swap tables store them differently.
 
-The steps of a swap device (:mod:`kernels.life.swapfile`) and the moves are written on these; ``g`` is the number of the slot in the
-arrays that cover all devices. Where nothing is said the caller holds the cluster lock, or no lock is needed.
+The steps of a swap device (:mod:`kernels.life.swapfile`) and the moves are written on
+these functions. ``g`` is the number of the slot in the arrays that cover all devices.
+Unless a docstring says otherwise the caller holds the cluster lock, or no lock is
+needed.
 """
 
 from __future__ import annotations
@@ -11,12 +13,12 @@ from kernels.compiling.functions import optional, required
 
 @required
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
-    """The first free slot in `first` .. `end` - 1, plus 1; 0 if there is none."""
+    """First free slot in `first` .. `end` - 1, plus 1; 0 if there is none."""
 
 
 @required
 def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
-    """Slot `g` becomes used (and cached), or free. Called before the cluster's count of used slots changes."""
+    """Mark slot `g` as used (and cached), or free. Called before the cluster's count of used slots changes."""
 
 
 @required
@@ -26,17 +28,17 @@ def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
 
 @required
 def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
-    """``__mem_cgroup_try_charge_swap`` of a fresh slot `g`: :func:`owner_set` with whatever lock it takes."""
+    """``__mem_cgroup_try_charge_swap`` of a fresh slot `g`: :func:`owner_set` with the lock that the design needs."""
 
 
 @required
 def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
-    """The memory cgroup of slot `g` (``lookup_swap_cgroup_id``)."""
+    """Memory cgroup of slot `g` (``lookup_swap_cgroup_id``)."""
 
 
 @required
 def zero_of(st, pr, g):  # type: ignore[no-untyped-def]
-    """Was the page of slot `g` zero-filled?"""
+    """True if the page of slot `g` was zero-filled."""
 
 
 @required
@@ -46,32 +48,32 @@ def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
 
 @required
 def zero_mark(st, pr, g, zero):  # type: ignore[no-untyped-def]
-    """``swap_zeromap_folio_set`` or ``_clear`` before a page is written: :func:`zero_set` with whatever lock it takes."""
+    """``swap_zeromap_folio_set`` or ``_clear`` before a page is written: :func:`zero_set` with the lock that the design needs."""
 
 
 @required
 def count_up(st, pr, g):  # type: ignore[no-untyped-def]
-    """One more PTE holds slot `g`; False if there was no room for the count."""
+    """Add one PTE to the count of slot `g`; False if there was no room for the count."""
 
 
 @required
 def count_down(st, pr, g):  # type: ignore[no-untyped-def]
-    """One PTE less holds slot `g`; True if none is left."""
+    """Take one PTE off the count of slot `g`; True if none is left."""
 
 
 @required
 def count_of(st, g):  # type: ignore[no-untyped-def]
-    """The whole count of slot `g`."""
+    """Full count of slot `g`."""
 
 
 @required
 def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
-    """Write the count of slot `g`; False if there is no room for it, which :func:`count_prepare` makes."""
+    """Write the count of slot `g`; False if :func:`count_prepare` has made no room for it."""
 
 
 @required
 def count_prepare(st, pr, g, count):  # type: ignore[no-untyped-def]
-    """Make room for a count of slot `g`, without a lock, as that may sleep; False if there is none to be had."""
+    """Make room for a count of slot `g`; False if there is none to be had. No lock is held, as the allocation may sleep."""
 
 
 @required
@@ -81,42 +83,42 @@ def unheld(st, g):  # type: ignore[no-untyped-def]
 
 @required
 def count_read(st, pr, g):  # type: ignore[no-untyped-def]
-    """The count of slot `g` is read without the lock: the line that it is in."""
+    """Read the line of the count of slot `g`, without the lock."""
 
 
 @required
 def is_cached(st, g):  # type: ignore[no-untyped-def]
-    """True if the swap cache has slot `g`, or somebody is about to put it there."""
+    """True if the swap cache has slot `g`, or another task is about to put it there."""
 
 
 @required
 def flag_set(st, pr, g):  # type: ignore[no-untyped-def]
-    """The swap cache takes slot `g`, which PTEs hold: its count (up to 62), 0 if the slot is free or cached already."""
+    """Give slot `g`, which PTEs hold, to the swap cache: its count (up to 62), 0 if the slot is free or cached already."""
 
 
 @required
 def flag_clear(st, pr, g):  # type: ignore[no-untyped-def]
-    """The swap cache lets go of slot `g`."""
+    """Take slot `g` from the swap cache."""
 
 
 @required
 def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
-    """The folio that the swap cache has for slot `g`, 0 if none (nothing there, or a shadow). No lock (RCU)."""
+    """Folio of slot `g` in the swap cache, 0 if none (empty, or a shadow). No lock (RCU)."""
 
 
 @required
 def cache_insert(st, pr, g, f):  # type: ignore[no-untyped-def]
-    """Folio `f` is the cache of slot `g`, which is marked cached; takes the lock it needs."""
+    """Enter folio `f` as the cache of slot `g`, which is marked cached; takes the lock it needs."""
 
 
 @required
 def cache_remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
-    """The folio of slot `g` goes, a `shadow` takes its place or nothing; takes the lock it needs. :func:`flag_clear` follows."""
+    """Replace the folio of slot `g` by a `shadow` or nothing; takes the lock it needs. :func:`flag_clear` follows."""
 
 
 @required
 def cache_clear(st, pr, g):  # type: ignore[no-untyped-def]
-    """Slot `g` is being freed: what the cache still has of it goes."""
+    """Clear the rest of the cache of slot `g`, which is being freed."""
 
 
 @optional

@@ -19,14 +19,14 @@ SHADOW = u(3)  # a workingset shadow: a value entry (its content does not matter
 
 @inner
 def find(st, pr, g):  # type: ignore[no-untyped-def]
-    """The folio cached for slot `g`, 0 if none (nothing there, or a shadow)."""
+    """Folio cached for slot `g`, 0 if none (empty, or a shadow)."""
     entry = xa.load(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK)
     return entry >> U2 if entry & U3 == U0 else U0
 
 
 @inner
 def insert(st, pr, g, f):  # type: ignore[no-untyped-def]
-    """Folio `f` is the cache of slot `g`; a shadow that was there goes."""
+    """Enter folio `f` as the cache of slot `g`; it replaces a shadow."""
     step(pr, F_ADD)
     lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
     xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, f << U2)
@@ -36,7 +36,7 @@ def insert(st, pr, g, f):  # type: ignore[no-untyped-def]
 
 @inner
 def remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
-    """The folio of slot `g` goes: a `shadow` takes its place while the slot lives on (end of writeback, clean drop), or nothing."""
+    """Replace the folio of slot `g` by a `shadow` while the slot lives on (end of writeback, clean drop), or by nothing."""
     lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
     if shadow:
         xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, SHADOW)

@@ -1,8 +1,10 @@
 """swap_map: a byte a slot, with the count up to 62, the has-cache flag, and continuation pages past 62.
 
-mm/swapfile.c up to 6.18: 0..0x3e count, 0x40 SWAP_HAS_CACHE, 0x80 COUNT_CONTINUED. Past 62 the count is a number of mixed radix, as the
-comment of ``swap_count_continued`` has it ("how you add 1 to 999"): the map byte is the lowest digit (0..62), each
-continuation page holds one more digit (0..127) for 4,096 slots. Pages are chained per 4,096 slots and stay until swapoff.
+mm/swapfile.c up to 6.18: 0..0x3e count, 0x40 SWAP_HAS_CACHE, 0x80 COUNT_CONTINUED. Past
+62 the count is a number of mixed radix, as the comment of ``swap_count_continued`` has
+it ("how you add 1 to 999"). The map byte is the lowest digit (0..62). Each continuation
+page holds one more digit (0..127) for 4,096 slots. Pages are chained per 4,096 slots
+and stay until swapoff.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ HAS_CACHE = u(0x40)  # SWAP_HAS_CACHE
 MAX_COUNT = u(0x3E)  # SWAP_MAP_MAX
 DIGIT_MAX = u(127)  # SWAP_CONT_MAX
 PAGE, PAGE_SHIFT = u(4096), u(12)
-RADIX = u(63)  # counts that the map byte tells apart
+RADIX = u(63)  # distinct counts of the map byte
 
 
 @called
 def add_page(st, pr, g, last):  # type: ignore[no-untyped-def]
-    """Chain another continuation page for the slots of `g` behind page `last` (0 the first); its number, or 0 if none is to be had."""
+    """Chain a continuation page for the slots of `g` behind page `last` (0 the first); return its number, or 0 if there is none."""
     n = st.ctl[S_CONT_USED] + U1
     if n > st.ctl[C_CONT_LIMIT]:
         return U0
@@ -42,7 +44,7 @@ def add_page(st, pr, g, last):  # type: ignore[no-untyped-def]
 
 @inner
 def next_page(st, page):  # type: ignore[no-untyped-def]
-    """The page that follows continuation page `page` (links are kept behind the heads, from the index in the last word on)."""
+    """Page that follows continuation page `page`. The links lie behind the heads, from the index in the last word on."""
     return u(st.chain[st.ctl[C_CHAIN] + page])
 
 
@@ -72,7 +74,7 @@ def carry(st, pr, g):  # type: ignore[no-untyped-def]
 
 @called
 def borrow(st, pr, g):  # type: ignore[no-untyped-def]
-    """Take 63 from the continuation digits of slot `g`; returns True if any digit is left."""
+    """Take 63 from the continuation digits of slot `g`; return True if any digit is left."""
     page, at = u(st.chain[g >> PAGE_SHIFT]), g & (PAGE - U1)
     first = page
     while st.cont[page * PAGE + at] == 0:
@@ -96,7 +98,7 @@ def borrow(st, pr, g):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def count_up(st, pr, g):  # type: ignore[no-untyped-def]
-    """``__swap_duplicate``: one more PTE holds slot `g`; False if a continuation page could not be had. Cluster lock held."""
+    """``__swap_duplicate``: add one PTE to slot `g`; False if a continuation page could not be had. Cluster lock held."""
     byte = u(st.smap[g])
     wrote(pr, R_MAP, g >> U3)
     if wide(st, g):
@@ -114,7 +116,7 @@ def count_up(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def count_down(st, pr, g):  # type: ignore[no-untyped-def]
-    """``__swap_entry_free``: one PTE less holds slot `g`; returns True if none is left. Cluster lock held."""
+    """``__swap_entry_free``: take one PTE off slot `g`; return True if none is left. Cluster lock held."""
     byte = u(st.smap[g])
     wrote(pr, R_MAP, g >> U3)
     if wide(st, g):
@@ -180,7 +182,7 @@ def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
 
 @called
 def count_of(st, g):  # type: ignore[no-untyped-def]
-    """The whole count of slot `g`."""
+    """Full count of slot `g`."""
     byte = u(st.smap[g])
     if wide(st, g):
         return st.zcount[g]
@@ -196,7 +198,7 @@ def count_of(st, g):  # type: ignore[no-untyped-def]
 
 @inner
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
-    """The first slot in `first` .. `end` - 1 whose byte is 0, plus 1; 0 if there is none."""
+    """First slot in `first` .. `end` - 1 whose byte is 0, plus 1; 0 if there is none."""
     for g in range(first, end):
         touch(pr, R_MAP, u(g) >> U3)
         if st.smap[u(g)] == 0:
@@ -206,32 +208,32 @@ def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
 
 @inner
 def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
-    """Slot `g` is allocated, which marks it as cached, or freed."""
+    """Mark slot `g` as allocated (and thereby cached), or as freed."""
     st.smap[g] = HAS_CACHE if used else U0
     wrote(pr, R_MAP, g >> U3)
 
 
 @inner
 def unheld(st, g):  # type: ignore[no-untyped-def]
-    """No PTE holds slot `g`."""
+    """True if no PTE holds slot `g`."""
     return u(st.smap[g]) & ~HAS_CACHE == U0
 
 
 @inner
 def count_read(st, pr, g):  # type: ignore[no-untyped-def]
-    """The map byte is read."""
+    """Read the map byte."""
     touch(pr, R_MAP, g >> U3)
 
 
 @inner
 def is_cached(st, g):  # type: ignore[no-untyped-def]
-    """The has-cache flag of slot `g`."""
+    """Has-cache flag of slot `g`."""
     return u(st.smap[g]) & HAS_CACHE != U0
 
 
 @inner
 def flag_set(st, pr, g):  # type: ignore[no-untyped-def]
-    """``swapcache_prepare``: set the has-cache flag; the byte before, 0 if the slot is free or the flag was set."""
+    """``swapcache_prepare``: set the has-cache flag; return the byte before, 0 if the slot is free or the flag was set."""
     byte = u(st.smap[g])
     if byte & HAS_CACHE != U0:
         return U0
@@ -267,7 +269,7 @@ def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def zero_of(st, pr, g):  # type: ignore[no-untyped-def]
-    """The bit of slot `g` in the zeromap."""
+    """Bit of slot `g` in the zeromap."""
     touch(pr, R_ZEROMAP, g >> U6)
     return st.zeromap[g >> U6] >> (g & U63) & U1 != U0
 

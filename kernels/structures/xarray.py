@@ -1,4 +1,4 @@
-"""The kernel's xarray on flat arrays: packed 576-byte nodes, three mark bitmaps, value count, ID allocation.
+"""Model of the kernel's xarray on flat arrays: packed 576-byte nodes, three mark bitmaps, value count, ID allocation.
 
 A *pool* is one ``uint64`` array of 72-word nodes; node 0 is the pool's own header. Many trees may share a pool. The *heads* of trees
 are 8-word groups of another array. The layout of a node is that of ``struct xa_node`` (include/linux/xarray.h):
@@ -13,8 +13,10 @@ word   content
 69..71 three mark bitmaps; mark 0 is the free mark of allocating trees
 ====== ======================================================================
 
-Entries: 0 nothing; low bit 1 a value (``xa_mk_value``); low bits 10 a node (word index << 2 | 2); else a pointer. The walk computes the
-slot from the shift that it *loaded* from the node, as the kernel does; one kept in a register would make the model a third faster.
+Entries: 0 nothing; low bit 1 a value (``xa_mk_value``); low bits 10 a node (word index
+<< 2 | 2); else a pointer. As in the kernel, the walk computes the slot from the shift
+that it *loaded* from the node. With a shift in a register the model would be a third
+faster.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ P_FREE, P_HIGH, P_USED, P_PEAK = U0, U1, U2, U3
 SLOTS, MARKS = U5, u(69)
 NODE_BYTES = 576  # sizeof(struct xa_node) with CONFIG_64BIT and 64 slots
 NOT_FOUND = ONES
-ZERO_ENTRY = U1  # what takes index 0 of a tree whose indices start at 1, as XA_ZERO_ENTRY does
+ZERO_ENTRY = U1  # entry at index 0 of a tree whose indices start at 1, as XA_ZERO_ENTRY
 
 
 def new_pool(nodes: int) -> NDArray[np.uint64]:
@@ -44,7 +46,7 @@ def new_pool(nodes: int) -> NDArray[np.uint64]:
     Parameters
     ----------
     nodes : int
-        Most nodes that can be in use at once.
+        Most nodes in use at once.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def mk_value(x):  # type: ignore[no-untyped-def]
 
 @inner
 def load(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
-    """``xa_load``: the entry at `index` of tree `h`, 0 if there is none. Lockless (RCU)."""
+    """``xa_load``: return the entry at `index` of tree `h`, 0 if there is none. Lockless (RCU)."""
     chase(pr, rh, h * HEAD_WORDS)
     entry = head[h * HEAD_WORDS + H_ENTRY]
     if not is_node(entry):
@@ -120,7 +122,7 @@ def find_slot(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
 
 @inner
 def node_of(slot, index):  # type: ignore[no-untyped-def]
-    """The node that holds the leaf `slot` of `index`."""
+    """Node that holds the leaf `slot` of `index`."""
     return slot - SLOTS - (index & U63)
 
 
@@ -201,7 +203,7 @@ def expand(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
 
 @inner
 def store(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def]
-    """``xa_store`` of a non-null entry: returns the entry that was there. The caller holds the tree's lock."""
+    """``xa_store`` of a non-null entry; return the previous entry. The caller holds the tree's lock."""
     base = h * HEAD_WORDS
     chase(pr, rh, base)
     entry = head[base + H_ENTRY]
@@ -250,7 +252,7 @@ def store_below(head, h, pool, pr, rh, rn, node, index, new):  # type: ignore[no
 
 @inner
 def recount(pool, pr, rn, node, change):  # type: ignore[no-untyped-def]
-    """``update_node``: the header is written only where the number of entries or of values changes."""
+    """``update_node``: write the header only where the number of entries or of values changes."""
     if change != U0:
         pool[node] += change
         wrote(pr, rn, node)
@@ -342,7 +344,7 @@ def clear_free_mark(head, h, pool, pr, rh, rn, node, offset):  # type: ignore[no
 
 @inner
 def clear_marks(pool, pr, rn, node, offset):  # type: ignore[no-untyped-def]
-    """The part of ``xas_init_marks`` that every erase pays: test and clear the three marks of the entry (none is ever set here)."""
+    """Part of ``xas_init_marks`` that every erase pays: test and clear the three marks of the entry (none is ever set here)."""
     touch(pr, rn, node + MARKS)
     keep = ~(U1 << offset)
     pool[node + MARKS + U1] &= keep
@@ -351,7 +353,7 @@ def clear_marks(pool, pr, rn, node, offset):  # type: ignore[no-untyped-def]
 
 @inner
 def erase(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
-    """``xa_erase``: remove the entry at `index`, free empty nodes, lower the tree. Returns what was there."""
+    """``xa_erase``: remove the entry at `index`, free empty nodes, lower the tree. Return the previous entry."""
     base = h * HEAD_WORDS
     slot = find_slot(head, h, pool, pr, rh, rn, index)
     if slot == U0:

@@ -31,7 +31,7 @@ def class_bytes(length):  # type: ignore[no-untyped-def]
 
 @inner
 def entry_new(st, pr, swpentry, length, token):  # type: ignore[no-untyped-def]
-    """Allocate an entry and its object and put it on the LRU; its number, 0 when the reserved entries are used up."""
+    """Allocate an entry and its object and put it on the LRU; return its number, 0 when the reserved entries are used up."""
     ctl, ze = st.ctl, st.ze
     z = ctl[S_ZE_FREE]
     if z != U0:
@@ -96,7 +96,7 @@ def entry_read(st, pr, z):  # type: ignore[no-untyped-def]
 
 @inner
 def tree_store(st, pr, g, offset, z):  # type: ignore[no-untyped-def]
-    """``zswap_store_page``: enter `z` in the tree of slot `g`, which has `offset` on its device; the stale entry that was there, or 0."""
+    """``zswap_store_page``: enter `z` in the tree of slot `g`, which has `offset` on its device; return the previous, stale entry, or 0."""
     tree = g >> U14
     lock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
     old = xa.store(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, offset, z << U2) >> U2
@@ -106,7 +106,7 @@ def tree_store(st, pr, g, offset, z):  # type: ignore[no-untyped-def]
 
 @inner
 def tree_find(st, pr, g, offset):  # type: ignore[no-untyped-def]
-    """The entry of slot `g`, 0 if zswap has none."""
+    """Entry of slot `g`, 0 if zswap has none."""
     return xa.load(st.ztree, g >> U14, st.zpool, pr, R_ZTREE, R_ZNODE, offset) >> U2
 
 

@@ -1,1 +1,1 @@
-"""Page accesses: parsing, collapsing and filtering, generating them."""
+"""Page accesses: parsers, folding and filters, generators."""

@@ -1,4 +1,4 @@
-"""Seeded access streams, filled block by block; what comes out does not depend on the block size.
+"""Seeded access streams, filled block by block; the block size does not change the stream.
 
 Random numbers are SplitMix64 (Steele, Lea and Flood 2014). Zipf ranks are drawn by rejection-inversion (Hörmann and
 Derflinger 1996: exact, no table, 1.0x draws a rank) and scattered over the pages by a bijection computed on the fly.
@@ -69,7 +69,7 @@ def scatter(rank, n, bits, key):  # type: ignore[no-untyped-def]
     """Image of `rank` under a bijection of 0..n-1 chosen by `key`.
 
     Odd multiplications, additions and right xor-shifts are bijections of the numbers of `bits` bits (n <= 2**bits, bits
-    >= 1); what falls outside goes round again (cycle walking).
+    >= 1). A result outside 0..n-1 is mapped again (cycle walking).
     """
     mask = (U1 << bits) - U1
     half = (bits + U1) >> U1
@@ -162,7 +162,7 @@ def fill(control, real, state, out):  # type: ignore[no-untyped-def]
 
 @inner
 def _event(events, positions, m, at, kind, page, count, arg):  # type: ignore[no-untyped-def]
-    """Write event `m`; returns the next m."""
+    """Write event `m`; return the next m."""
     events[m, U0] = kind | page << U32
     events[m, U1] = count | arg << U32
     positions[m] = at
@@ -171,7 +171,7 @@ def _event(events, positions, m, at, kind, page, count, arg):  # type: ignore[no
 
 @inner
 def shared_run(real, pages, space):  # type: ignore[no-untyped-def]
-    """Pages that the child in `space` shares: the number of sharers of a page falls as rank**(-1/SHARERS)."""
+    """Number of pages that the child in `space` shares. The number of sharers of a page falls as rank**(-1/SHARERS)."""
     if real[SHARERS] == 0.0:
         return pages
     return max(np.uint64(np.float64(pages) * math.exp(-real[SHARERS] * math.log(np.float64(space)))), U1)
@@ -182,7 +182,7 @@ def forks(control, real, state, out, events, positions):  # type: ignore[no-unty
     """Fill `out` with a parent in space 0 that is forked again and again, its children snapshots in spaces 1...
 
     Every EVERY accesses the oldest child goes and the parent is forked into its space: the child in space s shares the
-    first s**-SHARERS of the pages. A child is read, and written with its own share, as a zipf stream over what it shares.
+    first s**-SHARERS of the pages. A child reads, and writes with its own share, as a zipf stream over its shared pages.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def forks(control, real, state, out, events, positions):  # type: ignore[no-unty
         See :func:`fill`; CHILDREN spaces, EVERY, CHILD_SHARE of the accesses and CHILD_WRITES among them (* 2**32).
     events : uint64[m, 2]
     positions : int64[m]
-        Index in `out` that the event comes before.
+        Index in `out` of the access that follows the event.
 
     Returns
     -------
@@ -236,7 +236,7 @@ def _next_turn(control, state):  # type: ignore[no-untyped-def]
 
 @inner
 def _due(trace_events, trace_positions, length, spaces, at, e):  # type: ignore[no-untyped-def]
-    """Whether event `e` of a copy comes before its access `at`; events past the trace's own are the exit."""
+    """True if event `e` of a copy comes before its access `at`. Events past the trace's own are the exit."""
     own = np.uint64(trace_positions.size)
     if e < own:
         return np.uint64(trace_positions[e]) <= at
@@ -245,7 +245,7 @@ def _due(trace_events, trace_positions, length, spaces, at, e):  # type: ignore[
 
 @inner
 def _copy_event(control, state, trace_events, e, events, positions, m, at):  # type: ignore[no-untyped-def]
-    """Write event `e` of the copy whose turn it is, moved into its spaces; returns the next m."""
+    """Write event `e` of the copy whose turn it is, moved into its spaces; return the next m."""
     shift = control[COPY_SHIFT]
     base = state[COPY] * control[COPY_SPACES]
     own = np.uint64(trace_events.shape[0])

@@ -1,9 +1,9 @@
-"""Which recorded accesses are to swappable memory: first-write rule, mappings, and the LRU filter of a recorder.
+"""Filter for recorded accesses to swappable memory: first-write rule, mappings, and the LRU filter of a recorder.
 
-Only private memory swaps, and a page is swappable from its first write on: until then it reads as the zero page or as
-a page of a file. A page keeps its dense number for life, also when it is unmapped and mapped again; only where a shared mapping was in
-between, or where it was moved away, is there a new number for its address.
-The words *run* and *table* are those of :mod:`kernels.traces.parse`.
+Only private memory swaps. A page is swappable from its first write on: until then it
+reads as the zero page or as a page of a file. A page keeps its dense number for life,
+also when it is unmapped and mapped again. Its address gets a new number only where a
+shared mapping was in between, or where the page was moved away.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def translate(runs, first, last, table, names, live, carry, out):  # type: ignor
 
 @inner
 def _zap_slot(table, slot, live, whole, gone, n):  # type: ignore[no-untyped-def]
-    """Unmap the page in `slot`; returns the new number of pages in `gone`."""
+    """Unmap the page in `slot`; return the new number of pages in `gone`."""
     value = table[slot, U1] - U1
     if value == SHARED:
         if whole:
@@ -123,7 +123,7 @@ def zap(table, page, count, live, whole, gone):  # type: ignore[no-untyped-def]
     Returns
     -------
     uint64
-        How many are in `gone`.
+        Number of pages in `gone`.
     """
     n = U0
     slots = np.uint64(table.shape[0])
@@ -184,8 +184,8 @@ def _push(links, page):  # type: ignore[no-untyped-def]
 def lru_filter(accesses, n, k, links, state, held):  # type: ignore[no-untyped-def]
     """Drop, in place, accesses that hit in an LRU list of `k` pages.
 
-    The first write to a page since it entered the list is kept, so no page that was written looks clean. A dropped hit
-    no longer refreshes its page in a larger memory: docs/formats.md gives the error that was counted.
+    The first write to a page since it entered the list is kept, so no written page looks clean. A dropped hit
+    no longer refreshes its page in a larger memory: docs/formats.md gives the counted error.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def lru_filter(accesses, n, k, links, state, held):  # type: ignore[no-untyped-d
 
 @outer
 def lru_drop(gone, n, links, state, held):  # type: ignore[no-untyped-def]
-    """Take the pages ``gone[0:n]`` (uint32) out of the LRU filter; returns the pages left in the list."""
+    """Take the pages ``gone[0:n]`` (uint32) out of the LRU filter; return the number of pages left in the list."""
     for i in range(n):
         node = np.uint64(gone[i]) + U1
         if state[node] != ABSENT:

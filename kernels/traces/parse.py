@@ -1,6 +1,6 @@
-"""From recorded bytes to dense page accesses: text parsers, page hash, mapping filter, LRU filter.
+"""Parsers from recorded bytes to dense page accesses: text parsers, page hash, mapping filter, LRU filter.
 
-All kernels work on one chunk at a time and carry what must survive in arrays that the caller owns
+All kernels work on one chunk at a time and carry their state in arrays that the caller owns
 (``dse.workloads.builder``). Words used on the way:
 
 run
@@ -32,7 +32,7 @@ NEWLINE, RETURN, COMMA, DIGIT0 = (np.uint64(ord(c)) for c in "\n\r,0")
 # the first three characters of a line, the first one in the lowest byte
 FETCH, LOAD, STORE, MODIFY = (np.uint64(int.from_bytes(c, "little")) for c in (b"I  ", b" L ", b" S ", b" M "))
 AROUND_SIZE, COMMA_NEWLINE = np.uint64(0xFF_00FF), np.uint64(int.from_bytes(b",\0\n", "little"))
-NO_RUN = np.uint64(0xFFFF_FFFF_FFFF_FFFE)  # a page that no address has
+NO_RUN = np.uint64(0xFFFF_FFFF_FFFF_FFFE)  # page number that no address has
 U6, U11 = np.uint64(6), np.uint64(11)
 ONE_EACH = np.uint64(0x0101_0101_0101_0101)
 NIBBLES, HIGH_NIBBLES = np.uint64(0x0F * 0x0101_0101_0101_0101), np.uint64(0xF0 * 0x0101_0101_0101_0101)
@@ -59,7 +59,7 @@ def _hex_digit(text, i):  # type: ignore[no-untyped-def]
 
 @inner
 def _address(text, i):  # type: ignore[no-untyped-def]
-    """Hexadecimal number at `i`; returns (value, index behind it). No digit: the index is `i`."""
+    """Hexadecimal number at `i`; return (value, index behind it). Without a digit the index is `i`."""
     value = U0
     d = _hex_digit(text, i)
     while d < U16:
@@ -71,7 +71,7 @@ def _address(text, i):  # type: ignore[no-untyped-def]
 
 @inner
 def _decimal(text, i):  # type: ignore[no-untyped-def]
-    """Decimal number at `i`, held at MOST_CSV; returns (value, index behind it)."""
+    """Decimal number at `i`, held at MOST_CSV; return (value, index behind it)."""
     value = U0
     d = np.uint64(text[i]) - DIGIT0
     while d < U10:
@@ -91,7 +91,7 @@ def _next_line(text, i):  # type: ignore[no-untyped-def]
 
 @inner
 def _eight(x):  # type: ignore[no-untyped-def]
-    """Eight characters, the first in the lowest byte, as a hexadecimal number; returns (value, 0 if all were 0-9a-f)."""
+    """Eight characters, the first in the lowest byte, as a hexadecimal number; return (value, 0 if all were 0-9a-f)."""
     digit = (x & NIBBLES) + (x >> U6 & ONE_EACH) * U9
     letter = digit + SIX_EACH >> U4 & ONE_EACH
     bad = (digit + ZERO_EACH + letter * LETTER_GAP ^ x) | digit & HIGH_NIBBLES
@@ -102,11 +102,11 @@ def _eight(x):  # type: ignore[no-untyped-def]
 
 @inner
 def _lackey_line(text, words, i):  # type: ignore[no-untyped-def]
-    """One access line's ``ADDRESS,SIZE`` at `i`; returns (address, size, index behind the newline or 0)."""
+    """Read ``ADDRESS,SIZE`` of an access line at `i`; return (address, size, index behind the newline or 0)."""
     address, bad = _eight(words[i])
     rest = words[i + U8]
     after = i + U11
-    if rest & BYTE != COMMA:  # ten digits, as of a stack; which lines have them repeats, so a guess is cheaper than to wait
+    if rest & BYTE != COMMA:  # ten digits, as of a stack; such lines recur in a pattern, so a guess is cheaper than to wait
         ninth, tenth = np.uint64(HEX[rest & BYTE]), np.uint64(HEX[rest >> U8 & BYTE])
         address = (address << U4 | ninth) << U4 | tenth
         bad |= (ninth | tenth) & NO_DIGIT
@@ -124,7 +124,7 @@ def _lackey_line(text, words, i):  # type: ignore[no-untyped-def]
 
 @inner
 def _crossing(runs, n, run, write, address, size):  # type: ignore[no-untyped-def]
-    """Append the further pages of an access that crosses a page border; returns (runs before the open one, open run)."""
+    """Append the further pages of an access that crosses a page border; return (runs before the open one, open run)."""
     for page in range((address >> PAGE_SHIFT) + U1, (address + size - U1 >> PAGE_SHIFT) + U1):
         runs[n] = run
         n += U1
@@ -175,7 +175,7 @@ def lackey(text, words, first, last, runs, notes, state):  # type: ignore[no-unt
         else:
             if m == places:
                 break
-            if run != NO_RUN:  # what follows must not fold into what came before
+            if run != NO_RUN:  # later runs must not fold into earlier ones
                 runs[n] = run
                 n, run = n + U1, NO_RUN
             notes[m, 0], notes[m, 1], notes[m, 2] = i, n, lines
@@ -188,7 +188,7 @@ def lackey(text, words, first, last, runs, notes, state):  # type: ignore[no-unt
 
 @inner
 def _csv_line(text, i, columns):  # type: ignore[no-untyped-def]
-    """One line at `i`; returns (page, write, index behind the newline, or 0 if the line is malformed)."""
+    """Parse the line at `i`; return (page, write, index behind the newline, or 0 if the line is malformed)."""
     page, write, column, right = U0, U0, U1, True
     while True:
         j = i
@@ -255,7 +255,7 @@ def _find(table, key):  # type: ignore[no-untyped-def]
 
 @outer
 def rehash(old, new):  # type: ignore[no-untyped-def]
-    """Enter everything of table `old` into the larger, zeroed table `new`."""
+    """Enter all entries of table `old` into the larger, zeroed table `new`."""
     for slot in range(np.uint64(old.shape[0])):
         if old[slot, U1] != U0:
             to = _find(new, old[slot, U0])
@@ -333,7 +333,7 @@ def oracle(words, first, table, flat, out, done, count):  # type: ignore[no-unty
     n = np.uint64(words.size) // U3
     mask = np.uint64(table.shape[0]) - U1
     for i in range(first, n):
-        if i + AHEAD < n:  # ids come in any order: the table's lines are under way before they are asked for
+        if i + AHEAD < n:  # ids come in any order: prefetch the table's lines before they are needed
             prefetch(flat, _home(_object(words, i + AHEAD), mask) << U1)
         if words[i * U3 + U1] >> U32 == U0:
             continue
@@ -351,7 +351,7 @@ def oracle(words, first, table, flat, out, done, count):  # type: ignore[no-unty
 
 @outer
 def worst_next(words):  # type: ignore[no-untyped-def]
-    """First record whose next request does not lie behind it; n if all do. -1, -2 and 0 mean that there is none."""
+    """First record whose next request does not lie behind it; n if all do. -1, -2 and 0 mean that there is no next request."""
     n = np.uint64(words.size) // U3
     for i in range(n):
         after = np.int64(words[i * U3 + U2])

@@ -1,6 +1,7 @@
 """Swap descriptors (D2): one slab object a swapped page, which names its backing, its swap cache folio, its count and its owner.
 
-A descriptor has four words (32 bytes), or three (24 bytes) where it has room for one backing only:
+A descriptor has four words (32 bytes), or three (24 bytes) with room for one backing
+only:
 
 ==== ==================================================================================================
 word content
@@ -50,7 +51,7 @@ def at(st, d):  # type: ignore[no-untyped-def]
 
 @inner
 def tag_of(backing):  # type: ignore[no-untyped-def]
-    """What kind of backing it is."""
+    """Tag of a backing."""
     return backing >> U58
 
 
@@ -62,7 +63,7 @@ def is_slot(backing):  # type: ignore[no-untyped-def]
 
 @inner
 def place_of(st, d):  # type: ignore[no-untyped-def]
-    """Backend of descriptor `d`; a zero page is nowhere, MEMORY."""
+    """Backend of descriptor `d`; MEMORY for a zero page, which is on no backend."""
     backing = st.desc[at(st, d) + D_A]
     if is_slot(backing):
         return device_of(backing)
@@ -77,37 +78,37 @@ def count_of(st, d):  # type: ignore[no-untyped-def]
 
 @inner
 def resolve(st, pr, value):  # type: ignore[no-untyped-def]
-    """The descriptor behind index `value`, 0 if there is none."""
+    """Descriptor behind index `value`, 0 if there is none."""
     return xa.load(st.dhead, U0, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, value) >> U2
 
 
 @inner
 def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
-    """The leaf of the tree."""
+    """Prefetch the leaf of the tree."""
     ahead.leaf(st.dhead, U0, st.dpool, value)
 
 
 @inner
 def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
-    """The descriptor behind the index."""
+    """Prefetch the descriptor behind the index."""
     fetch_behind(st, pr, resolve(st, pr, value))
 
 
 @inner
 def fetch_behind(st, pr, d):  # type: ignore[no-untyped-def]
-    """The descriptor."""
+    """Prefetch the descriptor."""
     prefetch(st.desc, at(st, d))
 
 
 @inner
 def same(st, pr, value, d):  # type: ignore[no-untyped-def]
-    """Walk again with the folio locked in the descriptor: it may have been freed, and its index given out anew, since the first walk."""
+    """Walk again with the folio locked in the descriptor: it may have been freed, and its index reused, since the first walk."""
     return resolve(st, pr, value) == d
 
 
 @inner
 def lookup(st, pr, d):  # type: ignore[no-untyped-def]
-    """The folio of descriptor `d`, 0 if it is not cached."""
+    """Folio of descriptor `d`, 0 if it is not cached."""
     chase(pr, R_DESC, at(st, d) + D_FOLIO)
     word = st.desc[at(st, d) + D_FOLIO]
     return word >> U2 if word & U3 == U0 else U0
@@ -122,7 +123,7 @@ def cache_word(st, pr, d, word):  # type: ignore[no-untyped-def]
 
 @called
 def new(st, pr, f, memcg):  # type: ignore[no-untyped-def]
-    """Allocate a descriptor for folio `f` and an index for it; the index, 0 if there is none left."""
+    """Allocate a descriptor for folio `f` and an index for it; return the index, 0 if there is none left."""
     ctl = st.ctl
     d = ctl[own.S_DESC_FREE]
     if d != U0:
@@ -150,7 +151,7 @@ def new(st, pr, f, memcg):  # type: ignore[no-untyped-def]
 
 @called
 def free(st, pr, d, value):  # type: ignore[no-untyped-def]
-    """Nothing holds descriptor `d` any more: free its backing, its index and itself."""
+    """Free descriptor `d`, which nothing holds any more, with its backing and its index."""
     drop_backing(st, pr, d)
     lock(pr, st.dhead, xa.H_LOCK, L_DESC_XA)
     xa.erase(st.dhead, U0, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, value)
@@ -173,7 +174,7 @@ def drop_backing(st, pr, d):  # type: ignore[no-untyped-def]
 
 @called
 def release(st, pr, backing):  # type: ignore[no-untyped-def]
-    """Free what `backing` names."""
+    """Free the object that `backing` names."""
     if tag_of(backing) == ZERO_TAG:
         st.ctl[control.S_ZERO_LIVE] -= U1
     elif tag_of(backing) == ZTAG:
@@ -187,7 +188,7 @@ def release(st, pr, backing):  # type: ignore[no-untyped-def]
 
 @inner
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
-    """A descriptor and its index; no slot yet. A folio that still has its descriptor keeps it."""
+    """Allocate a descriptor and its index; no slot yet. A folio that still has its descriptor keeps it."""
     if f_is(st, f, CACHED):
         return st.folio[f_word(f, F_VALUE)]
     return new(st, pr, f, memcg)
@@ -195,13 +196,13 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
 
 @inner
 def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
-    """No PTE was written: the descriptor stays with the cached folio."""
+    """Keep the descriptor with the cached folio, as no PTE was written."""
     return
 
 
 @inner
 def dup(st, pr, value, d):  # type: ignore[no-untyped-def]
-    """An atomic increment; 32 bits do not overflow."""
+    """Increment the count atomically; 32 bits do not overflow."""
     atomic_add(pr, st.desc, at(st, d) + D_STATE, U1)
     wrote(pr, R_DESC, at(st, d) + D_STATE)
     return True
@@ -209,7 +210,7 @@ def dup(st, pr, value, d):  # type: ignore[no-untyped-def]
 
 @inner
 def put(st, pr, value, d):  # type: ignore[no-untyped-def]
-    """An atomic decrement; the last PTE frees everything, unless the folio is cached."""
+    """Decrement the count atomically; the last PTE frees everything, unless the folio is cached."""
     atomic_add(pr, st.desc, at(st, d) + D_STATE, ONES)
     wrote(pr, R_DESC, at(st, d) + D_STATE)
     if count_of(st, d) != U0:
@@ -223,13 +224,13 @@ def put(st, pr, value, d):  # type: ignore[no-untyped-def]
 
 @inner
 def count_is_zero(st, d):  # type: ignore[no-untyped-def]
-    """No PTE holds the index of descriptor `d`."""
+    """True if no PTE holds the index of descriptor `d`."""
     return count_of(st, d) == U0
 
 
 @inner
 def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
-    """Store the folio: "zero", a zswap entry, or the slot it still has on that device, or a new one, taken only now."""
+    """Store the folio: "zero", a zswap entry, the slot it still has on that device, or a new slot, taken only now."""
     d, token = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_TOKEN)]
     old = st.desc[at(st, d) + D_A]
     keep = not zero and backend != codes.ZSWAP and is_slot(old) and device_of(old) == backend
@@ -257,14 +258,14 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
 
 @inner
 def slot_for(st, pr, device, cpu):  # type: ignore[no-untyped-def]
-    """A swap entry of a fresh slot of `device`, 0 if it is full."""
+    """Swap entry of a fresh slot of `device`, 0 if it is full."""
     found = cl.slot_alloc(st, pr, device, cpu)
     return U0 if found == U0 else cl.entry_of(st, device, found - U1)
 
 
 @inner
 def evict(st, pr, f):  # type: ignore[no-untyped-def]
-    """A shadow takes the folio's place; if no PTE holds the index everything is freed."""
+    """Replace the folio by a shadow; if no PTE holds the index free everything."""
     d, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
     f_clear(st, f, CACHED)
     st.folio[f_word(f, F_ENTRY)] = U0
@@ -275,7 +276,7 @@ def evict(st, pr, f):  # type: ignore[no-untyped-def]
 
 @inner
 def read_begin(st, pr, d, f):  # type: ignore[no-untyped-def]
-    """Folio `f` becomes the swap cache of descriptor `d` (compare-and-swap of one word)."""
+    """Enter folio `f` as the swap cache of descriptor `d` (compare-and-swap of one word)."""
     word = st.desc[at(st, d) + D_FOLIO]
     if word != U0 and word & U3 == U0:
         return False
@@ -287,14 +288,14 @@ def read_begin(st, pr, d, f):  # type: ignore[no-untyped-def]
 
 @inner
 def read_abort(st, pr, d, f):  # type: ignore[no-untyped-def]
-    """The folio leaves the descriptor again."""
+    """Take the folio out of the descriptor again."""
     cache_word(st, pr, d, SHADOW)
     f_clear(st, f, CACHED)
 
 
 @called
 def read_end(st, pr, d, f):  # type: ignore[no-untyped-def]
-    """Read the backing; a zswap entry goes when it is loaded, so the folio is dirty."""
+    """Read the backing. A zswap entry goes when it is loaded, so the folio is dirty."""
     backing = st.desc[at(st, d) + D_A]
     touch(pr, R_DESC, at(st, d) + D_A)
     token = backing & LOW32
@@ -309,7 +310,7 @@ def read_end(st, pr, d, f):  # type: ignore[no-untyped-def]
 
 @inner
 def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
-    """Nothing but the cache holds the descriptor, so it goes and the folio is dirty."""
+    """Free the descriptor if only the cache holds it; the folio is then dirty."""
     d = st.folio[f_word(f, F_ENTRY)]
     touch(pr, R_DESC, at(st, d) + D_STATE)
     if count_of(st, d) != U0:
@@ -330,7 +331,7 @@ def swap_full(st, d):  # type: ignore[no-untyped-def]
 
 @inner
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
-    """The first free slot in `first` .. `end` - 1, plus 1; 0 if there is none: a clear bit, or on swap tables an empty word."""
+    """First free slot in `first` .. `end` - 1, plus 1; 0 if there is none. Free is a clear bit, or on swap tables an empty word."""
     g = first
     if st.ctl[control.C_BASE] != U0:
         while g < end:
@@ -351,7 +352,7 @@ def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
 
 @inner
 def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
-    """Set or clear the bit of slot `g`, or on swap tables its word, a table coming with the first slot of a cluster."""
+    """Set or clear the bit of slot `g`, or on swap tables its word; a table comes with the first slot of a cluster."""
     if st.ctl[control.C_BASE] != U0:
         table_mark(st, pr, g, used)
         return

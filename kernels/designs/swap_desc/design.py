@@ -1,8 +1,9 @@
 """swap_desc: the PTE holds the index of a descriptor, which holds backing, swap cache folio, count and owner (Yosry Ahmed, 2023; D2).
 
-One xarray from index to descriptor is all there is besides the backends: slots are taken when data is written out and never for zswap
-or zero pages; of a device only a bitmap says which slots are used. When no slot is left at writeout the page, unmapped already, stays
-in the swap cache, and its sharers fault it back in.
+One xarray leads from index to descriptor. Besides it there are only the backends. A
+slot is taken when data is written out, and never for zswap or zero pages. A device
+keeps a bitmap of its used slots and nothing else. When no slot is left at writeout the
+page, unmapped already, stays in the swap cache, and its sharers fault it back in.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ T_B1 = w.T_FLAGS
 
 @called
 def lock_folio(st, pr, t):  # type: ignore[no-untyped-def]
-    """Step 0: where is the data, is it cached? Enter a locked folio into the descriptor."""
+    """Step 0: find the data and the cached folio, and enter a locked folio into the descriptor."""
     txn, d = st.txn, st.txn[t + w.T_ENTRY]
     source, target = txn[t + w.T_AUX], txn[t + w.T_TARGET]
     if target == codes.ZSWAP or target == source or ds.place_of(st, d) != source:
@@ -43,7 +43,7 @@ def lock_folio(st, pr, t):  # type: ignore[no-untyped-def]
 
 @inner
 def give_up(st, pr, f, why):  # type: ignore[no-untyped-def]
-    """The folio leaves the descriptor; the data is still where it was."""
+    """Take the folio out of the descriptor; the data is still in its old place."""
     f_clear(st, f, LOCKED)
     ds.evict(st, pr, f)
     w.folio_free(st, f)
@@ -52,7 +52,7 @@ def give_up(st, pr, f, why):  # type: ignore[no-untyped-def]
 
 @called
 def take_slot(st, pr, t, cpu):  # type: ignore[no-untyped-def]
-    """Step 1: the new backing, named in the descriptor as B1 where there is room for it."""
+    """Step 1: take the new backing, and name it in the descriptor as B1 where there is room for it."""
     txn, f, d = st.txn, st.txn[t + w.T_FOLIO], st.txn[t + w.T_ENTRY]
     if ds.count_is_zero(st, d):
         return give_up(st, pr, f, codes.MOVED_AWAY)
@@ -82,7 +82,7 @@ def switch(st, pr, t):  # type: ignore[no-untyped-def]
 
 @inner
 def settle(st, pr, d, new):  # type: ignore[no-untyped-def]
-    """A1 = `new` under the descriptor's lock; the old backing goes."""
+    """Set A1 = `new` under the descriptor's lock and free the old backing."""
     at = ds.at(st, d)
     lock(pr, st.dlock, d & u(63), L_DESC)
     old = st.desc[at + ds.D_A]
@@ -110,7 +110,7 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def cache_of(st, pr, d, value):  # type: ignore[no-untyped-def]
-    """The folio of descriptor `d` with its content, read if it was not cached; 0 if it is locked or under writeback."""
+    """Folio of descriptor `d` with its content, read if it was not cached; 0 if it is locked or under writeback."""
     f = ds.lookup(st, pr, d)
     if f != U0:
         return U0 if f_is(st, f, LOCKED | WRITEBACK) else f
@@ -147,7 +147,7 @@ def bring_in(st, pr, d, value, target, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def swapoff(st, pr, device, target, cpu):  # type: ignore[no-untyped-def]
-    """Walk all descriptors and bring in what is on `device`; no page table is read, later minor faults remain."""
+    """Walk all descriptors and bring in the data on `device`. No page table is read; later minor faults remain."""
     if not cl.turn_off(st, device):
         return codes.DEVICE_OFF
     value = idalloc.next_index(st.dhead, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, U1)

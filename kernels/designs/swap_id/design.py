@@ -1,7 +1,8 @@
 """swap_id: the mail's design, a swap ID in the PTE and one xarray from the ID to the swap entry (D3); swap_id_off: not configured (D3c).
 
-Underneath is everything that *direct* is made of: slots, counts and swap caches are the backends' own. Both states use the same source; in
-:class:`SwapIdOff` the layer's steps are those of *direct*, which compile to nothing.
+The base is *direct*: slots, counts and swap caches belong to the backends. Both states
+use the same source. In :class:`SwapIdOff` the layer's steps are those of *direct*,
+which compile to nothing.
 """
 
 from __future__ import annotations
@@ -40,12 +41,12 @@ class SwapIdOnTable(swap_table.SwapTable):
 
 
 class SwapIdOff(direct.Direct):
-    """The layer is not configured: no tree, no IDs."""
+    """State of a design whose layer is not configured: no tree, no IDs."""
 
 
 @inner
 def wide(st, g):  # type: ignore[no-untyped-def]
-    """Zswap with an entry space of its own (slots 0 .. C_ZSLOTS - 1) counts in 32 bits."""
+    """True if zswap with an entry space of its own (slots 0 .. C_ZSLOTS - 1) counts in 32 bits."""
     return g < st.ctl[control.C_ZSLOTS]
 
 
@@ -68,7 +69,7 @@ def id_arrays(config: s.Config, ctl: U64Array) -> dict[str, NDArray[Any]]:
 
 
 def state_of(config: s.Config) -> type[SwapId | SwapIdOnTable]:
-    """The class of the state: what the layer stands on."""
+    """Class of the state, by the base of the layer."""
     return SwapIdOnTable if config.parameters["C_BASE"] else SwapId
 
 

@@ -1,7 +1,9 @@
-"""The layer of the mail: a swap ID in the PTE, one xarray from the ID to the swap entry (``swap_id``; D3).
+"""Layer of the mail: a swap ID in the PTE, one xarray to the swap entry (``swap_id``; D3).
 
-An ID is allocated when a folio is unmapped for swap-out, before the first PTE is written, once per folio. Its slot holds the 8-byte
-swap entry as a value; bit 57 of it, above every offset, is this model's note that the entry has moved since (no byte, no access).
+An ID is allocated when a folio is unmapped for swap-out, before the first PTE is
+written, once per folio. Its slot holds the 8-byte swap entry as a value. Bit 57 of it,
+above every offset, is this model's note that the entry has moved since (no byte, no
+access).
 
 Life (``id_life``): *count* frees the ID when the swap count of the entry falls to 0, as in the mail; *count+cache* keeps it as long
 as the swap cache holds the slot, the folio carrying it. Upkeep: *ride* erases it in the free path under the cluster lock, *apart*
@@ -36,7 +38,7 @@ TRIES = 64  # ranges looked at before the lowest free ID is taken
 @inner
 @hot
 def resolve(st, pr, value):  # type: ignore[no-untyped-def]
-    """The swap entry behind ID `value` (``xa_load``), 0 if there is none."""
+    """Swap entry behind ID `value` (``xa_load``), 0 if there is none."""
     step(pr, F_ID_LOAD)
     found = xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
     step(pr, F_NONE)
@@ -45,13 +47,13 @@ def resolve(st, pr, value):  # type: ignore[no-untyped-def]
 
 @inner
 def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
-    """The leaf of the ID tree."""
+    """Prefetch the leaf of the ID tree."""
     ahead.leaf(st.idhead, U0, st.idpool, value)
 
 
 @inner
 def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
-    """What is kept of the slot that the ID leads to."""
+    """Prefetch the data of the slot that the ID leads to."""
     entry = resolve(st, pr, value)
     if entry != U0:
         fetch_behind(st, pr, entry)
@@ -59,7 +61,7 @@ def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
 
 @inner
 def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
-    """What is kept of the slot."""
+    """Prefetch the data of the slot."""
     slot_fetch(st, pr, slot_of(st, entry))
 
 
@@ -71,13 +73,13 @@ def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 @inner
 def still(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """An ID that dies with the count may have been given out again for another page: walk once more. One that the folio carries may not."""
+    """Walk once more if the ID dies with the count, as it may have been given to another page. An ID that the folio carries may not."""
     return st.ctl[own.C_ID_LIFE] == LIFE_CACHE or resolve(st, pr, value) == entry
 
 
 @called
 def from_range(st, pr, new, cpu):  # type: ignore[no-untyped-def]
-    """Allocate from the CPU's own range of 2^C_ID_RANGE IDs; a used-up range is replaced by the next one of the space."""
+    """Allocate from the CPU's own range of 2^C_ID_RANGE IDs; the next range of the space replaces a used-up one."""
     ctl, at = st.ctl, cpu * CPU_WORDS + RANGE
     size = U1 << ctl[own.C_ID_RANGE]
     ranges = max(U1, (ctl[own.C_ID_LIMIT] + U1) // size)
@@ -100,7 +102,7 @@ def from_range(st, pr, new, cpu):  # type: ignore[no-untyped-def]
 @called
 @hot
 def from_start(st, pr, new, low):  # type: ignore[no-untyped-def]
-    """The first free ID from `low` on, else from 1 on (``xa_alloc_cyclic``)."""
+    """First free ID from `low` on, else from 1 on (``xa_alloc_cyclic``)."""
     found = idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, max(U1, low), st.ctl[own.C_ID_LIMIT], new)
     if found == xa.NOT_FOUND and low > U1:
         found = idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, U1, st.ctl[own.C_ID_LIMIT], new)
@@ -109,7 +111,7 @@ def from_start(st, pr, new, low):  # type: ignore[no-untyped-def]
 
 @called
 def from_slot(st, pr, new, entry):  # type: ignore[no-untyped-def]
-    """The index of the slot itself; if a page that has moved away still has it, an ID above all slots (a collision)."""
+    """Index of the slot itself; if a page that has moved away still has it, an ID above all slots (a collision)."""
     want = slot_of(st, entry) + U1
     if xa.load(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want) == U0:
         xa.store(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, want, new)
@@ -169,7 +171,7 @@ def id_free(st, pr, value):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
-    """The ID that PTEs will hold for `entry`: the one in force, or a new one."""
+    """ID that PTEs will hold for `entry`: the one in force, or a new one."""
     value = st.folio[f_word(f, F_VALUE)]
     if value == U0 or (st.ctl[own.C_ID_LIFE] == LIFE_COUNT and count_is_zero(st, entry)):
         value = id_alloc(st, pr, entry, cpu)
@@ -179,14 +181,14 @@ def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
 
 @inner
 def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
-    """Erase the ID at the moment that its life and upkeep say."""
+    """Erase the ID at the moment that its life and upkeep set."""
     if moment == st.ctl[own.C_ID_LIFE] << U1 | st.ctl[own.C_UPKEEP]:
         id_free(st, pr, value)
 
 
 @inner
 def next_id(st, pr, index):  # type: ignore[no-untyped-def]
-    """The lowest ID in use from `index` on; NOT_FOUND if there is none."""
+    """Lowest ID in use from `index` on; NOT_FOUND if there is none."""
     step(pr, F_ID_FIND)
     found = idalloc.next_index(st.idhead, st.idpool, pr, R_ID, R_ID_NODE, index)
     step(pr, F_NONE)

@@ -1,14 +1,15 @@
-"""The move of the mail: add the page to the swap cache of B, hand the count over, change the ID's mapping, drop it from A.
+"""Move of the mail: add the page to the swap cache of B, hand the count over, change the ID's mapping, drop the page from A.
 
-A step machine, so that other demands can come between any two steps: a fault that loaded A's entry before finds a locked folio or a
-changed mapping and walks again; a fork or zap between the hand-over and the change of the mapping changes A's count, which is noticed
-under both cluster locks, and the hand-over is done again. Nothing is read or freed on A before the mapping has changed, so backing
-out loses nothing.
+A step machine, so that other demands can come between any two steps. A fault that
+loaded A's entry before finds a locked folio or a changed mapping and walks again. A
+fork or zap between the hand-over and the change of the mapping changes A's count. The
+move notices that under both cluster locks and does the hand-over again. Nothing is read
+or freed on A before the mapping has changed, so backing out loses nothing.
 
 ====== ==================================================================================================
-step   what happens
+step   action
 ====== ==================================================================================================
-0      precheck (where is the data, is it cached or under writeback?), lock a folio, enter it in A's swap cache, walk the ID again
+0      precheck (place of the data, cached, under writeback), lock a folio, enter it in A's swap cache, walk the ID again
 1      allocate B's slot, enter the folio in B's swap cache, chain the continuation pages that the count needs (no lock held)
 2      under both cluster locks: copy count and memcg
 3      under both cluster locks: has A's count changed? then 2 again; else map[ID] = B, A's count = 0
@@ -53,7 +54,7 @@ def lock_both(st, pr, a, b):  # type: ignore[no-untyped-def]
 
 @inner
 def unlock_both(st, pr, a, b):  # type: ignore[no-untyped-def]
-    """Release what :func:`lock_both` took."""
+    """Release the locks of :func:`lock_both`."""
     first, second = min(cl.ci_of(st, a), cl.ci_of(st, b)), max(cl.ci_of(st, a), cl.ci_of(st, b))
     if second != first:
         unlock(pr, st.cluster, second, L_CLUSTER2)
@@ -62,7 +63,7 @@ def unlock_both(st, pr, a, b):  # type: ignore[no-untyped-def]
 
 @called
 def lock_folio(st, pr, t, borrow):  # type: ignore[no-untyped-def]
-    """Step 0. With `borrow` (swapoff) a folio that is in the swap cache is used; else it makes the move give way."""
+    """Step 0. With `borrow` (swapoff) a folio in the swap cache is used; else it makes the move give way."""
     txn, entry = st.txn, st.txn[t + w.T_ENTRY]
     f = swapfile.lookup(st, pr, entry)
     if f != U0:
@@ -87,7 +88,7 @@ def lock_folio(st, pr, t, borrow):  # type: ignore[no-untyped-def]
 
 @called
 def give_up(st, pr, t, why):  # type: ignore[no-untyped-def]
-    """Back out: B's slot goes, the folio is unlocked, A keeps the page."""
+    """Back out: free B's slot and unlock the folio; A keeps the page."""
     txn, f = st.txn, st.txn[t + w.T_FOLIO]
     new = txn[t + T_B1]
     if new != U0:
@@ -144,7 +145,7 @@ def hand_over(st, pr, t):  # type: ignore[no-untyped-def]
 
 @inner
 def retry(st, pr):  # type: ignore[no-untyped-def]
-    """The count of A changed after it was copied."""
+    """Hand the count over again: that of A changed after it was copied."""
     st.ctl[own.S_HANDOVER_RETRIES] += U1
     bump(pr, RETRIES, U1)
 

@@ -1,9 +1,12 @@
 """Swap tables: the swap entry in the PTE, one word a slot for nearly everything else (Linux 6.18 to 7.2; D1, Kairui Song and Chris Li).
 
-The PTE holds (type, offset) as in *direct*. A table of 8 bytes a slot, there only while its cluster of 512 slots is in use, has the swap
-cache (phase 1, 6.18), is the only lock between users of a slot (phase 2, 7.0), counts (phase 3), and knows owner and zero pages, so that
-nothing is allocated at swapon but cluster headers (phase 4, as merged for 7.2, and as first proposed: *p4_pitched*). zswap keeps a tree of
-its own in every phase. One design, the phase its parameter: all five names run the same code.
+The PTE holds (type, offset) as in *direct*. A table of 8 bytes a slot exists only while
+its cluster of 512 slots is in use. It has the swap cache (phase 1, 6.18), is the only
+lock between users of a slot (phase 2, 7.0) and counts (phase 3). In phase 4 it knows
+owner and zero pages too, so that only cluster headers are allocated at swapon (as
+merged for 7.2, and as first proposed: *p4_pitched*). zswap keeps a tree of its own in
+every phase. All five names are one design and run the same code; the phase is its
+parameter.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ COUNT_BITS = {"4": (1 << 4) - 1, "22": (1 << 22) - 1}
 
 
 def table_arrays(config: s.Config, ctl: U64Array, phase: str = "") -> dict[str, Any]:
-    """Devices, tables and what the phase still has besides: the one in C_PHASE, unless a layer names one."""
+    """Devices, tables and the other arrays of the phase: the one in C_PHASE, unless a layer names one."""
     if phase:
         ctl[int(own.C_PHASE)], ctl[int(own.C_COUNT_MAX)] = PHASES[phase], COUNT_BITS["4"]
     now = int(ctl[int(own.C_PHASE)])

@@ -1,6 +1,7 @@
 """Swap tables: one 8-byte word a slot has the cached folio or its shadow, and phase by phase count, zero bit and owner too (6.18 on).
 
-mm/swap_table.h. A table has a word for each slot of a cluster; it is there while the cluster has a slot in use. Phases (C_PHASE):
+mm/swap_table.h. A table has a word for each slot of a cluster. It exists while the
+cluster has a slot in use. Phases (C_PHASE):
 
 ===== ================== ========================== ========================= ======================================
 phase cached or not      count                      owner, zero bit           locks of a swap-in
@@ -52,13 +53,13 @@ def word_set(st, pr, g, word):  # type: ignore[no-untyped-def]
 
 @inner
 def field(st, g):  # type: ignore[no-untyped-def]
-    """The count field of the word of slot `g`."""
+    """Count field of the word of slot `g`."""
     return (st.table[at(st, g)] & KEPT & ~ZERO) >> COUNT_AT
 
 
 @called
 def table_new(st, pr, g):  # type: ignore[no-untyped-def]
-    """The cluster of slot `g` gets a zeroed table (``swap_cluster_alloc_table``)."""
+    """Give the cluster of slot `g` a zeroed table (``swap_cluster_alloc_table``)."""
     size = U1 << st.ctl[C_CLUSTER_SHIFT]
     n = number(st, pr, ci_of(st, g), TABLE, CI_TABLE, ONES)
     for i in range(n * size, n * size + size):
@@ -68,7 +69,7 @@ def table_new(st, pr, g):  # type: ignore[no-untyped-def]
 
 @called
 def blocks_new(st, pr, g):  # type: ignore[no-untyped-def]
-    """The cluster of slot `g` gets its first slot: a table, in phase 4 a memcg table too."""
+    """Give the cluster of slot `g` its blocks with its first slot: a table, in phase 4 a memcg table too."""
     table_new(st, pr, g)
     size = U1 << st.ctl[C_CLUSTER_SHIFT]
     if st.ctl[C_PHASE] == P4:
@@ -80,7 +81,7 @@ def blocks_new(st, pr, g):  # type: ignore[no-untyped-def]
 
 @called
 def blocks_drop(st, pr, g):  # type: ignore[no-untyped-def]
-    """The cluster of slot `g` loses its last slot."""
+    """Free the blocks of the cluster of slot `g` with its last slot."""
     ci = ci_of(st, g)
     drop(st, pr, ci, TABLE, CI_TABLE)
     drop(st, pr, ci, MEMCG, CI_MEMCG)
@@ -89,7 +90,7 @@ def blocks_drop(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
-    """The first slot with nothing in the map (phases 1, 2) and in the table (from phase 2 on)."""
+    """First slot with nothing in the map (phases 1, 2) and in the table (from phase 2 on)."""
     phase = st.ctl[C_PHASE]
     for i in range(first, end):
         g = u(i)
@@ -104,7 +105,7 @@ def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
 
 @inner
 def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
-    """Slot `g` is allocated, which marks it as cached, or freed; with the first one the blocks come, with the last one they go."""
+    """Mark slot `g` as allocated (and thereby cached) or freed; the blocks come with the first slot and go with the last."""
     count = u(st.cluster[ci_of(st, g) + CI_COUNT])
     if used and count == U0:
         blocks_new(st, pr, g)
@@ -119,7 +120,7 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
 
 @inner
 def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
-    """The cgroup array up to phase 3, then the memcg table; as first proposed the word has it (the model keeps it aside)."""
+    """Write the owner: to the cgroup array up to phase 3, then the memcg table; as first proposed to the word (here it is kept aside)."""
     if st.ctl[C_PHASE] < P4:
         swap_map.owner_set(st, pr, g, memcg)
     elif st.ctl[C_PHASE] == P4:
@@ -131,7 +132,7 @@ def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
 
 @inner
 def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
-    """The memcg table is the cluster's, and written under its lock (``__swap_cgroup_set``)."""
+    """Charge the slot. The memcg table is the cluster's, and written under its lock (``__swap_cgroup_set``)."""
     if st.ctl[C_PHASE] == P4:
         ci = lock_cluster(st, pr, g)
         owner_set(st, pr, g, memcg)
@@ -142,7 +143,7 @@ def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
 
 @inner
 def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
-    """The owner, where :func:`owner_set` put it."""
+    """Owner, from the place of :func:`owner_set`."""
     if st.ctl[C_PHASE] < P4:
         return swap_map.owner_of(st, pr, g)
     if st.ctl[C_PHASE] == P4:
@@ -153,7 +154,7 @@ def owner_of(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def zero_of(st, pr, g):  # type: ignore[no-untyped-def]
-    """The zeromap up to phase 3, then bit 63 of the word."""
+    """Zero bit: in the zeromap up to phase 3, then bit 63 of the word."""
     if st.ctl[C_PHASE] < P4:
         return swap_map.zero_of(st, pr, g)
     touch(pr, R_TABLE, at(st, g))
@@ -173,7 +174,7 @@ def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
 
 @inner
 def zero_mark(st, pr, g, zero):  # type: ignore[no-untyped-def]
-    """A bit of the word: under the cluster's lock, as the count beside it may change (``__swap_table_set_zero``)."""
+    """Write the zero bit in the word under the cluster's lock, as the count beside it may change (``__swap_table_set_zero``)."""
     if st.ctl[C_PHASE] < P4:
         swap_map.zero_mark(st, pr, g, zero)
         return
@@ -186,13 +187,13 @@ def zero_mark(st, pr, g, zero):  # type: ignore[no-untyped-def]
 
 @inner
 def unheld(st, g):  # type: ignore[no-untyped-def]
-    """No PTE holds slot `g`."""
+    """True if no PTE holds slot `g`."""
     return swap_map.unheld(st, g) if st.ctl[C_PHASE] <= P2 else field(st, g) == U0
 
 
 @inner
 def count_read(st, pr, g):  # type: ignore[no-untyped-def]
-    """The map byte or the word is read."""
+    """Read the map byte or the word."""
     if st.ctl[C_PHASE] <= P2:
         touch(pr, R_MAP, g >> U3)
     else:
@@ -201,13 +202,13 @@ def count_read(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def is_cached(st, g):  # type: ignore[no-untyped-def]
-    """The has-cache flag in phase 1, then the tag of the word."""
+    """Has-cache flag in phase 1, then the tag of the word."""
     return swap_map.is_cached(st, g) if st.ctl[C_PHASE] < P2 else st.table[at(st, g)] & TAG == CACHED
 
 
 @inner
 def flag_set(st, pr, g):  # type: ignore[no-untyped-def]
-    """In phase 1 the flag; then the word itself is taken, its shadow replaced."""
+    """Set the flag in phase 1; later take the word itself and replace its shadow."""
     if st.ctl[C_PHASE] < P2:
         return swap_map.flag_set(st, pr, g)
     touch(pr, R_TABLE, at(st, g))
@@ -219,7 +220,7 @@ def flag_set(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def flag_clear(st, pr, g):  # type: ignore[no-untyped-def]
-    """In phase 1 the flag; then the shadow takes the folio's place, in the same locked section as the free that may follow."""
+    """Clear the flag in phase 1; later put the shadow in the folio's place, in the same locked section as the free that may follow."""
     if st.ctl[C_PHASE] < P2:
         swap_map.flag_clear(st, pr, g)
     else:
@@ -237,7 +238,7 @@ def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def cache_insert(st, pr, g, f):  # type: ignore[no-untyped-def]
-    """``__swap_cache_add_folio``; from phase 2 on it is part of the section that took the slot, which has counted this write."""
+    """``__swap_cache_add_folio``. From phase 2 on it is part of the section that took the slot, which has counted this write."""
     word = st.table[at(st, g)] & KEPT | CACHED | f << U2
     if st.ctl[C_PHASE] < P2:
         put_locked(st, pr, g, word)
@@ -247,7 +248,7 @@ def cache_insert(st, pr, g, f):  # type: ignore[no-untyped-def]
 
 @inner
 def cache_remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
-    """``__swap_cache_del_folio`` of phase 1; later it is one section with what follows (:func:`flag_clear`)."""
+    """``__swap_cache_del_folio`` of phase 1; later it is one section with its successor (:func:`flag_clear`)."""
     if st.ctl[C_PHASE] < P2:
         put_locked(st, pr, g, SHADOW if shadow else U0)
 
@@ -269,7 +270,7 @@ def cache_clear(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def count_up(st, pr, g):  # type: ignore[no-untyped-def]
-    """One more PTE: the map byte, or the word and past its field the extend table."""
+    """Add one PTE: in the map byte, or the word and past its field the extend table."""
     if st.ctl[C_PHASE] <= P2:
         return swap_map.count_up(st, pr, g)
     n, most = field(st, g), st.ctl[C_COUNT_MAX]
@@ -284,7 +285,7 @@ def count_up(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def count_down(st, pr, g):  # type: ignore[no-untyped-def]
-    """One PTE less; true if none is left."""
+    """Take one PTE off; true if none is left."""
     if st.ctl[C_PHASE] <= P2:
         return swap_map.count_down(st, pr, g)
     n = field(st, g)
@@ -298,7 +299,7 @@ def count_down(st, pr, g):  # type: ignore[no-untyped-def]
 
 @called
 def count_of(st, g):  # type: ignore[no-untyped-def]
-    """The whole count."""
+    """Full count."""
     if st.ctl[C_PHASE] <= P2:
         return swap_map.count_of(st, g)
     n = field(st, g)
@@ -307,7 +308,7 @@ def count_of(st, g):  # type: ignore[no-untyped-def]
 
 @called
 def count_prepare(st, pr, g, count):  # type: ignore[no-untyped-def]
-    """An extend table for the cluster, if `count` does not fit into the word and it has none."""
+    """Allocate an extend table for the cluster, if `count` does not fit into the word and it has none."""
     if st.ctl[C_PHASE] <= P2:
         return swap_map.prepare(st, pr, g, count)
     if count < st.ctl[C_COUNT_MAX] or has(st, g, CI_EXTEND):
@@ -317,7 +318,7 @@ def count_prepare(st, pr, g, count):  # type: ignore[no-untyped-def]
 
 @called
 def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
-    """Write the count; the extend table goes when no slot needs it any more. False: it needs one and there is none."""
+    """Write the count; free the extend table when no slot needs it any more. False: a table is needed and there is none."""
     if st.ctl[C_PHASE] <= P2:
         return swap_map.count_set(st, pr, g, count)
     most, before = st.ctl[C_COUNT_MAX], field(st, g)
@@ -349,7 +350,7 @@ def extend_try_drop(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
-    """Prefetch the word and what the phase has besides."""
+    """Prefetch the word and the other arrays of the phase."""
     prefetch(st.table, at(st, g))
     if st.ctl[C_PHASE] < P3:
         swap_map.fetch(st, g)

@@ -1,8 +1,10 @@
 """Virtual clusters (mm/vswap.c as posted, D10 and D11): 512 swap descriptors behind one lock, found by their id in one xarray.
 
-A virtual slot is ``id << 9 | offset``. Whoever wants to know something of it loads the cluster of its id from the map, takes the
-cluster's lock, asks the bitmap whether the slot is allocated and looks at its descriptor; this is one *round*, and how many there
-are for an operation is what the versions differ in. The array ``vmem`` holds clusters as the version lays them out, header words:
+A virtual slot is ``id << 9 | offset``. A lookup loads the cluster of its id from the
+map, takes the cluster's lock, asks the bitmap whether the slot is allocated, and looks
+at its descriptor. This is one *round*. The versions differ in the number of rounds for
+an operation. The array ``vmem`` holds clusters in the layout of the version. Header
+words:
 
 ===== =======================================================================================================
 word  content
@@ -11,14 +13,16 @@ word  content
 1, 2  next and previous of the partial list (cluster 0 is its head), or next free; RCU head while dying
 3     id
 4     slots in use, 16 bits; CURRENT (it is a CPU's allocation cluster), FULL; references in bits 32..63
-5..12 which of the 512 slots are allocated
+5..12 bitmap of the allocated slots among the 512
 13    pointer to the descriptors, where they are an object of their own (112 B header; else 104 B and 12,288 B in one)
 ===== =======================================================================================================
 
-A descriptor has three words: the backing (swap entry of a slot, zswap entry, nothing; for a zero page the model's content token), the
-folio << 2 or a shadow, and count u32, memcg u16 << 32, in-cache bit 48, type << 49. References: one a slot in use, one of the CPU
-that allocates from the cluster, one of each lookup cache that names it. A cluster is freed when no slot is left and no CPU allocates
-from it; lookup caches that name it are emptied then. Numbers of clusters stand for their addresses.
+A descriptor has three words: the backing (swap entry of a slot, zswap entry, nothing;
+for a zero page the model's content token), the folio << 2 or a shadow, and count u32,
+memcg u16 << 32, in-cache bit 48, type << 49. A cluster has a reference for each slot in
+use, one for the CPU that allocates from it, and one for each lookup cache that names
+it. A cluster is freed when no slot is left and no CPU allocates from it. Lookup caches
+that name it are emptied then. Numbers of clusters stand for their addresses.
 """
 
 from __future__ import annotations
@@ -70,7 +74,7 @@ def desc_of(st, c, value):  # type: ignore[no-untyped-def]
 
 @inner
 def type_of(st, d):  # type: ignore[no-untyped-def]
-    """What backs the descriptor at `d`."""
+    """Type of the backing of the descriptor at `d`."""
     return st.vmem[d + D_STATE] >> TYPE_AT & U3
 
 
@@ -82,7 +86,7 @@ def count_of(st, d):  # type: ignore[no-untyped-def]
 
 @inner
 def is_cached(st, d):  # type: ignore[no-untyped-def]
-    """True if the swap cache has the slot, or somebody is about to put it there."""
+    """True if the swap cache has the slot, or another task is about to put it there."""
     return st.vmem[d + D_STATE] & IN_CACHE != U0
 
 
@@ -97,14 +101,14 @@ def back_with(st, pr, d, kind, backing):  # type: ignore[no-untyped-def]
 
 @inner
 def has_bit(st, c, value):  # type: ignore[no-untyped-def]
-    """Is `value` allocated in cluster `c`?"""
+    """True if `value` is allocated in cluster `c`."""
     i = offset_of(st, value)
     return st.vmem[header(st, c) + H_BITS + (i >> U6)] >> (i & U63) & U1 != U0
 
 
 @called
 def find(st, pr, value):  # type: ignore[no-untyped-def]
-    """The cluster of `value`, 0 if there is none: from this CPU's lookup cache if it has it, else from the map (``xa_load``)."""
+    """Cluster of `value`, 0 if there is none: from this CPU's lookup cache if it has it, else from the map (``xa_load``)."""
     ctl, vid = st.ctl, value >> st.ctl[own.C_VSHIFT]
     at = ctl[own.S_CPU] * CPU_WORDS
     if ctl[own.C_VLOOKUP] != U0:
@@ -129,7 +133,7 @@ def find(st, pr, value):  # type: ignore[no-untyped-def]
 
 @inner
 def forget(st, pr, at):  # type: ignore[no-untyped-def]
-    """The lookup cache at `at` drops its reference."""
+    """Drop the reference of the lookup cache at `at`."""
     reference(st, pr, st.vcpu[at + P_CLUSTER], UNREF)
     st.vcpu[at + P_ID] = U0
     st.vcpu[at + P_CLUSTER] = U0
@@ -158,7 +162,7 @@ def leave(st, pr, c):  # type: ignore[no-untyped-def]
 
 @called
 def enter(st, pr, value):  # type: ignore[no-untyped-def]
-    """One round up to the descriptor: the cluster of `value` with its lock held; 0, and no lock, if the slot is not allocated."""
+    """Begin a round, up to the descriptor: the cluster of `value` with its lock held; 0, and no lock, if the slot is not allocated."""
     c = find(st, pr, value)
     if c != U0:
         hold(st, pr, c)
@@ -172,7 +176,7 @@ def enter(st, pr, value):  # type: ignore[no-untyped-def]
 
 @inner
 def see(st, pr, c, value):  # type: ignore[no-untyped-def]
-    """The descriptor is looked at: behind the header, or behind a pointer in it."""
+    """Look at the descriptor: behind the header, or behind a pointer in it."""
     d = desc_of(st, c, value)
     if st.ctl[own.C_VSPLIT] != U0:
         touch(pr, own.R_VCLUSTER, header(st, c) + H_POINTER)
@@ -185,7 +189,7 @@ def see(st, pr, c, value):  # type: ignore[no-untyped-def]
 
 @called
 def look(st, pr, value):  # type: ignore[no-untyped-def]
-    """A round that only looks; first word of the descriptor, 0 if the slot is not allocated."""
+    """Make a round that only looks; return the first word of the descriptor, 0 if the slot is not allocated."""
     c = enter(st, pr, value)
     if c == U0:
         return U0
@@ -195,7 +199,7 @@ def look(st, pr, value):  # type: ignore[no-untyped-def]
 
 @called
 def cached_folio(st, pr, value):  # type: ignore[no-untyped-def]
-    """``swap_cache_get_folio``: the folio that the swap cache has for `value`, 0 if none; one round."""
+    """``swap_cache_get_folio``: return the folio of `value` in the swap cache, 0 if none; one round."""
     d = look(st, pr, value)
     if d == U0 or not is_cached(st, d) or st.vmem[d + D_CACHE] & U3 != U0:
         return U0
@@ -204,7 +208,7 @@ def cached_folio(st, pr, value):  # type: ignore[no-untyped-def]
 
 @called
 def number_of(st, value):  # type: ignore[no-untyped-def]
-    """The cluster of `value`, 0 if there is none. The model's own look, which counts nothing."""
+    """Cluster of `value`, 0 if there is none. This is the model's own look, which counts nothing."""
     vid, at = value >> st.ctl[own.C_VSHIFT], st.ctl[own.S_CPU] * CPU_WORDS
     if st.vcpu[at + P_ID] == vid + U1:
         return st.vcpu[at + P_CLUSTER]
@@ -272,7 +276,7 @@ def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
 
 @called
 def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
-    """``folio_alloc_swap``: a slot of the CPU's cluster, of a partly used one, of a new one; false if there is none."""
+    """``folio_alloc_swap``: take a slot of the CPU's cluster, of a partly used one, of a new one; false if there is none."""
     at = cpu * CPU_WORDS
     touch(pr, own.R_VCPU, at)
     c, found = st.vcpu[at + P_CURRENT], False
@@ -303,7 +307,7 @@ def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def from_partial(st, pr, f, memcg):  # type: ignore[no-untyped-def]
-    """Walk the partial list under the lock of the map, trying the lock of each cluster; the cluster that gave a slot, 0 if none did."""
+    """Walk the partial list under the lock of the map, trying each cluster's lock; return the cluster that gave a slot, 0 if none did."""
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     touch(pr, own.R_VCLUSTER, U0)
     c, found = st.vmem[H_NEXT], False
@@ -323,7 +327,7 @@ def from_partial(st, pr, f, memcg):  # type: ignore[no-untyped-def]
 
 @called
 def new_cluster(st, pr):  # type: ignore[no-untyped-def]
-    """Allocate a zeroed cluster and an id; its number, 0 if there is none left."""
+    """Allocate a zeroed cluster and an id; return its number, 0 if there is none left."""
     ctl = st.ctl
     c = ctl[own.S_VC_FREE]
     if c != U0:
@@ -353,7 +357,7 @@ def new_cluster(st, pr):  # type: ignore[no-untyped-def]
 
 @inner
 def link(st, pr, c, after):  # type: ignore[no-untyped-def]
-    """Cluster `after` follows `c` on the partial list, a ring through cluster 0, which is its head. The lock of the map is held."""
+    """Link cluster `after` behind `c` on the partial list, a ring through cluster 0, which is its head. The lock of the map is held."""
     st.vmem[header(st, c) + H_NEXT] = after
     st.vmem[header(st, after) + H_PREV] = c
     wrote(pr, own.R_VCLUSTER, header(st, c))

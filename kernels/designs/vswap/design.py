@@ -1,16 +1,21 @@
 """Virtual swap space: the PTE holds a virtual slot, behind which the data may be anywhere (Nhat Pham, 2026; D10 as v3, D11 as v6).
 
-A virtual slot is cluster id << 9 | offset; clusters of 512 descriptors of 24 bytes are allocated when they are needed and found through
-one xarray of clusters. A descriptor has backing (slot, zswap entry, zero, or only the folio), swap cache, count and owner. Devices keep
-two bitmaps and, in their swap tables, the virtual slot of each used slot: that is what swapoff follows. Slots are taken at writeout
-and never for zswap or zero pages, and only they are charged. When none is left the page stays in the swap cache.
+A virtual slot is cluster id << 9 | offset. Clusters of 512 descriptors of 24 bytes are
+allocated on demand and found through one xarray of clusters. A descriptor has backing
+(slot, zswap entry, zero, or only the folio), swap cache, count and owner. Devices keep
+two bitmaps and, in their swap tables, the virtual slot of each used slot; swapoff
+follows these. Slots are taken at writeout and never for zswap or zero pages, and only
+they are charged. When none is left the page stays in the swap cache.
 
-Every question to the layer is a round: the cluster from the map, its lock, the bitmap, the descriptor. One design, what the versions
-changed its parameters: *rounds* (a fault asks separately, or several things in one round), *lookup_cache* (each CPU remembers the cluster
-that it found last), *free* (a zap frees PTE by PTE, a round for each, or all of a cluster in one), *owner* (before that, it asks for the
-memcg of every PTE, which is one more round, or it sees it while it frees), *cacheonly* (a bit of the reverse word tells the slot
-allocator that the swap cache alone holds a slot, instead of a visit to the layer), *object* (header and descriptors in one object, which
-rounds up to 16 KiB, or apart), *charge* (physical slots only, or every virtual slot).
+Every question to the layer is a round: the cluster from the map, its lock, the bitmap,
+the descriptor. The versions are one design; their differences are its parameters:
+*rounds* (a fault asks separately, or several things in one round), *lookup_cache* (each
+CPU remembers the cluster that it found last), *free* (a zap frees PTE by PTE, a round
+for each, or all of a cluster in one), *owner* (a zap first asks for the memcg of every
+PTE, which is one more round, or sees it while it frees), *cacheonly* (a bit of the
+reverse word tells the slot allocator that the swap cache alone holds a slot, instead of
+a visit to the layer), *object* (header and descriptors in one object, which rounds up
+to 16 KiB, or apart), *charge* (physical slots only, or every virtual slot).
 """
 
 from __future__ import annotations
@@ -56,7 +61,7 @@ def clusters_for(config: s.Config, size: int) -> int:
 
 
 def virtual_arrays(config: s.Config, ctl: U64Array) -> dict[str, Any]:
-    """Clusters, laid out as `object` says, the map from id to cluster, what each CPU remembers."""
+    """Clusters in the layout of `object`, the map from id to cluster, and the lookup caches of the CPUs."""
     shift = min(config.cluster_shift, VIRTUAL_SHIFT) if config.cluster_shift < 8 else VIRTUAL_SHIFT
     clusters = clusters_for(config, 1 << shift)
     descs = int(v.DESC_WORDS) << shift

@@ -1,4 +1,4 @@
-"""The physical side of virtual swap (two bitmaps and, in swap tables, the virtual slot of each slot), and what is given back to it."""
+"""Physical side of virtual swap: two bitmaps and, in swap tables, the virtual slot of each slot. Also the release of backings to it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kernels.structures.cluster import device_of, slot_of
 
 @inner
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
-    """The first slot that is neither allocated nor bad."""
+    """First slot that is neither allocated nor bad."""
     g = first
     while g < end:
         touch(pr, probe.R_BITMAP, g >> U6)
@@ -54,7 +54,7 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
 
 @inner
 def reverse_of(st, pr, g):  # type: ignore[no-untyped-def]
-    """The virtual slot behind slot `g` (``swp_slot_to_swp_entry``)."""
+    """Virtual slot behind slot `g` (``swp_slot_to_swp_entry``)."""
     touch(pr, swap_table_own.R_TABLE, swap_table.at(st, g))
     return st.table[swap_table.at(st, g)] & ~v.HINT
 
@@ -71,7 +71,7 @@ def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
 
 @called
 def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
-    """``vswap_alloc_swap_slot``: a slot of `device` for `value`, charged and with its reverse word; its swap entry, 0 if there is none.
+    """``vswap_alloc_swap_slot``: take a charged slot of `device` for `value`, with its reverse word; return its swap entry, or 0.
 
     The reverse word is one atomic store without the cluster's lock (``vswap_rmap_set``): nobody else has the slot yet.
     """
@@ -86,7 +86,7 @@ def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def count_read(st, pr, g):  # type: ignore[no-untyped-def]
-    """Does the swap cache alone hold slot `g`? The reverse word says so (*cacheonly*), or the virtual layer is asked."""
+    """Read whether the swap cache alone holds slot `g`: from the reverse word (*cacheonly*), or by asking the virtual layer."""
     value = reverse_of(st, pr, g)
     if st.ctl[own.C_VHINT] == U0 and value != U0:
         v.look(st, pr, value)
@@ -94,7 +94,7 @@ def count_read(st, pr, g):  # type: ignore[no-untyped-def]
 
 @called
 def is_cached(st, g):  # type: ignore[no-untyped-def]
-    """What :func:`count_read` found out: the swap cache has slot `g`, and no PTE holds it."""
+    """Answer of :func:`count_read`: the swap cache has slot `g`, and no PTE holds it."""
     word = st.table[swap_table.at(st, g)]
     if st.ctl[own.C_VHINT] != U0 or word == U0:
         return word & v.HINT != U0
@@ -104,19 +104,19 @@ def is_cached(st, g):  # type: ignore[no-untyped-def]
 
 @inner
 def unheld(st, g):  # type: ignore[no-untyped-def]
-    """:func:`is_cached` has answered that."""
+    """Return True: :func:`is_cached` has answered that."""
     return True
 
 
 @inner
 def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
-    """The folio that the swap cache has for slot `g`."""
+    """Folio of slot `g` in the swap cache."""
     return v.cached_folio(st, pr, reverse_of(st, pr, g))
 
 
 @called
 def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
-    """No slot is left: the cluster leaves list and map, lookup caches forget it, and it is freed after a grace period."""
+    """Free a cluster without slots: it leaves list and map, lookup caches forget it, and a grace period passes."""
     ctl, h = st.ctl, v.header(st, c)
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     if st.vmem[h + v.H_STATE] & v.FULL == U0:
@@ -138,7 +138,7 @@ def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
 
 @called
 def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
-    """``vswap_free_nr``: nothing holds `n` slots from `value` on; they go, the cluster with its last one. Its lock is held."""
+    """``vswap_free_nr``: free `n` slots from `value` on, which nothing holds; the cluster goes with its last slot. Its lock is held."""
     release(st, pr, c, value, n)
     h, ctl = v.header(st, c), st.ctl
     for i in range(value, value + n):
@@ -197,7 +197,7 @@ def release(st, pr, c, value, n):  # type: ignore[no-untyped-def]
 
 @inner
 def charge(st):  # type: ignore[no-untyped-def]
-    """One page more is charged to swap (``mem_cgroup_try_charge_swap``)."""
+    """Charge one more page to swap (``mem_cgroup_try_charge_swap``)."""
     st.ctl[own.S_CHARGES] += U1
     st.ctl[own.S_CHARGED] += U1
     st.ctl[own.S_CHARGED_PEAK] = max(st.ctl[own.S_CHARGED_PEAK], st.ctl[own.S_CHARGED])

@@ -1,8 +1,8 @@
-"""The steps of virtual swap space, with the rounds of each version; moves and swapoff behind the virtual slot.
+"""Steps of virtual swap space, with the rounds of each version; moves and swapoff behind the virtual slot.
 
 Rounds of a swap-in from zswap, as calls of ``xa_load`` + locked sections. *separate* (v3): pin the cluster, resolve the slot, look into
 the swap cache, owner for charging, claim the in-cache bit, add the folio and fetch the shadow, zswap entry, drop the backing, lower the
-count, unpin. *merged* (v6 combines operations; which ones is this model's reading of the series): pin and slot; swap cache; owner, claim,
+count, unpin. *merged* (v6 combines operations, in this model's reading of the series): pin and slot; swap cache; owner, claim,
 folio and shadow; zswap entry; backing; count and unpin.
 """
 
@@ -29,7 +29,7 @@ BATCHED = U1  # C_VFREE
 
 @inner
 def on_cpu(st, cpu):  # type: ignore[no-untyped-def]
-    """Lookups use the lookup cache of `cpu`."""
+    """Use the lookup cache of `cpu` from now on."""
     st.ctl[own.S_CPU] = cpu
 
 
@@ -41,7 +41,7 @@ def separate(st):  # type: ignore[no-untyped-def]
 
 @called
 def lookup(st, pr, value):  # type: ignore[no-untyped-def]
-    """``tryget_swap_entry`` and ``swap_cache_get_folio``: pin the cluster (let go at once here), resolve the slot, find the folio."""
+    """``tryget_swap_entry`` and ``swap_cache_get_folio``: pin the cluster (released at once here), resolve the slot, find the folio."""
     c = v.find(st, pr, value) if separate(st) else v.enter(st, pr, value)
     if c == U0:
         return U0
@@ -56,7 +56,7 @@ def lookup(st, pr, value):  # type: ignore[no-untyped-def]
 
 @inner
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
-    """A virtual slot; no physical one yet. A folio that still has one keeps it."""
+    """Allocate a virtual slot; no physical one yet. A folio that still has one keeps it."""
     if not f_is(st, f, CACHED):
         if not v.alloc(st, pr, f, memcg, cpu):
             return U0
@@ -67,13 +67,13 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
 
 @inner
 def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
-    """No PTE was written: the slot stays with the cached folio."""
+    """Keep the slot with the cached folio, as no PTE was written."""
     return
 
 
 @called
 def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """``swap_duplicate``: one round, 32 bits do not overflow."""
+    """``swap_duplicate``: one round; 32 bits do not overflow."""
     c = v.enter(st, pr, value)
     d = v.desc_of(st, c, value)
     if v.count_of(st, d) == U0:
@@ -86,7 +86,7 @@ def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 @inner
 def put_one(st, pr, c, value):  # type: ignore[no-untyped-def]
-    """One PTE less, the cluster's lock held. 0: other PTEs hold the slot; 1: only the swap cache does; 2: nothing, it is to be freed."""
+    """Take one PTE off, the cluster's lock held. 0: other PTEs hold the slot; 1: only the swap cache; 2: nothing, so it is to be freed."""
     d = v.desc_of(st, c, value)
     touch(pr, R_VDESC, d)
     st.vmem[d + v.D_STATE] -= U1
@@ -114,7 +114,7 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 @inner
 def run_limit(st, value):  # type: ignore[no-untyped-def]
-    """Slots from `value` on in its cluster, if frees are batched."""
+    """Number of slots from `value` on in its cluster, if frees are batched."""
     return (U1 << st.ctl[own.C_VSHIFT]) - v.offset_of(st, value) if st.ctl[own.C_VFREE] == BATCHED else U1
 
 
@@ -145,13 +145,13 @@ def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
 
 @called
 def count_is_zero(st, value):  # type: ignore[no-untyped-def]
-    """No PTE holds `value`."""
+    """True if no PTE holds `value`."""
     return v.count_of(st, v.peek(st, value)) == U0
 
 
 @called
 def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
-    """Zero page, zswap entry, or a slot of the device: the one that the page still has there, else one that is taken only now.
+    """Write a zero page, a zswap entry, or a slot of the device: the one that the page still has there, else a new one.
 
     ``vswap_prepare_writeout`` frees other backings first; a slot stays until zswap has stored the page.
     """
@@ -188,7 +188,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
 
 @called
 def settle(st, pr, value, kind, back):  # type: ignore[no-untyped-def]
-    """`back` is what backs `value` from now on; what did before is freed."""
+    """Make `back` the backing of `value` and free the earlier one."""
     c = v.enter(st, pr, value)
     vs.release(st, pr, c, value, U1)
     if kind != v.FOLIO:
@@ -198,7 +198,7 @@ def settle(st, pr, value, kind, back):  # type: ignore[no-untyped-def]
 
 @called
 def uncache(st, pr, value, f, shadow):  # type: ignore[no-untyped-def]
-    """The swap cache lets go of `value` in one round, a `shadow` or nothing takes the place of folio `f`; freed if no PTE holds it."""
+    """Take `value` from the swap cache in one round: a `shadow` or nothing takes the place of folio `f`; free it if no PTE holds it."""
     c = v.enter(st, pr, value)
     d = v.desc_of(st, c, value)
     st.vmem[d + v.D_CACHE] = shadow
@@ -214,13 +214,13 @@ def uncache(st, pr, value, f, shadow):  # type: ignore[no-untyped-def]
 
 @inner
 def evict(st, pr, f):  # type: ignore[no-untyped-def]
-    """``__remove_mapping``: the shadow is stored, the in-cache bit cleared and the slot freed if nothing holds it, in one section."""
+    """``__remove_mapping``: store the shadow, clear the in-cache bit and free the slot if nothing holds it, in one section."""
     uncache(st, pr, st.folio[f_word(f, F_ENTRY)], f, v.SHADOW)
 
 
 @called
 def read_begin(st, pr, value, f):  # type: ignore[no-untyped-def]
-    """``swapcache_prepare`` and ``swap_cache_add_folio``; false if the slot is gone or somebody is faster."""
+    """``swapcache_prepare`` and ``swap_cache_add_folio``; false if the slot is gone or another task was faster."""
     if separate(st):
         v.look(st, pr, value)  # lookup_swap_cgroup_id
     c = v.enter(st, pr, value)
@@ -244,13 +244,13 @@ def read_begin(st, pr, value, f):  # type: ignore[no-untyped-def]
 
 @inner
 def read_abort(st, pr, value, f):  # type: ignore[no-untyped-def]
-    """The folio leaves the swap cache again."""
+    """Take the folio out of the swap cache again."""
     uncache(st, pr, value, f, v.SHADOW)
 
 
 @called
 def read_end(st, pr, value, f):  # type: ignore[no-untyped-def]
-    """Read what backs the slot; a zswap entry goes when it is loaded, so that the folio is dirty and all there is."""
+    """Read the backing of the slot. A zswap entry goes when it is loaded, so that the folio is dirty and the only copy."""
     d = v.look(st, pr, value)
     back, kind = st.vmem[d], v.type_of(st, d)
     token = back & LOW32
@@ -265,7 +265,7 @@ def read_end(st, pr, value, f):  # type: ignore[no-untyped-def]
 
 @called
 def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
-    """``folio_free_swap``: if no PTE holds the slot the cache lets go, and it is freed; separately count, folio and in-cache bit."""
+    """``folio_free_swap``: if no PTE holds the slot, uncache and free it. *separate*: rounds for count, folio and in-cache bit."""
     value = st.folio[f_word(f, F_ENTRY)]
     if separate(st):
         v.look(st, pr, value)
@@ -289,14 +289,14 @@ def swap_full(st, value):  # type: ignore[no-untyped-def]
 
 @inner
 def place_of(st, d):  # type: ignore[no-untyped-def]
-    """Backend of the descriptor at `d`; a zero page or a folio is nowhere, MEMORY."""
+    """Backend of the descriptor at `d`; MEMORY for a zero page or a folio, which are on no backend."""
     kind = v.type_of(st, d)
     return device_of(st.vmem[d]) if kind == v.SWAPFILE else codes.ZSWAP if kind == v.ZSWAP else codes.MEMORY
 
 
 @called
 def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
-    """A move: a locked folio in the swap cache; a slot; copy and switch the backing; end of writeback. No PTE, no count."""
+    """Run a step of a move: a locked folio in the swap cache; a slot; copy and switch the backing; end of writeback. No PTE, no count."""
     txn, n, value, f = st.txn, st.txn[t + w.T_STEP], st.txn[t + w.T_VALUE], st.txn[t + w.T_FOLIO]
     txn[t + w.T_STEP] = n + U1
     if n == U0:
@@ -324,7 +324,7 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
 
 @called
 def move_begin(st, pr, t, value):  # type: ignore[no-untyped-def]
-    """Where is the data, is it cached? Enter a locked folio."""
+    """Find the data and the cached folio, and enter a locked folio."""
     txn = st.txn
     source, target = txn[t + w.T_AUX], txn[t + w.T_TARGET]
     d = v.look(st, pr, value)
@@ -343,7 +343,7 @@ def move_begin(st, pr, t, value):  # type: ignore[no-untyped-def]
 
 @called
 def swapoff(st, pr, device, target, cpu):  # type: ignore[no-untyped-def]
-    """Used slots of `device` one by one: the reverse word leads to the virtual slot, which loses its backing. No page table is read."""
+    """Visit the used slots of `device`: the reverse word leads to the virtual slot, which loses its backing. No page table is read."""
     row = device * cl.DEV_WORDS
     if not cl.turn_off(st, device):
         return codes.DEVICE_OFF
