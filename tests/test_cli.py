@@ -15,8 +15,9 @@ import types
 import pytest
 
 import dse
-from dse import cli, options, output
+from dse import cli
 from dse.commands import VERBS
+from dse.common import options, output
 from dse.errors import BadInput, CheckFailed, nearest, unknown
 
 HEAVY = ("numba", "numpy", "polars", "optuna", "asv", "llvmlite", "matplotlib")
@@ -77,7 +78,7 @@ def test_a_verb_imports_its_own_module_only() -> None:
 
 
 def test_package_attributes_are_lazy() -> None:
-    assert dse.scan is importlib.import_module("dse.querying").scan
+    assert dse.scan is importlib.import_module("dse.storing.querying").scan
     assert {"compare", "ledger", "designs", "explain", "scan"} <= set(dir(dse))
     with pytest.raises(AttributeError, match="no attribute 'comparre'"):
         _ = dse.comparre

@@ -20,7 +20,8 @@ from dse import naming
 from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import warming
-from dse.sweeps import analysing, caching, evaluating, samplers, space, studies, sweep, workers
+from dse.storing import studies
+from dse.sweeps import analysing, caching, evaluating, samplers, space, sweep, workers
 
 TEXT = """
 objectives = ["swap_in", "bytes_per_page", "move"]

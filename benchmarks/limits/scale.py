@@ -19,8 +19,8 @@ import numpy as np
 
 import kernels.designs  # noqa: F401 - registers
 from benchmarks.limits import bars
-from dse import naming, output
-from dse.measuring import machine
+from dse import naming
+from dse.common import machine, output
 from dse.modelling import ledger
 from kernels import demand
 from kernels import memory as w

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dse import output
+from dse.common import output
 
 if TYPE_CHECKING:
     import argparse

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dse import options, output
-from dse.scenario_keys import STATES
+from dse.common import options, output
+from dse.scenario.keys import STATES
 
 if TYPE_CHECKING:
     import argparse
@@ -45,8 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, store, print."""
-    from dse import tabling
-    from dse.comparing import compare
+    from dse.measuring.comparing import compare
+    from dse.reports import tabling
 
     found = compare(
         args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, results=args.results,

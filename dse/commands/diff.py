@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dse import options, output
+from dse.common import options, output
 from dse.errors import CheckFailed
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dse import __version__, options, output
-from dse.measuring import machine
+from dse import __version__
+from dse.common import machine, options, output
 
 if TYPE_CHECKING:
     import argparse

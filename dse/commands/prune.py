@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 
-from dse import options, output
+from dse.common import options, output
 
 NAME = "prune"
 HELP = "remove old runs, studies, cache entries and reports; lists them unless --yes is given"
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, and remove where that is wanted."""
-    from dse.pruning import prune
+    from dse.storing.pruning import prune
 
     rows = prune(args.results, kinds=[k.strip() for k in args.kinds.split(",")], keep=args.keep, days=args.days, remove=args.yes)
     output.emit(rows, args.format, columns=["kind", "name", "bytes", "days", "removed"])

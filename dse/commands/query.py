@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dse import options, output
+from dse.common import options, output
+from dse.common.writing import save
 from dse.errors import BadInput
-from dse.writing import save
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask and print."""
-    from dse import querying
+    from dse.storing import querying
 
     if args.tables:
         schemas = {name: frame.collect_schema() for name, frame in sorted(querying.scan(args.results).items())}

@@ -6,7 +6,7 @@ import argparse
 import math
 from typing import Any
 
-from dse import options, output
+from dse.common import options, output
 
 NAME = "sweep"
 HELP = "search designs, parameters and environments: Pareto front, winners, break-even"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dse import options, output
+from dse.common import options, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable

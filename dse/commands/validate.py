@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from dse import options, output
+from dse.common import options, output
 
 NAME = "validate"
 HELP = "the models against published figures: one row a yardstick, 1 if one falls short"
@@ -27,7 +27,7 @@ def _short(text: object) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Print one row a yardstick; 1 if one falls short."""
-    from dse.validating import validate
+    from dse.yardsticks.validating import validate
 
     found = validate(args.ids or None, counted_only=args.counted_only)
     rows = found["rows"]

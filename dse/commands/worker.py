@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from dse import options, output
+from dse.common import options, output
 from dse.errors import BadInput
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse import naming, output
+from dse import naming
+from dse.common import machine, output
 from dse.errors import BadInput, CheckFailed
-from dse.measuring import machine
 from kernels import demand
 from kernels import memory as w
 from kernels.observing import probe

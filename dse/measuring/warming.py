@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from dse import naming, output, outside
-from dse.measuring import machine
+from dse import naming
+from dse.common import machine, output
+from dse.naming import registered
 
 Pair = tuple[str, str]
 """A design as text, NAME[param=value,...], and the kind of a probe."""
@@ -75,7 +76,7 @@ def _compile_apart(pairs: list[Pair]) -> None:
     names = [f"{text}:{kind}" for text, kind in pairs]
     done = subprocess.run(
         [sys.executable, "-m", "dse.measuring.warming", *names],
-        env={**os.environ, "PYTHONPATH": path, outside.VARIABLE: outside.named()},
+        env={**os.environ, "PYTHONPATH": path, registered.VARIABLE: registered.named()},
         capture_output=True,
         text=True,
         check=False,

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dse import naming, storing, tabling
+from dse import naming, storing
 from dse.errors import BadInput
+from dse.reports import tabling
 from dse.reports.model import Document, Part, Plot, Range, Ranges, Section, Series, Table
 
 POINTS = 33
@@ -31,7 +32,7 @@ def known(texts: Sequence[str]) -> list[str]:
 
 def fill_curves(designs: Sequence[str], mix: Mapping[str, float], slots: int = SLOTS) -> Plot | None:
     """Metadata over fill level, allocated bytes in closed form, of 32 GiB of swap; None where no design is known any more."""
-    from dse.ledgers import COMPRESSED
+    from dse.modelling.bookkeeping import COMPRESSED
     from dse.modelling.ledger import closed
 
     series: list[Series] = []

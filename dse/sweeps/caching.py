@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse import outside
+from dse.common.writing import write_atomically
+from dse.naming import registered
 from dse.sweeps.space import Configuration
-from dse.writing import write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCES = (
@@ -28,7 +28,7 @@ SOURCES = (
 @functools.cache
 def code_digest() -> str:
     """SHA-256 of the sources that counted figures depend on, designs from outside included."""
-    digest = hashlib.sha256(outside.digest())
+    digest = hashlib.sha256(registered.digest())
     for pattern in SOURCES:
         for path in sorted(ROOT.glob(pattern)):
             digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

@@ -53,7 +53,7 @@ def confirmed(space: Space, front: Sequence[Trial], most: int, results: str | Pa
     list of dict
         Rows of the study's table ``confirmed``: ratio to the baseline (measured, 95 % interval) by operation, or why there is none.
     """
-    from dse.comparing import compare, label
+    from dse.measuring.comparing import compare, label
 
     rows: list[Row] = []
     for scenario_json, trials in candidates(space, front, most).items():

@@ -25,7 +25,8 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from dse import output
+from dse.common import output
+from dse.common.writing import stored_under
 from dse.errors import BadInput
 from dse.sweeps import objectives as obj
 from dse.sweeps import storages
@@ -34,7 +35,6 @@ from dse.sweeps.caching import ROOT, code_digest, key_of
 from dse.sweeps.recording import INDEX, open_study
 from dse.sweeps.space import Configuration, Space
 from dse.sweeps.workers import Evaluator, Measures, as_json, from_json
-from dse.writing import stored_under
 
 CONFIGURATION, MEASURES, SEEN, HOST, CODE, DONE = "configuration", "measures", "seen", "host", "code", "done"
 POLL = 0.1

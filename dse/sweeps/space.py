@@ -20,7 +20,7 @@ from dse.sweeps import objectives as obj
 from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason
 from dse.sweeps.axes import checked as checked_axis
 
-HERE = Path(__file__).resolve().parent.parent / "spaces"
+HERE = Path(__file__).resolve().parent / "spaces"
 DEFAULT = "default"
 KEYS = ("title", "why", "objectives", "baseline", "winner", "scenario", "axes", "constraints")
 COUNTABLE = 10**6

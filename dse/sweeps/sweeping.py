@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming
+from dse.common import machine
+from dse.common.writing import stored_under
 from dse.errors import BadInput
-from dse.measuring import machine, warming
-from dse.sweeps import analysing, objectives, studies
+from dse.measuring import warming
+from dse.measuring.provenance import commit
+from dse.storing import studies
+from dse.sweeps import analysing, objectives
 from dse.sweeps import space as spaces
 from dse.sweeps.analysing import Trial
 from dse.sweeps.axes import text_of
@@ -24,7 +28,6 @@ from dse.sweeps.samplers import auto, check
 from dse.sweeps.searching import Search
 from dse.sweeps.space import Space
 from dse.sweeps.workers import Evaluator
-from dse.writing import stored_under
 
 WORKERS_MAX, TRIALS_MAX = 256, 10**9
 Found = dict[str, Any]
@@ -113,7 +116,7 @@ def sweep(
         provenance = {
             "command": command, "space": space.name, "space_digest": space.digest, "sampler": settings["sampler"],
             "seed": settings["seed"], "trials": len(made), "wanted": settings["trials"] or space.size, "evaluated": evaluated,
-            "seconds": round(time.monotonic() - began, 3), "code_digest": code_digest(), "commit": machine.commit(),
+            "seconds": round(time.monotonic() - began, 3), "code_digest": code_digest(), "commit": commit(),
             "host": platform.node(), "packages": machine.packages(), "document": space.document,
             "objectives": list(space.objectives), "winner": space.winner, "baseline": space.baseline,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

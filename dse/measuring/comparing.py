@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario, storing
+from dse.common import machine
 from dse.errors import BadInput
-from dse.measuring import machine, warming
+from dse.measuring import warming
+from dse.measuring.provenance import code_digest, origin
 
 PROBES = ("off", "count", "timed")
 NOT_MODELLED = "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the backend"
@@ -47,7 +49,7 @@ def run_scenario(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -
     outcome = run.execute(stream, designs, timed=timed, seed=chosen.replay.seed)
     made, noise = rows.make(outcome, timed)
     provenance = {
-        **machine.machine(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
+        **origin(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
         "trace": stream.trace_name, "trace_digest": stream.trace_digest, "designs": ",".join(named.text for named in designs),
         "seed": chosen.replay.seed, "loop": LOOP, "page_cluster": 0, "not_modelled": NOT_MODELLED,
         "counters_hash": storing.counters_hash(made), "aa_ratio": noise and noise.ratio,
@@ -174,5 +176,5 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     kept = storing.counters_hash(stored.ops)
     return {
         "run": stored.name, "equal": again == kept, "stored": kept, "again": again,
-        "same_code": given.get("code_digest") == machine.code_digest(), "scenario": label(case), "designs": [n.text for n in designs],
+        "same_code": given.get("code_digest") == code_digest(), "scenario": label(case), "designs": [n.text for n in designs],
     }  # fmt: skip

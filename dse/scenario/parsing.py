@@ -1,6 +1,6 @@
 """Scenarios: what is run, as a TOML file or a built-in name, every key checked with file and line.
 
-The keys, their types, ranges and defaults are the table in :mod:`dse.scenario_keys`.
+The keys, their types, ranges and defaults are the table in :mod:`dse.scenario.keys`.
 """
 
 from __future__ import annotations
@@ -17,27 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from dse.errors import BadInput, unknown
-from dse.scenario_keys import (
-    SECTIONS,
-    TEXTS,
-    Backend,
-    Fork,
-    KeyInfo,
-    Memory,
-    Moves,
-    Replay,
-    Swapoff,
-    Workload,
-    keys,
-    reference,
-)
+from dse.scenario.keys import SECTIONS, TEXTS, Backend, Fork, KeyInfo, Memory, Moves, Replay, Swapoff, Workload, keys
 
-__all__ = [
-    "Backend", "Fork", "KeyInfo", "Memory", "Moves", "Replay", "Scenario", "Swapoff", "Workload",
-    "builtin", "from_values", "keys", "line_of", "load", "override", "parse", "reference",
-]  # fmt: skip
-
-HERE = Path(__file__).resolve().parent / "scenarios"
+HERE = Path(__file__).resolve().parent / "files"
 Where = Callable[[tuple[str, ...]], str]
 
 

@@ -6,10 +6,11 @@ import argparse
 import math
 import re
 
+from dse.common.limits import PAGES_MAX, SEED_MAX
+
 FORMATS = ("table", "json", "csv")
 RESULTS = "results"
-SEED_MAX = 2**63 - 1
-PAGES_MAX = 2**28
+
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 

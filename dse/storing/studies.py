@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
+from dse.common.output import plain
+from dse.common.writing import write_atomically, write_together
 from dse.errors import BadInput, unknown
-from dse.output import plain
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, TYPES
-from dse.writing import write_atomically, write_together
 
 VERSION = 1
 SETTINGS, JOURNAL = "settings.json", "journal.log"

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from dse import naming, output
+from dse import naming
+from dse.common import output
 
 SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff")
 HEADLINE = ("swap_out", "swap_in", "zap", "move")
