@@ -14,7 +14,7 @@ from dse.errors import BadInput
 from dse.measuring import stats
 from dse.measuring.provenance import origin
 from dse.measuring.stats import Interval, histogram_quantiles, paired_ratio, verdict
-from dse.modelling import PARAMETERS, backend_read, frame, parameter, share
+from dse.modelling.latency import PARAMETERS, backend_read, frame, parameter, share
 
 AA = Interval(1.0, 0.99, 1.01, 32)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import subprocess
 import sys
 import threading
@@ -72,11 +71,10 @@ def compile_pair(pair: Pair) -> None:
 
 def _compile_apart(pairs: list[Pair]) -> None:
     """Compile pairs in an interpreter of their own (a plain process: a caller's script need not be guarded against being imported)."""
-    path = os.pathsep.join([str(machine.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     names = [f"{text}:{kind}" for text, kind in pairs]
     done = subprocess.run(
         [sys.executable, "-m", "dse.measuring.warming", *names],
-        env={**os.environ, "PYTHONPATH": path, registered.VARIABLE: registered.named()},
+        env=registered.environ(),
         capture_output=True,
         text=True,
         check=False,

@@ -125,6 +125,14 @@ def named() -> str:
     return os.pathsep.join(given)
 
 
+def environ(**more: str) -> dict[str, str]:
+    """Return the environment of a process of our own: it finds this package and knows the same designs."""
+    from kernels.compiling import sources
+
+    path = os.pathsep.join([str(sources.HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path, VARIABLE: named(), **more}
+
+
 def digest() -> bytes:
     """Hash of the files of designs from outside and of what they import; empty where there are none."""
     from kernels.compiling import sources
