@@ -164,7 +164,7 @@ def test_what_layers_stand_on() -> None:
     from kernels.life.registry import BASES
 
     assert tuple(BASES) == naming.STANDS_ON
-    assert tabling.references(["swap_id", "direct"]) == ["swap_id", "direct"]
+    assert naming.references(["swap_id", "direct"]) == ["swap_id", "direct"]
     assert [named.text for named in naming.parse_many("all")] == list(naming.registry())
     layers = [named.text for named in naming.parse_many("layers")]
     assert layers[:2] == list(naming.STANDS_ON)

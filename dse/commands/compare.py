@@ -1,4 +1,4 @@
-"""``dse compare``: what each design costs per operation and per page, on one stream of demands."""
+"""``dse compare``: what each design costs per operation and per page, on a real program's trace."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from dse.scenario.keys import STATES
 if TYPE_CHECKING:
     import argparse
 
-NAME = "compare"
-HELP = "what each design costs per operation and per page, on a real program's trace"
 COLUMNS = [
     "scenario",
     "design",

@@ -1,4 +1,4 @@
-"""``dse designs [NAME]``: the designs, or everything about one."""
+"""``dse designs``: the designs, or one design's layout, parameters, locks, life cycle and sources."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from dse.common import options, output
 
 if TYPE_CHECKING:
     import argparse
-
-NAME = "designs"
-HELP = "the designs, or one design's layout, parameters, locks, life cycle and sources"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -16,8 +16,6 @@ from dse.common import machine, options, output
 if TYPE_CHECKING:
     import argparse
 
-NAME = "doctor"
-HELP = "what this machine offers, and what is missing"
 GIB = 1 << 30
 
 PROGRAMS = {

@@ -1,4 +1,7 @@
-"""``dse explain``: one operation step by step, designs side by side."""
+"""``dse explain``: one operation step by step, designs side by side.
+
+Its steps are touches, locks and allocations.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from dse.common import options, output
 if TYPE_CHECKING:
     import argparse
 
-NAME = "explain"
-HELP = "one operation step by step: touches, locks, allocations, designs side by side"
 MOST = 400
 
 

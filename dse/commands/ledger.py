@@ -1,4 +1,7 @@
-"""``dse ledger``: what designs' structures take, counted and allocated, at any size and fill."""
+"""``dse ledger``: exact bytes of a design's structures at any size and fill.
+
+With options: the fill at which two designs break even, or a chart over all fills.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,6 @@ from dse.common import options, output
 from dse.errors import BadInput
 from dse.modelling.bookkeeping import COMPRESSED
 
-NAME = "ledger"
-HELP = "exact bytes of designs' structures at any size and fill; where two break even; a chart"
 COLUMNS = ["structure", "static_bytes", "dynamic_bytes", "header_bytes", "allocated_bytes", "objects", "in_total"]
 SUMS = ["static_bytes", "dynamic_bytes", "header_bytes", "total_bytes", "allocated_bytes"]
 MIB = 1 << 20

@@ -1,23 +1,19 @@
-"""``dse prune``: remove old runs, studies and cache entries."""
+"""``dse prune``: remove old runs, studies and cache entries; says what before it does.
+
+Reports too, with --kinds. Nothing is removed unless --yes is given.
+"""
 
 from __future__ import annotations
 
 import argparse
-import math
 
 from dse.common import options, output
-
-NAME = "prune"
-HELP = "remove old runs, studies, cache entries and reports; lists them unless --yes is given"
 
 
 def days(text: str) -> float:
     """Read a number of days of at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days") from None
-    if not value >= 0 or math.isinf(value):
+    value = options.finite(text, "days")
+    if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is not a number of days from 0")
     return value
 

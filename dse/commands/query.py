@@ -1,4 +1,4 @@
-"""``dse query``: ask the stored results in SQL."""
+"""``dse query``: ask stored runs, sweeps and benchmarks: one SELECT, or a preset."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from dse.errors import BadInput
 if TYPE_CHECKING:
     import argparse
 
-NAME = "query"
-HELP = "ask stored runs, sweeps and benchmarks: one SELECT, or a preset"
 FORMATS = (*options.FORMATS, "parquet")
 PRESETS = ("pareto", "break-even", "ledger", "winners", "regressions")
 

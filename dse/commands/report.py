@@ -1,4 +1,4 @@
-"""``dse report``: a stored run or study as one page, a picture, or text for a mail."""
+"""``dse report``: a stored run or study as one HTML page, a picture, text for a mail, or a bundle."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from dse.common import options, output
 if TYPE_CHECKING:
     import argparse
 
-NAME = "report"
-HELP = "a stored run or study as one HTML page, a picture, text for a mail, or a bundle"
 FORMS = ("html", "png", "svg", "text")
 
 

@@ -1,4 +1,4 @@
-"""``dse rerun RUN``: repeat the counted part of a stored run; yes (0) or no (1)."""
+"""``dse rerun``: repeat the counted part of a stored run: same counters, yes (0) or no (1)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from dse.common import options, output
 
 if TYPE_CHECKING:
     import argparse
-
-NAME = "rerun"
-HELP = "repeat the counted part of a stored run: same counters, yes (0) or no (1)"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""``dse validate``: the models against what was published."""
+"""``dse validate``: the models against published figures: one row a yardstick, 1 if one falls short."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import argparse
 
 from dse.common import options, output
 
-NAME = "validate"
-HELP = "the models against published figures: one row a yardstick, 1 if one falls short"
 COLUMNS = ["id", "kind", "published", "ours", "tolerance", "verdict", "reason", "source"]
 WIDEST = 44  # characters of a cell of the table; JSON and CSV have it whole
 

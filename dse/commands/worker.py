@@ -1,4 +1,7 @@
-"""``dse worker``: evaluate trials of a sweep that runs elsewhere."""
+"""``dse worker``: evaluate trials of a sweep that runs elsewhere.
+
+A worker may leave at any time.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,6 @@ from dse.errors import BadInput
 
 if TYPE_CHECKING:
     import argparse
-
-NAME = "worker"
-HELP = "evaluate trials of a sweep that runs elsewhere; may leave at any time"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -53,6 +53,17 @@ def seed(text: str) -> int:
     return value
 
 
+def finite(text: str, of: str) -> float:
+    """Read a number of `of` (days, seconds), neither infinite nor NaN."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of {of}")
+    return value
+
+
 def share(text: str) -> float:
     """Read a share from 0 to 1, or a percentage."""
     body, scale = (text[:-1], 100.0) if text.endswith("%") else (text, 1.0)

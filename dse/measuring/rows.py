@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -41,7 +40,8 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | Non
     rows: list[Row] = []
     for side in outcome.sides:
         rows += counted(side) + allocating.rows(side, modelled=timed) + occupancy(side, outcome)
-    pairs = [(side, base) for base in references(outcome.sides) for side in outcome.sides if side is not base]
+    bases = naming.references([side.name for side in outcome.sides])
+    pairs = [(side, base) for base in outcome.sides if base.name in bases for side in outcome.sides if side is not base]
     for side, base in pairs:
         rows += tax_counted(side, base, int(outcome.stream.counters.get("swapped_peak", 0)))
     if not timed or outcome.twin is None:
@@ -71,11 +71,6 @@ def pooled(aa: dict[str, stats.Interval | None], known: list[stats.Interval]) ->
         op: None if interval is None else replace(interval, lo=min(interval.lo, low), hi=max(interval.hi, high))
         for op, interval in aa.items()
     }
-
-
-def references(sides: Sequence[Side]) -> list[Side]:
-    """Designs that all others are set against: the first one, and what a layer may stand on."""
-    return [side for n, side in enumerate(sides) if n == 0 or side.name in naming.STANDS_ON]
 
 
 def counted(side: Side) -> list[Row]:

@@ -268,8 +268,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
         Not enough memory, or a stream in which nothing is swapped out.
     """
     machine.require_memory(memory_needed(stream, len(designs) + timed), f"comparing {len(designs)} designs on {stream.trace_name}")
-    label = f"{stream.scenario.name}, moves.rate={stream.scenario.moves.rate:g}"
-    with output.Progress(f"{label}: demands") as progress:
+    with output.Progress(f"{stream.scenario.label}: demands") as progress:
         sizes, first, kept = survey(stream, progress)
     if first >= sum(sizes):
         raise BadInput(f"scenario {stream.scenario.name}: nothing is swapped out; lower memory.limit or take more accesses")
@@ -282,7 +281,8 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
     turns = orders(every, np.random.default_rng(seed))
     order = next(turns)
     now, gone = "", 0
-    with output.Progress(f"{label}: replay", sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
+    title = f"{stream.scenario.label}: replay"
+    with output.Progress(title, sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for age, number, block in pieces(iter(kept) if kept is not None else stream.blocks(), windows):
             if age == AGES[-1] and age != now:
                 gone = int(sides[0].totals()[demand.SWAP_OUT])

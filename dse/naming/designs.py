@@ -142,3 +142,14 @@ def layers() -> list[str]:
 def default_designs() -> list[Named]:
     """The designs that ``dse compare`` compares: those of the mail."""
     return [parse(name) for name in COMPARED if name in registry()]
+
+
+def references(designs: Sequence[str]) -> list[str]:
+    """Designs that the others are set against: the first one, and what a layer may stand on.
+
+    Examples
+    --------
+    >>> references(["direct", "swap_id", "swap_table_p4"])
+    ['direct', 'swap_table_p4']
+    """
+    return [design for n, design in enumerate(designs) if n == 0 or design in STANDS_ON]

@@ -157,7 +157,7 @@ def document(run: storing.Run) -> Document:
     allocated = tabling.allocated(rows, designs, "aged")
     ledger += [Table("Allocated and freed, aged", "counted, modelled", allocated)] if allocated else []
     ledger += [Table("Swapped pages at the end", "counted, measured", tabling.pages(rows, designs)), _structures(run.ledger)]
-    layers = tabling.headline(rows, designs) if len(tabling.references(designs)) > 1 else []
+    layers = tabling.headline(rows, designs) if len(naming.references(designs)) > 1 else []
     head: list[Part] = [Table("Layers against what they may stand on, aged", "counted, measured", layers)] if layers else []
     costs = head + timed + counted + tables
     sections = [Section("Operation costs", "", costs)] if costs else []

@@ -67,17 +67,6 @@ def _finding(row: Row | None) -> str:
     return "" if row is None else str(row["status"]).partition(":")[0]
 
 
-def references(designs: Sequence[str]) -> list[str]:
-    """Designs that the others are set against: the first one, and what a layer may stand on.
-
-    Examples
-    --------
-    >>> references(["direct", "swap_id", "swap_table_p4"])
-    ['direct', 'swap_table_p4']
-    """
-    return [design for n, design in enumerate(designs) if n == 0 or design in naming.STANDS_ON]
-
-
 def _filled(table: Sequence[Row], empty: Mapping[str, str] = MappingProxyType({})) -> list[Row]:
     """The columns of a table in which some line says something, which ``-`` and the `empty` text of a column do not."""
     known = {name for line in table for name, text in line.items() if text not in ("-", empty.get(name))}
@@ -88,7 +77,7 @@ def headline(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
     """Every layer against every design that it may stand on: aged operations, and what a swapped lifetime costs more."""
     figures = Figures(rows)
     timed = any(row["metric"] == "ratio" for row in rows)
-    bases = references(designs)
+    bases = naming.references(designs)
     out = []
     for design in designs:
         for base in bases:
@@ -108,7 +97,7 @@ def headline(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
 def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:
     """The table of operations: for each operation a row a design."""
     figures = Figures(rows)
-    others = references(designs)[1:]
+    others = naming.references(designs)[1:]
     out = []
     for op in SHOWN:
         for design in designs:
@@ -227,7 +216,7 @@ def stands_on(design: str, designs: Sequence[str]) -> str:
     >>> stands_on("swap_id[base=swap_table_p4]", ["direct", "swap_table_p4"]), stands_on("swap_id", ["direct", "swap_table_p4"])
     ('swap_table_p4', 'direct')
     """
-    return next((base for base in references(designs) if f"base={base}" in design), designs[0])
+    return next((base for base in naming.references(designs) if f"base={base}" in design), designs[0])
 
 
 def _times(run: Row) -> str:
@@ -294,7 +283,7 @@ def show(found: dict[str, Any]) -> None:
             output.write("")
         output.write(f"{run['label']}: {run['trace']}, seed {run['seed']}")
         layers = headline(rows, designs)
-        if layers and len(references(designs)) > 1:
+        if layers and len(naming.references(designs)) > 1:
             kinds = "ratios, ns: measured; lines, locks, B: counted"
             output.write(f"\nLayers against what they may stand on (aged; {kinds}; tax: what a lifetime costs more)")
             output.emit(layers, "table")

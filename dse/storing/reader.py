@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from dse.errors import BadInput, unknown
+from dse.errors import BadInput
+from dse.storing.finding import pick
 from dse.storing.schema import READERS, TABLES, VERSION
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, schema_of
 
@@ -117,16 +118,7 @@ def find_run(results: str | os.PathLike[str], name: str) -> str:
     names = run_names(results)
     if not names:
         raise BadInput(f"no runs stored under {Path(results) / 'runs'}")
-    if name == "last":
-        return names[-1]
-    if name in names:
-        return name
-    fits = [n for n in names if n.startswith(name)] or [n for n in names if name and name in n]
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        raise BadInput(f"{name!r} fits {len(fits)} runs: {', '.join(fits[:4])}{' ...' if len(fits) > 4 else ''}")
-    raise BadInput(unknown("run", name, [*names[-20:], "last"]))
+    return pick(names, name, "run", "runs")
 
 
 def load_run(results: str | os.PathLike[str], name: str) -> Run:
