@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.modelling import allocations, latency
-from dse.storing import figure
+from dse.storing import Figure, More, figure
 from kernels import demand
 from kernels import memory as w
 from kernels.observing import allocations as allocs
 from kernels.observing import probe
 
 OPS = (*demand.OPS, "refused")
-Row = dict[str, Any]
 
 
 def log_of(pr: Any) -> NDArray[np.int64]:
@@ -34,7 +33,7 @@ def slug(name: str) -> str:
     return name.replace(" ", "_")
 
 
-def rows(side: Any, *, modelled: bool) -> list[Row]:
+def rows(side: Any, *, modelled: bool) -> list[Figure]:
     """Objects allocated and freed in the counted chunks, by operation; bytes of one; and, where `modelled`, bytes that wait for RCU."""
     out = []
     slots = 1 << int(side.state.ctl[int(w.C_CLUSTER_SHIFT)])
@@ -53,7 +52,7 @@ def rows(side: Any, *, modelled: bool) -> list[Row]:
     return out
 
 
-def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[Row]:
+def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[Figure]:
     """Bytes freed that wait for the end of a grace period, on average, while one CPU faults from zswap without a pause.
 
     What the exit of a process frees (zap), fork and swapoff are left out: that comes at once.
@@ -69,6 +68,6 @@ def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[
     for name, n in zip(allocs.NAMES, freed, strict=False):
         if n and allocations.OBJECTS[name].rcu:
             value, low, high = (n * (sizes[name] or 0) / faults * a / b for a, b in times)
-            more: dict[str, Any] = {"stat": "mean", "age": age, "lo": low, "hi": high, "n": faults}
+            more: More = {"stat": "mean", "age": age, "lo": low, "hi": high, "n": faults}
             out.append(figure(side.name, "page", f"rcu_waiting_bytes_{slug(name)}", "modelled", "B", value, **more))
     return out

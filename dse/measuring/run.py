@@ -10,6 +10,7 @@ not what others did; and every drawn order is followed by its reverse.
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 from dse import naming
 from dse.common import machine, output
 from dse.errors import BadInput, CheckFailed
+from dse.modelling import ledger
+from dse.modelling.sizes import Ledger
 from kernels import demand
 from kernels import memory as w
 from kernels.observing import probe
@@ -104,6 +107,21 @@ class Outcome:
     windows: list[Window]
     turnover: float
     stream: Any
+
+    @functools.cached_property
+    def books(self) -> dict[str, Ledger]:
+        """Ledgers of the live states by side: the stream has ended, so they are read once."""
+        return {side.name: ledger.live(side.named.design, side.named.values, side.state) for side in self.sides}
+
+    @functools.cached_property
+    def swapped(self) -> dict[str, int]:
+        """PTEs that hold a swap value, by side."""
+        return {side.name: int(np.count_nonzero((side.state.pte != 0) & (side.state.pte & np.uint64(1) == 0))) for side in self.sides}
+
+    @property
+    def swapped_peak(self) -> int:
+        """Pages that were swapped out at the most, by the stream."""
+        return int(self.stream.counters.get("swapped_peak", 0))
 
 
 def rows_of(pr: Any) -> NDArray[np.uint64]:

@@ -16,7 +16,7 @@ SLOTS = 1 << 23
 AGES = ("aged", "fresh")
 MIB = 1 << 20
 COUNTED_PER_OP = (("lines", "distinct 64-byte lines an operation"), ("locked_sections", "locked sections an operation"))
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[storing.Figure]
 
 
 def known(texts: Sequence[str]) -> list[str]:
@@ -64,10 +64,10 @@ def _mix(provenance: Mapping[str, Any]) -> dict[str, float]:
 
 def _operations(rows: Rows, designs: Sequence[str], metric: str, unit: str) -> Ranges | None:
     """A counted mean of every operation."""
-    figures = tabling.Figures([dict(row) for row in rows])
+    figures = tabling.Figures(rows)
     blocks = []
     for op in tabling.SHOWN:
-        values = [(i, d, figures.value(d, op, metric, "mean", "aged")) for i, d in enumerate(designs)]
+        values = [(i, d, figures.value(d, op, metric, stat="mean", age="aged")) for i, d in enumerate(designs)]
         block = [Range(d, i, v) for i, d, v in values if v is not None]
         if block and any(r.value for r in block):
             blocks.append((op, block))
@@ -97,7 +97,7 @@ def _group(designs: Sequence[str], text: str) -> int:
     return designs.index(text) if text in designs else 0
 
 
-def _structures(ledger: Rows) -> Table:
+def _structures(ledger: Sequence[storing.Structure]) -> Table:
     """Bytes of every structure at the end of the stream."""
     rows = [
         {"design": row["design"], "structure": row["structure"], "static B": row["static_bytes"], "dynamic B": row["dynamic_bytes"],
@@ -111,7 +111,7 @@ def answer(run: storing.Run) -> list[str]:
     """What the run says: the paragraph of compare, or that there is none."""
     about = _about(run)
     try:
-        text = tabling.paragraph([dict(row) for row in run.ops], about, str(about.get("command") or ""))
+        text = tabling.paragraph(run.ops, about, str(about.get("command") or ""))
     except (KeyError, TypeError):
         text = f"{len(run.ops):,} figures of {run.provenance.get('designs') or 'no design'}; the run is no comparison of designs."
     findings, conditions, rest = text.partition("Open loop")
@@ -144,7 +144,7 @@ def document(run: storing.Run) -> Document:
     designs = naming.split(str(run.provenance.get("designs") or "")) if run.provenance.get("designs") else []
     designs = designs or list(dict.fromkeys(row["design"] for row in run.ops))
     timed: list[Part] = [chart for age in AGES if (chart := _ratios(run.ops, designs, age)) is not None]
-    rows = [dict(row) for row in run.ops]
+    rows = run.ops
     tables: list[Part] = [
         Table(f"Operations, {age}", "counted, measured, modelled", found)
         for age in AGES
