@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import fixtures
-from dse.measuring import machine, warming
+from dse.common import machine
+from dse.measuring import warming
 from kernels import control
 from kernels import demand as d
 from kernels.observing import probe

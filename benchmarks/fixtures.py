@@ -27,7 +27,7 @@ BATCH = 1 << 17
 """Pages that are handled in one timed body: some milliseconds in the fastest design."""
 CHUNK = 1 << 18
 SHARES = (("zero", 0.1), ("ssd", 0.3), ("zswap", 0.6))
-"""Shares of the backends: the mix of the built-in scenarios (dse/scenarios/churn.toml)."""
+"""Shares of the backends: the mix of the built-in scenarios (dse/scenario/files/churn.toml)."""
 ODD = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying is a bijection of the numbers below a power of two
 
 

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import fixtures, under_callgrind
-from dse.measuring import machine
+from dse.common import machine
 
 version = fixtures.version(__file__, under_callgrind.__file__)
 HEADER = Path("/usr/include/valgrind/callgrind.h")

@@ -14,7 +14,7 @@ FILL = 0.5
 
 def bytes_of(design: str, pages: int, backend: str) -> dict[str, Any]:
     """Ledger of `pages` slots, half of them in use."""
-    from dse.ledgers import ledger
+    from dse.modelling.bookkeeping import ledger
 
     return ledger(design, slots=pages, fill=FILL, backend=PARTS[backend])
 

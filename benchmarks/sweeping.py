@@ -26,9 +26,9 @@ import polars as pl
 from optuna.storages.journal import JournalFileBackend
 
 from benchmarks.limits.report import markdown, write
-from dse import output, storing
+from dse import storing
+from dse.common import machine, output
 from dse.errors import BadInput, unknown
-from dse.measuring import machine
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, schema_of
 from dse.sweeps import analysing, samplers, sweeping
 from dse.sweeps import space as spaces

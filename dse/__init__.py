@@ -1,6 +1,9 @@
 """Swap indirection measured: every command of ``dse`` as a typed Python call.
 
-``import dse`` is cheap; what a call needs is imported when it is first asked for.
+The doors are this module, the calls of which :data:`_CALLS` says where they live, and ``dse/cli.py`` with ``dse/commands``, a module
+for each verb. Every other folder is a room. Rooms never import doors. The floors on which they stand are a contract in pyproject.toml.
+
+``import dse`` is cheap: the module of a call is imported when the call is first asked for.
 """
 
 from __future__ import annotations
@@ -12,17 +15,17 @@ __version__ = "0.1.0"
 
 _CALLS = {
     "bench": "dse.benching.gate",
-    "compare": "dse.comparing",
-    "explain": "dse.explaining",
-    "ledger": "dse.ledgers",
-    "break_even": "dse.fills",
-    "chart": "dse.fills",
-    "designs": "dse.catalogue",
-    "prune": "dse.pruning",
-    "validate": "dse.validating",
-    "query": "dse.querying",
+    "compare": "dse.measuring.comparing",
+    "explain": "dse.describing.explaining",
+    "ledger": "dse.modelling.bookkeeping",
+    "break_even": "dse.modelling.fills",
+    "chart": "dse.reports.charts",
+    "designs": "dse.describing.catalogue",
+    "prune": "dse.storing.pruning",
+    "validate": "dse.yardsticks.validating",
+    "query": "dse.storing.querying",
     "report": "dse.reports",
-    "scan": "dse.querying",
+    "scan": "dse.storing.querying",
     "sweep": "dse.sweeps",
 }
 

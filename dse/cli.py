@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import importlib
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
 from typing import Any, NoReturn
 
 from dse import __version__
 from dse.commands import VERBS
-from dse.errors import BadInput, CheckFailed, nearest, unknown
+from dse.errors import BadInput, CheckFailed, nearest, refusal, unknown
 
 OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -69,6 +69,12 @@ def _overview() -> Parser:
     return parser
 
 
+def _described(module: ModuleType) -> str:
+    """Return the help of a verb: the docstring of its module without the verb's name."""
+    text = " ".join((module.__doc__ or "").split()).partition(": ")[2]
+    return text if ". " in text else text.removesuffix(".")
+
+
 def _dispatch(argv: Sequence[str]) -> int:
     """Parse `argv` and run its verb."""
     if not argv or argv[0].startswith("-"):
@@ -77,7 +83,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     if verb not in VERBS:
         raise BadInput(unknown("verb", verb, VERBS) + " (see dse --help)")
     module = importlib.import_module(VERBS[verb][0])
-    parser = Parser(prog=f"dse {verb}", description=module.HELP)
+    parser = Parser(prog=f"dse {verb}", description=_described(module))
     module.configure(parser)
     args = parser.parse_args(rest)
     args.command_line = shlex.join(["dse", *argv])
@@ -101,30 +107,6 @@ def _drop_output() -> None:
         os.close(nothing)
 
 
-def describe_os_error(error: OSError) -> str:
-    """Say in one line what the operating system refused.
-
-    Examples
-    --------
-    >>> describe_os_error(OSError(errno.ENOSPC, "No space left on device", "results"))
-    'no space left on the disk: results'
-    """
-    known = {
-        errno.ENOSPC: "no space left on the disk",
-        errno.EDQUOT: "disk quota used up",
-        errno.EFBIG: "file too large for this disk or limit",
-        errno.EACCES: "permission denied",
-        errno.EPERM: "not permitted",
-        errno.EROFS: "read-only file system",
-        errno.ENOENT: "no such file or folder",
-        errno.ENOTDIR: "not a folder",
-        errno.EISDIR: "is a folder",
-        errno.ENOMEM: "not enough memory",
-    }
-    reason = known.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
-    return f"{reason}: {error.filename}" if error.filename else reason
-
-
 def _guarded(work: Callable[[], int]) -> int:
     """Run `work` and turn what it raises into a line and an exit status."""
     try:
@@ -146,7 +128,7 @@ def _guarded(work: Callable[[], int]) -> int:
         return BROKEN_PIPE
     except OSError as error:
         _drop_output()
-        _say(f"dse: error: {describe_os_error(error)}")
+        _say(f"dse: error: {refusal(error)}" + (f": {error.filename}" if error.filename else ""))
         return BAD
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else OK if error.code is None else FAILED

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dse import catalogue, naming, scenario
+from dse import naming, scenario
+from dse.describing import catalogue
 from dse.modelling import latency
 from dse.workloads import recipes
 
@@ -26,7 +27,9 @@ BEGIN, END = "<!-- excerpt: made by python -m dse.documenting readme RESULTS RUN
 
 def excerpt(results: str, name: str) -> str:
     """Render the aged operations, allocations and pages of a stored comparison, as they stand in the README."""
-    from dse import output, storing, tabling
+    from dse import storing
+    from dse.common import output
+    from dse.reports import tabling
 
     run = storing.load_run(results, name)
     designs = naming.split(run.provenance["designs"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,3 +57,23 @@ def unknown(what: str, name: str, options: Iterable[str]) -> str:
     near = nearest(name, valid)
     hint = f"did you mean {near!r}?" if near else f"valid: {', '.join(valid) or 'none'}"
     return f"unknown {what} {name!r}, {hint}"
+
+
+REFUSED = {
+    errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "disk quota used up", errno.EFBIG: "file too large for this disk or limit",
+    errno.EACCES: "permission denied", errno.EPERM: "not permitted", errno.EROFS: "read-only file system",
+    errno.ENOENT: "no such file or folder", errno.ENOTDIR: "not a directory", errno.EISDIR: "is a folder",
+    errno.EEXIST: "a file is in the way", errno.ENOMEM: "not enough memory",
+}  # fmt: skip
+"""What the operating system refuses, in our words."""
+
+
+def refusal(error: OSError) -> str:
+    """Say what the operating system refused, without the file.
+
+    Examples
+    --------
+    >>> refusal(OSError(errno.ENOSPC, "No space left on device", "results"))
+    'no space left on the disk'
+    """
+    return REFUSED.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__

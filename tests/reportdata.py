@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dse import storing
-from dse.sweeps import studies
+from dse.storing import studies
 
 DESIGNS = ("direct", "swap_id", "swap_desc")
 RATES = (0.0, 0.5, 1.0)

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 import dse
-from dse import naming, storing, tabling
+from dse import naming, storing
 from dse.measuring import allocating
 from dse.modelling import allocations, latency
-from dse.reports import runs
+from dse.reports import runs, tabling
 from kernels import demand
 from kernels.observing import allocations as allocs
 from kernels.observing import probe

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dse import catalogue, cli, naming
-from dse.measuring import machine
+from dse import cli, naming
+from dse.common import machine
+from dse.describing import catalogue
 
 
 @pytest.mark.parametrize("name", list(naming.registry()))

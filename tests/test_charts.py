@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import dse
-from dse import charts, cli, fills
+from dse import cli
 from dse.errors import BadInput
+from dse.modelling import fills
+from dse.reports import charts
 
 MIB = 1 << 20
 

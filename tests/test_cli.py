@@ -9,14 +9,14 @@ import json
 import os
 import subprocess
 import sys
-import time
 import types
 
 import pytest
 
 import dse
-from dse import cli, options, output
+from dse import cli
 from dse.commands import VERBS
+from dse.common import options, output
 from dse.errors import BadInput, CheckFailed, nearest, unknown
 
 HEAVY = ("numba", "numpy", "polars", "optuna", "asv", "llvmlite", "matplotlib")
@@ -29,7 +29,7 @@ def run_dse(*args: str) -> subprocess.CompletedProcess[str]:
 def install(monkeypatch: pytest.MonkeyPatch, work: object, configure: object = None) -> None:
     """Make a verb `probe` whose run is `work`."""
     module = types.ModuleType("dse_probe")
-    module.NAME, module.HELP = "probe", "a verb of the tests"
+    module.__doc__ = "``dse probe``: a verb of the tests."
     module.configure = configure or (lambda parser: None)
     module.run = work
     monkeypatch.setitem(sys.modules, "dse_probe", module)
@@ -46,22 +46,16 @@ def raising(error: BaseException):
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_is_a_module_of_its_own(verb: str) -> None:
     module = importlib.import_module(VERBS[verb][0])
-    assert verb == module.NAME
-    assert module.HELP
+    assert module.__doc__.startswith(f"``dse {verb}``: {VERBS[verb][1]}.")
     parser = cli.Parser(prog=f"dse {verb}")
     module.configure(parser)
     assert verb in parser.format_help()
 
 
-def test_help_names_every_verb_and_is_quick() -> None:
-    best = 9.0
-    for _ in range(5):
-        began = time.perf_counter()
-        done = run_dse("--help")
-        best = min(best, time.perf_counter() - began)
-        assert done.returncode == 0
-    assert all(verb in done.stdout for verb in VERBS)
-    assert best <= 0.3
+def test_help_names_every_verb() -> None:
+    done = run_dse("--help")
+    assert done.returncode == 0
+    assert all(f"  {verb} " in done.stdout and text in done.stdout for verb, (_, text) in VERBS.items())
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -77,7 +71,7 @@ def test_a_verb_imports_its_own_module_only() -> None:
 
 
 def test_package_attributes_are_lazy() -> None:
-    assert dse.scan is importlib.import_module("dse.querying").scan
+    assert dse.scan is importlib.import_module("dse.storing.querying").scan
     assert {"compare", "ledger", "designs", "explain", "scan"} <= set(dir(dse))
     with pytest.raises(AttributeError, match="no attribute 'comparre'"):
         _ = dse.comparre

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import dse
-from dse import cli, comparing, naming, scenario, storing, tabling
+from dse import cli, naming, scenario, storing
 from dse.errors import BadInput, CheckFailed
+from dse.measuring import comparing, run
 from dse.measuring import rows as rows_of_runs
-from dse.measuring import run
 from dse.measuring.stats import Interval
+from dse.reports import tabling
 from dse.workloads import stream as streams
 from kernels import control
 
@@ -164,7 +165,7 @@ def test_what_layers_stand_on() -> None:
     from kernels.life.registry import BASES
 
     assert tuple(BASES) == naming.STANDS_ON
-    assert tabling.references(["swap_id", "direct"]) == ["swap_id", "direct"]
+    assert naming.references(["swap_id", "direct"]) == ["swap_id", "direct"]
     assert [named.text for named in naming.parse_many("all")] == list(naming.registry())
     layers = [named.text for named in naming.parse_many("layers")]
     assert layers[:2] == list(naming.STANDS_ON)
@@ -306,7 +307,7 @@ def test_a_results_folder_that_cannot_be_written(small: Path, tmp_path: Path, ca
 def test_more_memory_than_there_is(
     small: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dse.measuring.machine.memory_available", lambda: 1 << 20)
+    monkeypatch.setattr("dse.common.machine.memory_available", lambda: 1 << 20)
     assert cli.main(["compare", str(small), "--designs", "direct", "--results", str(tmp_path)]) == 2
     assert "GiB of memory" in capsys.readouterr().err
 

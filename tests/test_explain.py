@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import dse
-from dse import catalogue, cli, documenting, explaining, naming
+from dse import cli, documenting, naming
+from dse.describing import catalogue, explaining
 from dse.modelling.functions import Event, attribute
 from kernels.own import Step
 
@@ -108,7 +109,7 @@ def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.
 
 
 def test_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("dse.measuring.machine.memory_available", lambda: 1 << 20)
+    monkeypatch.setattr("dse.common.machine.memory_available", lambda: 1 << 20)
     assert cli.main(["explain", "swap_in", "--designs", "direct", "--slots", "2^20"]) == 2
     assert "GiB of memory" in capsys.readouterr().err
 

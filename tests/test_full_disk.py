@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 from test_sweep import TEXT
 
-from dse import storing, writing
+from dse import storing
 from dse.cli import BAD, main
+from dse.common import writing
 from dse.measuring import warming
-from dse.sweeps import distributing, space, storages, studies, sweep
+from dse.storing import studies
+from dse.sweeps import distributing, space, storages, sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 ON_A_SMALL_DISK = """

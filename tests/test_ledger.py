@@ -11,8 +11,8 @@ import pytest
 import dse
 from dse import cli, naming
 from dse.errors import BadInput
-from dse.ledgers import parse_mix
 from dse.modelling import ledger as lg
+from dse.modelling.bookkeeping import parse_mix
 from dse.modelling.sizes import dense_span
 from kernels import demand
 from kernels.life import registry as state

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from dse import querying, storing
+from dse import storing
 from dse.cli import main
 from dse.errors import BadInput
-from dse.sweeps import studies
+from dse.storing import querying, studies
 
 FIGURE = {"study": "s", "number": 1, "design": "direct", "objective": "swap_in", "kind": "counted", "value": 2.0, "front": True}
 

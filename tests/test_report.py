@@ -368,7 +368,7 @@ def test_a_bundle_of_a_run_says_yes_and_no(
         stored = storing.counters_hash(storing.load_run(where, name).ops)
         return {"run": name, "equal": outcome == stored, "stored": stored, "again": outcome, "same_code": True}
 
-    monkeypatch.setattr("dse.comparing.rerun", again)
+    monkeypatch.setattr("dse.measuring.comparing.rerun", again)
     for result, code, said in ((kept, 0, "yes"), ("other", 1, "no")):
         outcome = result
         assert cli.main(["rerun", path]) == code
@@ -415,7 +415,7 @@ def test_what_is_no_bundle(name: str, said: str, capsys: pytest.CaptureFixture[s
 
 def test_a_bundle_whose_tables_were_changed(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(dse.report(run_name(results), path=tmp_path / "a.zip", bundle=True, results=results))
-    monkeypatch.setattr("dse.comparing.rerun", lambda name, _: {"run": name, "equal": True, "stored": "0", "again": "0"})
+    monkeypatch.setattr("dse.measuring.comparing.rerun", lambda name, _: {"run": name, "equal": True, "stored": "0", "again": "0"})
     with pytest.raises(BadInput, match="not those that were bundled"):
         bundles.rerun(path)
 

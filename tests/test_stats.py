@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dse.common import machine
 from dse.errors import BadInput
-from dse.measuring import machine, stats
+from dse.measuring import stats
+from dse.measuring.provenance import origin
 from dse.measuring.stats import Interval, histogram_quantiles, paired_ratio, verdict
-from dse.modelling import PARAMETERS, backend_read, frame, parameter, share
+from dse.modelling.latency import PARAMETERS, backend_read, frame, parameter, share
 
 AA = Interval(1.0, 0.99, 1.01, 32)
 
@@ -178,7 +180,7 @@ def test_the_parameter_table() -> None:
 
 
 def test_the_machine() -> None:
-    found = machine.machine()
+    found = origin()
     assert found["cpu"]
     assert found["cores"] >= 1
     assert {"numba", "numpy", "polars"} <= set(found["packages"])

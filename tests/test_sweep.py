@@ -20,7 +20,8 @@ from dse import naming
 from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import warming
-from dse.sweeps import analysing, caching, evaluating, samplers, space, studies, sweep, workers
+from dse.storing import studies
+from dse.sweeps import analysing, caching, counting, evaluating, samplers, space, sweep, workers
 
 TEXT = """
 objectives = ["swap_in", "bytes_per_page", "move"]
@@ -178,7 +179,7 @@ def test_failures_are_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "ok" in statuses
     assert any(s.startswith("infeasible: ") and "nothing is in zswap" in s for s in statuses)
     assert found["trials"] == 60
-    monkeypatch.setattr(evaluating, "_book", lambda *_: 1 / 0)
+    monkeypatch.setattr(counting, "_book", lambda *_: 1 / 0)
     c = next(space.parse(TEXT, "f.toml", "f").every())
     assert evaluating.evaluate(c, caching.Cache(tmp_path / "x"))["status"] == "failed: ZeroDivisionError: division by zero"
 

@@ -19,7 +19,8 @@ from test_sweep import TEXT, said_by
 from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import warming
-from dse.sweeps import distributing, space, storages, studies, sweep
+from dse.storing import studies
+from dse.sweeps import distributing, space, storages, sweep
 
 SLOW = """
 import sys, time

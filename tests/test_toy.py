@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from dse import naming, outside
+from dse import naming
 from dse.errors import BadInput
+from dse.naming import registered
 from kernels.compiling.jit import INTERPRETED
 from kernels.life import registry as state
 
@@ -38,7 +39,7 @@ class Outside:
         self.file = folder / "toy.py"
         shutil.copy(ROOT / "tests" / "toy.py", self.file)
         (folder / "small.toml").write_text(SCENARIO)
-        self.env = {**os.environ, outside.VARIABLE: str(self.file), "PYTHONPATH": str(ROOT)}
+        self.env = {**os.environ, registered.VARIABLE: str(self.file), "PYTHONPATH": str(ROOT)}
 
     def run(self, *arguments: str, status: int = 0) -> str:
         """Output of a Python process on stdout; `status` is its expected exit status."""
@@ -124,8 +125,8 @@ def test_compared_reported_and_edited(toy: Outside) -> None:
         ("failing_design.py", "1 / 0", "does not load: ZeroDivisionError: division by zero"),
         ("empty_design.py", "", "registers no design"),
         ("json.py", "", "needs a file name"),
-        ("taking_design.py", ("import dataclasses\nfrom kernels.life import registry as s\n"
-         "s.register(dataclasses.replace(s.REGISTRY['direct'], file=__file__))"),
+        ("taking_design.py",
+         "import dataclasses as d\nfrom kernels.life import registry as s\ns.register(d.replace(s.REGISTRY['direct']))",
          "registers direct, a name that is taken"),
         ("no_such_module_here", None, "does not load: ModuleNotFoundError"),
     ],
@@ -137,8 +138,8 @@ def test_what_cannot_be_loaded_is_said_in_one_line(
         (tmp_path / name).write_text(text)
     naming.registry()
     before = dict(state.REGISTRY)
-    monkeypatch.setenv(outside.VARIABLE, str(tmp_path / name) if name.endswith(".py") else name)
+    monkeypatch.setenv(registered.VARIABLE, str(tmp_path / name) if name.endswith(".py") else name)
     with pytest.raises(BadInput, match=says) as found:
-        outside.load()
+        registered.load()
     assert "\n" not in str(found.value)
     assert before == state.REGISTRY

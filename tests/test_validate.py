@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import dse
-from dse import cli, naming, published, validating
+from dse import cli, naming, published
 from dse.errors import BadInput, CheckFailed
 from dse.published import Expected, numbers
-from dse.yardsticks import PLANS, VERDICTS, Bench, Plan, checks, exact, judge, timing
+from dse.yardsticks import PLANS, VERDICTS, Bench, Plan, checks, exact, judge, timing, validating
 from dse.yardsticks.judging import meets
 
 STICKS = {stick.id: stick for stick in published.yardsticks()}

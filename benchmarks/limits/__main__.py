@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 from benchmarks.limits import bars, build, micro, rates, report, whole
-from dse import output
+from dse.common import output
 from dse.errors import BadInput
-from dse.measuring import machine
+from dse.measuring.provenance import origin
 
 QUICK_PAIRS, QUICK_BITS = 8, 14
 REPLAY = "replay"
@@ -75,7 +75,7 @@ def provenance(core: int, tool: str | None) -> dict[str, Any]:
         "compiler": build.version(tool) if tool else None,
         "flags": " ".join(build.FLAGS[:2]),
         "processor": platform.processor() or platform.machine(),
-        **machine.machine(),
+        **origin(),
     }
 
 

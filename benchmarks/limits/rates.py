@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.limits import bars, drivers, fences, reclaim, scale
 from benchmarks.limits.micro import spread
-from dse import output
+from dse.common import output
 from dse.workloads import generators, imports, lackey
 from kernels.compiling.jit import u
 from kernels.reclaim import misses

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -19,9 +18,10 @@ import numpy as np
 
 import kernels.designs  # noqa: F401 - registers
 from benchmarks.limits import bars
-from dse import naming, output
-from dse.measuring import machine
+from dse import naming
+from dse.common import output
 from dse.modelling import ledger
+from dse.naming import registered
 from kernels import control, demand
 from kernels.life import registry as state
 from kernels.observing import probe
@@ -110,9 +110,8 @@ def measure(design: str, bits: int, backend: str, *, fill: bool) -> dict[str, An
 def apart(design: str, bits: int, *, fill: bool) -> dict[str, Any]:
     """Run :func:`measure` in a process of its own, whose peak memory is that of this one state."""
     command = [sys.executable, "-m", "benchmarks.limits.scale", "--bits", str(bits), "--designs", design, "--format", "json"]
-    path = os.pathsep.join([str(machine.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        [*command, *(["--fill"] if fill else [])], env={**os.environ, "PYTHONPATH": path}, check=True, timeout=SECONDS,
+        [*command, *(["--fill"] if fill else [])], env=registered.environ(), check=True, timeout=SECONDS,
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     return dict(json.loads(done.stdout)[0])

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from dse import output
 from dse.benching import judging, launch, revisions
 from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit
 from dse.benching.results import Case, Figure, Suite, stored, text_of
+from dse.common import output
 from dse.errors import BadInput, CheckFailed
 
 ROUNDS, CONFIRMING_ROUNDS = "2", "4"  # turns of each commit; more of them for differences, against load that comes and goes
@@ -287,7 +287,7 @@ def quick(options: Options) -> Report:
 
 def machine_name() -> str:
     """Name of this kind of machine: the processor and its number of cores, not a host name."""
-    from dse.measuring import machine
+    from dse.common import machine
 
     words = re.sub(r"[^a-z0-9]+", "-", machine.cpu_model().lower()).strip("-")
     return f"{words[:40]}-{machine.cores()}c"

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dse import output
 from dse.benching import gate, revisions
 from dse.benching.families import COUNTED
 from dse.benching.results import read_results
+from dse.common import output
 from dse.errors import BadInput
 
 ARGUMENTS = 1

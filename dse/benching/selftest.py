@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dse import output
 from dse.benching import revisions
 from dse.benching.families import COUNTED
 from dse.benching.seeds import SEEDS, Seed
+from dse.common import output
 from dse.errors import BadInput, CheckFailed, unknown
 
 DESIGNS = "direct,swap_desc"

@@ -1,18 +1,19 @@
-"""``dse bench``: what a commit costs against another, exact figures for equality, timings with a confirming run."""
+"""``dse bench``: the performance gate: what this commit costs against another.
+
+Exact figures must be equal; timings that look worse are taken a second time. docs/benchmarks.md says more.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dse import output
+from dse.common import output
 
 if TYPE_CHECKING:
     import argparse
 
     from dse.benching.gate import Report
 
-NAME = "bench"
-HELP = "the performance gate: what this commit costs against another (see docs/benchmarks.md)"
 COLUMNS = ["status", "benchmark", "base", "head", "ratio", "unit", "note"]
 
 

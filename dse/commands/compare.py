@@ -1,17 +1,15 @@
-"""``dse compare``: what each design costs per operation and per page, on one stream of demands."""
+"""``dse compare``: what each design costs per operation and per page, on a real program's trace."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dse import options, output
-from dse.scenario_keys import STATES
+from dse.common import options, output
+from dse.scenario.keys import STATES
 
 if TYPE_CHECKING:
     import argparse
 
-NAME = "compare"
-HELP = "what each design costs per operation and per page, on a real program's trace"
 COLUMNS = [
     "scenario",
     "design",
@@ -45,8 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, store, print."""
-    from dse import tabling
-    from dse.comparing import compare
+    from dse.measuring.comparing import compare
+    from dse.reports import tabling
 
     found = compare(
         args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, results=args.results,

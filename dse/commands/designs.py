@@ -1,16 +1,13 @@
-"""``dse designs [NAME]``: the designs, or everything about one."""
+"""``dse designs``: the designs, or one design's layout, parameters, locks, life cycle and sources."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dse import options, output
+from dse.common import options, output
 
 if TYPE_CHECKING:
     import argparse
-
-NAME = "designs"
-HELP = "the designs, or one design's layout, parameters, locks, life cycle and sources"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +24,8 @@ def _short(about: dict[str, Any]) -> dict[str, str]:
 
 def run(args: argparse.Namespace) -> int:
     """Print the overview, or one design."""
-    from dse import catalogue, naming
+    from dse import naming
+    from dse.describing import catalogue
 
     found = catalogue.designs(args.name)
     if args.name is None:

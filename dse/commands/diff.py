@@ -1,18 +1,19 @@
-"""``dse diff RUN RUN``: counted figures must be equal, measured ones are shown as a ratio."""
+"""``dse diff``: what differs between two stored runs.
+
+Counted figures must be equal, measured ones are shown as a ratio. The exit status is 0 for equal counters, 1 for others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dse import options, output
+from dse.common import options, output
 from dse.errors import CheckFailed
 
 if TYPE_CHECKING:
     import argparse
 
-NAME = "diff"
-HELP = "what differs between two stored runs (0: equal counters, 1: not)"
 COLUMNS = ["design", "op", "metric", "stat", "state", "age", "timing", "kind", "unit", "a", "b", "ratio", "status"]
 SAME_TEXT = {
     "scenario_digest": "scenario",

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dse import __version__, options, output
-from dse.measuring import machine
+from dse import __version__
+from dse.common import machine, options, output
 
 if TYPE_CHECKING:
     import argparse
 
-NAME = "doctor"
-HELP = "what this machine offers, and what is missing"
 GIB = 1 << 30
 
 PROGRAMS = {

@@ -1,16 +1,17 @@
-"""``dse explain``: one operation step by step, designs side by side."""
+"""``dse explain``: one operation step by step, designs side by side.
+
+Its steps are touches, locks and allocations.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dse import options, output
+from dse.common import options, output
 
 if TYPE_CHECKING:
     import argparse
 
-NAME = "explain"
-HELP = "one operation step by step: touches, locks, allocations, designs side by side"
 MOST = 400
 
 
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the steps."""
-    from dse.explaining import explain
+    from dse.describing.explaining import explain
 
     found = explain(args.op, args.designs, args.fill, args.slots, args.backend, args.target)
     names = [design["design"] for design in found["designs"]]

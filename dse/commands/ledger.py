@@ -1,16 +1,17 @@
-"""``dse ledger``: what designs' structures take, counted and allocated, at any size and fill."""
+"""``dse ledger``: exact bytes of a design's structures at any size and fill.
+
+With options: the fill at which two designs break even, or a chart over all fills.
+"""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from dse import options, output
+from dse.common import options, output
 from dse.errors import BadInput
-from dse.ledgers import COMPRESSED
+from dse.modelling.bookkeeping import COMPRESSED
 
-NAME = "ledger"
-HELP = "exact bytes of designs' structures at any size and fill; where two break even; a chart"
 COLUMNS = ["structure", "static_bytes", "dynamic_bytes", "header_bytes", "allocated_bytes", "objects", "in_total"]
 SUMS = ["static_bytes", "dynamic_bytes", "header_bytes", "total_bytes", "allocated_bytes"]
 MIB = 1 << 20
@@ -33,8 +34,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the ledger, the break-even fill or the chart."""
-    from dse import fills, naming
-    from dse.ledgers import ledger
+    from dse import naming
+    from dse.modelling import fills
+    from dse.modelling.bookkeeping import ledger
 
     given = [*args.designs, *([args.design] if args.design is not None else [])]
     names = [text for item in given for text in naming.split(item)] or ["direct"]
@@ -44,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
                 raise BadInput(f"{flag} is about every fill and about sums, which hold no compressed pages: leave out {name}")
     fill, compressed = 1.0 if args.fill is None else args.fill, COMPRESSED if args.compressed is None else args.compressed
     if args.chart is not None:
-        said = fills.chart(names, None if args.chart == "-" else args.chart, args.slots, args.backend)
+        from dse.reports.charts import chart
+
+        said = chart(names, None if args.chart == "-" else args.chart, args.slots, args.backend)
         if args.chart == "-":
             output.write(said)
         else:

@@ -1,23 +1,19 @@
-"""``dse prune``: remove old runs, studies and cache entries."""
+"""``dse prune``: remove old runs, studies and cache entries; says what before it does.
+
+Reports too, with --kinds. Nothing is removed unless --yes is given.
+"""
 
 from __future__ import annotations
 
 import argparse
-import math
 
-from dse import options, output
-
-NAME = "prune"
-HELP = "remove old runs, studies, cache entries and reports; lists them unless --yes is given"
+from dse.common import options, output
 
 
 def days(text: str) -> float:
     """Read a number of days of at least 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days") from None
-    if not value >= 0 or math.isinf(value):
+    value = options.finite(text, "days")
+    if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is not a number of days from 0")
     return value
 
@@ -34,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, and remove where that is wanted."""
-    from dse.pruning import prune
+    from dse.storing.pruning import prune
 
     rows = prune(args.results, kinds=[k.strip() for k in args.kinds.split(",")], keep=args.keep, days=args.days, remove=args.yes)
     output.emit(rows, args.format, columns=["kind", "name", "bytes", "days", "removed"])

@@ -1,4 +1,4 @@
-"""``dse query``: ask the stored results in SQL."""
+"""``dse query``: ask stored runs, sweeps and benchmarks: one SELECT, or a preset."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dse import options, output
+from dse.common import options, output
+from dse.common.writing import save
 from dse.errors import BadInput
-from dse.writing import save
 
 if TYPE_CHECKING:
     import argparse
 
-NAME = "query"
-HELP = "ask stored runs, sweeps and benchmarks: one SELECT, or a preset"
 FORMATS = (*options.FORMATS, "parquet")
 PRESETS = ("pareto", "break-even", "ledger", "winners", "regressions")
 
@@ -32,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask and print."""
-    from dse import querying
+    from dse.storing import querying
 
     if args.tables:
         schemas = {name: frame.collect_schema() for name, frame in sorted(querying.scan(args.results).items())}

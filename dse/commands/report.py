@@ -1,16 +1,14 @@
-"""``dse report``: a stored run or study as one page, a picture, or text for a mail."""
+"""``dse report``: a stored run or study as one HTML page, a picture, text for a mail, or a bundle."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dse import options, output
+from dse.common import options, output
 
 if TYPE_CHECKING:
     import argparse
 
-NAME = "report"
-HELP = "a stored run or study as one HTML page, a picture, text for a mail, or a bundle"
 FORMS = ("html", "png", "svg", "text")
 
 

@@ -1,16 +1,13 @@
-"""``dse rerun RUN``: repeat the counted part of a stored run; yes (0) or no (1)."""
+"""``dse rerun``: repeat the counted part of a stored run: same counters, yes (0) or no (1)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dse import options, output
+from dse.common import options, output
 
 if TYPE_CHECKING:
     import argparse
-
-NAME = "rerun"
-HELP = "repeat the counted part of a stored run: same counters, yes (0) or no (1)"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print yes or no."""
-    from dse.comparing import rerun
+    from dse.measuring.comparing import rerun
     from dse.reports import bundles
 
     found = bundles.rerun(args.name) if bundles.is_bundle(args.name) else rerun(args.name, args.results)

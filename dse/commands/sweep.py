@@ -1,25 +1,19 @@
-"""``dse sweep``: search a space of designs, parameters and environments."""
+"""``dse sweep``: search designs, parameters and environments: Pareto front, winners, break-even."""
 
 from __future__ import annotations
 
 import argparse
-import math
 from typing import Any
 
-from dse import options, output
+from dse.common import machine, options, output
 
-NAME = "sweep"
-HELP = "search designs, parameters and environments: Pareto front, winners, break-even"
 LAST = "last"
 
 
 def seconds(text: str) -> float:
     """Read a positive number of seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
-    if not value > 0 or math.isinf(value):
+    value = options.finite(text, "seconds")
+    if value <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return value
 
@@ -44,11 +38,10 @@ def run(args: argparse.Namespace) -> int:
     """Sweep, store, print."""
     from dse.sweeps import sweep
     from dse.sweeps.storages import shown
-    from dse.sweeps.sweeping import cores
 
     found = sweep(
         args.space or "default", trials=args.trials, sampler=args.sampler, seed=1 if args.seed is None else args.seed,
-        workers=cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results, storage=args.storage,
+        workers=machine.cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results, storage=args.storage,
         objectives_=args.objectives.split(",") if args.objectives else None, resume=args.resume or None, confirm=args.confirm,
         command=" ".join(shown(part) for part in args.command_line.split(" ")),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""``dse trace record|import|info``: make, convert and look at traces."""
+"""``dse trace``: record the page accesses of a program, import or look at traces."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dse import options, output
+from dse.common import options, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dse.workloads.trace import Trace
 
-NAME = "trace"
-HELP = "record the page accesses of a program, import a trace of another tool, or say what a trace is"
 RECORDERS = ("lackey", "qemu", "fault")
 FORMATS = ("lackey", "perf", "oracleGeneral", "csv")
 SHORT = ("name", "recorder", "command", "events", "pages", "writes", "filter_pages", "mappings", "digest")

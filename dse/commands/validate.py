@@ -1,13 +1,11 @@
-"""``dse validate``: the models against what was published."""
+"""``dse validate``: the models against published figures: one row a yardstick, 1 if one falls short."""
 
 from __future__ import annotations
 
 import argparse
 
-from dse import options, output
+from dse.common import options, output
 
-NAME = "validate"
-HELP = "the models against published figures: one row a yardstick, 1 if one falls short"
 COLUMNS = ["id", "kind", "published", "ours", "tolerance", "verdict", "reason", "source"]
 WIDEST = 44  # characters of a cell of the table; JSON and CSV have it whole
 
@@ -27,7 +25,7 @@ def _short(text: object) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Print one row a yardstick; 1 if one falls short."""
-    from dse.validating import validate
+    from dse.yardsticks.validating import validate
 
     found = validate(args.ids or None, counted_only=args.counted_only)
     rows = found["rows"]

@@ -1,18 +1,18 @@
-"""``dse worker``: evaluate trials of a sweep that runs elsewhere."""
+"""``dse worker``: evaluate trials of a sweep that runs elsewhere.
+
+A worker may leave at any time.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from dse import options, output
+from dse.common import options, output
 from dse.errors import BadInput
 
 if TYPE_CHECKING:
     import argparse
-
-NAME = "worker"
-HELP = "evaluate trials of a sweep that runs elsewhere; may leave at any time"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

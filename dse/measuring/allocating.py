@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.modelling import allocations, latency
-from dse.storing import figure
+from dse.storing import Figure, More, figure
 from kernels import control, demand
 from kernels.observing import probe
 from kernels.own import CLASSES
 
 OPS = (*demand.OPS, "refused")
-Row = dict[str, Any]
 
 
 def log_of(pr: Any) -> NDArray[np.int64]:
@@ -33,7 +32,7 @@ def slug(name: str) -> str:
     return name.replace(" ", "_")
 
 
-def rows(side: Any, *, modelled: bool) -> list[Row]:
+def rows(side: Any, *, modelled: bool) -> list[Figure]:
     """Objects allocated and freed in the counted chunks, by operation; bytes of one; and, where `modelled`, bytes that wait for RCU."""
     out = []
     slots = 1 << int(side.state.ctl[int(control.C_CLUSTER_SHIFT)])
@@ -54,7 +53,7 @@ def rows(side: Any, *, modelled: bool) -> list[Row]:
     return out
 
 
-def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[Row]:
+def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[Figure]:
     """Bytes freed that wait for the end of a grace period, on average, while one CPU faults from zswap without a pause.
 
     What the exit of a process frees (zap), fork and swapoff are left out: that comes at once.
@@ -71,6 +70,6 @@ def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[
         n = freed[entry.number]
         if n and entry.rcu:
             value, low, high = (n * (sizes[name] or 0) / faults * a / b for a, b in times)
-            more: dict[str, Any] = {"stat": "mean", "age": age, "lo": low, "hi": high, "n": faults}
+            more: More = {"stat": "mean", "age": age, "lo": low, "hi": high, "n": faults}
             out.append(figure(side.name, "page", f"rcu_waiting_bytes_{slug(name)}", "modelled", "B", value, **more))
     return out

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from dse.measuring import allocating, clock, stats
 from dse.measuring.run import LEAST, LEAST_COLD, Outcome, Side, rows_of
 from dse.modelling import latency
 from dse.modelling import ledger as ledgers
-from dse.storing import figure
+from dse.storing import Figure, More, Structure, figure
 from kernels import control, demand
 from kernels.observing import probe
 from kernels.own import Word
@@ -33,17 +32,17 @@ WITHOUT = ("first_touch",)
 """Operations that touch nothing of swap: the same code in every design, and what they time is the system's own page faults."""
 RUNS = ("fork", "zap", "swapoff")
 """Operations on many pages at once: no share of one fault or read."""
-Row = dict[str, Any]
 
 
-def make(outcome: Outcome, timed: bool) -> tuple[list[Row], stats.Interval | None]:
+def make(outcome: Outcome, timed: bool) -> tuple[list[Figure], stats.Interval | None]:
     """Make all rows of a comparison; and the A/A noise of the session, None when nothing was timed."""
-    rows: list[Row] = []
+    rows: list[Figure] = []
     for side in outcome.sides:
         rows += counted(side) + allocating.rows(side, modelled=timed) + occupancy(side, outcome)
-    pairs = [(side, base) for base in references(outcome.sides) for side in outcome.sides if side is not base]
+    bases = naming.references([side.name for side in outcome.sides])
+    pairs = [(side, base) for base in outcome.sides if base.name in bases for side in outcome.sides if side is not base]
     for side, base in pairs:
-        rows += tax_counted(side, base, int(outcome.stream.counters.get("swapped_peak", 0)))
+        rows += tax_counted(outcome, side, base)
     if not timed or outcome.twin is None:
         return rows, None
     tick = clock.calibrate()
@@ -73,12 +72,7 @@ def pooled(aa: dict[str, stats.Interval | None], known: list[stats.Interval]) ->
     }
 
 
-def references(sides: Sequence[Side]) -> list[Side]:
-    """Designs that all others are set against: the first one, and what a layer may stand on."""
-    return [side for n, side in enumerate(sides) if n == 0 or side.name in naming.STANDS_ON]
-
-
-def counted(side: Side) -> list[Row]:
+def counted(side: Side) -> list[Figure]:
     """How often each reply was given over the whole stream, and what operations touched in the counted chunks."""
     rows = []
     for code, n in enumerate(side.totals().tolist()):
@@ -101,39 +95,37 @@ def counted(side: Side) -> list[Row]:
     return rows
 
 
-def _line_quantile(name: str, op: str, age: str, pr: Any, code: int, n: int) -> Row:
+def _line_quantile(name: str, op: str, age: str, pr: Any, code: int, n: int) -> Figure:
     """99th percentile of the lines of an operation: the smallest number that 99 % of them do not exceed."""
     bins = pr.hist[code * probe.LINE_BINS : (code + 1) * probe.LINE_BINS]
     at = int(np.searchsorted(np.cumsum(bins), 0.99 * n))
     return figure(name, op, "lines", "counted", "lines", at, stat="p99", age=age, n=n)
 
 
-def swapped_pages(side: Side) -> int:
-    """PTEs that hold a swap value."""
-    pte = side.state.pte
-    return int(np.count_nonzero((pte != 0) & (pte & np.uint64(1) == 0)))
-
-
-def occupancy(side: Side, outcome: Outcome) -> list[Row]:
+def occupancy(side: Side, outcome: Outcome) -> list[Figure]:
     """Bytes a swapped page, slots tied up, IDs that never moved, structures that must agree: at the end of the stream."""
-    book = ledgers.live(side.named.design, side.named.values, side.state)
+    book = outcome.books[side.name]
     ctl, dev = side.state.ctl, side.state.dev.reshape(-1, int(cluster.DEV_WORDS))
-    pages = max(1, swapped_pages(side))
-    most = max(pages, int(outcome.stream.counters.get("swapped_peak", 0)))
+    pages = max(1, outcome.swapped[side.name])
+    most = max(pages, outcome.swapped_peak)
     slots = int(dev[demand.SSD :, int(cluster.D_USED)].sum())
 
-    few: dict[str, Any] = {"value": None, "count": None, "status": FEW} if pages * FEWEST < most else {}
+    few = pages * FEWEST < most
 
-    def one(metric: str, unit: str, value: float, /, **more: Any) -> Row:
-        return figure(side.name, "page", metric, "counted", unit, value) | more
+    def one(metric: str, unit: str, value: float | None, **more: Unpack[More]) -> Figure:
+        return figure(side.name, "page", metric, "counted", unit, value, **more)
+
+    def per_page(name: str, nbytes: int) -> Figure:
+        value, status = (None, FEW) if few else (nbytes / pages, "ok")
+        return one(f"bytes_per_page_{name}", "B", value, stat="mean", n=pages, status=status)
 
     kept = ((row.structure, ledgers.condition(row.per, side.named.values)) for row in side.named.design.layout)
     layout = {structure for structure, per in kept if per not in ("", "cluster", "extend", "block")}  # what says something of each page
     rows = [
         one("swapped_pages", "pages", pages),
-        one("bytes_per_page_static", "B", book.static_bytes / pages, stat="mean", n=pages, **few),
-        one("bytes_per_page_dynamic", "B", book.dynamic_bytes / pages, stat="mean", n=pages, **few),
-        one("bytes_per_page_allocated", "B", book.allocated_bytes / pages, stat="mean", n=pages, **few),
+        per_page("static", book.static_bytes),
+        per_page("dynamic", book.dynamic_bytes),
+        per_page("allocated", book.allocated_bytes),
         one("bytes_per_page_peak", "B", book.peak_bytes / most, stat="max", n=most),
         one("slots_tied_up", "slots", slots),
         one("structures_per_page", "structures", len(layout)),
@@ -149,16 +141,18 @@ def occupancy(side: Side, outcome: Outcome) -> list[Row]:
     return rows
 
 
-def ledger(outcome: Outcome) -> list[Row]:
+def ledger(outcome: Outcome) -> list[Structure]:
     """Rows of the store's ledger table: every structure of every live state at the end of the stream."""
     rows = []
     for side in outcome.sides:
-        book = ledgers.live(side.named.design, side.named.values, side.state)
         slots = int(side.state.dev.reshape(-1, int(cluster.DEV_WORDS))[:, 1].sum())
-        for row in book.rows:
-            line = asdict(row)
-            line.pop("objects")
-            rows.append({"design": side.name, "backend": "live", "slots": slots, "fill": None, "status": "ok", **line})
+        for row in outcome.books[side.name].rows:
+            found: Structure = {
+                "design": side.name, "backend": "live", "slots": slots, "fill": None, "structure": row.structure,
+                "static_bytes": row.static_bytes, "dynamic_bytes": row.dynamic_bytes, "header_bytes": row.header_bytes,
+                "allocated_bytes": row.allocated_bytes, "peak_bytes": row.peak_bytes, "in_total": row.in_total, "status": "ok",
+            }  # fmt: skip
+            rows.append(found)
     return rows
 
 
@@ -168,7 +162,7 @@ def _mean(side: Side, op: str, metric: str) -> float:
     return float(row[probe.METRICS.index(metric)]) / float(row[0]) if row[0] else 0.0
 
 
-def tax_counted(side: Side, base: Side, most: int) -> list[Row]:
+def tax_counted(outcome: Outcome, side: Side, base: Side) -> list[Figure]:
     """What a lifetime (out, end of writeback, in) touches more than on the baseline, and the bytes a page takes more."""
     rows = []
     for metric, unit in (("lines", "lines"), ("locked_sections", "sections")):
@@ -176,9 +170,10 @@ def tax_counted(side: Side, base: Side, most: int) -> list[Row]:
         rows.append(
             figure(side.name, "lifetime", f"tax_{metric}", "counted", unit, extra, stat="mean", age="aged", baseline=base.name, count=None)
         )
-    if min(swapped_pages(s) for s in (side, base)) * FEWEST >= most:
-        books = [ledgers.live(s.named.design, s.named.values, s.state).allocated_bytes / max(1, swapped_pages(s)) for s in (side, base)]
-        extra = books[0] - books[1]
+    pages = [outcome.swapped[s.name] for s in (side, base)]
+    if min(pages) * FEWEST >= outcome.swapped_peak:
+        over, under = (outcome.books[s.name].allocated_bytes / max(1, n) for s, n in zip((side, base), pages, strict=True))
+        extra = over - under
         rows.append(
             figure(side.name, "lifetime", "tax_bytes", "counted", "B", extra, stat="mean", age="aged", baseline=base.name, count=None)
         )
@@ -228,14 +223,22 @@ def halves(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> tupl
     return float(np.median(ratios[:middle])), float(np.median(ratios[middle:]))
 
 
-def _fenced(side: Side, age: str) -> dict[str, Any]:
+class Taken(TypedDict):
+    """Columns that say how a time was taken."""
+
+    state: str
+    age: str
+    timing: str
+
+
+def _fenced(side: Side, age: str) -> Taken:
     """How every time is taken."""
     return {"state": side.between, "age": age, "timing": "fenced"}
 
 
-def measured(side: Side, age: str, tick: clock.Clock) -> list[Row]:
+def measured(side: Side, age: str, tick: clock.Clock) -> list[Figure]:
     """Times of operations, and their shares of a fault and of a backend's latency."""
-    rows: list[Row] = []
+    rows: list[Figure] = []
     pr, more = side.timed[age], _fenced(side, age)
     for op in OPS:
         code = demand.OPS.index(op)
@@ -247,8 +250,10 @@ def measured(side: Side, age: str, tick: clock.Clock) -> list[Row]:
         p50, p99 = (tick.ns(float(x)) for x in stats.histogram_quantiles(bins, clock.edges(), [0.5, 0.99]))
         most = tick.ns(float(clock.edges()[-2]))
         for stat, value in (("p50", p50), ("p99", p99)):
-            beyond = {"status": f"above {most:,.0f} ns, the end of the histogram"} if value >= most else {}
-            rows.append(figure(side.name, op, "ns", "measured", "ns", None if beyond else value, stat=stat, n=n, **more, **beyond))
+            status = f"above {most:,.0f} ns, the end of the histogram" if value >= most else "ok"
+            rows.append(
+                figure(side.name, op, "ns", "measured", "ns", None if value >= most else value, stat=stat, n=n, status=status, **more)
+            )
         rows.append(figure(side.name, op, "ns", "measured", "ns", mean, stat="mean", n=n, **more))
         if op in RUNS:
             continue
@@ -261,7 +266,7 @@ def measured(side: Side, age: str, tick: clock.Clock) -> list[Row]:
     return rows
 
 
-def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, stats.Interval | None]) -> list[Row]:
+def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, stats.Interval | None]) -> list[Figure]:
     """Ratios of the times of operations to those on `base`, with what may be concluded from each."""
     rows = []
     for op in OPS:
@@ -276,8 +281,12 @@ def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, st
             status = f"inconclusive: {avoided:.1%} of the faults were avoided, residency differs (open loop)"
         low = min(mean, under) < 0 or (mean < stats.FLOOR_NS and under < stats.FLOOR_NS)
         value, lo, hi = (None, None, None) if low else (found.ratio, found.lo, found.hi)
-        more = _fenced(side, age) | {"lo": lo, "hi": hi, "n": found.n, "baseline": base.name, "status": status}
-        rows.append(figure(side.name, op, "ratio", "measured", "x", value, stat="mean", **more))
+        rows.append(
+            figure(
+                side.name, op, "ratio", "measured", "x", value, stat="mean", lo=lo, hi=hi, n=found.n, baseline=base.name, status=status,
+                **_fenced(side, age),
+            )
+        )  # fmt: skip
     return rows
 
 
@@ -301,7 +310,7 @@ def tax(side: Side, base: Side, age: str, tick: clock.Clock) -> stats.Difference
     return stats.paired_difference(over, under, serial=True)
 
 
-def tax_measured(side: Side, base: Side, noise: stats.Difference | None, age: str, tick: clock.Clock) -> list[Row]:
+def tax_measured(side: Side, base: Side, noise: stats.Difference | None, age: str, tick: clock.Clock) -> list[Figure]:
     """The tax in nanoseconds; it says so where it is no larger than the `noise`, what a second state of a design takes more."""
     extra = tax(side, base, age, tick)
     if extra is None or noise is None:
@@ -309,5 +318,8 @@ def tax_measured(side: Side, base: Side, noise: stats.Difference | None, age: st
     most = max(abs(noise.lo), abs(noise.hi))
     beyond = extra.lo > most or extra.hi < -most
     status = "ok" if beyond else f"no more than the noise: the same design against itself {noise.lo:+.1f}..{noise.hi:+.1f} ns"
-    more = _fenced(side, age) | {"baseline": base.name, "lo": extra.lo, "hi": extra.hi, "status": status}
-    return [figure(side.name, "lifetime", "tax_ns", "measured", "ns", extra.value, stat="mean", n=extra.n, **more)]
+    found = figure(
+        side.name, "lifetime", "tax_ns", "measured", "ns", extra.value, stat="mean", n=extra.n, baseline=base.name, lo=extra.lo,
+        hi=extra.hi, status=status, **_fenced(side, age),
+    )  # fmt: skip
+    return [found]

@@ -10,6 +10,7 @@ not what others did; and every drawn order is followed by its reverse.
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse import naming, output
+from dse import naming
+from dse.common import machine, output
 from dse.errors import BadInput, CheckFailed
-from dse.measuring import machine
+from dse.modelling import ledger
+from dse.modelling.sizes import Ledger
 from kernels import control, demand
 from kernels.observing import probe
 
@@ -103,6 +106,21 @@ class Outcome:
     windows: list[Window]
     turnover: float
     stream: Any
+
+    @functools.cached_property
+    def books(self) -> dict[str, Ledger]:
+        """Ledgers of the live states by side: the stream has ended, so they are read once."""
+        return {side.name: ledger.live(side.named.design, side.named.values, side.state) for side in self.sides}
+
+    @functools.cached_property
+    def swapped(self) -> dict[str, int]:
+        """PTEs that hold a swap value, by side."""
+        return {side.name: int(np.count_nonzero((side.state.pte != 0) & (side.state.pte & np.uint64(1) == 0))) for side in self.sides}
+
+    @property
+    def swapped_peak(self) -> int:
+        """Pages that were swapped out at the most, by the stream."""
+        return int(self.stream.counters.get("swapped_peak", 0))
 
 
 def rows_of(pr: Any) -> NDArray[np.uint64]:
@@ -267,8 +285,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
         Not enough memory, or a stream in which nothing is swapped out.
     """
     machine.require_memory(memory_needed(stream, len(designs) + timed), f"comparing {len(designs)} designs on {stream.trace_name}")
-    label = f"{stream.scenario.name}, moves.rate={stream.scenario.moves.rate:g}"
-    with output.Progress(f"{label}: demands") as progress:
+    with output.Progress(f"{stream.scenario.label}: demands") as progress:
         sizes, first, kept = survey(stream, progress)
     if first >= sum(sizes):
         raise BadInput(f"scenario {stream.scenario.name}: nothing is swapped out; lower memory.limit or take more accesses")
@@ -281,7 +298,8 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
     turns = orders(every, np.random.default_rng(seed))
     order = next(turns)
     now, gone = "", 0
-    with output.Progress(f"{label}: replay", sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
+    title = f"{stream.scenario.label}: replay"
+    with output.Progress(title, sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for age, number, block in pieces(iter(kept) if kept is not None else stream.blocks(), windows):
             if age == AGES[-1] and age != now:
                 gone = int(sides[0].totals()[demand.SWAP_OUT])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterable
 from typing import Any
 
-from dse import naming, output, outside
-from dse.measuring import machine
+from dse import naming
+from dse.common import machine, output
+from dse.naming import registered
 
 Pair = tuple[str, str]
 """A design as text, NAME[param=value,...], and the kind of a probe."""
@@ -71,11 +71,10 @@ def compile_pair(pair: Pair) -> None:
 
 def _compile_apart(pairs: list[Pair]) -> None:
     """Compile pairs in an interpreter of their own (a plain process: a caller's script need not be guarded against being imported)."""
-    path = os.pathsep.join([str(machine.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     names = [f"{text}:{kind}" for text, kind in pairs]
     done = subprocess.run(
         [sys.executable, "-m", "dse.measuring.warming", *names],
-        env={**os.environ, "PYTHONPATH": path, outside.VARIABLE: outside.named()},
+        env=registered.environ(),
         capture_output=True,
         text=True,
         check=False,

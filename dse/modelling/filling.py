@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse import naming
-from dse.measuring import machine
+from dse.common import machine
 from dse.modelling import ledger as books
 from dse.modelling.sizes import Ledger
 from kernels import demand

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from dse import storing
+from dse.common.output import plain
 from dse.errors import BadInput
-from dse.output import plain
 
 VERSION = 1
 SUFFIX = ".bundle.zip"
@@ -59,7 +59,7 @@ def pack(kind: str, name: str, results: str | Path) -> bytes:
         about["counters_hash"] = storing.counters_hash(run.ops)
         folder, files = Path(results) / "runs" / name, [f"{table}.parquet" for table in storing.TABLES]
     else:
-        from dse.sweeps import studies
+        from dse.storing import studies
 
         tables = studies.read_tables(results, name)
         about = {"command": (tables["provenance"] or [{}])[0].get("command"), "counters_hash": study_hash(tables["trials"])}
@@ -122,7 +122,7 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
 
 def _whole(settings: Any) -> bool:
     """Return True if the settings of a study hold all that repeating it needs."""
-    from dse.sweeps.studies import NEEDED
+    from dse.storing.studies import NEEDED
 
     return isinstance(settings, dict) and settings.keys() >= NEEDED and isinstance(settings["space"], dict)
 
@@ -144,7 +144,7 @@ def rerun(path: str | Path) -> dict[str, Any]:
         results = Path(scratch)
         about = unpack(path, results)
         if about["kind"] == "run":
-            from dse.comparing import rerun as repeat
+            from dse.measuring.comparing import rerun as repeat
 
             found = repeat(str(about["name"]), results)
             stored = found["stored"]
@@ -158,8 +158,9 @@ def rerun(path: str | Path) -> dict[str, Any]:
 
 def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
     """Sweep again, without a cache."""
-    from dse.measuring import machine
-    from dse.sweeps import space, studies, sweep
+    from dse.common import machine
+    from dse.storing import studies
+    from dse.sweeps import space, sweep
     from dse.sweeps.caching import code_digest
 
     name, settings = str(about["name"]), about["settings"]

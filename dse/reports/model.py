@@ -196,7 +196,7 @@ def short(value: float) -> str:
     >>> short(1234567.0), short(0.12345), short(12.0), short(0.5)
     ('1,234,567', '0.1235', '12', '0.5')
     """
-    from dse.output import number
+    from dse.common.output import number
 
     text = number(float(value))
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from dse import output
+from dse.common import output
 from dse.reports import drawing
 from dse.reports.model import Cloud, Document, Map, Part, Plot, Ranges, Section, short
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from dse import storing
+from dse.common.writing import save
 from dse.errors import BadInput, unknown
 from dse.reports import bundles
 from dse.reports.model import Document
-from dse.writing import save
 
 FORMS = ("html", "png", "svg", "text")
 SUFFIX = {"html": ".html", "png": ".png", "svg": ".svg", "text": ".txt"}
@@ -34,7 +34,7 @@ def resolve(name: str, results: str | Path) -> tuple[str, str]:
     BadInput
         None fits, or more than one.
     """
-    from dse.sweeps import studies
+    from dse.storing import studies
 
     known = {"run": storing.run_names(results), "study": studies.names(results)}
     if not any(known.values()):
@@ -71,7 +71,7 @@ def load(kind: str, name: str, results: str | Path) -> Document:
 
         return runs.document(storing.load_run(results, name))
     from dse.reports import studies
-    from dse.sweeps import studies as stored
+    from dse.storing import studies as stored
 
     return studies.document(name, stored.read_tables(results, name))
 

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dse import naming, storing, tabling
+from dse import naming, storing
 from dse.errors import BadInput
+from dse.reports import tabling
 from dse.reports.model import Document, Part, Plot, Range, Ranges, Section, Series, Table
 
 POINTS = 33
@@ -15,7 +16,7 @@ SLOTS = 1 << 23
 AGES = ("aged", "fresh")
 MIB = 1 << 20
 COUNTED_PER_OP = (("lines", "distinct 64-byte lines an operation"), ("locked_sections", "locked sections an operation"))
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[storing.Figure]
 
 
 def known(texts: Sequence[str]) -> list[str]:
@@ -31,7 +32,7 @@ def known(texts: Sequence[str]) -> list[str]:
 
 def fill_curves(designs: Sequence[str], mix: Mapping[str, float], slots: int = SLOTS) -> Plot | None:
     """Metadata over fill level, allocated bytes in closed form, of 32 GiB of swap; None where no design is known any more."""
-    from dse.ledgers import COMPRESSED
+    from dse.modelling.bookkeeping import COMPRESSED
     from dse.modelling.ledger import closed
 
     series: list[Series] = []
@@ -63,10 +64,10 @@ def _mix(provenance: Mapping[str, Any]) -> dict[str, float]:
 
 def _operations(rows: Rows, designs: Sequence[str], metric: str, unit: str) -> Ranges | None:
     """Means of a counted metric, for every operation."""
-    figures = tabling.Figures([dict(row) for row in rows])
+    figures = tabling.Figures(rows)
     blocks = []
     for op in tabling.SHOWN:
-        values = [(i, d, figures.value(d, op, metric, "mean", "aged")) for i, d in enumerate(designs)]
+        values = [(i, d, figures.value(d, op, metric, stat="mean", age="aged")) for i, d in enumerate(designs)]
         block = [Range(d, i, v) for i, d, v in values if v is not None]
         if block and any(r.value for r in block):
             blocks.append((op, block))
@@ -96,7 +97,7 @@ def _group(designs: Sequence[str], text: str) -> int:
     return designs.index(text) if text in designs else 0
 
 
-def _structures(ledger: Rows) -> Table:
+def _structures(ledger: Sequence[storing.Structure]) -> Table:
     """Bytes of every structure at the end of the stream."""
     rows = [
         {"design": row["design"], "structure": row["structure"], "static B": row["static_bytes"], "dynamic B": row["dynamic_bytes"],
@@ -110,7 +111,7 @@ def answer(run: storing.Run) -> list[str]:
     """Answer of a run: the paragraph of compare, or the note that there is none."""
     about = _about(run)
     try:
-        text = tabling.paragraph([dict(row) for row in run.ops], about, str(about.get("command") or ""))
+        text = tabling.paragraph(run.ops, about, str(about.get("command") or ""))
     except (KeyError, TypeError):
         text = f"{len(run.ops):,} figures of {run.provenance.get('designs') or 'no design'}; the run is no comparison of designs."
     findings, conditions, rest = text.partition("Open loop")
@@ -143,7 +144,7 @@ def document(run: storing.Run) -> Document:
     designs = naming.split(str(run.provenance.get("designs") or "")) if run.provenance.get("designs") else []
     designs = designs or list(dict.fromkeys(row["design"] for row in run.ops))
     timed: list[Part] = [chart for age in AGES if (chart := _ratios(run.ops, designs, age)) is not None]
-    rows = [dict(row) for row in run.ops]
+    rows = run.ops
     tables: list[Part] = [
         Table(f"Operations, {age}", "counted, measured, modelled", found)
         for age in AGES
@@ -156,7 +157,7 @@ def document(run: storing.Run) -> Document:
     allocated = tabling.allocated(rows, designs, "aged")
     ledger += [Table("Allocated and freed, aged", "counted, modelled", allocated)] if allocated else []
     ledger += [Table("Swapped pages at the end", "counted, measured", tabling.pages(rows, designs)), _structures(run.ledger)]
-    layers = tabling.headline(rows, designs) if len(tabling.references(designs)) > 1 else []
+    layers = tabling.headline(rows, designs) if len(naming.references(designs)) > 1 else []
     head: list[Part] = [Table("Layers against what they may stand on, aged", "counted, measured", layers)] if layers else []
     costs = head + timed + counted + tables
     sections = [Section("Operation costs", "", costs)] if costs else []

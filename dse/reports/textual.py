@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dse import output
+from dse.common import output
 from dse.reports.model import Cloud, Document, Map, Part, Plot, Ranges, Table, short
 
 WIDTH = 76

@@ -6,12 +6,13 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
-from dse.errors import BadInput, unknown
-from dse.storing.schema import READERS, TABLES, VERSION
+from dse.errors import BadInput
+from dse.storing.finding import pick
+from dse.storing.schema import READERS, TABLES, VERSION, Figure, Structure
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, schema_of
 
 
@@ -23,15 +24,15 @@ class Run:
     ----------
     name : str
         Its name.
-    ops, ledger : list of dict
+    ops, ledger : list of Figure, list of Structure
         Its rows.
     provenance : dict
         Its origin.
     """
 
     name: str
-    ops: list[dict[str, Any]]
-    ledger: list[dict[str, Any]]
+    ops: list[Figure]
+    ledger: list[Structure]
     provenance: dict[str, Any]
 
 
@@ -117,16 +118,7 @@ def find_run(results: str | os.PathLike[str], name: str) -> str:
     names = run_names(results)
     if not names:
         raise BadInput(f"no runs stored under {Path(results) / 'runs'}")
-    if name == "last":
-        return names[-1]
-    if name in names:
-        return name
-    fits = [n for n in names if n.startswith(name)] or [n for n in names if name and name in n]
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        raise BadInput(f"{name!r} fits {len(fits)} runs: {', '.join(fits[:4])}{' ...' if len(fits) > 4 else ''}")
-    raise BadInput(unknown("run", name, [*names[-20:], "last"]))
+    return pick(names, name, "run", "runs")
 
 
 def load_run(results: str | os.PathLike[str], name: str) -> Run:
@@ -162,4 +154,4 @@ def load_run(results: str | os.PathLike[str], name: str) -> Run:
             raise BadInput(f"{path}: damaged Parquet file") from None
     if len(rows["provenance"]) != 1:
         raise BadInput(f"{run}: provenance has {len(rows['provenance'])} rows, not 1")
-    return Run(run, rows["ops"], rows["ledger"], rows["provenance"][0])
+    return Run(run, cast("list[Figure]", rows["ops"]), cast("list[Structure]", rows["ledger"]), rows["provenance"][0])

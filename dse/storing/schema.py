@@ -7,13 +7,12 @@ into today's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 VERSION = 1
 
 Kind = Literal["counted", "measured", "modelled"]
 COUNTED, MEASURED, MODELLED = KINDS = ("counted", "measured", "modelled")
-Row = dict[str, Any]
 
 OPS: dict[str, str] = {
     "run": "str",
@@ -35,6 +34,44 @@ OPS: dict[str, str] = {
     "status": "str",  # ok, or the reason why the figure does not hold
 }
 
+
+class Figure(TypedDict):
+    """A row of ops: one figure, and what it is of (the columns of :data:`OPS`; None where a column does not apply)."""
+
+    run: str
+    design: str
+    op: str
+    metric: str
+    stat: str | None
+    state: str | None
+    age: str | None
+    timing: str | None
+    kind: Kind
+    unit: str
+    value: float | None
+    count: int | None
+    n: int | None
+    lo: float | None
+    hi: float | None
+    baseline: str | None
+    status: str
+
+
+class More(TypedDict, total=False):
+    """Columns of a figure that not every figure has."""
+
+    stat: str
+    state: str
+    age: str
+    timing: str
+    count: int | None
+    n: int
+    lo: float | None
+    hi: float | None
+    baseline: str
+    status: str
+
+
 LEDGER: dict[str, str] = {
     "run": "str",
     "design": "str",
@@ -50,6 +87,24 @@ LEDGER: dict[str, str] = {
     "in_total": "bool",
     "status": "str",
 }
+
+
+class Structure(TypedDict):
+    """A row of ledger without its run: the bytes of one structure (the columns of :data:`LEDGER`)."""
+
+    design: str
+    backend: str
+    slots: int
+    fill: float | None
+    structure: str
+    static_bytes: int
+    dynamic_bytes: int
+    header_bytes: int
+    allocated_bytes: int
+    peak_bytes: int
+    in_total: bool
+    status: str
+
 
 PROVENANCE: dict[str, str] = {
     "run": "str",
@@ -91,7 +146,7 @@ IDENTITY = ("design", "op", "metric", "stat", "state", "age", "timing", "kind", 
 """Columns that identify the figure of a row of ops."""
 
 
-def figure(design: str, op: str, metric: str, kind: Kind, unit: str, value: float | None, **more: Any) -> Row:
+def figure(design: str, op: str, metric: str, kind: Kind, unit: str, value: float | None, **more: Unpack[More]) -> Figure:
     """Build one row of ops with every column.
 
     Parameters
@@ -107,7 +162,7 @@ def figure(design: str, op: str, metric: str, kind: Kind, unit: str, value: floa
 
     Returns
     -------
-    dict
+    Figure
         The row; ``count`` of a whole counted figure equals its value.
 
     Examples
@@ -117,12 +172,13 @@ def figure(design: str, op: str, metric: str, kind: Kind, unit: str, value: floa
     """
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r} is none of {KINDS}")
-    row: Row = dict.fromkeys(OPS)
-    row |= {"run": "", "design": design, "op": op, "metric": metric, "kind": kind, "unit": unit, "status": "ok"}
-    row["value"] = None if value is None else float(value)
-    if kind == COUNTED and value is not None and value >= 0 and value == int(value):
-        row["count"] = int(value)
     strange = more.keys() - OPS.keys()
     if strange:
         raise ValueError(f"no such columns: {', '.join(sorted(strange))}")
-    return row | more
+    whole = kind == COUNTED and value is not None and value >= 0 and value == int(value)
+    row: Figure = {
+        "run": "", "design": design, "op": op, "metric": metric, "stat": None, "state": None, "age": None, "timing": None, "kind": kind,
+        "unit": unit, "value": None if value is None else float(value), "count": int(value) if whole and value is not None else None,
+        "n": None, "lo": None, "hi": None, "baseline": None, "status": "ok",
+    }  # fmt: skip
+    return {**row, **more}

@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from dse.errors import BadInput
+from dse.errors import BadInput, refusal
 from dse.storing.identity import counters_hash, new_run_id
 from dse.storing.schema import TABLES, VERSION
 
@@ -146,8 +146,7 @@ def _reported(runs: Path) -> Any:
     try:
         yield
     except OSError as error:
-        reason = "no space left on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or error
-        raise BadInput(f"cannot store the run under {runs}: {reason}") from error
+        raise BadInput(f"cannot store the run under {runs}: {refusal(error)}") from error
 
 
 def check_writable(results: str | os.PathLike[str]) -> None:

@@ -53,7 +53,7 @@ def confirmed(space: Space, front: Sequence[Trial], most: int, results: str | Pa
     list of dict
         Rows of the study's table ``confirmed``: ratio to the baseline (measured, 95 % interval) by operation, or a reason.
     """
-    from dse.comparing import compare, label
+    from dse.measuring.comparing import compare
 
     rows: list[Row] = []
     for scenario_json, trials in candidates(space, front, most).items():
@@ -62,7 +62,7 @@ def confirmed(space: Space, front: Sequence[Trial], most: int, results: str | Pa
             some = trials[first : first + TOGETHER]
             baseline = space.baseline_of(some[0].configuration).design
             found = compare(case, [baseline, *(t.configuration.design for t in some)], results=results, command=command)
-            run = next(r for r in found["provenance"]["runs"] if r["label"] == label(case))
+            run = next(r for r in found["provenance"]["runs"] if r["label"] == case.label)
             place = {t.configuration.design: t.configuration.environment for t in some}
             rows += [
                 {
@@ -72,6 +72,6 @@ def confirmed(space: Space, front: Sequence[Trial], most: int, results: str | Pa
                     "host": platform.node(), "run": run["run"],
                 }
                 for row in found["rows"]
-                if row["metric"] == "ratio" and row["age"] == "aged" and row["scenario"] == label(case)
+                if row["metric"] == "ratio" and row["age"] == "aged" and row["scenario"] == case.label
             ]  # fmt: skip
     return rows

@@ -27,16 +27,17 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from dse import output
+from dse.common import output
+from dse.common.writing import stored_under
 from dse.errors import BadInput
+from dse.naming import registered
 from dse.sweeps import objectives as obj
 from dse.sweeps import storages
 from dse.sweeps.analysing import Trial
-from dse.sweeps.caching import ROOT, code_digest, key_of
+from dse.sweeps.caching import code_digest, key_of
 from dse.sweeps.recording import INDEX, open_study
 from dse.sweeps.space import Configuration, Space
 from dse.sweeps.workers import Evaluator, Measures, as_json, from_json
-from dse.writing import stored_under
 
 CONFIGURATION, MEASURES, SEEN, HOST, CODE, DONE = "configuration", "measures", "seen", "host", "code", "done"
 POLL = 0.1
@@ -82,10 +83,8 @@ class Shared:
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start a worker; the URL goes through its environment, where others cannot read it."""
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        env = {**os.environ, "PYTHONPATH": path, "DSE_STORAGE": self.url}
         command = [sys.executable, "-m", "dse.cli", "worker", "--study", self.name, "--results", str(self._results)]
-        return subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+        return subprocess.Popen(command, env=registered.environ(DSE_STORAGE=self.url), stdout=subprocess.DEVNULL)
 
     def _by_index(self) -> dict[int, FrozenTrial]:
         """First finished trial of each index."""

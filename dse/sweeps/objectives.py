@@ -75,7 +75,7 @@ def value(text: str, measures: Measures) -> float | None:
     text : str
         ``NAME`` or ``NAME.metric``.
     measures : mapping
-        Result of :func:`dse.sweeps.evaluating.evaluate`.
+        What :func:`dse.sweeps.counting.count` returned.
 
     Returns
     -------

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.errors import BadInput
+from dse.storing import studies
 from dse.sweeps import objectives as obj
 from dse.sweeps import space as spaces
-from dse.sweeps import studies
 from dse.sweeps.analysing import Trial, hypervolume, nondominated
 from dse.sweeps.searching import Search
 from dse.sweeps.space import Configuration, Space

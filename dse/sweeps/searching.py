@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from dse import output
+from dse.common import output
 from dse.sweeps import objectives as obj
 from dse.sweeps.analysing import Trial, front
 from dse.sweeps.caching import key_of

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario
+from dse.common import texts
 from dse.errors import BadInput, unknown
 from dse.sweeps import objectives as obj
 from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason
 from dse.sweeps.axes import checked as checked_axis
 
-HERE = Path(__file__).resolve().parent.parent / "spaces"
+HERE = Path(__file__).resolve().parent / "spaces"
 DEFAULT = "default"
 KEYS = ("title", "why", "objectives", "baseline", "winner", "scenario", "axes", "constraints")
 COUNTABLE = 10**6
@@ -211,7 +212,7 @@ class Space:
 
 def builtin() -> list[str]:
     """Names of the built-in spaces."""
-    return sorted(path.stem for path in HERE.glob("*.toml"))
+    return texts.builtin(HERE)
 
 
 def load(name: str | Path = DEFAULT) -> Space:
@@ -227,18 +228,7 @@ def load(name: str | Path = DEFAULT) -> Space:
     BadInput
         Error with its file and line.
     """
-    text = str(name)
-    if text in builtin():
-        return parse((HERE / f"{text}.toml").read_text(encoding="utf-8"), f"{text}.toml", text)
-    if not text.endswith(".toml") and "/" not in text:
-        raise BadInput(unknown("space", text, builtin()) + " (or give a .toml file)")
-    try:
-        source = Path(text).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{text}: not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise BadInput(f"{text}: {error.strerror or error}") from None
-    return parse(source, text, Path(text).stem)
+    return parse(*texts.read(name, HERE, "space"))
 
 
 def parse(source: str, file: str, name: str) -> Space:

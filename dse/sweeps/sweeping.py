@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dse import naming
+from dse.common import machine
+from dse.common.writing import stored_under
 from dse.errors import BadInput
-from dse.measuring import machine, warming
-from dse.sweeps import analysing, objectives, studies
+from dse.measuring import warming
+from dse.measuring.provenance import commit
+from dse.storing import studies
+from dse.sweeps import analysing, objectives
 from dse.sweeps import space as spaces
 from dse.sweeps.analysing import Trial
 from dse.sweeps.axes import text_of
@@ -24,10 +28,17 @@ from dse.sweeps.samplers import auto, check
 from dse.sweeps.searching import Search
 from dse.sweeps.space import Space
 from dse.sweeps.workers import Evaluator
-from dse.writing import stored_under
 
 WORKERS_MAX, TRIALS_MAX = 256, 10**9
 Found = dict[str, Any]
+
+
+class Made(NamedTuple):
+    """What a search made: its trials, how many configurations were not in the cache, and whether the time was up before the end."""
+
+    trials: list[Trial]
+    evaluated: int
+    timed_out: bool
 
 
 def sweep(
@@ -101,9 +112,7 @@ def sweep(
         if not (studies.folder(results, study) / studies.SETTINGS).exists() or resume is None:
             studies.write_settings(results, study, settings)
         warm(space)
-        with output_of(space, settings, workers, timeout, results, storage) as search:
-            made = search.run()
-            evaluated = search.evaluated
+        made, evaluated, timed_out = searched(space, settings, workers, timeout, results, storage)
         found = analyse(space, made)
         found["confirmed"] = []
         if confirm:
@@ -113,7 +122,7 @@ def sweep(
         provenance = {
             "command": command, "space": space.name, "space_digest": space.digest, "sampler": settings["sampler"],
             "seed": settings["seed"], "trials": len(made), "wanted": settings["trials"] or space.size, "evaluated": evaluated,
-            "seconds": round(time.monotonic() - began, 3), "code_digest": code_digest(), "commit": machine.commit(),
+            "seconds": round(time.monotonic() - began, 3), "code_digest": code_digest(), "commit": commit(),
             "host": platform.node(), "packages": machine.packages(), "document": space.document,
             "objectives": list(space.objectives), "winner": space.winner, "baseline": space.baseline,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -122,7 +131,7 @@ def sweep(
     if made and not any(t.ok for t in made):
         status, n = collections.Counter(t.status for t in made).most_common(1)[0]
         raise BadInput(f"study {study}: none of {len(made):,} configurations could be evaluated; {n:,} of them {status}")
-    return {"study": study, "trials": len(made), "timed_out": search.timed_out, **shown(found), "provenance": provenance}
+    return {"study": study, "trials": len(made), "timed_out": timed_out, **shown(found), "provenance": provenance}
 
 
 def _space_of(settings: Found) -> Space:
@@ -167,53 +176,28 @@ def warm(space: Space) -> None:
     warming.warm([(text, "count") for text in dict.fromkeys([*space.designs, naming.parse(space.baseline).text])])
 
 
-class output_of:  # noqa: N801 - a context
+def searched(space: Space, settings: Found, workers: int, timeout: float | None, results: str | Path, storage: str | None) -> Made:
     """Search of a study, with its workers and its storage."""
+    from dse.sweeps import recording
 
-    def __init__(
-        self, space: Space, settings: Found, workers: int, timeout: float | None, results: str | Path, storage: str | None
-    ) -> None:
-        self.space, self.settings, self.workers, self.timeout = space, settings, workers, timeout
-        self.results, self.storage = results, storage
-
-    def __enter__(self) -> Any:
-        from dse.sweeps import recording
-
-        study = str(self.settings["study"])
-        self._evaluator = Evaluator(self.results, max(self.workers, 1))
-        if self.storage is not None:
+    study = str(settings["study"])
+    with contextlib.ExitStack() as stack:
+        evaluator = stack.enter_context(Evaluator(results, max(workers, 1)))
+        recorder: Any
+        if storage is not None:
             from dse.sweeps.distributing import Shared
 
-            self._recorder: Any = Shared(self.storage, study, self.space, self._evaluator, self.workers, self.results)
-            evaluate = self._recorder.evaluate
+            recorder = stack.enter_context(Shared(storage, study, space, evaluator, workers, results))
+            evaluate = recorder.evaluate
         else:
-            self._recorder = recording.Recorder(studies.folder(self.results, study) / studies.JOURNAL, study, self.space)
-            evaluate = self._evaluator
-        self._recorder.__enter__()
+            journal = studies.folder(results, study) / studies.JOURNAL
+            recorder = stack.enter_context(recording.Recorder(journal, study, space))
+            evaluate = evaluator
         search = Search(
-            self.space, str(self.settings["sampler"]), int(self.settings["seed"]), self.settings["trials"], evaluate,
-            self._recorder.record, self.timeout, self._evaluator,
+            space, str(settings["sampler"]), int(settings["seed"]), settings["trials"], evaluate, recorder.record, timeout, evaluator,
         )  # fmt: skip
-        self._search = search
-        return self
-
-    def run(self) -> list[Trial]:
-        """Run the search."""
-        return self._search.run()
-
-    @property
-    def evaluated(self) -> int:
-        """Configurations that were not in the cache."""
-        return self._evaluator.evaluated + getattr(self._recorder, "evaluated", 0)
-
-    @property
-    def timed_out(self) -> bool:
-        """Return True if the time was up before the trials were done."""
-        return self._search.timed_out
-
-    def __exit__(self, *what: object) -> None:
-        self._recorder.__exit__(*what)
-        self._evaluator.__exit__(*what)
+        trials = search.run()
+        return Made(trials, evaluator.evaluated + getattr(recorder, "evaluated", 0), search.timed_out)
 
 
 def analyse(space: Space, made: Sequence[Trial]) -> Found:
@@ -262,8 +246,3 @@ def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[
             ]  # fmt: skip
     rest = {name: found[name] for name in ("winners", "breakeven", "sensitivity", "regret", "confirmed")}
     return {"trials": trials, "params": params, **rest}
-
-
-def cores() -> int:
-    """Cores of this machine that the process may use."""
-    return len(os.sched_getaffinity(0))

@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from dse.sweeps.caching import ROOT, Cache, key_of, stream_key
+from dse.naming import registered
+from dse.sweeps.caching import Cache, key_of, stream_key
 from dse.sweeps.space import Configuration
 
 Measures = dict[str, Any]
@@ -34,10 +35,8 @@ class Worker:
         self._process: subprocess.Popen[str] | None = None
 
     def _start(self) -> subprocess.Popen[str]:
-        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        env = {**os.environ, "PYTHONPATH": path}
         command = [sys.executable, "-m", "dse.sweeps.workers", self.results]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=registered.environ())
 
     def call(self, work: str, configuration: Configuration) -> Measures:
         """Have `work` done on a configuration."""

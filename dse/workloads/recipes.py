@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dse import output
+from dse.common import output
 from dse.errors import BadInput, unknown
 from dse.workloads import trace
 from dse.workloads.record import record

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.errors import BadInput
+from dse.errors import BadInput, refusal
 from kernels import demand
 
 VERSION = 1
@@ -137,7 +137,7 @@ def save(trace: Trace, path: str | Path) -> Path:
             np.savez_compressed(out, allow_pickle=False, **arrays)
         part.replace(target)
     except OSError as error:
-        raise BadInput(f"{target}: cannot be written: {error.strerror}") from error
+        raise BadInput(f"{target}: cannot be written: {refusal(error)}") from error
     finally:
         part.unlink(missing_ok=True)
     return target

@@ -6,8 +6,8 @@ import concurrent.futures
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dse import naming, output
-from dse.measuring import machine
+from dse import naming
+from dse.common import machine, output
 from dse.modelling.filling import Filled
 from dse.modelling.sizes import Ledger
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import polars as pl
 
-from dse.errors import BadInput, unknown
-from dse.output import plain
+from dse.common.output import plain
+from dse.common.writing import write_atomically, write_together
+from dse.errors import BadInput
+from dse.storing.finding import pick
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, TYPES
-from dse.writing import write_atomically, write_together
 
 VERSION = 1
 SETTINGS, JOURNAL = "settings.json", "journal.log"
@@ -79,14 +80,7 @@ def find(results: str | os.PathLike[str], name: str) -> str:
     known = names(results)
     if not known:
         raise BadInput(f"no studies stored under {Path(results) / 'studies'}")
-    if name == "last":
-        return known[-1]
-    fits = [n for n in known if n == name] or [n for n in known if n.startswith(name)] or [n for n in known if name and name in n]
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        raise BadInput(f"{name!r} fits {len(fits)} studies: {', '.join(fits[:4])}{' ...' if len(fits) > 4 else ''}")
-    raise BadInput(unknown("study", name, [*known[-20:], "last"]))
+    return pick(known, name, "study", "studies")
 
 
 def write_settings(results: str | os.PathLike[str], study: str, settings: Mapping[str, Any]) -> None:

@@ -106,7 +106,7 @@ def _note(path: Path, why: str) -> None:
 
 def _studies(results: str | os.PathLike[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
     """Tables of every study that ended; one with a foreign or truncated file is named and left out whole."""
-    from dse.sweeps import studies
+    from dse.storing import studies
 
     for study in studies.names(results):
         folder = studies.folder(results, study)
@@ -188,7 +188,7 @@ def scan(results: str | os.PathLike[str] = "results") -> Tables:
         runs, ops, ledger, provenance (of runs); trials, params, winners, breakeven, sensitivity, regret, confirmed, studies (of sweeps);
         asv. A run or study with a foreign or truncated file is named on stderr and left out whole.
     """
-    from dse.sweeps import studies
+    from dse.storing import studies
 
     tables = dict(storing.scan(results))
     tables["runs"] = tables["provenance"].select(RUNS)

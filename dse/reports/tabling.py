@@ -4,32 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from dse import naming, output
+from dse import naming
+from dse.common import output
+from dse.storing import Figure
 
 SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff")
 HEADLINE = ("swap_out", "swap_in", "zap", "move")
-Row = dict[str, Any]
+Line = dict[str, str]
+"""A line of a table by column."""
+About = Mapping[str, Any]
+"""Provenance of a variant."""
+
+
+class Key(NamedTuple):
+    """What a figure is of. Columns that do not apply are empty; `against` is the design that it compares with."""
+
+    design: str
+    op: str
+    metric: str
+    stat: str = ""
+    age: str = ""
+    against: str = ""
 
 
 class Figures:
-    """Rows by what they are."""
+    """Figures by what they are of."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Figure]) -> None:
         self._rows = {self._key(row): row for row in rows}
 
     @staticmethod
-    def _key(row: Row) -> tuple[Any, ...]:
-        return tuple(row.get(name) or "" for name in ("design", "op", "metric", "stat", "age", "baseline"))
+    def _key(row: Figure) -> Key:
+        return Key(row["design"], row["op"], row["metric"], row.get("stat") or "", row.get("age") or "", row.get("baseline") or "")
 
-    def row(self, design: str, op: str, metric: str, stat: str = "", age: str = "", against: str = "") -> Row | None:
-        """One row, None where there is none; `against` is the design that it compares with."""
-        return self._rows.get((design, op, metric, stat, age, against))
+    def row(self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "") -> Figure | None:
+        """One row, None where there is none."""
+        return self._rows.get(Key(design, op, metric, stat, age, against))
 
-    def value(self, design: str, op: str, metric: str, stat: str = "", age: str = "", against: str = "") -> float | None:
+    def value(self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "") -> float | None:
         """One figure, None where there is none."""
-        found = self.row(design, op, metric, stat, age, against)
+        found = self.row(design, op, metric, stat=stat, age=age, against=against)
         return None if found is None else found["value"]
 
 
@@ -40,14 +56,14 @@ def percent(value: float | None) -> str:
     return f"{value * 100:.3g} %"
 
 
-def _interval(row: Row | None) -> str:
+def _interval(row: Figure | None) -> str:
     """Write a ratio with its interval."""
     if row is None or row["value"] is None:
         return "-"
     return f"{row['value']:.2f} [{row['lo']:.2f}, {row['hi']:.2f}]"
 
 
-def _tax_ns(row: Row | None) -> str:
+def _tax_ns(row: Figure | None) -> str:
     """Write a tax in nanoseconds with its interval, or that it is no more than noise."""
     if row is None or row["value"] is None:
         return "-"
@@ -58,36 +74,25 @@ def _tax_ns(row: Row | None) -> str:
 
 def _beyond(figures: Figures, design: str, op: str, age: str) -> str:
     """Write a 99th percentile that the histogram does not reach."""
-    row = figures.row(design, op, "ns", "p99", age)
+    row = figures.row(design, op, "ns", stat="p99", age=age)
     return "-" if row is None else str(row["status"]).partition(" ns")[0].replace("above ", ">")
 
 
-def _finding(row: Row | None) -> str:
+def _finding(row: Figure | None) -> str:
     return "" if row is None else str(row["status"]).partition(":")[0]
 
 
-def references(designs: Sequence[str]) -> list[str]:
-    """Designs that the others are set against: the first one, and what a layer may stand on.
-
-    Examples
-    --------
-    >>> references(["direct", "swap_id", "swap_table_p4"])
-    ['direct', 'swap_table_p4']
-    """
-    return [design for n, design in enumerate(designs) if n == 0 or design in naming.STANDS_ON]
-
-
-def _filled(table: Sequence[Row], empty: Mapping[str, str] = MappingProxyType({})) -> list[Row]:
+def _filled(table: Sequence[Line], empty: Mapping[str, str] = MappingProxyType({})) -> list[Line]:
     """The columns of a table in which some line says something, which ``-`` and the `empty` text of a column do not."""
     known = {name for line in table for name, text in line.items() if text not in ("-", empty.get(name))}
     return [{name: text for name, text in line.items() if name in known} for line in table]
 
 
-def headline(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
+def headline(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
     """Every layer against every design that it may stand on: aged operations, and what a swapped lifetime costs more."""
     figures = Figures(rows)
     timed = any(row["metric"] == "ratio" for row in rows)
-    bases = references(designs)
+    bases = naming.references(designs)
     out = []
     for design in designs:
         for base in bases:
@@ -95,61 +100,64 @@ def headline(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
                 continue
             line = {"layer": design, "against": base}
             if timed:
-                line |= {op: _interval(figures.row(design, op, "ratio", "mean", "aged", base)) for op in HEADLINE}
-                line["tax ns"] = _tax_ns(figures.row(design, "lifetime", "tax_ns", "mean", "aged", base))
+                line |= {op: _interval(figures.row(design, op, "ratio", stat="mean", age="aged", against=base)) for op in HEADLINE}
+                line["tax ns"] = _tax_ns(figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base))
             for name, metric in (("tax lines", "tax_lines"), ("tax locks", "tax_locked_sections"), ("tax B", "tax_bytes")):
-                value = figures.value(design, "lifetime", metric, "mean", "aged", base)
+                value = figures.value(design, "lifetime", metric, stat="mean", age="aged", against=base)
                 line[name] = "-" if value is None else f"{value:+.1f}"
             out.append(line)
     return _filled(out)
 
 
-def operations(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:
+def operations(rows: Sequence[Figure], designs: Sequence[str], age: str) -> list[Line]:
     """The table of operations: for each operation a row a design."""
     figures = Figures(rows)
-    others = references(designs)[1:]
+    others = naming.references(designs)[1:]
+
+    def times(op: str, age: str, design: str, base: str) -> str:
+        return _interval(figures.row(design, op, "ratio", stat="mean", age=age, against=base))
+
     out = []
     for op in SHOWN:
         for design in designs:
-            if figures.value(design, op, "demands", "total", age) is None:
+            if figures.value(design, op, "demands", stat="total", age=age) is None:
                 continue
-            ratio = figures.row(design, op, "ratio", "mean", age, designs[0])
-            ns = figures.value(design, op, "ns", "p50", age)
+            ratio = figures.row(design, op, "ratio", stat="mean", age=age, against=designs[0])
+            ns = figures.value(design, op, "ns", stat="p50", age=age)
             line = {"operation": op, "design": design}
             alone = "1 (baseline)" if design == designs[0] else "-"
             if any(row["metric"] == "ns" for row in rows):
-                p99 = figures.value(design, op, "ns", "p99", age)
+                p99 = figures.value(design, op, "ns", stat="p99", age=age)
                 above = _beyond(figures, design, op, age)
                 line |= {
                     "ns p50": "-" if ns is None else f"{ns:,.0f}", "ns p99": above if p99 is None else f"{p99:,.0f}",
                     "ratio": _interval(ratio) if ratio is not None else alone, "finding": _finding(ratio),
                     **{
-                        f"x {base}": "1" if design == base else _interval(figures.row(design, op, "ratio", "mean", age, base))
-                        for base in others
+                        f"x {base}": "1" if design == base else times(op, age, design, base) for base in others
                     },
-                    "of a fault": percent(figures.value(design, op, "share_of_fault", "", age)),
-                    "of zswap": percent(figures.value(design, op, "share_of_zswap_read", "", age)),
-                    "of SSD": percent(figures.value(design, op, "share_of_ssd_read", "", age)),
+                    "of a fault": percent(figures.value(design, op, "share_of_fault", age=age)),
+                    "of zswap": percent(figures.value(design, op, "share_of_zswap_read", age=age)),
+                    "of SSD": percent(figures.value(design, op, "share_of_ssd_read", age=age)),
                 }  # fmt: skip
             for name, metric in (("lines", "lines"), ("locks", "locked_sections"), ("structures written", "structures_written")):
-                value = figures.value(design, op, metric, "mean", age)
+                value = figures.value(design, op, metric, stat="mean", age=age)
                 line[name] = "-" if value is None else f"{value:.2f}"
             out.append(line)
     return out
 
 
-def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
+def pages(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
     """The table of pages: bytes, slots, IDs, tax, a row a design."""
     figures = Figures(rows)
     out = []
     for design in designs:
 
         def page(metric: str, stat: str = "", digits: int = 1, design: str = design) -> str:
-            value = figures.value(design, "page", metric, stat)
+            value = figures.value(design, "page", metric, stat=stat)
             return "-" if value is None else f"{value:,.{digits}f}"
 
         def tax(metric: str, design: str = design) -> str:
-            value = figures.value(design, "lifetime", metric, "mean", "aged", designs[0])
+            value = figures.value(design, "lifetime", metric, stat="mean", age="aged", against=designs[0])
             return "-" if value is None else f"{value:+.1f}"
 
         out.append({
@@ -158,13 +166,13 @@ def pages(rows: Sequence[Row], designs: Sequence[str]) -> list[Row]:
             "B/page allocated": page("bytes_per_page_allocated", "mean"), "B/page at the peak": page("bytes_per_page_peak", "max"),
             "slots tied up": page("slots_tied_up", digits=0), "must agree": page("structures_per_page", digits=0),
             "IDs never moved": percent(figures.value(design, "page", "ids_never_moved_share")),
-            "tax ns": _tax_ns(figures.row(design, "lifetime", "tax_ns", "mean", "aged", designs[0])),
+            "tax ns": _tax_ns(figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=designs[0])),
             "tax lines": tax("tax_lines"), "tax B": tax("tax_bytes"),
         })  # fmt: skip
     return out
 
 
-def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row]:
+def allocated(rows: Sequence[Figure], designs: Sequence[str], age: str) -> list[Line]:
     """The table of allocations: what reclaim, faults and moves have to allocate, the backend's own left out."""
     from dse.measuring.allocating import slug
     from dse.modelling.allocations import BACKEND, FAULT, MOVE, OTHER, RECLAIM, classes
@@ -173,9 +181,9 @@ def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row
     logged = [row for row in rows if row["age"] == age and row["metric"].startswith(("allocated_", "freed_"))]
 
     def per_thousand(design: str, metric: str, of: str, ops: Sequence[str] | None = None) -> str:
-        n = figures.value(design, of, "demands", "total", age)
+        n = figures.value(design, of, "demands", stat="total", age=age)
         mine = [row for row in logged if row["design"] == design and row["metric"] == metric]
-        total = sum(row["value"] for row in mine if ops is None or row["op"] in ops)
+        total = sum(row["value"] or 0.0 for row in mine if ops is None or row["op"] in ops)
         return f"{1000 * total / n:.3g}" if n else "-"
 
     out = []
@@ -185,7 +193,7 @@ def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row
             if metric not in seen or name in BACKEND:
                 continue
             nbytes = figures.value(design, "page", f"object_bytes_{slug(name)}")
-            waits = figures.value(design, "page", f"rcu_waiting_bytes_{slug(name)}", "mean", age)
+            waits = figures.value(design, "page", f"rcu_waiting_bytes_{slug(name)}", stat="mean", age=age)
             out.append({
                 "design": design, "object": name, "B each": "-" if nbytes is None else f"{nbytes:,.0f}",
                 "reclaim/1,000 swap-outs": per_thousand(design, metric, "swap_out", RECLAIM),
@@ -200,18 +208,18 @@ def allocated(rows: Sequence[Row], designs: Sequence[str], age: str) -> list[Row
 
 def _sentence(figures: Figures, design: str, base: str, timed: bool) -> str:
     """What one design costs against the baseline."""
-    lines = figures.value(design, "lifetime", "tax_lines", "mean", "aged", base)
-    nbytes = figures.value(design, "lifetime", "tax_bytes", "mean", "aged", base)
+    lines = figures.value(design, "lifetime", "tax_lines", stat="mean", age="aged", against=base)
+    nbytes = figures.value(design, "lifetime", "tax_bytes", stat="mean", age="aged", against=base)
     text = f"{design}: {lines or 0:+.1f} lines a lifetime"
     text += f" and {nbytes:+.1f} allocated bytes a swapped page" if nbytes is not None else ""
     text += f" against {base}"
     never = figures.value(design, "page", "ids_never_moved_share")
     if never is not None:
         text += f", paid also for the {percent(never)} of IDs that never moved"
-    row = figures.row(design, "swap_in", "ratio", "mean", "aged", base)
+    row = figures.row(design, "swap_in", "ratio", stat="mean", age="aged", against=base)
     if timed and row is not None and row["value"] is not None:
-        share = figures.value(design, "swap_in", "share_of_fault", "", "aged")
-        base_share = figures.value(base, "swap_in", "share_of_fault", "", "aged")
+        share = figures.value(design, "swap_in", "share_of_fault", age="aged")
+        base_share = figures.value(base, "swap_in", "share_of_fault", age="aged")
         more = (share or 0.0) - (base_share or 0.0)
         text += f"; a swap-in takes {_interval(row)} times as long ({_finding(row)}), {more * 100:+.2g} % of a whole fault (modelled)"
     return text + "."
@@ -225,10 +233,10 @@ def stands_on(design: str, designs: Sequence[str]) -> str:
     >>> stands_on("swap_id[base=swap_table_p4]", ["direct", "swap_table_p4"]), stands_on("swap_id", ["direct", "swap_table_p4"])
     ('swap_table_p4', 'direct')
     """
-    return next((base for base in references(designs) if f"base={base}" in design), designs[0])
+    return next((base for base in naming.references(designs) if f"base={base}" in design), designs[0])
 
 
-def _times(run: Row) -> str:
+def _times(run: About) -> str:
     """How times were taken, and the noise of the session, in words."""
     if run.get("aa_lo") is None:
         return "nothing was timed"
@@ -239,20 +247,20 @@ def _times(run: Row) -> str:
     )
 
 
-def _between(run: Row) -> str:
+def _between(run: About) -> str:
     """What happened between two timed operations, in words."""
     read = f"{run.get('footprint_kib')} KiB read"
     return {"hot": "nothing", "footprint": read, "cold": "the caches emptied"}[str(run.get("state", "hot"))]
 
 
-def _turnovers(run: Row) -> str:
+def _turnovers(run: About) -> str:
     """Age of the last window in words."""
     turnover, asked = float(run.get("turnover", 0.0)), float(run.get("warm_turnover", 0.0))
     few = f", fewer than the {asked:g} that count as aged" if turnover < asked else ""
     return f"{turnover:.1f} turnovers of the swapped pages{few}"
 
 
-def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
+def paragraph(rows: Sequence[Figure], run: About, command: str) -> str:
     """Say in words what the tables of one variant mean, and under which conditions."""
     figures = Figures(rows)
     from dse.naming import split
@@ -268,7 +276,7 @@ def paragraph(rows: Sequence[Row], run: Row, command: str) -> str:
     ]
     if open_:
         said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")
-    avoided = figures.value(base, "avoided", "demands", "total") or 0
+    avoided = figures.value(base, "avoided", "demands", stat="total") or 0
     swapped = figures.value(base, "page", "swapped_pages") or 0
     said.append(
         f"Open loop ({avoided:,.0f} faults avoided on {base}); {swapped:,.0f} pages swapped out at the end; "
@@ -292,7 +300,7 @@ def show(found: dict[str, Any]) -> None:
             output.write("")
         output.write(f"{run['label']}: {run['trace']}, seed {run['seed']}")
         layers = headline(rows, designs)
-        if layers and len(references(designs)) > 1:
+        if layers and len(naming.references(designs)) > 1:
             kinds = "ratios, ns: measured; lines, locks, B: counted"
             output.write(f"\nLayers against what they may stand on (aged; {kinds}; tax: what a lifetime costs more)")
             output.emit(layers, "table")

@@ -98,7 +98,7 @@ def life_cycle(text: str) -> list[dict[str, Any]]:
     list of dict
         One row for each kernel function of each operation: op, backend, function, does (touches, locks and allocations in order).
     """
-    from dse import explaining
+    from dse.describing import explaining
     from dse.measuring import warming
 
     named = naming.parse(text)
@@ -131,7 +131,7 @@ def lookup_chain(text: str) -> list[dict[str, Any]]:
         For each backend: backend, objects (in order, a descent of a tree node by node), length. Where the data is on a disk the chain
         ends when the read is submitted.
     """
-    from dse import explaining
+    from dse.describing import explaining
 
     named = naming.parse(text)
     out = []
@@ -163,7 +163,7 @@ def _chain(objects: list[str]) -> str:
 
 def sizes(name: str) -> list[dict[str, Any]]:
     """Bytes on 32 GiB of slots, idle and full: counted as published tables count, headers, as allocated [MiB]."""
-    from dse.ledgers import ledger
+    from dse.modelling.bookkeeping import ledger
 
     mib = 1 << 20
     return [
@@ -201,7 +201,7 @@ def words(design: Design) -> str:
 
 def source_of(design: Design) -> str:
     """The file that registers the design, from the root of the repository where it is in there."""
-    from dse.measuring import machine
+    from dse.common import machine
 
     file = Path(design.file).resolve()
     return file.relative_to(machine.ROOT).as_posix() if file.is_relative_to(machine.ROOT) else file.name

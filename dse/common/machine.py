@@ -1,18 +1,14 @@
-"""The machine a run was taken on, the code it was taken with, and whether there is room for it."""
+"""The machine a run was taken on, and whether there is room for it."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import platform
 import shutil
-import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from dse import __version__, outside
 from dse.errors import BadInput
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -79,34 +75,6 @@ def packages(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     return found
 
 
-def _git(*args: str) -> str:
-    """Output of a git command in the source tree, or nothing."""
-    try:
-        done = subprocess.run(["git", "-C", str(ROOT), *args], capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-@functools.cache
-def commit() -> str:
-    """Commit of the source tree, with ``-dirty`` where the sources differ from it; empty outside a repository."""
-    head = _git("rev-parse", "HEAD")
-    if not head or not (ROOT / ".git").exists():
-        return ""
-    return head + ("-dirty" if _git("status", "--porcelain", "--", "kernels", "dse") else "")
-
-
-@functools.cache
-def code_digest() -> str:
-    """SHA-256 over the names and contents of every Python source of kernels and dse, and of designs from outside."""
-    digest = hashlib.sha256(outside.digest())
-    for part in ("kernels", "dse"):
-        for path in sorted((ROOT / part).rglob("*.py")):
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
 def _cgroup_room() -> int | None:
     """Bytes left under this process's own memory limit, None where there is none."""
     group = next((line[3:] for line in _read(Path("/proc/self/cgroup")).splitlines() if line.startswith("0::")), "")
@@ -162,19 +130,3 @@ def require_memory(needed: int, what: str) -> None:
     have = memory_available()
     if needed > have:
         raise BadInput(f"{what} needs {needed / GIB:.1f} GiB of memory, {have / GIB:.1f} GiB are available")
-
-
-def machine() -> dict[str, Any]:
-    """Everything about machine and code that provenance records, by the column names of the store."""
-    return {
-        "version": __version__,
-        "code_digest": code_digest(),
-        "commit": commit(),
-        "python": platform.python_version(),
-        "packages": packages(),
-        "cpu": cpu_model(),
-        "cores": cores(),
-        "memory_bytes": memory_available(),
-        "kernel": platform.release(),
-        "clock_source": clock_source(),
-    }

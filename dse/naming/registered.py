@@ -1,4 +1,4 @@
-"""Designs from outside the package: a file, or an installed module, that registers them.
+"""The registered designs: those of the package, and those from outside, which a file or an installed module registers.
 
 A design is one file (README, "Your own design"). It need not lie in ``kernels/designs``: ``DSE_DESIGNS=my_design.py dse compare --designs
 direct,my_design`` loads it before a design is looked up; several are separated as in ``PATH``. An installed package announces its module as
@@ -7,6 +7,7 @@ an entry point of the group ``swapdse.designs``. In Python, importing the module
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -14,11 +15,37 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from dse.errors import BadInput
 
+if TYPE_CHECKING:
+    from kernels.life.registry import Design
+
 VARIABLE = "DSE_DESIGNS"
 GROUP = "swapdse.designs"
+ORDER = (
+    "direct", "swap_id_off", "swap_id", "swap_desc", "swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4",
+    "swap_table_p4_pitched", "vswap_v3", "vswap_v6",
+)  # fmt: skip
+"""Baseline first; designs that are not named here follow in alphabetical order."""
+
+
+@functools.cache
+def registry() -> dict[str, Design]:
+    """Every design by name: those of the package ``kernels.designs``, and those from outside.
+
+    Raises
+    ------
+    BadInput
+        A design from outside that cannot be loaded.
+    """
+    import kernels.designs  # noqa: F401 - registers
+    from kernels.life.registry import REGISTRY
+
+    load()
+    rank = {name: i for i, name in enumerate(ORDER)}
+    return {name: REGISTRY[name] for name in sorted(REGISTRY, key=lambda n: (rank.get(n, len(rank)), n))}
 
 
 def load() -> None:
@@ -81,10 +108,9 @@ def _from_file(path: Path) -> ModuleType:
 def modules() -> list[ModuleType]:
     """Modules of the registered designs whose files lie elsewhere than in ``kernels/designs``, by name."""
     import kernels.designs
-    from dse import naming
 
     home = Path(kernels.designs.__path__[0]).resolve()
-    found = {design.build.__module__ for design in naming.registry().values() if home not in Path(design.file).resolve().parents}
+    found = {design.build.__module__ for design in registry().values() if home not in Path(design.file).resolve().parents}
     return [sys.modules[name] for name in sorted(found)]
 
 
@@ -97,6 +123,14 @@ def named() -> str:
         if name not in given and Path(name) not in known:
             given.append(name)
     return os.pathsep.join(given)
+
+
+def environ(**more: str) -> dict[str, str]:
+    """Return the environment of a process of our own: it finds this package and knows the same designs."""
+    from kernels.compiling import sources
+
+    path = os.pathsep.join([str(sources.HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path, VARIABLE: named(), **more}
 
 
 def digest() -> bytes:

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dse import naming
+from dse.common import machine
 from dse.errors import BadInput, unknown
-from dse.measuring import machine, warming
+from dse.measuring import warming
 from dse.modelling.functions import Event, attribute
 
 OPERATIONS = (

@@ -11,7 +11,7 @@ from typing import Any
 
 from dse import storing
 from dse.errors import BadInput
-from dse.sweeps import studies
+from dse.storing import studies
 
 DAY = 86_400.0
 KINDS = ("runs", "studies", "cache", "reports")

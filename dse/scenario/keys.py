@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
-PAGES_MAX = 2**28
+from dse.common.limits import PAGES_MAX
+
 BACKENDS = ("zswap", "ssd", "hdd", "zram")
 STATES = ("hot", "footprint", "cold")
 SHARE = (0.0, 1.0)
@@ -165,7 +166,7 @@ def keys() -> Iterator[KeyInfo]:
 
 def reference() -> str:
     """Return the reference of every key as a Markdown page."""
-    out = ["# Scenario keys", "", "Made by `make docs` from the table in dse/scenario_keys.py.", ""]
+    out = ["# Scenario keys", "", "Made by `make docs` from the table in dse/scenario/keys.py.", ""]
     out += ["Top level: `title`, `why` (text), `questions` (numbers). They do not enter the digest.", ""]
     section = ""
     for info in keys():

@@ -1,17 +1,16 @@
-"""``dse.break_even`` and ``dse.chart``: bytes of designs over the fill of their devices."""
+"""``dse.break_even``: bytes of designs over the fill of their devices."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from dse import naming
 from dse.errors import BadInput
-from dse.ledgers import checked
+from dse.modelling.bookkeeping import checked
 
 SLOTS = 1 << 23
 COMPRESSED = 1  # bytes of compressed pages are in no sum
@@ -170,37 +169,3 @@ def _smaller(one: Curve, two: Curve, measure: str, pages: int) -> str:
     """The design that takes fewer bytes."""
     x, y = one.bytes(measure, pages), two.bytes(measure, pages)
     return "equal" if x == y else one.name if x < y else two.name
-
-
-def chart(
-    designs: str | Sequence[str], path: str | Path | None = None, slots: int = SLOTS, backend: str | Mapping[str, float] = "zswap"
-) -> str:
-    """Draw bytes over fill.
-
-    Parameters
-    ----------
-    designs : str or sequence of str
-        ``NAME[param=value,...]``, at most eight.
-    path : str or Path, optional
-        Where to write a PNG or an SVG, by its suffix; without it the chart is text.
-    slots, backend
-        As for :func:`dse.ledger`.
-
-    Returns
-    -------
-    str
-        The text chart, or the path written.
-
-    Raises
-    ------
-    BadInput
-        Another suffix, too many designs, or bad sizes.
-    """
-    from dse import charts
-
-    chosen = naming.parse_many(designs)
-    if len(chosen) > charts.MOST:
-        raise BadInput(f"a chart shows at most {charts.MOST} designs, got {len(chosen)}")
-    text = checked(slots, backend, COMPRESSED)[1]
-    curves = [curve(named.text, slots, backend) for named in chosen]
-    return charts.text(curves, text) if path is None else charts.picture(curves, text, Path(path))

@@ -1,14 +1,16 @@
-"""Bytes over fill as a picture (PNG, SVG) or as text."""
+"""``dse.chart``: bytes over fill as a picture (PNG, SVG) or as text."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dse import naming
+from dse.common.writing import save
 from dse.errors import BadInput, unknown
-from dse.fills import Curve
-from dse.writing import save
+from dse.modelling.bookkeeping import checked
+from dse.modelling.fills import COMPRESSED, SLOTS, Curve, curve
 
 SUFFIXES = (".png", ".svg")
 MARKS = "o+x*#@%&"
@@ -86,3 +88,35 @@ def text(curves: Sequence[Curve], backend: str, measure: str = "allocated") -> s
     lines.append(" " * 10 + "0" + "50".rjust(WIDTH // 2) + "100 %".rjust(WIDTH // 2 + 2))
     lines += [f"{' ' * 10}{mark} {one.name}" for mark, one in zip(MARKS, curves, strict=False)]
     return "\n".join(lines)
+
+
+def chart(
+    designs: str | Sequence[str], path: str | Path | None = None, slots: int = SLOTS, backend: str | Mapping[str, float] = "zswap"
+) -> str:
+    """Draw bytes over fill.
+
+    Parameters
+    ----------
+    designs : str or sequence of str
+        ``NAME[param=value,...]``, at most eight.
+    path : str or Path, optional
+        Where to write a PNG or an SVG, by its suffix; without it the chart is text.
+    slots, backend
+        As for :func:`dse.ledger`.
+
+    Returns
+    -------
+    str
+        The text chart, or the path written.
+
+    Raises
+    ------
+    BadInput
+        Another suffix, too many designs, or bad sizes.
+    """
+    chosen = naming.parse_many(designs)
+    if len(chosen) > MOST:
+        raise BadInput(f"a chart shows at most {MOST} designs, got {len(chosen)}")
+    mix = checked(slots, backend, COMPRESSED)[1]
+    curves = [curve(named.text, slots, backend) for named in chosen]
+    return text(curves, mix) if path is None else picture(curves, mix, Path(path))

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dse.errors import BadInput, unknown
+from dse.naming.registered import registry
 
 if TYPE_CHECKING:
     from kernels.life.registry import Design
 
-ORDER = (
-    "direct", "swap_id_off", "swap_id", "swap_desc", "swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4",
-    "swap_table_p4_pitched", "vswap_v3", "vswap_v6",
-)  # fmt: skip
-"""Baseline first; designs that are not named here follow in alphabetical order."""
 STANDS_ON = ("direct", "swap_table_p4")
 """What a layer may stand on (:data:`kernels.life.registry.BASES`), which comparisons set every layer against."""
 COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off", "swap_table_p4")
@@ -51,24 +46,6 @@ class Named:
 
     def __str__(self) -> str:
         return self.text
-
-
-@functools.cache
-def registry() -> dict[str, Design]:
-    """Every design by name: those of the package ``kernels.designs``, and those from outside (:mod:`dse.outside`).
-
-    Raises
-    ------
-    BadInput
-        A design from outside that cannot be loaded.
-    """
-    import kernels.designs  # noqa: F401 - registers
-    from dse import outside
-    from kernels.life.registry import REGISTRY
-
-    outside.load()
-    rank = {name: i for i, name in enumerate(ORDER)}
-    return {name: REGISTRY[name] for name in sorted(REGISTRY, key=lambda n: (rank.get(n, len(rank)), n))}
 
 
 def parse(text: str) -> Named:
@@ -161,3 +138,14 @@ def layers() -> list[str]:
 def default_designs() -> list[Named]:
     """The designs that ``dse compare`` compares: those of the mail."""
     return [parse(name) for name in COMPARED if name in registry()]
+
+
+def references(designs: Sequence[str]) -> list[str]:
+    """Designs that the others are set against: the first one, and what a layer may stand on.
+
+    Examples
+    --------
+    >>> references(["direct", "swap_id", "swap_table_p4"])
+    ['direct', 'swap_table_p4']
+    """
+    return [design for n, design in enumerate(designs) if n == 0 or design in STANDS_ON]

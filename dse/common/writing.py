@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dse.errors import BadInput
+from dse.errors import BadInput, refusal
 
 
 @functools.cache
@@ -26,11 +26,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     write_together({path: content})
 
 
-REFUSALS = {
-    errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "disk quota used up", errno.EFBIG: "file too large for this disk or limit",
-    errno.EROFS: "read-only file system", errno.EACCES: "permission denied", errno.EPERM: "not permitted", errno.EIO: "the disk failed",
-    errno.ENOTDIR: "not a directory", errno.EEXIST: "a file is in the way", errno.ENOENT: "no such folder",
-}  # fmt: skip
+OF_A_FOLDER = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR, errno.EEXIST, errno.ENOENT,
+)  # fmt: skip
+"""What a folder of results, or its disk, can be the reason of."""
 
 
 @contextlib.contextmanager
@@ -39,10 +38,10 @@ def stored_under(results: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in REFUSALS:
+        if error.errno not in OF_A_FOLDER:
             raise
         file = f" ({error.filename})" if error.filename else ""
-        raise BadInput(f"cannot store under {os.fspath(results)}: {REFUSALS[error.errno]}{file}; what was stored stays") from error
+        raise BadInput(f"cannot store under {os.fspath(results)}: {refusal(error)}{file}; what was stored stays") from error
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:

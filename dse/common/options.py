@@ -6,10 +6,11 @@ import argparse
 import math
 import re
 
+from dse.common.limits import PAGES_MAX, SEED_MAX
+
 FORMATS = ("table", "json", "csv")
 RESULTS = "results"
-SEED_MAX = 2**63 - 1
-PAGES_MAX = 2**28
+
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -49,6 +50,17 @@ def seed(text: str) -> int:
     value = whole(text)
     if value > SEED_MAX:
         raise argparse.ArgumentTypeError(f"{text} is above 2^63 - 1")
+    return value
+
+
+def finite(text: str, of: str) -> float:
+    """Read a number of `of` (days, seconds), neither infinite nor NaN."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of {of}")
     return value
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from dse import output, published
+from dse import published
+from dse.common import output
 from dse.errors import BadInput, unknown
 from dse.measuring import warming
 from dse.yardsticks import PLANS, Bench, Plan, judge

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario, storing
+from dse.common import machine
 from dse.errors import BadInput
-from dse.measuring import machine, warming
+from dse.measuring import warming
+from dse.measuring.provenance import code_digest, origin
 
 PROBES = ("off", "count", "timed")
 NOT_MODELLED = "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the backend"
@@ -25,11 +27,6 @@ def variants(name: str | scenario.Scenario, seed: int | None, state: str | None 
     if state is not None:
         chosen = chosen.but(replay__state=state)
     return [chosen, chosen.but(moves__rate=0.0)] if chosen.moves.rate else [chosen]
-
-
-def label(chosen: scenario.Scenario) -> str:
-    """How rows name a variant."""
-    return f"{chosen.name}, moves.rate={chosen.moves.rate:g}"
 
 
 def run_scenario(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> dict[str, Any]:
@@ -47,12 +44,12 @@ def run_scenario(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -
     outcome = run.execute(stream, designs, timed=timed, seed=chosen.replay.seed)
     made, noise = rows.make(outcome, timed)
     provenance = {
-        **machine.machine(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
+        **origin(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
         "trace": stream.trace_name, "trace_digest": stream.trace_digest, "designs": ",".join(named.text for named in designs),
         "seed": chosen.replay.seed, "loop": LOOP, "page_cluster": 0, "not_modelled": NOT_MODELLED,
         "counters_hash": storing.counters_hash(made), "aa_ratio": noise and noise.ratio,
         "aa_lo": noise and noise.lo, "aa_hi": noise and noise.hi,
-        "label": label(chosen), "stream_digest": stream.digest, "stream": dict(stream.counters), "demands": outcome.demands,
+        "label": chosen.label, "stream_digest": stream.digest, "stream": dict(stream.counters), "demands": outcome.demands,
         "verified_demands": verified, "timed": timed, "state": chosen.replay.state,
         "footprint_kib": chosen.replay.footprint_kib, "turnover": outcome.turnover, "warm_turnover": chosen.replay.warm_turnover,
         "windows": {w.age: [w.first, w.last] for w in outcome.windows},
@@ -118,7 +115,7 @@ def compare(
         provenance = found["provenance"] | {"command": command}
         if results is not None:
             provenance["run"] = storing.write_run(results, found["rows"], found["ledger"], provenance)
-        rows += [{**row, "scenario": label(case)} for row in found["rows"]]
+        rows += [{**row, "scenario": case.label} for row in found["rows"]]
         runs.append(provenance)
     hashes = [run["counters_hash"] for run in runs]
     whole = hashes[0] if len(hashes) == 1 else storing.combined_hash(hashes)
@@ -174,5 +171,5 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     kept = storing.counters_hash(stored.ops)
     return {
         "run": stored.name, "equal": again == kept, "stored": kept, "again": again,
-        "same_code": given.get("code_digest") == machine.code_digest(), "scenario": label(case), "designs": [n.text for n in designs],
+        "same_code": given.get("code_digest") == code_digest(), "scenario": case.label, "designs": [n.text for n in designs],
     }  # fmt: skip

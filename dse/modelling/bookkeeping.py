@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from dse import naming
+from dse.common.limits import PAGES_MAX
 from dse.errors import BadInput, unknown
-from dse.options import PAGES_MAX
-from dse.scenario_keys import Backend
+from dse.scenario.keys import Backend
 
 BACKENDS = ("zswap", "ssd", "hdd", "zram", "zero")
 COMPRESSED = round(4096 / Backend().compression_ratio)

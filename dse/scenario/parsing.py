@@ -1,6 +1,6 @@
 """Scenarios: what is run, as a TOML file or a built-in name, every key checked with file and line.
 
-The keys, their types, ranges and defaults are the table in :mod:`dse.scenario_keys`.
+The keys, their types, ranges and defaults are the table in :mod:`dse.scenario.keys`.
 """
 
 from __future__ import annotations
@@ -16,28 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dse.common import texts
 from dse.errors import BadInput, unknown
-from dse.scenario_keys import (
-    SECTIONS,
-    TEXTS,
-    Backend,
-    Fork,
-    KeyInfo,
-    Memory,
-    Moves,
-    Replay,
-    Swapoff,
-    Workload,
-    keys,
-    reference,
-)
+from dse.scenario.keys import SECTIONS, TEXTS, Backend, Fork, KeyInfo, Memory, Moves, Replay, Swapoff, Workload, keys
 
-__all__ = [
-    "Backend", "Fork", "KeyInfo", "Memory", "Moves", "Replay", "Scenario", "Swapoff", "Workload",
-    "builtin", "from_values", "keys", "line_of", "load", "override", "parse", "reference",
-]  # fmt: skip
-
-HERE = Path(__file__).resolve().parent / "scenarios"
+HERE = Path(__file__).resolve().parent / "files"
 Where = Callable[[tuple[str, ...]], str]
 
 
@@ -80,6 +63,11 @@ class Scenario:
         """SHA-256 of the resolved values."""
         return hashlib.sha256(self.canonical.encode()).hexdigest()
 
+    @property
+    def label(self) -> str:
+        """Name of the variant in rows and tables: the scenario, and how much moves."""
+        return f"{self.name}, moves.rate={self.moves.rate:g}"
+
     def limit_pages(self, pages: int) -> int:
         """Memory limit in pages, for a workload of `pages` pages."""
         limit = self.memory.limit
@@ -104,7 +92,7 @@ class Scenario:
 
 def builtin() -> list[str]:
     """Names of the built-in scenarios."""
-    return sorted(path.stem for path in HERE.glob("*.toml"))
+    return texts.builtin(HERE)
 
 
 def load(name: str | Path) -> Scenario:
@@ -125,19 +113,7 @@ def load(name: str | Path) -> Scenario:
     BadInput
         With file and line of what is wrong.
     """
-    text = str(name)
-    if text in builtin():
-        return parse((HERE / f"{text}.toml").read_text(encoding="utf-8"), f"{text}.toml", text)
-    path = Path(text)
-    if path.suffix != ".toml" and "/" not in text:
-        raise BadInput(unknown("scenario", text, builtin()) + " (or give a .toml file)")
-    try:
-        source = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror or error}") from None
-    return parse(source, text, path.stem)
+    return parse(*texts.read(name, HERE, "scenario"))
 
 
 def parse(source: str, file: str, name: str) -> Scenario:
@@ -155,11 +131,11 @@ def parse(source: str, file: str, name: str) -> Scenario:
     return chosen
 
 
-def from_values(name: str, values: Mapping[str, Any], **texts: Any) -> Scenario:
+def from_values(name: str, values: Mapping[str, Any], **said: Any) -> Scenario:
     """Build a scenario from the nested values that :attr:`Scenario.values` gives."""
     cleaned = {section: {option: value for option, value in options.items() if value is not None} for section, options in values.items()}
-    texts = {option: list(value) if isinstance(value, tuple) else value for option, value in texts.items()}
-    return _checked(name, {**texts, **cleaned}, lambda _path: f"scenario {name}: ")
+    said = {option: list(value) if isinstance(value, tuple) else value for option, value in said.items()}
+    return _checked(name, {**said, **cleaned}, lambda _path: f"scenario {name}: ")
 
 
 def override(text: str) -> tuple[str, Any]:

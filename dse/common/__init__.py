@@ -1,0 +1,1 @@
+"""What every room stands on: output, files, limits, the machine."""

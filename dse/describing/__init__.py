@@ -1,0 +1,1 @@
+"""What designs are and do, read off their own files and traced: ``dse designs`` and ``dse explain``."""

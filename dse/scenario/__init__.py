@@ -1,0 +1,9 @@
+"""Scenarios: what is run, as a TOML file or a built-in name."""
+
+from dse.scenario.keys import Backend, Fork, KeyInfo, Memory, Moves, Replay, Swapoff, Workload, keys, reference
+from dse.scenario.parsing import Scenario, builtin, from_values, line_of, load, override, parse
+
+__all__ = [
+    "Backend", "Fork", "KeyInfo", "Memory", "Moves", "Replay", "Scenario", "Swapoff", "Workload",
+    "builtin", "from_values", "keys", "line_of", "load", "override", "parse", "reference",
+]  # fmt: skip
