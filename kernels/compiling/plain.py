@@ -1,0 +1,25 @@
+"""The ordinary way to compile, through what Numba documents alone: slow, and only where the other way is not to be had.
+
+Each helper is optimised for itself and again in whoever calls it. :data:`kernels.compiling.patches.LEAN` says what the other way needs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from numba.extending import overload
+
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+
+
+def dispatch_on_class(operation: Callable[..., Any], table: dict[type, Any]) -> None:
+    """Have a call of `operation` compiled as one of the function that `table` has for the class of the first argument."""
+
+    @functools.wraps(operation)
+    def implementation(*args: Any) -> Any:
+        chosen = table.get(getattr(args[0], "instance_class", type(None)))
+        return None if chosen is None else chosen.py_func
+
+    overload(operation, jit_options=OPTIONS, strict=False)(implementation)
