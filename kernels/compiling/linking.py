@@ -57,19 +57,24 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
         return 0 if self.helper else int(super().get_pointer_to_function(name))
 
     def _optimize_final_module(self) -> None:
-        for fn in self._final_module.functions:
-            if fn.is_declaration or fn.linkage != ll.Linkage.linkonce_odr:
-                continue
-            name = fn.name
-            prefix = ours.prefix_of(name)
-            if prefix in ours.SYMBOLS:
-                fn.linkage = ll.Linkage.internal
-                if prefix in ours.INLINED and PLAIN.search(name):
-                    fn.add_function_attribute("alwaysinline")
-                elif prefix in ours.APART:
-                    fn.add_function_attribute("noinline")
+        mark(self._final_module)
         manager, builder = self._codegen._module_pass_manager()
         manager.run(self._final_module, builder)  # no cheap pass before it: without reference counts there is nothing to prune
+
+
+def mark(module: Any) -> None:
+    """Make our functions in a linked module internal, and tell LLVM which to inline and which not."""
+    for fn in module.functions:
+        if fn.is_declaration or fn.linkage != ll.Linkage.linkonce_odr:
+            continue
+        name = fn.name
+        prefix = ours.prefix_of(name)
+        if prefix in ours.SYMBOLS:
+            fn.linkage = ll.Linkage.internal
+            if prefix in ours.INLINED and PLAIN.search(name):
+                fn.add_function_attribute("alwaysinline")
+            elif prefix in ours.APART:
+                fn.add_function_attribute("noinline")
 
 
 def reachable(libraries: list[Any]) -> list[Any]:
