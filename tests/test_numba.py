@@ -398,6 +398,15 @@ def test_a_step_that_does_not_compile_is_a_line_of_the_command(name: str, tmp_pa
     assert line == f"dse: error: wrong.py:{STEP_AT}: {says}"
 
 
+def test_the_ordinary_way_refuses_what_raises(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(DESIGN.format(step=STEPS["raises"][0]))
+    env = {outside.VARIABLE: "wrong.py", "DSE_PLAIN_NUMBA": "1"}
+    done = python("-m", "dse.cli", "explain", "swap_in", "--designs", "wrong", folder=tmp_path, **env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].endswith(f"wrong.py:{STEP_AT}: {STEPS['raises'][1]}")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_process_that_compiles_ahead_says_the_same(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(DESIGN.format(step=STEPS["raises"][0]))
     done = python("-m", "dse.measuring.warming", "wrong:off", folder=tmp_path, **{outside.VARIABLE: "wrong.py"})

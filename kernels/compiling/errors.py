@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import dis
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +55,7 @@ def in_one_line(error: Exception, fn: Callable[..., Any]) -> str:
     for found in REJECTED.finditer(said):
         if _is_users(found["path"]):
             said = text[found.end() : place.start() if place else None]
-    where = _place(place["path"] or place["path2"], place["line"] or place["line2"]) if place else _start(fn)
+    where = _place(place["path"] or place["path2"], place["line"] or place["line2"]) if place else place_of(fn)
     return f"{where}: {_essence(said)}"
 
 
@@ -83,9 +84,9 @@ def _place(path: str, line: str | int) -> str:
     return f"{resolved.relative_to(here) if resolved.is_relative_to(here) else resolved}:{line}"
 
 
-def _start(fn: Callable[..., Any]) -> str:
-    """The place of a function."""
-    return _place(fn.__code__.co_filename, fn.__code__.co_firstlineno)
+def place_of(fn: Callable[..., Any], line: int | None = None) -> str:
+    """The place of a function, or of a line of its file."""
+    return _place(fn.__code__.co_filename, line or fn.__code__.co_firstlineno)
 
 
 def _undefined(name: str, fn: Callable[..., Any]) -> str:
@@ -93,17 +94,11 @@ def _undefined(name: str, fn: Callable[..., Any]) -> str:
     for used in (fn, *ours.FUNCTIONS.values()):
         code, known = used.__code__, {**vars(builtins), **used.__globals__}
         if name in code.co_names and name not in known:
-            return f"{_place(code.co_filename, _line_of(code, name))}: name '{name}' is not defined"
-    return f"{_start(fn)}: name '{name}' is not defined"
+            return f"{place_of(used, _line_of(code, name))}: name '{name}' is not defined"
+    return f"{place_of(fn)}: name '{name}' is not defined"
 
 
-def _line_of(code: Any, name: str) -> int:
+def _line_of(code: Any, name: str) -> int | None:
     """The line on which `code` first loads a global `name`."""
-    import dis
-
-    line = code.co_firstlineno
-    for instruction in dis.get_instructions(code):
-        line = instruction.starts_line if type(instruction.starts_line) is int else getattr(instruction, "line_number", None) or line
-        if instruction.opname.startswith("LOAD_GLOBAL") and instruction.argval == name:
-            break
-    return int(line)
+    loads = (i for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL" and i.argval == name and i.positions)
+    return next((i.positions.lineno for i in loads if i.positions), None)

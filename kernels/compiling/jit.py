@@ -44,15 +44,22 @@ if not UNCACHED:
     caches.install("lean" if LEAN else "plain")
 
 
+def _enter(fn: Callable[..., Any]) -> None:
+    """Have `fn` compiled our way, or the ordinary way."""
+    ours.enter(fn)
+    if PLAIN:
+        plain.refuse(fn)
+
+
 def inner(fn: Callable[..., Any]) -> Any:
     """Helper that is inlined into its caller: small, or on the hot path."""
-    ours.enter(fn)
+    _enter(fn)
     return njit(**INNER)(fn)
 
 
 def called(fn: Callable[..., Any]) -> Any:
     """Helper that stays a function of its own: large, rarely run, or called from very many places."""
-    ours.enter(fn)
+    _enter(fn)
     ours.keep_apart(fn)
     return njit(**CALLED)(fn)
 
@@ -65,7 +72,7 @@ def hot(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def outer(fn: Callable[..., Any]) -> Any:
     """Entry point called from Python; kept in the disk cache."""
-    ours.enter(fn)
+    _enter(fn)
     dispatcher = njit(**OUTER)(fn)
     if not INTERPRETED:
         dispatcher.compile = compiling(dispatcher.compile, fn)
