@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from dse.errors import require_kernels
+
 __version__ = "0.1.0"
 
 _CALLS = {
@@ -35,6 +37,7 @@ __all__ = ["__version__", *sorted(_CALLS)]  # noqa: PLE0604 - strings all of the
 def __getattr__(name: str) -> Any:
     if name not in _CALLS:
         raise AttributeError(f"module 'dse' has no attribute {name!r}")
+    require_kernels()
     return getattr(importlib.import_module(_CALLS[name]), name)
 
 

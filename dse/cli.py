@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from dse import __version__
 from dse.commands import VERBS
-from dse.errors import BadInput, CheckFailed, nearest, refusal, unknown
+from dse.errors import BadInput, CheckFailed, nearest, refusal, refusals, require_kernels, unknown
 
 OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -82,6 +82,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     verb, rest = argv[0], list(argv[1:])
     if verb not in VERBS:
         raise BadInput(unknown("verb", verb, VERBS) + " (see dse --help)")
+    require_kernels()
     module = importlib.import_module(VERBS[verb][0])
     parser = Parser(prog=f"dse {verb}", description=_described(module))
     module.configure(parser)
@@ -111,7 +112,7 @@ def _guarded(work: Callable[[], int]) -> int:
     """Run `work` and turn what it raises into a line and an exit status."""
     try:
         return work()
-    except BadInput as error:
+    except refusals() as error:
         _say(f"dse: error: {error}")
         return BAD
     except CheckFailed as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import errno
+import importlib.util
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,3 +79,29 @@ def refusal(error: OSError) -> str:
     'no space left on the disk'
     """
     return REFUSED.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+
+
+def require_kernels() -> None:
+    """Make sure that the package ``kernels`` is ours: another distribution of that name may come first on the path.
+
+    Raises
+    ------
+    BadInput
+        It is not, or it is not there.
+    """
+    try:
+        import kernels
+
+        project, place = getattr(kernels, "PROJECT", ""), kernels.__file__ or str(next(iter(kernels.__path__), ""))
+    except Exception:  # noqa: BLE001 - whatever another distribution raises
+        spec = importlib.util.find_spec("kernels")
+        project, place = "", (spec.origin or "") if spec else ""
+    if project != "swapdse":
+        found = f"{place} is another package called kernels and hides that of swapdse" if place else "the package kernels is missing"
+        raise BadInput(f"{found}: uninstall the other one or take its folder from PYTHONPATH, then install swapdse again")
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """The errors by which kernels refuse a design; none where kernels are not imported, as nothing can have raised them."""
+    module = sys.modules.get("kernels.compiling.errors")
+    return (BadInput,) if module is None else (BadInput, module.BadDesign)

@@ -11,12 +11,15 @@ from typing import Any
 
 from dse import naming
 from dse.common import machine, output
+from dse.errors import BadInput, refusals
 from dse.naming import registered
 
 Pair = tuple[str, str]
 """A design as text, NAME[param=value,...], and the kind of a probe."""
 SMALL = dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)
 PATIENCE = 2.0
+BAD = 2
+"""Exit status of a process that refuses a design; the last line on stderr says why."""
 
 
 def _config(named: naming.Named) -> Any:
@@ -79,6 +82,8 @@ def _compile_apart(pairs: list[Pair]) -> None:
         text=True,
         check=False,
     )
+    if done.returncode == BAD:
+        raise BadInput(done.stderr.strip().splitlines()[-1])
     if done.returncode:
         raise RuntimeError(f"compiling {', '.join(names)} failed: {done.stderr.strip()[-2000:]}")
 
@@ -127,6 +132,16 @@ def warm(pairs: Iterable[Pair]) -> int:
     return len(cold)
 
 
+def main(names: list[str]) -> int:
+    """Compile pairs, each named ``DESIGN:PROBE``."""
+    try:
+        for name in names:
+            compile_pair((name.partition(":")[0], name.partition(":")[2]))
+    except refusals() as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD
+    return 0
+
+
 if __name__ == "__main__":
-    for argument in sys.argv[1:]:
-        compile_pair((argument.partition(":")[0], argument.partition(":")[2]))
+    sys.exit(main(sys.argv[1:]))

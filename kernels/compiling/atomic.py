@@ -6,8 +6,10 @@ behind a plain function whose Python body serves the interpreted mode, where the
 
 from __future__ import annotations
 
+import functools
 import platform
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
+from kernels.compiling import ours
 from kernels.compiling.flat import FieldType
 from kernels.compiling.jit import INNER
 
@@ -112,11 +115,26 @@ def _fetch_ahead(typingctx: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.uint64), codegen
 
 
+def machine(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Have `fn` compiled as the function that the decorated one chooses by the types of the arguments."""
+
+    def choosing(choose: Callable[..., Any]) -> Any:
+        @functools.wraps(choose)
+        def chosen(*args: Any) -> Any:
+            implementation = choose(*args)
+            ours.enter(implementation)
+            return implementation
+
+        return overload(fn, jit_options=INNER, strict=False)(chosen)
+
+    return choosing
+
+
 def prefetch(array: Any, index: np.uint64) -> None:
     """Ask for the cache line of ``array[index]``; nothing but time changes."""
 
 
-@overload(prefetch, jit_options=INNER, strict=False)
+@machine(prefetch)
 def _prefetch(array: Any, index: Any) -> Any:
     return lambda array, index: _fetch_ahead(array, np.uint64(index))
 
@@ -127,7 +145,7 @@ def ctz(word: np.uint64) -> np.uint64:
     return np.uint64((w & -w).bit_length() - 1 if w else 64)
 
 
-@overload(ctz, jit_options=INNER, strict=False)
+@machine(ctz)
 def _ctz(word: Any) -> Any:
     return lambda word: _cttz(np.uint64(word))
 
@@ -137,7 +155,7 @@ def take(locks: NDArray[Any], index: np.uint64) -> None:
     locks[index] = 1
 
 
-@overload(take, jit_options=INNER, strict=False)
+@machine(take)
 def _take(locks: Any, index: Any) -> Any:
     one = getattr(np, str(_scalar(locks)))(1)
 
@@ -153,7 +171,7 @@ def drop(locks: NDArray[Any], index: np.uint64) -> None:
     locks[index] = 0
 
 
-@overload(drop, jit_options=INNER, strict=False)
+@machine(drop)
 def _drop(locks: Any, index: Any) -> Any:
     return lambda locks, index: _release(locks, index)  # noqa: PLW0108 - numba needs a Python function
 
@@ -162,7 +180,7 @@ def cpu_relax() -> None:
     """Hint of a spinning loop (``pause`` on x86)."""
 
 
-@overload(cpu_relax, jit_options=INNER, strict=False)
+@machine(cpu_relax)
 def _cpu_relax() -> Any:
     return (lambda: _pause()) if X86 else (lambda: None)  # noqa: PLW0108 - numba needs a Python function
 
@@ -172,7 +190,7 @@ def read_clock() -> np.uint64:
     return np.uint64(time.perf_counter_ns())
 
 
-@overload(read_clock, jit_options=INNER, strict=False)
+@machine(read_clock)
 def _read_clock() -> Any:
     def x86() -> Any:
         _lfence()
@@ -187,7 +205,7 @@ def drain() -> None:
     """Wait until every store is visible and every load is done (mfence + lfence): ends a timed operation."""
 
 
-@overload(drain, jit_options=INNER, strict=False)
+@machine(drain)
 def _drain() -> Any:
     def x86() -> None:
         _mfence()
@@ -200,7 +218,7 @@ def load_fence() -> None:
     """Wait until every load is done (lfence): the next operation does not overlap with the last."""
 
 
-@overload(load_fence, jit_options=INNER, strict=False)
+@machine(load_fence)
 def _load_fence() -> Any:
     return (lambda: _lfence()) if X86 else (lambda: None)  # noqa: PLW0108 - numba needs a Python function
 
@@ -212,6 +230,6 @@ def fetch_add(array: NDArray[Any], index: np.uint64, value: np.uint64) -> np.uin
     return old
 
 
-@overload(fetch_add, jit_options=INNER, strict=False)
+@machine(fetch_add)
 def _fetch_add(array: Any, index: Any, value: Any) -> Any:
     return lambda array, index, value: _add(array, index, value)  # noqa: PLW0108 - numba needs a Python function

@@ -9,42 +9,18 @@ entry point links all that it reaches, makes it internal, and is optimised as on
 from __future__ import annotations
 
 import ctypes
-import functools
-import gc
-from collections.abc import Callable
+import re
 from typing import Any
 
 import llvmlite.binding as ll
 from numba.core import cgutils, codegen, types
 from numba.core.typing.templates import AbstractTemplate
 
-OURS = "_ZN7kernels"  # mangled prefix of functions of this package
+from kernels.compiling import ours
+
 WRAPPERS = ("_ZN7cpython", "cfunc.")
-
-
-def mangled(module: str, name: str) -> str:
-    """Prefix of the symbols of a function."""
-    return "_ZN" + "".join(f"{len(part)}{part}" for part in (*module.split("."), name)) + "B"
-
-
-APART: set[str] = set()
-"""Mangled prefixes of functions that LLVM must not inline."""
-INLINED: set[str] = set()
-"""Mangled prefixes of functions that are inlined whatever LLVM thinks of it, where nothing is counted or timed (a probe ``Off``).
-
-They are what a swap-in or a swap-out of the swap file and of IDs runs every time: a replay gains a tenth, for a second more of compilation.
-"""
-PLAIN = "11Off"  # in the mangled name of a function: the class of its probe, with eight digits that tell classes apart
-
-
-def keep_apart(fn: Any) -> None:
-    """Have `fn` compiled as a function of its own, wherever it is called from."""
-    APART.add(mangled(fn.__module__, fn.__qualname__))
-
-
-def keep_hot(fn: Any) -> None:
-    """Have `fn` inlined wherever it is called from under a probe that sees nothing."""
-    INLINED.add(mangled(fn.__module__, fn.__qualname__))
+PLAIN = re.compile("11Off[0-9a-f]{8}")
+"""In the symbol of a function: the class of its probe, a probe ``Off``, with eight digits that tell classes apart."""
 
 
 class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
@@ -56,9 +32,9 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
     def add_ir_module(self, ir_module: Any) -> None:
         """Take in a module; that of a helper is not optimised."""
         names = [name for name, value in ir_module.globals.items() if getattr(value, "blocks", None)]
-        ours = any(name.startswith(OURS) for name in names) or self.helper
-        self.helper = ours and not any(name.startswith(WRAPPERS) for name in names)
-        if not ours:
+        mine = self.helper or any(ours.prefix_of(name) in ours.SYMBOLS for name in names)
+        self.helper = mine and not any(name.startswith(WRAPPERS) for name in names)
+        if not mine:
             super().add_ir_module(ir_module)
             return
         self._raise_if_finalized()
@@ -81,15 +57,24 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
         return 0 if self.helper else int(super().get_pointer_to_function(name))
 
     def _optimize_final_module(self) -> None:
-        for fn in self._final_module.functions:
-            if not fn.is_declaration and fn.linkage == ll.Linkage.linkonce_odr and fn.name.startswith(OURS):
-                fn.linkage = ll.Linkage.internal
-                if PLAIN in fn.name and fn.name.startswith(tuple(INLINED)):
-                    fn.add_function_attribute("alwaysinline")
-                elif fn.name.startswith(tuple(APART)):
-                    fn.add_function_attribute("noinline")
+        mark(self._final_module)
         manager, builder = self._codegen._module_pass_manager()
         manager.run(self._final_module, builder)  # no cheap pass before it: without reference counts there is nothing to prune
+
+
+def mark(module: Any) -> None:
+    """Make our functions in a linked module internal, and tell LLVM which to inline and which not."""
+    for fn in module.functions:
+        if fn.is_declaration or fn.linkage != ll.Linkage.linkonce_odr:
+            continue
+        name = fn.name
+        prefix = ours.prefix_of(name)
+        if prefix in ours.SYMBOLS:
+            fn.linkage = ll.Linkage.internal
+            if prefix in ours.INLINED and PLAIN.search(name):
+                fn.add_function_attribute("alwaysinline")
+            elif prefix in ours.APART:
+                fn.add_function_attribute("noinline")
 
 
 def reachable(libraries: list[Any]) -> list[Any]:
@@ -133,22 +118,6 @@ def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTe
             return compiled[impl, signature.args]
 
     return Dispatch
-
-
-def compiling(compile_: Callable[..., Any]) -> Callable[..., Any]:
-    """Run `compile_` without cyclic garbage collection, which finds nothing there and takes a tenth of the time."""
-
-    @functools.wraps(compile_)
-    def quiet(*args: Any) -> Any:
-        was = gc.isenabled()
-        gc.disable()
-        try:
-            return compile_(*args)
-        finally:
-            if was:
-                gc.enable()
-
-    return quiet
 
 
 def install() -> None:

@@ -34,12 +34,13 @@ from numba.core import (
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 from numba.core.typing import context as typing_context
 
+from kernels.compiling import ours
 from kernels.compiling.flat import FieldType, FlatType
 
 
-def is_ours(function: Any) -> bool:
-    """Tell whether a function, by its identity or its descriptor, is one of this package."""
-    return str(function.modname).startswith("kernels")
+def is_ours(identity: Any) -> bool:
+    """Tell whether a function, by its identity, went through our decorators."""
+    return ours.is_ours(identity.func.__module__, identity.func_qualname)
 
 
 def of_module(module: Any, load: Any) -> Any:
@@ -92,7 +93,7 @@ class ShareGlobals(FunctionPass):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=False, analysis_only=True)
 class RaiseNothing(FunctionPass):  # type: ignore[misc]
-    """Refuse what raises: whoever calls a kernel does not look (:func:`_plain_call`)."""
+    """Refuse what raises, catches or yields: whoever calls a kernel does not look (:func:`_plain_call`)."""
 
     _name = "raise_nothing"
 
@@ -100,7 +101,12 @@ class RaiseNothing(FunctionPass):  # type: ignore[misc]
         super().__init__()
 
     def run_pass(self, state: Any) -> bool:
-        """Look for statements that raise."""
+        """Look for generators, try-blocks and statements that raise."""
+        at = state.func_ir.loc
+        if state.func_id.is_generator:
+            raise errors.UnsupportedError("a kernel returns; it yields nothing", at)
+        if getattr(state.bc, "exception_entries", ()):
+            raise errors.UnsupportedError("a kernel catches nothing: it has no try-block and no with-block", at)
         for block in state.func_ir.blocks.values():
             for statement in block.find_insts((ir.Raise, ir.StaticRaise, ir.DynamicRaise)):
                 raise errors.UnsupportedError("a kernel replies with a code; it raises nothing", statement.loc)
@@ -229,7 +235,7 @@ def _plain_call(fndesc: Any, libs: Any) -> Any:
 
     Kernels raise nothing (:class:`RaiseNothing`) and do not return None for a value.
     """
-    if not is_ours(fndesc) or fndesc.restype.name.startswith("Option"):
+    if not ours.is_ours(fndesc.modname, fndesc.qualname) or fndesc.restype.name.startswith("Option"):
         return _user_function(fndesc, libs)
 
     def call(context: Any, builder: Any, sig: Any, args: Any) -> Any:

@@ -1,0 +1,88 @@
+"""A disk cache of compiled kernels that sees edits.
+
+Numba's own disk cache notices an edit of the file of the cached function only, not of the helpers it calls in other files, and would
+hand back old results. :class:`SourceHashLocator` stamps every cache entry with a hash of the file of the function and of all files of this
+package that it imports, directly or not (:mod:`kernels.compiling.sources`): an edit recompiles what depends on it and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+from numba import config
+from numba.core import caching
+
+from kernels.compiling import sources
+
+FOLDER = {"lean": "swapdse-numba", "plain": "swapdse-numba-plain"}
+"""The folder of each way to compile."""
+
+
+class SourceHashLocator(caching._CacheLocator):  # type: ignore[misc]
+    """Cache files under ``NUMBA_CACHE_DIR`` or the user's cache folder, stamped with a hash of the sources."""
+
+    way = "lean"
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        self._file = self._py_file = py_file
+        self._line = py_func.__code__.co_firstlineno
+        base = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        self._path = os.path.join(base, FOLDER[self.way], self.get_suitable_cache_subpath(py_file))
+
+    def get_cache_path(self) -> str:
+        return self._path
+
+    def get_source_stamp(self) -> str:
+        return sources.stamp([self._file])
+
+    def get_disambiguator(self) -> str:
+        return str(self._line)
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> SourceHashLocator | None:
+        if not os.path.exists(py_file):
+            return None
+        locator = cls(py_func, py_file)
+        try:
+            locator.ensure_cache_path()
+        except OSError:
+            return None
+        return locator
+
+
+class CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]
+    """Cache files that may be damaged, or name a probe or state whose module is not to be found here: that is as if they were not there."""
+
+    UNREADABLE = (pickle.UnpicklingError, ImportError, AttributeError, LookupError, EOFError, ValueError, TypeError)
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            found: dict[Any, str] = super()._load_index()
+        except self.UNREADABLE:
+            return {}
+        return found
+
+    def load(self, key: Any) -> Any:
+        """The entry of a signature, None if there is none."""
+        try:
+            return super().load(key)
+        except self.UNREADABLE:
+            return None
+
+
+_STOCK = "UserProvidedCacheLocator,InTreeCacheLocator,InTreeCacheLocatorFsAgnostic,UserWideCacheLocator,IPythonCacheLocator"
+
+
+def install(way: str) -> None:
+    """Keep kernels, compiled ``lean`` or ``plain``, in files that :class:`SourceHashLocator` finds."""
+    SourceHashLocator.way = way
+    if not config.CACHE_LOCATOR_CLASSES:
+        config.CACHE_LOCATOR_CLASSES = f"{__name__}.SourceHashLocator,{_STOCK}"
+
+
+def keep(dispatcher: Any) -> None:
+    """Have the cache of a dispatcher bear files that are damaged."""
+    dispatcher._cache._cache_file.__class__ = CacheFile

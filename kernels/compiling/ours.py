@@ -1,0 +1,85 @@
+"""The functions that are compiled our way: those that went through a decorator of :mod:`kernels.compiling.jit`, and no others.
+
+A function is told by its module and its qualified name, and its machine code by the name that Numba makes of the two. The decorators take
+functions, so that a renamed function stays what it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {}
+"""The Python functions by module and qualified name."""
+SYMBOLS: set[str] = set()
+"""Prefixes of their symbols (:func:`mangled`)."""
+APART: set[str] = set()
+"""Prefixes of functions that LLVM must not inline."""
+INLINED: set[str] = set()
+"""Prefixes of functions that are inlined whatever LLVM thinks of it, where nothing is counted or timed (a probe ``Off``).
+
+They are what a swap-in or a swap-out of the swap file and of IDs runs every time: a replay gains a tenth, for a second more of compilation.
+"""
+
+
+def enter(fn: Callable[..., Any]) -> None:
+    """Have `fn` compiled our way."""
+    FUNCTIONS[fn.__module__, fn.__qualname__] = fn
+    SYMBOLS.add(symbol_of(fn))
+
+
+def keep_apart(fn: Callable[..., Any]) -> None:
+    """Have `fn` compiled as a function of its own, wherever it is called from."""
+    APART.add(symbol_of(fn))
+
+
+def keep_hot(fn: Callable[..., Any]) -> None:
+    """Have `fn` inlined wherever it is called from under a probe that sees nothing."""
+    INLINED.add(symbol_of(fn))
+
+
+def symbol_of(fn: Callable[..., Any]) -> str:
+    """Prefix of the symbols of a function, one of Python or a dispatcher of Numba."""
+    return mangled(fn.__module__, fn.__qualname__)
+
+
+def mangled(module: str, name: str) -> str:
+    """Prefix of the symbols of a function, up to the mark of its number (Numba writes names as Itanium's C++ does).
+
+    Examples
+    --------
+    >>> mangled("kernels.memory", "f_is")
+    '_ZN7kernels6memory4f_isB'
+    """
+    return "_ZN" + "".join(map(_part, f"{module}.{name}".split("."))) + "B"
+
+
+def _part(name: str) -> str:
+    """A part of a name with its length; what C++ has no letter for is spelled in hexadecimal digits."""
+    text = re.sub(r"[^a-zA-Z0-9_]", lambda found: "".join(f"_{byte:02x}" for byte in found[0].encode()), name)
+    text = f"_{text}" if text[:1].isdigit() else text
+    return f"{len(text)}{text}"
+
+
+def prefix_of(symbol: str) -> str:
+    """The prefix of a symbol that :func:`mangled` makes, empty where it is no function's.
+
+    Examples
+    --------
+    >>> prefix_of("_ZN7kernels6memory4f_isB2v9B4tagxE12Direct34567890y")
+    '_ZN7kernels6memory4f_isB'
+    """
+    if not symbol.startswith("_ZN"):
+        return ""
+    at = end = 3
+    while symbol[end : end + 1].isdigit():
+        while symbol[end : end + 1].isdigit():
+            end += 1
+        at = end = end + int(symbol[at:end])
+    return symbol[:at] + "B" if symbol[at : at + 1] == "B" else ""
+
+
+def is_ours(module: str, name: str) -> bool:
+    """Tell whether a function went through our decorators."""
+    return (module, name) in FUNCTIONS
