@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("name", nargs="?", default=None, metavar="NAME", help="one design: NAME or NAME[param=value,...]")
+    parser.add_argument("--steps", action="store_true", help="list the steps of a design with file and line of each implementation")
     options.add_format(parser)
 
 
@@ -26,7 +27,13 @@ def run(args: argparse.Namespace) -> int:
     """Print the overview, or one design."""
     from dse import naming
     from dse.describing import catalogue
+    from dse.errors import BadInput
 
+    if args.steps:
+        if args.name is None:
+            raise BadInput("--steps needs the name of a design")
+        output.emit(catalogue.steps_of(args.name), args.format)
+        return 0
     found = catalogue.designs(args.name)
     if args.name is None:
         rows = [_short(about) for about in found] if args.format == "table" else found

@@ -85,6 +85,43 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _shown(file: Path) -> str:
+    """A file as a reader of the project names it."""
+    from dse.common import machine
+
+    return file.relative_to(machine.ROOT).as_posix() if file.is_relative_to(machine.ROOT) else str(file)
+
+
+def steps_of(text: str) -> list[dict[str, str]]:
+    """List the steps of a design with the place of each implementation.
+
+    Parameters
+    ----------
+    text : str
+        ``NAME[param=value,...]``: parameters may choose another base, with steps of its own.
+
+    Returns
+    -------
+    list of dict
+        For each step its name, `kind` (own, shared or default), `where` (file:line) and `does`, the first line of its description. Steps
+        that the design does not reach, as it keeps nothing by slot, are left out.
+    """
+    from kernels.life import contracts, reach
+    from kernels.life.registry import Config
+
+    named = naming.parse(text)
+    small = dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)
+    cls = named.design.class_for(Config(pages=8, slots=small, parameters=named.control))
+    home, out = Path(named.design.file).resolve(), []
+    for name, (file, line) in reach.implementations(cls, contracts.interface()).items():
+        step, path = contracts.interface()[name], Path(file).resolve()
+        own = path == home or (home.name == "design.py" and path.parent == home.parent)
+        kind = "default" if step.table[cls] is step.default else "own" if own else "shared"
+        does = (inspect.getdoc(step) or "").partition("\n")[0]
+        out.append({"step": name, "kind": kind, "where": f"{_shown(path)}:{line}", "does": does})
+    return out
+
+
 def life_cycle(text: str) -> list[dict[str, Any]]:
     """Trace every operation of a design's life cycle on a state of 16,384 slots that is 40 % full.
 
@@ -204,7 +241,7 @@ def source_of(design: Design) -> str:
     from dse.common import machine
 
     file = Path(design.file).resolve()
-    return file.relative_to(machine.ROOT).as_posix() if file.is_relative_to(machine.ROOT) else file.name
+    return _shown(file) if file.is_relative_to(machine.ROOT) else file.name
 
 
 def _bytes_table(design: Design) -> list[str]:

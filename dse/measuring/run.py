@@ -315,7 +315,24 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
                 counted = bool(age) and number % 2 == 0
                 list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), order))
             progress.step(len(block))
+    for side in sides:
+        refuse_disorder(side)
     return Outcome(sides, twin, sum(sizes), windows, gone / max(1, int(stream.counters["swapped_peak"])), stream)
+
+
+def refuse_disorder(side: Side) -> None:
+    """Refuse a design that took a lock while it held one that nests inside it.
+
+    Raises
+    ------
+    BadInput
+        How often, and in which operation first.
+    """
+    for pr in side.count.values():
+        wrong = rows_of(pr)[:, int(probe.LOCK_ORDER)]
+        if wrong.any():
+            op = (*demand.OPS, "a refused demand")[min(int(np.flatnonzero(wrong)[0]), len(demand.OPS))]
+            raise BadInput(f"{side.name}: {int(wrong.sum())} locks were taken against the order in which they are declared, as in {op}")
 
 
 def orders(sides: Sequence[Side], rng: np.random.Generator) -> Iterator[list[Side]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from dse.errors import BadInput
+from dse.errors import BadInput, refusals
 
 if TYPE_CHECKING:
     from kernels.life.registry import Design
@@ -71,15 +71,27 @@ def _registering(name: str, why: str) -> None:
         module = _from_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
     except BadInput:
         raise
+    except refusals() as error:
+        _restore(before)
+        raise BadInput(f"{why}: {Path(name).name}: {error}") from error
     except Exception as error:  # whatever a design's file raises is said in one line
+        _restore(before)
         raise BadInput(f"{why}: {name} does not load: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
     taken = [design for design, old in before.items() if REGISTRY.get(design) is not old]
     if taken:
-        REGISTRY.update(before)
+        _restore(before)
         raise BadInput(f"{why}: {name} registers {taken[0]}, a name that is taken")
     file = Path(module.__file__ or name).resolve()
     if not any(Path(design.file).resolve() == file for design in REGISTRY.values()):
         raise BadInput(f"{why}: {name} registers no design whose file it is")
+
+
+def _restore(before: dict[str, Design]) -> None:
+    """Set the registry to what it was before a module was loaded that cannot be used."""
+    from kernels.life.registry import REGISTRY
+
+    REGISTRY.clear()
+    REGISTRY.update(before)
 
 
 def _from_file(path: Path) -> ModuleType:

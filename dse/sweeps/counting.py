@@ -135,6 +135,9 @@ def count(design: str, settings: Mapping[str, int], env: Environment) -> Measure
     lost = int(state.ctl[int(control.S_LOST)])
     if lost:
         return {"status": f"failed: {lost} pages read a content that is not theirs"}
+    wrong = int(_tally(pr)[:, probe.METRICS.index("lock_order_violations")].sum())
+    if wrong:
+        return {"status": f"failed: {wrong} locks were taken against the order in which they are declared"}
     return found
 
 

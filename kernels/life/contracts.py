@@ -5,19 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kernels.compiling.errors import BadDesign
 from kernels.compiling.flat import Flat
 from kernels.compiling.functions import function_of
 from kernels.life import reach, steps
 from kernels.life.arrays import World
+from kernels.life.design import Design
 from kernels.life.layout import PER, Field
 from kernels.own import COMMON, Lock, Region, Word, nearest
 from kernels.structures import slots
-
-if TYPE_CHECKING:
-    from kernels.life.registry import Design
 
 
 @functools.cache

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from kernels import memory as w
 from kernels.compiling.atomic import prefetch
-from kernels.compiling.constants import BYTE, U0, U1, U2, U6, U32, U63
-from kernels.compiling.jit import called, hot, inner, operation, u
+from kernels.compiling.constants import U0, U1, U32
+from kernels.compiling.jit import inner, operation, u
 from kernels.life.steps import fetch_behind, fetch_entry, fetch_near
 from kernels.memory import CACHED, F_ENTRY, F_VALUE
 from kernels.observing.probe import Count, Off, Timed, Trace
-from kernels.structures import xarray as xa
 
 FAR, NEAR, NEXT = u(12), u(8), u(4)  # demands ahead; 4 and 8 were equal within noise at 2^20 pages, 16 and 32 slower
 
@@ -56,28 +55,3 @@ def nothing(pr, st, demands, i):  # type: ignore[no-untyped-def]
 look_ahead.register(Off, fetch)
 for _cls in (Count, Timed, Trace):
     look_ahead.register(_cls, nothing)
-
-
-@called
-@hot
-def leaf(head, h, pool, index):  # type: ignore[no-untyped-def]
-    """Prefetch the leaf of `index` in tree `h`: header, slot and marks; the levels above are few and hot."""
-    entry = head[h * xa.HEAD_WORDS + xa.H_ENTRY]
-    if not xa.is_node(entry) or index >> (pool[entry >> U2] & BYTE) > U63:
-        return
-    node = entry >> U2
-    shift = pool[node] & BYTE
-    while shift > U6:
-        entry = pool[node + xa.SLOTS + ((index >> shift) & U63)]
-        if not xa.is_node(entry):
-            return
-        node = entry >> U2
-        shift -= U6
-    if shift == U6:
-        entry = pool[node + xa.SLOTS + ((index >> U6) & U63)]
-        if not xa.is_node(entry):
-            return
-        node = entry >> U2
-    prefetch(pool, node)
-    prefetch(pool, node + xa.SLOTS + (index & U63))
-    prefetch(pool, node + xa.MARKS)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from kernels.compiling.constants import U0, U1, U2, U3, U14
 from kernels.compiling.jit import inner, u
-from kernels.life import prefetch as ahead
 from kernels.observing.lock import L_CACHE, lock, unlock
 from kernels.observing.probe import F_ADD, F_NONE, R_CACHE, R_CACHE_NODE, step
-from kernels.structures import swap_map
+from kernels.structures import leaves, swap_map
 from kernels.structures import xarray as xa
 
 SPACE_MASK = (U1 << U14) - U1  # SWAP_ADDRESS_SPACE_SHIFT = 14: 2^14 slots of 4 KiB
@@ -55,4 +54,4 @@ def clear(st, pr, g):  # type: ignore[no-untyped-def]
 def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
     """Prefetch the elements of the static arrays and the leaf of the swap cache."""
     swap_map.fetch(st, g)
-    ahead.leaf(st.space, g >> U14, st.cpool, g & SPACE_MASK)
+    leaves.leaf(st.space, g >> U14, st.cpool, g & SPACE_MASK)

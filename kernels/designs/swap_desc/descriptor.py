@@ -26,12 +26,11 @@ from kernels.designs.swap_desc import own
 from kernels.designs.swap_desc.own import A_DESC, L_DESC_XA, R_DESC, R_DESC_NODE, R_DESC_TREE
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.swap_table.own import R_TABLE  # fmt: skip
-from kernels.life import prefetch as ahead
 from kernels.life.page_io import read_slot, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_is, f_set, f_word
 from kernels.observing.lock import atomic_add, lock, unlock
 from kernels.observing.probe import R_BITMAP, allocated, chase, freed, touch, wrote
-from kernels.structures import blocks, idalloc, zswap
+from kernels.structures import blocks, idalloc, leaves, zswap
 from kernels.structures import cluster as cl
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import device_of, slot_of
@@ -85,7 +84,7 @@ def resolve(st, pr, value):  # type: ignore[no-untyped-def]
 @inner
 def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
     """Prefetch the leaf of the tree."""
-    ahead.leaf(st.dhead, U0, st.dpool, value)
+    leaves.leaf(st.dhead, U0, st.dpool, value)
 
 
 @inner

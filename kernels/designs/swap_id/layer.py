@@ -17,12 +17,11 @@ from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.designs.swap_id import own
 from kernels.designs.swap_id.own import F_ID_ALLOC, F_ID_ERASE, F_ID_FIND, F_ID_LOAD, L_ID, L_ID_ALLOC, R_ID, R_ID_NODE, R_ID_RANGE
-from kernels.life import prefetch as ahead
 from kernels.life.steps import count_is_zero
 from kernels.memory import F_VALUE, f_word
 from kernels.observing.lock import lock, unlock
 from kernels.observing.probe import F_NONE, step, touch, wrote
-from kernels.structures import idalloc
+from kernels.structures import idalloc, leaves
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import CPU_OWN, CPU_WORDS, slot_of
 from kernels.structures.slots import slot_fetch
@@ -48,7 +47,7 @@ def resolve(st, pr, value):  # type: ignore[no-untyped-def]
 @inner
 def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
     """Prefetch the leaf of the ID tree."""
-    ahead.leaf(st.idhead, U0, st.idpool, value)
+    leaves.leaf(st.idhead, U0, st.idpool, value)
 
 
 @inner
