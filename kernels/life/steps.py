@@ -193,8 +193,5 @@ def drop_unused(st, pr, f):  # type: ignore[no-untyped-def]
         folio_free(st, f)
 
 
-NAMES = (
-    "on_cpu", "resolve", "lookup", "same", "still", "claim", "unclaim", "dup", "put", "count_is_zero", "writeout", "evict",
-    "read_begin", "read_end", "read_abort", "free_swap", "swap_full", "run_limit", "put_run", "publish", "retire", "move_step",
-    "swapoff", "fetch_near", "fetch_entry", "fetch_behind",
-)  # fmt: skip
+NAMES = tuple(name for name, value in list(globals().items()) if hasattr(value, "default"))
+"""Names of the steps."""

@@ -133,9 +133,5 @@ def wide(st, g):  # type: ignore[no-untyped-def]
     return False
 
 
-NAMES = (
-    "wide",
-    "slot_fetch", "slot_scan", "slot_mark", "owner_set", "charge", "owner_of", "zero_of", "zero_set", "zero_mark", "count_up", "count_down",
-    "count_of", "count_set", "count_prepare", "unheld", "count_read", "is_cached", "flag_set", "flag_clear", "cache_find", "cache_insert",
-    "cache_remove", "cache_clear",
-)  # fmt: skip
+NAMES = tuple(name for name, value in list(globals().items()) if hasattr(value, "default"))
+"""Names of the steps."""
