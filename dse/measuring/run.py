@@ -110,7 +110,7 @@ class Outcome:
 
     @functools.cached_property
     def books(self) -> dict[str, Ledger]:
-        """Ledgers of the live states by side: the stream has ended, so they are read once."""
+        """Ledgers of the live states by side. The stream has ended, so they are read once."""
         return {side.name: ledger.live(side.named.design, side.named.values, side.state) for side in self.sides}
 
     @functools.cached_property

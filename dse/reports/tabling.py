@@ -19,7 +19,7 @@ About = Mapping[str, Any]
 
 
 class Key(NamedTuple):
-    """What a figure is of. Columns that do not apply are empty; `against` is the design that it compares with."""
+    """The name of a figure. Columns that do not apply are empty; `against` is the design that it compares with."""
 
     design: str
     op: str

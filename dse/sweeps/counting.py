@@ -1,7 +1,7 @@
-"""What a sweep counts: the demands of a scenario, replayed on a design under the count probe.
+"""Counting for a sweep: the demands of a scenario, replayed on a design under the count probe.
 
-Whatever decides a figure is imported from here, and nothing else is: the cache of sweeps is void when one of these modules is edited
-(:func:`dse.sweeps.caching.code_digest`).
+Everything that decides a figure is imported from here, and nothing else is. The cache of sweeps is void when one of these modules is
+edited (:func:`dse.sweeps.caching.code_digest`).
 """
 
 from __future__ import annotations
