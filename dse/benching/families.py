@@ -1,4 +1,4 @@
-"""What kinds of benchmarks there are, which of them the gate runs, and what counts as worse."""
+"""Kinds of benchmarks, which of them the gate runs, and what counts as worse."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ SELECTED = {"exact": [EXACT_PATTERN], "instructions": [INSTRUCTIONS_PATTERN], "t
 
 @dataclass(frozen=True)
 class Options:
-    """What is compared, and how.
+    """Settings of a comparison.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Options:
 
 @dataclass
 class Report:
-    """What the gate found."""
+    """Findings of the gate."""
 
     head: str
     base: str

@@ -1,4 +1,4 @@
-"""What changed between two commits, and what that means for the exit status."""
+"""Changes between two commits, and what they mean for the exit status."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def confirmed(first: Sequence[Finding], second: Sequence[Finding]) -> list[Findi
 
 
 def compared(findings: Sequence[Finding]) -> int:
-    """How many cases have a figure on both sides."""
+    """Count the cases that have a figure on both sides."""
     return sum(finding.base is not None and finding.head is not None for finding in findings)
 
 
@@ -202,7 +202,7 @@ def status_of(findings: Sequence[Finding]) -> Exit:
 
 
 def shown(findings: Sequence[Finding]) -> list[Finding]:
-    """What changed, the worst first; of an added benchmark one row stands for all parameters."""
+    """Rows of what changed, the worst first. One row stands for all parameters of an added benchmark."""
     order = (BROKEN, REMOVED, REGRESSION, ACCEPTED, BETTER, ADDED)
     added: dict[str, list[Finding]] = {}
     for finding in findings:

@@ -28,7 +28,7 @@ KEPT = 8
 
 @dataclass(frozen=True)
 class Request:
-    """What asv is to do.
+    """A request to asv.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of it: done (figures, failures included, are in the results), no environment, not built, or failed."""
+    """Outcome of a request: done (figures, failures included, are in the results), no environment, not built, or failed."""
 
     outcome: str
     message: str = ""

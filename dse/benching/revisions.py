@@ -61,7 +61,7 @@ def commit_of(root: Path, revision: str) -> str:
 
 
 def base_of(root: Path, head: str) -> str:
-    """What `head` is compared with by default: where it left main, or its parent when it is on main."""
+    """Return the commit that `head` is compared with by default: where it left main, or its parent when it is on main."""
     for name in ("main", "origin/main"):
         try:
             fork = git(root, "merge-base", name, head)

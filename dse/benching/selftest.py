@@ -63,7 +63,7 @@ def gate(folder: Path, home: Path, base: str, seed: Seed) -> tuple[int, dict[str
 
 
 def verdict(seed: Seed, status: int, document: dict[str, Any]) -> str:
-    """What is wrong with how the gate ended; empty when it ended as it must."""
+    """Say what is wrong with how the gate ended; empty when it ended as it must."""
     if status != seed.status:
         return f"ended with {status} ({document.get('why') or document.get('outcome', 'no report')}), not {int(seed.status)}"
     for kind, part in seed.names:

@@ -55,7 +55,7 @@ class Side:
     named: naming.Named
     state: Any
     between: str = "footprint"
-    """What lies between two timed operations."""
+    """State of the caches between two timed operations."""
     off: Any = field(default_factory=lambda: probe.make("off"))
     count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in AGES})
     timed: dict[str, Any] = field(default_factory=lambda: {age: probe.make("timed") for age in AGES})
@@ -67,7 +67,7 @@ class Side:
         self.named.design.replay(self.state, pr, block, np.empty(len(block), np.uint8))
 
     def totals(self) -> NDArray[np.uint64]:
-        """How often each reply was given over the whole stream: ``uint64[128]``."""
+        """Counts of the replies over the whole stream: ``uint64[128]``."""
         tallies = [self.off, *self.count.values(), *self.timed.values()]
         return np.asarray(sum(rows_of(pr)[:, 0] for pr in tallies), np.uint64)
 
@@ -80,12 +80,12 @@ class Window:
     first: int
     last: int
     chunks: int
-    """How many; every other one is counted, the rest timed."""
+    """Number of chunks; every other one is counted, the rest timed."""
 
 
 @dataclass
 class Outcome:
-    """What a comparison observed.
+    """Observations of a comparison.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a report consists of, before it is a page, a picture or a mail."""
+"""Parts of a report, before it is a page, a picture or a mail."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def _section(one: Section) -> Iterator[str]:
 
 
 def _provenance(document: Document) -> str:
-    """What the report came from."""
+    """Render what the report came from."""
     rows = "".join(
         f"<dt>{escape(name)}</dt><dd>{escape(short(v) if isinstance(v, float) else str(v))}</dd>"
         for name, v in document.provenance.items() if v not in (None, "")

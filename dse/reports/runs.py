@@ -108,7 +108,7 @@ def _structures(ledger: Sequence[storing.Structure]) -> Table:
 
 
 def answer(run: storing.Run) -> list[str]:
-    """What the run says: the paragraph of compare, or that there is none."""
+    """Return the paragraph of compare for the run, or that there is none."""
     about = _about(run)
     try:
         text = tabling.paragraph(run.ops, about, str(about.get("command") or ""))

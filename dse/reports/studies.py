@@ -96,7 +96,7 @@ def winning(study: Study) -> str:
 
 
 def answer(study: Study) -> list[str]:
-    """What the study says, in words."""
+    """Say in words what the study found."""
     numbers = {row["number"] for row in study.trials}
     failed = {row["number"] for row in study.trials if row["status"] != "ok"}
     front = {row["number"] for row in study.trials if row["front"]}
@@ -253,7 +253,7 @@ def sensitivity(study: Study) -> list[Part]:
 
 
 def regret(study: Study) -> list[Part]:
-    """What a fixed choice loses."""
+    """Table of what a fixed choice loses."""
     rows = [
         {"design": row["design"], "environments": f"{row['environments']} of {row['of']}", "mean": f"{row['mean']:.1%}",
          "worst": f"{row['worst']:.1%}", "worst in": place(parsed(row["worst_environment"]))}

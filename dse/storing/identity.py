@@ -1,4 +1,4 @@
-"""What makes two runs the same: the hash of their counted figures, and their names."""
+"""Identity of runs: the hash of their counted figures, and their names."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, TYPES
 VERSION = 1
 SETTINGS, JOURNAL = "settings.json", "journal.log"
 NEEDED = frozenset(("study", "space", "sampler", "seed", "trials", "code_digest"))
-"""What settings hold."""
+"""Keys of settings."""
 TABLES: dict[str, dict[str, str]] = {
     "trials": {
         "study": "str", "number": "u64", "design": "str", "environment": "str", "params": "str", "status": "str", "feasible": "bool",

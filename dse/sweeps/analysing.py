@@ -1,4 +1,4 @@
-"""What a sweep says: Pareto front, winners, break-even, sensitivity, regret."""
+"""Analysis of a sweep: Pareto front, winners, break-even, sensitivity, regret."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def breakeven(trials: Sequence[Trial], winner: str, baseline: str) -> list[Row]:
 
 
 def sensitivity(trials: Sequence[Trial], objectives: Sequence[str], winner: str) -> list[Row]:
-    """How much each axis matters to each objective, and how often it flips the verdict on layers.
+    """Rows of how much each axis matters to each objective, and how often it flips the verdict on layers.
 
     ``importance`` is the total effect: the variance that is left when only this axis varies, as a share of the whole variance; over
     ``groups`` of trials that differ in nothing else. ``flips``: groups in which a layer is cheaper than the baseline's environment mate
@@ -238,7 +238,7 @@ def _flips(group: Sequence[Trial], objective: str, base: dict[str, float]) -> bo
 
 
 def regret(trials: Sequence[Trial], winner: str) -> list[Row]:
-    """What a fixed choice loses against the best of each environment (a share), over the environments in which it was evaluated."""
+    """Rows of what a fixed choice loses against the best of each environment (a share), over the environments in which it was evaluated."""
     lost: dict[str, list[tuple[float, dict[str, Any]]]] = defaultdict(list)
     choice: dict[str, tuple[str, dict[str, Any]]] = {}
     places = by_place(trials, winner)

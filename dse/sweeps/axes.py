@@ -46,7 +46,7 @@ class Axis:
 
 
 def reason(error: BadInput, name: str) -> str:
-    """What is wrong with a scenario, without its name in front."""
+    """Say what is wrong with a scenario, without its name in front."""
     return str(error).removeprefix(f"scenario {name}: ")
 
 

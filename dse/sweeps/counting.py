@@ -158,7 +158,7 @@ def _ops(tally: NDArray[np.int64]) -> dict[str, dict[str, int]]:
 
 
 def _replies(tally: NDArray[np.int64]) -> dict[str, int]:
-    """How often each reply was given."""
+    """Counts of the replies."""
     names = {**dict(enumerate(demand.OPS)), **{demand.REASON_BASE + i: name for i, name in enumerate(demand.REASONS)}}
     return {name: int(tally[code, 0]) for code, name in names.items() if tally[code, 0]}
 

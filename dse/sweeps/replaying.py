@@ -134,7 +134,7 @@ class Recorded:
 
     @functools.cached_property
     def scored(self) -> Quality:
-        """How searches are scored."""
+        """Score of searches."""
         return Quality(self.values())
 
     def quality(self, trials: Sequence[Trial]) -> float:

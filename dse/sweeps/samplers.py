@@ -21,7 +21,7 @@ NAMES = ("exhaustive", "random", "tpe", "nsga2", "nsga3", *EXTRAS)
 GENERATION = {"exhaustive": 64, "random": 32, "tpe": 8, "nsga2": 24, "nsga3": 24, "sobol": 32, "halton": 32, "gp": 8}
 """Trials asked before any of them is told."""
 ASKED_AGAIN = 4
-"""How often a sampler is asked again when it names a configuration that the study has seen."""
+"""Times that a sampler is asked again when it names a configuration that the study has seen."""
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
@@ -61,7 +61,7 @@ def make(name: str, seed: int) -> optuna.samplers.BaseSampler:
 
 
 def distribution(axis: Axis, sampler: str = "") -> BaseDistribution:
-    """How a search sees an axis: the number of a point, ordered where its points are numbers (low-discrepancy sequences know no other)."""
+    """An axis as a search sees it: numbers of points, ordered where its points are numbers (low-discrepancy sequences take no other)."""
     last = len(axis.values) - 1
     return IntDistribution(0, last) if axis.ordered or sampler in QMC else CategoricalDistribution(range(last + 1))
 

@@ -15,7 +15,7 @@ from dse.sweeps.samplers import GENERATION, Proposer
 from dse.sweeps.space import Configuration, Space
 
 PENALTY = 1e12
-"""What a search is told of a trial that lacks an objective; in a space with constraints one more, ``evaluated``, says so, too."""
+"""Value that a search is told for a trial without an objective. In a space with constraints another one, ``evaluated``, says so, too."""
 DETAIL_EVERY = 2.0
 QUIET = float("inf")
 Measures = dict[str, Any]

@@ -52,7 +52,7 @@ class Configuration:
 
     @functools.cached_property
     def identity(self) -> str:
-        """What tells configurations apart."""
+        """Text that tells configurations apart."""
         return json.dumps([self.design, self.scenario_json, self.config], sort_keys=True)
 
     @property

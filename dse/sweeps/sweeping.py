@@ -143,7 +143,7 @@ def _space_of(settings: Found) -> Space:
 
 
 def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) -> Found:
-    """What a study is; its name follows from it."""
+    """Settings of a study, from which its name follows."""
     if trials is not None and not 1 <= trials <= TRIALS_MAX:
         raise BadInput(f"trials are 1 to {TRIALS_MAX:,}, got {trials:,}")
     if trials is None and not space.countable:

@@ -34,7 +34,7 @@ ERROR_WRITE, ERROR_FETCH = 2, 16  # bits of the x86 page-fault error code
 
 @dataclass(frozen=True)
 class Options:
-    """What an import may be told: K of the LRU filter (lackey), columns of page and write flag (csv, from 1)."""
+    """Options of an import: K of the LRU filter (lackey), columns of page and write flag (csv, from 1)."""
 
     filter_pages: int = 0
     page_column: int | None = None

@@ -1,4 +1,4 @@
-"""How the shipped traces were made: ``python -m dse.workloads.recipes FOLDER [NAME ...]`` records them again.
+"""Recipes of the shipped traces: ``python -m dse.workloads.recipes FOLDER [NAME ...]`` records them again.
 
 A recipe writes its seeded inputs into an empty folder and runs a common program there under the qemu recorder, as ``dse
 trace record --recorder qemu -- COMMAND`` does. Another version of the program or of its libraries gives another trace.

@@ -90,7 +90,7 @@ def _tool(name: str, package: str) -> str:
 
 
 def _first_line(tool: str) -> str:
-    """What a tool says of its version."""
+    """Return the version that a tool reports."""
     done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
     return (done.stdout.splitlines() or [""])[0]
 

@@ -187,7 +187,7 @@ def build(scenario: Scenario) -> Stream:
 
 
 def specification(scenario: Scenario) -> dict[str, Any]:
-    """What :func:`dse.workloads.make` takes."""
+    """Return the specification for :func:`dse.workloads.make`."""
     given, fork = scenario.workload, scenario.fork
     if given.trace is not None:
         spec: dict[str, Any] = {

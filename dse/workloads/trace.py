@@ -210,7 +210,7 @@ def _checked(arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> Trace:
 
 
 def info(trace: Trace) -> dict[str, Any]:
-    """What a trace is and how it was made, as one flat row."""
+    """Facts about a trace and how it was made, as one flat row."""
     first = ("recorder", "command", "events", "pages", "writes", "mapping_events", "spaces", "collapse")
     row = {key: trace.meta.get(key) for key in first}
     row["filter_pages"] = trace.meta.get("filter_pages")

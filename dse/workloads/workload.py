@@ -1,4 +1,4 @@
-"""What every source of accesses offers: pages, spaces, memory cgroups and blocks."""
+"""The interface of every source of accesses: pages, spaces, memory cgroups and blocks."""
 
 from __future__ import annotations
 

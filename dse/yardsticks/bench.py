@@ -18,7 +18,7 @@ POINTS = ("idle", "a quarter", "half", "three quarters", "full")
 
 @dataclass
 class Bench:
-    """What a validation has read so far.
+    """Readings of a validation so far.
 
     Attributes
     ----------

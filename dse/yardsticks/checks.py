@@ -1,4 +1,4 @@
-"""What is done for each yardstick: where its figures come from, what it needs, what cannot be reproduced and why."""
+"""Plans of the yardsticks: where its figures come from, what it needs, what cannot be reproduced and why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUILT = frozenset(demand.OPS)
 
 @dataclass(frozen=True)
 class Plan:
-    """How a yardstick is met.
+    """Plan of a yardstick.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Plan:
 
     @property
     def missing(self) -> list[str]:
-        """What of :attr:`needs` is not built."""
+        """Return the designs of :attr:`needs` that are not built."""
         return [name for name in self.needs if not has(name) and name not in BUILT]
 
 

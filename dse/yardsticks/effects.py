@@ -139,7 +139,7 @@ def zero_swap_in(design: str, flags: int) -> dict[str, float]:
 
 
 WALK = ("virtual cluster map", "virtual cluster node", "per-CPU virtual cluster")
-"""What a lookup touches on its way to a cluster: the map and its nodes, or what the CPU remembers."""
+"""Regions that a lookup touches on its way to a cluster: the map and its nodes, or what the CPU remembers."""
 
 
 def lookup_cache(bench: Bench) -> Ours:

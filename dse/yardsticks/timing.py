@@ -27,7 +27,7 @@ Times = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Extra:
-    """How many nanoseconds a PTE more than the base: median over rounds, its interval, and that of the base against itself."""
+    """Nanoseconds a PTE more than the base: median over rounds, its interval, and that of the base against itself."""
 
     ns: float
     lo: float
