@@ -1,4 +1,4 @@
-"""What can go wrong through no fault of the program, and how it is said: one clear line."""
+"""Failures that are no fault of the program, each said in one clear line."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ REFUSED = {
     errno.ENOENT: "no such file or folder", errno.ENOTDIR: "not a directory", errno.EISDIR: "is a folder",
     errno.EEXIST: "a file is in the way", errno.ENOMEM: "not enough memory",
 }  # fmt: skip
-"""What the operating system refuses, in our words."""
+"""Refusals of the operating system by number, in our words."""
 
 
 def refusal(error: OSError) -> str:

@@ -488,8 +488,8 @@ def test_seeds_apply_to_these_sources(seed: seeds.Seed, tmp_path: Path) -> None:
 
 
 def test_a_seed_that_no_longer_applies_says_so(tmp_path: Path) -> None:
-    (tmp_path / "kernels").mkdir()
-    (tmp_path / "kernels" / "cluster.py").write_text("")
+    (tmp_path / "kernels" / "structures").mkdir(parents=True)
+    (tmp_path / "kernels" / "structures" / "cluster.py").write_text("")
     with pytest.raises(CheckFailed, match="adapt"):
         seeds.one_touch(tmp_path)
 

@@ -16,6 +16,7 @@ from dse.errors import BadInput, CheckFailed
 from dse.measuring import comparing, run
 from dse.measuring import rows as rows_of_runs
 from dse.measuring.stats import Interval
+from dse.modelling import ledger
 from dse.reports import tabling
 from dse.workloads import stream as streams
 from kernels import control
@@ -52,6 +53,13 @@ def test_operations_add_up(stored: tuple[dict[str, object], Path]) -> None:
             assert sum(row["count"] for row in whole) == provenance["demands"]
     assert all(row["count"] == 0 for row in rows(found, metric="lost_tokens"))
     assert all(row["count"] == 0 for row in rows(found, metric="lock_order_violations", stat="total"))
+
+
+def test_the_book_of_a_side_is_read_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    live, read = ledger.live, []
+    monkeypatch.setattr(ledger, "live", lambda *given: read.append(given) or live(*given))
+    found = dse.compare(str(small), PAIR, counted_only=True)
+    assert len(read) == len(found["provenance"]["runs"]) * len(PAIR)
 
 
 def test_counted_only_has_the_same_counters(stored: tuple[dict[str, object], Path], small: Path) -> None:

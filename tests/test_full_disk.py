@@ -195,7 +195,7 @@ def test_report(options: list[str], full: Full, tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 def test_files_follow_the_mask(mask: int, mode: int, tmp_path: Path) -> None:
-    code = "import os, sys; os.umask(int(sys.argv[2])); from dse import writing; writing.save(sys.argv[1], b'x')"
+    code = "import os, sys; os.umask(int(sys.argv[2])); from dse.common import writing; writing.save(sys.argv[1], b'x')"
     target = tmp_path / "file"
     subprocess.run([sys.executable, "-c", code, str(target), str(mask)], check=True, cwd=ROOT)
     assert target.stat().st_mode & 0o777 == mode

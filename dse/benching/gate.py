@@ -27,7 +27,7 @@ SELECTED = {"exact": [EXACT_PATTERN], "instructions": [INSTRUCTIONS_PATTERN], "t
 
 @dataclass(frozen=True)
 class Options:
-    """Commits to compare, and the options.
+    """Settings of a comparison.
 
     Attributes
     ----------

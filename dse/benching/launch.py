@@ -29,7 +29,7 @@ KEPT = 8
 
 @dataclass(frozen=True)
 class Request:
-    """Request to asv.
+    """A request to asv.
 
     Attributes
     ----------

@@ -59,12 +59,12 @@ def replaced(path: Path, pattern: str, by: str, count: int = 0) -> None:
 def one_touch(root: Path) -> None:
     """Touch one more line, of the device, in the slot allocator."""
     first = r"^(    chase\(pr, R_DEV, d \* DEV_WORDS\)\n)"
-    replaced(root / "kernels" / "cluster.py", first, r"\1    touch(pr, R_DEV, d * DEV_WORDS + U8)\n", 1)
+    replaced(root / "kernels" / "structures" / "cluster.py", first, r"\1    touch(pr, R_DEV, d * DEV_WORDS + U8)\n", 1)
 
 
 def eight_bytes(root: Path) -> None:
     """Make a descriptor 8 bytes longer, in the layout table and in the state."""
-    path = root / "kernels" / "designs" / "swap_desc.py"
+    path = root / "kernels" / "designs" / "swap_desc" / "design.py"
     text = path.read_text(encoding="utf-8")
     text, fields = re.subn(r'(s\.Field\("swap_desc", "[^"]*", )(\d+)', lambda m: f"{m[1]}{int(m[2]) + 8}", text)
     text, strides = re.subn(r'\{"32": 4, "24": 3\}', '{"32": 5, "24": 4}', text)

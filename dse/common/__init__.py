@@ -1,1 +1,1 @@
-"""What every room stands on: output, files, limits, the machine."""
+"""The ground floor, on which every room stands: output, files, limits, options, the machine."""

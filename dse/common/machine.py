@@ -58,7 +58,7 @@ def cores() -> int:
 
 
 def clock_source() -> str:
-    """What timed runs read: the cycle counter where it is constant, and the kernel's own clock source."""
+    """Name the clock of timed runs: the cycle counter where it is constant, and the kernel's own clock source."""
     system = _read(CLOCK) or "unknown"
     steady = {"constant_tsc", "nonstop_tsc"} <= cpu_flags()
     return f"{'cycle counter' if platform.machine() == 'x86_64' and steady else 'clock_gettime'} (system: {system})"

@@ -29,7 +29,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 OF_A_FOLDER = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENOTDIR, errno.EEXIST, errno.ENOENT,
 )  # fmt: skip
-"""What a folder of results, or its disk, can be the reason of."""
+"""Refusals that come from a folder of results or its disk."""
 
 
 @contextlib.contextmanager

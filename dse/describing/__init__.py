@@ -1,1 +1,1 @@
-"""What designs are and do, read off their own files and traced: ``dse designs`` and ``dse explain``."""
+"""Descriptions of designs, read off their files and traced: ``dse designs`` and ``dse explain``."""

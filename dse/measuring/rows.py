@@ -1,4 +1,4 @@
-"""What a comparison observed as rows of the store: counted, measured, modelled."""
+"""Observations of a comparison as rows of the store: counted, measured, modelled."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def pooled(aa: dict[str, stats.Interval | None], known: list[stats.Interval]) ->
 
 
 def counted(side: Side) -> list[Figure]:
-    """How often each reply was given over the whole stream, and what operations touched in the counted chunks."""
+    """Rows of the replies over the whole stream, and of what operations touched in the counted chunks."""
     rows = []
     for code, n in enumerate(side.totals().tolist()):
         if n:
@@ -163,7 +163,7 @@ def _mean(side: Side, op: str, metric: str) -> float:
 
 
 def tax_counted(outcome: Outcome, side: Side, base: Side) -> list[Figure]:
-    """What a lifetime (out, end of writeback, in) touches more than on the baseline, and the bytes a page takes more."""
+    """Rows of what a lifetime (out, end of writeback, in) touches more than on the baseline, and of the bytes a page takes more."""
     rows = []
     for metric, unit in (("lines", "lines"), ("locked_sections", "sections")):
         extra = sum(_mean(side, op, metric) - _mean(base, op, metric) for op in LIFETIME)
@@ -232,7 +232,7 @@ class Taken(TypedDict):
 
 
 def _fenced(side: Side, age: str) -> Taken:
-    """How every time is taken."""
+    """Return the columns that say how a time was taken."""
     return {"state": side.between, "age": age, "timing": "fenced"}
 
 

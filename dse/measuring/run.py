@@ -54,7 +54,7 @@ class Side:
     named: naming.Named
     state: Any
     between: str = "footprint"
-    """What lies between two timed operations."""
+    """State of the caches between two timed operations."""
     off: Any = field(default_factory=lambda: probe.make("off"))
     count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in AGES})
     timed: dict[str, Any] = field(default_factory=lambda: {age: probe.make("timed") for age in AGES})
@@ -66,7 +66,7 @@ class Side:
         self.named.design.replay(self.state, pr, block, np.empty(len(block), np.uint8))
 
     def totals(self) -> NDArray[np.uint64]:
-        """How often each reply was given over the whole stream: ``uint64[128]``."""
+        """Counts of the replies over the whole stream: ``uint64[128]``."""
         tallies = [self.off, *self.count.values(), *self.timed.values()]
         return np.asarray(sum(rows_of(pr)[:, 0] for pr in tallies), np.uint64)
 
@@ -79,12 +79,12 @@ class Window:
     first: int
     last: int
     chunks: int
-    """How many; every other one is counted, the rest timed."""
+    """Number of chunks; every other one is counted, the rest timed."""
 
 
 @dataclass
 class Outcome:
-    """What a comparison observed.
+    """Observations of a comparison.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class Outcome:
 
     @functools.cached_property
     def books(self) -> dict[str, Ledger]:
-        """Ledgers of the live states by side: the stream has ended, so they are read once."""
+        """Ledgers of the live states by side. The stream has ended, so they are read once."""
         return {side.name: ledger.live(side.named.design, side.named.values, side.state) for side in self.sides}
 
     @functools.cached_property

@@ -62,7 +62,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be said of a ratio, and why."""
+    """Finding on a ratio, with its reason."""
 
     finding: Finding
     reason: str
@@ -90,7 +90,7 @@ def _medians(values: NDArray[np.float64], resamples: int, rng: np.random.Generat
 
 
 def widening(values: NDArray[np.float64]) -> float:
-    """How many times as wide an interval has to be, 1 or more, as neighbours in `values` resemble each other.
+    """Factor by which an interval is widened, 1 or more, because neighbours in `values` resemble each other.
 
     The lag-1 correlation r of n values, corrected for its bias in short series, leaves n (1 - r) / (1 + r) independent ones.
 

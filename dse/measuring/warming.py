@@ -30,7 +30,7 @@ def _config(named: naming.Named) -> Any:
 
 
 def kernel(text: str, kind: str) -> tuple[Any, type, str]:
-    """What is compiled for a pair: the replay function, the class of the state and the probe. Designs of a family share it."""
+    """Return the replay function, class of the state and probe of a pair: they are compiled once for all designs of a family."""
     named = naming.parse(text)
     return named.design.replay, named.design.class_for(_config(named)), kind
 

@@ -51,7 +51,7 @@ class Device(NamedTuple):
 
 
 def condition(per: str, parameters: Mapping[str, str]) -> str:
-    """What a field is counted per, an empty string where its condition does not hold.
+    """Return what a field is counted per, an empty string where its condition does not hold.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How designs are written: ``NAME[param=value,...]``, bare when every parameter has its default."""
+"""Names of designs as they are written: ``NAME[param=value,...]``, bare when every parameter has its default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kernels.life.registry import Design
 
 STANDS_ON = ("direct", "swap_table_p4")
-"""What a layer may stand on (:data:`kernels.life.registry.BASES`), which comparisons set every layer against."""
+"""Bases that a layer may stand on (:data:`kernels.life.registry.BASES`). Comparisons set every layer against them."""
 COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off", "swap_table_p4")
 
 

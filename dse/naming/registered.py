@@ -127,7 +127,7 @@ def modules() -> list[ModuleType]:
 
 
 def named() -> str:
-    """What the variable says to a process of its own that is to know the same designs."""
+    """Return the value of the variable for a process of its own that is to know the same designs."""
     given = [name for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
     known = {Path(name).resolve() for name in given}
     for module in modules():

@@ -19,7 +19,7 @@ About = Mapping[str, Any]
 
 
 class Key(NamedTuple):
-    """What a figure is of. Columns that do not apply are empty; `against` is the design that it compares with."""
+    """The name of a figure. Columns that do not apply are empty; `against` is the design that it compares with."""
 
     design: str
     op: str
@@ -207,7 +207,7 @@ def allocated(rows: Sequence[Figure], designs: Sequence[str], age: str) -> list[
 
 
 def _sentence(figures: Figures, design: str, base: str, timed: bool) -> str:
-    """What one design costs against the baseline."""
+    """Say what one design costs against the baseline."""
     lines = figures.value(design, "lifetime", "tax_lines", stat="mean", age="aged", against=base)
     nbytes = figures.value(design, "lifetime", "tax_bytes", stat="mean", age="aged", against=base)
     text = f"{design}: {lines or 0:+.1f} lines a lifetime"
@@ -226,7 +226,7 @@ def _sentence(figures: Figures, design: str, base: str, timed: bool) -> str:
 
 
 def stands_on(design: str, designs: Sequence[str]) -> str:
-    """What a sentence compares a design with: what it stands on where that is compared too, else the first design.
+    """Return the design that a sentence compares a design with: its base where that is compared too, else the first design.
 
     Examples
     --------
@@ -237,7 +237,7 @@ def stands_on(design: str, designs: Sequence[str]) -> str:
 
 
 def _times(run: About) -> str:
-    """How times were taken, and the noise of the session, in words."""
+    """Say how times were taken, and the noise of the session."""
     if run.get("aa_lo") is None:
         return "nothing was timed"
     span = f"{run['aa_lo']:.3f}..{run['aa_hi']:.3f}"
@@ -248,7 +248,7 @@ def _times(run: About) -> str:
 
 
 def _between(run: About) -> str:
-    """What happened between two timed operations, in words."""
+    """Say what happened between two timed operations."""
     read = f"{run.get('footprint_kib')} KiB read"
     return {"hot": "nothing", "footprint": read, "cold": "the caches emptied"}[str(run.get("state", "hot"))]
 

@@ -50,7 +50,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Memory:
-    """How much memory there is and who has to leave it."""
+    """The size of memory, and who has to leave it."""
 
     limit: float = key(0.5, "memory limit: at most 1 a share of the workload's pages, above 1 pages", (0.0, PAGES_MAX))
     policy: str = key("lru", "who is swapped out", choices=("lru", "active-inactive", "clock"))
@@ -81,7 +81,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class Moves:
-    """What moves between backends while it is swapped out."""
+    """Moves of swapped pages between backends."""
 
     rate: float = key(0.0, "moves per swapped lifetime of a page (0.3: 30 % of pages once)", (0.0, 10.0))
     tiers: tuple[str, ...] = key((), "backends to move between, in order; empty: zswap to disk", choices=BACKENDS)
@@ -111,7 +111,7 @@ class Swapoff:
 
 @dataclass(frozen=True)
 class Replay:
-    """How the stream is replayed and timed."""
+    """Replay and timing of the stream."""
 
     seed: int = key(1, "seed of everything random", (0, 2**63 - 1))
     cpus: int = key(4, "CPUs that the demands are spread over", (1, 256))

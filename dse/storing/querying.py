@@ -123,7 +123,7 @@ def _studies(results: str | os.PathLike[str]) -> Iterator[tuple[str, pl.LazyFram
 
 
 def asv_rows(results: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """What asv stored under ``results/asv``, a row a benchmark and parameter; files that are none of asv's are named and skipped."""
+    """Rows of ``results/asv``, one for each benchmark and parameter. Files that are not asv's are named and skipped."""
     root = Path(results) / "asv"
     units: dict[str, tuple[str, str]] = {}
     try:

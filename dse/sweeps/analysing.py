@@ -178,7 +178,7 @@ def breakeven(trials: Sequence[Trial], winner: str, baseline: str) -> list[Row]:
 
 
 def sensitivity(trials: Sequence[Trial], objectives: Sequence[str], winner: str) -> list[Row]:
-    """Importance of each axis for each objective, and its number of flips of the verdict on layers.
+    """Rows of how much each axis matters to each objective, and how often it flips the verdict on layers.
 
     ``importance`` is the total effect: the variance that is left when only this axis
     varies, as a share of the whole variance, over ``groups`` of trials that differ in

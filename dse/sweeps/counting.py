@@ -1,7 +1,7 @@
-"""What a sweep counts: the demands of a scenario, replayed on a design under the count probe.
+"""Counting for a sweep: the demands of a scenario, replayed on a design under the count probe.
 
-Whatever decides a figure is imported from here, and nothing else is: the cache of sweeps is void when one of these modules is edited
-(:func:`dse.sweeps.caching.code_digest`).
+Everything that decides a figure is imported from here, and nothing else is. The cache of sweeps is void when one of these modules is
+edited (:func:`dse.sweeps.caching.code_digest`).
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _ops(tally: NDArray[np.int64]) -> dict[str, dict[str, int]]:
 
 
 def _replies(tally: NDArray[np.int64]) -> dict[str, int]:
-    """How often each reply was given."""
+    """Counts of the replies."""
     names = {**dict(enumerate(demand.OPS)), **{demand.REASON_BASE + i: name for i, name in enumerate(demand.REASONS)}}
     return {name: int(tally[code, 0]) for code, name in names.items() if tally[code, 0]}
 

@@ -34,7 +34,7 @@ Found = dict[str, Any]
 
 
 class Made(NamedTuple):
-    """What a search made: its trials, how many configurations were not in the cache, and whether the time was up before the end."""
+    """The outcome of a search: its trials, how many of them were not in the cache, and whether the time was up before the end."""
 
     trials: list[Trial]
     evaluated: int
