@@ -1,4 +1,4 @@
-"""What can go wrong through no fault of the program, and how it is said: one clear line."""
+"""Errors through no fault of the program, each said in one clear line."""
 
 from __future__ import annotations
 
