@@ -97,7 +97,8 @@ def test_statements_of_all_shapes_are_found(tmp_path: Path) -> None:
     for name in ("__init__", "a", "b", "c", "d", "unused"):
         (package / f"{name}.py").write_text("")
     (package / "start.py").write_text(
-        "from mine import (\n    a,  # first\n    b as other,\n)\nfrom .c import x\nimport numpy, mine.d\ndef f():\n    from mine import name\n"
+        "from mine import (\n    a,  # first\n    b as other,\n)\nfrom .c import x\n"
+        "import numpy, mine.d\n\n\ndef f():\n    from mine import name\n"
     )
     found = {path.name for path in sources.closure([package / "start.py"])}
     assert found == {"start.py", "a.py", "b.py", "c.py", "d.py", "__init__.py"}

@@ -1,1 +1,1 @@
-"""How kernels are compiled: option sets, dispatch by type, flat states, linking, the cache that sees edits."""
+"""The compilation of kernels: option sets, dispatch by type, flat states, linking, the cache that sees edits."""

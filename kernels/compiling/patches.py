@@ -124,7 +124,7 @@ LEAN: dict[str, str] = {
     "numba.core.typing.templates:AbstractTemplate": "class",
     "numba.core.typing.templates:infer_global": "(val=, typ=, **kwargs)",
 }  # fmt: skip
-"""What pipeline and linking replace or rely on."""
+"""The names that pipeline and linking replace or rely on."""
 
 CACHING: dict[str, str] = {
     "numba.core.caching:Cache.__init__": "(self, py_func) uses _cache_file",
@@ -144,7 +144,10 @@ CACHING: dict[str, str] = {
     "numba.core.config:CACHE_LOCATOR_CLASSES": "value",
     "numba.core.dispatcher:Dispatcher.enable_caching": "(self) uses _cache",
 }
-"""What :mod:`kernels.compiling.caches` relies on. Without it nothing is cached, as Numba's own cache does not see edits of helpers."""
+"""The names that :mod:`kernels.compiling.caches` relies on.
+
+Without them nothing is cached: Numba's own cache does not see edits of helpers.
+"""
 
 
 def found(name: str) -> Any:
@@ -170,7 +173,7 @@ def parameters(fn: Any) -> str:
 
 
 def _kind(thing: Any) -> str:
-    """What a thing is in a word of the shapes."""
+    """The word of the shapes for a thing."""
     if inspect.isclass(thing):
         return "class"
     return "property" if isinstance(thing, property) else "callable" if callable(thing) else "value"

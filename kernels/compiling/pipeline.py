@@ -1,4 +1,4 @@
-"""What Numba does for each function and each statement that kernels do not need: left out, or done once.
+"""Numba's work for each function and statement, without what kernels do not need and with what is needed once done once.
 
 A replay is some 200 functions of 8,500 statements in all, and Numba is written for functions that come one by one.
 """
@@ -159,7 +159,7 @@ _function_type = typing_context.BaseContext.resolve_function_type
 
 
 def _known_function(self: Any, func: Any, args: Any, kws: Any) -> Any:
-    """What :func:`_remembered` knows need not be looked for as an attribute ``__call__`` of the operation's type first."""
+    """Type of a call; one that :func:`_remembered` knows is not looked for as an attribute ``__call__`` of the operation's type first."""
     known = not kws and isinstance(func, types.functions.BaseFunction) and func.__dict__.get("_remembered", {}).get(args)
     return known or _function_type(self, func, args, kws)
 
@@ -231,7 +231,7 @@ _user_function = base.user_function
 
 
 def _plain_call(fndesc: Any, libs: Any) -> Any:
-    """How a function is called: Numba looks at a status after each call, which took a third of the instructions that LLVM was given.
+    """A call without a look at its status afterwards, which took a third of the instructions that LLVM was given.
 
     Kernels raise nothing (:class:`RaiseNothing`) and do not return None for a value.
     """
