@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _CALLS = {
     "bench": "dse.benching.gate",
+    "check": "dse.testing.checking",
     "compare": "dse.comparing",
     "explain": "dse.explaining",
     "ledger": "dse.ledgers",

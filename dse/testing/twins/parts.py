@@ -211,7 +211,8 @@ class Continuation:
 
     def fits(self, device: int, offset: int, count: int) -> bool:
         """Are the pages for `count` chained?"""
-        return count < 63 * 128 ** self.chains.get((device, offset >> 12), 0)
+        most: int = 63 * 128 ** self.chains.get((device, offset >> 12), 0)
+        return count < most
 
     def changed(self, device: int, offset: int, before: int, count: int) -> None:
         """Pages stay."""
