@@ -16,5 +16,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, for folders without a configuration of their own."""
+    """Declare the marker, for folders without a configuration of their own, and load the designs asked for."""
     config.addinivalue_line("markers", "interpreted: also run with NUMBA_DISABLE_JIT=1, for branch coverage of the kernels")
+    if config.getoption("--designs"):
+        from dse.errors import BadInput
+        from dse.testing import subjects
+
+        try:
+            subjects.chosen(config.getoption("--designs"))
+        except BadInput as error:
+            raise pytest.UsageError(str(error)) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from dse.errors import BadInput
 from dse.testing import checking, subjects
 from dse.testing.checking import Case
 
@@ -17,11 +16,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     option = metafunc.config.getoption
     given = {"demands": option("--design-demands"), "seed": option("--design-seed")}
     effort = checking.Effort(**{key: value for key, value in given.items() if value is not None})
-    try:
-        designs = subjects.chosen(option("--designs"))
-    except BadInput as error:
-        raise pytest.UsageError(str(error)) from error
-    cases = [case for one in designs for case in checking.CHECKS[name](one, effort)]
+    cases = [case for one in subjects.chosen(option("--designs")) for case in checking.CHECKS[name](one, effort)]
     metafunc.parametrize("case", cases, ids=[case.label for case in cases])
 
 
