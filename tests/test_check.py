@@ -64,6 +64,13 @@ class Toy(Swapfile):
     def swap_full(self, entry):
         return {crowded}
 
+    def more(self):
+        return {{"present": sum(hasattr(pte, "maps") for pte in self.pte.values())}}
+
+    @staticmethod
+    def observed(st):
+        return {{"present": int((st.pte & 1).sum()) + {off}}}
+
 
 TWINS = {{"toy": Toy}}
 """
@@ -101,10 +108,11 @@ def test_a_broken_design_without_a_twin_is_found(name: str, tmp_path: Path) -> N
 
 
 def test_a_design_brings_its_twin_in_the_module_beside_it(tmp_path: Path) -> None:
-    right, wrong, none = (tmp_path / name for name in ("right", "wrong", "none"))
+    right, wrong, view, none = (tmp_path / name for name in ("right", "wrong", "view", "none"))
     for folder, twin in (
-        (right, TWIN.format(crowded="super().swap_full(entry)")),
-        (wrong, TWIN.format(crowded="True")),
+        (right, TWIN.format(crowded="super().swap_full(entry)", off=0)),
+        (wrong, TWIN.format(crowded="True", off=0)),
+        (view, TWIN.format(crowded="super().swap_full(entry)", off=1)),
         (none, "TWINS = 3"),
     ):
         folder.mkdir()
@@ -117,6 +125,8 @@ def test_a_design_brings_its_twin_in_the_module_beside_it(tmp_path: Path) -> Non
     assert done.returncode == 1, done.stderr
     assert "the twin says" in done.stdout.splitlines()[2]
     assert "shown by fault(page=0), reclaim(page=0, backend=1, payload=99)" in done.stdout.splitlines()[2]
+    done = interpreted(view, *only)
+    assert "present: 2, the twin says 1; shown by fault(page=0)" in done.stdout
     done = interpreted(none, *only)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (

@@ -13,7 +13,7 @@ from dse.errors import BadInput
 from dse.ledgers import parse_mix
 from dse.modelling import ledger as lg
 from dse.modelling.sizes import dense_span
-from dse.testing.ledgers import filled
+from dse.testing.ledgers import agree, filled
 from kernels.life import registry as state
 from kernels.structures.xarray import dense_nodes
 
@@ -106,6 +106,15 @@ def test_swap_desc_a_live_page() -> None:
 def test_configured_out_equals_direct(backend: str) -> None:
     direct, off = (dse.ledger(d, 100_000, 0.6, backend) for d in ("direct", "swap_id_off"))
     assert {**off, "design": ""} == {**direct, "design": ""}
+
+
+@pytest.mark.parametrize(
+    "design",
+    ["swap_id[zswap=stacked]", "swap_id[base=swap_table_p4]", "swap_id[base=swap_table_p4,zswap=stacked]", "swap_desc[stride=24]",
+     "swap_desc[base=swap_table_p4]"],
+)  # fmt: skip
+def test_live_arrays_of_layers_agree_with_the_closed_form_on_two_disks(design: str) -> None:
+    agree(naming.parse(design), {"zswap": 0.25, "ssd": 0.25, "hdd": 0.25, "zero": 0.25}, 40_000, 17_001)
 
 
 @pytest.mark.parametrize(

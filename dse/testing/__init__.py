@@ -17,4 +17,7 @@ module             holds
 ``twins``          plain-Python twins, and their base classes
 ``mutants``        broken steps that the suite must notice
 ================== ==================================================================================================
+
+With ``NUMBA_DISABLE_JIT=1`` both run the kernels as plain Python, with fewer demands and with every index checked: for a design that brings
+the process down, and while a design is written, as nothing has to be compiled.
 """

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dse import output
+from dse.errors import BadInput
 from dse.testing import conformance, invariants, reading, streams, subjects
 from dse.testing.reading import ctl
 from kernels import memory as w
@@ -89,7 +90,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=1, help="seeds of each mix (default 1)")
     parser.add_argument("--designs", default=None, help="names or files of designs (default: all that are registered)")
     args = parser.parse_args(argv)
-    designs = subjects.chosen(args.designs)
+    try:
+        designs = subjects.chosen(args.designs)
+    except BadInput as error:
+        output.note(f"error: {error}")
+        return 2
     report = everything(int(args.demands), args.seeds, designs)
     named = ", ".join(one.name for one in designs)
     output.write(f"demands {report.demands}, seconds {report.seconds:.1f}, designs {named}, findings {len(report.wrong)}")
