@@ -8,7 +8,7 @@ from __future__ import annotations
 
 VERBS: dict[str, tuple[str, str]] = {
     "bench": ("dse.commands.bench", "the performance gate: what this commit costs against another"),
-    "check": ("dse.commands.check", "what every design must keep to: state machine, integrity, leaks, locks, ledger"),
+    "check": ("dse.commands.check", "checks that every design must pass: state machine, integrity, leaks, locks, ledger"),
     "compare": ("dse.commands.compare", "what each design costs per operation and per page, on a real program's trace"),
     "designs": ("dse.commands.designs", "the designs, or one design's layout, parameters, locks, life cycle and sources"),
     "diff": ("dse.commands.diff", "what differs between two stored runs"),

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
 NAME = "check"
-HELP = "what every design must keep to: state machine, integrity, leaks, locks, ledger; one line a check, 1 if one fails"
+HELP = "checks that every design must pass: state machine, integrity, leaks, locks, ledger; one line each, 1 if one fails"
 COLUMNS = ["design", "check", "verdict", "cases", "finding"]
 SHOWN = 12  # demands in a line of the table; JSON has all
 

@@ -13,7 +13,7 @@ module             holds
 ``machine``        the state machine, driven by Hypothesis or by a seeded random walk
 ``integrity``      many demands with content tokens; ``python -m dse.testing.integrity --demands 1e8`` is the long run
 ``ledgers``        the ledger in closed form against that of live arrays
-``invariants``     what must hold in every state
+``invariants``     invariants of every state
 ``twins``          plain-Python twins, and their base classes
 ``mutants``        broken steps that the suite must notice
 ================== ==================================================================================================

@@ -1,4 +1,4 @@
-"""``dse.check``: what every design must pass, one check a line, without pytest.
+"""``dse.check``: the checks that every design must pass, without pytest.
 
 Each check is a list of cases, which ``pytest --pyargs dse.testing`` runs one by one and :func:`check` until the first that fails.
 """
@@ -27,7 +27,7 @@ SEED = 0
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is tried.
+    """Amount of work that checks do.
 
     Attributes
     ----------
@@ -220,7 +220,7 @@ CHECKS: dict[str, Callable[[Subject, Effort], Cases]] = {
 def check(
     designs: str | Sequence[str], *, seed: int = SEED, demands: int | None = None, only: str | Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Hold designs against what every design must keep to.
+    """Run the checks that every design must pass.
 
     A design with a twin (:mod:`dse.testing.twins`) is held against it, one without against invariants and content tokens.
 

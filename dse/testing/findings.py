@@ -16,7 +16,7 @@ FREE_LIST, NONFULL_LIST, FULL_LIST = 1, 2, 3
 
 
 class Findings(list[str]):
-    """What is wrong, in words."""
+    """Findings, in words."""
 
     def equal(self, what: str, have: Any, want: Any) -> None:
         if isinstance(have, np.ndarray) or isinstance(want, np.ndarray):

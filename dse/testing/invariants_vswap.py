@@ -1,4 +1,4 @@
-"""What must hold of virtual clusters, their descriptors and the reverse words of devices, read off the live arrays."""
+"""Invariants of virtual clusters, their descriptors and the reverse words of devices, read off the live arrays."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def left(st: Any) -> list[str]:
 
 
 def observed(st: Any) -> dict[str, Any]:
-    """What a twin says too: virtual slots by value, clusters, reverse words."""
+    """The view that a twin has too: virtual slots by value, clusters, reverse words."""
     clusters, out = read(st), {}
     for value, (back, cache, word) in zip(clusters.value.tolist(), clusters.desc.tolist(), strict=True):
         tag = back >> reading.OFFSET_BITS

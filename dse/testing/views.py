@@ -102,7 +102,7 @@ def slots(st: Any) -> dict[tuple[int, int], tuple[Any, ...]]:
 
 
 def difference(have: dict[str, Any], want: dict[str, Any]) -> list[str]:
-    """Where two views differ."""
+    """Differences of two views, in words."""
     out = []
     for what, right in want.items():
         ours = have.get(what)

@@ -1,4 +1,4 @@
-"""What the twins are made of: folios, phases, slots, devices, zswap entries, continuation pages; all plain Python objects."""
+"""Parts of the twins: folios, phases, slots, devices, zswap entries, continuation pages; all plain Python objects."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Folio:
 
 @dataclass(frozen=True)
 class Swapped:
-    """What the PTE of a swapped-out page holds: the design's value."""
+    """PTE of a swapped-out page: it holds the value of the design."""
 
     value: Any
 

@@ -15,7 +15,7 @@ from kernels.life.registry import Config
 
 @dataclass(eq=False)
 class Desc:
-    """What is known of a virtual slot. Without a backing the folio is all there is."""
+    """Descriptor of a virtual slot. Without a backing the folio is all there is."""
 
     memcg: int
     cache: Any  # Folio or SHADOW
