@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 _CALLS = {
     "bench": "dse.benching.gate",
+    "check": "dse.testing.checking",
     "compare": "dse.measuring.comparing",
     "explain": "dse.describing.explaining",
     "ledger": "dse.modelling.bookkeeping",

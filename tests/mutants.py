@@ -1,4 +1,4 @@
-"""Negative controls: each mutant breaks one step of a design, and the suite must notice.
+"""Negative controls for the designs of the package: each mutant breaks one step, and the suite must notice (:mod:`dse.testing.mutants`).
 
 ``python -m tests.mutants NAME`` runs one, ``python -m tests.mutants`` all, and prints what caught it. Run with NUMBA_DISABLE_JIT=1:
 there a step is a Python function of a module, which is replaced, so that nothing has to be compiled.
@@ -7,13 +7,12 @@ there a step is a Python function of a module, which is replaced, so that nothin
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from dse.testing import streams
+from dse.testing.mutants import Mutants, Step
 from kernels import codes
 from kernels import demand as d
 from kernels import memory as w
@@ -26,35 +25,13 @@ from kernels.designs.swap_id import moves as idmove
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.vswap import clusters as vswap
 from kernels.designs.vswap import slots as vswap_slots
-from kernels.designs.vswap import steps as vswap_steps
 from kernels.life import lifecycle, moves, page_io, swapfile
 from kernels.observing import probe
 from kernels.observing.probe import touch
 from kernels.structures import blocks, swap_cache, swap_map, zswap
-from tests import conformance, streams
 
-Step = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """What is broken, where: `make` gets the right function and returns the wrong one."""
-
-    name: str
-    design: str
-    module: Any
-    function: str
-    make: Callable[[Step], Step]
-    parameters: dict[str, int] = field(default_factory=dict)
-    world: streams.World = streams.TINY
-    demands: int = 3000
-    script: tuple[tuple[int, int], ...] = ()
-
-    def stream(self) -> streams.Block:
-        return streams.block(*self.script) if self.script else streams.random_demands(self.world, self.demands, 5)
-
-
-MUTANTS: list[Mutant] = []
+MUTANTS = Mutants()
+mutant = MUTANTS.enter
 MOVING = next(x for x in streams.WORLDS if x.name == "moving")
 SHARED = streams.World("shared", spaces=80, space_shift=0, slots={"zswap": 8, "ssd": 16, "hdd": 16, "zram": 16}, weights=streams.USUAL)
 SWAPPED = (d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99))
@@ -65,14 +42,6 @@ FORK_IN_A_MOVE = (*SWAPPED, d.pack(d.MOVE_BEGIN, 0, backend=d.SSD, payload=d.HDD
 SEQUENTIAL = streams.World("sequential", spaces=1, space_shift=4, slots={"zswap": 8, "ssd": 32}, weights=streams.USUAL)
 OUT_AND_GONE = (*(d.pack(d.FAULT, p) for p in range(16)), *(d.pack(d.RECLAIM, p, backend=d.SSD, payload=99) for p in range(16)),
                 d.pack(d.UNMAP, 3, count=3), d.pack(d.FAULT, 6))  # fmt: skip
-
-
-def mutant(design: str, module: Any, function: str, **more: Any) -> Callable[[Callable[[Step], Step]], Callable[[Step], Step]]:
-    def enter(make: Callable[[Step], Step]) -> Callable[[Step], Step]:
-        MUTANTS.append(Mutant(make.__name__, design, module, function, make, **more))
-        return make
-
-    return enter
 
 
 @mutant("swap_id", idmove, "hand_over", world=MOVING)
@@ -229,7 +198,7 @@ def one_touch_more(right: Step) -> Step:
     return wrong
 
 
-@mutant("swap_id_off", "steps", "resolve")
+@mutant("swap_id_off", "steps", "resolve", reference="direct")
 def one_touch_more_with_the_layer_off(right: Step) -> Step:
     """Only a counter differs: caught by the comparison with direct."""
 
@@ -349,81 +318,5 @@ def lookups_that_are_not_made(right: Step) -> Step:
     return wrong
 
 
-@contextmanager
-def broken(m: Mutant) -> Iterator[None]:
-    """Put the wrong step in place."""
-    from kernels.life import registry as state
-    from kernels.life import steps
-    from kernels.structures import slots
-
-    if m.module == "steps":
-        table, cls = getattr(steps, m.function).table, state.REGISTRY[m.design].state
-        right = table[cls]
-        table[cls] = m.make(right)
-        try:
-            yield
-        finally:
-            table[cls] = right
-        return
-    right = getattr(m.module, m.function)
-    wrong = m.make(right)
-    parts = (
-        blocks, descmove, descriptor, idlayer, idmove, lifecycle, moves, page_io, swap_cache, swap_map, swap_table, swapfile, vswap,
-        vswap_slots, vswap_steps, zswap,
-    )  # fmt: skip
-    holders = [x for x in parts if getattr(x, m.function, None) is right]
-    operations = [getattr(module, name) for module in (steps, slots) for name in module.NAMES]
-    tables = [(op.table, cls) for op in operations for cls, impl in op.table.items() if impl is right]
-    for x in holders:
-        setattr(x, m.function, wrong)
-    for table, cls in tables:
-        table[cls] = wrong
-    try:
-        yield
-    finally:
-        for x in holders:
-            setattr(x, m.function, right)
-        for table, cls in tables:
-            table[cls] = right
-
-
-def counters(design: str, world: streams.World, stream: streams.Block) -> Any:
-    run = conformance.Run.of(design, world)
-    run.replay(stream)
-    return run.probe.tally.copy()
-
-
-def caught(m: Mutant) -> str:
-    """What the suite says about the mutant, empty if it notices nothing."""
-    stream = m.stream()
-    with np.errstate(over="ignore"):
-        reference = "direct" if m.design == "swap_id_off" else m.design
-        right = counters(reference, m.world, stream[:500])
-        try:
-            with broken(m):
-                run = conformance.Run.of(m.design, m.world, **m.parameters)
-                for part in conformance.chunks(stream, 10):
-                    run.both(part)
-                run.finish()
-                if not np.array_equal(counters(m.design, m.world, stream[:500]), right):
-                    return f"counters differ from those of {reference}"
-        except Exception as error:  # noqa: BLE001 - a mutant may trip over anything
-            return f"{type(error).__name__}: {error}"
-    return ""
-
-
-def main(argv: list[str]) -> int:
-    """Run the mutants named, or all; the exit status is the number that nobody caught."""
-    free = 0
-    for m in MUTANTS:
-        if not argv or m.name in argv:
-            why = caught(m)
-            sys.stdout.write(f"{m.name:40} {m.design:12} {why[:150] or 'NOT CAUGHT'}\n")
-            sys.stdout.flush()
-            free += not why
-    sys.stdout.write(f"{len(argv or MUTANTS)} mutants, {free} not caught\n")
-    return free
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(MUTANTS.main(sys.argv[1:]))

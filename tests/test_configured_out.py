@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dse.testing import conformance, streams
 from kernels.compiling.jit import INTERPRETED
 from kernels.life import registry as state
-from tests import conformance, streams
+from kernels.observing import probe
 
 NAMES = conformance.names()
 
 
 def replayed(name: str, world: streams.World, *, count: bool, **parameters: int) -> conformance.Run:
-    run = conformance.Run.of(name, world, count=count, **parameters)
+    run = conformance.Run.of(name, world, **parameters)
+    run.probe = run.probe if count else probe.make("off")
     run.replay(streams.random_demands(world, 300 if INTERPRETED else 20_000, 7))
     return run
 
@@ -41,8 +43,6 @@ def optimised(name: str) -> str:
 
 
 def compiled_text(dispatcher: Any, cls: type) -> str:
-    from kernels.observing import probe
-
     for signature, result in dispatcher.overloads.items():
         if "Off" in str(signature[1]) and getattr(signature[0], "instance_class", None) is cls:
             return str(result.library._get_module_for_linking())  # also there when the code came from the cache

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests import conformance, mutants
+from dse.testing import conformance
+from tests import mutants
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -83,15 +83,11 @@ def test_ledger(toy: Outside) -> None:
 def test_conformance_and_live_ledger(toy: Outside) -> None:
     script = """
 from dse import naming
-from dse.modelling import ledger
-from tests import conformance, streams, test_ledger, twins
+from dse.testing import conformance, ledgers, streams, twins
 named = naming.parse("toy")
 twins.TWINS["toy"] = twins.Direct
-mix = {"zswap": 0.5, "ssd": 0.5}
-book = ledger.live(named.design, named.values, test_ledger.filled(named, 3000, 1000, mix))
-closed = ledger.closed(named.design, named.values, 3000, 1 / 3, mix, 1575)
-assert {r.structure: r for r in book.rows} == {r.structure: r for r in closed.rows}
-assert "toy" in conformance.names() and conformance.has_twin("toy")
+ledgers.agree(named, {"zswap": 0.5, "ssd": 0.5}, 3000, 1000)
+assert "toy" in conformance.names() and twins.twin_class("toy") is twins.Direct
 conformance.compare("toy", streams.TINY, 1, 2000)
 print("passed")
 """

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dse.testing import conformance, invariants_vswap, streams
+from dse.testing.reading import ctl
 from kernels import demand as d
 from kernels.compiling.jit import INTERPRETED
 from kernels.designs.vswap import clusters as v
@@ -14,8 +16,6 @@ from kernels.designs.vswap import design as vswap
 from kernels.designs.vswap import own as vswap_own
 from kernels.life import registry as state
 from kernels.observing import probe
-from tests import conformance, invariants_vswap, streams
-from tests.reading import ctl
 
 PAGES = 512 * (2 if INTERPRETED else 16)
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from dse import naming
 from dse.measuring.run import rows_of
 from dse.modelling.filling import pairs, run
+from dse.testing import conformance, streams
+from dse.testing.reading import ctl
 from kernels import control, demand
 from kernels.designs.vswap import own as vswap_own
 from kernels.life import registry as state
 from kernels.observing import probe
-from tests import conformance, streams
-from tests.reading import ctl
 
 RUN = 512  # slots of a virtual cluster
 PAGES = 8 * RUN

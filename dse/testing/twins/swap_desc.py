@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dse.testing.twins.life import Life
+from dse.testing.twins.parts import SHADOW, Folio, Phase, Zentry, Zswap, crowded, disks
 from kernels import demand as d
 from kernels.life.registry import Config
-from tests.twins.life import Life
-from tests.twins.parts import SHADOW, Folio, Phase, Zentry, Zswap, crowded, disks
 
 
 @dataclass(frozen=True)

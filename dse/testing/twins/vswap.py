@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from dse.testing.twins.life import Life
+from dse.testing.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap, crowded, disks
+from dse.testing.twins.swap_desc import Place, Zero, backing_kind, cache_kind
 from kernels import demand as d
 from kernels.life.registry import Config
-from tests.twins.life import Life
-from tests.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap, crowded, disks
-from tests.twins.swap_desc import Place, Zero, backing_kind, cache_kind
 
 
 @dataclass(eq=False)
 class Desc:
-    """What is known of a virtual slot. Without a backing the folio is all there is."""
+    """Descriptor of a virtual slot. Without a backing the folio is all there is."""
 
     memcg: int
     cache: Any  # Folio or SHADOW

@@ -12,6 +12,7 @@ from kernels import demand as d
 from kernels.life.registry import Config
 
 Block = NDArray[np.uint64]
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,11 @@ WORLDS = (
 class Part(NamedTuple):
     """One demand of each of some scripts: when, of which scripts, kind, backend, count, payload, flags."""
 
-    when: NDArray[np.float64]
+    when: Floats
     which: NDArray[np.int64]
     kind: NDArray[np.int64]
     backend: NDArray[np.int64]
-    count: NDArray[np.int64]
+    many: NDArray[np.int64]
     payload: NDArray[np.int64]
     flags: NDArray[np.int64]
 
@@ -133,23 +134,23 @@ def random_demands(world: World, n: int, seed: int) -> Block:
 PHASED = {d.FAULT: d.FAULT_END, d.RECLAIM: d.RECLAIM_END, d.MOVE: d.MOVE_END, "fault": 1, "reclaim": 1, "move": 1}
 
 
-def _phases(world: World, rng: np.random.Generator, whole: Part, reach: NDArray[np.float64]) -> list[Part]:
+def _phases(world: World, rng: np.random.Generator, whole: Part, reach: Floats) -> list[Part]:
     """Split a share of demands into BEGIN, for moves STEP, and END."""
     split = rng.random(len(whole.when)) < world.phased
-    count = whole.count.copy()
+    many = whole.many.copy()
     kind = int(whole.kind[0]) if len(whole.kind) else d.FAULT
     most = {d.FAULT: 2, d.MOVE: 5}.get(kind, 0)
     if most:
-        count[split] = rng.integers(0, most, int(split.sum()))
-    begun = whole._replace(kind=whole.kind + split, count=count)
-    later = [x[split] for x in whole]
+        many[split] = rng.integers(0, most, int(split.sum()))
+    begun = whole._replace(kind=whole.kind + split, many=many)
+    later: list[Any] = [x[split] for x in whole]
     delay = rng.random(len(later[0])) * reach[later[1]] * 0.5
     zero = np.zeros(len(later[0]), np.int64)
-    end = Part(later[0] + delay, later[1], zero + PHASED[kind], *later[3:])._replace(count=zero)
+    end = Part(later[0] + delay, later[1], zero + PHASED[kind], *later[3:])._replace(many=zero)
     out = [begun, end]
     if kind == d.MOVE:
         counts = rng.integers(0, 2, (2, len(zero)))
-        out += [end._replace(when=later[0] + delay * (0.3 + 0.3 * i), kind=zero + d.MOVE_STEP, count=counts[i]) for i in range(2)]
+        out += [end._replace(when=later[0] + delay * (0.3 + 0.3 * i), kind=zero + d.MOVE_STEP, many=counts[i]) for i in range(2)]
     return out
 
 
@@ -179,9 +180,15 @@ def block(*records: tuple[int, int]) -> Block:
 
 
 def text(record: NDArray[np.uint64]) -> str:
-    """One demand in words, for messages."""
+    """One demand in words, for messages; fields that are 0 are left out, the page apart.
+
+    Examples
+    --------
+    >>> text(block(d.pack(d.RECLAIM, 3, backend=d.SSD, payload=99))[0])
+    'reclaim(page=3, backend=1, payload=99)'
+    """
     word, more = (int(x) for x in record)
-    return (
-        f"{d.KINDS[word & 255]}(page={word >> 32}, backend={word >> 16 & 255}, cpu={word >> 24 & 255}, count={more & 0xFFFF_FFFF}, "
-        f"payload={more >> 32 & 0xFF_FFFF}, flags={more >> 56})"
-    )
+    fields = {"backend": word >> 16 & 255, "cpu": word >> 24 & 255, "count": more & 0xFFFF_FFFF, "payload": more >> 32 & 0xFF_FFFF,
+              "flags": more >> 56}  # fmt: skip
+    given = [f"page={word >> 32}", *(f"{name}={value}" for name, value in fields.items() if value)]
+    return f"{d.KINDS[word & 255]}({', '.join(given)})"

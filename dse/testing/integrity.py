@@ -1,4 +1,4 @@
-"""The integrity run: ``python -m tests.integrity --demands 1e8`` over all designs, mixes and seeds.
+"""The integrity run: ``python -m dse.testing.integrity --demands 1e8`` over all designs, mixes and seeds.
 
 Prints what was replayed and how each demand ended; fails on a lost content token, a broken invariant, or anything left at the end.
 """
@@ -10,13 +10,15 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from dse.common import output
+from dse.errors import BadInput
+from dse.testing import conformance, invariants, reading, streams, subjects
+from dse.testing.reading import ctl
 from kernels import control
-from tests import conformance, invariants, reading, streams
-from tests.reading import ctl
+from kernels.observing import probe
 
 BLOCK = 1 << 18  # demands between two looks at the state
 LARGE = {"zswap": 2048, "ssd": 8192, "hdd": 4096, "zram": 2048}
@@ -31,7 +33,7 @@ MIXES = (
 
 @dataclass
 class Report:
-    """What a run did."""
+    """Demands of a run, how they ended, and findings."""
 
     demands: int = 0
     seconds: float = 0.0
@@ -43,8 +45,8 @@ def run(name: str, world: streams.World, demands: int, seed: int, **parameters: 
     """Replay `demands` random demands of `world` on design `name`, then end all phases, unmap everything and look for leaks."""
     report, began = Report(), time.perf_counter()
     at = f"{name} in {world.name!r}, seed {seed}, {parameters or 'default'}"
-    here = conformance.Run.of(name, world, count=False, **parameters)
-    here.twin = None
+    here = conformance.Run.of(name, world, **parameters)
+    here.twin, here.probe = None, probe.make("off")
     total = np.zeros(256, np.int64)
 
     def replay(block: streams.Block) -> None:
@@ -58,7 +60,7 @@ def run(name: str, world: streams.World, demands: int, seed: int, **parameters: 
         report.wrong += [f"{at}: {x}" for x in invariants.check(name, here.st)]
     for block in (reading.finishing(here.st), reading.emptying(here.st)):
         replay(streams.block(*block))
-    report.wrong += [f"{at}, at the end: {x}" for x in invariants.check(name, here.st) + invariants.check_empty(here.st)]
+    report.wrong += [f"{at}, at the end: {x}" for x in invariants.check(name, here.st) + invariants.check_empty(here.st, name)]
     if ctl(here.st, control.S_LOST):
         report.wrong.append(f"{at}: {ctl(here.st, control.S_LOST)} content tokens lost")
     report.replies.update({conformance.reply(code): int(n) for code, n in enumerate(total) if n})
@@ -66,37 +68,40 @@ def run(name: str, world: streams.World, demands: int, seed: int, **parameters: 
     return report
 
 
-def everything(demands: int, seeds: int, designs: list[str], progress: Any = None) -> Report:
+def everything(demands: int, seeds: int, designs: list[subjects.Subject]) -> Report:
     """Share `demands` among designs, mixes, settings and seeds."""
-    from tests.test_conformance import variants
-
-    cases = [(n, world, seed, v) for n in designs for world in MIXES for v in variants(n) for seed in range(seeds)]
+    cases = [(one.name, world, seed, named) for one in designs for world in MIXES for named in one.settings for seed in range(seeds)]
     total = Report()
     share = -(-demands // len(cases))
-    for i, (name, world, seed, settings) in enumerate(cases):
-        one = run(name, world, share, seed, **settings)
-        total.demands, total.seconds = total.demands + one.demands, total.seconds + one.seconds
-        total.replies += one.replies
-        total.wrong += one.wrong
-        if progress and (i + 1) % 10 == 0:
-            print(f"integrity: {i + 1} of {len(cases)} runs, {total.demands:,} demands, {len(total.wrong)} findings", file=progress)
+    with output.Progress("integrity", len(cases)) as progress:
+        for name, world, seed, named in cases:
+            one = run(name, world, share, seed, **subjects.control(named))
+            total.demands, total.seconds = total.demands + one.demands, total.seconds + one.seconds
+            total.replies += one.replies
+            total.wrong += one.wrong
+            progress.step(detail=f"{total.demands:,} demands, {len(total.wrong)} findings")
     return total
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.integrity", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m dse.testing.integrity", description=__doc__)
     parser.add_argument("--demands", type=float, default=1e6, help="demands in all (default 1e6)")
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--designs", default=",".join(conformance.names()))
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of each mix (default 1)")
+    parser.add_argument("--designs", default=None, help="names or files of designs (default: all that are registered)")
     args = parser.parse_args(argv)
-    report = everything(int(args.demands), args.seeds, args.designs.split(","), sys.stderr)
-    say = sys.stdout.write
-    say(f"demands {report.demands}, seconds {report.seconds:.1f}, designs {args.designs}, findings {len(report.wrong)}\n")
+    try:
+        designs = subjects.chosen(args.designs)
+    except BadInput as error:
+        output.note(f"error: {error}")
+        return 2
+    report = everything(int(args.demands), args.seeds, designs)
+    named = ", ".join(one.name for one in designs)
+    output.write(f"demands {report.demands}, seconds {report.seconds:.1f}, designs {named}, findings {len(report.wrong)}")
     for what, n in report.replies.most_common():
-        say(f"  {what:14} {n}\n")
+        output.write(f"  {what:14} {n}")
     for line in report.wrong[:20]:
-        say(f"WRONG {line}\n")
+        output.write(f"WRONG {line}")
     return 1 if report.wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""What the live arrays of a state say, read with NumPy: trees, slots, folios, phases. Used by invariants and by comparison with twins."""
+"""Live arrays of a state, read with NumPy: trees, slots, folios, phases. Used by invariants and by comparison with twins."""
 
 from __future__ import annotations
 
@@ -117,12 +117,13 @@ def slot_index(st: Any, entries: NDArray[np.uint64]) -> Ints:
     """Slot numbers of swap entries."""
     base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
     device = (entries >> np.uint64(OFFSET_BITS)).astype(np.int64) - 1
-    return base[device] + (entries & np.uint64((1 << OFFSET_BITS) - 1)).astype(np.int64)
+    found: Ints = base[device] + (entries & np.uint64((1 << OFFSET_BITS) - 1)).astype(np.int64)
+    return found
 
 
 def counts(st: Any, slots: Ints) -> Ints:
     """Whole counts of `slots`, continuation digits included."""
-    total = (st.smap[slots] & COUNT).astype(np.int64)
+    total: Ints = (st.smap[slots] & COUNT).astype(np.int64)
     wide = slots < ctl(st, control.C_ZSLOTS)
     total[wide] = st.zcount[slots[wide]]
     for i in np.flatnonzero(st.smap[slots] & CONTINUED):

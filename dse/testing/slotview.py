@@ -1,4 +1,4 @@
-"""What a state with swap devices keeps of its slots, whether in swap_map, cgroup array, zeromap and xarrays or in swap tables."""
+"""Slots of a state with swap devices, whether kept in swap_map, cgroup array, zeromap and xarrays or in swap tables."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.testing import reading
+from dse.testing.reading import Ints, ctl
 from kernels import control
 from kernels.designs.swap_table import own as swap_table_own
-from tests import reading
-from tests.reading import Ints, ctl
 
 COUNT_AT, COUNT_BITS, ZERO_AT = 34, 22, 63
 KINDS = (("table", 3, control.S_TABLES), ("owner", 5, control.S_MEMCG_TABLES), ("extend", 7, control.S_EXTENDS))

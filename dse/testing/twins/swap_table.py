@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.twins.swapfile import Swapfile
+from dse.testing.twins.swapfile import Swapfile
 
 
 class SwapTable(Swapfile):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from dse.testing.twins.life import PHASES
+from dse.testing.twins.parts import Folio, Phase
+from dse.testing.twins.slots import Entry
+from dse.testing.twins.swapfile import Swapfile
 from kernels import demand as d
 from kernels.life.registry import Config
-from tests.twins.life import PHASES
-from tests.twins.parts import Folio, Phase
-from tests.twins.swapfile import Entry, Swapfile
 
 SPACE = 1 << 14  # slots after which a device starts anew
 TRIES = 64
@@ -182,7 +183,8 @@ class SwapId(Swapfile):
         new.memcg = old.memcg
         if old.count == 0:
             return self.give_up(phase, d.MOVED_AWAY)
-        if self.narrow(phase.new) and not self.pages.fits(*phase.new, old.count):
+        device, offset = phase.new
+        if self.narrow(phase.new) and not self.pages.fits(device, offset, old.count):
             self.retries += 1
             return d.STEPPED if self.prepare(phase.new, old.count) else self.give_up(phase, d.NO_MEMORY)
         self.set_count(phase.new, old.count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.twins.swapfile import Swapfile
+from dse.testing.twins.swapfile import Swapfile
 
 
 class Direct(Swapfile):

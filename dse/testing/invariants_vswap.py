@@ -1,4 +1,4 @@
-"""What must hold of virtual clusters, their descriptors and the reverse words of devices, read off the live arrays."""
+"""Invariants of virtual clusters, their descriptors and the reverse words of devices, read off the live arrays."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.testing import reading, slotview
+from dse.testing.findings import CACHED, LOCKED, check_marks, check_pool, used_slots
+from dse.testing.reading import Ints, ctl
 from kernels import control
 from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import own as vswap_own
-from tests import reading, slotview
-from tests.reading import Ints, ctl
 
 SWAPFILE, ZERO, ZSWAP, FOLIO = (int(x) for x in (v.SWAPFILE, v.ZERO, v.ZSWAP, v.FOLIO))
 CURRENT, FULL = int(v.CURRENT), int(v.FULL)
-CACHED, LOCKED = 8, 1
 HINT = np.uint64(1 << 63)
 
 
@@ -41,7 +41,8 @@ class Clusters:
 
     @property
     def cached(self) -> NDArray[np.bool_]:
-        return self.desc[:, 2] >> np.uint64(48) & np.uint64(1) != 0
+        there: NDArray[np.bool_] = self.desc[:, 2] >> np.uint64(48) & np.uint64(1) != 0
+        return there
 
 
 def read(st: Any) -> Clusters:
@@ -59,17 +60,15 @@ def read(st: Any) -> Clusters:
 
 def check(found: Any, st: Any, folios: reading.Folios) -> None:
     """All of it."""
-    from tests import invariants
-
     clusters = read(st)
     found += clusters.tree.wrong
     found.equal("nodes of the virtual cluster map", clusters.tree.nodes, reading.kernel_nodes(clusters.tree.index))
-    invariants.check_pool(found, "virtual cluster map", st.vpool, clusters.tree.nodes)
-    invariants.check_marks(found, st.vhead, st.vpool)
+    check_pool(found, "virtual cluster map", st.vpool, clusters.tree.nodes)
+    check_marks(found, st.vhead, st.vpool)
     check_clusters(found, st, clusters)
     check_slots(found, st, clusters, folios)
     check_devices(found, st, clusters)
-    slotview.check_blocks(found, st, invariants.used_slots(st))
+    slotview.check_blocks(found, st, used_slots(st))
     if ctl(st, control.C_TOKENS):
         check_content(found, st, clusters)
 
@@ -131,9 +130,7 @@ def check_slots(found: Any, st: Any, clusters: Clusters, folios: reading.Folios)
 
 def check_devices(found: Any, st: Any, clusters: Clusters) -> None:
     """Forward and reverse words are inverses; a slot on its way has one too; what is charged is what is used."""
-    from tests import invariants
-
-    used = invariants.used_slots(st)
+    used = used_slots(st)
     on_the_way = [r for cls, _, r in reading.phases(st) if cls == 3 and r[5] == 2]
     disk = clusters.kind == SWAPFILE
     entries = np.concatenate([clusters.desc[disk, 0], np.array([r[6] for r in on_the_way], np.uint64)])
@@ -185,7 +182,7 @@ def left(st: Any) -> list[str]:
 
 
 def observed(st: Any) -> dict[str, Any]:
-    """What a twin says too: virtual slots by value, clusters, reverse words."""
+    """The view that a twin has too: virtual slots by value, clusters, reverse words."""
     clusters, out = read(st), {}
     for value, (back, cache, word) in zip(clusters.value.tolist(), clusters.desc.tolist(), strict=True):
         tag = back >> reading.OFFSET_BITS

@@ -1,4 +1,4 @@
-"""What the twins are made of: folios, phases, slots, devices, zswap entries, continuation pages; all plain Python objects."""
+"""Parts of the twins: folios, phases, slots, devices, zswap entries, continuation pages; all plain Python objects."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Folio:
 
 @dataclass(frozen=True)
 class Swapped:
-    """What the PTE of a swapped-out page holds: the design's value."""
+    """PTE of a swapped-out page: it holds the value of the design."""
 
     value: Any
 
@@ -211,7 +211,8 @@ class Continuation:
 
     def fits(self, device: int, offset: int, count: int) -> bool:
         """Are the pages for `count` chained?"""
-        return count < 63 * 128 ** self.chains.get((device, offset >> 12), 0)
+        most: int = 63 * 128 ** self.chains.get((device, offset >> 12), 0)
+        return count < most
 
     def changed(self, device: int, offset: int, before: int, count: int) -> None:
         """Pages stay."""

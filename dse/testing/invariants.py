@@ -1,4 +1,4 @@
-"""What must hold in every state, read off its live arrays: ``check(design, state)`` lists what does not."""
+"""Invariants of every state, read off its live arrays: ``check(design, state)`` lists those that do not hold."""
 
 from __future__ import annotations
 
@@ -8,42 +8,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring import allocating
+from dse.testing import invariants_desc, invariants_vswap, reading, slotview
+from dse.testing.findings import (
+    BYPASS,
+    CACHED,
+    FREE_LIST,
+    FULL_LIST,
+    LOCKED,
+    NONFULL_LIST,
+    WRITEBACK,
+    Findings,
+    check_marks,
+    check_pool,
+    check_trees,
+    used_slots,
+)  # fmt: skip
+from dse.testing.reading import Ints, ctl
 from kernels import control
-from kernels.designs.swap_desc import own as swap_desc_own
+from kernels import own as names
 from kernels.designs.swap_id import own as swap_id_own
 from kernels.designs.vswap import own as vswap_own
+from kernels.life.registry import REGISTRY, Design
 from kernels.observing import allocations as allocs
 from kernels.observing import probe as probes
-from tests import invariants_vswap, reading, slotview
-from tests.reading import Ints, ctl
-
-LOCKED, DIRTY, WRITEBACK, CACHED, BYPASS = 1, 2, 4, 8, 16
-FREE_LIST, NONFULL_LIST, FULL_LIST = 1, 2, 3
-
-
-class Findings(list[str]):
-    """What is wrong, in words."""
-
-    def equal(self, what: str, have: Any, want: Any) -> None:
-        if isinstance(have, np.ndarray) or isinstance(want, np.ndarray):
-            have, want = np.asarray(have), np.asarray(want)
-            if have.shape != want.shape:
-                self.append(f"{what}: {have.tolist()} should be {want.tolist()}"[:300])
-                return
-            bad = np.flatnonzero(have != want)
-            if len(bad):
-                i = bad[0]
-                self.append(f"{what}: {len(bad)} differ, first at {i}: {have[i]} should be {want[i]}")
-        elif have != want:
-            self.append(f"{what}: {have} should be {want}"[:300])
-
-    def none(self, what: str, which: NDArray[Any]) -> None:
-        if len(which):
-            self.append(f"{what}: {len(which)}, first {which[:4].tolist()}")
 
 
 def check(design: str, st: Any, probe: Any = None) -> list[str]:
-    """Every invariant of the state of `design`; an empty list if all hold."""
+    """Read every invariant off a state: those that all designs share, and those that the design declares as its ``check``.
+
+    Parameters
+    ----------
+    design : str
+        Name of a registered design.
+    st : Flat
+        A state that its ``build`` made.
+    probe : Count, optional
+        The probe that has seen every demand since the state was built; locks and allocations are looked at only with it.
+
+    Returns
+    -------
+    list of str
+        Findings, empty if every invariant holds.
+    """
     found = Findings()
     folios = reading.folios(st)
     found += folios.wrong
@@ -51,7 +57,7 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
     check_mapping(found, st, folios)
     check_clusters(found, st)
     if hasattr(st, "desc"):
-        check_descriptors(found, st, folios)
+        invariants_desc.check(found, st, folios)
     if hasattr(st, "vmem"):
         invariants_vswap.check(found, st, folios)
     if hasattr(st, "smap"):
@@ -69,11 +75,14 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
         rows = probe.tally[: probes.CODES * probes.COLUMNS].reshape(probes.CODES, probes.COLUMNS)
         found.equal("lock order violations", int(rows[:, int(probes.LOCK_ORDER)].sum()), 0)
         found.equal("locks held between demands", int(probe.tally[int(probes.HELD)]), 0)
-        check_allocations(found, st, probe)
+        check_allocations(found, st, probe, REGISTRY[design])
+    own = getattr(REGISTRY[design], "check", None)
+    if own is not None:
+        found += own(st)
     return list(found)
 
 
-def check_allocations(found: Findings, st: Any, probe: Any) -> None:
+def check_allocations(found: Findings, st: Any, probe: Any, design: Design) -> None:
     """The allocation log adds up to what operations are said to allocate and free, and is balanced by what is live.
 
     The probe has seen every demand since the state was built.
@@ -82,22 +91,21 @@ def check_allocations(found: Findings, st: Any, probe: Any) -> None:
     rows = probe.tally[: probes.HIST_OPS * probes.COLUMNS].reshape(-1, probes.COLUMNS).astype(np.int64)
     found.equal("objects allocated", log[: probes.HIST_OPS, :, 0].sum(1), rows[:, int(probes.ALLOCS)])
     found.equal("objects freed", log[: probes.HIST_OPS, :, 1].sum(1), rows[:, int(probes.FREES)])
-    live = {int(c): n for c, n in zip(range(allocs.CLASSES), (log[..., 0] - log[..., 1]).sum(0).tolist(), strict=True)}
+    live = {int(c): n for c, n in zip(range(names.CLASSES), (log[..., 0] - log[..., 1]).sum(0).tolist(), strict=True)}
     nodes = sum(int(array[2]) for name, array in st.arrays().items() if name.endswith("pool"))
-    want = {allocs.A_NODE: nodes, allocs.A_CONT: ctl(st, control.S_CONT_USED)}
-    if hasattr(st, "desc"):
-        want[swap_desc_own.A_DESC] = ctl(st, swap_desc_own.S_DESC_LIVE)
-    want |= {allocs.A_ZE: ctl(st, control.S_ZE_LIVE), allocs.A_ZOBJ: ctl(st, control.S_ZE_LIVE)}
-    want |= {
-        allocs.A_TABLE: ctl(st, control.S_TABLES),
-        allocs.A_MEMCG: ctl(st, control.S_MEMCG_TABLES),
-        allocs.A_EXTEND: ctl(st, control.S_EXTENDS),
-    }
+    want = {allocs.A_NODE: nodes, allocs.A_CONT: ctl(st, control.S_CONT_USED), allocs.A_ZOBJ: ctl(st, control.S_ZE_LIVE)}
+    want |= {allocs.A_TABLE: ctl(st, control.S_TABLES), allocs.A_MEMCG: ctl(st, control.S_MEMCG_TABLES)}
+    known = [entry for entry in design.own.all(names.Allocation).values() if isinstance(entry, names.Allocation)]
+    for entry in known:
+        objects = {row.objects for row in design.layout if row.objects and row.structure in entry.structures}
+        if len(objects) == 1:
+            want[np.uint64(entry.number)] = ctl(st, objects.pop().live)
     if hasattr(st, "vmem"):
         split, clusters = bool(ctl(st, vswap_own.C_VSPLIT)), ctl(st, vswap_own.S_VCLUSTERS)
         want |= {vswap_own.A_VOBJECT: 0 if split else clusters, vswap_own.A_VHEADER: clusters * split, vswap_own.A_VDESCS: clusters * split}
+    called = {entry.number: entry.name for entry in known}
     for which, n in want.items():
-        found.equal(f"live by the log: {int(which)}", live[int(which)], n)
+        found.equal(f"live by the log: {called[int(which)]}", live[int(which)], n)
 
 
 def check_phases(found: Findings, st: Any) -> None:
@@ -139,14 +147,6 @@ def check_slots(found: Findings, st: Any, slots: slotview.Slots) -> None:
     found.none("used slots without an owner", np.flatnonzero(used & ~owned))
     found.none("free slots with a zero bit", np.flatnonzero(slots.zero & ~used))
     found.equal("zero pages", ctl(st, control.S_ZERO_LIVE), int(slots.zero.sum()))
-
-
-def used_slots(st: Any) -> NDArray[np.bool_]:
-    if hasattr(st, "smap"):
-        return slotview.read(st).used
-    if ctl(st, control.C_BASE):
-        return slotview.elements(st, "table", np.arange(ctl(st, control.C_ALL_SLOTS))) != 0
-    return reading.bits(st.bitmap, len(st.bitmap) * 64)
 
 
 def check_clusters(found: Findings, st: Any) -> None:
@@ -224,111 +224,12 @@ def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotv
         check_content(found, st, pages, reading.slot_index(st, entries), view, zentry)
 
 
-def check_trees(found: Findings, what: str, heads: NDArray[np.uint64], pool: NDArray[np.uint64]) -> None:
-    """The nodes of trees are sound, as many as the kernel has, and no others are in use."""
-    nodes = 0
-    for h in range(len(heads) // 8):
-        t = reading.tree(heads, h, pool)
-        found += t.wrong
-        found.equal(f"nodes of {what} tree {h}", t.nodes, reading.kernel_nodes(t.index))
-        nodes += t.nodes
-    check_pool(found, what, pool, nodes)
-
-
 def moving(st: Any) -> list[tuple[int, int, int, NDArray[np.uint64]]]:
     """Moves of an ID design that have a slot on the target: folio, slot, step, record."""
     if not hasattr(st, "idhead"):
         return []
     moves = [r for cls, _, r in reading.phases(st) if cls == 3 and r[6]]
     return [(int(r[1]), int(reading.slot_index(st, r[6:7])[0]), int(r[5]), r) for r in moves]
-
-
-def check_descriptors(found: Findings, st: Any, folios: reading.Folios) -> None:
-    """Counts equal PTEs, folio and descriptor name each other, every backing has one owner, every swapped page its content."""
-    tree = reading.from_one(reading.tree(st.dhead, 0, st.dpool))
-    found += tree.wrong
-    found.equal("nodes of the descriptor tree", tree.nodes, reading.kernel_nodes_from_one(tree.index))
-    check_pool(found, "descriptor", st.dpool, tree.nodes)
-    check_marks(found, st.dhead, st.dpool)
-    live, stride = (tree.entry >> np.uint64(2)).astype(np.int64), ctl(st, swap_desc_own.C_STRIDE)
-    found.equal("descriptors", len(np.unique(live)), ctl(st, swap_desc_own.S_DESC_LIVE))
-    free = reading.linked(ctl(st, swap_desc_own.S_DESC_FREE), lambda x: st.desc[x * stride], ctl(st, swap_desc_own.S_DESC_HIGH))
-    found.equal("descriptors free and used", len(set(free)) + len(live), ctl(st, swap_desc_own.S_DESC_HIGH) - 1)
-    found.none("descriptors that are free and in the tree", np.intersect1d(free, live))
-    pages = np.flatnonzero((st.pte != 0) & (st.pte & np.uint64(1) == 0))
-    values = st.pte[pages] >> np.uint64(1)
-    at = np.minimum(np.searchsorted(tree.index, values), max(0, len(live) - 1))
-    known = tree.index[at] == values if len(live) else np.zeros(len(values), bool)
-    found.none("PTEs that hold a freed index", pages[~known])
-    pages, at = pages[known], at[known]
-    words = st.desc[live[:, None] * stride + np.arange(3)] if len(live) else np.zeros((0, 3), np.uint64)
-    count = (words[:, 2] & np.uint64(0xFFFF_FFFF)).astype(np.int64)
-    found.equal("counts of descriptors", count, np.bincount(at, minlength=len(live)))
-    cached = np.where(words[:, 1] & np.uint64(3) == 0, words[:, 1] >> np.uint64(2), 0).astype(np.int64)
-    found.none("descriptors that nothing refers to", live[(count == 0) & (cached == 0)])
-    there = folios.flags & CACHED != 0
-    expected = dict(zip(folios.entry[there].tolist(), folios.number[there].tolist(), strict=True))
-    found.equal("folios of descriptors", dict(zip(live[cached != 0].tolist(), cached[cached != 0].tolist(), strict=True)), expected)
-    check_backings(found, st, words[:, 0])
-    if ctl(st, control.C_TOKENS) and len(pages):
-        check_described(found, st, pages, words[at, 0], cached[at])
-
-
-def check_backings(found: Findings, st: Any, backing: NDArray[np.uint64]) -> None:
-    """Each slot and zswap entry belongs to one descriptor, or to a move on its way."""
-    tag = backing >> np.uint64(reading.OFFSET_BITS)
-    on_the_way = np.array([r[6] for cls, _, r in reading.phases(st) if cls == 3 and r[6] and r[5] == 2], np.uint64)
-    entries = np.concatenate([backing[(tag > 0) & (tag < 30)], on_the_way])
-    owned = np.bincount(reading.slot_index(st, entries), minlength=len(used_slots(st)))
-    found.equal("owners of slots", owned, used_slots(st).astype(np.int64))
-    zentries = backing[tag == 30] & np.uint64((1 << reading.OFFSET_BITS) - 1)
-    found.equal("zswap entries of descriptors", len(np.unique(zentries)), ctl(st, control.S_ZE_LIVE))
-    found.equal("zero pages", int((tag == 31).sum()), ctl(st, control.S_ZERO_LIVE))
-    for d, (base, n) in reading.devices(st).items():
-        found.equal(f"slots in use on device {d}", int(st.dev[d * 16 + 4]), int(used_slots(st)[base : base + n].sum()))
-    found.equal("slots in use", ctl(st, control.S_SLOTS), int(used_slots(st).sum()))
-
-
-def check_described(found: Findings, st: Any, pages: Ints, backing: NDArray[np.uint64], folio: Ints) -> None:
-    """The content of swapped pages is in the folio, or behind the descriptor."""
-    tag = (backing >> np.uint64(reading.OFFSET_BITS)).astype(np.int64)
-    low = (backing & np.uint64(0xFFFF_FFFF)).astype(np.int64)
-    token = np.where(tag == 31, low, -1)
-    slot = (tag > 0) & (tag < 30)
-    token[slot] = st.token[reading.slot_index(st, backing[slot])]
-    token[tag == 30] = st.ze.reshape(-1, 7)[low[tag == 30], 3].astype(np.int64) & 0xFFFF_FFFF
-    table = st.folio.reshape(-1, 8)
-    in_cache = (folio != 0) & (table[folio, 3].astype(np.int64) == st.truth[pages])
-    locked = table[folio, 0] & np.uint64(LOCKED) != 0
-    right = np.where(folio == 0, token == st.truth[pages], in_cache | (locked & (token == st.truth[pages])))
-    found.none("swapped pages whose content is lost", pages[~right])
-
-
-def check_marks(found: Findings, head: NDArray[np.uint64], pool: NDArray[np.uint64]) -> None:
-    """The free mark of an allocating tree: set for a slot with room below (mark 0 of node words 69 ..)."""
-    top = int(head[1])
-    if top & 3 != 2:
-        return
-    nodes = np.array([top >> 2])
-    while True:
-        slots = pool[nodes[:, None] + 5 + reading.LANES]
-        marks = reading.bits(pool[nodes + 69], 64 * len(nodes)).reshape(-1, 64)
-        if int(pool[nodes[0]] & np.uint64(255)) == 0:
-            found.none("leaf slots whose free mark is wrong", np.flatnonzero(marks != (slots == 0)))
-            return
-        below = (slots[slots != 0] >> np.uint64(2)).astype(np.int64)
-        want = slots == 0
-        want[slots != 0] = pool[below + 69] != 0
-        found.none("slots whose free mark is wrong", np.flatnonzero(marks != want))
-        nodes = below
-
-
-def check_pool(found: Findings, what: str, pool: NDArray[np.uint64], reached: int) -> None:
-    """Nodes in use are those that trees reach; the rest is on the free list."""
-    found.equal(f"{what} nodes in use", int(pool[2]), reached)
-    high = int(pool[1]) // 72 - 1
-    free = reading.linked(int(pool[0]), lambda n: pool[n + 1], high)
-    found.equal(f"{what} nodes free and used", len(set(free)) + reached, high)
 
 
 def check_cache(found: Findings, st: Any, folios: reading.Folios, view: slotview.Slots) -> None:
@@ -354,7 +255,7 @@ def check_cache(found: Findings, st: Any, folios: reading.Folios, view: slotview
 
 
 def check_zentries(found: Findings, st: Any, zentry: Ints, view: slotview.Slots) -> None:
-    """zswap entries in trees are the live ones, each knows its slot, and none has a zero bit."""
+    """Zswap entries in trees are the live ones, each knows its slot, and none has a zero bit."""
     slots = np.flatnonzero(zentry)
     table = st.ze.reshape(-1, 7)
     numbers = zentry[slots]
@@ -412,7 +313,7 @@ def check_continuation(found: Findings, st: Any) -> None:
     found.equal("continuation pages", sorted(seen), list(range(1, ctl(st, control.S_CONT_USED) + 1)))
 
 
-def check_empty(st: Any) -> list[str]:
+def check_empty(st: Any, design: str) -> list[str]:
     """After everything was unmapped and every phase has ended: nothing is left, which is the ledger at its static value."""
     found = Findings()
     for what, word in (
@@ -420,7 +321,7 @@ def check_empty(st: Any) -> list[str]:
         ("zsmalloc bytes", control.S_ZOBJ_BYTES),
         ("slots", control.S_SLOTS), ("zero pages", control.S_ZERO_LIVE),
         *([("IDs", swap_id_own.S_ID_LIVE)] if hasattr(st, "idhead") else []),
-        *([("descriptors", swap_desc_own.S_DESC_LIVE)] if hasattr(st, "desc") else []),
+        *{(row.structure, row.objects.live) for row in REGISTRY[design].layout if row.objects},
         ("folio table overflows", control.S_OVERFLOW), ("swap tables", control.S_TABLES), ("memcg tables", control.S_MEMCG_TABLES),
         ("extend tables", control.S_EXTENDS),
     ):  # fmt: skip

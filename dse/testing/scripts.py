@@ -1,0 +1,88 @@
+"""Demands written by hand: many sharers, what was written before a fork, full devices, moves that meet every other demand."""
+
+from __future__ import annotations
+
+import itertools
+
+from dse.testing import streams
+from dse.testing.conformance import Mismatch, Run, explained
+from kernels import demand as d
+
+SMALL = {"zswap": 8, "ssd": 16, "hdd": 16, "zram": 16}
+SHARERS = ((62, 4), (63, 4), (64, 4), (190, 4), (63 * 128 + 2, 4), (63 * 128 + 2, 1), (63 * 3, 0))
+"""Sharers of a page, and continuation pages that there are for their count."""
+
+
+def shared(name: str, sharers: int, pages: int) -> None:
+    """Fork one page to `sharers` spaces, move it, let go of it one by one; with few continuation `pages` the fork fails part-way."""
+    world = streams.World("sharers", spaces=sharers, space_shift=0, slots=SMALL, weights=streams.USUAL, continuation_pages=pages)
+    run = Run.of(name, world)
+    with explained(run, f"{name}, a page of {sharers} spaces, {pages} continuation pages"):
+        run.both(streams.block(d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.SSD, payload=100)))
+        run.both(streams.block(*(d.pack(d.FORK, 0, count=1, payload=s) for s in range(1, sharers))))
+        run.both(streams.block(d.pack(d.MOVE, 0, backend=d.SSD, payload=d.HDD)))
+        run.both(streams.block(*(d.pack(d.UNMAP if s % 2 else d.FAULT, s, count=1) for s in range(sharers))))
+        run.finish()
+
+
+def mapped(name: str) -> None:
+    """Reclaim a folio of 128 mappings, whose count is raised one by one; without continuation pages that stops part-way."""
+    world = streams.World("mappings", spaces=128, space_shift=0, slots=SMALL, weights=streams.USUAL, continuation_pages=0)
+    run = Run.of(name, world)
+    with explained(run, f"{name}, a folio of 128 mappings"):
+        run.both(streams.block(d.pack(d.FAULT, 0), *(d.pack(d.FORK, 0, count=1, payload=s) for s in range(1, 128))))
+        for backend in (d.SSD, d.ZSWAP, d.HDD):
+            run.both(streams.block(d.pack(d.RECLAIM, 3, backend=backend, payload=100)))
+            run.both(streams.block(*(d.pack(d.FAULT, s) for s in range(128))))
+        run.finish()
+
+
+def written_before_a_fork(name: str, dirty: bool) -> None:
+    """Read a page back, write it if it is to be `dirty`, fork it: only a clean one is dropped, and every space reads what was written."""
+    run = Run.of(name, streams.World("snapshot", spaces=4, space_shift=0, slots=SMALL, weights=streams.USUAL))
+    with explained(run, f"{name}, a {'written' if dirty else 'clean'} page that is forked"):
+        out = d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99)
+        run.both(streams.block(d.pack(d.FAULT, 0), out, d.pack(d.FAULT, 0)))
+        again = d.pack(d.RECLAIM, 2, backend=d.SSD, payload=99, flags=d.DIRTY if dirty else 0)
+        run.both(streams.block(*(d.pack(d.FORK, 0, count=1, payload=s) for s in (1, 2)), again))
+        for code, want in ((d.SWAP_OUT, 1 + dirty), (d.CLEAN_DROP, 1 - dirty)):
+            if run.replies(code) != want:
+                raise Mismatch(f"{run.replies(code)} x {d.OPS[code]}, should be {want}")
+        run.both(streams.block(*(d.pack(d.FAULT, s) for s in range(3))))
+        run.finish()
+
+
+def full_device(name: str, writeback: bool) -> None:
+    """Fill a device half of whose slots the swap cache alone holds: they are taken for other pages."""
+    run = Run.of(name, streams.World("full", 4, 4, SMALL, streams.USUAL))
+    with explained(run, f"{name}, a full device{' under writeback' if writeback else ''}"):
+        out = [d.pack(d.RECLAIM_BEGIN if writeback and p % 2 else d.RECLAIM, p, backend=d.SSD, payload=9) for p in range(32)]
+        run.both(streams.block(*(d.pack(d.FAULT, p) for p in range(32)), *out[:8], *(d.pack(d.FAULT, p) for p in range(8))))
+        run.both(streams.block(*out[8:]))
+        run.finish()
+
+
+OTHERS = (
+    d.pack(d.FAULT, 1), d.pack(d.FAULT, 17), d.pack(d.FAULT, 1, flags=d.WRITE), d.pack(d.FORK, 1, count=1, payload=2),
+    d.pack(d.FORK, 17, count=1, payload=3), d.pack(d.UNMAP, 1, count=1), d.pack(d.UNMAP, 17, count=1), d.pack(d.COW, 1),
+    d.pack(d.RECLAIM, 1, backend=d.SSD, payload=99), d.pack(d.RECLAIM, 17, backend=d.ZSWAP, payload=99, flags=d.DIRTY),
+    d.pack(d.MOVE, 17, backend=d.SSD, payload=d.HDD), d.pack(d.MOVE, 1, backend=d.HDD, payload=d.ZRAM), d.pack(d.FAULT_BEGIN, 17),
+    d.pack(d.SWAPOFF, 0, backend=d.SSD, payload=d.HDD),
+)  # fmt: skip
+SOURCES = (d.ZSWAP, d.SSD, d.ZRAM)
+STEPS = streams.World("steps", slots={"zswap": 16, "ssd": 16, "hdd": 16, "zram": 16}, weights=streams.USUAL)
+
+
+def moves(name: str, source: int, parameters: dict[str, int]) -> None:
+    """Move a page with two sharers from `source`; after each step comes one of the other demands, after the next step another one."""
+    begin = (d.pack(d.FAULT, 1), d.pack(d.RECLAIM, 1, backend=source, payload=500), d.pack(d.FORK, 1, count=1, payload=1))
+    where = f"{name}, a move from {d.BACKENDS[source]}, {parameters or 'default'}"
+    run = Run.of(name, STEPS, **parameters)
+    for step, other, then in itertools.product(range(1, 6), OTHERS, OTHERS[::5]):
+        move = d.pack(d.MOVE_BEGIN, 1, backend=source, payload=d.HDD, count=step)
+        with explained(run, where):
+            run.both(streams.block(*begin, d.pack(d.FAULT_BEGIN, 1, count=1), move, other, d.pack(d.MOVE_STEP, 1), then))
+            run.both(streams.block(d.pack(d.FAULT_END, 1), d.pack(d.MOVE_END, 1), d.pack(d.FAULT_END, 17)))
+            run.both(streams.block(*(d.pack(d.FAULT, p) for p in (1, 17, 33, 49)), *(d.pack(d.UNMAP, p, count=1) for p in (1, 17, 33, 49))))
+        if d.SWAPOFF in (other[0] & 255, then[0] & 255):
+            run = Run.of(name, STEPS, **parameters)
