@@ -112,7 +112,7 @@ def test_nothing_waits_where_nothing_faults() -> None:
     pr = probe.make("count")
     pr.tally[int(probe.ALLOC_LOG) + demand.ZAPPED * allocs.ROW + 1] = 1000
     pr.tally[int(probe.ALLOC_LOG) + demand.MOVED * allocs.ROW + 1] = 9
-    side = SimpleNamespace(name="direct")
+    side = SimpleNamespace(name="direct", named=naming.parse("direct"))
     assert allocating.waiting(side, "aged", pr, {"xa_node": 576}) == []
     pr.tally[demand.SWAP_IN * int(probe.COLUMNS)] = 3
     (row,) = allocating.waiting(side, "aged", pr, {"xa_node": 576})

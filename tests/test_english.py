@@ -13,14 +13,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SOURCES = sorted(path for part in ("dse", "kernels", "benchmarks", "tests") for path in (ROOT / part).rglob("*.py"))
 WIDTH = 88
-LATER_SECTIONS = ("Your own design",)
-"""Sections of the README that are still wrapped as before."""
-LATER = (
-    "dse/commands/", "dse/measuring/", "dse/modelling/", "kernels/compiling/", "kernels/observing/", "kernels/memory.py",
-    "kernels/life/registry.py", "kernels/life/steps.py", "tests/conformance.py", "tests/invariants", "tests/streams.py",
-    "tests/reading.py", "tests/slotview.py", "tests/mutants.py", "tests/integrity.py", "tests/twins/",
-)  # fmt: skip
-"""Files whose docstrings are still to be reworded, besides the modules right in dse/: this list only gets shorter."""
 HEADLESS = re.compile(r"(What|How|There|Whether)\b")
 
 
@@ -29,16 +21,14 @@ def name_of(path: Path) -> str:
 
 
 def prose(text: str) -> Iterator[tuple[int, str]]:
-    """Lines of a page with their numbers; tables, pictures, code, generated blocks and later sections left out."""
-    fence = block = later = False
+    """Lines of a page with their numbers; tables, pictures, codeand generated blocks left out."""
+    fence = block = False
     for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith("## "):
-            later = line[3:] in LATER_SECTIONS
         if line.startswith("<!--"):
             block = "end" not in line
         elif line.lstrip().startswith("```"):
             fence = not fence
-        elif not (fence or block or later or line.startswith(("|", "![", "    "))):
+        elif not (fence or block or line.startswith(("|", "![", "    "))):
             yield number, line
 
 
@@ -53,10 +43,6 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield statement.lineno, value.value.strip()
 
 
-def is_later(name: str) -> bool:
-    return name.startswith(LATER) or (name.startswith("dse/") and name.count("/") == 1)
-
-
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_prose_is_narrow(path: Path) -> None:
     wide = [f"line {number}: {len(line)}" for number, line in prose(path.read_text(encoding="utf-8")) if len(line) > WIDTH]
@@ -67,7 +53,6 @@ def test_docstrings_begin_with_a_noun_or_a_verb() -> None:
     found = [
         f"{name_of(path)}:{number}: {text.splitlines()[0]}"
         for path in SOURCES
-        if not is_later(name_of(path))
         for number, text in docstrings(ast.parse(path.read_text(encoding="utf-8")))
         if HEADLESS.match(text)
     ]

@@ -14,7 +14,9 @@ from dse.modelling import ledger as lg
 from dse.modelling.bookkeeping import parse_mix
 from dse.modelling.sizes import dense_span
 from dse.testing.ledgers import agree, filled
+from kernels.designs.vswap.design import CLUSTERS
 from kernels.life import registry as state
+from kernels.life.layout import Tree
 from kernels.structures.xarray import dense_nodes
 
 SLOTS = 8_388_608  # 32 GiB
@@ -55,11 +57,11 @@ def test_blocks_are_one_object_each() -> None:
     def design(*rows: state.Field) -> state.Design:
         return dataclasses.replace(naming.registry()["direct"], layout=rows)
 
-    header = state.Field("virtual cluster", "header", 40, "block", "", "vcluster")
-    bitmap = state.Field("virtual cluster", "bitmap", 0.125, "page", "", "vcluster")
-    inside = state.Field("virtual cluster", "swp_desc", 24, "page", "", "vcluster")
+    header = state.Field("virtual cluster", "header", 40, "block", "", blocks=CLUSTERS)
+    bitmap = state.Field("virtual cluster", "bitmap", 0.125, "page", "", blocks=CLUSTERS)
+    inside = state.Field("virtual cluster", "swp_desc", 24, "page", "", blocks=CLUSTERS)
     apart = dataclasses.replace(inside, structure="virtual descriptors")
-    tree = state.Field("virtual cluster tree", "xarray entry", 8, "block", "", "vcluster")
+    tree = state.Field("virtual cluster tree", "xarray entry", 8, "block", "", Tree("one", "vhead", "vpool"), blocks=CLUSTERS)
     whole = lg.closed(design(header, bitmap, inside), {}, 8192, 0.5, {"zswap": 1.0}, 1575)
     split = lg.closed(design(dataclasses.replace(header, nbytes=48), bitmap, apart, tree), {}, 8192, 0.5, {"zswap": 1.0}, 1575)
     clusters = 9  # 4,096 pages behind a slot that is never given out

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from numba.core import itanium_mangler
 
+from dse.testing import streams
 from kernels.compiling import ours, patches
 from kernels.compiling.jit import INTERPRETED, LEAN, OUTER, PLAIN, UNCACHED
 from kernels.designs import direct
 from kernels.observing import probe
-from tests import streams
 
 if not INTERPRETED:
     from numba import njit, types

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dse import outside
+from dse.naming import registered
+from dse.testing import streams
 from kernels.compiling.errors import BadDesign
 from kernels.compiling.jit import INTERPRETED
 from kernels.designs import direct
 from kernels.observing import probe
-from tests import streams
 from tests.test_numba import loaded, python
 
 pytestmark = pytest.mark.skipif(INTERPRETED, reason="nothing is compiled")
@@ -90,7 +90,7 @@ STEPS = {
     "type error": ("entry = entry + None", "no implementation of add(uint64, none)"),
     "misspelt": ("entry = lokup(st, entry)", "name 'lokup' is not defined"),
     "no such field": ("entry = st.smapp[entry]", "Unknown attribute 'smapp' of type Direct"),
-    "other arguments": ("entry = direct.publish(st, entry)", "missing a required argument"),
+    "other arguments": ("entry = swapfile.lookup(st, entry)", "missing a required argument"),
     "comprehension": ("entry = [x for x in range(3)]", "a kernel defines no function and has no comprehension"),
 }
 
@@ -98,6 +98,7 @@ STEPS = {
 SMALL = """
 from kernels.compiling.jit import inner, operation, outer, u
 from kernels.designs import direct
+from kernels.life import swapfile
 @operation
 def lookup(st, pr, entry):
     ...
@@ -131,7 +132,7 @@ def test_what_is_wrong_with_a_step_is_said_in_one_line(number: int, step: str, s
 def test_a_step_that_does_not_compile_is_a_line_of_the_command(name: str, tmp_path: Path) -> None:
     step, says = STEPS[name]
     (tmp_path / "wrong.py").write_text(DESIGN.format(step=step))
-    done = python("-m", "dse.cli", "explain", "swap_in", "--designs", "wrong", folder=tmp_path, **{outside.VARIABLE: "wrong.py"})
+    done = python("-m", "dse.cli", "explain", "swap_in", "--designs", "wrong", folder=tmp_path, **{registered.VARIABLE: "wrong.py"})
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     (line,) = [line for line in done.stderr.splitlines() if not line.startswith("dse: compiling ")]
     assert line == f"dse: error: wrong.py:{STEP_AT}: {says}"
@@ -139,7 +140,7 @@ def test_a_step_that_does_not_compile_is_a_line_of_the_command(name: str, tmp_pa
 
 def test_the_ordinary_way_refuses_what_raises(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(DESIGN.format(step=STEPS["raises"][0]))
-    env = {outside.VARIABLE: "wrong.py", "DSE_PLAIN_NUMBA": "1"}
+    env = {registered.VARIABLE: "wrong.py", "DSE_PLAIN_NUMBA": "1"}
     done = python("-m", "dse.cli", "explain", "swap_in", "--designs", "wrong", folder=tmp_path, **env)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].endswith(f"wrong.py:{STEP_AT}: {STEPS['raises'][1]}")
@@ -148,6 +149,6 @@ def test_the_ordinary_way_refuses_what_raises(tmp_path: Path) -> None:
 
 def test_a_process_that_compiles_ahead_says_the_same(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(DESIGN.format(step=STEPS["raises"][0]))
-    done = python("-m", "dse.measuring.warming", "wrong:off", folder=tmp_path, **{outside.VARIABLE: "wrong.py"})
+    done = python("-m", "dse.measuring.warming", "wrong:off", folder=tmp_path, **{registered.VARIABLE: "wrong.py"})
     assert done.returncode == 2
     assert done.stderr == f"wrong.py:{STEP_AT}: {STEPS['raises'][1]}\n"

@@ -33,6 +33,8 @@ R_HINT = OWN.region("hint", "hint", function="hint_read")
 L_HINT = OWN.lock("hint lock", inside="zswap tree xa_lock")
 A_HINT = OWN.allocation("hint", ("hint",), rcu=True, source="tests/toy.py")
 LINE = u(8)  # words of 8 bytes
+SPAN = 1 << arrays.TREE_SHIFT  # slots of 64 MiB, which share a tree
+SHIFT, MASK = u(arrays.TREE_SHIFT), u(SPAN - 1)
 
 
 # 2. The state: that of direct, and a tree.
@@ -46,9 +48,9 @@ class Toy(direct.Direct):
 def build(config: s.Config) -> Toy:
     """State for `config`, all slots free."""
     below = direct.build(config).arrays()
-    slots = int(below["ctl"][int(control.C_ALL_SLOTS)])
-    nodes = arrays.worst_nodes(slots + 1, slots + 1)
-    return Toy(**below, hhead=xa.new_heads(1), hpool=xa.new_pool(nodes))
+    trees = max(1, int(below["ctl"][int(control.C_ALL_SLOTS)]) >> arrays.TREE_SHIFT)
+    nodes = trees * arrays.worst_nodes(SPAN, SPAN)
+    return Toy(**below, hhead=xa.new_heads(trees), hpool=xa.new_pool(nodes))
 
 
 # 3. The steps in which it differs.
@@ -56,7 +58,7 @@ def build(config: s.Config) -> Toy:
 def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
     """Read the hint, then look into the swap cache."""
     g = slot_of(st, entry)
-    if xa.load(st.hhead, U0, st.hpool, pr, R_TREE, R_NODE, g) != U0:
+    if xa.load(st.hhead, g >> SHIFT, st.hpool, pr, R_TREE, R_NODE, g & MASK) != U0:
         for i in range(st.ctl[C_LINES]):
             touch(pr, R_HINT, (g * U3 + u(i)) * LINE)
     return swapfile.lookup(st, pr, entry)
@@ -66,13 +68,13 @@ def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
 def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
     """Give the slot of `entry` a hint, unless it has one."""
     g = slot_of(st, entry)
-    lock(pr, st.hhead, xa.H_LOCK, L_HINT)
-    if xa.store(st.hhead, U0, st.hpool, pr, R_TREE, R_NODE, g, xa.mk_value(g)) == U0:
+    lock(pr, st.hhead, (g >> SHIFT) * xa.HEAD_WORDS + xa.H_LOCK, L_HINT)
+    if xa.store(st.hhead, g >> SHIFT, st.hpool, pr, R_TREE, R_NODE, g & MASK, xa.mk_value(g)) == U0:
         allocated(pr, A_HINT)
         wrote(pr, R_HINT, g * U3 * LINE)
         st.ctl[S_HINTS] += U1
         st.ctl[S_HINTS_PEAK] = max(st.ctl[S_HINTS_PEAK], st.ctl[S_HINTS])
-    unlock(pr, st.hhead, xa.H_LOCK, L_HINT)
+    unlock(pr, st.hhead, (g >> SHIFT) * xa.HEAD_WORDS + xa.H_LOCK, L_HINT)
     return entry
 
 
@@ -80,11 +82,12 @@ def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
 def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
     """Free the hint with its slot."""
     if moment == steps.FREE_LOCKED:
-        lock(pr, st.hhead, xa.H_LOCK, L_HINT)
-        if xa.erase(st.hhead, U0, st.hpool, pr, R_TREE, R_NODE, slot_of(st, entry)) != U0:
+        g = slot_of(st, entry)
+        lock(pr, st.hhead, (g >> SHIFT) * xa.HEAD_WORDS + xa.H_LOCK, L_HINT)
+        if xa.erase(st.hhead, g >> SHIFT, st.hpool, pr, R_TREE, R_NODE, g & MASK) != U0:
             freed(pr, A_HINT)
             st.ctl[S_HINTS] -= U1
-        unlock(pr, st.hhead, xa.H_LOCK, L_HINT)
+        unlock(pr, st.hhead, (g >> SHIFT) * xa.HEAD_WORDS + xa.H_LOCK, L_HINT)
 
 
 STEPS: dict[str, Any] = direct.OPERATIONS | {
@@ -102,7 +105,7 @@ LAYOUT = (
     *direct.LAYOUT,
     s.Field("hint", "a guess", 64, "live if lines=1", "tests/toy.py", objects=HINTS),
     s.Field("hint", "a guess", 192, "live if lines=3", "tests/toy.py", objects=HINTS),
-    s.Field("hint tree", "xarray entry", 8, "live", "tests/toy.py", tree=Tree("one", "hhead", "hpool")),
+    s.Field("hint tree", "xarray entry", 8, "live", "tests/toy.py", tree=Tree("masked", "hhead", "hpool")),
 )
 PARAMETERS = {**direct.PARAMETERS, "lines": s.Parameter(int(C_LINES), {"1": 1, "3": 3}, "1", "cache lines of a hint")}
 

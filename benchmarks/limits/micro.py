@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.limits import bars, build, drivers, twin_c
 from dse.measuring.stats import Interval, paired_ratio
 from kernels.compiling.jit import u
-from kernels.life import registry as s
+from kernels.life import arrays
 from kernels.observing import probe
 from kernels.structures import xarray
 
@@ -83,9 +83,9 @@ def new_clusters(bits: int) -> drivers.Held:
     """Slots of 2**bits holders, 7/8 of the device, after enough exchanges to scatter the free ones."""
     entries = 1 << bits
     given = twin_c.config(1, {"ssd": entries + entries // 7}, 1)
-    arrays = s.common(given)
+    made = arrays.common(given)
     held, plain = (xarray.aligned_zeros(entries, np.uint64) for _ in range(2))
-    out = drivers.Held(**arrays, **s.swapfile_arrays(given, arrays["ctl"]), held=held, plain=plain)
+    out = drivers.Held(**made, **arrays.swapfile_arrays(given, made["ctl"]), held=held, plain=plain)
     drivers.hold(out, probe.make("off"), u(bits))
     drivers.cluster_overlapped(out, probe.make("off"), u(0), u(entries), u(bits))
     drivers.fill_plain(out, u(bits))

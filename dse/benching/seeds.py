@@ -105,7 +105,7 @@ def added_benchmark(root: Path) -> None:
 
 def fewer_bytes(root: Path) -> None:
     """Let swap_map take half a byte a slot: better, and no error."""
-    replaced(root / "kernels" / "designs" / "direct.py", r'(s\.Field\("swap_map", "[^"]*", )1,', r"\g<1>0.5,", 1)
+    replaced(root / "kernels" / "life" / "layout.py", r'("swap_map", "[^"]*", )1,', r"\g<1>0.5,", 1)
 
 
 MEMORY = ("--exact", "--bench", r"^memory\.")

@@ -1,4 +1,4 @@
-"""``dse bench``: the performance gate: what this commit costs against another.
+"""``dse bench``: check a commit for regressions against another.
 
 Exact figures must be equal; timings that look worse are taken a second time. docs/benchmarks.md says more.
 """
@@ -20,13 +20,13 @@ COLUMNS = ["status", "benchmark", "base", "head", "ratio", "unit", "note"]
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("--against", metavar="REV", default=None, help="commit to compare with (default: where HEAD left main, or HEAD^)")
-    parser.add_argument("--head", metavar="REV", default="HEAD", help="commit that is judged (default: %(default)s)")
-    parser.add_argument("--exact", action="store_true", help="exact figures only: counted, the same on every machine")
+    parser.add_argument("--head", metavar="REV", default="HEAD", help="commit to judge (default: %(default)s)")
+    parser.add_argument("--exact", action="store_true", help="compare counted figures only, which are the same on every machine")
     parser.add_argument("--quick", action="store_true", help="only prove that every benchmark runs; nothing is compared or kept")
     parser.add_argument("--bench", metavar="REGEX", default="", help="only benchmarks whose name with parameters matches")
     parser.add_argument("--python", metavar="X.Y", default=None, help="Python of asv's environment (default: this one's version)")
     parser.add_argument("--results", metavar="DIR", default=None, help="folder of asv's results (default: results/asv)")
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="how to print (default: %(default)s)")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="output format (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:

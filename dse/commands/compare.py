@@ -1,4 +1,4 @@
-"""``dse compare``: what each design costs per operation and per page, on a real program's trace."""
+"""``dse compare``: compare the cost of designs per operation and per page, on a real program's trace."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ COLUMNS = [
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("scenario", nargs="?", default="writeback", metavar="SCENARIO", help="name or TOML file (default: %(default)s)")
-    parser.add_argument("--designs", default=None, metavar="A,B", help="NAME[param=value,...], first: the baseline; or all, or layers")
-    parser.add_argument("--state", choices=STATES, help="what lies between two timed operations (default: the scenario's, footprint)")
+    parser.add_argument("--designs", default=None, metavar="A,B", help="designs, the baseline first: NAME[param=value,...], all, layers")
+    parser.add_argument("--state", choices=STATES, help="state of the caches before a timed operation (default: the scenario's, footprint)")
     options.add_counted_only(parser)
     options.add_seed(parser)
     options.add_format(parser)

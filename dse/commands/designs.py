@@ -1,4 +1,4 @@
-"""``dse designs``: the designs, or one design's layout, parameters, locks, life cycle and sources."""
+"""``dse designs``: list the designs, or describe one: layout, parameters, locks, life cycle, sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("name", nargs="?", default=None, metavar="NAME", help="one design: NAME or NAME[param=value,...]")
+    parser.add_argument("name", nargs="?", default=None, metavar="NAME", help="a design: NAME or NAME[param=value,...]")
     parser.add_argument("--steps", action="store_true", help="list the steps of a design with file and line of each implementation")
     options.add_format(parser)
 

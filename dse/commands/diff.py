@@ -1,4 +1,4 @@
-"""``dse diff``: what differs between two stored runs.
+"""``dse diff``: compare two stored runs.
 
 Counted figures must be equal, measured ones are shown as a ratio. The exit status is 0 for equal counters, 1 for others.
 """
@@ -27,7 +27,7 @@ SAME_TEXT = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("a", metavar="RUN", help="a run's name, a part of it that only one has, or last")
-    parser.add_argument("b", metavar="RUN", help="the run it is compared with")
+    parser.add_argument("b", metavar="RUN", help="run to compare with")
     parser.add_argument("--all", action="store_true", help="show equal counted figures as well")
     options.add_format(parser)
     options.add_results(parser)

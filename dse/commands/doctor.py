@@ -1,4 +1,4 @@
-"""``dse doctor``: what this machine offers, and what is missing."""
+"""``dse doctor``: list the machine's features and missing tools."""
 
 from __future__ import annotations
 

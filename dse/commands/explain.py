@@ -1,4 +1,4 @@
-"""``dse explain``: one operation step by step, designs side by side.
+"""``dse explain``: trace one operation step by step, designs side by side.
 
 Its steps are touches, locks and allocations.
 """
@@ -21,10 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--designs", default="direct,swap_id", metavar="A,B", help="designs side by side (default: %(default)s)")
     parser.add_argument("--fill", type=options.share, default=0.5, metavar="F", help="share of the slots in use, 0 to 1 (default: 0.5)")
     parser.add_argument("--slots", type=options.slots, default=None, metavar="N", help="slots of a device (default: 65,536)")
-    parser.add_argument(
-        "--backend", default=None, metavar="B", help="where the data is or goes (default: zswap; ssd for clean_drop, swapoff)"
-    )
-    parser.add_argument("--target", default=None, metavar="B", help="where move moves it (default: ssd from zswap, else hdd)")
+    parser.add_argument("--backend", default=None, metavar="B", help="backend of the data (default: zswap; ssd for clean_drop, swapoff)")
+    parser.add_argument("--target", default=None, metavar="B", help="target backend of a move (default: ssd from zswap, else hdd)")
     options.add_format(parser)
 
 

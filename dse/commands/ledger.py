@@ -1,4 +1,4 @@
-"""``dse ledger``: exact bytes of a design's structures at any size and fill.
+"""``dse ledger``: count the bytes of designs' structures at any size and fill.
 
 With options: the fill at which two designs break even, or a chart over all fills.
 """

@@ -1,4 +1,4 @@
-"""``dse prune``: remove old runs, studies and cache entries; says what before it does.
+"""``dse prune``: remove old runs, studies and cache entries; list them first.
 
 Reports too, with --kinds. Nothing is removed unless --yes is given.
 """
@@ -20,9 +20,11 @@ def days(text: str) -> float:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("--kinds", default="runs,studies", metavar="A,B", help="of runs, studies, cache, reports (default: %(default)s)")
+    parser.add_argument(
+        "--kinds", default="runs,studies", metavar="A,B", help="kinds: runs, studies, cache, reports (default: %(default)s)"
+    )
     parser.add_argument("--keep", type=options.whole, metavar="N", help="keep the N newest of each kind")
-    parser.add_argument("--days", type=days, metavar="D", help="only what was last written D days ago or earlier")
+    parser.add_argument("--days", type=days, metavar="D", help="only entries last written at least D days ago")
     parser.add_argument("--yes", action="store_true", help="remove it (default: only list it)")
     options.add_format(parser)
     options.add_results(parser)

@@ -1,4 +1,4 @@
-"""``dse query``: ask stored runs, sweeps and benchmarks: one SELECT, or a preset."""
+"""``dse query``: query stored runs, sweeps and benchmarks with SQL, or a preset."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PRESETS = ("pareto", "break-even", "ledger", "winners", "regressions")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("sql", nargs="?", metavar="SQL", help="one SELECT over runs, ops, ledger, provenance, trials, winners, asv ...")
-    parser.add_argument("--preset", choices=PRESETS, help="a built-in query instead")
-    parser.add_argument("--tables", action="store_true", help="the tables and their columns")
-    parser.add_argument("--format", choices=FORMATS, default="table", help="how to print (default: %(default)s)")
-    parser.add_argument("--output", metavar="FILE", help="write there instead of stdout")
+    parser.add_argument("--preset", choices=PRESETS, help="built-in query")
+    parser.add_argument("--tables", action="store_true", help="list the tables and their columns")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
+    parser.add_argument("--output", metavar="FILE", help="output file (default: stdout)")
     options.add_results(parser)
 
 

@@ -1,4 +1,4 @@
-"""``dse report``: a stored run or study as one HTML page, a picture, text for a mail, or a bundle."""
+"""``dse report``: write a report of a stored run or study: HTML page, picture, text for a mail, bundle."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which = "its name, a part of it, or last (default: %(default)s)"
     parser.add_argument("name", nargs="?", default="last", metavar="RUN|STUDY", help=which)
     parser.add_argument("--format", choices=FORMS, default="html", help="kind of report (default: %(default)s)")
-    parser.add_argument("--output", metavar="FILE", help="where to write it, - for stdout (default: DIR/reports; text: stdout)")
-    parser.add_argument("--figure", metavar="TITLE", help="a part of the title of the figure that a picture shows")
+    parser.add_argument("--output", metavar="FILE", help="output file, - for stdout (default: DIR/reports; text: stdout)")
+    parser.add_argument("--figure", metavar="TITLE", help="draw the figure with this text in its title")
     parser.add_argument("--bundle", action="store_true", help="write a bundle that dse rerun checks elsewhere")
     options.add_results(parser)
 

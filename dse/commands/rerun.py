@@ -1,4 +1,4 @@
-"""``dse rerun``: repeat the counted part of a stored run: same counters, yes (0) or no (1)."""
+"""``dse rerun``: repeat the counted part of a stored run; exit 0 if the counters are equal, else 1."""
 
 from __future__ import annotations
 

@@ -23,10 +23,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("space", nargs="?", default=None, metavar="SPACE", help="built-in space or TOML file (default: default)")
     parser.add_argument("--trials", type=options.positive, metavar="N", help="configurations to evaluate (default: all of the space)")
     parser.add_argument("--sampler", metavar="NAME", help="exhaustive, random, tpe, nsga2, nsga3; with extras sobol, halton, gp")
-    parser.add_argument("--objectives", metavar="A,B", help="instead of the space's: swap_in, swap_out, free, bytes_per_page, move ...")
+    parser.add_argument(
+        "--objectives", metavar="A,B", help="objectives (default: the space's): swap_in, swap_out, free, bytes_per_page, move"
+    )
     parser.add_argument("--workers", type=options.whole, default=None, metavar="N", help="processes (default: one a core)")
-    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="begin no generation after that; --resume goes on")
-    parser.add_argument("--resume", nargs="?", const="", metavar="STUDY", help="go on with a stored study (default: these settings')")
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="begin no generation after SECONDS; continue with --resume")
+    parser.add_argument("--resume", nargs="?", const="", metavar="STUDY", help="resume a stored study (default: that of these settings)")
     parser.add_argument("--storage", metavar="URL", help="Optuna storage to share with dse worker: journal file, sqlite, postgresql, grpc")
     parser.add_argument("--confirm", type=options.whole, default=0, metavar="N", help="time N designs of the front against the baseline")
     options.add_seed(parser)

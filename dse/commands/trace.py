@@ -1,4 +1,4 @@
-"""``dse trace``: record the page accesses of a program, import or look at traces."""
+"""``dse trace``: record the page accesses of a program, import or describe a trace."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     record.add_argument("program", nargs=argparse.REMAINDER, metavar="-- CMD", help="the program and its arguments")
     bring = verbs.add_parser("import", help="convert a trace of another tool")
     bring.add_argument("file", help="the file to convert")
-    bring.add_argument("--format", choices=FORMATS, required=True, dest="source", help="what the file is")
+    bring.add_argument("--format", choices=FORMATS, required=True, dest="source", help="format of the file")
     for verb in (record, bring):
         verb.add_argument("-o", "--out", help="trace file to write (default: named after the program or the file)")
         verb.add_argument(
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )  # fmt: skip
     bring.add_argument("--page-column", type=options.positive, metavar="N", help="csv: column of the page, from 1 (default: page,write)")
     bring.add_argument("--write-column", type=options.whole, metavar="N", help="csv: column of 0 or 1 for a write; 0: reads only")
-    info = verbs.add_parser("info", help="events, pages, how it was made")
+    info = verbs.add_parser("info", help="print a trace's header: events, pages, origin")
     info.add_argument("trace", nargs="?", help="trace file or shipped trace (default: list the shipped ones)")
     options.add_format(info)
 

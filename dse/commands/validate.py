@@ -1,4 +1,4 @@
-"""``dse validate``: the models against published figures: one row a yardstick, 1 if one falls short."""
+"""``dse validate``: hold the models against published figures; exit 1 if one falls short."""
 
 from __future__ import annotations
 

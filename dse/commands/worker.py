@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("--storage", metavar="URL", help="where the study is (default: the environment's DSE_STORAGE)")
-    parser.add_argument("--study", required=True, metavar="NAME", help="name of the study, as dse sweep says it")
-    parser.add_argument("--once", action="store_true", help="leave as soon as no trial waits")
+    parser.add_argument("--storage", metavar="URL", help="storage of the study (default: the environment's DSE_STORAGE)")
+    parser.add_argument("--study", required=True, metavar="NAME", help="name of the study, as printed by dse sweep")
+    parser.add_argument("--once", action="store_true", help="stop as soon as no trial waits")
     options.add_results(parser)
 
 

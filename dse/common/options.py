@@ -78,7 +78,7 @@ def share(text: str) -> float:
 
 def add_format(parser: argparse.ArgumentParser) -> None:
     """Add ``--format`` to a command that prints data."""
-    parser.add_argument("--format", choices=FORMATS, default="table", help="how to print (default: %(default)s)")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:

@@ -30,7 +30,7 @@ CLUSTER = 512
 
 
 def operations() -> list[str]:
-    """What a demand may turn out to be, by the names of the records."""
+    """Outcomes of a demand, by the names of the records."""
     from kernels.demand import OPS
 
     return [name for name in OPS if name not in ("nothing", "begun", "stepped")]

@@ -22,7 +22,7 @@ OTHER = ("nothing", "fork", "zap", "swapoff", "begun", "refused")
 BURSTS = ("fork", "zap", "swapoff", "refused")
 """Operations whose frees come all at once, or that are not at the pace of faults."""
 BACKEND = ("zswap_entry", "zsmalloc object")
-"""What every design allocates alike for a page in zswap."""
+"""Objects that every design allocates alike for a page in zswap."""
 
 
 def classes(design: s.Design) -> dict[str, Allocation]:

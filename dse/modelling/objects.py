@@ -92,13 +92,13 @@ def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
 
 
 def bytes_in_object(item: Field, per: str, cluster_slots: int) -> float:
-    """What a field adds to one object of its structure: in a block it is there for every slot of the cluster, unless it is the block's."""
+    """Bytes that a field adds to one object of its structure: once for each slot of the cluster where it lies in a block."""
     return item.nbytes * (cluster_slots if item.blocks and per != "block" else 1)
 
 
 @dataclass
 class BlockObject:
-    """What one object of a structure that is allocated by block is made of."""
+    """Size of one object of a structure that is allocated by block, and how many there are."""
 
     size: float = 0.0
     live: int = 0

@@ -55,7 +55,7 @@ def apply(run: Run, rule: str, chosen: dict[str, int]) -> None:
 
 
 def has_hypothesis() -> bool:
-    """Whether Hypothesis is installed (``pip install 'swapdse[testing]'``)."""
+    """Tell if Hypothesis is installed (``pip install 'swapdse[testing]'``)."""
     return importlib.util.find_spec("hypothesis") is not None
 
 

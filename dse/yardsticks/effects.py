@@ -138,7 +138,7 @@ def zero_swap_in(design: str, flags: int) -> dict[str, float]:
     return swap_in_counted(design, "ssd", flags)
 
 
-WALK = ("virtual cluster map", "virtual cluster node", "per-CPU virtual cluster")
+WALK = [int(region) for region in (own.R_VMAP, own.R_VNODE, own.R_VCPU)]
 """Objects that a lookup touches on its way to a cluster: the map and its nodes, or the lookup cache of the CPU."""
 
 

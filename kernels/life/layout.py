@@ -116,7 +116,7 @@ class Field:
 
     @property
     def what(self) -> str:
-        """What it is counted per, without a condition."""
+        """The unit that it is counted per, without a condition."""
         return self.per.partition(" if ")[0]
 
     @property

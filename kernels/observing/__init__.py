@@ -1,1 +1,1 @@
-"""What a replay observes besides doing the work: probes, locks, the allocation log."""
+"""Observation of a replay: probes, locks, the allocation log."""
