@@ -59,7 +59,7 @@ class Region(NamedTuple):
     name : str
         What tables call it.
     row : str
-        The structure of the layout table that has its bytes.
+        The structure of the layout table that has its bytes; empty where it has the same name.
     uncounted : str
         Why no row has them, where none does.
     function : str

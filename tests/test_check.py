@@ -107,6 +107,19 @@ def test_a_broken_design_without_a_twin_is_found(name: str, tmp_path: Path) -> N
     assert "\n" not in whole["finding"] + single["finding"]
 
 
+def test_an_index_out_of_bounds_is_found_before_it_brings_the_process_down(tmp_path: Path) -> None:
+    body = "st.smap[entry + (_u(1) << _u(40))] += 1\n    return _right(st, pr, entry)"
+    folder = toy(tmp_path, BROKEN.format(step="lookup", arguments="st, pr, entry", body=body))
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "dse.cli", "check", "toy.py", "--only", "leaks", "--format", "json"]
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1, done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    assert row["check"] == "indices"
+    assert "toy.py:" in row["finding"]
+    assert "IndexError: index" in row["finding"]
+
+
 def test_a_design_brings_its_twin_in_the_module_beside_it(tmp_path: Path) -> None:
     right, wrong, view, none = (tmp_path / name for name in ("right", "wrong", "view", "none"))
     for folder, twin in (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dse.errors import BadInput, unknown
-from dse.naming.registered import registry
+from dse.naming.registered import VARIABLE, registry
 
 if TYPE_CHECKING:
     from kernels.life.registry import Design
@@ -76,7 +77,8 @@ def parse(text: str) -> Named:
         raise BadInput(f"design {text!r} is not of the form NAME[param=value,...]")
     designs = registry()
     if found[1] not in designs:
-        raise BadInput(unknown("design", found[1], designs))
+        hint = "" if os.environ.get(VARIABLE) else f" ({VARIABLE} names files with designs of your own)"
+        raise BadInput(unknown("design", found[1], designs) + hint)
     design = designs[found[1]]
     values = {name: parameter.default for name, parameter in design.parameters.items()}
     given: set[str] = set()

@@ -41,14 +41,14 @@ def run_names(results: str | os.PathLike[str]) -> list[str]:
     runs = Path(results) / "runs"
     if not runs.is_dir():
         return []
-    return sorted((p.name for p in runs.iterdir() if p.is_dir() and not p.name.startswith(".")), key=_age)
+    return [p.name for p in sorted((p for p in runs.iterdir() if p.is_dir() and not p.name.startswith(".")), key=_age)]
 
 
-def _age(name: str) -> tuple[str, int, str]:
-    """Order runs by time, and runs of one second by the number behind their names."""
-    time, _, rest = name.partition("-")
+def _age(path: Path) -> tuple[str, int, int, str]:
+    """Order runs by the time in their names, and runs of one second by the number behind the name, then by when they were written."""
+    time, _, rest = path.name.partition("-")
     number = rest.rpartition("-")[2] if "-" in rest else "1"
-    return time, int(number) if number.isdigit() else 1, rest
+    return time, int(number) if number.isdigit() else 1, path.stat().st_mtime_ns, rest
 
 
 def _why_not(path: Path, table: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -73,4 +74,6 @@ def agree(named: naming.Named, mix: Mapping[str, float], slots: int, pages: int)
     for structure in {**ours, **theirs}:
         if ours.get(structure) != theirs.get(structure):
             where = f"{named.text}, {pages} pages in {slots} slots of {dict(mix)}"
-            raise Mismatch(f"{structure}: closed form {ours.get(structure)}, live arrays {theirs.get(structure)}", where)
+            one, other = (asdict(row) if row else {} for row in (ours.get(structure), theirs.get(structure)))
+            differ = [f"{key} {one.get(key)} and {other.get(key)}" for key in {**one, **other} if one.get(key) != other.get(key)]
+            raise Mismatch(f"{structure}: closed form and live arrays differ: {', '.join(differ)}", where)

@@ -20,6 +20,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("case", cases, ids=[case.label for case in cases])
 
 
+def test_indices(case: Case) -> None:
+    """No index is out of bounds."""
+    case.run()
+
+
 @pytest.mark.interpreted
 def test_random_streams(case: Case) -> None:
     """Replies and states equal the twin's, invariants hold, nothing is left."""

@@ -21,6 +21,7 @@ REJECTED = re.compile(r"Overload [^\n]*: File: (?P<path>[^\n]*): Line[^\n]*\n[^\
 NO_MATCH = re.compile(r"^(?:No implementation|Invalid use) of [^\n]*\n\s*>>> (?P<call>[^\n]*)", re.MULTILINE)
 NO_NAME = re.compile(r"name '(?P<name>\w+)' is not defined")
 LEFT_OVER = re.compile(r"(?:, defined at .* \(\d+\)|\. Raised from .*)$")
+SHARED = Path(__file__).resolve().parent.parent
 NOISE = ("Failed in ", "During: ", "raised from ")
 DIGEST = re.compile(r"\b([A-Z]\w*?)[0-9a-f]{8}\b")
 """The name of the type of a state or probe: its class, and eight digits that tell classes apart."""
@@ -50,13 +51,17 @@ def in_one_line(error: Exception, fn: Callable[..., Any]) -> str:
     unknown = NO_NAME.search(text)
     if unknown:
         return _undefined(unknown["name"], fn)
-    place = next((found for found in PLACE.finditer(text) if _is_users(found["path"] or found["path2"])), None)
+    places = [found for found in PLACE.finditer(text) if _is_users(found["path"] or found["path2"])]
+    place = places[0] if places else None
     said = text[: place.start()] if place else text
     for found in REJECTED.finditer(said):
         if _is_users(found["path"]):
             said = text[found.end() : place.start() if place else None]
-    where = _place(place["path"] or place["path2"], place["line"] or place["line2"]) if place else place_of(fn)
-    return f"{where}: {_essence(said)}"
+    shown = next((found for found in places if not _is_shared(found["path"] or found["path2"])), place)
+    where = _place(shown["path"] or shown["path2"], shown["line"] or shown["line2"]) if shown else place_of(fn)
+    essence = _essence(said)
+    hint = " (an integer without u(...) met an unsigned one)" if "float64" in essence else ""
+    return f"{where}: {essence}{hint}"
 
 
 def _essence(said: str) -> str:
@@ -75,6 +80,12 @@ def _is_users(path: str) -> bool:
     import numba
 
     return not path.startswith(("<", "unknown", "numba/")) and Path(numba.__file__).parent not in Path(path).absolute().parents
+
+
+def _is_shared(path: str) -> bool:
+    """Tell whether a file is one of those that all designs share."""
+    full = Path(path).absolute()
+    return SHARED in full.parents and SHARED / "designs" not in full.parents
 
 
 def _place(path: str, line: str | int) -> str:

@@ -81,7 +81,7 @@ def _check_row(design: Design, row: Field) -> None:
     place = f"{design.name}: layout row {row.structure!r}, {row.name!r}"
     for what in row.what.split("+"):
         if what not in PER:
-            raise BadDesign(f"{place}: nothing is counted per {what!r}{nearest(what, PER)}")
+            raise BadDesign(f"{place}: nothing is counted per {what!r}{nearest(what, PER) or ', valid: ' + ', '.join(PER)}")
     for name, values in row.terms:
         if name not in design.parameters:
             raise BadDesign(f"{place}: the condition names {name!r}, no parameter of the design{nearest(name, design.parameters)}")
@@ -101,9 +101,10 @@ def _check_regions(design: Design) -> None:
         return
     structures = {row.structure for row in design.layout}
     for region in design.own.entries_of(Region):
-        if isinstance(region, Region) and not region.uncounted and region.row not in structures:
-            raise BadDesign(f"{design.name}: region {region.name!r} has no layout row {region.row or region.name!r}"
-                            f"{nearest(region.row or region.name, structures)} (Own.region: row=, or uncounted= and why)")  # fmt: skip
+        row = region.row or region.name if isinstance(region, Region) else ""
+        if isinstance(region, Region) and not region.uncounted and row not in structures:
+            raise BadDesign(f"{design.name}: region {region.name!r} has no layout row {row!r}{nearest(row, structures)} "
+                            "(Own.region: row=, or uncounted= and why)")  # fmt: skip
 
 
 def _check_locks(design: Design) -> None:
