@@ -1,0 +1,74 @@
+"""Outcomes of designs held against the first one's: all replay the same demands, so each must serve as many.
+
+Designs differ in whether a fault reads or finds the swap cache, and in whether a reclaim writes or drops a clean copy. The sums do not
+differ, unless a design refused something: then its pages stayed in memory. A design that serves fewer without a refusal is broken, and
+its figures would be those of work left undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import demand
+
+Counts = NDArray[np.uint64]
+SERVED = {
+    "swap_in": (demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT, demand.AVOIDED),
+    "swap_out": (demand.SWAP_OUT, demand.CLEAN_DROP),
+    "zap": (demand.ZAPPED,),
+    "fork": (demand.FORKED,),
+    "cow": (demand.COWED, demand.REUSED),
+    "swapoff": (demand.SWAPPED_OFF,),
+}
+"""Replies that serve a kind of demand, by the operation that stands for it."""
+REFUSALS = (demand.FULL, demand.REACTIVATED, demand.UNMAP_FAILED, demand.NO_MEMORY)
+"""Replies of a design that had no room: a page stays resident, or a space has no copy of it."""
+LEAST = 0.5
+"""Share of the first design's demands that a design must serve although it refuses some."""
+
+
+def served(counts: Counts) -> dict[str, int]:
+    """Demands served, by the operation that stands for them; `counts` has one number for each reply code."""
+    return {op: int(sum(counts[code] for code in codes)) for op, codes in SERVED.items()}
+
+
+def unserved(counts: Counts) -> str:
+    """Say which replies served nothing, the most frequent first."""
+    codes = [(int(counts[code]), demand.REASONS[code - demand.REASON_BASE]) for code in range(demand.REASON_BASE, len(counts))
+             if counts[code] and code != demand.AVOIDED and code - demand.REASON_BASE < len(demand.REASONS)]  # fmt: skip
+    return ", ".join(f"{n:,} x {name}" for n, name in sorted(codes, reverse=True)[:3]) or "nothing was refused"
+
+
+def fault_of(name: str, mine: Counts, first: str, theirs: Counts) -> str:
+    """Say what is wrong with the outcomes of design `name`, empty if nothing is.
+
+    Parameters
+    ----------
+    name, first : str
+        The design, and the one that it is held against.
+    mine, theirs : uint64[128]
+        How often each reply was given.
+    """
+    ours, wanted = served(mine), served(theirs)
+    refused = sum(int(counts[code]) for counts in (mine, theirs) for code in REFUSALS)
+    for op, n in wanted.items():
+        if ours[op] == n or (refused and ours[op] >= LEAST * n):
+            continue
+        return f"{name}: {op} is served {ours[op]:,} times, {n:,} times on {first} ({unserved(mine)})"
+    return ""
+
+
+def leak_of(name: str, mine: Sequence[tuple[str, int]], first: str, theirs: Sequence[tuple[str, int]]) -> str:
+    """Say what design `name` has left after everything was unmapped and `first` has not, empty if nothing is.
+
+    Parameters
+    ----------
+    mine, theirs : sequence of (str, int)
+        Kinds of objects, and how many are left.
+    """
+    most = max((n for _, n in theirs), default=0)
+    kept = [f"{n:,} {what}" for what, n in mine if n > most]
+    return f"{name}: zap leaves {', '.join(kept)} when everything is unmapped, {first} leaves {most:,}" if kept else ""

@@ -1,0 +1,118 @@
+"""Designs held against the first one: five wrong ones fail a comparison, each in one line that names the design and the operation."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dse.measuring import holding
+from kernels import demand as d
+from kernels.compiling.jit import INTERPRETED
+
+ROOT = Path(__file__).resolve().parent.parent
+SCENARIO = """
+[workload]
+generator = "zipf"
+pages = 2048
+accesses = 20000
+[memory]
+limit = 0.4
+[moves]
+rate = 0.0
+"""
+BASE = """
+from kernels import codes
+from kernels.compiling.constants import U0, U1
+from kernels.compiling.jit import inner, outer
+from kernels.designs import direct
+from kernels.life import page_io, registry as s, replay, swapfile
+from kernels.memory import F_TOKEN, f_word
+from kernels.structures import swap_map
+
+
+class Wrong(direct.Direct):
+    "The state of direct."
+
+
+{step}
+
+s.bind(Wrong, direct.OPERATIONS | {{"{name}": wrong}})
+
+
+def build(config):
+    return Wrong(**direct.build(config).arrays())
+
+
+@outer
+def run(st, pr, demands, replies):
+    replay.run(st, pr, demands, replies)
+
+
+s.register(s.Design(name="wrong", title="wrong", state=Wrong, build=build, replay=run, layout=direct.LAYOUT, parameters=direct.PARAMETERS,
+                    locks=direct.LOCKS, sources=("tests",), notes="", file=__file__))
+"""
+WRONG = {
+    "wrong entry": ("resolve", "@inner\ndef wrong(st, pr, value):\n    return value ^ U1", "wrong: swap_in"),
+    "lost page returned as zero": (
+        "read_end",
+        "@inner\ndef wrong(st, pr, entry, f):\n    swapfile.read_end(st, pr, entry, f)\n    st.folio[f_word(f, F_TOKEN)] = U0",
+        "wrong: swap_in gave",
+    ),
+    "never frees": ("put", "@inner\ndef wrong(st, pr, value, entry):\n    return U0", "wrong: zap leaves"),
+    "double count": (
+        "dup",
+        "@inner\ndef wrong(st, pr, value, entry):\n    swapfile.dup(st, pr, value, entry)\n    return swapfile.dup(st, pr, value, entry)",
+        "wrong: zap leaves",
+    ),
+    "refuses everything": ("claim", "@inner\ndef wrong(st, pr, f, page, memcg, backend, cpu):\n    return U0", "wrong: swap_"),
+}
+
+
+@pytest.mark.skipif(INTERPRETED, reason="the command line is compiled")
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_design_fails_the_comparison(case: str, tmp_path: Path) -> None:
+    name, step, says = WRONG[case]
+    (tmp_path / "wrong.py").write_text(BASE.format(step=step, name=name))
+    (tmp_path / "small.toml").write_text(SCENARIO)
+    env = {**os.environ, "DSE_DESIGNS": str(tmp_path / "wrong.py"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "dse.cli", "compare", "small.toml", "--designs", "direct,wrong", "--counted-only"]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert says in last
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert not list((tmp_path / "results").glob("runs/*"))
+
+
+def counts(**replies: int) -> np.ndarray:
+    found = np.zeros(128, np.uint64)
+    for name, n in replies.items():
+        found[d.OPS.index(name) if name in d.OPS else d.REASON_BASE + d.REASONS.index(name)] = n
+    return found
+
+
+def test_a_kept_copy_is_no_fault() -> None:
+    base = counts(swap_in=90, cache_hit=10, swap_out=80, clean_drop=20)
+    assert holding.fault_of("b", counts(swap_in=70, cache_hit=30, swap_out=60, clean_drop=40), "a", base) == ""
+
+
+def test_less_served_is_a_fault_unless_something_was_refused() -> None:
+    base = counts(swap_in=100, swap_out=100)
+    less = {"swap_in": 98, "swap_out": 100}
+    said = holding.fault_of("b", counts(**less, busy=2), "a", base)
+    assert said == "b: swap_in is served 98 times, 100 times on a (2 x busy)"
+    assert holding.fault_of("b", counts(**less, full=2), "a", base) == ""
+    assert "served 0 times" in holding.fault_of("b", counts(full=200), "a", base)
+
+
+def test_what_the_first_design_leaves_too_is_no_leak() -> None:
+    assert holding.leak_of("b", [("slots", 3)], "a", [("slots", 3)]) == ""
+    assert holding.leak_of("b", [("slots", 5), ("zswap_entry", 0)], "a", [("slots", 0)]) == (
+        "b: zap leaves 5 slots when everything is unmapped, a leaves 0"
+    )
