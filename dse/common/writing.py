@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import functools
 import os
 import tempfile
@@ -42,6 +43,24 @@ def stored_under(results: str | os.PathLike[str]) -> Iterator[None]:
             raise
         file = f" ({error.filename})" if error.filename else ""
         raise BadInput(f"cannot store under {os.fspath(results)}: {refusal(error)}{file}; what was stored stays") from error
+
+
+@contextlib.contextmanager
+def locked(path: Path, refused: str) -> Iterator[None]:
+    """Hold a lock file alone. The kernel frees the lock of a process that is killed.
+
+    Raises
+    ------
+    BadInput
+        Another process holds it; the message is `refused`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(refused) from None
+        yield
 
 
 def write_together(contents: Mapping[Path, bytes]) -> None:

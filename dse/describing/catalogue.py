@@ -31,9 +31,9 @@ CLUSTER = 512
 
 def operations() -> list[str]:
     """Outcomes of a demand, by the names of the records."""
-    from kernels.demand import OPS
+    from kernels.demand import OUTCOMES
 
-    return [name for name in OPS if name not in ("nothing", "begun", "stepped")]
+    return list(OUTCOMES)
 
 
 def _parameters(design: Design) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from kernels.observing import probe
 from kernels.own import Word
 from kernels.structures import cluster
 
-OPS = [name for name in demand.OPS if name not in ("nothing", "begun", "stepped")]
+OPS = demand.OUTCOMES
 COUNTED = (("lines", "lines"), ("chain", "objects"), ("locked_sections", "sections"), ("allocations", "objects"), ("frees", "objects"),
            ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"),
            ("lock_order_violations", "violations"))  # fmt: skip

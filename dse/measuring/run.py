@@ -115,7 +115,7 @@ class Outcome:
     @functools.cached_property
     def swapped(self) -> dict[str, int]:
         """PTEs that hold a swap value, by side."""
-        return {side.name: int(np.count_nonzero((side.state.pte != 0) & (side.state.pte & np.uint64(1) == 0))) for side in self.sides}
+        return {side.name: ledger.swapped(side.state.pte) for side in self.sides}
 
     @property
     def swapped_peak(self) -> int:

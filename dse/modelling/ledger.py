@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse.modelling import objects as ob
 from dse.modelling.sizes import PAGE, Ledger, class_bytes
@@ -48,6 +49,17 @@ class Device(NamedTuple):
     disk: int
     zero: int
     name: str
+
+
+def swapped(pte: NDArray[np.uint64]) -> int:
+    """Number of PTEs that hold a swap value.
+
+    Examples
+    --------
+    >>> swapped(np.array([0, 3, 4, 6], np.uint64))
+    2
+    """
+    return int(np.count_nonzero((pte != 0) & (pte & np.uint64(1) == 0)))
 
 
 def condition(per: str, parameters: Mapping[str, str]) -> str:
