@@ -47,6 +47,9 @@ OPS = (
     FORKED, ZAPPED, COWED, REUSED, MOVED, SWAPPED_OFF, BEGUN, STEPPED,
 ) = range(15)  # fmt: skip
 
+OUTCOMES = tuple(name for name in OPS if name not in ("nothing", "begun", "stepped"))
+"""Outcomes of a demand that did its work."""
+
 # reply codes from 64 up: why nothing was done --------------------------------------------------
 REASONS = (
     "avoided",  # FAULT on a present page: an earlier RECLAIM was refused, the fault never happens

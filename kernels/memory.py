@@ -1,8 +1,8 @@
 """Memory, the same for every design: PTEs, folios, the reverse map of resident folios, phases in flight.
 
-A page is not a PTE: a folio has an identity of its own, and several PTEs may map it or hold its swap entry. All state is flat arrays.
+A folio has an identity of its own: several PTEs may map it or hold its swap entry. All state is flat arrays.
 
-PTE (``uint64`` a page): 0 none; bit 0 set: present, folio number above; else a swap value (what the design puts there), shifted left by 1.
+PTE (``uint64`` a page): 0 none; bit 0 set: present, folio number above; else a swap value of the design, shifted left by 1.
 
 Folio (8 words, a 64-byte line like the first line of ``struct folio``):
 
@@ -17,8 +17,9 @@ word content
 5    free list link
 ==== =================================================================
 
-The reverse map of a *resident* folio is the ring of kin: the PTEs that descend from one page by fork, some of which may map other
-folios by now. Like an anon_vma walk it visits candidates and looks at each PTE. A swapped-out page has no reverse map for free.
+The reverse map of a *resident* folio is the ring of kin: the PTEs that descend from one page by fork. Some of them may map other
+folios by now. As an anon_vma walk does, a walk of the ring visits candidates and looks at each PTE. A swapped-out page has no reverse
+map.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def mapcount(st, f):  # type: ignore[no-untyped-def]
 
 @inner
 def folio_new(st, page):  # type: ignore[no-untyped-def]
-    """Allocate a folio for `page`; 0 if the table is full (memory is overcommitted beyond what was reserved)."""
+    """Allocate a folio for `page`; 0 if the table is full (memory is overcommitted beyond the reserve)."""
     ctl = st.ctl
     f = ctl[S_FOLIO_FREE]
     if f != U0:
@@ -122,7 +123,7 @@ def new_token(st, f):  # type: ignore[no-untyped-def]
 
 @inner
 def expect(st, page, f):  # type: ignore[no-untyped-def]
-    """Integrity: from now on `page` must always read the content of folio `f`."""
+    """Set the content that `page` must read from now on to that of folio `f` (integrity)."""
     if st.ctl[C_TOKENS] != U0:
         st.truth[page] = st.folio[f_word(f, F_TOKEN)]
 
@@ -135,7 +136,7 @@ def beside(st, page):  # type: ignore[no-untyped-def]
 
 @called
 def note_write_before_fork(st, page, f):  # type: ignore[no-untyped-def]
-    """Folio `f`, written, then shared, has new content for all that map it, if they are kin of `page`. Nothing is counted."""
+    """Give folio `f`, written and then shared, new content for all its sharers, if they are kin of `page`. Nothing is counted."""
     present, sharers, p = f << U1 | U1, U0, page
     while True:
         sharers += U1 if st.pte[p] == present else U0
@@ -155,7 +156,7 @@ def note_write_before_fork(st, page, f):  # type: ignore[no-untyped-def]
 
 @inner
 def verify(st, page, f):  # type: ignore[no-untyped-def]
-    """Integrity: `page` reads folio `f`; a lost or swapped content is counted in S_LOST."""
+    """Check that `page` reads its own content in folio `f`; a lost or exchanged one is counted in S_LOST (integrity)."""
     if st.ctl[C_TOKENS] != U0 and u(st.truth[page]) != st.folio[f_word(f, F_TOKEN)]:
         st.ctl[S_LOST] += U1
 
@@ -250,7 +251,7 @@ def txn_room(st):  # type: ignore[no-untyped-def]
 
 @inner
 def txn_new(st, cls, page, f, value, entry):  # type: ignore[no-untyped-def]
-    """Open a phase; returns its record. The caller has checked :func:`txn_room`."""
+    """Open a phase and return its record. The caller has checked :func:`txn_room`."""
     key = (cls << U32 | page) + U1
     i = _txn_hash(key)
     while st.txn[i * TXN_WORDS] != U0:
@@ -270,7 +271,7 @@ def txn_new(st, cls, page, f, value, entry):  # type: ignore[no-untyped-def]
 
 @called
 def txn_end(st, t):  # type: ignore[no-untyped-def]
-    """Close the phase in record `t` (moves later records of its probe run back, so that no tombstones are needed)."""
+    """Close the phase in record `t`. Later records of its probe run move back, so that no tombstones are needed."""
     txn = st.txn
     hole = t // TXN_WORDS
     i = hole

@@ -108,3 +108,14 @@ def store_study(results: Path, name: str = "made-up-s1", **tables: Any) -> str:
     studies.write_settings(results, name, settings)
     studies.write_tables(results, name, made)
     return name
+
+
+def store_both(results: Path) -> Path:
+    """Store the run and the study."""
+    store_run(results)
+    store_study(results)
+    return results
+
+
+def run_name(results: Path) -> str:
+    return storing.run_names(results)[-1]

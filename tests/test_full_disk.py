@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_sweep import TEXT
 
 from dse import storing
 from dse.cli import BAD, main
@@ -22,6 +21,7 @@ from dse.common import writing
 from dse.measuring import warming
 from dse.storing import studies
 from dse.sweeps import distributing, space, storages, sweep
+from tests.sweepdata import TEXT
 
 ROOT = Path(__file__).resolve().parent.parent
 ON_A_SMALL_DISK = """

@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for part in ("kernels", "dse") for path in (ROOT / part).rglob("*.py"))
+CHECKS = sorted(path for part in ("tests", "benchmarks") for path in (ROOT / part).rglob("*.py"))
 TEXTS = sorted(
     path
     for pattern in ("*.toml", "*.txt", "*.md", "*.json", "Makefile", "docs/**/*.md", ".ci/*", "benchmarks/**/*.py",
@@ -46,7 +47,7 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=ids)
+@pytest.mark.parametrize("path", [*SOURCES, *CHECKS], ids=ids)
 def test_functions_and_modules_are_short(path: Path) -> None:
     most = KERNEL_MOST if path.is_relative_to(ROOT / "kernels") else FUNCTION_MOST
     long = [f"{n.name} at line {n.lineno}: {body_lines(n)}" for n in functions(parsed(path)) if body_lines(n) > most]

@@ -14,6 +14,7 @@ from dse.workloads.workload import Workload, memcgs
 from kernels import control, demand
 from kernels.reclaim import misses
 from kernels.reclaim import state as words
+from tests import naive_faults
 from tests import naive_reclaim as naive
 
 SHIFT, SPACES = 4, 3
@@ -118,7 +119,7 @@ def test_equals_the_twin(made, memory, backend, moves, swapoff, seed):
     blocks = list(mine.blocks())
     assert all(len(block) == 64 for block in blocks[:-1])
     out = np.concatenate([*blocks, np.empty((0, 2), np.uint64)])
-    twin = naive.demands(given_, workload, limit, forks)
+    twin = naive_faults.demands(given_, workload, limit, forks)
     assert [(int(a), int(b)) for a, b in out] == twin.out
     kinds = np.bincount(demand.records(out)["kind"], minlength=16)
     counted = mine.counters
@@ -387,5 +388,5 @@ def test_a_changed_rule_is_noticed(name, monkeypatch):
     if name is not None:
         where, value = MUTANTS[name]
         monkeypatch.setattr(getattr(naive, where) if where else naive, name, value)
-    twin = naive.demands(given_, workload, 20, forks=True)
+    twin = naive_faults.demands(given_, workload, 20, forks=True)
     assert ([(int(a), int(b)) for block in blocks for a, b in block] == twin.out) == (name is None)

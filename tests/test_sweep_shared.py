@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_sweep import TEXT, said_by
 
 from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import warming
 from dse.storing import studies
 from dse.sweeps import distributing, space, storages, sweep
+from tests.sweepdata import TEXT, said_by
 
 SLOW = """
 import sys, time

@@ -18,6 +18,7 @@ from dse.benching import judging, launch, revisions
 from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit
 from dse.benching.results import Case, Figure, Suite, stored, text_of
 from dse.common import output
+from dse.common.writing import locked
 from dse.errors import BadInput, CheckFailed
 
 ROUNDS, CONFIRMING_ROUNDS = "2", "4"  # turns of each commit; more of them for differences, against load that comes and goes
@@ -384,12 +385,5 @@ def alone(home: Path) -> Iterator[None]:
     BadInput
         Another gate is at work with them.
     """
-    import fcntl
-
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(f"another dse bench is at work in {home}") from None
+    with locked(home / "lock", f"another dse bench is at work in {home}"):
         yield

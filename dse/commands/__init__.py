@@ -1,7 +1,7 @@
 """The verbs of the command line, one module each.
 
-A module holds ``configure(parser)`` and ``run(args) -> int``, and is imported only when its verb is asked for. Its docstring is the help
-of the verb, its first line the line in ``dse --help``. A new verb is its module, and nothing else.
+A module holds ``configure(parser)`` and ``run(args) -> int``, and is imported only for its own verb. Its docstring is the help of the
+verb, its first line the line in ``dse --help``. A new verb is a new module, and nothing else.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def _first_line(path: Path) -> str:
-    """Return what the first line of a module says behind the name of the verb; the module is not imported."""
+    """Return the first line of a module behind the name of the verb, without importing the module."""
     with path.open(encoding="utf-8") as file:
         return file.readline().strip('"\n').partition(": ")[2].removesuffix(".")
 

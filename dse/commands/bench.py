@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what changed and return the gate's exit status."""
+    """Print the changes and return the gate's exit status."""
     from dse.benching import gate
 
     report = gate.run(
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def summary(report: Report) -> str:
-    """One line on stderr: how many were compared, and what the status means."""
+    """Print one line on stderr: the number of comparisons and the meaning of the status."""
     from dse.benching import judging
     from dse.benching.families import Exit
 

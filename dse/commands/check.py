@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _line(row: dict[str, Any]) -> str:
-    """The finding with the demands that show it."""
+    """Finding with the demands that show it."""
     demands = row["demands"]
     if not demands:
         return str(row["finding"])
@@ -32,7 +32,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one line a check; 1 if one failed."""
+    """Print one line for each check and return 1 if one failed."""
     from dse.testing import machine
     from dse.testing.checking import check
 

@@ -1,6 +1,6 @@
 """``dse diff``: compare two stored runs.
 
-Counted figures must be equal, measured ones are shown as a ratio. The exit status is 0 for equal counters, 1 for others.
+Counted figures must be equal; measured ones are shown as a ratio. The exit status is 0 if all counters are equal, else 1.
 """
 
 from __future__ import annotations
@@ -86,12 +86,12 @@ def _paired(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> dict[st
 
 
 def _shown(row: Mapping[str, Any]) -> Any:
-    """Return the figure, as a whole number where it is exact."""
+    """Return the figure, a counted one as a whole number."""
     return row["count"] if row.get("count") is not None else row.get("value")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what differs."""
+    """Print the differences."""
     from dse.storing import load_run
 
     a, b = load_run(args.results, args.a), load_run(args.results, args.b)

@@ -40,13 +40,13 @@ def _row(check: str, status: str, value: Any, note: str = "") -> dict[str, str]:
 
 
 def cache_folder() -> Path:
-    """Folder that compiled kernels are kept in (as kernels.compiling.jit chooses it, without importing Numba)."""
+    """Folder of compiled kernels, chosen as in kernels.compiling.caches but without importing Numba."""
     base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "swapdse-numba"
 
 
 def _writable(folder: Path) -> str:
-    """Try to write a file under `folder`; empty when it works, else why not."""
+    """Try to write a file under `folder`; return the refusal, empty if it works."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -99,7 +99,7 @@ def _room(results: str) -> list[dict[str, str]]:
 
 
 def _programs() -> list[dict[str, str]]:
-    """Programs that widen what can be done."""
+    """Optional programs."""
     rows = []
     for name, purpose in PROGRAMS.items():
         path = shutil.which(name)
@@ -108,12 +108,12 @@ def _programs() -> list[dict[str, str]]:
 
 
 def examine(results: str = options.RESULTS) -> list[dict[str, str]]:
-    """Return what was found, as rows of check, status (ok, limited, missing), value and note."""
+    """Return the findings as rows of check, status (ok, limited, missing), value and note."""
     parts: list[Callable[[], list[dict[str, str]]]] = [_software, _hardware, lambda: _room(results), _programs]
     return [row for part in parts for row in part()]
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; what is missing limits what can be done, it is no failure."""
+    """Print the report. A missing program limits the tool and is no failure."""
     output.emit(examine(args.results), args.format, columns=["check", "status", "value", "note"])
     return 0

@@ -1,6 +1,6 @@
 """``dse prune``: remove old runs, studies and cache entries; list them first.
 
-Reports too, with --kinds. Nothing is removed unless --yes is given.
+--kinds adds reports. Nothing is removed unless --yes is given.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List, and remove where that is wanted."""
+    """List the entries, and remove them with --yes."""
     from dse.storing.pruning import prune
 
     rows = prune(args.results, kinds=[k.strip() for k in args.kinds.split(",")], keep=args.keep, days=args.days, remove=args.yes)

@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the report; print where it is, or the text."""
+    """Write the report and print its path, or its text."""
     from dse.reports import report
 
     output.write(report(args.name, args.format, args.output, figure=args.figure, bundle=args.bundle, results=args.results))

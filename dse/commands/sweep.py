@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _brief(found: dict[str, Any]) -> dict[str, Any]:
-    """Provenance without what is long."""
+    """Provenance without the long fields."""
     return {"provenance": {k: v for k, v in found["provenance"].items() if k not in ("document", "packages")}}
 
 

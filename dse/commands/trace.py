@@ -80,7 +80,7 @@ def _import(args: argparse.Namespace) -> int:
 
 
 def _keep(trace: Trace, path: Path) -> int:
-    """Save the trace and print what it is."""
+    """Save the trace and print its description."""
     from dse.workloads import info, save
 
     written = save(trace, path)
@@ -101,7 +101,7 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _one(row: dict[str, Any], form: str) -> None:
-    """Print one trace: a table has a line for each fact."""
+    """Print one trace. A table has a line for each fact."""
     if form == "table":
         output.emit([{"field": key, "value": output.cell(value)} for key, value in row.items()], form)
     else:

@@ -18,13 +18,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _short(text: object) -> str:
-    """A cell that fits."""
+    """Cell cut to the width of the table."""
     said = str(text or "-")
     return said if len(said) <= WIDEST else said[: WIDEST - 3] + "..."
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one row a yardstick; 1 if one falls short."""
+    """Print one row for each yardstick and return 1 if one falls short."""
     from dse.yardsticks.validating import validate
 
     found = validate(args.ids or None, counted_only=args.counted_only)

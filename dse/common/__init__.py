@@ -1,1 +1,1 @@
-"""The ground floor, on which every room stands: output, files, limits, options, the machine."""
+"""Modules that all other packages use: output, files, limits, options, the machine."""

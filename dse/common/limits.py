@@ -1,4 +1,4 @@
-"""Limits that every room keeps to."""
+"""Limits that the whole package keeps to."""
 
 PAGES_MAX = 2**28
 """Most pages or slots: 1 TiB."""

@@ -1,4 +1,4 @@
-"""The machine a run was taken on, and whether there is room for it."""
+"""The machine of a run: processor, caches, clock, free memory and disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GIB = 1 << 30
 
 
 def _read(path: Path) -> str:
-    """Text of a file, or nothing."""
+    """Text of a file, empty where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -65,7 +65,7 @@ def clock_source() -> str:
 
 
 def packages(names: tuple[str, ...] = PACKAGES) -> dict[str, str]:
-    """Versions of the packages that figures depend on; what is missing is absent."""
+    """Versions of the packages that figures depend on; missing packages are left out."""
     found = {}
     for name in names:
         try:
@@ -92,7 +92,7 @@ def _cgroup_room() -> int | None:
 
 
 def memory_available() -> int:
-    """Bytes this process can still take, by the system and by its memory limit."""
+    """Bytes that this process can still allocate, by the system and by its memory limit."""
     fields = {line.split(":")[0]: line.split()[1] for line in _read(Path("/proc/meminfo")).splitlines() if ":" in line}
     free = int(fields["MemAvailable"]) * 1024 if "MemAvailable" in fields else 1 << 62
     room = _cgroup_room()
@@ -113,14 +113,14 @@ def disk_available(folder: str | os.PathLike[str]) -> int:
 
 
 def require_memory(needed: int, what: str) -> None:
-    """Refuse a run that needs more memory than there is.
+    """Refuse a run that needs more memory than is available.
 
     Parameters
     ----------
     needed : int
         Bytes.
     what : str
-        What needs them.
+        The thing that needs them, for the message.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Options and argument types that several commands share, so that they are spelt and checked alike."""
+"""Options and argument types that several commands share, spelt and checked alike."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def add_results(parser: argparse.ArgumentParser) -> None:
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
-    """Add ``--seed``; without it the scenario's own seed holds."""
+    """Add ``--seed``. Without it the scenario's own seed is used."""
     parser.add_argument("--seed", type=seed, default=None, metavar="N", help="seed (default: the scenario's)")
 
 

@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Format a figure for a table: exact when whole, else `digits` significant digits.
+    """Format a figure for a table: exact where whole, else with `digits` significant digits.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def render_table(rows: Sequence[Row], columns: Sequence[str] | None = None) -> s
 
 
 def plain(value: Any) -> Any:
-    """Reduce `value` to what JSON can say: NumPy scalars to Python numbers, NaN and infinity to null."""
+    """Reduce `value` to values of JSON: NumPy scalars to Python numbers, NaN and infinity to null."""
     if hasattr(value, "item") and not isinstance(value, (str, bytes)):
         value = value.item() if getattr(value, "ndim", 0) == 0 else value.tolist()
     if isinstance(value, float) and not math.isfinite(value):
@@ -106,11 +106,11 @@ def emit(rows: Sequence[Row], form: str, *, columns: Sequence[str] | None = None
     rows : sequence of mappings
         The data.
     form : {"table", "json", "csv"}
-        How to print it.
+        Form of the output.
     columns : sequence of str, optional
         Columns of the table and of the CSV, default all.
     document : object, optional
-        What JSON prints instead of the bare rows.
+        Printed as JSON instead of the bare rows.
     """
     if form == "json":
         text = render_json(rows if document is None else document)
@@ -127,24 +127,24 @@ def write(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a message on stderr; stdout carries data only."""
+    """Print a message on stderr. Stdout carries data only."""
     sys.stderr.write(f"dse: {text}\n")
     sys.stderr.flush()
 
 
 class Progress:
-    """Progress on stderr of what takes longer than two seconds; silent before.
+    """Progress on stderr of work that takes longer than two seconds; silent before.
 
     On a terminal one line is rewritten, elsewhere a line appears every ten seconds.
 
     Parameters
     ----------
     what : str
-        What is being done.
+        Name of the work.
     total : int
-        How many steps there are, 0 when unknown.
+        Number of steps, 0 if unknown.
     stream : text stream, optional
-        Default stderr.
+        Default: stderr.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""TOML texts that are named: built in, or a file."""
+"""TOML texts by name: built-in ones and files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Text(NamedTuple):
     source : str
         The text.
     file : str
-        What messages call it.
+        Its name in messages.
     name : str
         Its name without folder and suffix.
     """
@@ -41,12 +41,12 @@ def read(name: str | Path, folder: Path, what: str) -> Text:
     folder : Path
         Folder of the built-in texts.
     what : str
-        What they are, for messages.
+        The kind of text, for messages.
 
     Raises
     ------
     BadInput
-        There is none of that name, or it cannot be read.
+        No text has that name, or it cannot be read.
     """
     text, path = str(name), Path(name)
     if text in builtin(folder):

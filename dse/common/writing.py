@@ -1,9 +1,10 @@
-"""Writing files: whole or not at all, with the permissions that the user's mask leaves, and one line where a disk is full."""
+"""Writing of files: whole or not at all, with the permissions of the user's mask, and one line where a disk is full."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import functools
 import os
 import tempfile
@@ -15,7 +16,7 @@ from dse.errors import BadInput, refusal
 
 @functools.cache
 def _mask() -> int:
-    """The process's mask of permissions (temporary files are for their owner only)."""
+    """The process's mask of permissions. Temporary files are for their owner only."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -44,8 +45,26 @@ def stored_under(results: str | os.PathLike[str]) -> Iterator[None]:
         raise BadInput(f"cannot store under {os.fspath(results)}: {refusal(error)}{file}; what was stored stays") from error
 
 
+@contextlib.contextmanager
+def locked(path: Path, refused: str) -> Iterator[None]:
+    """Hold a lock file alone. The kernel frees the lock of a process that is killed.
+
+    Raises
+    ------
+    BadInput
+        Another process holds it; the message is `refused`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(refused) from None
+        yield
+
+
 def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write files by rename, once all of them are written: on a full disk every one stays as it was."""
+    """Write files by rename, once all of them are written. On a full disk all files stay unchanged."""
     hidden: dict[Path, Path] = {}
     path = Path()
     try:
@@ -63,17 +82,17 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
             with contextlib.suppress(OSError):
                 written.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            error.filename = os.fspath(path)  # what was to be written, not what it was called meanwhile
+            error.filename = os.fspath(path)  # the final name, not the temporary one
         raise
 
 
 def save(path: str | os.PathLike[str], content: bytes) -> str:
-    """Write a file whole or not at all; into what is no file (/dev/stdout, a pipe) directly. Return its path.
+    """Write a file whole or not at all and return its path. A pipe or device (/dev/stdout) is written directly.
 
     Raises
     ------
     BadInput
-        A folder.
+        The path is a folder.
     """
     target = Path(path)
     if target.is_dir():

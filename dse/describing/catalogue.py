@@ -1,4 +1,4 @@
-"""``dse.designs``: what each design is, read off its own file: layout, parameters, locks, life cycle, sources."""
+"""``dse.designs``: a description of each design, read off its own file: layout, parameters, locks, life cycle, sources."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIFE = (
     ("swap_out", "zswap"), ("swap_out", "ssd"), ("writeback_end", "zswap"), ("swap_in", "zswap"), ("swap_in", "ssd"),
     ("cache_hit", "zswap"), ("clean_drop", "ssd"), ("fork", "ssd"), ("zap", "zswap"), ("zap", "ssd"), ("move", "zswap"), ("move", "ssd"),
 )  # fmt: skip
-"""Operations of the life cycle, with where the page's data goes or is."""
+"""Operations of the life cycle, each with the backend of the page's data."""
 PER = {
     "slot": "slot, at swapon", "zswap slot": "slot of zswap",
     "cluster": "cluster, at swapon", "page": "swapped page", "live": "swapped page", "zswap": "page in zswap",
@@ -31,9 +31,9 @@ CLUSTER = 512
 
 def operations() -> list[str]:
     """Outcomes of a demand, by the names of the records."""
-    from kernels.demand import OPS
+    from kernels.demand import OUTCOMES
 
-    return [name for name in OPS if name not in ("nothing", "begun", "stepped")]
+    return list(OUTCOMES)
 
 
 def _parameters(design: Design) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
     -------
     list of dict
         For each design name, title, parameters (name, default, values, help), operations, locks (in the order in which they may be
-        nested), layout (structure, name, nbytes, per, block, source, by_default: does it count with default parameters),
+        nested), layout (structure, name, nbytes, per, block, source, by_default: true if it counts with default parameters),
         lost_when_off, notes and sources.
 
     Raises
@@ -86,7 +86,7 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
 
 
 def _shown(file: Path) -> str:
-    """A file as a reader of the project names it."""
+    """Name of a file for readers of the project."""
     from dse.common import machine
 
     return file.relative_to(machine.ROOT).as_posix() if file.is_relative_to(machine.ROOT) else str(file)
@@ -155,7 +155,7 @@ def life_cycle(text: str) -> list[dict[str, Any]]:
 
 
 def lookup_chain(text: str) -> list[dict[str, Any]]:
-    """Objects that a swap-in reaches one behind the other, each by an address loaded from the one before, from the PTE to the data.
+    """List the dependent objects of a swap-in, from the PTE to the data: the address of each is loaded from the one before.
 
     Parameters
     ----------
@@ -165,8 +165,8 @@ def lookup_chain(text: str) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        For each backend: backend, objects (in order, a descent of a tree node by node), length. Where the data is on a disk the chain
-        ends when the read is submitted.
+        For each backend: backend, objects (in order; a descent of a tree node by node), length. Where the data is on a disk the chain
+        ends with the submission of the read.
     """
     from dse.describing import explaining
 
@@ -213,7 +213,7 @@ def sizes(name: str) -> list[dict[str, Any]]:
 
 
 def _does(labels: list[str]) -> str:
-    """Write events in one line; a descent of a tree, node by node, as one walk; the same several times over once."""
+    """Write events in one line. A descent of a tree becomes one walk, and equal events in a row one event with their number."""
     parts: list[str] = []
     at = 0
     while at < len(labels):
@@ -232,12 +232,12 @@ def _does(labels: list[str]) -> str:
 
 
 def words(design: Design) -> str:
-    """The words at the top of the design's file."""
+    """Docstring of the design's file."""
     return inspect.cleandoc(sys.modules[design.build.__module__].__doc__ or "")
 
 
 def source_of(design: Design) -> str:
-    """The file that registers the design, from the root of the repository where it is in there."""
+    """The file that registers the design; one in the repository is named from its root."""
     from dse.common import machine
 
     file = Path(design.file).resolve()
@@ -245,7 +245,7 @@ def source_of(design: Design) -> str:
 
 
 def _bytes_table(design: Design) -> list[str]:
-    """Sections on bytes: the layout table, and what it comes to."""
+    """Sections on bytes: the layout table and its sums."""
     out = ["## Layout", "", "Rows marked no need other parameters than the defaults.", ""]
     out += ["| structure | field | bytes | per | allocated in | by default | source |", "|---|---|---|---|---|---|---|"]
     for row, shown in zip(design.layout, _layout(design), strict=True):
@@ -295,7 +295,7 @@ def page(name: str) -> str:
 
 
 def _per(per: str) -> str:
-    """Write what a field is counted per in words.
+    """Write the unit that a field is counted by in words.
 
     Examples
     --------

@@ -18,7 +18,7 @@ OPERATIONS = (
 )  # fmt: skip
 SLOTS = 1 << 16
 SLOTS_OFF = 256
-"""Slots of a swapoff, which visits every page and would be too long to print."""
+"""Slots of a device for swapoff, which visits every page: a longer trace would be too long to print."""
 COMPRESSED = 1575
 BLOCK = 1 << 16
 EVENTS = ("chase", "read", "write", "lock", "unlock", "alloc", "free")
@@ -36,7 +36,7 @@ class Traced:
 
 
 def _demands(op: str, page: int, fresh: int, backend: int, target: int) -> list[tuple[int, int]]:
-    """Demands that prepare an operation, and last the one that is it. `page` is swapped out, `fresh` was never touched."""
+    """Demands that prepare an operation, and the operation itself as the last one. `page` is swapped out, `fresh` was never touched."""
     from kernels import demand as d
 
     touch = d.pack(d.FAULT, fresh)
@@ -74,10 +74,10 @@ def _fill(design: Any, state: Any, pr: Any, pages: int, backend: int) -> None:
 
 
 def _events(own: Any, log: Any, chain: int, lines_touched: int) -> list[Event]:
-    """Decode the log of a Trace probe; lines are numbered in the order of their first touch.
+    """Decode the log of a Trace probe. Lines are numbered in the order of their first touch.
 
-    A move starts with a walk from the PTE that only says which page is meant and is not counted; it is left out here as well: events are
-    dropped from the front until dependent objects and lines are as many as were counted.
+    A move starts with a walk from the PTE that only identifies the page and is not counted. It is left out here as well: events are
+    dropped from the front until the numbers of dependent objects and lines equal the counted ones.
     """
     from kernels.own import Allocation, Lock, Region
 
@@ -100,7 +100,7 @@ def _events(own: Any, log: Any, chain: int, lines_touched: int) -> list[Event]:
 
 
 def inside_leaf(pages: int) -> int:
-    """Move a page count to the middle of a leaf of 64, where most operations are: a round fill lies on the edge of all structures.
+    """Move a page count to the middle of a leaf of 64, the usual case: a round fill lies on the edge of all structures.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def trace(named: naming.Named, op: str, fill: float, slots: int, backend: str, t
     Raises
     ------
     BadInput
-        When the operation does not happen there, with what happened instead.
+        The operation does not happen there. The message says what happened instead.
     """
     import numpy as np
 
@@ -153,7 +153,7 @@ def trace(named: naming.Named, op: str, fill: float, slots: int, backend: str, t
 
 
 def _instead(design: str, op: str, reply: str, fill: float, backend: str) -> str:
-    """Say why an operation did not happen."""
+    """Give the reason that an operation did not happen."""
     why = {
         "not_resident": "there is no such page at this fill",
         "first_touch": "nothing is swapped out at this fill: take a larger one",
@@ -228,9 +228,9 @@ def explain(
     slots : int, optional
         Slots of a device, default 65,536 (256 for swapoff).
     backend : str, optional
-        Where the page's data is or goes; default zswap, ssd for clean_drop and swapoff.
+        Backend of the page's data. Default: zswap, or ssd for clean_drop and swapoff.
     target : str, optional
-        Where move moves it; default ssd from zswap, else hdd.
+        Target of a move. Default: ssd from zswap, else hdd.
 
     Returns
     -------

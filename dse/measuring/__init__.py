@@ -1,1 +1,1 @@
-"""Measured figures: what a ratio is worth, and on which machine it was taken."""
+"""Measured figures: ratios with their intervals, and the machine they were taken on."""

@@ -1,4 +1,4 @@
-"""Rows of what operations allocate and free, by class of object, and of what waits for a grace period."""
+"""Rows of objects that operations allocate and free, by class, and of bytes that wait for a grace period."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def log_of(pr: Any) -> NDArray[np.int64]:
 
 
 def slug(name: str) -> str:
-    """A class as a part of a metric's name.
+    """Turn the name of a class into a part of a metric's name.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def rows(side: Any, *, modelled: bool) -> list[Figure]:
 def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[Figure]:
     """Bytes freed that wait for the end of a grace period, on average, while one CPU faults from zswap without a pause.
 
-    What the exit of a process frees (zap), fork and swapoff are left out: that comes at once.
+    Frees of zap (the exit of a process), fork and swapoff are left out: they come all at once.
     """
     steady = [op not in allocations.BURSTS for op in OPS]
     freed = log_of(pr)[steady, :, 1].sum(0).tolist()

@@ -1,4 +1,4 @@
-"""The clock of timed replays: what a tick is, and what reading it costs."""
+"""The clock of timed replays: the length of a tick, and the cost of reading it."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from kernels.observing import probe
 NOPS = 1 << 14
 REST = 0.05  # seconds between the two readings that give the rate
 READINGS = 9
-"""Of which the one with the two clocks closest together counts: nothing came between."""
+"""Readings of both clocks. The pair taken closest together counts, as nothing came between."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Ticks as nanoseconds.
+    """Conversion of ticks to nanoseconds.
 
     Attributes
     ----------
     ns_per_tick : float
         Length of a tick of the cycle counter.
     own_ticks : float
-        What the clock, its fences and the decoding of a demand take [ticks]: the median over demands that do nothing.
+        Cost of the clock, its fences and the decoding of a demand [ticks]: the median over demands that do nothing.
     """
 
     ns_per_tick: float

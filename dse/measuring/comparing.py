@@ -20,7 +20,7 @@ LOOP = "open"
 
 
 def variants(name: str | scenario.Scenario, seed: int | None, state: str | None = None) -> list[scenario.Scenario]:
-    """The scenario, and the same with nothing moving where it moves anything."""
+    """The scenario and, where it moves pages, the same one without moves."""
     chosen = name if isinstance(name, scenario.Scenario) else scenario.load(name)
     if seed is not None:
         chosen = chosen.but(replay__seed=seed)
@@ -30,7 +30,7 @@ def variants(name: str | scenario.Scenario, seed: int | None, state: str | None 
 
 
 def run_scenario(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> dict[str, Any]:
-    """Run one variant, whose demands are `stream`.
+    """Run one variant on the demands of `stream`.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def compare(
     results: str | Path | None = None,
     command: str = "dse.compare",
 ) -> dict[str, Any]:
-    """Compare designs on a scenario, next to the same with nothing moving.
+    """Compare designs on a scenario, and on the same scenario without moves.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def compare(
     results : path, optional
         Folder to store the runs in; nothing is stored without it.
     command : str
-        What provenance says was called.
+        The call that provenance records.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def compare(
 
 
 def _checked_stream(case: scenario.Scenario, designs: Sequence[naming.Named], counted_only: bool) -> Any:
-    """The demands of a variant; refused early, before anything is compiled, where there is no room for them."""
+    """Demands of a variant. Too many for the memory are refused before anything is compiled."""
     from dse.measuring import run
     from dse.workloads import stream as streams
 

@@ -1,4 +1,4 @@
-"""Provenance: the code and the machine that a run was taken with."""
+"""Provenance: the code and the machine of a run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def code_digest() -> str:
 
 
 def origin() -> dict[str, Any]:
-    """Everything about machine and code that provenance records, by the column names of the store."""
+    """Machine and code as provenance records them, by the column names of the store."""
     return {
         "version": __version__,
         "code_digest": code_digest(),

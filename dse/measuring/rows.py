@@ -19,23 +19,23 @@ from kernels.observing import probe
 from kernels.own import Word
 from kernels.structures import cluster
 
-OPS = [name for name in demand.OPS if name not in ("nothing", "begun", "stepped")]
+OPS = demand.OUTCOMES
 COUNTED = (("lines", "lines"), ("chain", "objects"), ("locked_sections", "sections"), ("allocations", "objects"), ("frees", "objects"),
            ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"),
            ("lock_order_violations", "violations"))  # fmt: skip
 LIFETIME = ("swap_out", "writeback_end", "swap_in")
-"""A page's swapped lifetime: what an ID that never moves is paid for."""
+"""A page's swapped lifetime. An ID costs something in each, whether or not the page moves."""
 AVOIDED_MOST = 0.01
 READS = ("zswap", "ssd")
 FEW, FEWEST = "fewer than 1 % of the pages at the peak are still swapped out", 100
 WITHOUT = ("first_touch",)
-"""Operations that touch nothing of swap: the same code in every design, and what they time is the system's own page faults."""
+"""Operations that touch nothing of swap. Their code is the same in every design, and their times are the system's own page faults."""
 RUNS = ("fork", "zap", "swapoff")
-"""Operations on many pages at once: no share of one fault or read."""
+"""Operations on many pages at once, which have no share of one fault or read."""
 
 
 def make(outcome: Outcome, timed: bool) -> tuple[list[Figure], stats.Interval | None]:
-    """Make all rows of a comparison; and the A/A noise of the session, None when nothing was timed."""
+    """Make all rows of a comparison, and the A/A noise of the session (None when nothing was timed)."""
     rows: list[Figure] = []
     for side in outcome.sides:
         rows += counted(side) + allocating.rows(side, modelled=timed) + occupancy(side, outcome)
@@ -61,7 +61,7 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Figure], stats.Interval | 
 
 
 def pooled(aa: dict[str, stats.Interval | None], known: list[stats.Interval]) -> dict[str, stats.Interval | None]:
-    """A/A intervals of a window, each widened to those of all operations that are about as frequent: one twin is one draw of it."""
+    """Widen each A/A interval of a window to those of all operations that are about as frequent, as one twin is one draw only."""
     often = [interval for interval in known if 2 * interval.n >= max(k.n for k in known)]
     if not often:
         return aa
@@ -73,7 +73,7 @@ def pooled(aa: dict[str, stats.Interval | None], known: list[stats.Interval]) ->
 
 
 def counted(side: Side) -> list[Figure]:
-    """Rows of the replies over the whole stream, and of what operations touched in the counted chunks."""
+    """Rows of the replies over the whole stream, and of the counters of operations in the counted chunks."""
     rows = []
     for code, n in enumerate(side.totals().tolist()):
         if n:
@@ -120,7 +120,9 @@ def occupancy(side: Side, outcome: Outcome) -> list[Figure]:
         return one(f"bytes_per_page_{name}", "B", value, stat="mean", n=pages, status=status)
 
     kept = ((row.structure, ledgers.condition(row.per, side.named.values)) for row in side.named.design.layout)
-    layout = {structure for structure, per in kept if per not in ("", "cluster", "extend", "block")}  # what says something of each page
+    layout = {
+        structure for structure, per in kept if per not in ("", "cluster", "extend", "block")
+    }  # structures with something for each page
     rows = [
         one("swapped_pages", "pages", pages),
         per_page("static", book.static_bytes),
@@ -163,7 +165,7 @@ def _mean(side: Side, op: str, metric: str) -> float:
 
 
 def tax_counted(outcome: Outcome, side: Side, base: Side) -> list[Figure]:
-    """Rows of what a lifetime (out, end of writeback, in) touches more than on the baseline, and of the bytes a page takes more."""
+    """Rows of the tax: additional touches of a lifetime (out, end of writeback, in) and additional bytes a page, against the baseline."""
     rows = []
     for metric, unit in (("lines", "lines"), ("locked_sections", "sections")):
         extra = sum(_mean(side, op, metric) - _mean(base, op, metric) for op in LIFETIME)
@@ -181,7 +183,7 @@ def tax_counted(outcome: Outcome, side: Side, base: Side) -> list[Figure]:
 
 
 def _chunks(side: Side, age: str, op: str) -> NDArray[np.float64]:
-    """Per timed chunk: how often, ticks in all."""
+    """Occurrences of an operation and their ticks, by timed chunk."""
     taken = [chunk[demand.OPS.index(op)] for chunk in side.chunks[age]]
     return np.array(taken, np.float64).reshape(-1, 2)
 
@@ -202,7 +204,7 @@ def mean_ns(side: Side, age: str, op: str, tick: clock.Clock) -> float | None:
 
 
 def _both(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which chunks have enough of an operation on both sides, and its mean ticks a chunk on either."""
+    """Chunks with enough of an operation on both sides, and its mean ticks a chunk on either side."""
     found = np.stack([_chunks(side, age, op), _chunks(base, age, op)])
     enough = np.asarray((found[:, :, 0] >= least(side)).all(0), np.bool_)
     return enough, np.maximum(found[:, :, 1] / np.maximum(found[:, :, 0], 1.0) - tick.own_ticks, 1.0)
@@ -224,7 +226,7 @@ def halves(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> tupl
 
 
 class Taken(TypedDict):
-    """Columns that say how a time was taken."""
+    """Columns on how a time was taken."""
 
     state: str
     age: str
@@ -267,7 +269,7 @@ def measured(side: Side, age: str, tick: clock.Clock) -> list[Figure]:
 
 
 def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, stats.Interval | None]) -> list[Figure]:
-    """Ratios of the times of operations to those on `base`, with what may be concluded from each."""
+    """Ratios of the times of operations to those on `base`, each with its verdict."""
     rows = []
     for op in OPS:
         found, noise, mean, under = ratio(side, base, age, op, tick), aa[op], mean_ns(side, age, op, tick), mean_ns(base, age, op, tick)
@@ -291,14 +293,14 @@ def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, st
 
 
 def avoided_share(side: Side) -> float:
-    """Share of the faults that a refused page's residency avoided."""
+    """Share of the faults that never happened, as a refused page stayed in memory."""
     totals = side.totals()
     faults = int(totals[[demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT, demand.AVOIDED]].sum())
     return float(totals[demand.AVOIDED]) / max(1, faults)
 
 
 def tax(side: Side, base: Side, age: str, tick: clock.Clock) -> stats.Difference | None:
-    """Nanoseconds that a lifetime takes more than on the baseline: the median over chunks that have enough of all its operations."""
+    """Additional nanoseconds of a lifetime against the baseline: the median over chunks with enough of all its operations."""
     parts = [_both(side, base, age, op, tick) for op in LIFETIME if _chunks(base, age, op)[:, 0].any()]
     if not parts:
         return None
@@ -311,7 +313,7 @@ def tax(side: Side, base: Side, age: str, tick: clock.Clock) -> stats.Difference
 
 
 def tax_measured(side: Side, base: Side, noise: stats.Difference | None, age: str, tick: clock.Clock) -> list[Figure]:
-    """The tax in nanoseconds; it says so where it is no larger than the `noise`, what a second state of a design takes more."""
+    """The tax in nanoseconds. Its status says where it is no larger than the `noise`: the tax of a second state of one design."""
     extra = tax(side, base, age, tick)
     if extra is None or noise is None:
         return []

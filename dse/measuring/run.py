@@ -1,10 +1,12 @@
 """The engine of ``dse compare``: the same demands on every design, all of them alive, windows counted and timed.
 
 The stream is replayed once. Most of it only builds the states up (probe ``off``, all cores). In two windows, one right after the
-first page went out (fresh) and one at the end (aged), chunks are counted and timed in turn; a timed chunk runs on all designs, one
-after the other, and on a second state of the baseline (A/A). Who comes when must not matter: what comes before a timed chunk is replayed
-in the same order; just before its turn each state replays a lead-in, untimed, so that the last-level cache holds what it touched last and
-not what others did; and every drawn order is followed by its reverse.
+first page went out (fresh) and one at the end (aged), chunks are counted and timed in turn. A timed chunk runs on all designs, one
+after the other, and on a second state of the baseline (A/A).
+
+The order of the designs must not matter. The demands before a timed chunk are replayed in the same order. Just before its turn each
+state replays a lead-in, untimed, so that the last-level cache holds its own lines and not those of others. Every drawn order is
+followed by its reverse.
 """
 
 from __future__ import annotations
@@ -30,26 +32,26 @@ from kernels.observing import probe
 CHUNK = 1 << 14  # demands
 AGES = ("fresh", "aged")
 TIMED_DEMANDS = CHUNK // 4
-"""Demands timed in a chunk of those that are; the rest is replayed without the clock."""
+"""Demands that are timed in a timed chunk. The rest of the chunk is replayed without the clock."""
 LEAD_IN = CHUNK // 4
-"""Demands that a state replays, untimed, just before those that are timed."""
+"""Demands that a state replays, untimed, just before its timed ones."""
 COLD_DEMANDS = 32
-"""Demands timed in a chunk where the caches are emptied before each of them, which takes milliseconds."""
+"""Demands that are timed in a chunk from cold caches. The caches are emptied before each, which takes milliseconds."""
 TWIN = "A/A"
 RECLAIMS = (demand.RECLAIM, demand.RECLAIM_BEGIN)
 LEAST = 30
-"""Occurrences in a chunk, on both sides, for the chunk to give a ratio; from cold caches few are taken, each of which takes long."""
+"""Occurrences in a chunk, on both sides, for the chunk to give a ratio. From cold caches fewer do, as each takes long."""
 LEAST_COLD = 4
 DISTURBED = np.uint64(100)
-"""An operation longer than the histogram in fewer than one case of so many was interrupted."""
+"""Rarity of an interruption: an operation exceeds the histogram in fewer than one case of so many."""
 VERIFY_PAGES, VERIFY_ACCESSES = 1 << 14, 600_000
 KEEP = 1 << 24
-"""Most demands that are kept in memory between the survey and the replay; a longer stream is made twice."""
+"""Most demands kept in memory between the survey and the replay. A longer stream is made twice."""
 
 
 @dataclass
 class Side:
-    """One design in a comparison: its live state and what was observed."""
+    """One design in a comparison: its live state and its observations."""
 
     name: str
     named: naming.Named
@@ -60,7 +62,7 @@ class Side:
     count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in AGES})
     timed: dict[str, Any] = field(default_factory=lambda: {age: probe.make("timed") for age in AGES})
     chunks: dict[str, list[NDArray[np.float64]]] = field(default_factory=lambda: {age: [] for age in AGES})
-    """Per timed chunk ``float64[ops, 2]``: how many, and ticks in all."""
+    """``float64[ops, 2]`` for each timed chunk: occurrences, and ticks in all."""
 
     def replay(self, pr: Any, block: NDArray[np.uint64]) -> None:
         """Replay a block."""
@@ -97,7 +99,7 @@ class Outcome:
         Length of the stream.
     windows : list of Window
     turnover : float
-        How often the pages that were swapped out at the peak had gone out when the last window began.
+        Swap-outs before the last window, divided by the pages that were swapped out at the peak.
     stream : Stream
     """
 
@@ -116,11 +118,11 @@ class Outcome:
     @functools.cached_property
     def swapped(self) -> dict[str, int]:
         """PTEs that hold a swap value, by side."""
-        return {side.name: int(np.count_nonzero((side.state.pte != 0) & (side.state.pte & np.uint64(1) == 0))) for side in self.sides}
+        return {side.name: ledger.swapped(side.state.pte) for side in self.sides}
 
     @property
     def swapped_peak(self) -> int:
-        """Pages that were swapped out at the most, by the stream."""
+        """Peak of the swapped pages, by the stream."""
         return int(self.stream.counters.get("swapped_peak", 0))
 
 
@@ -130,7 +132,7 @@ def rows_of(pr: Any) -> NDArray[np.uint64]:
 
 
 def memory_needed(stream: Any, sides: int) -> int:
-    """Bytes that the states of `sides` designs take at most: page tables, folios, slots with their trees, zswap entries."""
+    """Most bytes that the states of `sides` designs take: page tables, folios, slots with their trees, zswap entries."""
     config = stream.config()
     slots = sum(n for name, n in config.slots.items() if name != "zswap")
     zswap = config.slots.get("zswap", 0)
@@ -155,7 +157,7 @@ def windows_of(sizes: Sequence[int], first_out: int, pairs: int = 16) -> list[Wi
     Returns
     -------
     list of Window
-        The fresh window lies right behind `first_out`, the aged one at the end; they never overlap, and shrink with the stream.
+        The fresh window lies right behind `first_out`, the aged one at the end. They never overlap, and shrink with the stream.
     """
     total = sum(sizes)
     room = total - first_out
@@ -165,7 +167,7 @@ def windows_of(sizes: Sequence[int], first_out: int, pairs: int = 16) -> list[Wi
 
 
 def survey(stream: Any, progress: output.Progress) -> tuple[list[int], int, list[NDArray[np.uint64]] | None]:
-    """Look at the stream once: lengths of its blocks, where the first page goes out, and the blocks where they are few."""
+    """Survey the stream: lengths of its blocks, index of the first swap-out, and the blocks themselves where they are few."""
     sizes: list[int] = []
     kept: list[NDArray[np.uint64]] | None = []
     first = -1
@@ -183,7 +185,7 @@ def survey(stream: Any, progress: output.Progress) -> tuple[list[int], int, list
 
 
 def pieces(blocks: Iterator[NDArray[np.uint64]], windows: Sequence[Window]) -> Iterator[tuple[str, int, NDArray[np.uint64]]]:
-    """Cut the stream: (age of the window or nothing, number of the chunk in it, demands); chunk 0, which is counted, is the last one."""
+    """Cut the stream into (age of the window or nothing, number of the chunk in it, demands). Chunk 0, a counted one, comes last."""
     at = 0
     for block in blocks:
         start = 0
@@ -204,7 +206,7 @@ def pieces(blocks: Iterator[NDArray[np.uint64]], windows: Sequence[Window]) -> I
 
 
 def chunk_of(window: Window) -> int:
-    """Demands of a chunk of `window`, smaller where the window is."""
+    """Demands of a chunk of `window`. A small window has small chunks."""
     return max(1, min(CHUNK, (window.last - window.first) // window.chunks))
 
 
@@ -228,7 +230,7 @@ def replay_all(sides: Sequence[Side], block: NDArray[np.uint64], pool: concurren
 
 
 def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
-    """Replay a small stream of the same scenario with content tokens: what goes out must come back.
+    """Replay a small stream of the same scenario with content tokens: every content that goes out must come back.
 
     Returns
     -------
@@ -357,12 +359,12 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
 
 
 def refuse_disorder(side: Side) -> None:
-    """Refuse a design that took a lock while it held one that nests inside it.
+    """Refuse a design that took a lock while it held an inner one.
 
     Raises
     ------
     BadInput
-        How often, and in which operation first.
+        It did. The message says how often, and in which operation first.
     """
     for pr in side.count.values():
         wrong = rows_of(pr)[:, int(probe.LOCK_ORDER)]
@@ -380,7 +382,7 @@ def orders(sides: Sequence[Side], rng: np.random.Generator) -> Iterator[list[Sid
 
 
 def _untimed(side: Side, age: str, block: NDArray[np.uint64], counted: bool) -> None:
-    """Replay a block under the probe that is due (kernels run without the interpreter's lock)."""
+    """Replay a block under the probe that is due. Kernels run without the interpreter's lock."""
     side.replay(side.count[age] if counted and side.name != TWIN else side.off, block)
 
 
@@ -399,14 +401,14 @@ def undisturbed(n: NDArray[np.uint64], ticks: NDArray[np.uint64], bins: NDArray[
     Parameters
     ----------
     n, ticks : uint64[ops]
-        How often each operation happened, and ticks in all.
+        Occurrences of each operation, and ticks in all.
     bins : uint64[ops, bins]
         Histogram of ticks; the last bin holds everything above (some 27 us).
 
     Returns
     -------
     float64[ops, 2]
-        How often, and ticks in all. Operations that are long by nature (1 % or more in the last bin) are kept as they are.
+        Occurrences, and ticks in all. Operations that are long by nature (1 % or more in the last bin) are kept as they are.
     """
     last = bins[:, -1]
     rare = (last * DISTURBED < n) | ((last == 1) & (n >= LEAST))

@@ -1,10 +1,11 @@
-"""Paired ratios with their intervals, the noise of a session, and what may be concluded.
+"""Paired ratios with their intervals, the noise of a session, and the verdict on a ratio.
 
-The estimate of a ratio is the median of the paired ratios (of their logarithms, so that 2 and 1/2 weigh alike); its
-interval is the percentile bootstrap over pairs. Successive chunks of one stream resemble each other, so that they say less
-than as many independent ones: there the interval is widened by what the correlation of neighbours takes from their number.
-The A/A ratio is the same figure where both sides of a pair are the same design: what it differs from 1 by, to either side,
-is noise of the session, and no finer difference is claimed.
+The estimate of a ratio is the median of the paired ratios (of their logarithms, so that 2 and 1/2 weigh alike). Its
+interval is the percentile bootstrap over pairs. Successive chunks of one stream resemble each other, and say less than as
+many independent ones. Their interval is widened as if the correlation of neighbours made their number smaller.
+
+The A/A ratio is the same figure where both sides of a pair are the same design. Its distance from 1 is the noise of the
+session, and no finer difference is claimed.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 FLOOR_NS = 30.0
-"""Below this on both sides no ratio is given: the clock reads in steps of ten nanoseconds."""
+"""Least time that gives a ratio, on one side at least: the clock reads in steps of ten nanoseconds."""
 AA_WIDEST = 1.25
 """An A/A interval wider than this factor carries no ratio."""
 BLOCK = 1 << 22
 FEWEST_SERIAL, MOST_CORRELATED = 8, 0.9
-"""Values that a correlation of neighbours is estimated from at least; what it is taken for at most."""
+"""Fewest values from which a correlation of neighbours is estimated, and the largest estimate that is used."""
 
 Finding = Literal["faster", "slower", "same", "inconclusive"]
 
@@ -62,7 +63,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Finding on a ratio, with its reason."""
+    """Verdict on a ratio, with its reason."""
 
     finding: Finding
     reason: str
@@ -70,7 +71,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference with its interval, in the unit of what was compared."""
+    """A difference with its interval, in the unit of the compared values."""
 
     value: float
     lo: float
@@ -118,7 +119,7 @@ def _interval(values: NDArray[np.float64], seed: int, resamples: int, confidence
 
 
 def paired_difference(candidate: ArrayLike, baseline: ArrayLike, *, seed: int = 0, serial: bool = False) -> Difference:
-    """Estimate how much more the candidate takes than the baseline: the median of the paired differences.
+    """Estimate the additional time of the candidate against the baseline: the median of the paired differences.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def paired_ratio(
     confidence: float = CONFIDENCE,
     serial: bool = False,
 ) -> Interval:
-    """Estimate how many times as long the candidate takes as the baseline.
+    """Estimate the ratio of the candidate's time to the baseline's.
 
     Parameters
     ----------
@@ -220,7 +221,7 @@ def verdict(
     baseline_ns: float = math.inf,
     halves: tuple[float, float] = (math.nan, math.nan),
 ) -> Verdict:
-    """Say what a ratio allows to conclude.
+    """Give the verdict on a ratio.
 
     Parameters
     ----------

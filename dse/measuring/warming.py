@@ -1,4 +1,4 @@
-"""Compiling ahead: which kernels are in the disk cache, and filling it in several processes at once."""
+"""Compilation ahead of use: a look into the disk cache, and several processes that fill it at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pair = tuple[str, str]
 SMALL = dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)
 PATIENCE = 2.0
 BAD = 2
-"""Exit status of a process that refuses a design; the last line on stderr says why."""
+"""Exit status of a process that refuses a design. The last line on stderr says why."""
 
 
 def _config(named: naming.Named) -> Any:
@@ -49,7 +49,7 @@ def _signature(state: type, kind: str) -> tuple[Any, ...]:
 def is_compiled(text: str, kind: str) -> bool:
     """Tell whether the replay of a design under probe `kind` need not be compiled.
 
-    Where Numba does not say (interpreted, no cache folder), it is taken as compiled: it is then compiled when it is called.
+    Where Numba does not say (interpreted, no cache folder), the answer is yes, and it is compiled when it is called.
     """
     run, state, _ = kernel(text, kind)
     cache = getattr(run, "_cache", None)
@@ -73,7 +73,7 @@ def compile_pair(pair: Pair) -> None:
 
 
 def _compile_apart(pairs: list[Pair]) -> None:
-    """Compile pairs in an interpreter of their own (a plain process: a caller's script need not be guarded against being imported)."""
+    """Compile pairs in another interpreter. It is a plain process, so that a caller's script needs no guard against being imported."""
     names = [f"{text}:{kind}" for text, kind in pairs]
     done = subprocess.run(
         [sys.executable, "-m", "dse.measuring.warming", *names],
@@ -89,7 +89,7 @@ def _compile_apart(pairs: list[Pair]) -> None:
 
 
 def _dealt(pairs: list[Pair], workers: int) -> list[list[Pair]]:
-    """Deal pairs out so that one process compiles all of a function: two that save into its index at once lose one's entry."""
+    """Deal out pairs so that one process compiles all of a function. Two that save into its index at once lose one entry."""
     hands: list[list[Pair]] = [[] for _ in range(workers)]
     functions: dict[int, list[Pair]] = {}
     for pair in pairs:
@@ -100,7 +100,7 @@ def _dealt(pairs: list[Pair], workers: int) -> list[list[Pair]]:
 
 
 def warm(pairs: Iterable[Pair]) -> int:
-    """Compile what is not in the disk cache, on all cores, and say so when it takes longer than two seconds.
+    """Compile the pairs that the disk cache lacks, on all cores, and report it when it takes longer than two seconds.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def warm(pairs: Iterable[Pair]) -> int:
     Returns
     -------
     int
-        How many pairs were compiled.
+        Number of pairs compiled.
     """
     cold = [pair for pair in {kernel(*pair): pair for pair in pairs}.values() if not is_compiled(*pair)]
     if not cold:

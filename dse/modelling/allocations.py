@@ -14,13 +14,13 @@ from kernels.life import registry as s
 from kernels.own import Allocation
 
 RECLAIM = ("swap_out", "clean_drop", "writeback_end")
-"""Operations inside reclaim, where an allocation may not wait for reclaim: memory is needed to free memory."""
+"""Operations inside reclaim. Their allocations may not wait for reclaim: memory is needed to free memory."""
 FAULT = ("first_touch", "swap_in", "cache_hit", "cow", "reuse")
 MOVE = ("move", "stepped")
 """Writeback of zswap among them runs in a worker when the pool is full, and inside reclaim when the shrinker asks (mm/zswap.c)."""
 OTHER = ("nothing", "fork", "zap", "swapoff", "begun", "refused")
 BURSTS = ("fork", "zap", "swapoff", "refused")
-"""Operations whose frees come all at once, or that are not at the pace of faults."""
+"""Operations whose frees come all at once, or at another pace than faults."""
 BACKEND = ("zswap_entry", "zsmalloc object")
 """Objects that every design allocates alike for a page in zswap."""
 
@@ -31,7 +31,7 @@ def classes(design: s.Design) -> dict[str, Allocation]:
 
 
 def nbytes_of(name: str, design: s.Design, values: Mapping[str, str], cluster_slots: int = 512) -> int | None:
-    """Bytes of one object of class `name` [B]; None where they differ from object to object, or the design has none.
+    """Bytes of one object of class `name` [B], None where objects differ or the design has none.
 
     Parameters
     ----------

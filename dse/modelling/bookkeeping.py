@@ -50,7 +50,7 @@ def parse_mix(text: str) -> dict[str, float]:
 
 
 def document(design: str, backend: str, slots: int, fill: float, ledger: Any) -> dict[str, Any]:
-    """The ledger as the contract for scripts has it, with the question in front."""
+    """The ledger in the form of the contract for scripts, after the arguments that asked for it."""
     sums = ("static_bytes", "dynamic_bytes", "header_bytes", "total_bytes", "allocated_bytes")
     return {
         "design": design, "backend": backend, "slots": slots, "fill": fill, "kind": "counted",
@@ -90,7 +90,7 @@ def ledger(
     Raises
     ------
     BadInput
-        What is out of range or unknown, with the nearest valid value.
+        A value is out of range or unknown. The message gives the nearest valid one.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def ledger(
 
 
 def checked(slots: int, backend: str | Mapping[str, float], compressed: int) -> tuple[dict[str, float], str]:
-    """The mix of backends, and how it is written; BadInput where a size is out of range."""
+    """The mix of backends and its text. BadInput where a size is out of range."""
     text = backend if isinstance(backend, str) else ",".join(f"{name}={share:g}" for name, share in backend.items())
     mix = parse_mix(text)
     if slots != int(slots) or not 1 <= slots <= PAGES_MAX:

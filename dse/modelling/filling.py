@@ -1,4 +1,4 @@
-"""Live states filled through replay: what the ledger of a yardstick is read off."""
+"""Live states filled through replay, from which the ledger of a yardstick is read."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run(kind: int, pages: NDArray[np.uint64], **fields: int) -> NDArray[np.uint6
 
 
 class Filled:
-    """A live state whose pages go out one after the other.
+    """Live state whose pages go out one after the other.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class Filled:
     slots : int
         Slots of the disk.
     backend : str
-        Where the pages go: zswap in front of an SSD, or a disk.
+        Target of the pages: zswap in front of an SSD, or a disk.
     pages : int, optional
-        Most pages, default one a slot.
+        Most pages. Default: one a slot.
     """
 
     def __init__(self, text: str, slots: int, backend: str = "zswap", pages: int | None = None, **more: Any) -> None:
@@ -67,18 +67,18 @@ class Filled:
         self.used = 0
 
     def replay(self, block: NDArray[np.uint64], pr: Any = None) -> NDArray[np.uint8]:
-        """Replay demands; their reply codes."""
+        """Replay demands and return their reply codes."""
         replies = np.zeros(len(block), np.uint8)
         self.named.design.replay(self.state, probe.make("off") if pr is None else pr, block, replies)
         return replies
 
     def fill(self, pages: int, flags: int = 0, pr: Any = None) -> None:
-        """Swap pages out until `pages` are.
+        """Swap pages out until `pages` of them are in swap.
 
         Raises
         ------
         RuntimeError
-            When the design does something else with one of them: the figure would not be that of a dense fill.
+            The design does something else with one of them. The figure would not be that of a dense fill.
         """
         while self.used < pages:
             last = min(pages, self.used + BLOCK)

@@ -21,7 +21,7 @@ MEASURES = ("counted", "counted with headers", "allocated")
 
 @dataclass(frozen=True)
 class Curve:
-    """Bytes of a design over the pages that are swapped out.
+    """Bytes of a design as a function of the swapped pages.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ def curve(design: str, slots: int = SLOTS, backend: str | Mapping[str, float] = 
 
 
 def line(one: Curve, measure: str) -> tuple[int, int] | None:
-    """Bytes when idle and when full of a curve that is a straight line to within 16 bytes (rounding to words); None of any other."""
+    """Bytes when idle and when full of a curve that is straight to within 16 bytes (rounding to words); None for any other curve."""
     idle, full = one.bytes(measure, 0), one.bytes(measure, one.slots)
     for part in range(1, 8):
         pages = one.slots * part // 8
@@ -78,10 +78,10 @@ def line(one: Curve, measure: str) -> tuple[int, int] | None:
 
 
 def crossings(a: Curve, b: Curve, measure: str) -> list[tuple[float, str]]:
-    """Fills at which two curves cross, and how each was found.
+    """Fills at which two curves cross, each with the method that found it.
 
-    Two straight lines cross where their ends say, exactly. Elsewhere the difference is looked at on 257 points, and between two of
-    opposite sign the page is found by bisection: of steps that cross several times within 1/256 of the device, one is given.
+    The crossing of two straight lines follows from their ends, exactly. Other curves are compared at 257 points. Between two points of
+    opposite sign the page is found by bisection. Of several crossings within 1/256 of the device, one is given.
     """
     one, two = line(a, measure), line(b, measure)
     if one is not None and two is not None:

@@ -1,6 +1,6 @@
-"""The kernel function that a step of a trace models: by the operation, the region touched, and the steps before.
+"""The kernel function that a step of a trace models, told from the operation, the region touched and the steps before.
 
-Functions of Linux 6.12 to 6.17 by name. Structures of a design that no kernel has are given the function of the proposal's own words.
+Functions of Linux 6.12 to 6.17 by name. Structures that no kernel has yet carry the function names of their proposal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Event:
     line : int
         Ordinal of the 64-byte line among the lines of the operation, 0 where there is none.
     step : int
-        Number of the kernel function that the kernel itself gave (0 none).
+        Number of the kernel function that the traced code announced (0 none).
     function : str
         The kernel function that is modelled.
     """
@@ -53,7 +53,7 @@ ZRAM = {"swap_out": "zram_write_page", "swap_in": "zram_read_page"}
 
 
 def _swap_map(op: str, write: bool, seen: Seen) -> str:
-    """Function behind an access to swap_map."""
+    """Name the kernel function behind an access to swap_map."""
     if op == "swap_out":
         return "swap_duplicate" if seen.cached else ("cluster_alloc_range" if write else "alloc_swap_scan_cluster")
     if op == "fork" or (op == "clean_drop" and not seen.mapped):
@@ -66,7 +66,7 @@ def _swap_map(op: str, write: bool, seen: Seen) -> str:
 
 
 def _swap_cache(op: str, write: bool, seen: Seen) -> str:
-    """Function behind an access to the swap cache."""
+    """Name the kernel function behind an access to the swap cache."""
     if not write:
         return "filemap_get_folio"
     if op in ("writeback_end", "clean_drop"):
@@ -86,7 +86,7 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str], design: Desig
     event : Event
         A chase, read or write.
     seen : Seen
-        The part of the operation that is over.
+        The finished part of the operation.
     held : set of str
         Lock classes that are held.
     design : Design
@@ -129,8 +129,8 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str], design: Desig
 def attribute(op: str, events: Sequence[Event], design: Design) -> None:
     """Fill in the functions of `events` of an operation of `design`.
 
-    A lock belongs to the function of the next touch, an unlock and an allocation to that of the last touch. A function that the kernel
-    itself announces goes before.
+    A lock belongs to the function of the next touch, an unlock and an allocation to that of the last touch. A function that the traced
+    code announces itself comes first.
     """
     steps = design.own.names(Step)
     seen, held = Seen(slot=op != "swap_out"), set[str]()

@@ -1,6 +1,6 @@
-"""The parameter table: what a backend and a whole page fault take, with where each figure comes from.
+"""The parameter table: latencies of backends and of a whole page fault, each with its source.
 
-Every latency is a constant without queueing: one request at a time, no load. What is computed from it is `modelled`,
+Every latency is a constant without queueing: one request at a time, no load. Figures computed from it are `modelled`,
 never measured.
 """
 
@@ -35,11 +35,11 @@ class Parameter:
     low, typical, high : float
         Nanoseconds.
     source : str
-        Where the figure comes from, in words.
+        Origin of the figure, in words.
     note : str
-        What it holds for.
+        Conditions under which it holds.
     verdict : bool
-        May a latency verdict rest on it? Not for the hard disk, as long as readahead is not modelled.
+        True if a latency verdict may rest on it. Not for the hard disk, as long as readahead is not modelled.
     """
 
     name: str
@@ -84,7 +84,7 @@ def parameter(name: str) -> Parameter:
     Raises
     ------
     BadInput
-        With the nearest name when there is none.
+        Unknown latency. The message gives the nearest name.
     """
     if name not in PARAMETERS:
         raise BadInput(unknown("latency", name, PARAMETERS))

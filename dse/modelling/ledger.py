@@ -1,6 +1,6 @@
 """The ledger: exact bytes of every structure, in closed form for any size and fill, and read off the arrays of a live state.
 
-Both follow the layout table of the design (:class:`kernels.life.registry.Field`). ``per`` says how many objects there are:
+Both follow the layout table of the design (:class:`kernels.life.registry.Field`). ``per`` gives the number of objects:
 
 ========== =====================================================================================
 per        objects
@@ -13,7 +13,7 @@ block      one a block (below), counted apart as headers are; as ``xarray entry`
 extend     one an extend table: none in closed form, where no page has so many sharers
 ========== =====================================================================================
 
-A field with a ``block`` is counted by element and allocated by block: one for each cluster in use, which closed form fills densely.
+A field with a ``block`` is counted by element and allocated by block: one for each cluster in use. The closed form fills clusters densely.
 Fields of one structure with the same block are one object a block, rounded as a whole: to pages above a page, to a slab below.
 
 A condition may follow: ``page if zswap=stacked``. A field named ``xarray entry`` counts 8 bytes and is allocated as nodes.
@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse.modelling import objects as ob
 from dse.modelling.sizes import PAGE, Ledger, class_bytes
@@ -41,7 +42,7 @@ DISKS = ("ssd", "hdd", "zram")
 
 
 class Device(NamedTuple):
-    """A device of the closed form: its slots, and how many pages of each part lie in it, dense from 0 in this order."""
+    """A device of the closed form: its slots, and the pages of each part in it, dense from 0 in this order."""
 
     slots: int
     zswap: int
@@ -50,8 +51,19 @@ class Device(NamedTuple):
     name: str
 
 
+def swapped(pte: NDArray[np.uint64]) -> int:
+    """Number of PTEs that hold a swap value.
+
+    Examples
+    --------
+    >>> swapped(np.array([0, 3, 4, 6], np.uint64))
+    2
+    """
+    return int(np.count_nonzero((pte != 0) & (pte & np.uint64(1) == 0)))
+
+
 def condition(per: str, parameters: Mapping[str, str]) -> str:
-    """Return what a field is counted per, an empty string where its condition does not hold.
+    """Return the unit that a field is counted by, an empty string where its condition does not hold.
 
     Examples
     --------
@@ -67,12 +79,12 @@ def condition(per: str, parameters: Mapping[str, str]) -> str:
 
 
 def counts_in_map(design: s.Design, parameters: Mapping[str, str]) -> bool:
-    """Are counts in a swap_map, which continuation pages extend?"""
+    """Tell whether counts are in a swap_map, which continuation pages extend."""
     return any(row.structure == "swap_map" and condition(row.per, parameters) for row in design.layout)
 
 
 def slots_tied_up(design: s.Design, parameters: Mapping[str, str], parts: Mapping[str, int]) -> int:
-    """Slots that pages hold: those on disks, and those of zswap and zero pages where a swap cache entry is kept by slot for them."""
+    """Slots that pages hold: those on disks, and those of zswap and zero pages that have a swap cache entry by slot."""
     held = {"disk"}
     for row in design.layout:
         if row.structure in ("swap cache", "swap table"):
@@ -81,7 +93,7 @@ def slots_tied_up(design: s.Design, parameters: Mapping[str, str], parts: Mappin
 
 
 def split(pages: int, mix: Mapping[str, float]) -> dict[str, int]:
-    """Share `pages` out over a mix, remainders to the largest shares first.
+    """Divide `pages` among the parts of a mix; remainders go to the largest shares first.
 
     Examples
     --------
@@ -96,20 +108,20 @@ def split(pages: int, mix: Mapping[str, float]) -> dict[str, int]:
 
 
 def is_native(parameters: Mapping[str, str]) -> bool:
-    """Does zswap have an entry space of its own?"""
+    """Tell whether zswap has an entry space of its own."""
     return parameters.get("zswap") == "native"
 
 
 def is_virtual(design: s.Design) -> bool:
-    """Does the design have a virtual space, so that pages that no disk has need no slot of one?"""
+    """Tell whether the design has a virtual space. A page that is on no disk then needs no slot of a disk."""
     return any(row.blocks is not None and row.blocks.first for row in design.layout)
 
 
 def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool = False, virtual: bool = False) -> list[Device]:
     """The devices of a mix, with `fill` of `slots` slots' worth of pages.
 
-    zswap and zero pages stand in front of the first disk of the mix (an SSD where there is none), which has slots for them unless the
-    design is `virtual`. Further disks get their share of the slots, and so does a zswap that is `native`, with an entry space of its own.
+    zswap and zero pages stand in front of the first disk of the mix (an SSD where there is none). This disk has slots for them unless the
+    design is `virtual`. Further disks get their share of the slots. So does a `native` zswap, which has an entry space of its own.
     """
     parts = split(round(fill * slots), mix)
     disks = [name for name in DISKS if mix.get(name)]
@@ -141,7 +153,7 @@ def _elements(kind: Blocks, per: str, devices: list[Device]) -> list[int]:
 
 
 def _spans(tree: Tree, per: str, devices: list[Device], stacked: set[str]) -> list[tuple[int, int]]:
-    """Index ranges of a tree on every device: the parts that hold slots lie one behind the other, in the order zswap, disk, zero."""
+    """Index ranges of a tree on every device. The parts that hold slots follow each other in the order zswap, disk, zero."""
     wanted = per.split("+")
     out = []
     for device in devices:
@@ -171,13 +183,13 @@ def closed(
     Parameters
     ----------
     design : Design
-        Whose layout table is read.
+        The design whose layout table is read.
     parameters : mapping
         Values of the design's parameters by name.
     slots : int
         Slots of all devices.
     fill : float
-        Pages swapped out, share of `slots`; they fill slots densely from 0.
+        Swapped pages as a share of `slots`; they fill slots densely from 0.
     mix : mapping
         Share of the pages by backend (zswap, ssd, hdd, zram, zero), sum 1.
     compressed : int
@@ -188,7 +200,7 @@ def closed(
     Returns
     -------
     Ledger
-        Counted and allocated bytes; peaks equal what is allocated.
+        Counted and allocated bytes. Peaks equal the allocated bytes.
     """
     devices = devices_of(slots, fill, mix, is_native(parameters), is_virtual(design))
     count = {part: sum(getattr(d, part) for d in devices) for part in PARTS}
@@ -225,13 +237,13 @@ def closed(
 
 
 def _tree_entries(state: Any, tree: Tree) -> int:
-    """Entries of the trees of one structure: the counts of all leaf nodes, and entries that stand in a head itself."""
+    """Entries of the trees of one structure: the counts of all leaf nodes, and entries in a head itself."""
     pool, heads = getattr(state, tree.pool), getattr(state, tree.heads)
     first = pool[72 : int(pool[1]) : 72]
     leaves = first[(first & np.uint64(0xFF)) == 0]
     alone = heads[1::8]
     inside = int(((leaves >> np.uint64(16)) & np.uint64(0xFF)).sum())
-    return inside + int(((alone != 0) & ((alone & np.uint64(3)) != 2)).sum()) - tree.first  # index 0 of some is taken for good
+    return inside + int(((alone != 0) & ((alone & np.uint64(3)) != 2)).sum()) - tree.first  # some trees never free index 0
 
 
 def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
@@ -247,7 +259,7 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
     Returns
     -------
     Ledger
-        Counted and allocated bytes now, and the most that each structure took.
+        Counted and allocated bytes now, and the peak of each structure.
     """
     ctl, rows = state.ctl, state.dev.reshape(-1, int(cl.DEV_WORDS))
     devices = [row for row in rows if row[1]]

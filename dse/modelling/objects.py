@@ -20,7 +20,7 @@ ZRAM_WORDS = 16  # drivers/block/zram/zram_drv.h: struct zram_table_entry, handl
 
 
 def as_built(item: Field, state: Any) -> Field:
-    """A row of a layout table with the bytes of one element as the arrays of `state` have them."""
+    """Row of a layout table, with the bytes of one element read off the arrays of `state`."""
     known = item.arrays
     if known is None:
         return item
@@ -29,7 +29,7 @@ def as_built(item: Field, state: Any) -> Field:
 
 
 def add_static(ledger: Ledger, item: Field, sizes: list[int]) -> None:
-    """Add a field that is allocated at swapon."""
+    """Add a field allocated at swapon."""
     row = ledger.row(item.structure)
     for n in sizes:
         nbytes = ceil(item.nbytes * n)
@@ -61,7 +61,7 @@ def add_entries(ledger: Ledger, item: Field, entries: int, nodes: int, peak: int
 
 
 def add_objects(ledger: Ledger, item: Field, n: int, peak: int) -> None:
-    """Add objects that are allocated one by one."""
+    """Add objects allocated one by one."""
     row = ledger.row(item.structure)
     row.dynamic_bytes += ceil(item.nbytes * n)
     row.objects += n
@@ -75,7 +75,7 @@ def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
     Parameters
     ----------
     tree : Tree
-        How they are indexed.
+        The way they are indexed.
     spans : list of (int, int)
         First index and number of entries, one for each device.
     """
@@ -92,13 +92,13 @@ def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
 
 
 def bytes_in_object(item: Field, per: str, cluster_slots: int) -> float:
-    """Bytes that a field adds to one object of its structure: once for each slot of the cluster where it lies in a block."""
+    """Bytes that a field adds to one object of its structure. A field in a block adds them for each slot of the cluster."""
     return item.nbytes * (cluster_slots if item.blocks and per != "block" else 1)
 
 
 @dataclass
 class BlockObject:
-    """Size of one object of a structure that is allocated by block, and how many there are."""
+    """Size and number of the objects of a structure that is allocated by block."""
 
     size: float = 0.0
     live: int = 0
@@ -109,7 +109,7 @@ class Groups(dict[str, BlockObject]):
     """Objects by structure, while the rows of a layout are read."""
 
     def add(self, ledger: Ledger, item: Field, per: str, counts: tuple[int, int, int], cluster_slots: int) -> None:
-        """Add a field: `counts` are elements in use, blocks now, blocks at the most."""
+        """Add a field: `counts` are elements in use, blocks now, and their peak."""
         used, live, peak = counts
         row = ledger.row(item.structure)
         if per == "block":
@@ -130,7 +130,7 @@ class Groups(dict[str, BlockObject]):
             self.add(ledger, item, per, (sum(used), blocks, blocks), cluster_slots)
 
     def live(self, ledger: Ledger, item: Field, kind: Blocks, per: str, ctl: NDArray[np.uint64]) -> None:
-        """Add a field as the control words of a live state have it."""
+        """Add a field with the counts in the control words of a live state."""
         used, now, peak = (int(ctl[int(word)]) for word in (kind.used, kind.live, kind.peak))
         self.add(ledger, item, per, (used, now, peak), 1 << int(ctl[int(control.C_CLUSTER_SHIFT)]))
 
@@ -143,7 +143,7 @@ class Groups(dict[str, BlockObject]):
 
 
 def add_zram(ledger: Ledger, slots: int) -> None:
-    """Add the table of a zram device, which is the backend's own: in no sum, as zswap_entry."""
+    """Add the table of a zram device. It is the backend's own and in no sum, as zswap_entry."""
     if slots:
         row = ledger.row("zram table")
         row.static_bytes = ZRAM_WORDS * slots
@@ -151,7 +151,7 @@ def add_zram(ledger: Ledger, slots: int) -> None:
 
 
 def finished(ledger: Ledger) -> Ledger:
-    """Fill in the peaks of what never shrinks."""
+    """Fill in the peaks of structures that never shrink."""
     for row in ledger.rows:
         row.peak_bytes = max(row.peak_bytes, row.allocated_bytes)
     return ledger

@@ -1,4 +1,4 @@
-"""Rows of a ledger and their sums, and how the kernel rounds what it allocates."""
+"""Rows of a ledger, their sums, and the kernel's rounding of allocations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 PAGE = 4096
 NODE_SLAB, NODES_A_SLAB = 32768, 56  # slabinfo of radix_tree_node: 56 objects in a slab of 8 pages, 585.14 B each
 OUTSIDE = ("zswap_entry", "zsmalloc objects", "zram table")
-"""Rows in no top-level sum: every design pays them alike, and no published table counts them."""
+"""Rows in no top-level sum. Every design pays them alike, and no published table counts them."""
 
 
 @dataclass
@@ -23,11 +23,11 @@ class Row:
     header_bytes : int
         Counted apart (cluster headers).
     allocated_bytes, peak_bytes : int
-        As allocated now, and at the most (live states; else the same).
+        Allocated bytes now, and their peak (of live states; else the same).
     objects : int
         Nodes of a tree, else objects.
     in_total : bool
-        Part of the top-level sums?
+        True if it is part of the top-level sums.
     """
 
     structure: str
@@ -71,12 +71,12 @@ class Ledger:
 
     @property
     def allocated_bytes(self) -> int:
-        """Everything as allocated, headers included."""
+        """Allocated bytes, headers included."""
         return self._sum("allocated_bytes")
 
     @property
     def peak_bytes(self) -> int:
-        """Sum of the most that each structure took."""
+        """Sum of the peaks of the structures."""
         return self._sum("peak_bytes")
 
     def row(self, structure: str) -> Row:
@@ -117,7 +117,7 @@ def node_bytes(nodes: int) -> int:
 
 
 def object_bytes(n: int, size: int) -> int:
-    """Bytes of `n` objects of `size` bytes: in slabs of one page, above a page in whole pages each.
+    """Bytes of `n` objects of `size` bytes, in slabs of one page; objects above a page take whole pages each.
 
     Examples
     --------

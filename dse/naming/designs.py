@@ -1,4 +1,4 @@
-"""Names of designs as they are written: ``NAME[param=value,...]``, bare when every parameter has its default."""
+"""Notation of designs: ``NAME[param=value,...]``, bare when every parameter has its default."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kernels.life.registry import Design
 
 STANDS_ON = ("direct", "swap_table_p4")
-"""Bases that a layer may stand on (:data:`kernels.life.registry.BASES`). Comparisons set every layer against them."""
+"""Bases of a layer (:data:`kernels.life.registry.BASES`). Comparisons set every layer against them."""
 COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off", "swap_table_p4")
 
 
@@ -109,12 +109,12 @@ def split(text: str) -> list[str]:
 
 
 def parse_many(given: str | Sequence[str]) -> list[Named]:
-    """Read several designs; each may be named once. ``all`` are all that are registered, ``layers`` every layer on every base.
+    """Read several designs; each may be named once. ``all`` are all registered ones, ``layers`` every layer on every base.
 
     Raises
     ------
     BadInput
-        When there is none, or one is named twice.
+        The list is empty, or names a design twice.
     """
     texts = split(given) if isinstance(given, str) else list(given)
     if texts == ["all"]:
@@ -132,7 +132,7 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
 
 
 def layers() -> list[str]:
-    """Designs that may stand on several bases, on each of them."""
+    """Designs that can have several bases, on each of them."""
     on = [(name, base) for name, design in registry().items() if "base" in design.parameters for base in design.parameters["base"].values]
     return [parse(f"{name}[base={base}]").text for name, base in on]
 
@@ -143,7 +143,7 @@ def default_designs() -> list[Named]:
 
 
 def references(designs: Sequence[str]) -> list[str]:
-    """Designs that the others are set against: the first one, and what a layer may stand on.
+    """Designs that the others are compared with: the first one, and the bases.
 
     Examples
     --------

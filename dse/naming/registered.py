@@ -1,4 +1,4 @@
-"""The registered designs: those of the package, and those from outside, which a file or an installed module registers.
+"""The registered designs: those of the package, and those that a file or an installed module from outside registers.
 
 A design is one file (README, "Your own design"). It need not lie in ``kernels/designs``: ``DSE_DESIGNS=my_design.py dse compare --designs
 direct,my_design`` loads it before a design is looked up; several are separated as in ``PATH``. An installed package announces its module as
@@ -28,7 +28,7 @@ ORDER = (
     "direct", "swap_id_off", "swap_id", "swap_desc", "swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4",
     "swap_table_p4_pitched", "vswap_v3", "vswap_v6",
 )  # fmt: skip
-"""Baseline first; designs that are not named here follow in alphabetical order."""
+"""First designs of lists, the baseline first. All others follow in alphabetical order."""
 
 
 @functools.cache
@@ -49,12 +49,12 @@ def registry() -> dict[str, Design]:
 
 
 def load() -> None:
-    """Load what the environment variable and the entry points name.
+    """Load the modules that the environment variable and the entry points name.
 
     Raises
     ------
     BadInput
-        What is not there, does not load, registers nothing, or takes the name of another design.
+        A module is missing, does not load, registers nothing, or takes the name of another design.
     """
     for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
         _registering(name, VARIABLE)
@@ -63,7 +63,7 @@ def load() -> None:
 
 
 def _registering(name: str, why: str) -> None:
-    """Load one module, which must add to the registry and leave the rest as it is."""
+    """Load one module. It must add to the registry and leave the rest as it is."""
     from kernels.life.registry import REGISTRY
 
     before = dict(REGISTRY)
@@ -87,7 +87,7 @@ def _registering(name: str, why: str) -> None:
 
 
 def _restore(before: dict[str, Design]) -> None:
-    """Set the registry to what it was before a module was loaded that cannot be used."""
+    """Restore the registry after a module that cannot be used."""
     from kernels.life.registry import REGISTRY
 
     REGISTRY.clear()
@@ -127,7 +127,7 @@ def modules() -> list[ModuleType]:
 
 
 def named() -> str:
-    """Return the value of the variable for a process of its own that is to know the same designs."""
+    """Return the value of the variable for a new process that needs the same designs."""
     given = [name for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
     known = {Path(name).resolve() for name in given}
     for module in modules():
@@ -138,7 +138,7 @@ def named() -> str:
 
 
 def environ(**more: str) -> dict[str, str]:
-    """Return the environment of a process of our own: it finds this package and knows the same designs."""
+    """Return the environment of a new process that finds this package and the same designs."""
     from kernels.compiling import sources
 
     path = os.pathsep.join([str(sources.HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -146,7 +146,7 @@ def environ(**more: str) -> dict[str, str]:
 
 
 def digest() -> bytes:
-    """Hash of the files of designs from outside and of what they import; empty where there are none."""
+    """Hash of the files of designs from outside and of their imports; empty where there are none."""
     from kernels.compiling import sources
 
     return "".join(sources.stamp([module.__file__ or ""]) for module in modules()).encode()

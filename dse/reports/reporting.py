@@ -9,6 +9,7 @@ from dse.common.writing import save
 from dse.errors import BadInput, unknown
 from dse.reports import bundles
 from dse.reports.model import Document
+from dse.storing.finding import pick
 
 FORMS = ("html", "png", "svg", "text")
 SUFFIX = {"html": ".html", "png": ".png", "svg": ".svg", "text": ".txt"}
@@ -46,14 +47,8 @@ def resolve(name: str, results: str | Path) -> tuple[str, str]:
         }
         kind = max(ages, key=lambda item: ages[item])
         return kind, known[kind][-1]
-    for fit in (str.__eq__, str.startswith, str.__contains__):
-        fits = [(kind, one) for kind, names in known.items() for one in names if name and fit(one, name)]
-        if len(fits) == 1:
-            return fits[0]
-        if fits:
-            listed = ", ".join(one for _, one in fits[:4])
-            raise BadInput(f"{name!r} fits {len(fits)} runs and studies: {listed}{' ...' if len(fits) > 4 else ''}")
-    raise BadInput(unknown("run or study", name, [*known["run"][-20:], *known["study"][-20:], "last"]))
+    found = pick([*known["study"], *known["run"]], name, "run or study", "runs and studies")
+    return "run" if found in known["run"] else "study", found
 
 
 def _age(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Scenarios: what is run, as a TOML file or a built-in name."""
+"""Scenarios: workload, memory, backends and replay, from a TOML file or by a built-in name."""
 
 from dse.scenario.keys import Backend, Fork, KeyInfo, Memory, Moves, Replay, Swapoff, Workload, keys, reference
 from dse.scenario.parsing import Scenario, builtin, from_values, line_of, load, override, parse

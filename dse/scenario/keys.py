@@ -1,7 +1,7 @@
 """The table of scenario keys.
 
-Type, range, default and help of a key stand in one line, from which validation, defaults and the reference page are
-made. A new key is a new line.
+One line gives type, range, default and help of a key. Validation, defaults and the reference page are made from it. A new
+key is a new line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SHARE = (0.0, 1.0)
 
 
 def key(default: Any, text: str, bounds: tuple[float, float] | None = None, choices: tuple[str, ...] | None = None) -> Any:
-    """Declare a key: its default, help, inclusive range, and valid values (of a table: valid names)."""
+    """Declare a key with its default, help, inclusive range, and valid values (of a table: valid names)."""
     meta = {"help": text, "bounds": bounds, "choices": choices}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=meta)
@@ -30,7 +30,7 @@ def key(default: Any, text: str, bounds: tuple[float, float] | None = None, choi
 
 @dataclass(frozen=True)
 class Workload:
-    """Who touches which pages: a recorded program's trace or a seeded generator."""
+    """The source of accesses: a recorded program's trace or a seeded generator."""
 
     trace: str | None = key(None, "name or file of a recorded trace (instead of generator)")
     generator: str | None = key(None, "seeded generator (instead of trace)", choices=("zipf", "uniform", "scan", "phase", "fork"))
@@ -50,30 +50,30 @@ class Workload:
 
 @dataclass(frozen=True)
 class Memory:
-    """The size of memory, and who has to leave it."""
+    """The size of memory, and the choice of pages to swap out."""
 
     limit: float = key(0.5, "memory limit: at most 1 a share of the workload's pages, above 1 pages", (0.0, PAGES_MAX))
-    policy: str = key("lru", "who is swapped out", choices=("lru", "active-inactive", "clock"))
+    policy: str = key("lru", "policy that picks the pages to swap out", choices=("lru", "active-inactive", "clock"))
     batch: int = key(32, "pages reclaimed at once", (1, 4096))
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Where swapped pages go."""
+    """The backends that take swapped pages."""
 
-    placement: str | None = key(None, "where pages go first (instead of mix), default zswap", choices=BACKENDS)
+    placement: str | None = key(None, "first backend of a page (instead of mix), default zswap", choices=BACKENDS)
     mix: Mapping[str, float] = key(
-        {}, "exact share of the pages by backend (instead of placement), sum 1; no pool limit", SHARE, (*BACKENDS, "zero")
+        {}, "exact share of the pages by backend (instead of placement), sum 1; the pool has no limit", SHARE, (*BACKENDS, "zero")
     )
-    disk: str = key("ssd", "disk that takes what zswap writes back or rejects", choices=("ssd", "hdd"))
-    zswap_share: float = key(0.2, "most memory that zswap's pool may take, share of the memory limit", SHARE)
+    disk: str = key("ssd", "disk that takes the pages that zswap writes back or rejects", choices=("ssd", "hdd"))
+    zswap_share: float = key(0.2, "most memory of zswap's pool, share of the memory limit", SHARE)
     shrink_to: float = key(0.9, "a full pool is shrunk to this share before it accepts again", SHARE)
-    writeback: bool = key(True, "may zswap write pages back to the disk?")
+    writeback: bool = key(True, "true: zswap may write pages back to the disk")
     compression_ratio: float = key(2.6, "mean compression ratio of compressible pages", (1.0, 100.0))
-    zero_share: float = key(0.1, "share of pages that are zero-filled (a mix has its own)", SHARE)
-    incompressible_share: float = key(0.1, "share of pages that do not compress (of placement; a mix is exact)", SHARE)
+    zero_share: float = key(0.1, "share of zero-filled pages; a mix gives its own", SHARE)
+    incompressible_share: float = key(0.1, "share of pages that do not compress, for placement; a mix is exact", SHARE)
     reject_above: int = key(
-        4095, "largest compressed size that zswap takes [B] (mm/zswap.c: less than a page; 2990 at Google, ASPLOS 2019)", (32, 4096)
+        4095, "largest compressed size that zswap takes [B] (mm/zswap.c: any below a page; Google, ASPLOS 2019: 2990)", (32, 4096)
     )
     slots: float = key(1.25, "slots of the disk per page of the workload", (0.0, 64.0))
     hdd_slots: float = key(0.0, "slots of a further hard disk per page of the workload", (0.0, 64.0))
@@ -86,27 +86,27 @@ class Moves:
     rate: float = key(0.0, "moves per swapped lifetime of a page (0.3: 30 % of pages once)", (0.0, 10.0))
     tiers: tuple[str, ...] = key((), "backends to move between, in order; empty: zswap to disk", choices=BACKENDS)
     in_window: float = key(0.0, "share of moves that a fault of the same page interrupts", SHARE)
-    batch: int = key(32, "pages moved at once, over which a page-table scan is amortised", (1, 1_000_000))
+    batch: int = key(32, "pages moved at once, which share the cost of a page-table scan", (1, 1_000_000))
 
 
 @dataclass(frozen=True)
 class Fork:
     """Address spaces that share pages."""
 
-    children: int = key(0, "children that share the parent's pages; 0 as 1", (0, 100_000))
-    every: int = key(0, "accesses between two forks, 0: so that every child is there after half of the accesses", (0, 2**40))
-    access_share: float = key(0.2, "share of the accesses that the children make", SHARE)
+    children: int = key(0, "children that share the parent's pages; 0 means 1", (0, 100_000))
+    every: int = key(0, "accesses between two forks; 0: all children are forked by half of the accesses", (0, 2**40))
+    access_share: float = key(0.2, "share of the accesses made by the children", SHARE)
     writes_share: float = key(0.1, "share of the children's accesses that write", SHARE)
     sharers_theta: float = key(0.0, "child s shares the first s**-theta of the pages; 0: every child shares every page", (0.0, 4.0))
 
 
 @dataclass(frozen=True)
 class Swapoff:
-    """A device that is switched off."""
+    """The device that is switched off, if any."""
 
     device: str | None = key(None, "device that is switched off, none by default", choices=BACKENDS)
-    target: str = key("memory", "where its pages go", choices=("memory", *BACKENDS))
-    at: float = key(1.0, "when: share of the accesses done", SHARE)
+    target: str = key("memory", "target of its pages", choices=("memory", *BACKENDS))
+    at: float = key(1.0, "time of the swapoff, as a share of the accesses", SHARE)
 
 
 @dataclass(frozen=True)
@@ -114,12 +114,14 @@ class Replay:
     """Replay and timing of the stream."""
 
     seed: int = key(1, "seed of everything random", (0, 2**63 - 1))
-    cpus: int = key(4, "CPUs that the demands are spread over", (1, 256))
+    cpus: int = key(4, "CPUs among which the demands are divided", (1, 256))
     block: int = key(1 << 20, "most demands in one block", (64, 1 << 22))
-    state: str = key("footprint", "what lies between two timed operations: nothing, some memory, all of the caches", choices=STATES)
+    state: str = key(
+        "footprint", "state of the caches: nothing, some memory or all of the caches is read between two timed operations", choices=STATES
+    )
     footprint_kib: int = key(64, "KiB read between timed operations in the state footprint", (1, 1 << 20))
     warm_turnover: float = key(3.0, "turnovers of the swapped pages after which the end of the stream counts as aged", (0.0, 100.0))
-    pairs: int = key(16, "chunks timed in the fresh window, on every design; twice as many in the aged one", (2, 4096))
+    pairs: int = key(16, "timed chunks of the fresh window, on every design; the aged window has twice as many", (2, 4096))
 
 
 SECTIONS: dict[str, type] = {
@@ -183,7 +185,7 @@ def reference() -> str:
 
 
 def _valid(info: KeyInfo) -> str:
-    """Say which values a key takes."""
+    """Describe the valid values of a key."""
     parts = []
     if info.choices:
         parts.append(", ".join(info.choices))

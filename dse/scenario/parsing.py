@@ -1,4 +1,4 @@
-"""Scenarios: what is run, as a TOML file or a built-in name, every key checked with file and line.
+"""Loading of scenarios from a TOML file or by a built-in name. Every key is checked, and a mistake is named with file and line.
 
 The keys, their types, ranges and defaults are the table in :mod:`dse.scenario.keys`.
 """
@@ -31,7 +31,7 @@ class Scenario:
     Attributes
     ----------
     name, title, why, questions
-        What it is called, what it is for, and which numbered open questions it serves. Not part of the digest.
+        Its name, its purpose, and the numbered open questions that it serves. Not part of the digest.
     workload, memory, backend, moves, fork, swapoff, replay
         The sections, with every default filled in.
     """
@@ -65,7 +65,7 @@ class Scenario:
 
     @property
     def label(self) -> str:
-        """Name of the variant in rows and tables: the scenario, and how much moves."""
+        """Name of the variant in rows and tables: the scenario and its rate of moves."""
         return f"{self.name}, moves.rate={self.moves.rate:g}"
 
     def limit_pages(self, pages: int) -> int:
@@ -111,13 +111,13 @@ def load(name: str | Path) -> Scenario:
     Raises
     ------
     BadInput
-        With file and line of what is wrong.
+        A mistake in the scenario, with file and line.
     """
     return parse(*texts.read(name, HERE, "scenario"))
 
 
 def parse(source: str, file: str, name: str) -> Scenario:
-    """Parse and check the TOML text `source`; `file` is what error messages call it."""
+    """Parse and check the TOML text `source`; `file` is its name in error messages."""
     try:
         document = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -152,8 +152,8 @@ def override(text: str) -> tuple[str, Any]:
 def line_of(source: str, path: tuple[str, ...]) -> int:
     """Line (from 1) where the statement that defines `path` starts.
 
-    tomllib keeps no positions: the shortest run of leading lines that parses and holds the path ends with that
-    statement, and the run before it that parses ends just before it.
+    tomllib keeps no positions. The shortest run of leading lines that parses and holds the path ends with that statement.
+    The run before it that parses ends just before the statement.
     """
     lines = source.replace("\r\n", "\n").rstrip("\n").split("\n")
     before = 0
@@ -213,7 +213,7 @@ def _checked(name: str, document: Mapping[str, Any], where: Where) -> Scenario:
 
 
 def _unknown_key(option: str, section: str) -> str:
-    """Say that `section` has no key `option`, and where it belongs or what was meant."""
+    """Say that `section` has no key `option`, and give its section or the nearest key."""
     homes = [f"[{other}]" for other, known in _table().items() if option in known]
     if homes:
         return f"key {option!r} belongs in {' or '.join(homes)}, not in [{section}]"
@@ -275,7 +275,7 @@ def _among(info: KeyInfo, value: str, at: str) -> None:
 
 
 def _unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Keys that cannot act in a scenario: section, names, and why."""
+    """Keys that cannot act in a scenario: section, names, and the reason."""
     workload, backend = chosen.workload, chosen.backend
     if workload.generator is not None:
         yield "workload", ("copies", "quantum", "filter_pages", "pages_at_least"), "of a trace, and there is a generator"
@@ -294,7 +294,7 @@ def _unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
 
 
 def _refuse_unused(chosen: Scenario, document: Mapping[str, Any], where: Where) -> None:
-    """A key that is given, is not its default and cannot act is a mistake."""
+    """Refuse a key that differs from its default and cannot act."""
     for section, names, why in _unused(chosen):
         for option, value in document.get(section, {}).items():
             if option in names and value != _table()[section][option].default:
@@ -302,7 +302,7 @@ def _refuse_unused(chosen: Scenario, document: Mapping[str, Any], where: Where) 
 
 
 def _agree(sections: Mapping[str, Any], where: Where) -> None:
-    """Check what no key can check by itself."""
+    """Check the rules that concern several keys."""
     workload, backend, moves, swapoff = (sections[name] for name in ("workload", "backend", "moves", "swapoff"))
     if workload.trace is not None and workload.generator is not None:
         raise BadInput(f"{where(('workload', 'generator'))}give trace or generator, not both")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dse.errors import BadInput, unknown
+from dse.errors import BadInput, nearest, unknown
 
 
 def pick(names: Sequence[str], name: str, what: str, several: str) -> str:
@@ -31,9 +31,10 @@ def pick(names: Sequence[str], name: str, what: str, several: str) -> str:
     """
     if name == "last":
         return names[-1]
-    fits = [n for n in names if n == name] or [n for n in names if n.startswith(name)] or [n for n in names if name and name in n]
+    fits = [n for n in names if n == name] or [n for n in names if name and n.startswith(name)] or [n for n in names if name and name in n]
     if len(fits) == 1:
         return fits[0]
     if fits:
         raise BadInput(f"{name!r} fits {len(fits)} {several}: {', '.join(fits[:4])}{' ...' if len(fits) > 4 else ''}")
-    raise BadInput(unknown(what, name, [*names[-20:], "last"]))
+    near = nearest(name, names)
+    raise BadInput(unknown(what, name, [near] if near else [*names[-20:], "last"]))

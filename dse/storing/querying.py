@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import polars as pl
 
 from dse import storing
 from dse.errors import BadInput, nearest, unknown
+from dse.storing import files
 from dse.storing.writer import TYPES
 
 ASV = {
@@ -100,10 +100,6 @@ def _tables_only(parts: list[tuple[str, str]], words: list[str]) -> None:
             places = [place for place in places if place != depth]
 
 
-def _note(path: Path, why: str) -> None:
-    sys.stderr.write(f"dse: skipped {path}: {why}\n")
-
-
 def _studies(results: str | os.PathLike[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
     """Tables of every study that ended; one with a foreign or truncated file is named and left out whole."""
     from dse.storing import studies
@@ -115,7 +111,7 @@ def _studies(results: str | os.PathLike[str]) -> Iterator[tuple[str, pl.LazyFram
             continue
         troubles = [(path, why) for table, path in paths.items() if path.exists() and (why := studies.why_not(path, table))]
         for path, why in troubles:
-            _note(path, why)
+            files.skip(path, why)
         if not troubles:
             for table, path in paths.items():
                 if path.exists():
@@ -138,7 +134,7 @@ def asv_rows(results: str | os.PathLike[str]) -> list[dict[str, Any]]:
         try:
             rows += _asv_file(path, units)
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
-            _note(path, "not an asv result file (truncated?)")
+            files.skip(path, "not an asv result file (truncated?)")
     return rows
 
 

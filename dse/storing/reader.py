@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -11,9 +10,10 @@ from typing import Any, cast
 import polars as pl
 
 from dse.errors import BadInput
+from dse.storing import files
 from dse.storing.finding import pick
 from dse.storing.schema import READERS, TABLES, VERSION, Figure, Structure
-from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, schema_of
+from dse.storing.writer import schema_of
 
 
 @dataclass(frozen=True)
@@ -52,31 +52,21 @@ def _age(path: Path) -> tuple[str, int, int, str]:
 
 
 def _why_not(path: Path, table: str) -> str:
-    """Say why a file is no table of ours; return an empty string if it is one."""
-    try:
-        metadata = pl.read_parquet_metadata(path)
-        schema = pl.read_parquet_schema(path)
-    except FileNotFoundError:
-        return "missing: the run is not whole"
-    except OSError as error:
-        return str(error.strerror or error)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        return "not a readable Parquet file (truncated?)"
-    version = metadata.get(METADATA_VERSION, "")
-    if metadata.get(METADATA_TABLE) != table or not version.isdigit():
-        return "not written by swapdse"
-    if int(version) > VERSION:
-        return f"schema version {version}, this version reads up to {VERSION}"
-    if int(version) < VERSION:
-        return "" if int(version) in READERS else f"no reader for schema version {version}"
-    expected = schema_of(table)
-    wrong = [name for name, kind in expected.items() if schema.get(name) != kind]
+    """Say why a file is no table of a run; return an empty string if it is one."""
+    why = files.why_not(path, table, VERSION)
+    if why:
+        return why
+    version = files.version_of(path)
+    if version < VERSION:
+        return "" if version in READERS else f"no reader for schema version {version}"
+    schema = pl.read_parquet_schema(path)
+    wrong = [name for name, kind in schema_of(table).items() if schema.get(name) != kind]
     return f"columns missing or of another type: {', '.join(wrong)}" if wrong else ""
 
 
 def _open(path: Path) -> pl.LazyFrame:
     """Open a checked file as today's table."""
-    version = int(pl.read_parquet_metadata(path)[METADATA_VERSION])
+    version = files.version_of(path)
     frame = pl.scan_parquet(path)
     return READERS[version](frame) if version != VERSION else frame
 
@@ -100,7 +90,7 @@ def scan(results: str | os.PathLike[str] = "results") -> dict[str, pl.LazyFrame]
         folder = Path(results) / "runs" / name
         troubles = [(path, why) for table in TABLES if (why := _why_not(path := folder / f"{table}.parquet", table))]
         for path, why in troubles:
-            sys.stderr.write(f"dse: skipped {path}: {why}\n")
+            files.skip(path, why)
         if not troubles:
             for table in TABLES:
                 frames[table].append(_open(folder / f"{table}.parquet"))

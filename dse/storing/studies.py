@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
 import os
@@ -14,8 +13,9 @@ from typing import Any
 import polars as pl
 
 from dse.common.output import plain
-from dse.common.writing import write_atomically, write_together
+from dse.common.writing import locked, write_atomically, write_together
 from dse.errors import BadInput
+from dse.storing import files
 from dse.storing.finding import pick
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, TYPES
 
@@ -113,12 +113,7 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
 def held(results: str | os.PathLike[str], study: str) -> Iterator[None]:
     """Hold a study alone: no other process runs the same one meanwhile (a killed one holds nothing)."""
     path = folder(results, study)
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(f"study {study} is being run by another process") from None
+    with locked(path / ".lock", f"study {study} is being run by another process"):
         yield
 
 
@@ -150,18 +145,8 @@ def write_tables(results: str | os.PathLike[str], study: str, tables: Mapping[st
 
 
 def why_not(path: Path, table: str) -> str:
-    """Say why a file is no table of a study of ours; return an empty string if it is one."""
-    try:
-        metadata = pl.read_parquet_metadata(path)
-        pl.read_parquet_schema(path)
-    except OSError as error:
-        return str(error.strerror or error)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        return "not a readable Parquet file (truncated?)"
-    version = metadata.get(METADATA_VERSION, "")
-    if metadata.get(METADATA_TABLE) != f"study.{table}" or not version.isdigit():
-        return "not written by swapdse"
-    return "" if int(version) <= VERSION else f"schema version {version}, this version reads up to {VERSION}"
+    """Say why a file is no table of a study; return an empty string if it is one."""
+    return files.why_not(path, f"study.{table}", VERSION)
 
 
 def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[dict[str, Any]]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dse import naming, scenario
 from dse.errors import BadInput
+from dse.modelling import ledger
 from kernels import control, demand
 from kernels.observing import probe
 
@@ -122,7 +123,7 @@ def count(design: str, settings: Mapping[str, int], env: Environment) -> Measure
     before = _tally(pr)
     replay(env.demands[half:])
     whole = _tally(pr)
-    pages = _swapped(state.pte)
+    pages = ledger.swapped(state.pte)
     if not pages:
         return {"status": "infeasible: nothing is swapped out at the end of the stream"}
     book = _book(named, state)
@@ -165,15 +166,8 @@ def _replies(tally: NDArray[np.int64]) -> dict[str, int]:
     return {name: int(tally[code, 0]) for code, name in names.items() if tally[code, 0]}
 
 
-def _swapped(pte: NDArray[np.uint64]) -> int:
-    """PTEs that hold a swap value."""
-    return int(np.count_nonzero((pte != 0) & (pte & np.uint64(1) == 0)))
-
-
 def _book(named: naming.Named, state: Any) -> Measures:
     """Bytes of the live state, and the rows that make them up."""
-    from dse.modelling import ledger
-
     book = ledger.live(named.design, named.values, state)
     rows = [
         {"structure": r.structure, "static": int(r.static_bytes), "dynamic": int(r.dynamic_bytes), "allocated": int(r.allocated_bytes)}
@@ -190,7 +184,7 @@ def _epilogue(config: Any, state: Any, pr: Any, replay: Any) -> Measures:
     spaces = range(0, config.pages, size)
     halves = [(base, base + (min(size, config.pages - base) // 2 // TABLE or 1) * TABLE) for base in spaces]
     halves = [(base, min(end, config.pages)) for base, end in halves]
-    pages = sum(_swapped(state.pte[base:end]) for base, end in halves)
+    pages = sum(ledger.swapped(state.pte[base:end]) for base, end in halves)
     runs = [
         demand.pack(demand.UNMAP, first, count=min(TABLE, end - first))
         for base, end in halves for first in range(base, end, TABLE)
@@ -199,7 +193,7 @@ def _epilogue(config: Any, state: Any, pr: Any, replay: Any) -> Measures:
     replay(np.array(runs, np.uint64).reshape(-1, 2))
     after = _tally(pr)
     free = _row(after - before, demand.ZAPPED)
-    rest = _swapped(state.pte)
+    rest = ledger.swapped(state.pte)
     offs = [
         demand.pack(demand.SWAPOFF, 0, backend=demand.BACKENDS.index(name), payload=demand.MEMORY)
         for name in DISKS if config.slots.get(name)

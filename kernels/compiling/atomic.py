@@ -1,7 +1,7 @@
-"""Machine operations that Numba does not offer: atomics, fences, the cycle counter, count of trailing zeros.
+"""Machine operations that Numba lacks: atomics, fences, the cycle counter, count of trailing zeros.
 
-Each is an ``@intrinsic`` (an LLVM instruction or intrinsic, no inline assembly, so cached code loads in a fresh process)
-behind a plain function whose Python body serves the interpreted mode, where there is one thread and no clock to protect.
+Each is an ``@intrinsic`` behind a plain function. The intrinsic is an LLVM instruction, not inline assembly, so that cached
+code loads in a fresh process. The function's Python body serves the interpreted mode, which has one thread and no clock.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def machine(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
 
 
 def prefetch(array: Any, index: np.uint64) -> None:
-    """Ask for the cache line of ``array[index]``; nothing but time changes."""
+    """Prefetch the cache line of ``array[index]``; only the time changes."""
 
 
 @machine(prefetch)

@@ -1,7 +1,7 @@
 """A disk cache of compiled kernels that sees edits.
 
-Numba's own disk cache notices an edit of the file of the cached function only, not of the helpers it calls in other files, and would
-hand back old results. :class:`SourceHashLocator` stamps every cache entry with a hash of the file of the function and of all files of this
+Numba's own disk cache notices an edit of the file of the cached function only. After an edit of a helper in another file it would
+return old code. :class:`SourceHashLocator` stamps every cache entry with a hash of the file of the function and of all files of this
 package that it imports, directly or not (:mod:`kernels.compiling.sources`): an edit recompiles what depends on it and nothing else.
 """
 
@@ -54,7 +54,7 @@ class SourceHashLocator(caching._CacheLocator):  # type: ignore[misc]
 
 
 class CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]
-    """Cache files that may be damaged, or name a probe or state whose module is not to be found here: that is as if they were not there."""
+    """Cache files that may be damaged, or name a probe or state whose module is missing: such files are ignored."""
 
     UNREADABLE = (pickle.UnpicklingError, ImportError, AttributeError, LookupError, EOFError, ValueError, TypeError)
 
@@ -84,5 +84,5 @@ def install(way: str) -> None:
 
 
 def keep(dispatcher: Any) -> None:
-    """Have the cache of a dispatcher bear files that are damaged."""
+    """Make the cache of a dispatcher ignore damaged files."""
     dispatcher._cache._cache_file.__class__ = CacheFile

@@ -1,4 +1,4 @@
-"""Unsigned 64-bit constants used all over the kernels (see :func:`kernels.compiling.jit.u` for why they are not plain integers)."""
+"""Unsigned 64-bit constants of all kernels; :func:`kernels.compiling.jit.u` says why plain integers do not serve."""
 
 from __future__ import annotations
 

@@ -36,16 +36,16 @@ def refusals() -> tuple[type[Exception], ...]:
 
 
 def in_one_line(error: Exception, fn: Callable[..., Any]) -> str:
-    """The essence of an error of Numba, which says it on many lines: ``file:line: what``.
+    """Reduce an error of Numba, which has many lines, to one: ``file:line: what``.
 
     Numba lists the calls that lead to the statement from the inside out.
 
     Parameters
     ----------
     error : Exception
-        What compiling raised.
+        The error that compilation raised.
     fn : callable
-        The function that was compiled: the place, where the error names none.
+        The compiled function. It gives the place where the error names none.
     """
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     unknown = NO_NAME.search(text)
@@ -65,7 +65,7 @@ def in_one_line(error: Exception, fn: Callable[..., Any]) -> str:
 
 
 def _essence(said: str) -> str:
-    """The first words of a text that are not Numba's account of its own steps."""
+    """First words of a message behind Numba's account of its own steps."""
     lines = [re.sub(r"^(?:\w+Error: )+", "", line.strip()) for line in said.splitlines()]
     kept = [line for line in lines if line and not line.startswith(NOISE)]
     call = NO_MATCH.match("\n".join(kept))
@@ -76,7 +76,7 @@ def _essence(said: str) -> str:
 
 
 def _is_users(path: str) -> bool:
-    """Tell whether a file is none of Numba's own."""
+    """Tell whether a file is not one of Numba's own."""
     import numba
 
     return not path.startswith(("<", "unknown", "numba/")) and Path(numba.__file__).parent not in Path(path).absolute().parents
@@ -101,7 +101,7 @@ def place_of(fn: Callable[..., Any], line: int | None = None) -> str:
 
 
 def _undefined(name: str, fn: Callable[..., Any]) -> str:
-    """Say which function uses a name that is not defined: Numba does not."""
+    """Name the function that uses an undefined name, which Numba does not."""
     for used in (fn, *ours.FUNCTIONS.values()):
         code, known = used.__code__, {**vars(builtins), **used.__globals__}
         if name in code.co_names and name not in known:

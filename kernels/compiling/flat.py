@@ -1,8 +1,8 @@
 """The state of a design as one pointer: a class whose fields are flat arrays, passed to kernels as a table of their addresses.
 
-A NamedTuple of 20 arrays reaches each helper as 140 scalars, which the compiler packs and unpacks at every call of every inlined helper:
-one replay took more than ten minutes to compile. A :class:`Flat` reaches it as one pointer to a read-only table of (address, length);
-the loads of the table are marked invariant, so that they are hoisted and stores do not force them to be repeated.
+A NamedTuple of 20 arrays reaches each helper as 140 scalars. The compiler packs and unpacks them at every call of every inlined helper,
+and one replay took more than ten minutes to compile. A :class:`Flat` reaches it as one pointer to a read-only table of (address, length).
+The loads of the table are marked invariant, so that they are hoisted and not repeated after stores.
 """
 
 from __future__ import annotations
@@ -101,11 +101,11 @@ class FlatType(types.Type):  # type: ignore[misc]
         self.instance_class = cls
         layout = ",".join(f"{n}:{np.dtype(d)}" for n, d in cls.fields.items())
         digest = hashlib.sha256(f"{cls.__module__}.{cls.__qualname__}[{layout}]".encode()).hexdigest()
-        super().__init__(name=f"{cls.__name__}{digest[:8]}")  # short: it stands in the name of every compiled function
+        super().__init__(name=f"{cls.__name__}{digest[:8]}")  # short, as it is in the name of every compiled function
 
 
 TYPES: dict[type[Flat], FlatType] = {}
-"""The one type of each class: building its name takes longer than a short replay."""
+"""The type of each class, made once: building its name takes longer than a short replay."""
 
 
 @typeof_impl.register(Flat)
@@ -131,7 +131,7 @@ def _unbox(kind: FlatType, value: Any, context: Any) -> NativeValue:
 
 
 class FieldType(types.Type):  # type: ignore[misc]
-    """Numba's type of a field: a bare pointer; every element is read and written as uint64."""
+    """Numba's type of a field: a bare pointer. Every element is read and written as uint64."""
 
     def __init__(self, name: str, bits: int) -> None:
         self.field, self.bits = name, bits
@@ -181,7 +181,7 @@ class _SetItem(AbstractTemplate):  # type: ignore[misc]
 
 
 def _tag(module: Any, kind: FieldType) -> Any:
-    """Type-based alias analysis: no two fields overlap, so that a store to one does not force words of others to be loaded again."""
+    """Metadata of type-based alias analysis: no two fields overlap, so that a store to one forces no reload of others."""
     tags: dict[str, Any] = module.__dict__.setdefault("_tags_of_fields", {})
     if kind.field not in tags:
         root, zero = module.add_metadata([ir.MetaDataString(module, "swapdse")]), ir.Constant(ir.IntType(64), 0)

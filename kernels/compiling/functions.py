@@ -10,7 +10,7 @@ from kernels.compiling.jit import INTERPRETED, inner, operation
 
 
 def function_of(given: Any) -> FunctionType | None:
-    """The Python function behind one that ``inner``, ``called`` or ``outer`` made; None for anything else, steps included."""
+    """Python function behind one that ``inner``, ``called`` or ``outer`` made; None for anything else, steps included."""
     found = getattr(given, "py_func", given if INTERPRETED and not hasattr(given, "table") else None)
     return found if isinstance(found, FunctionType) else None
 

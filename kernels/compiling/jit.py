@@ -1,8 +1,8 @@
 """The decorators of kernels: option sets, unsigned constants, dispatch by type.
 
-Kernels are compiled by Numba's machinery with parts replaced (:mod:`kernels.compiling.pipeline`, :mod:`kernels.compiling.linking`), which
-takes seconds. Where this release of Numba is not made as they expect, or ``DSE_PLAIN_NUMBA=1`` is set, they are compiled the ordinary way,
-which takes some six times as long (:mod:`kernels.compiling.patches`). The results are the same.
+Kernels are compiled by Numba with parts replaced (:mod:`kernels.compiling.pipeline`, :mod:`kernels.compiling.linking`), in seconds.
+Where this release of Numba differs from the expected shape, or ``DSE_PLAIN_NUMBA=1`` is set, they are compiled the ordinary way
+(:mod:`kernels.compiling.patches`). That takes some six times as long. The results are the same.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from kernels.compiling import errors, ours, patches, plain
 
 INTERPRETED = bool(config.DISABLE_JIT)
 PLAIN = "" if INTERPRETED else patches.reason()
-"""Why kernels are compiled the ordinary way, empty where they are not."""
+"""Reason that kernels are compiled the ordinary way, empty where they are not."""
 UNCACHED = "" if INTERPRETED else patches.first_difference(patches.CACHING)
-"""Why compiled kernels are not kept, empty where they are."""
+"""Reason that compiled kernels are not kept, empty where they are."""
 LEAN = not INTERPRETED and not PLAIN
 
 BASE: dict[str, Any] = plain.OPTIONS
@@ -45,7 +45,7 @@ if not UNCACHED:
 
 
 def _enter(fn: Callable[..., Any]) -> None:
-    """Have `fn` compiled our way, or the ordinary way."""
+    """Decorate `fn` for compilation our way, or the ordinary way."""
     ours.enter(fn)
     if PLAIN:
         plain.refuse(fn)
@@ -71,7 +71,7 @@ def hot(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def outer(fn: Callable[..., Any]) -> Any:
-    """Entry point called from Python; kept in the disk cache."""
+    """Entry point called from Python and kept in the disk cache."""
     _enter(fn)
     dispatcher = njit(**OUTER)(fn)
     if not INTERPRETED:
@@ -82,9 +82,9 @@ def outer(fn: Callable[..., Any]) -> Any:
 
 
 def compiling(compile_: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Run `compile_`, which compiles `fn`, and say in one line what it refuses.
+    """Run `compile_`, which compiles `fn`, and reduce a refusal to one line.
 
-    There is no cyclic garbage collection meanwhile: it finds nothing and takes a tenth of the time.
+    Cyclic garbage collection is off meanwhile: it finds nothing and takes a tenth of the time.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""Compile in seconds: helpers are only linked, and the whole kernel is optimised once.
+"""Compilation in seconds: helpers are only linked, and the whole kernel is optimised once.
 
-Numba optimises every helper for itself, links it into its caller, and optimises that again: a helper ten calls deep is
-optimised ten times, and so is all that was inlined into it. One replay of some 140 helpers took four minutes that way. Here a
-library that Python cannot call (it holds no wrapper) is neither optimised nor handed to the execution engine. The library of an
-entry point links all that it reaches, makes it internal, and is optimised as one module, in which LLVM's own inliner decides.
+Numba optimises every helper for itself, links it into its caller, and optimises that again. A helper ten calls deep is optimised
+ten times, together with everything inlined into it. One replay of some 140 helpers took four minutes that way. Here a library
+without a wrapper, which Python cannot call, is neither optimised nor given to the execution engine. The library of an entry point
+links all libraries that it reaches, makes their functions internal, and is optimised as one module by LLVM's own inliner.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kernels.compiling import ours
 
 WRAPPERS = ("_ZN7cpython", "cfunc.")
 PLAIN = re.compile("11Off[0-9a-f]{8}")
-"""In the symbol of a function: the class of its probe, a probe ``Off``, with eight digits that tell classes apart."""
+"""Part of a symbol whose probe is of class ``Off``: the class, with eight digits that tell classes apart."""
 
 
 class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
@@ -30,7 +30,7 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
     _linking_libraries: list[Any]
 
     def add_ir_module(self, ir_module: Any) -> None:
-        """Take in a module; that of a helper is not optimised."""
+        """Take in a module. The module of a helper is not optimised."""
         names = [name for name, value in ir_module.globals.items() if getattr(value, "blocks", None)]
         mine = self.helper or any(ours.prefix_of(name) in ours.SYMBOLS for name in names)
         self.helper = mine and not any(name.startswith(WRAPPERS) for name in names)
@@ -43,7 +43,7 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
         self._final_module.link_in(module)
 
     def finalize(self) -> None:
-        """Link and optimise an entry point; leave a helper as it is."""
+        """Link and optimise an entry point; leave a helper unchanged."""
         if self.helper:
             self._raise_if_finalized()
             self._finalized = True
@@ -59,7 +59,7 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
     def _optimize_final_module(self) -> None:
         mark(self._final_module)
         manager, builder = self._codegen._module_pass_manager()
-        manager.run(self._final_module, builder)  # no cheap pass before it: without reference counts there is nothing to prune
+        manager.run(self._final_module, builder)  # no cheap pass before it: there are no reference counts to prune
 
 
 def mark(module: Any) -> None:
@@ -78,7 +78,7 @@ def mark(module: Any) -> None:
 
 
 def reachable(libraries: list[Any]) -> list[Any]:
-    """All libraries that `libraries` link, directly or through helpers; callers first, as the linker takes only what is referenced."""
+    """All libraries that `libraries` link, directly or through helpers; callers first, as the linker takes only referenced symbols."""
     order: dict[Any, None] = {}
     open_: list[tuple[Any, bool]] = [(library, False) for library in reversed(libraries)]
     seen: set[int] = set()
@@ -97,8 +97,7 @@ def reachable(libraries: list[Any]) -> list[Any]:
 def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTemplate]:
     """Template that types a call of `operation` as one of the function that `table` has for the class of the first argument.
 
-    Numba's ``overload`` would compile that function anew, apart from where it is called by its own name, and look at its signature
-    and defaults at every call.
+    Numba's ``overload`` would compile that function a second time, and look at its signature and defaults at every call.
     """
     compiled: dict[Any, Any] = {}
 
@@ -121,7 +120,7 @@ def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTe
 
 
 def install() -> None:
-    """Link so everything that is compiled from now on in this process."""
+    """Install this way of linking for all later compilations of this process."""
     codegen.JITCPUCodegen._library_class = DeferredLibrary
     codegen.JITCPUCodegen.set_env = _set_env
 

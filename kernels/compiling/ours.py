@@ -1,7 +1,7 @@
 """The functions that are compiled our way: those that went through a decorator of :mod:`kernels.compiling.jit`, and no others.
 
-A function is told by its module and its qualified name, and its machine code by the name that Numba makes of the two. The decorators take
-functions, so that a renamed function stays what it was.
+A function is identified by its module and its qualified name, and its machine code by Numba's mangled form of the two. The decorators
+take functions, so that a renamed function stays registered.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ SYMBOLS: set[str] = set()
 APART: set[str] = set()
 """Prefixes of functions that LLVM must not inline."""
 INLINED: set[str] = set()
-"""Prefixes of functions that are inlined whatever LLVM thinks of it, where nothing is counted or timed (a probe ``Off``).
+"""Prefixes of functions that are always inlined where nothing is counted or timed (a probe ``Off``).
 
-They are what a swap-in or a swap-out of the swap file and of IDs runs every time: a replay gains a tenth, for a second more of compilation.
+Every swap-in and swap-out of the swap file and of IDs runs them. A replay gains a tenth; compilation takes a second longer.
 """
 
 
 def enter(fn: Callable[..., Any]) -> None:
-    """Have `fn` compiled our way."""
+    """Register `fn` for compilation our way."""
     FUNCTIONS[fn.__module__, fn.__qualname__] = fn
     SYMBOLS.add(symbol_of(fn))
 
 
 def keep_apart(fn: Callable[..., Any]) -> None:
-    """Have `fn` compiled as a function of its own, wherever it is called from."""
+    """Register `fn` as a function that is never inlined."""
     APART.add(symbol_of(fn))
 
 
 def keep_hot(fn: Callable[..., Any]) -> None:
-    """Have `fn` inlined wherever it is called from under a probe that sees nothing."""
+    """Register `fn` as always inlined under a probe that observes nothing."""
     INLINED.add(symbol_of(fn))
 
 
@@ -56,14 +56,14 @@ def mangled(module: str, name: str) -> str:
 
 
 def _part(name: str) -> str:
-    """A part of a name with its length; what C++ has no letter for is spelled in hexadecimal digits."""
+    """Part of a name with its length. Characters that C++ does not allow are spelled in hexadecimal digits."""
     text = re.sub(r"[^a-zA-Z0-9_]", lambda found: "".join(f"_{byte:02x}" for byte in found[0].encode()), name)
     text = f"_{text}" if text[:1].isdigit() else text
     return f"{len(text)}{text}"
 
 
 def prefix_of(symbol: str) -> str:
-    """The prefix of a symbol that :func:`mangled` makes, empty where it is no function's.
+    """Prefix of a symbol, as :func:`mangled` makes it; empty where the symbol is not a function's.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""The private names of Numba that kernels are compiled with, each with the shape that it must have.
+"""The private names of Numba that compilation uses, each with its expected shape.
 
-:mod:`kernels.compiling.pipeline` and :mod:`kernels.compiling.linking` replace some of them and rely on the others, which no release of
-Numba promises to keep. They are looked up here when kernels are imported. Where one has another shape, nothing is replaced and kernels are
-compiled the ordinary way (:mod:`kernels.compiling.plain`), with one line that says so; ``DSE_PLAIN_NUMBA=1`` asks for the same.
+:mod:`kernels.compiling.pipeline` and :mod:`kernels.compiling.linking` replace some of them and rely on the others. No release of
+Numba promises to keep them, so they are looked up here when kernels are imported. Where one has another shape, nothing is replaced, one
+line says so, and kernels are compiled the ordinary way (:mod:`kernels.compiling.plain`). ``DSE_PLAIN_NUMBA=1`` asks for the same.
 
 A shape is ``class``, ``value``, ``property``, ``callable``, the names of a function's parameters (``=`` after those with a default), or
 ``= NAME``, the object that is known under another name. ``uses`` lists further names in the code of a function: attributes of ``self``.
@@ -19,7 +19,7 @@ from typing import Any
 
 VARIABLE = "DSE_PLAIN_NUMBA"
 SAID = "DSE_PLAIN_NUMBA_SAID"
-"""Set when the line was written, so that processes that are started from here do not repeat it."""
+"""Environment variable that is set once the line is written, so that child processes do not repeat it."""
 
 LEAN: dict[str, str] = {
     # replaced by pipeline.install
@@ -166,14 +166,14 @@ def found(name: str) -> Any:
 
 
 def parameters(fn: Any) -> str:
-    """The names of a function's parameters, as a shape says them."""
+    """Names of a function's parameters, in the notation of a shape."""
     stars: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     names = inspect.signature(fn).parameters.values()
     return "(" + ", ".join(stars.get(p.kind, "") + p.name + ("=" if p.default is not p.empty else "") for p in names) + ")"
 
 
 def _kind(thing: Any) -> str:
-    """The word of the shapes for a thing."""
+    """Word of the shapes for an object."""
     if inspect.isclass(thing):
         return "class"
     return "property" if isinstance(thing, property) else "callable" if callable(thing) else "value"
@@ -199,12 +199,12 @@ def difference(name: str, shape: str) -> str:
 
 
 def first_difference(table: Mapping[str, str]) -> str:
-    """The first name of a table that has not its shape, in words; empty where all have theirs."""
+    """Describe the first name of a table whose shape differs; empty where none does."""
     return next(filter(None, (difference(name, shape) for name, shape in table.items())), "")
 
 
 def reason() -> str:
-    """Say why kernels are compiled the ordinary way; empty where they need not be."""
+    """Give the reason for compiling kernels the ordinary way; empty where there is none."""
     if os.environ.get(VARIABLE, "0") not in ("", "0"):
         return f"{VARIABLE} is set"
     other = first_difference(LEAN)
@@ -212,7 +212,7 @@ def reason() -> str:
 
 
 def say(why: str, uncached: str) -> None:
-    """Write the line that compilation is slow, and why, once in all processes that come of this one."""
+    """Write the line that compilation is slow, with the reason, once for this process and its children."""
     if not (why or uncached) or os.environ.get(SAID):
         return
     os.environ[SAID] = "1"

@@ -1,6 +1,6 @@
-"""Numba's work for each function and statement, without what kernels do not need and with what is needed once done once.
+"""Numba's work for each function and statement, reduced to the parts that kernels need.
 
-A replay is some 200 functions of 8,500 statements in all, and Numba is written for functions that come one by one.
+A replay has some 200 functions with 8,500 statements in all, and Numba is written for functions that come one by one.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def of_module(module: Any, load: Any) -> Any:
 class ShareGlobals(FunctionPass):  # type: ignore[misc]
     """Load each global once, on entry: constants are a third of the statements of a kernel, and each is typed and lowered.
 
-    What a module has under a name (``w.F_PAGE``) is a global too.
+    An attribute of a module (``w.F_PAGE``) is a global too.
     """
 
     _name = "share_globals"
@@ -93,7 +93,7 @@ class ShareGlobals(FunctionPass):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=False, analysis_only=True)
 class RaiseNothing(FunctionPass):  # type: ignore[misc]
-    """Refuse what raises, catches or yields: whoever calls a kernel does not look (:func:`_plain_call`)."""
+    """Refusal of functions that raise, catch or yield: callers of a kernel do not check for it (:func:`_plain_call`)."""
 
     _name = "raise_nothing"
 
@@ -146,7 +146,7 @@ _call_type = types.functions.BaseFunction.get_call_type
 
 
 def _remembered(self: Any, context: Any, args: Any, kws: Any) -> Any:
-    """Signature of an operation on integers, states and their fields: resolved once (some 30 templates are tried each time otherwise)."""
+    """Signature of an operation on integers, states and their fields, resolved once; otherwise some 30 templates are tried each time."""
     if kws or not all(isinstance(a, (types.Integer, types.Boolean, FlatType, FieldType)) for a in args):
         return _call_type(self, context, args, kws)
     known = self.__dict__.setdefault("_remembered", {})
@@ -159,7 +159,7 @@ _function_type = typing_context.BaseContext.resolve_function_type
 
 
 def _known_function(self: Any, func: Any, args: Any, kws: Any) -> Any:
-    """Type of a call; one that :func:`_remembered` knows is not looked for as an attribute ``__call__`` of the operation's type first."""
+    """Type of a call. A call known to :func:`_remembered` skips the search for ``__call__`` of the operation's type."""
     known = not kws and isinstance(func, types.functions.BaseFunction) and func.__dict__.get("_remembered", {}).get(args)
     return known or _function_type(self, func, args, kws)
 
@@ -168,7 +168,7 @@ _post_process = postproc.PostProcessor.run
 
 
 def _canonical(self: Any, emit_dels: bool = False, extend_lifetimes: bool = False) -> None:
-    """Of what Numba computes after each pass (lifetimes, live variables, generators) kernels need the order of blocks alone."""
+    """Order of blocks. Numba also computes lifetimes, live variables and generators after each pass, which kernels do not need."""
     if emit_dels or not is_ours(self.func_ir.func_id):
         _post_process(self, emit_dels, extend_lifetimes)
         return
@@ -177,7 +177,7 @@ def _canonical(self: Any, emit_dels: bool = False, extend_lifetimes: bool = Fals
 
 
 def _list_vars(self: Any, value: Any) -> list[Any]:
-    """The variables in a part of a statement; nearly all parts are names, constants and places in the source."""
+    """Variables in a part of a statement. Nearly all parts are names, constants and places in the source."""
     kind = type(value)
     if kind is ir.Var:
         return [value]
@@ -190,7 +190,7 @@ def _list_vars(self: Any, value: Any) -> list[Any]:
 
 
 class ErrorContext:
-    """Numba's ``new_error_context``, called for each statement that is typed or lowered; formats its message only if there is an error."""
+    """Numba's ``new_error_context``, called for each typed or lowered statement. It formats its message only if there is an error."""
 
     __slots__ = ("args", "kws", "text")
 
@@ -213,7 +213,7 @@ _peepholes = interpreter.Interpreter.post_process
 
 
 def _no_peepholes(self: Any, peepholes: Any, func_ir: Any) -> Any:
-    """Numba mends long argument lists, with-blocks, try-blocks and displays of dicts after it has read the bytecode: kernels have none."""
+    """No repairs after reading the bytecode: kernels have no long argument lists, with-blocks, try-blocks or displays of dicts."""
     return func_ir if is_ours(func_ir.func_id) else _peepholes(self, peepholes, func_ir)
 
 
@@ -221,7 +221,7 @@ _handle_exception: Any = byteflow.Flow._run_handle_exception
 
 
 def _no_exception(self: Any, runner: Any, state: Any) -> Any:
-    """At each bytecode Numba looks which try-blocks it is in; a function without any need not."""
+    """Bytecode reading without the look at each bytecode for its try-blocks, in functions that have none."""
     if self._bytecode.exception_entries or state.in_with():
         return _handle_exception(self, runner, state)
     return state.advance_pc()
@@ -231,7 +231,7 @@ _user_function = base.user_function
 
 
 def _plain_call(fndesc: Any, libs: Any) -> Any:
-    """A call without a look at its status afterwards, which took a third of the instructions that LLVM was given.
+    """Call without a check of its status, which took a third of the instructions that LLVM was given.
 
     Kernels raise nothing (:class:`RaiseNothing`) and do not return None for a value.
     """
@@ -254,7 +254,7 @@ _sizes: dict[tuple[int, str], int] = {}
 
 
 def _size_of(self: Any, kind: Any) -> int:
-    """Size of an LLVM type: asked once (LLVM is given a module to read each time), for every variable."""
+    """Size of an LLVM type, kept for all variables of the type: for each question LLVM has to read a module."""
     key = (id(self.target_data), str(kind))
     if key not in _sizes:
         _sizes[key] = _abi_sizeof(self, kind)
@@ -262,26 +262,26 @@ def _size_of(self: Any, kind: Any) -> int:
 
 
 def _no_warning(self: Any, filename: Any = None, lineno: Any = None) -> Any:
-    """Numba collects the warnings that typing a statement gives, to say each of them once; typing kernels gives none."""
+    """No collection of warnings: typing kernels gives none."""
     return _QUIET
 
 
 def _no_event(kind: str, *args: Any, **kws: Any) -> Any:
-    """Numba announces every pass and every call of LLVM, and times them: of all compilations that are open, at each."""
+    """No events for passes and calls of LLVM, each of which Numba announces and times for all open compilations."""
     return _QUIET
 
 
 class Registries:
-    """Numba looks for new declarations in all its modules before it compiles a function: for helpers that is once too often.
+    """Search for new declarations, left out for helpers. Numba searches all its modules before it compiles a function.
 
-    What a helper's own compilation declares (intrinsics), the lowering of its caller looks for itself.
+    The lowering of a caller itself looks for the declarations (intrinsics) of a helper's compilation.
     """
 
     settled = False
 
     @classmethod
     def once(cls, refresh: Callable[..., None]) -> Callable[..., None]:
-        """`refresh`, but not while they are settled."""
+        """`refresh`, except while the registries are settled."""
 
         @functools.wraps(refresh)
         def unless_settled(*args: Any) -> None:
@@ -292,7 +292,7 @@ class Registries:
 
 
 def install() -> None:
-    """Leave all this out from now on in this process."""
+    """Install these replacements for all later compilations of this process."""
     types.functions.BaseFunction.get_call_type = _remembered  # type: ignore[method-assign]
     typing_context.BaseContext.resolve_function_type = _known_function
     byteflow.Flow._run_handle_exception = _no_exception

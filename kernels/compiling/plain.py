@@ -1,6 +1,6 @@
-"""The ordinary way to compile, through what Numba documents alone: slow, and only where the other way is not to be had.
+"""The ordinary way to compile, through documented parts of Numba alone: slow, and used only where the other way fails.
 
-Each helper is optimised for itself and again in whoever calls it. :data:`kernels.compiling.patches.LEAN` says what the other way needs.
+Each helper is optimised for itself and again in each caller. :data:`kernels.compiling.patches.LEAN` lists the needs of the other way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
 def dispatch_on_class(operation: Callable[..., Any], table: dict[type, Any]) -> None:
-    """Have a call of `operation` compiled as one of the function that `table` has for the class of the first argument."""
+    """Compile a call of `operation` as a call of the function that `table` has for the class of the first argument."""
 
     @functools.wraps(operation)
     def implementation(*args: Any) -> Any:
@@ -35,7 +35,7 @@ def refuse(fn: Callable[..., Any]) -> None:
     Raises
     ------
     BadDesign
-        It does.
+        The kernel raises or yields.
     """
     if inspect.isgeneratorfunction(fn):
         raise BadDesign(f"{place_of(fn)}: a kernel returns; it yields nothing")

@@ -1,9 +1,8 @@
 """The source files that a file depends on, found from its import statements.
 
-A cache of something that was made from sources needs to know which. A list kept by hand goes stale; here the files are read, and the
-modules that they import, and so on. ``from package import name`` counts the module ``package.name`` where there is one, else the
-``__init__`` of the package. Modules of the same package and, for a file that belongs to no package, files beside it are followed;
-other distributions are not.
+A cache of a result made from sources needs their list. A list kept by hand goes stale. Here the files are read, then the modules that
+they import, and so on. ``from package import name`` counts the module ``package.name`` where there is one, else the ``__init__`` of the
+package. Modules of the same package are followed; for a file outside any package, files beside it. Other distributions are not.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ INSTALLED = ("site-packages", "dist-packages")
 
 @functools.cache
 def top_of(path: Path) -> Path:
-    """The folder from which the modules of the file at `path` are named: the first above it that is no package."""
+    """The folder from which the modules of the file at `path` are named: the first one above it that is not a package."""
     folder = path.parent
     while (folder / "__init__.py").is_file():
         folder = folder.parent

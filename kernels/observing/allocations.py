@@ -1,7 +1,7 @@
-"""The allocation log: what operations allocate and free, by class of object, filed under what they turned out to be.
+"""The allocation log: objects that operations allocate and free, by class, filed under the reply of the operation.
 
-Only probes that count keep it (:mod:`kernels.observing.probe`). A row is a pair of words a class: allocated, freed. Sizes, and which
-classes wait for an RCU grace period, are ``dse.modelling.allocations``.
+Only probes that count keep it (:mod:`kernels.observing.probe`). A row is a pair of words a class: allocated, freed. Sizes and
+RCU grace periods of the classes are in ``dse.modelling.allocations``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROW = 2 * CLASSES  # words
 
 @inner
 def file_row(tally, scratch, row):  # type: ignore[no-untyped-def]
-    """Add the row of the operation under way, which is empty afterwards, to the one at `row`."""
+    """Add the row of the operation under way to the one at `row`, and clear it."""
     for i in range(ROW):
         tally[row + u(i)] += tally[scratch + u(i)]
         tally[scratch + u(i)] = U0

@@ -10,14 +10,14 @@ TREE = {"swap_out": "xa_alloc", "swap_in": "xa_load", "cache_hit": "xa_load", "f
 
 @dataclass
 class Seen:
-    """The part of an operation that is over.
+    """The finished part of an operation.
 
     Attributes
     ----------
     cached : bool
         The swap cache was entered.
     mapped : bool
-        A PTE was written or, where none is, the data was read.
+        A PTE was written or, in an operation that writes none, the data was read.
     slot : bool
         A slot was taken, or the operation takes none.
     regions : set of str
@@ -31,11 +31,11 @@ class Seen:
 
 
 def is_locked(held: set[str]) -> bool:
-    """Is the lock of a tree or of an allocator among those held?"""
+    """Tell whether the lock of a tree or of an allocator is held."""
     return any("xa_lock" in name or "allocator" in name for name in held)
 
 
 def tree_function(op: str, what: str, held: set[str]) -> str:
-    """Function behind an access to the tree of a layer, with the first word of the region's name."""
+    """Name the kernel function behind an access to the tree of a layer, with the first word of the region's name."""
     erases = is_locked(held) and op not in ("swap_out", "move")
     return f"{'xa_erase' if erases else TREE.get(op, 'xa_erase')} ({what.split(' ', maxsplit=1)[0]})"

@@ -1,8 +1,8 @@
-"""Locks by name: nothing, counted, or a real uncontended atomic, by the type of the probe.
+"""Locks by name. The type of the probe makes of each nothing, a count, or a real uncontended atomic.
 
 A kernel says ``lock(pr, words, index, CLASS)``; the lock word lies where the kernel keeps it (in the cluster header, in the head
-of the tree). The classes are ranked: a lock may only be taken while no lock of the same or a higher rank is held, which the
-counting variant checks on every operation.
+of the tree). The classes are ranked: a lock may only be taken while no lock of the same or a higher rank is held. The counting
+variant checks the rank on every operation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 
 @operation
 def trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
-    """Take a lock against the order of the classes, as ``spin_trylock`` may: it fails rather than waits, here it never does."""
+    """Take a lock against the order of the classes, as ``spin_trylock`` may: it fails instead of waiting. Here it never fails."""
 
 
 @operation

@@ -1,4 +1,4 @@
-"""Probes: what a replay observes besides doing the work. The probe is a *type*, so the variants that see nothing compile away.
+"""Probes: the observations of a replay. The probe is a *type*, so that variants without observation compile away.
 
 ============ =====================================================================================
 ``Off``      replies are counted, nothing else
@@ -7,8 +7,8 @@
 ``Trace``    the ordered log of one operation (``dse explain``)
 ============ =====================================================================================
 
-Kernels name what they touch: ``chase`` an object whose address had to be loaded first, ``touch`` a line next to it or independent
-of it, ``wrote`` a line that is modified; ``step`` the kernel function that is modelled.
+Kernels name their touches: ``chase`` an object whose address had to be loaded first, ``touch`` a line next to it or independent
+of it, ``wrote`` a modified line. ``step`` names the kernel function that is modelled.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FOOT, FOOT_SUM = (ALLOC_NOW + u(allocs.ROW + i) for i in range(2))
 ALLOC_LOG = FOOT + u(2)  # a row for each operation, and one for those that were refused
 TALLY_WORDS = int(ALLOC_LOG) + (HIST_OPS + 1) * allocs.ROW
 STAMPS = 1 << 15  # slots of the set of lines seen by the operation under way
-SPILL = 1 << 22  # slots for what the set has no room for: one operation may touch some 3 M lines; memory that only such an operation uses
+SPILL = 1 << 22  # slots for lines beyond the set: one operation may touch some 3 M lines, and only such an operation uses this memory
 LOG_WORDS = 1 << 16
 LINE_BINS = 512
 TICK_BINS, TICK_SHIFT = 4096, u(4)  # bins of 16 ticks
@@ -87,7 +87,7 @@ class Count(Flat):
 
 
 class Timed(Flat):
-    """Times every operation between fences, after reading what lies between two operations (the first FOOT words of `foot`)."""
+    """Times every operation between fences, after reading the memory that stands for other work (the first FOOT words of `foot`)."""
 
     tally: U64Array
     ticks: U64Array
@@ -110,8 +110,8 @@ def make(kind: str, foot: U64Array | None = None) -> Off | Count | Timed | Trace
     ----------
     kind : str
     foot : uint64[n], optional
-        Memory that a ``timed`` probe reads before every operation, a word of each line: what else a CPU does between two faults. Probes
-        may share it.
+        Memory that a ``timed`` probe reads before every operation, a word of each line. It stands for the CPU's other work between two
+        faults. Probes may share it.
     """
     tally = np.zeros(TALLY_WORDS, np.uint64)
     if kind == "off":
@@ -127,17 +127,17 @@ def make(kind: str, foot: U64Array | None = None) -> Off | Count | Timed | Trace
 
 @operation
 def chase(pr, region, word):  # type: ignore[no-untyped-def]
-    """An object of `region` is reached through an address that had to be loaded: one more link of the chain."""
+    """Note that an object of `region` is reached through a loaded address: one more link of the chain."""
 
 
 @operation
 def touch(pr, region, word):  # type: ignore[no-untyped-def]
-    """The line of 64-bit `word` of `region` is read."""
+    """Note that the line of 64-bit `word` of `region` is read."""
 
 
 @operation
 def wrote(pr, region, word):  # type: ignore[no-untyped-def]
-    """The line of `word` of `region` is modified."""
+    """Note that the line of `word` of `region` is modified."""
 
 
 @operation
@@ -147,12 +147,12 @@ def bump(pr, metric, by):  # type: ignore[no-untyped-def]
 
 @operation
 def allocated(pr, what):  # type: ignore[no-untyped-def]
-    """An object of allocation class `what` was allocated."""
+    """Note that an object of allocation class `what` was allocated."""
 
 
 @operation
 def freed(pr, what):  # type: ignore[no-untyped-def]
-    """An object of allocation class `what` was freed."""
+    """Note that an object of allocation class `what` was freed."""
 
 
 @operation
@@ -162,17 +162,17 @@ def step(pr, number):  # type: ignore[no-untyped-def]
 
 @operation
 def begin(pr):  # type: ignore[no-untyped-def]
-    """An operation starts."""
+    """Start an operation."""
 
 
 @operation
 def finish(pr, code):  # type: ignore[no-untyped-def]
-    """The operation ends with reply `code`: file what was observed under it."""
+    """End the operation with reply `code`, and file its observations under it."""
 
 
 @called
 def _spilled(pr, line):  # type: ignore[no-untyped-def]
-    """Put a line that the set has no room for into the larger one behind it; 1 if it was not there (or there is no room either), else 0."""
+    """Enter a line that does not fit into the set into the larger one behind it; 1 if the line is new or does not fit there, else 0."""
     i, stamp = (line * u(0x9E3779B97F4A7C15)) >> u(42), pr.tally[SEEN]
     for _ in range(1024):
         at = (i + u(STAMPS)) * U2
@@ -320,7 +320,7 @@ def _timed_finish(pr, code):  # type: ignore[no-untyped-def]
 
 @inner
 def record(pr, event, what, word):  # type: ignore[no-untyped-def]
-    """Append an event to the log of a ``Trace`` probe (the log drops what does not fit)."""
+    """Append an event to the log of a ``Trace`` probe. A full log drops it."""
     at = pr.log[U0]
     if at + U2 < u(LOG_WORDS):
         pr.log[at + U1] = event | what << U8 | pr.tally[STEP] << u(32)

@@ -1,0 +1,179 @@
+"""The page of a report: whole, fetching nothing, readable, drawn inside its frame, working in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dse
+from dse.reports import drawing, model, page, pictures, reporting
+from tests import reportdata
+from tests.markup import checked
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium (Debian package chromium, .ci/setup installs it)")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return reportdata.store_both(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(params=["made-up", "2"])
+def html(request: pytest.FixtureRequest, results: Path) -> str:
+    return Path(dse.report(request.param, results=results)).read_text()
+
+
+def test_the_page_is_whole_and_fetches_nothing(html: str) -> None:
+    seen = checked(html)
+    assert all(link.startswith(("#", "data:")) for link in seen.links)
+    assert {link[1:] for link in seen.links if link.startswith("#")} <= set(seen.ids)
+    assert len(seen.ids) == len(set(seen.ids))
+    assert "default-src 'none'" in html
+    assert not re.findall(r"(?:https?:)?//(?!www\.w3\.org/2000/svg)\w", re.sub(r"<dd>.*?</dd>", "", html))
+    assert "prefers-color-scheme: dark" in html
+    assert 'name="viewport"' in html
+
+
+def test_the_check_of_the_page_can_fail() -> None:
+    with pytest.raises(AssertionError):
+        checked("<p><b></p>")
+
+
+def test_what_is_stored_cannot_become_markup(results: Path) -> None:
+    provenance = [{"space": "<img src=x onerror=alert(1)>", "winner": "lifetime"}]
+    name = reportdata.store_study(results, "evil</script><script>alert(1)", provenance=provenance)
+    try:
+        text = page.render(reporting.load("study", name, results))
+        assert "<img" not in text
+        assert "<script>alert" not in text
+        checked(text)
+    finally:
+        shutil.rmtree(results / "studies" / name, ignore_errors=True)
+        shutil.rmtree(results / "studies" / "evil<", ignore_errors=True)
+
+
+def test_labels_in_embedded_data_cannot_end_the_script() -> None:
+    point = {"name": "x", "group": 0, "values": [1.0, 2.0], "front": True, "label": "</script><b>"}
+    cloud = model.Cloud("t", "counted", ["a", "b"], [point])
+    text = page.part(cloud)
+    assert "</script><b>" not in text
+    found = re.search(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
+    assert found
+    assert json.loads(found[1])["points"][0]["label"] == "</script><b>"
+
+
+def test_every_figure_says_its_kind(html: str) -> None:
+    titles = re.findall(r"<h3>(.*?)</h3>", html)
+    assert len(titles) >= 5
+    assert all(re.search(r'class="kind (counted|measured|modelled)"', title) for title in titles)
+
+
+def test_drawings_are_well_formed_and_inside(results: Path) -> None:
+    document = reporting.load("study", "made-up-s1", results)
+    drawn = {model.Plot: drawing.plot, model.Cloud: drawing.cloud, model.Ranges: drawing.ranges}
+    seen = set()
+    for section in document.sections:
+        for part in section.parts:
+            if type(part) in drawn:
+                seen.add(type(part))
+                root = ET.fromstring(drawn[type(part)](part))  # type: ignore[operator]
+                _, _, width, height = map(float, root.attrib["viewBox"].split())
+                for mark in root.iter("path"):
+                    if "transform" in mark.attrib:
+                        x, y = map(float, re.findall(r"translate\(([-\d.]+) ([-\d.]+)\)", mark.attrib["transform"])[0])
+                        assert 0 <= x <= width
+                        assert 0 <= y <= height
+    assert seen == set(drawn)
+
+
+def test_groups_are_told_apart_without_colour() -> None:
+    looks = [(drawing.shape(g), drawing.colour(g)) for g in range(drawing.COLOURS * drawing.SHAPES)]
+    assert len(set(looks)) == len(looks)
+    assert len({drawing.shape(g) for g in range(drawing.SHAPES)}) == drawing.SHAPES
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_pictures_have_the_colours_of_the_page() -> None:
+    light = (page.HERE / "page.css").read_text().partition("@media")[0]
+    assert tuple(c.upper() for c in re.findall(r"--c\d: (#\w{6})", light)) == pictures.PALETTE
+
+
+def test_text_and_marks_have_contrast_in_light_and_dark() -> None:
+    css = (page.HERE / "page.css").read_text()
+    for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL):
+        colours = dict(re.findall(r"--(\w+): (#\w{6})", block))
+        marks = {f"c{i}": 3.0 for i in range(drawing.COLOURS)}
+        for name, least in {"ink": 4.5, "soft": 4.5, "focus": 4.5, **marks}.items():  # WCAG 2 AA: text, and other parts
+            low, high = sorted((luminance(colours[name]), luminance(colours["paper"])))
+            assert (high + 0.05) / (low + 0.05) >= least, name
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.3, 9.2), (-5.0, 5.0), (1e-9, 2e-9), (7.0, 7.0), (1e6, 1e9)])
+def test_ticks_enclose(low: float, high: float) -> None:
+    found = model.ticks(low, high)
+    assert found[0] <= low + 1e-12
+    assert found[-1] >= high - 1e-12
+    assert 2 <= len(found) <= 8
+    assert np.allclose(np.diff(found), found[1] - found[0], rtol=1e-6)
+
+
+def browse(path: Path, tmp_path: Path, *more: str) -> tuple[str, list[str]]:
+    """Page after its script ran, and the output of the console."""
+    assert CHROMIUM is not None
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr",
+         "--virtual-time-budget=2000", *more, "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+KEYS = """<script>
+const svg = document.querySelector("svg.cloud");
+svg.focus();
+svg.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true }));
+document.body.dataset.focus = document.activeElement === svg ? "cloud" : "lost";
+const pick = document.querySelectorAll("figure.cloud select")[1];
+pick.value = "2"; pick.dispatchEvent(new Event("change"));
+document.body.dataset.axis = [...svg.querySelectorAll(".axes .name")].at(-1).textContent;
+document.querySelector("figure.cloud .legend button").click();
+document.body.dataset.left = [...svg.querySelectorAll("[data-i]")].filter((m) => m.style.display !== "none").length;
+document.body.dataset.wider = document.documentElement.scrollWidth > innerWidth;
+</script>"""
+
+
+@needs_chromium
+def test_in_a_browser(results: Path, tmp_path: Path) -> None:
+    path = tmp_path / "study.html"
+    text = Path(dse.report("made-up", results=results)).read_text()
+    path.write_text(text.replace("</body>", KEYS + "</body>"))
+    dom, console = browse(path, tmp_path, "--window-size=500,900")
+    assert not console
+    assert 'data-ready="yes"' in dom
+    assert 'data-focus="cloud"' in dom
+    assert 'data-axis="move [lines/lifetime]"' in dom
+    assert 'data-left="8"' in dom  # of 18: six of direct are switched off, four of the others have no move
+    assert 'data-wider="false"' in dom
+    said = re.search(r'<p class="said"[^>]*>(.*?)</p>', dom)
+    assert said
+    assert "on the front" in said[1]
+
+
+@needs_chromium
+def test_the_console_is_watched(tmp_path: Path) -> None:
+    path = tmp_path / "bad.html"
+    path.write_text("<!doctype html><script>throw new Error('seeded')</script>")
+    assert any("seeded" in line for line in browse(path, tmp_path)[1])

@@ -1,0 +1,146 @@
+"""Imports of CSV, oracleGeneral and perf traces, against plain-Python twins."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dse.errors import BadInput
+from dse.workloads import imports
+from tests.tracedata import plain
+
+pytestmark = pytest.mark.interpreted
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(st.tuples(st.integers(0, 1 << 62), st.integers(0, 1)), min_size=1, max_size=40), head=st.booleans())
+def test_csv_equals_its_twin(rows, head, tmp_path_factory):
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    path.write_text(("page,write\n" if head else "") + "".join(f"{p},{w}\n" for p, w in rows))
+    rank = {page: i for i, page in enumerate(sorted({p for p, _ in rows}))}
+    assert plain(imports.load(path, "csv")) == [(rank[p], bool(w)) for p, w in rows]
+
+
+@pytest.mark.parametrize("bad", ["1;0", "1,2", "-1,0", "x,1", "1,", ",1", "1,0,", "99999999999999999999999999,1", ""])
+def test_malformed_csv_names_the_line(tmp_path: Path, bad):
+    path = tmp_path / "a.csv"
+    path.write_text(f"page,write\r\n1,0\r\n{bad}\n2,1\n")
+    with pytest.raises(BadInput, match=r"a\.csv:3: not PAGE,WRITE"):
+        imports.load(path, "csv")
+
+
+BLOCKS = "version,time,op,size,lbn\n1,33898,2a,512,70\n1,33898,2a,512,9\n1,33899,2b,512,70\n"
+
+
+def test_csv_columns(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text(BLOCKS)
+    trace = imports.load(path, "csv", page_column=5)
+    assert plain(trace) == [(1, False), (0, False), (1, False)]
+    assert trace.meta["writes_known"] is False
+    path.write_text("1,x,7\r\n0,y,7\r\n")
+    trace = imports.load(path, "csv", page_column=3, write_column=1)
+    assert plain(trace) == [(0, True), (0, False)]
+    assert trace.meta["writes_known"] is True
+    path.write_text("8\n9\n")
+    assert plain(imports.load(path, "csv", page_column=1)) == [(0, False), (1, False)]
+    path.write_text("1,x,7\n1,y\n")
+    with pytest.raises(BadInput, match=r"a\.csv:2: not column 3 a decimal page number, column 1 0 or 1: '1,y'"):
+        imports.load(path, "csv", page_column=3, write_column=1)
+    with pytest.raises(BadInput, match="cannot both be in column 1"):
+        imports.load(path, "csv", page_column=1, write_column=1)
+    with pytest.raises(BadInput, match="columns are for csv"):
+        imports.load(path, "perf", page_column=1)
+
+
+@pytest.mark.parametrize("form", imports.FORMATS)
+def test_empty_and_compressed_files_are_refused(tmp_path: Path, form):
+    path = tmp_path / "a"
+    path.write_bytes(b"")
+    with pytest.raises(BadInput, match=r"a: no access to a swappable page"):
+        imports.load(path, form)
+    path.write_bytes(b"\x28\xb5\x2f\xfd rest")
+    with pytest.raises(BadInput, match=r"a: byte 0: compressed with zstd"):
+        imports.load(path, form)
+
+
+def record(obj: int, size: int = 1, after: int = -1) -> bytes:
+    return struct.pack("<IQIq", 0, obj, size, after)
+
+
+@settings(max_examples=30, deadline=None)
+@given(objects=st.lists(st.integers(0, (1 << 64) - 1) | st.integers(0, 9), max_size=60))
+def test_oracle_general_equals_its_twin(objects, tmp_path_factory):
+    path = tmp_path_factory.mktemp("oracle") / "a.bin"
+    path.write_bytes(b"".join(record(o, size=o % 3) for o in objects))
+    kept = [o for o in objects if o % 3]
+    if not kept:
+        with pytest.raises(BadInput, match="no access to a swappable page"):
+            imports.load(path, "oracleGeneral")
+        return
+    first = {o: i for i, o in enumerate(dict.fromkeys(kept))}
+    trace = imports.load(path, "oracleGeneral")
+    assert plain(trace) == [(first[o], False) for o in kept]
+    assert trace.pages == len(first)
+
+
+def test_malformed_oracle_general_names_the_byte(tmp_path: Path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(record(1) + record(2)[:10])
+    with pytest.raises(BadInput, match=r"byte 24: 10 bytes left"):
+        imports.load(path, "oracleGeneral")
+    path.write_bytes(record(1) + record(2, after=1))
+    with pytest.raises(BadInput, match=r"byte 40: the next request does not lie behind record 1"):
+        imports.load(path, "oracleGeneral")
+
+
+def test_oracle_table_grows(tmp_path: Path, monkeypatch):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"".join(record(o * 77) for o in range(300)))
+    monkeypatch.setattr(imports, "TABLE_BITS", 4)
+    assert imports.load(path, "oracleGeneral").pages == 300
+
+
+PERF = """\
+# header
+    true  3785 [001]  2465.534437: exceptions:page_fault_user: address=0x7fc2f1b96b70 ip=0x7fc2f1b96b70 error_code=0x14
+ 3785  2465.534440: exceptions:page_fault_user: address=0x5000 ip=0x7fc2f1b977ad error_code=0x6
+ 3786  2465.534441: exceptions:page_fault_user: address=0x9000 ip=0x7fc2f1b977ad error_code=0x6
+ 3785  2465.534442: exceptions:page_fault_user: address=0x6000 ip=0x7fc2f1b977ad error_code=0x4
+ 3785  2465.534443: exceptions:page_fault_user: address=0x4000 ip=0x7fc2f1b977ad error_code=0x7
+ a b/3785 [001]  2465.534437: exceptions:page_fault_user: address=0x5000 ip=0x7fc2f1b96b70 error_code=0x4
+"""
+
+
+def test_perf_faults(tmp_path: Path):
+    path = tmp_path / "faults.txt"
+    path.write_text(PERF.replace("a b/3785", "a b 3785/3785"))
+    trace = imports.load(path, "perf")
+    assert (trace.spaces, trace.space_shift, trace.pages) == (2, 1, 3)
+    assert plain(trace) == [(1, True), (2, True), (0, True), (1, False)]
+    path.write_text(" 3818  2466.903432: page-faults:     55cea453d1e0 ffffffff821e8fc0\n 7 1.0: page-faults: 1000\n")
+    assert imports.load(path, "perf").meta["writes_known"] is False
+
+
+def test_malformed_perf_names_the_line(tmp_path: Path):
+    path = tmp_path / "faults.txt"
+    path.write_text(PERF[: PERF.index("x14") + 2])
+    with pytest.raises(BadInput, match=r"faults\.txt:2: the file ends within a line"):
+        imports.load(path, "perf")
+    path.write_text(PERF.split("a b", maxsplit=1)[0] + "true 1 [0] 2.0: 1 page-faults:  ffffffff821e8fc0 rep_stos+0x40 ([kernel])\n")
+    with pytest.raises(BadInput, match=r"faults\.txt:7: not a page fault with its address"):
+        imports.load(path, "perf")
+
+
+def test_import_refuses(tmp_path: Path):
+    with pytest.raises(BadInput, match="no such file"):
+        imports.load(tmp_path / "none", "csv")
+    (tmp_path / "a").write_text("1,0\n")
+    with pytest.raises(BadInput, match="unknown trace format 'cvs'"):
+        imports.load(tmp_path / "a", "cvs")
+    with pytest.raises(BadInput, match="LRU filter is for lackey"):
+        imports.load(tmp_path / "a", "csv", filter_pages=64)
