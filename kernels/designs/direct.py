@@ -83,7 +83,7 @@ LAYOUT = (
     Field("swap cache", "xarray entry", 8, "live", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B", tree=CACHE_TREE),
     ZSWAP_INDEX,
     ZSWAP_ENTRY,
-    Field("cluster headers", "swap_cluster_info", 32, "cluster", "mm/swap.h: struct swap_cluster_info (6.18)"),
+    Field("cluster headers", "swap_cluster_info", 24, "cluster", "mm/swap.h: struct swap_cluster_info, without the table of 6.18"),
 )
 LOCKS = ("cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "zswap LRU", "continuation")
 PARAMETERS = {
