@@ -109,7 +109,9 @@ s.register(
         parameters=PARAMETERS,
         locks=LOCKS,
         sources=("mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17",),
-        notes="A zswap or zero page ties up a disk slot.",
+        notes="A zswap or zero page ties up a disk slot. A zswap load takes the entry out of its tree first, as up to 6.14: reads from a "
+        "disk lock a tree that is not empty. Since 6.15 it looks without a lock. Cluster headers are 24 B in bytes, lines are counted as "
+        "if they were 32 B.",
         file=__file__,
     )
 )

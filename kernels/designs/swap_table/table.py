@@ -4,13 +4,13 @@ mm/swap_table.h. A table has a word for each slot of a cluster. It exists while 
 cluster has a slot in use. Phases (C_PHASE):
 
 ===== ================== ========================== ========================= ======================================
-phase cached or not      count                      owner, zero bit           locks of a swap-in
+phase cached or not      count                      owner, zero bit           locks to enter a folio
 ===== ================== ========================== ========================= ======================================
-1     word; map has-cache swap_map, continuation    cgroup array, zeromap     cluster for the flag, cluster for the word
-2     word alone         swap_map, continuation     cgroup array, zeromap     cluster, once
-3     word alone         word, extend table         cgroup array, zeromap     cluster, once
-4     word alone         word, extend table         memcg table, word         cluster, once
-5     word alone         word, extend table         word                      cluster, once (phase 4 as first proposed)
+1     word; map has-cache swap_map, continuation    cgroup array, zeromap     cluster: look, flag, word
+2     word alone         swap_map, continuation     cgroup array, zeromap     cluster: look, word
+3     word alone         word, extend table         cgroup array, zeromap     cluster: look, word
+4     word alone         word, extend table         memcg table, word         cluster: look, word
+5     word alone         word, extend table         word                      the same (phase 4 as first proposed)
 ===== ================== ========================== ========================= ======================================
 
 A word: bits 0..1 tag (0 free, 1 shadow, 2 cached), 2..33 folio, 34..55 count, 63 zero bit. C_COUNT_MAX is the count field that means

@@ -162,7 +162,8 @@ TEMPLATE = s.Design(
     parameters={},
     locks=("virtual cluster", "cluster", "device", "zswap LRU", "virtual cluster map xa_lock"),
     sources=(),
-    notes="Slots are taken at writeout, none for zswap or zero pages; they alone are charged.",
+    notes="Slots are taken at writeout, none for zswap or zero pages; they alone are charged. The looks at the count before a read and at "
+    "the head of a writeout are a round each.",
     file=__file__,
     own=own.OWN,
     function_of=functions.function_of,
