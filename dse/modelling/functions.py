@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernels.life.registry import Design
-from kernels.observing.functions import FAULTS, Seen, is_locked
+from kernels.observing.functions import FAULTS, Seen, ends_writeback, is_locked
 from kernels.own import Region, Step
 
 
@@ -65,11 +65,13 @@ def _swap_map(op: str, write: bool, seen: Seen) -> str:
     return "swap_free_nr"
 
 
-def _swap_cache(op: str, write: bool, seen: Seen) -> str:
+def _swap_cache(op: str, held: set[str], seen: Seen) -> str:
     """Name the kernel function behind an access to the swap cache."""
-    if not write:
+    if not is_locked(held):
         return "filemap_get_folio"
-    if op in ("writeback_end", "clean_drop"):
+    if "cluster" in held:
+        return "clear_shadow_from_swap_cache"
+    if op in ("writeback_end", "clean_drop") or ends_writeback(op, seen):
         return "__delete_from_swap_cache"
     if op == "swap_out" or (op in (*FAULTS, "move") and not seen.mapped):
         return "add_to_swap_cache"
@@ -103,7 +105,7 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str], design: Desig
     if what == "swap_map":
         return _swap_map(op, write, seen)
     if what.startswith("swap cache"):
-        return _swap_cache(op, is_locked(held), seen)
+        return _swap_cache(op, held, seen)
     names = {
         "PTE": PTE.get(op, "rmap_walk_anon"),
         "rmap": "rmap_walk_anon",

@@ -83,7 +83,7 @@ LAYOUT = (
     Field("swap cache", "xarray entry", 8, "live", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B", tree=CACHE_TREE),
     ZSWAP_INDEX,
     ZSWAP_ENTRY,
-    Field("cluster headers", "swap_cluster_info", 32, "cluster", "mm/swap.h: struct swap_cluster_info (6.18)"),
+    Field("cluster headers", "swap_cluster_info", 24, "cluster", "mm/swap.h: struct swap_cluster_info, without the table of 6.18"),
 )
 LOCKS = ("cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "zswap LRU", "continuation")
 PARAMETERS = {
@@ -109,7 +109,9 @@ s.register(
         parameters=PARAMETERS,
         locks=LOCKS,
         sources=("mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17",),
-        notes="A zswap or zero page ties up a disk slot.",
+        notes="A zswap or zero page ties up a disk slot. A zswap load takes the entry out of its tree first, as up to 6.14: reads from a "
+        "disk lock a tree that is not empty. Since 6.15 it looks without a lock. Cluster headers are 24 B in bytes, lines are counted as "
+        "if they were 32 B.",
         file=__file__,
     )
 )

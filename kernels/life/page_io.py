@@ -10,15 +10,16 @@ from kernels.observing.probe import F_INVALIDATE, F_NONE, R_DEV, R_ZRAM, R_ZTREE
 from kernels.structures import xarray as xa
 from kernels.structures import zswap
 from kernels.structures.cluster import DEV_WORDS, OFFSET_MASK, device_of, slot_of
-from kernels.structures.slots import zero_mark, zero_of
+from kernels.structures.slots import folio_swapped, load_erases, zero_mark, zero_of
 
 
 @inner
 @hot
 def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
-    """``swap_writepage``: the zero bit, or zswap, or the slot's sector."""
+    """``swap_writepage``: the zero bit, or zswap, or the slot's sector. ``folio_free_swap`` sees first that PTEs hold the slot."""
     entry = st.folio[f_word(f, F_ENTRY)]
     g = slot_of(st, entry)
+    folio_swapped(st, pr, g)
     zero_mark(st, pr, g, zero)
     token = st.folio[f_word(f, F_TOKEN)]
     if st.ctl[control.C_ZSLOTS] != U0:
@@ -79,13 +80,16 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
     if not zero_of(st, pr, g):
         chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
         z = U0
-        bypass = f_is(st, f, BYPASS)
+        keep = f_is(st, f, BYPASS)
+        erase = load_erases(st) and not keep
         if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
-            z = zswap.tree_find(st, pr, g, entry & OFFSET_MASK) if bypass else zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
-        if z != U0 and bypass:
+            z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK) if erase else zswap.tree_find(st, pr, g, entry & OFFSET_MASK)
+        if z != U0 and keep:
             token = zswap.entry_read(st, pr, z) & LOW32
         elif z != U0:
             token = zswap.entry_read(st, pr, z) & LOW32
+            if not erase:
+                zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
             zswap.entry_free(st, pr, z)
             f_set(st, f, DIRTY)
         elif device_of(entry) == codes.ZRAM:

@@ -15,7 +15,7 @@ from kernels.life.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNL
 from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
 from kernels.observing.probe import R_DEV, R_OWNER, chase, wrote
 from kernels.structures import cluster as cl
-from kernels.structures.cluster import D_SLOTS, DEV_SYNC, DEV_WORDS, device_of, slot_of
+from kernels.structures.cluster import D_SLOTS, DEV_WORDS, device_of, slot_of
 from kernels.structures.slots import (
     cache_clear,
     cache_find,
@@ -23,10 +23,13 @@ from kernels.structures.slots import (
     cache_remove,
     charge,
     count_down,
+    count_of,
     count_read,
     count_up,
+    entry_swapped,
     flag_clear,
     flag_set,
+    folio_swapped,
     is_cached,
     owner_of,
     owner_set,
@@ -279,6 +282,7 @@ def set_cached(st, pr, g):  # type: ignore[no-untyped-def]
 def cache_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """Enter folio `f` into the swap cache for `entry`, never bypassing it. False: the entry is gone or another task was faster."""
     g = slot_of(st, entry)
+    entry_swapped(st, pr, g, False)
     ok = set_cached(st, pr, g) != U0
     if ok:
         cache_add(st, pr, g, f, entry)
@@ -288,13 +292,16 @@ def cache_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
-    """``swapcache_prepare`` and ``add_to_swap_cache``; a synchronous device with a single user bypasses the cache."""
+    """``swapcache_prepare`` and ``add_to_swap_cache``; a synchronous device with a single user bypasses the cache, and the look before."""
     g = slot_of(st, entry)
-    count = set_cached(st, pr, g)
-    if count == U0:
+    sync = cl.is_synchronous(st, device_of(entry))
+    bypass = sync and st.ctl[control.C_SYNC_BYPASS] != U0 and count_of(st, g) == U1
+    if not bypass:
+        entry_swapped(st, pr, g, sync)
+    if set_cached(st, pr, g) == U0:
         return False
     owner_of(st, pr, g)
-    if count == U1 and st.ctl[control.C_SYNC_BYPASS] != U0 and st.dev[device_of(entry) * DEV_WORDS + cl.D_FLAGS] & DEV_SYNC != U0:
+    if bypass:
         f_set(st, f, BYPASS)
         st.folio[f_word(f, F_ENTRY)] = entry
     else:
@@ -332,7 +339,7 @@ def free_swap(st, pr, f):  # type: ignore[no-untyped-def]
     """``folio_free_swap``: if only the cache holds the slot, free both; the folio is then dirty."""
     entry, value = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)]
     g = slot_of(st, entry)
-    count_read(st, pr, g)
+    folio_swapped(st, pr, g)
     if not unheld(st, g):
         return False
     cache_drop(st, pr, g, f, False)

@@ -30,6 +30,11 @@ class Seen:
     regions: set[str] = field(default_factory=set)
 
 
+def ends_writeback(op: str, seen: Seen) -> bool:
+    """Is this the end of the writeback of a zswap page to its own slot, a move that reads no PTE?"""
+    return op == "move" and seen.mapped and "PTE" not in seen.regions
+
+
 def is_locked(held: set[str]) -> bool:
     """Tell whether the lock of a tree or of an allocator is held."""
     return any("xa_lock" in name or "allocator" in name for name in held)

@@ -87,6 +87,16 @@ def count_read(st, pr, g):  # type: ignore[no-untyped-def]
 
 
 @required
+def entry_swapped(st, pr, g, sync):  # type: ignore[no-untyped-def]
+    """See, before a folio is allocated to read slot `g`, that PTEs hold it. `sync`: its device is synchronous. Takes the lock it needs."""
+
+
+@required
+def folio_swapped(st, pr, g):  # type: ignore[no-untyped-def]
+    """See, with the cached folio of slot `g` locked, if PTEs hold it (``folio_free_swap``). Takes the lock it needs."""
+
+
+@required
 def is_cached(st, g):  # type: ignore[no-untyped-def]
     """True if the swap cache has slot `g`, or another task is about to put it there."""
 
@@ -119,6 +129,12 @@ def cache_remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
 @required
 def cache_clear(st, pr, g):  # type: ignore[no-untyped-def]
     """Clear the rest of the cache of slot `g`, which is being freed."""
+
+
+@optional
+def load_erases(st):  # type: ignore[no-untyped-def]
+    """Tell if a zswap load searches its tree by taking the entry out, so under the lock. Default: it looks without a lock first."""
+    return False
 
 
 @optional

@@ -15,7 +15,8 @@ from kernels.compiling.jit import called, hot, inner, u
 from kernels.control import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED, S_ZERO_LIVE
 from kernels.observing.allocations import A_CONT
 from kernels.observing.lock import L_CONT, lock, unlock
-from kernels.observing.probe import R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, touch, wrote
+from kernels.observing.probe import F_NONE, F_SWAPCOUNT, R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, step, touch, wrote
+from kernels.structures.cluster import lock_cluster, unlock_cluster
 from kernels.structures.slots import wide
 
 COUNT_MASK, CONTINUED, FLAGS = u(0x3F), u(0x80), u(0xC0)
@@ -223,6 +224,28 @@ def unheld(st, g):  # type: ignore[no-untyped-def]
 def count_read(st, pr, g):  # type: ignore[no-untyped-def]
     """Read the map byte."""
     touch(pr, R_MAP, g >> U3)
+
+
+@inner
+def folio_swapped(st, pr, g):  # type: ignore[no-untyped-def]
+    """``swap_swapcount``: the map byte, under the cluster lock."""
+    step(pr, F_SWAPCOUNT)
+    ci = lock_cluster(st, pr, g)
+    count_read(st, pr, g)
+    unlock_cluster(st, pr, ci)
+    step(pr, F_NONE)
+
+
+@inner
+def entry_swapped(st, pr, g, sync):  # type: ignore[no-untyped-def]
+    """``swap_swapcount`` in ``__read_swap_cache_async``."""
+    folio_swapped(st, pr, g)
+
+
+@inner
+def load_erases(st):  # type: ignore[no-untyped-def]
+    """Return True: ``zswap_load`` of 6.12 to 6.14 erases the entry and then decompresses it."""
+    return True
 
 
 @inner

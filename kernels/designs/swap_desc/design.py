@@ -140,7 +140,8 @@ s.register(
         parameters=PARAMETERS,
         locks=("descriptor", "cluster", "device", "descriptor tree xa_lock", "zswap LRU"),
         sources=(THREAD, "CAJD7tkamf8TtY0wOjhZKsWBJLL4pMsUhkwPtwCuroWcipRZ3CA@mail.gmail.com (2023-03-11)"),
-        notes="Slots are taken at writeout, none for zswap or zero pages.",
+        notes="Slots are taken at writeout, none for zswap or zero pages. The count is a word of the descriptor, changed by atomics, so "
+        "the looks at it before a read and at the head of a writeout take no lock.",
         file=__file__,
         own=own.OWN,
         function_of=functions.function_of,

@@ -184,7 +184,7 @@ s.register(
         sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
         notes="A swap-in walks the tree of IDs, also for pages that never move: to the entry, again with the folio locked (a move may have "
         "changed the mapping), and, where an ID dies with the count and may have been given out anew, once more with the PTE locked; "
-        "id_life=count+cache spares the last walk.",
+        "id_life=count+cache spares the last walk. Looks at the count are its base's, with the base's locks.",
         file=__file__,
         own=own.OWN,
         function_of=functions.function_of,

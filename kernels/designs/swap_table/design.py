@@ -127,7 +127,9 @@ TEMPLATE = s.Design(
     parameters={},
     locks=("cluster", "device", "zswap tree xa_lock", "zswap LRU", "continuation"),
     sources=(),
-    notes="A zswap or zero page ties up a disk slot.",
+    notes="A zswap or zero page ties up a disk slot. Before a folio is allocated for a read, the count is looked at under the cluster "
+    "lock. At the head of a writeout it is looked at under that lock in phases 1 and 2, under RCU from phase 3 on. A zswap load looks for "
+    "the entry without a lock.",
     file=__file__,
     own=own.OWN,
     function_of=functions.function_of,

@@ -12,3 +12,7 @@ C_COUNT_MAX = OWN.parameter("C_COUNT_MAX", "count field of a word that means: lo
 R_TABLE = OWN.region("swap table", "swap table")
 R_MEMCG = OWN.region("memcg table", "memcg table")
 R_EXTEND = OWN.region("extend table", "extend table")
+
+F_SWAPPED = OWN.step("swap_entry_swapped")
+F_ADD_CHECK = OWN.step("__swap_cache_add_check")
+F_MAYBE_SWAPPED = OWN.step("folio_maybe_swapped")

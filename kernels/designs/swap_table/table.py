@@ -4,13 +4,13 @@ mm/swap_table.h. A table has a word for each slot of a cluster. It exists while 
 cluster has a slot in use. Phases (C_PHASE):
 
 ===== ================== ========================== ========================= ======================================
-phase cached or not      count                      owner, zero bit           locks of a swap-in
+phase cached or not      count                      owner, zero bit           locks to enter a folio
 ===== ================== ========================== ========================= ======================================
-1     word; map has-cache swap_map, continuation    cgroup array, zeromap     cluster for the flag, cluster for the word
-2     word alone         swap_map, continuation     cgroup array, zeromap     cluster, once
-3     word alone         word, extend table         cgroup array, zeromap     cluster, once
-4     word alone         word, extend table         memcg table, word         cluster, once
-5     word alone         word, extend table         word                      cluster, once (phase 4 as first proposed)
+1     word; map has-cache swap_map, continuation    cgroup array, zeromap     cluster: look, flag, word
+2     word alone         swap_map, continuation     cgroup array, zeromap     cluster: look, word
+3     word alone         word, extend table         cgroup array, zeromap     cluster: look, word
+4     word alone         word, extend table         memcg table, word         cluster: look, word
+5     word alone         word, extend table         word                      the same (phase 4 as first proposed)
 ===== ================== ========================== ========================= ======================================
 
 A word: bits 0..1 tag (0 free, 1 shadow, 2 cached), 2..33 folio, 34..55 count, 63 zero bit. C_COUNT_MAX is the count field that means
@@ -24,7 +24,7 @@ from kernels.compiling.atomic import prefetch
 from kernels.compiling.constants import LOW32, ONES, U0, U1, U2, U3, U4, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_SHIFT, C_CONT_LIMIT
-from kernels.designs.swap_table.own import C_COUNT_MAX, C_PHASE, R_EXTEND, R_MEMCG, R_TABLE
+from kernels.designs.swap_table.own import C_COUNT_MAX, C_PHASE, F_ADD_CHECK, F_MAYBE_SWAPPED, F_SWAPPED, R_EXTEND, R_MEMCG, R_TABLE
 from kernels.observing.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_MAP, chase, step, touch, wrote
 from kernels.structures import swap_map
 from kernels.structures.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, drop, element, has, number
@@ -198,6 +198,44 @@ def count_read(st, pr, g):  # type: ignore[no-untyped-def]
         touch(pr, R_MAP, g >> U3)
     else:
         touch(pr, R_TABLE, at(st, g))
+
+
+@inner
+def look_locked(st, pr, g, function):  # type: ignore[no-untyped-def]
+    """Read the count of slot `g` under the cluster lock, in the kernel's `function`."""
+    step(pr, function)
+    ci = lock_cluster(st, pr, g)
+    count_read(st, pr, g)
+    unlock_cluster(st, pr, ci)
+    step(pr, F_NONE)
+
+
+@inner
+def entry_swapped(st, pr, g, sync):  # type: ignore[no-untyped-def]
+    """Look before a folio is allocated; reads of synchronous devices in phases 2 and 3 allocate without a look (``swapin_folio``)."""
+    phase = st.ctl[C_PHASE]
+    if phase >= P4:
+        look_locked(st, pr, g, F_ADD_CHECK)
+    elif not sync or phase < P2:
+        look_locked(st, pr, g, F_SWAPPED)
+
+
+@inner
+def folio_swapped(st, pr, g):  # type: ignore[no-untyped-def]
+    """Look at the map byte under the lock; from phase 3 on at the word under RCU (``folio_maybe_swapped``)."""
+    if st.ctl[C_PHASE] <= P2:
+        look_locked(st, pr, g, F_SWAPPED)
+        return
+    step(pr, F_MAYBE_SWAPPED)
+    chase(pr, R_CLUSTER, ci_of(st, g) >> U1)
+    chase(pr, R_TABLE, at(st, g))
+    step(pr, F_NONE)
+
+
+@inner
+def load_erases(st):  # type: ignore[no-untyped-def]
+    """Return False: since 6.15, before phase 1, ``zswap_load`` erases an entry only when it has decompressed it."""
+    return False
 
 
 @inner

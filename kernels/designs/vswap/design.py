@@ -29,7 +29,6 @@ from kernels import control
 from kernels import memory as w
 from kernels.compiling.flat import U32Array, U64Array, aligned_zeros
 from kernels.compiling.jit import outer
-from kernels.designs import direct
 from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import functions, own
 from kernels.designs.vswap import slots as vswap_slots
@@ -124,7 +123,7 @@ LAYOUT = (
         "reverse table", "virtual slot", 8, "disk", f"mm/swap_table.h: atomic_long_t[512]; {V3}", blocks=TABLES, arrays=Arrays(("table",))
     ),
     ZSWAP_ENTRY,
-    *(row for row in direct.LAYOUT if row.per == "cluster"),
+    s.Field("cluster headers", "swap_cluster_info", 32, "cluster", "mm/swap.h: struct swap_cluster_info (6.18)"),
 )  # fmt: skip
 
 
@@ -163,7 +162,8 @@ TEMPLATE = s.Design(
     parameters={},
     locks=("virtual cluster", "cluster", "device", "zswap LRU", "virtual cluster map xa_lock"),
     sources=(),
-    notes="Slots are taken at writeout, none for zswap or zero pages; they alone are charged.",
+    notes="Slots are taken at writeout, none for zswap or zero pages; they alone are charged. The looks at the count before a read and at "
+    "the head of a writeout are a round each.",
     file=__file__,
     own=own.OWN,
     function_of=functions.function_of,

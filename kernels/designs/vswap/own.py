@@ -46,6 +46,8 @@ R_BAD = OWN.region("bad bitmap", "slot bitmaps", function="swap_slot_alloc")
 L_VCLUSTER = OWN.lock("virtual cluster", outside="cluster")
 L_VMAP = OWN.lock("virtual cluster map xa_lock", inside="continuation")
 
+F_FREE_SWAP = OWN.step("folio_free_swap")
+
 A_VOBJECT = OWN.allocation("virtual cluster with descriptors", ("virtual cluster",), rcu=True, source=f"{V6}: RCU protects the cluster")
 A_VHEADER = OWN.allocation("virtual cluster header", ("virtual cluster",), rcu=True, source=f"{V6}: RCU protects the cluster")
 A_VDESCS = OWN.allocation("virtual descriptors", ("virtual descriptors",), rcu=True, source=f"{V6}: they go with the cluster")

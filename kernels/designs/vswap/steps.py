@@ -1,9 +1,10 @@
 """Steps of virtual swap space, with the rounds of each version; moves and swapoff behind the virtual slot.
 
 Rounds of a swap-in from zswap, as calls of ``xa_load`` + locked sections. *separate* (v3): pin the cluster, resolve the slot, look into
-the swap cache, owner for charging, claim the in-cache bit, add the folio and fetch the shadow, zswap entry, drop the backing, lower the
-count, unpin. *merged* (v6 combines operations, in this model's reading of the series): pin and slot; swap cache; owner, claim,
-folio and shadow; zswap entry; backing; count and unpin.
+the swap cache, see that it is swapped, owner for charging, claim the in-cache bit, add the folio and fetch the shadow, zswap entry, drop
+the backing, lower the count, unpin. *merged* (v6 combines operations, in this model's reading of the series): pin and slot; swap cache;
+swapped; owner, claim, folio and shadow; zswap entry; backing; count and unpin. A writeout begins with a round that sees that PTEs hold
+the slot.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import LOW16, LOW32, U0, U1, U2, U6, U32, U63
 from kernels.compiling.jit import called, inner, u
+from kernels.designs.swap_table.own import F_SWAPPED
 from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import own
 from kernels.designs.vswap import slots as vs
-from kernels.designs.vswap.own import R_VDESC
+from kernels.designs.vswap.own import F_FREE_SWAP, R_VDESC
 from kernels.life import lifecycle, steps
 from kernels.life.page_io import read_slot, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
-from kernels.observing.probe import R_BITMAP, touch, wrote
+from kernels.observing.probe import F_NONE, R_BITMAP, step, touch, wrote
 from kernels.structures import cluster as cl
 from kernels.structures import zswap
 from kernels.structures.cluster import device_of, slot_of
@@ -63,6 +65,14 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
         if st.ctl[own.C_VCHARGE] == v.EARLY:
             vs.charge(st)
     return st.folio[f_word(f, F_VALUE)]
+
+
+@called
+def ask(st, pr, value, function):  # type: ignore[no-untyped-def]
+    """Read the count of `value` in the kernel's `function`: one round."""
+    step(pr, function)
+    v.look(st, pr, value)
+    step(pr, F_NONE)
 
 
 @inner
@@ -156,6 +166,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     ``vswap_prepare_writeout`` frees other backings first; a slot stays until zswap has stored the page.
     """
     token = st.folio[f_word(f, F_TOKEN)]
+    ask(st, pr, value, F_FREE_SWAP)
     if separate(st) and not zero:
         v.look(st, pr, value)  # vswap_swapfile_backed
     c = v.enter(st, pr, value)
@@ -221,6 +232,7 @@ def evict(st, pr, f):  # type: ignore[no-untyped-def]
 @called
 def read_begin(st, pr, value, f):  # type: ignore[no-untyped-def]
     """``swapcache_prepare`` and ``swap_cache_add_folio``; false if the slot is gone or another task was faster."""
+    ask(st, pr, value, F_SWAPPED)
     if separate(st):
         v.look(st, pr, value)  # lookup_swap_cgroup_id
     c = v.enter(st, pr, value)

@@ -1,0 +1,149 @@
+"""Locked sections of one operation by hand, from the kernel's functions, beside what the model counts (``dse explain``).
+
+A single page, count 1, a read fault, swap not full. The kernel functions are those of Linux 6.12 for *direct*, of 6.18, 7.0, 7.1 and 7.2
+for the phases of the swap tables. A zap and a swap-in free no table and meet no full list but the one said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dse
+from dse import naming
+from kernels import demand as d
+from kernels.life import registry as state
+from kernels.observing import probe
+
+CACHE, TREE, LRU = "swap cache xa_lock", "zswap tree xa_lock", "zswap LRU"
+STORE, LOAD = f"{LRU}: zswap_lru_add, {TREE}: zswap_store", f"{TREE}: zswap_load, {LRU}: zswap_lru_del"
+WRITEBACK = f"{TREE}: zswap_writeback_entry, {LRU}: zswap_lru_del"
+FREE = f"{TREE}: zswap_invalidate, {LRU}: zswap_invalidate"
+OUT_DIRECT = f"cluster: alloc_swap_scan_cluster, {CACHE}: add_to_swap_cache, cluster: swap_duplicate, cluster: swap_swapcount"
+OUT_P1 = "cluster: alloc_swap_scan_cluster, cluster: swap_cache_add_folio, cluster: swap_duplicate, cluster: swap_entry_swapped"
+OUT_P2 = "cluster: alloc_swap_scan_cluster, cluster: swap_duplicate, cluster: swap_entry_swapped"
+OUT_P3 = "cluster: cluster_scan_range, cluster: swap_dup_entries_cluster"
+OUT_P4 = "cluster: cluster_scan_range, cluster: swap_cgroup_set, cluster: swap_dup_entries_cluster, cluster: swap_zeromap_folio_set"
+ADD_DIRECT = f"cluster: swap_swapcount, cluster: swapcache_prepare, {CACHE}: add_to_swap_cache"
+ADD_P1 = "cluster: swap_entry_swapped, cluster: swapcache_prepare, cluster: swap_cache_add_folio"
+ADD_P2 = "cluster: swap_entry_swapped, cluster: swap_cache_add_folio"
+ADD_P4 = "cluster: __swap_cache_add_check, cluster: swap_cache_add_folio"
+PUT, PUT_TABLE = "cluster: swap_free_nr", "cluster: swap_put_entries_cluster"
+END_DIRECT = f"{CACHE}: __delete_from_swap_cache, cluster: put_swap_folio"
+END_P1 = "cluster: swap_cache_del_folio, cluster: put_swap_folio"
+END_TABLE = "cluster: swap_cache_del_folio"
+FULL = "device: move_cluster"
+
+HAND = (
+    ("swap_out", "zswap", "direct", 6, f"{OUT_DIRECT}, {STORE}"),
+    ("swap_out", "zswap", "swap_table_p1", 6, f"{OUT_P1}, {STORE}"),
+    ("swap_out", "zswap", "swap_table_p2", 5, f"{OUT_P2}, {STORE}"),
+    ("swap_out", "zswap", "swap_table_p3", 4, f"{OUT_P3}, {STORE}"),
+    ("swap_out", "zswap", "swap_table_p4", 6, f"{OUT_P4}, {STORE}"),
+    ("swap_out", "ssd", "direct", 4, OUT_DIRECT),
+    ("swap_out", "ssd", "swap_table_p1", 4, OUT_P1),
+    ("swap_out", "ssd", "swap_table_p2", 3, OUT_P2),
+    ("swap_out", "ssd", "swap_table_p3", 2, OUT_P3),
+    ("swap_out", "ssd", "swap_table_p4", 4, OUT_P4),
+    ("writeback_end", "ssd", "direct", 2, END_DIRECT),
+    ("writeback_end", "ssd", "swap_table_p1", 2, END_P1),
+    ("writeback_end", "ssd", "swap_table_p2", 1, END_TABLE),
+    ("writeback_end", "ssd", "swap_table_p3", 1, END_TABLE),
+    ("writeback_end", "ssd", "swap_table_p4", 1, END_TABLE),
+    ("swap_in", "zswap", "direct", 6, f"{ADD_DIRECT}, {LOAD}, {PUT}"),
+    ("swap_in", "zswap", "swap_table_p1", 6, f"{ADD_P1}, {LOAD}, {PUT}"),
+    ("swap_in", "zswap", "swap_table_p2", 5, f"{ADD_P2}, {LOAD}, {PUT}"),
+    ("swap_in", "zswap", "swap_table_p3", 5, f"{ADD_P2}, {LOAD}, {PUT_TABLE}"),
+    ("swap_in", "zswap", "swap_table_p4", 5, f"{ADD_P4}, {LOAD}, {PUT_TABLE}"),
+    ("swap_in", "ssd", "direct", 4, f"{ADD_DIRECT}, {PUT}"),
+    ("swap_in", "ssd", "swap_table_p1", 4, f"{ADD_P1}, {PUT}"),
+    ("swap_in", "ssd", "swap_table_p2", 3, f"{ADD_P2}, {PUT}"),
+    ("swap_in", "ssd", "swap_table_p3", 3, f"{ADD_P2}, {PUT_TABLE}"),
+    ("swap_in", "ssd", "swap_table_p4", 3, f"{ADD_P4}, {PUT_TABLE}"),
+    ("zap", "zswap", "direct", 5, f"{PUT}, {FREE}, {CACHE}: clear_shadow_from_swap_cache, {FULL}"),
+    ("zap", "zswap", "swap_table_p1", 4, f"{PUT}, {FREE}, {FULL}"),
+    ("zap", "zswap", "swap_table_p2", 4, f"{PUT}, {FREE}, {FULL}"),
+    ("zap", "zswap", "swap_table_p3", 4, f"{PUT_TABLE}, {FREE}, {FULL}"),
+    ("zap", "zswap", "swap_table_p4", 4, f"{PUT_TABLE}, {FREE}, {FULL}"),
+    ("move", "zswap", "direct", 7, f"{ADD_DIRECT}, {WRITEBACK}, {END_DIRECT}"),
+    ("move", "zswap", "swap_table_p1", 7, f"{ADD_P1}, {WRITEBACK}, {END_P1}"),
+    ("move", "zswap", "swap_table_p2", 5, f"{ADD_P2}, {WRITEBACK}, {END_TABLE}"),
+    ("move", "zswap", "swap_table_p3", 5, f"{ADD_P2}, {WRITEBACK}, {END_TABLE}"),
+    ("move", "zswap", "swap_table_p4", 5, f"{ADD_P4}, {WRITEBACK}, {END_TABLE}"),
+    ("clean_drop", "ssd", "direct", 3, f"cluster: swap_duplicate, {END_DIRECT}"),
+    ("clean_drop", "ssd", "swap_table_p4", 2, f"cluster: swap_dup_entries_cluster, {END_TABLE}"),
+    ("cache_hit", "ssd", "direct", 1, PUT),
+    ("cache_hit", "ssd", "swap_table_p4", 1, PUT_TABLE),
+    ("fork", "ssd", "direct", 1, "cluster: swap_duplicate"),
+    ("fork", "ssd", "swap_table_p4", 1, "cluster: swap_dup_entries_cluster"),
+)
+LAYERS = (
+    ("swap_out", "zswap", "swap_id[zswap=stacked]", "direct", 1),
+    ("swap_out", "ssd", "swap_id[base=swap_table_p4]", "swap_table_p4", 1),
+    ("swap_in", "ssd", "swap_id", "direct", 1),
+    ("swap_in", "zswap", "swap_id[base=swap_table_p4]", "swap_table_p4", 1),
+    ("move", "zswap", "swap_id[zswap=stacked]", "direct", 0),
+)
+LOOKS = (
+    ("swap_out", "vswap_v3", ["folio_free_swap"]),
+    ("swap_out", "vswap_v6", ["folio_free_swap"]),
+    ("swap_in", "vswap_v3", ["swap_entry_swapped"]),
+    ("swap_in", "vswap_v6", ["swap_entry_swapped"]),
+    ("swap_out", "swap_desc", []),
+    ("swap_in", "swap_desc", []),
+)
+
+
+def explained(op: str, design: str, backend: str) -> dict[str, Any]:
+    return dse.explain(op, design, slots=2048, backend=backend)["designs"][0]
+
+
+def sections(events: list[dict[str, Any]]) -> list[str]:
+    """Locks taken, each with the function of its first touch that is not the lock's own."""
+    out = []
+    for i, event in enumerate(events):
+        if event["event"] == "lock":
+            end = next(j for j in range(i, len(events)) if (events[j]["event"], events[j]["what"]) == ("unlock", event["what"]))
+            names = [str(inner["function"]) for inner in events[i:end] if inner["event"] in ("chase", "read", "write")]
+            out.append(f"{event['what']}: {next(name for name in [*names, ''] if name != 'swap_cluster_lock') or names[0]}")
+    return out
+
+
+@pytest.mark.parametrize(("op", "backend", "design", "expected", "functions"), HAND)
+def test_locked_sections_by_hand(op: str, backend: str, design: str, expected: int, functions: str) -> None:
+    one = explained(op, design, backend)
+    assert sections(one["events"]) == functions.split(", ")
+    assert one["totals"]["locked_sections"] == expected
+
+
+@pytest.mark.parametrize(("op", "backend", "layer", "base", "more"), LAYERS)
+def test_a_layer_takes_the_locks_of_its_base(op: str, backend: str, layer: str, base: str, more: int) -> None:
+    mine, below = (explained(op, name, backend)["totals"]["locked_sections"] for name in (layer, base))
+    assert mine == below + more
+
+
+@pytest.mark.parametrize(("op", "design", "functions"), LOOKS)
+def test_looks_of_designs_without_slots(op: str, design: str, functions: list[str]) -> None:
+    found = [e["function"] for e in explained(op, design, "ssd")["events"] if e["event"] == "lock"]
+    assert [name for name in found if name in ("folio_free_swap", "swap_entry_swapped")] == functions
+
+
+def locks_of_a_read(design: str, in_zswap: bool) -> float:
+    """Locked sections of a swap-in from the disk, where zswap has another page of the same 64 MiB or none."""
+    made = naming.parse(design)
+    st = made.design.build(state.Config(pages=64, slots={"ssd": 64, "zswap": 64}, parameters=made.control))
+    pr = probe.make("count")
+    others = [d.pack(d.FAULT, 1), d.pack(d.RECLAIM, 1, backend=d.ZSWAP, payload=900)] if in_zswap else []
+    demands = [*others, d.pack(d.FAULT, 2), d.pack(d.RECLAIM, 2, backend=d.SSD, payload=900), d.pack(d.FAULT, 2)]
+    made.design.replay(st, pr, np.array(demands, np.uint64), np.zeros(len(demands), np.uint8))
+    row = pr.tally[d.SWAP_IN * probe.COLUMNS :]
+    assert row[int(probe.N)] == 1
+    return float(row[int(probe.LOCKS)])
+
+
+@pytest.mark.parametrize(("design", "more"), [("direct", 1), ("swap_table_p1", 0), ("swap_table_p3", 0), ("swap_table_p4", 0)])
+def test_a_read_from_a_disk_with_pages_in_zswap(design: str, more: int) -> None:
+    """``zswap_load`` erases first in 6.12 to 6.14. Since 6.15 it looks without a lock, so in every phase of the swap tables."""
+    assert locks_of_a_read(design, in_zswap=True) == locks_of_a_read(design, in_zswap=False) + more
