@@ -22,17 +22,22 @@ pages = 2048
 accesses = 20000
 [memory]
 limit = 0.4
+[backend]
+slots = 8.0
+mix = { ssd = 1.0 }
 [moves]
 rate = 0.0
 """
 BASE = """
 from kernels import codes
 from kernels.compiling.constants import U0, U1
-from kernels.compiling.jit import inner, outer
+from kernels.compiling.jit import inner, outer, u
 from kernels.designs import direct
 from kernels.life import page_io, registry as s, replay, swapfile
 from kernels.memory import F_TOKEN, f_word
 from kernels.structures import swap_map
+
+U8192 = u(8192)  # a slot that nobody has
 
 
 class Wrong(direct.Direct):
@@ -57,7 +62,7 @@ s.register(s.Design(name="wrong", title="wrong", state=Wrong, build=build, repla
                     locks=direct.LOCKS, sources=("tests",), notes="", file=__file__))
 """
 WRONG = {
-    "wrong entry": ("resolve", "@inner\ndef wrong(st, pr, value):\n    return value ^ U1", "wrong: swap_in"),
+    "wrong entry": ("resolve", "@inner\ndef wrong(st, pr, value):\n    return value + U8192", "wrong: swap_in"),
     "lost page returned as zero": (
         "read_end",
         "@inner\ndef wrong(st, pr, entry, f):\n    swapfile.read_end(st, pr, entry, f)\n    st.folio[f_word(f, F_TOKEN)] = U0",
