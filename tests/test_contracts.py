@@ -52,7 +52,7 @@ CASES = {
     "wrong signature": ("lookup(st, pr, entry):", "lookup(st, pr, entry, x):", LEDGER, "step lookup takes (st, pr, entry), toy.py:"),
     "state without ctl": ("class Toy(direct.Direct)", "class Toy(Flat)", LEDGER, "Toy: a state has the fields of kernels.life.arrays"),
     "word that nobody declares": ("Parameter(int(C_LINES)", "Parameter(150", LEDGER, "uses control word 150, which nobody declares"),
-    "exception in build": ("nodes = arrays", 'nodes = {}["x"] + arrays', EXPLAIN, "toy: build fails: toy.py:"),
+    "exception in build": ("nodes = trees", 'nodes = {}["x"] + trees', EXPLAIN, "toy: build fails: toy.py:"),
     "wrong dtype": ("xa.new_pool(nodes)", "xa.new_pool(nodes).astype(np.uint32)", EXPLAIN, "Toy.hpool: needs a contiguous uint64 vector"),
     "array with gaps": ("xa.new_pool(nodes)", "xa.new_pool(nodes)[::2]", EXPLAIN, "Toy.hpool: needs a contiguous uint64 vector"),
     "kernel that raises": (READS, RAISES + READS, EXPLAIN, "a kernel replies with a code; it raises nothing"),
