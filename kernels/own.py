@@ -7,6 +7,7 @@ behind the ones of the designs that it builds on. Numbers depend on nothing else
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -142,16 +143,28 @@ class Own:
     Raises
     ------
     BadDesign
-        A name is taken, or no number is left.
+        Two of the bases use the same numbers.
     """
 
     def __init__(self, owner: str, *bases: Own) -> None:
         self.owner, self.bases = owner, bases
         self.entries: list[Entry] = []
+        self._closed = ""
+        for one, other in itertools.combinations(bases, 2):
+            mine, theirs = one._apart_from(other), other._apart_from(one)
+            if mine & theirs:
+                raise BadDesign(f"{owner}: {one.owner} and {other.owner} use the same numbers: build on one of them")
         for base in bases:
-            others = [other for other in bases if other is not base and base not in other.above()]
-            if any(base.entries and other.entries for other in others if other not in base.above()):
-                raise BadDesign(f"{owner}: {base.owner} and {others[0].owner} use the same numbers: build on one of them")
+            base.close(f"{owner} is built on them")
+
+    def close(self, why: str) -> None:
+        """Take no further names: their numbers, or those of others, would depend on what else is loaded."""
+        self._closed = self._closed or why
+
+    def _apart_from(self, other: Own) -> set[tuple[type, int | str]]:
+        """Numbers and names that it knows and `other` does not share."""
+        entries = [entry for own in self.above() if own not in other.above() for entry in own.entries]
+        return {(type(entry), entry.number) for entry in entries} | {(type(entry), entry.name) for entry in entries}
 
     def above(self) -> tuple[Own, ...]:
         """Itself and everything it builds on, nearest first, each once."""
@@ -162,9 +175,7 @@ class Own:
 
     def all(self, kind: type) -> dict[str, Entry]:
         """Every entry of `kind` that this design knows, its own last, by name."""
-        chain = [*reversed(self.above())]
-        if self is not COMMON:
-            chain.insert(0, COMMON)
+        chain = dict.fromkeys((COMMON, *reversed(self.above())))
         return {entry.name: entry for own in chain for entry in own.entries if isinstance(entry, kind)}
 
     def names(self, kind: type) -> dict[int, str]:
@@ -185,7 +196,9 @@ class Own:
         return words[name].number
 
     def _enter(self, entry: Entry, what: str) -> np.uint64:
-        if self is not COMMON and entry.name in self.all(type(entry)):
+        if self._closed:
+            raise BadDesign(f"{self.owner}: {what} {entry.name!r} comes after the names were closed: {self._closed}")
+        if entry.name in self.all(type(entry)):
             raise BadDesign(f"{self.owner}: a {what} called {entry.name!r} is there already")
         self.entries.append(entry)
         return np.uint64(entry.number)

@@ -22,6 +22,8 @@ from dse.errors import BadInput, refusals
 if TYPE_CHECKING:
     from kernels.life.registry import Design
 
+RESERVED = ("all", "layers")
+"""Words that stand for several designs (:func:`dse.naming.designs.parse_many`)."""
 VARIABLE = "DSE_DESIGNS"
 GROUP = "swapdse.designs"
 ORDER = (
@@ -74,9 +76,13 @@ def _registering(name: str, why: str) -> None:
     except refusals() as error:
         _restore(before)
         raise BadInput(f"{why}: {Path(name).name}: {error}") from error
-    except Exception as error:  # whatever a design's file raises is said in one line
+    except (Exception, SystemExit) as error:  # whatever a design's file raises is said in one line
         _restore(before)
         raise BadInput(f"{why}: {name} does not load: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
+    reserved = sorted(set(RESERVED) & set(REGISTRY))
+    if reserved:
+        _restore(before)
+        raise BadInput(f"{why}: {name} registers {reserved[0]}, a word that stands for several designs")
     taken = [design for design, old in before.items() if REGISTRY.get(design) is not old]
     if taken:
         _restore(before)
@@ -117,13 +123,21 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
-def modules() -> list[ModuleType]:
-    """Modules of the registered designs whose files lie elsewhere than in ``kernels/designs``, by name."""
+def files() -> list[Path]:
+    """Files of the registered designs that lie elsewhere than in ``kernels/designs``."""
     import kernels.designs
 
     home = Path(kernels.designs.__path__[0]).resolve()
-    found = {design.build.__module__ for design in registry().values() if home not in Path(design.file).resolve().parents}
-    return [sys.modules[name] for name in sorted(found)]
+    found = {Path(design.file).resolve() for design in registry().values()}
+    return sorted(file for file in found if home not in file.parents)
+
+
+def modules() -> list[ModuleType]:
+    """Modules whose files are :func:`files`."""
+    wanted = files()
+    loaded = [(module, getattr(module, "__file__", None)) for module in sys.modules.copy().values()] if wanted else []
+    known = {Path(file).resolve(): module for module, file in loaded if file}
+    return [known[file] for file in wanted if file in known]
 
 
 def named() -> str:
@@ -131,7 +145,8 @@ def named() -> str:
     given = [name for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name]
     known = {Path(name).resolve() for name in given}
     for module in modules():
-        name = module.__name__ if "." in module.__name__ else str(Path(module.__file__ or "").resolve())
+        file = Path(module.__file__ or "").resolve()
+        name = str(file) if "." not in module.__name__ and file.stem != "__init__" else module.__name__
         if name not in given and Path(name) not in known:
             given.append(name)
     return os.pathsep.join(given)
@@ -146,7 +161,14 @@ def environ(**more: str) -> dict[str, str]:
 
 
 def digest() -> bytes:
-    """Hash of the files of designs from outside and of their imports; empty where there are none."""
-    from kernels.compiling import sources
+    """Hash of the files of designs from outside, of what they import and of what their kernels are made of; empty where there are none."""
+    from kernels.compiling import contents, sources
+    from kernels.compiling.functions import function_of
+    from kernels.observing.probe import Count
 
-    return "".join(sources.stamp([module.__file__ or ""]) for module in modules()).encode()
+    found = [sources.stamp([file]) for file in files()]
+    for design in registry().values() if found else ():
+        replay = function_of(design.replay)
+        if replay is not None and Path(design.file).resolve() in files():
+            found.append(contents.digest_of(replay, (design.state, Count)))
+    return "".join(found).encode()

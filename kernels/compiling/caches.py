@@ -3,6 +3,7 @@
 Numba's own disk cache notices an edit of the file of the cached function only. After an edit of a helper in another file it would
 return old code. :class:`SourceHashLocator` stamps every cache entry with a hash of the file of the function and of all files of this
 package that it imports, directly or not (:mod:`kernels.compiling.sources`): an edit recompiles what depends on it and nothing else.
+:class:`KernelCache` tells kernels of designs from outside apart by their content too (:mod:`kernels.compiling.contents`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from numba import config
 from numba.core import caching
 
-from kernels.compiling import sources
+from kernels.compiling import contents, sources
 
 FOLDER = {"lean": "swapdse-numba", "plain": "swapdse-numba-plain"}
 """The folder of each way to compile."""
@@ -73,6 +74,16 @@ class CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]
             return None
 
 
+class KernelCache(caching.FunctionCache):  # type: ignore[misc]
+    """The cache of a kernel; entries of a design from outside have the digest of their content in their key."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        key = super()._index_key(sig, codegen)
+        classes = tuple(found.instance_class for found in getattr(sig, "args", sig) if hasattr(found, "instance_class"))
+        content = contents.digest_of(self._py_func, classes)
+        return (*key, content) if content else key
+
+
 _STOCK = "UserProvidedCacheLocator,InTreeCacheLocator,InTreeCacheLocatorFsAgnostic,UserWideCacheLocator,IPythonCacheLocator"
 
 
@@ -84,5 +95,6 @@ def install(way: str) -> None:
 
 
 def keep(dispatcher: Any) -> None:
-    """Make the cache of a dispatcher ignore damaged files."""
+    """Have the cache of a dispatcher tell kernels apart by their content, and bear files that are damaged."""
+    dispatcher._cache.__class__ = KernelCache
     dispatcher._cache._cache_file.__class__ = CacheFile

@@ -73,6 +73,7 @@ def hot(fn: Callable[..., Any]) -> Callable[..., Any]:
 def outer(fn: Callable[..., Any]) -> Any:
     """Entry point called from Python and kept in the disk cache."""
     _enter(fn)
+    ours.ENTRIES.add(fn)
     dispatcher = njit(**OUTER)(fn)
     if not INTERPRETED:
         dispatcher.compile = compiling(dispatcher.compile, fn)

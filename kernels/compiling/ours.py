@@ -12,6 +12,8 @@ from typing import Any
 
 FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {}
 """The Python functions by module and qualified name."""
+ENTRIES: set[Callable[..., Any]] = set()
+"""Those that are called from Python and kept on disk."""
 SYMBOLS: set[str] = set()
 """Prefixes of their symbols (:func:`mangled`)."""
 APART: set[str] = set()

@@ -128,8 +128,9 @@ LEAN: dict[str, str] = {
 
 CACHING: dict[str, str] = {
     "numba.core.caching:Cache.__init__": "(self, py_func) uses _cache_file",
-    "numba.core.caching:Cache._index_key": "(self, sig, codegen)",
+    "numba.core.caching:Cache._index_key": "(self, sig, codegen) uses _py_func",
     "numba.core.caching:CacheImpl.__init__": "(self, py_func) uses CACHE_LOCATOR_CLASSES from_function",
+    "numba.core.caching:FunctionCache": "class",
     "numba.core.caching:IndexDataCacheFile": "class",
     "numba.core.caching:IndexDataCacheFile._load_index": "(self) uses _source_stamp",
     "numba.core.caching:IndexDataCacheFile.load": "(self, key)",

@@ -4,18 +4,38 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from kernels import control
+from kernels.compiling import errors, ours
 from kernels.compiling.errors import BadDesign
 from kernels.compiling.flat import Flat
 from kernels.compiling.functions import function_of
 from kernels.life import reach, steps
 from kernels.life.arrays import World
-from kernels.life.design import Design
+from kernels.life.design import Design, Parameter
 from kernels.life.layout import PER, Field
-from kernels.own import COMMON, Lock, Region, Word, nearest
+from kernels.own import COMMON, PARAMETER, Allocation, Lock, Own, Region, Word, nearest
 from kernels.structures import slots
+
+WRITTEN = re.compile(r"[\w.+-]+")
+"""A name that can be written on a command line, in ``NAME[param=value,...]``."""
+REPLAY = ("st", "pr", "demands", "replies")
+SIZES = frozenset(
+    int(word)
+    for word in (
+        control.C_SPACE_SHIFT, control.C_PAGES, control.C_TOKENS, control.C_FORKS, control.C_FOLIOS, control.C_CPUS,
+        control.C_CLUSTER_SHIFT, control.C_ALL_SLOTS, control.C_ZDISK, control.C_ZENTRIES, control.C_ZSLOTS, control.C_CONT_LIMIT,
+        control.C_CHAIN,
+    )
+)  # fmt: skip
+"""Words that follow from a :class:`kernels.life.config.Config`."""
+COMMON.close("designs declare names of their own (kernels.own.Own)")
 
 
 @functools.cache
@@ -24,9 +44,9 @@ def interface() -> dict[str, Any]:
     return {name: getattr(module, name) for module in (steps, slots) for name in module.NAMES}
 
 
-def check_class(cls: type) -> None:
+def check_class(cls: Any) -> None:
     """Refuse a state class without the fields that every state has."""
-    if not issubclass(cls, Flat):
+    if not isinstance(cls, type) or not issubclass(cls, Flat):
         raise BadDesign(f"{getattr(cls, '__name__', cls)}: a state is a subclass of kernels.life.arrays.World")
     missing = [name for name, dtype in World.fields.items() if cls.fields.get(name) is not dtype]
     if missing:
@@ -55,30 +75,85 @@ def check_steps(cls: type, operations: dict[str, Any]) -> None:
 
 def check_design(design: Design) -> None:
     """Refuse a design whose declarations contradict each other or its state."""
+    _check_kinds(design)
     _check_parameters(design)
     for row in design.layout:
         _check_row(design, row)
     _check_regions(design)
     _check_locks(design)
     check_class(design.state)
+    _check_replay(design)
     _check_reached(design)
 
 
-def _check_parameters(design: Design) -> None:
-    """Every parameter has a declared control word, and its default among its values."""
-    words = design.own.names(Word)
+def _check_kinds(design: Design) -> None:
+    """Its name can be written on a command line, and its fields are of the kinds that are read."""
+    if not _written(design.name):
+        raise BadDesign(f"{design.name!r} is no name of a design: letters, digits and _ . + -")
+    for field, value, kind in (
+        ("own", design.own, Own), ("parameters", design.parameters, dict), ("layout", design.layout, (tuple, list)),
+        ("locks", design.locks, (tuple, list)), ("sources", design.sources, (tuple, list)),
+    ):  # fmt: skip
+        if not isinstance(value, kind):
+            names = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+            raise BadDesign(f"{design.name}: {field} is of type {type(value).__name__}, not {names}")
+    for row in design.layout:
+        if not isinstance(row, Field):
+            raise BadDesign(f"{design.name}: the layout has a {type(row).__name__}, where a Field is needed")
     for name, parameter in design.parameters.items():
-        if int(parameter.word) not in words:
-            raise BadDesign(f"{design.name}: parameter {name!r} uses control word {int(parameter.word)}, which nobody declares: "
-                            "take one from Own.parameter")  # fmt: skip
+        if not isinstance(parameter, Parameter):
+            raise BadDesign(f"{design.name}: parameter {name!r} is of type {type(parameter).__name__}, not Parameter")
+
+
+def _written(name: Any) -> bool:
+    """Tell whether a name can stand in ``NAME[param=value,...]``."""
+    return isinstance(name, str) and WRITTEN.fullmatch(name) is not None
+
+
+def _between(value: Any, most: float) -> bool:
+    """Tell whether a value is a number from 0 to `most`."""
+    return isinstance(value, (int, float, np.integer)) and bool(0 <= value <= most)
+
+
+def _check_replay(design: Design) -> None:
+    """Its replay is an entry that is called from Python."""
+    function = function_of(design.replay)
+    if function is None or function not in ours.ENTRIES:
+        raise BadDesign(f"{design.name}: its replay is no function that `outer` made")
+    if len(inspect.signature(function).parameters) != len(REPLAY):
+        raise BadDesign(f"{design.name}: replay takes ({', '.join(REPLAY)}), {errors.place_of(function)} takes "
+                        f"({', '.join(inspect.signature(function).parameters)})")  # fmt: skip
+
+
+def _check_parameters(design: Design) -> None:
+    """Every parameter has a control word of its own that may be set, values that fit, and its default among them."""
+    words = {entry.number: entry for entry in design.own.all(Word).values() if isinstance(entry, Word)}
+    users: dict[int, str] = {}
+    for name, parameter in design.parameters.items():
+        number, place = int(parameter.word), f"{design.name}: parameter {name!r}"
+        if number not in words:
+            raise BadDesign(f"{place} uses control word {number}, which nobody declares: take one from Own.parameter")
+        if words[number].section != PARAMETER or number in SIZES:
+            what = "a size that is worked out" if number in SIZES else f"of section {words[number].section}"
+            raise BadDesign(f"{place} uses control word {words[number].name}, {what}: take one from Own.parameter")
+        if number in users:
+            raise BadDesign(f"{place} uses control word {words[number].name}, as {users[number]!r} does")
+        users[number] = name
+        for text in (name, *parameter.values):
+            if not _written(text):
+                raise BadDesign(f"{place}: {text!r} cannot be written as NAME[param=value]: letters, digits and _ . + -")
+        for text, value in parameter.values.items():
+            if isinstance(value, float) or not _between(value, (1 << 64) - 1):
+                raise BadDesign(f"{place}: value {text!r} stands for {value!r}, no 64-bit word")
         if parameter.default not in parameter.values:
-            raise BadDesign(f"{design.name}: parameter {name!r} has no value {parameter.default!r}, its default"
-                            f"{nearest(parameter.default, parameter.values)}")  # fmt: skip
+            raise BadDesign(f"{place} has no value {parameter.default!r}, its default{nearest(parameter.default, parameter.values)}")
 
 
 def _check_row(design: Design, row: Field) -> None:
     """A row of the layout counts something known, under conditions on declared parameters."""
     place = f"{design.name}: layout row {row.structure!r}, {row.name!r}"
+    if not _between(row.nbytes, sys.float_info.max):
+        raise BadDesign(f"{place}: {row.nbytes!r} is no number of bytes")
     for what in row.what.split("+"):
         if what not in PER:
             raise BadDesign(f"{place}: nothing is counted per {what!r}{nearest(what, PER) or ', valid: ' + ', '.join(PER)}")
@@ -105,6 +180,10 @@ def _check_regions(design: Design) -> None:
         if isinstance(region, Region) and not region.uncounted and row not in structures:
             raise BadDesign(f"{design.name}: region {region.name!r} has no layout row {row!r}{nearest(row, structures)} "
                             "(Own.region: row=, or uncounted= and why)")  # fmt: skip
+    for made in design.own.entries_of(Allocation):
+        if isinstance(made, Allocation) and made.structures and structures.isdisjoint(made.structures):
+            raise BadDesign(f"{design.name}: allocation class {made.name!r} is made of {made.structures[0]!r}, which the layout has not"
+                            f"{nearest(made.structures[0], structures)}")  # fmt: skip
 
 
 def _check_locks(design: Design) -> None:

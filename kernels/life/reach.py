@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import dis
 import functools
 import inspect
 from collections.abc import Iterator
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
+from kernels.compiling.contents import values_of
 from kernels.compiling.functions import function_of
 
 
 @functools.cache
 def named(function: FunctionType) -> tuple[Any, ...]:
     """Functions and steps that `function` names, each once, in order."""
-    found: dict[int, Any] = {}
-    module: Any = None
-    for instruction in dis.get_instructions(function):
-        value = None
-        if instruction.opname == "LOAD_GLOBAL":
-            value = function.__globals__.get(instruction.argval)
-        elif instruction.opname in ("LOAD_ATTR", "LOAD_METHOD") and module is not None:
-            value = getattr(module, instruction.argval, None)
-        module = value if isinstance(value, ModuleType) else None
-        if callable(value):
-            found[id(value)] = value
+    found = {id(value): value for value in values_of(function) if callable(value)}
     return tuple(found.values())
 
 

@@ -77,11 +77,14 @@ def bind(cls: type, operations: dict[str, Any]) -> None:
     Raises
     ------
     BadDesign
-        A step that does not exist, has other arguments, or is missing and has no default; a class without the fields of every state.
+        A step that does not exist, has other arguments, or is missing and has no default; a class without the fields of every state, or
+        one whose steps are bound: its compiled kernels are kept.
     """
     steps = contracts.interface()
     contracts.check_class(cls)
     contracts.check_steps(cls, operations)
+    if any(cls in step.table for step in steps.values()):
+        raise BadDesign(f"{cls.__name__}: its steps are bound already: derive a class from it and bind that")
     for name, step in steps.items():
         if name in operations:
             step.register(cls, operations[name])

@@ -1,0 +1,163 @@
+"""Designs from outside: declarations that contradict each other are refused, and nothing that decides a kernel escapes its key or stamp."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from dse.errors import BadInput, refusals
+from dse.naming import registered
+from kernels import own
+from kernels.compiling import contents, sources
+from kernels.compiling.errors import BadDesign
+from kernels.compiling.functions import function_of
+from kernels.compiling.jit import INTERPRETED
+from kernels.designs import direct
+from kernels.life.registry import REGISTRY, bind
+from kernels.observing.probe import Count
+
+ROOT = Path(__file__).resolve().parent.parent
+TOY = (ROOT / "tests" / "toy.py").read_text()
+NUMBERS = itertools.count()
+PARAMETER = '{"1": 1, "3": 3}, "1", "cache lines of a hint")}'
+AGAIN = PARAMETER[:-1] + ', "more": s.Parameter(int(C_LINES), {"1": 1}, "1", "")}'
+REFUSED = {
+    "a word for two parameters": (PARAMETER, AGAIN, "uses control word C_LINES, as"),
+    "a parameter on a word of state": ("s.Parameter(int(C_LINES)", "s.Parameter(int(S_HINTS)", "S_HINTS, of section state"),
+    "a parameter on a size": ("s.Parameter(int(C_LINES)", "s.Parameter(int(control.C_PAGES)", "C_PAGES, a size that is worked out"),
+    "a value that is no number": ('"3": 3}', '"3": "x"}', "value '3' stands for 'x', no 64-bit word"),
+    "a value below zero": ('"3": 3}', '"3": -3}', "value '3' stands for -3, no 64-bit word"),
+    "a value with a comma": ('"3": 3}', '"3": 3, "4,5": 4}', "'4,5' cannot be written as NAME[param=value]"),
+    "a name with a bracket": ('name="toy"', 'name="toy[1]"', "'toy[1]' is no name of a design"),
+    "a name for several designs": ('name="toy"', 'name="all"', "registers all, a word that stands for several designs"),
+    "a replay inlined": ("@outer\ndef run", "@inner\ndef run", "its replay is no function that `outer` made"),
+    "a replay not compiled": ("@outer\ndef run", "def run", "its replay is no function that `outer` made"),
+    "a replay of three": ("run(st, pr, demands, replies):", "run(st, pr, demands):", "replay takes (st, pr, demands, replies), "),
+    "no names": ("own=OWN", "own=None", "own is of type NoneType, not Own"),
+    "a lone row": ("layout=LAYOUT", "layout=LAYOUT[0]", "layout is of type Field, not tuple or list"),
+    "a row that is none": ("*direct.LAYOUT,", "*direct.LAYOUT, 5,", "the layout has a int, where a Field is needed"),
+    "bytes in letters": ('"a guess", 64', '"a guess", "64"', "'64' is no number of bytes"),
+    "bytes below zero": ('"a guess", 64', '"a guess", -64', "-64 is no number of bytes"),
+    "an allocation without a row": ('("hint",), rcu', '("hnit",), rcu', "which the layout has not, did you mean 'hint'?"),
+    "steps of another design": ("s.bind(Toy, STEPS)", "s.bind(direct.Direct, STEPS)", "its steps are bound already: derive a class"),
+    "a state that is no class": ("state=Toy", 'state="Toy"', "Toy: a state is a subclass of"),
+    "an exit": ('OWN = Own("toy")', 'raise SystemExit(0)\nOWN = Own("toy")', "does not load: SystemExit: 0"),
+}  # fmt: skip
+Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Iterator[Load]:
+    """Load a text as a design's file under a name of its own; forget it after the test."""
+    before, names = dict(REGISTRY), []
+
+    def loaded(text: str) -> ModuleType:
+        names.append(f"toy_{next(NUMBERS)}")
+        path = tmp_path / f"{names[-1]}.py"
+        path.write_text(text)
+        registered._registering(str(path), "test")
+        registered.registry.cache_clear()
+        return sys.modules[names[-1]]
+
+    yield loaded
+    REGISTRY.clear()
+    REGISTRY.update(before)
+    registered.registry.cache_clear()
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.skipif(INTERPRETED, reason="decorators return the function itself")
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_contradiction_is_refused_in_one_line(case: str, load: Load) -> None:
+    old, new, says = REFUSED[case]
+    assert old in TOY
+    with pytest.raises(refusals()) as refused:
+        load(TOY.replace(old, new))
+    assert refused.type is BadInput
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_names_are_closed_once_a_design_is_built_on_them() -> None:
+    base = own.Own("base")
+    own.Own("design", base)
+    with pytest.raises(BadDesign, match="'C_LATE' comes after the names were closed: design is built on them"):
+        base.parameter("C_LATE", "")
+    with pytest.raises(BadDesign, match=r"every design: control word 'C_MINE' comes after"):
+        own.COMMON.parameter("C_MINE", "of a design from outside")
+
+
+def test_bases_that_share_numbers_further_up_are_refused() -> None:
+    one, two = own.Own("one"), own.Own("two")
+    one.parameter("C_A", "")
+    two.parameter("C_B", "")
+    with pytest.raises(BadDesign, match="on one and on two use the same numbers"):
+        own.Own("both", own.Own("on one", one), own.Own("on two", two))
+    locks, regions = own.Own("locks"), own.Own("regions")
+    locks.lock("mine", inside="device")
+    regions.region("mine", uncounted="a test")
+    assert set(own.Own("neither clashes", locks, regions).all(own.Lock)) > {"mine"}
+
+
+def test_the_steps_of_a_class_are_bound_once() -> None:
+    with pytest.raises(BadDesign, match="Direct: its steps are bound already"):
+        bind(direct.Direct, direct.OPERATIONS)
+
+
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled")
+def test_the_key_of_a_kernel_from_outside_has_its_content(load: Load) -> None:
+    toy = load(TOY.replace("range(st.ctl[C_LINES])", "range(st.ctl[C_LINES] + MORE)").replace("LINE = ", "MORE = u(0)\nLINE = "))
+    replay = function_of(toy.run)
+    assert replay is not None
+    classes = (toy.Toy, Count)
+    first = contents.digest_of(replay, classes)
+    assert first
+    assert contents.digest_of(replay, classes) == first
+    toy.MORE = np.uint64(2)  # as if it came from the environment or a data file
+    second = contents.digest_of(replay, classes)
+    toy.steps.publish.register(toy.Toy, toy.steps.publish.default)
+    third = contents.digest_of(replay, classes)
+    assert len({first, second, third}) == 3
+    shared = function_of(direct.run)
+    assert shared is not None
+    assert contents.digest_of(shared, (direct.Direct, Count)) == ""
+    assert contents.digest_of(shared, (toy.Toy, Count)) != ""
+
+
+def test_the_file_of_a_design_is_stamped_whoever_builds_it(load: Load) -> None:
+    toy = load(TOY.replace("build=build", "build=functools.partial(direct.build)").replace("from typing", "import functools\nfrom typing"))
+    assert toy.__file__ is not None
+    assert registered.files() == [Path(toy.__file__)]
+    assert registered.modules() == [toy]
+    assert toy.__file__ in registered.named()
+    assert registered.digest()
+
+
+def test_what_a_design_from_outside_imports_is_stamped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    design = (
+        "import os; import after\nfrom folder.first import \\\n    x\nimport package.inside\nimport split, \\\n    on_path\nimport numpy\n"
+    )
+    empty = ("elsewhere/on_path", "mine/package/__init__", "mine/package/inside", "mine/folder/second", "mine/after", "mine/split")
+    files = {f"{name}.py": "" for name in empty} | {"mine/design.py": design, "mine/folder/first.py": "from folder import second"}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "elsewhere"), str(tmp_path / "mine")])
+    assert set(sources.closure([tmp_path / "mine" / "design.py"])) == {tmp_path / name for name in files}
+
+
+def test_the_quick_reader_of_imports_misses_none_of_ours() -> None:
+    for package in ("kernels", "dse"):
+        for path in (ROOT / package).rglob("*.py"):
+            quick, whole = (
+                {(module, name) for module, names in read for name in names or ("",)}
+                for read in (sources._names(path.read_text()), sources._all_names(path.read_bytes()))
+            )
+            assert whole <= quick, path
