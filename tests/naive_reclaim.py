@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cache
 
 from dse.workloads.generators import scramble
 from kernels import demand
@@ -26,8 +27,12 @@ def mix(x: int) -> int:
     return x ^ x >> 31
 
 
+@cache
 def class_bytes(size: int) -> int:
-    return PAGE if size > 3264 else max(32, -(-size // 16) * 16)
+    """Share of a zspage of 1 to 8 pages, the least wasteful, of the class of 16 bytes more each that holds a handle and the object."""
+    wanted = min(max(32, -(-(size + 8) // 16) * 16), PAGE)
+    pages = min(range(1, 9), key=lambda n: (n * PAGE % wanted, n))
+    return math.ceil(pages * PAGE / (pages * PAGE // wanted))
 
 
 @dataclass
@@ -74,6 +79,7 @@ class Stage:
         given, moves = self.scenario.backend, self.scenario.moves
         names = demand.BACKENDS
         self.exact = bool(given.mix)
+        self.charged = not self.exact and self.scenario.memory.charge_zswap
         self.disk = names.index(given.disk)
         other = "hdd" if given.disk == "ssd" else "ssd"
         used = {given.placement, self.scenario.swapoff.target if self.scenario.swapoff.device else None}
@@ -234,7 +240,7 @@ class Stage:
             self.draw_lifetime(o)
 
     def excess(self):
-        return max(self.resident + 1 + (0 if self.exact else self.pool_pages()) - self.limit, 0)
+        return max(self.resident + 1 + (self.pool_pages() if self.charged else 0) - self.limit, 0)
 
     def make_room(self):
         if not self.excess():

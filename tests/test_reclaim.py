@@ -102,7 +102,7 @@ swapoff_of = st.one_of(
 memory_of = st.fixed_dictionaries(
     {
         "limit": st.sampled_from([2.0, 5.0, 12.0, 0.5]), "policy": st.sampled_from(words.POLICIES),
-        "batch": st.sampled_from([1, 2, 5, 32]),
+        "batch": st.sampled_from([1, 2, 5, 32]), "charge_zswap": st.booleans(),
     }
 )  # fmt: skip
 
@@ -178,6 +178,19 @@ def test_misses_of_plain_lists(pages, capacity):
 
 
 @pytest.mark.interpreted
+@pytest.mark.parametrize("charge", [True, False], ids=["v2", "v1"])
+def test_the_pool_counts_within_the_limit_only_where_it_is_charged(charge):
+    backend = {"placement": "zswap", "zswap_share": 1.0, "zero_share": 0.0, "incompressible_share": 0.0, "compression_ratio": 1.9}
+    given_ = a_scenario(4000, {"memory": {"limit": 30.0, "batch": 1, "charge_zswap": charge}, "backend": backend})
+    accesses = np.random.default_rng(7).integers(0, PAGES, 4000).astype(np.uint32)
+    made = stream.Stream(given_, fixed(accesses), 30, forks=False)
+    assert sum(1 for _ in made.blocks())
+    counted = made.counters
+    assert counted["pool_pages"] > 5
+    assert (counted["resident"] == 30) == (not charge)
+    assert counted["resident"] + counted["pool_pages"] <= 30 or not charge
+
+
 @pytest.mark.parametrize("policy", ["lru", "clock"])
 def test_the_stage_misses_as_often_as_the_bare_policy(policy):
     """Batches of one page, nothing charged but resident pages: FAULTs are misses."""

@@ -255,11 +255,27 @@ HOT u64 slot_alloc(const struct state *s, const struct options *o, u64 d, u64 cp
 
 /* -- zswap -------------------------------------------------------------------------------------------------------------------- */
 
-HOT u64 class_bytes(u64 length)
-{
-	u64 rounded = (length + 15) & ~(u64)15;
+struct class { u64 bytes, part; };
+static struct class class_table[257];
 
-	return length == 0 ? 0 : length > 3264 ? 4096 : rounded < 32 ? 32 : rounded;
+__attribute__((constructor)) static void class_setup(void)
+{
+	for (u64 i = 0; i < 257; i++) {
+		u64 size = i < 2 ? 32 : i * 16, pages = 1, objects;
+
+		for (u64 k = 2; k <= 8 && (size & (size - 1)); k++)
+			if (k * 4096 % size < pages * 4096 % size)
+				pages = k;
+		objects = pages * 4096 / size;
+		class_table[i] = (struct class){ (pages * 4096 + objects - 1) / objects, ((u64)1 << 32) / objects };
+	}
+}
+
+HOT struct class class_of(u64 length)
+{
+	u64 i = (length + 23) >> 4;
+
+	return length == 0 ? (struct class){ 0, 0 } : class_table[i < 256 ? i : 256];
 }
 
 HOT u64 zentry_new(const struct state *s, const struct options *o, u64 entry, u64 length, u64 token)
@@ -268,6 +284,7 @@ HOT u64 zentry_new(const struct state *s, const struct options *o, u64 entry, u6
 	struct zentry *ze = s->ze;
 	u64 z = ctl[S_ZE_FREE];
 	u64 last;
+	struct class class = class_of(length);
 
 	if (z != 0) {
 		ctl[S_ZE_FREE] = ze[z].entry;
@@ -279,8 +296,10 @@ HOT u64 zentry_new(const struct state *s, const struct options *o, u64 entry, u6
 	}
 	ctl[S_ZE_LIVE] += 1;
 	raise(ctl + S_ZE_PEAK, ctl[S_ZE_LIVE]);
-	ctl[S_ZOBJ_BYTES] += class_bytes(length);
+	ctl[S_ZOBJ_BYTES] += class.bytes;
 	raise(ctl + S_ZOBJ_PEAK, ctl[S_ZOBJ_BYTES]);
+	ctl[S_ZSPAGES] += class.part;
+	raise(ctl + S_ZSPAGES_PEAK, ctl[S_ZSPAGES]);
 	last = ze[0].prev;
 	ze[z].entry = entry;
 	ze[z].length = length;
@@ -297,10 +316,12 @@ HOT void zentry_free(const struct state *s, u64 z)
 {
 	u64 *ctl = s->ctl;
 	struct zentry *ze = s->ze;
+	struct class class = class_of(ze[z].length & LOW32);
 
 	ze[ze[z].prev].next = ze[z].next;
 	ze[ze[z].next].prev = ze[z].prev;
-	ctl[S_ZOBJ_BYTES] -= class_bytes(ze[z].length & LOW32);
+	ctl[S_ZOBJ_BYTES] -= class.bytes;
+	ctl[S_ZSPAGES] -= class.part;
 	ctl[S_ZE_LIVE] -= 1;
 	ze[z].entry = ctl[S_ZE_FREE];
 	ctl[S_ZE_FREE] = z;

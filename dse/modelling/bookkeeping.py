@@ -85,7 +85,7 @@ def ledger(
     -------
     dict
         ``rows`` (structure, static_bytes, dynamic_bytes, allocated_bytes, ...), and the sums static_bytes, dynamic_bytes, header_bytes,
-        total_bytes (static + dynamic) and allocated_bytes (headers included). The rows zswap_entry and zsmalloc objects are in no sum.
+        total_bytes (static + dynamic) and allocated_bytes (headers included). Rows of the backend (zswap_entry, zsmalloc) are in no sum.
 
     Raises
     ------

@@ -19,7 +19,7 @@ Fields of one structure with the same block are one object a block, rounded as a
 A condition may follow: ``page if zswap=stacked``. A field named ``xarray entry`` counts 8 bytes and is allocated as nodes.
 
 Counted are entries, as the mails count them (20260208215839.87595-1-nphamcs@gmail.com). Allocated are the same structures as the
-kernel allocates them: vmalloc areas in pages, ``xa_node`` of 576 B in slabs of 56 (585.14 B), other objects in slabs of one page.
+kernel allocates them: vmalloc areas in pages, ``xa_node`` of 576 B in slabs of 14 (8 KiB, 585.14 B each), others in slabs of their own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.modelling import objects as ob
-from dse.modelling.sizes import PAGE, Ledger, class_bytes
+from dse.modelling.sizes import PAGE, Ledger, class_of
 from kernels import control, demand
 from kernels.life import registry as s
 from kernels.life.layout import Blocks, Tree
@@ -230,9 +230,8 @@ def closed(
     if counts_in_map(design, parameters):
         ledger.row(ob.CONTINUATION)
     ob.add_zram(ledger, sum(d.slots for d in devices if d.name == "zram"))
-    row = ledger.row("zsmalloc objects")
-    row.objects = count["zswap"]
-    row.dynamic_bytes = row.allocated_bytes = count["zswap"] * class_bytes(compressed)
+    n, (nbytes, part) = count["zswap"], class_of(compressed)
+    ob.add_zsmalloc(ledger, (n, n), (n * nbytes, n * nbytes), (n * part, n * part))
     return ob.finished(ledger)
 
 
@@ -290,8 +289,10 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
         row.dynamic_bytes = row.allocated_bytes = row.objects * PAGE
         row.peak_bytes = int(ctl[int(control.S_CONT_PEAK)]) * PAGE
     ob.add_zram(ledger, int(rows[demand.ZRAM][1]))
-    row = ledger.row("zsmalloc objects")
-    row.objects = int(ctl[int(control.S_ZE_LIVE)])
-    row.dynamic_bytes = row.allocated_bytes = int(ctl[int(control.S_ZOBJ_BYTES)])
-    row.peak_bytes = int(ctl[int(control.S_ZOBJ_PEAK)])
+    ob.add_zsmalloc(
+        ledger,
+        (int(ctl[int(control.S_ZE_LIVE)]), int(ctl[int(control.S_ZE_PEAK)])),
+        (int(ctl[int(control.S_ZOBJ_BYTES)]), int(ctl[int(control.S_ZOBJ_PEAK)])),
+        (int(ctl[int(control.S_ZSPAGES)]), int(ctl[int(control.S_ZSPAGES_PEAK)])),
+    )
     return ob.finished(ledger)

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.modelling.sizes import Ledger, dense_span, node_bytes, object_bytes, pages_up
+from dse.modelling.sizes import Ledger, dense_span, node_bytes, object_bytes, pages_up, zspages
 from kernels import control
 from kernels.life.arrays import TREE_SHIFT
 from kernels.life.layout import Blocks, Field, Tree
 
 TREE_SLOTS = 1 << TREE_SHIFT
 CONTINUATION = "continuation pages"
+HANDLE, ZSPAGE = 8, 56  # slabs of mm/zsmalloc.c: ZS_HANDLE_SIZE, struct zspage (slabinfo of 7.2)
 ZRAM_WORDS = 16  # drivers/block/zram/zram_drv.h: struct zram_table_entry, handle 8 and flags 8, per disk page at disk size
 
 
@@ -148,6 +149,24 @@ def add_zram(ledger: Ledger, slots: int) -> None:
         row = ledger.row("zram table")
         row.static_bytes = ZRAM_WORDS * slots
         row.allocated_bytes, row.objects = pages_up(row.static_bytes), slots
+
+
+def add_zsmalloc(ledger: Ledger, objects: tuple[int, int], nbytes: tuple[int, int], parts: tuple[int, int]) -> None:
+    """Add the pool of zsmalloc with its handles and zspages, which are the backend's own: in no sum, as zswap_entry.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        To which they are added.
+    objects, nbytes, parts : (int, int)
+        Objects, their bytes, and the parts of zspages that they fill: now, and at the most.
+    """
+    row = ledger.row("zsmalloc objects")
+    row.objects, row.dynamic_bytes, row.allocated_bytes, row.peak_bytes = objects[0], nbytes[0], *nbytes
+    for structure, size, (now, most) in (("zs_handle", HANDLE, objects), ("zspage", ZSPAGE, (zspages(parts[0]), zspages(parts[1])))):
+        row = ledger.row(structure)
+        row.objects, row.dynamic_bytes = now, now * size
+        row.allocated_bytes, row.peak_bytes = object_bytes(now, size), object_bytes(most, size)
 
 
 def finished(ledger: Ledger) -> Ledger:

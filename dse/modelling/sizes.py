@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
+
+from kernels.structures.zsmalloc import CLASSES, LAST, PART, ROUND
 
 PAGE = 4096
-NODE_SLAB, NODES_A_SLAB = 32768, 56  # slabinfo of radix_tree_node: 56 objects in a slab of 8 pages, 585.14 B each
-OUTSIDE = ("zswap_entry", "zsmalloc objects", "zram table")
-"""Rows in no top-level sum. Every design pays them alike, and no published table counts them."""
+NODE = 584  # slabinfo of radix_tree_node: 576 B and the free pointer, which stands behind an object that has a constructor
+MIN_OBJECTS, MAX_ORDER = 8, 3  # mm/slub.c, calculate_order: 4 * (fls(CPUs) + 1), with the one CPU of our guests; slab_max_order
+OUTSIDE = ("zswap_entry", "zsmalloc objects", "zs_handle", "zspage", "zram table")
+"""Rows in no top-level sum: every design pays them alike, and no published table counts them."""
 
 
 @dataclass
@@ -111,24 +115,65 @@ def pages_up(nbytes: int) -> int:
     return -(-nbytes // PAGE) * PAGE
 
 
+@cache
+def slab_of(size: int, min_objects: int = MIN_OBJECTS) -> tuple[int, int]:
+    """Bytes of a slab of objects of `size` bytes, less than a page each, and how many it holds.
+
+    mm/slub.c, ``calculate_order``: the smallest order with `min_objects` that wastes at most a sixteenth, an eighth and so on. The
+    number of CPUs decides: a slab has 14 nodes in 8 KiB up to 3 CPUs, 28 in 16 KiB up to 63, 56 in 32 KiB above, 585.14 B each in all.
+
+    Examples
+    --------
+    >>> slab_of(584), slab_of(56), slab_of(8), slab_of(1024)  # as slabinfo of 6.12 and 7.2 has them
+    ((8192, 14), (4096, 73), (4096, 512), (8192, 8))
+    >>> [slab_of(584, 4 * (cpus.bit_length() + 1)) for cpus in (3, 4, 63, 64)]
+    [(8192, 14), (16384, 28), (16384, 28), (32768, 56)]
+    """
+    least = min(min_objects, (PAGE << MAX_ORDER) // size) * size
+    fitting = [PAGE << order for order in range(MAX_ORDER + 1) if PAGE << order >= least]
+    for fraction in (16, 8, 4, 2):
+        for slab in fitting:
+            if slab % size <= slab // fraction:
+                return slab, slab // size
+    return fitting[0], fitting[0] // size
+
+
 def node_bytes(nodes: int) -> int:
     """Bytes of `nodes` nodes in whole slabs."""
-    return -(-nodes // NODES_A_SLAB) * NODE_SLAB
+    return object_bytes(nodes, NODE)
 
 
 def object_bytes(n: int, size: int) -> int:
-    """Bytes of `n` objects of `size` bytes, in slabs of one page; objects above a page take whole pages each.
+    """Bytes of `n` objects of `size` bytes: in whole slabs, from a page on in whole pages each.
 
     Examples
     --------
     >>> object_bytes(100, 112), object_bytes(2, 12392), object_bytes(2, 12288)
     (12288, 32768, 24576)
     """
-    return n * pages_up(size) if size > PAGE else -(-n // (PAGE // size)) * PAGE
+    if size >= PAGE:
+        return n * pages_up(size)
+    slab, objects = slab_of(size)
+    return -(-n // objects) * slab
+
+
+def class_of(length: int) -> tuple[int, int]:
+    """Look up what an object of `length` bytes takes of zsmalloc: bytes, and parts of a zspage (:mod:`kernels.structures.zsmalloc`)."""
+    word = int(CLASSES[min((length + int(ROUND)) >> 4, int(LAST))]) if length > 0 else 0
+    return word & 0xFFFF, word >> 16
 
 
 def class_bytes(length: int) -> int:
-    """Bytes that zsmalloc reserves for `length` bytes (:func:`kernels.structures.zswap.class_bytes`)."""
-    if length <= 0:
-        return 0
-    return PAGE if length > 3264 else max(32, -(-length // 16) * 16)
+    """Bytes that zsmalloc reserves for `length` bytes: a share of a zspage, rounded up.
+
+    Examples
+    --------
+    >>> class_bytes(2048), class_bytes(3624), class_bytes(3625)
+    (2185, 3641, 4096)
+    """
+    return class_of(length)[0]
+
+
+def zspages(parts: int) -> int:
+    """Zspages that objects with so many parts fill."""
+    return -(-parts >> PART)

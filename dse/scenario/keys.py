@@ -55,6 +55,7 @@ class Memory:
     limit: float = key(0.5, "memory limit: at most 1 a share of the workload's pages, above 1 pages", (0.0, PAGES_MAX))
     policy: str = key("lru", "policy that picks the pages to swap out", choices=("lru", "active-inactive", "clock"))
     batch: int = key(32, "pages reclaimed at once", (1, 4096))
+    charge_zswap: bool = key(True, "does zswap's pool count within the limit (of placement)? cgroup v2: yes, v1: no")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from dse.testing.findings import (
     used_slots,
 )  # fmt: skip
 from dse.testing.reading import Ints, ctl
+from dse.testing.twins.parts import class_bytes, zspage
 from kernels import control
 from kernels import own as names
 from kernels.designs.swap_id import own as swap_id_own
@@ -277,8 +278,9 @@ def check_zswap_list(found: Findings, st: Any) -> None:
     found.equal("zswap LRU backwards", backwards, forwards[::-1])
     found.equal("zswap entries free and used", len(set(free) | set(forwards)), high - 1)
     length = (table[forwards, 1] & np.uint64(0xFFFF_FFFF)).astype(np.int64) if forwards else np.zeros(0, np.int64)
-    nbytes = np.where(length == 0, 0, np.where(length > 3264, 4096, np.maximum(32, (length + 15) // 16 * 16)))
-    found.equal("zsmalloc bytes", ctl(st, control.S_ZOBJ_BYTES), int(nbytes.sum()))
+    sizes = [int(n) for n in length if n]
+    found.equal("zsmalloc bytes", ctl(st, control.S_ZOBJ_BYTES), sum(map(class_bytes, sizes)))
+    found.equal("zspages", ctl(st, control.S_ZSPAGES), sum((1 << 32) // zspage(n)[1] for n in sizes))
 
 
 def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, view: slotview.Slots, zentry: Ints) -> None:
@@ -318,7 +320,7 @@ def check_empty(st: Any, design: str) -> list[str]:
     found = Findings()
     for what, word in (
         ("folios", control.S_FOLIO_LIVE), ("phases", control.S_PHASES), ("zswap entries", control.S_ZE_LIVE),
-        ("zsmalloc bytes", control.S_ZOBJ_BYTES),
+        ("zsmalloc bytes", control.S_ZOBJ_BYTES), ("zspages", control.S_ZSPAGES),
         ("slots", control.S_SLOTS), ("zero pages", control.S_ZERO_LIVE),
         *([("IDs", swap_id_own.S_ID_LIVE)] if hasattr(st, "idhead") else []),
         *{(row.structure, row.objects.live) for row in REGISTRY[design].layout if row.objects},

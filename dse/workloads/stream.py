@@ -330,7 +330,7 @@ def control(stream: Stream, pending: int) -> NDArray[np.uint64]:
         s.C_POLICY: s.POLICIES.index(scenario.memory.policy), s.C_LIMIT: limit,
         s.C_BATCH: scenario.memory.batch, s.C_SHIFT: stream.workload.space_shift, s.C_CPUS: scenario.replay.cpus,
         s.C_FORKS: int(stream.forks), s.C_BLOCK: scenario.replay.block, s.C_RATIO: max(math.isqrt(10 * (limit >> 18)), 1),
-        s.C_CHARGED: int(not exact), s.C_POOL_LIMIT: (1 << 63) if exact else pool,
+        s.C_CHARGED: int(scenario.memory.charge_zswap and not exact), s.C_POOL_LIMIT: (1 << 63) if exact else pool,
         s.C_POOL_ACCEPT: (1 << 63) if exact else math.floor(pool * given.shrink_to),
         s.C_WRITEBACK: int(given.writeback), s.C_DISK: demand.BACKENDS.index(given.disk), s.C_SPARE: spare_of(scenario),
         s.C_KEY: int(generators.scramble(seed, 4)), s.C_LIFE_KEY: int(generators.scramble(seed, 5)),

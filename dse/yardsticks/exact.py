@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dse.modelling.filling import Filled, run
-from dse.modelling.sizes import NODE_SLAB, NODES_A_SLAB, PAGE
+from dse.modelling.sizes import NODE, PAGE, slab_of
 from dse.yardsticks.bench import MIB, POINTS, Bench, has
 from kernels import control, demand
 from kernels.designs.swap_table import table as swap_table
@@ -165,7 +165,8 @@ def nodes(bench: Bench) -> Ours:
     leaves = int(((first & np.uint64(0xFF) == 0) & (held > 0)).sum()) - 1  # index 0 is taken for good, no ID is in its leaf
     kept = APART - len(others)
     full = bench.curve(OLD, "zswap")[-1]
-    slab = NODE_SLAB / NODES_A_SLAB
+    nbytes, held_by = slab_of(NODE)
+    slab = nbytes / held_by
     return {
         "entry of a dense tree": {"swap_id": used * NODE_BYTES / DENSE},
         "entry of a dense tree with slab": {"swap_id": used * slab / DENSE},

@@ -6,7 +6,7 @@ two uniform ones) of mean 4096 / compression_ratio, half to one and a half times
 mean. The model is declared, not measured: only the mean and a spread of sizes matter
 here.
 
-zswap (mm/zswap.c): the pool counts class-rounded objects in pages. Once it has reached
+zswap (mm/zswap.c): the pool counts objects with their share of a zspage, in pages. Once it has reached
 its limit it rejects every store until it has shrunk below the share ``shrink_to``. The
 shrinker writes back the oldest stores. A rejected page goes to the disk, or, without
 writeback, stays resident. A page that was read from a disk and not changed goes back to
@@ -51,7 +51,7 @@ from kernels.reclaim.state import (
     name_of,
     pool_pages,
 )
-from kernels.structures.zswap import class_bytes
+from kernels.structures.zsmalloc import class_bytes
 from kernels.traces.generate import mix
 
 

@@ -114,7 +114,7 @@ def emit(st, kind, page, backend, number, arg):  # type: ignore[no-untyped-def]
 
 @inner
 def pool_pages(st):  # type: ignore[no-untyped-def]
-    """Pages of zswap's pool: objects rounded to their class, packed without gaps."""
+    """Pages of zswap's pool: objects with their share of a zspage, which are all full."""
     return st.ctl[S_POOL_BYTES] + PAGE_BYTES - U1 >> PAGE_SHIFT
 
 

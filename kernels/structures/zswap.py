@@ -8,25 +8,15 @@ from __future__ import annotations
 
 from kernels.compiling.constants import LOW32, U0, U1, U2, U14
 from kernels.compiling.jit import inner, u
-from kernels.control import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK, S_ZOBJ_BYTES, S_ZOBJ_PEAK
+from kernels.control import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK
 from kernels.observing.allocations import A_ZE, A_ZOBJ
 from kernels.observing.lock import L_ZLRU, L_ZTREE, lock, unlock
 from kernels.observing.probe import R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, chase, freed, wrote
 from kernels.structures import xarray as xa
+from kernels.structures.zsmalloc import object_free, object_new
 
 ZE_WORDS = u(7)
 Z_ENTRY, Z_LENGTH, Z_POOL, Z_HANDLE, Z_OBJCG, Z_PREV, Z_NEXT = (u(i) for i in range(7))
-CLASS_DELTA, CLASS_MIN, HUGE, PAGE = u(16), u(32), u(3264), u(4096)  # mm/zsmalloc.c: ZS_SIZE_CLASS_DELTA, ZS_MIN_ALLOC_SIZE
-
-
-@inner
-def class_bytes(length):  # type: ignore[no-untyped-def]
-    """Bytes that zsmalloc reserves for an object of `length` bytes: the next multiple of 16, a whole page from 3,264 on."""
-    if length == U0:
-        return U0
-    if length > HUGE:
-        return PAGE
-    return max(CLASS_MIN, (length + CLASS_DELTA - U1) & ~(CLASS_DELTA - U1))
 
 
 @inner
@@ -43,8 +33,7 @@ def entry_new(st, pr, swpentry, length, token):  # type: ignore[no-untyped-def]
         ctl[S_ZE_HIGH] = z + U1
     ctl[S_ZE_LIVE] += U1
     ctl[S_ZE_PEAK] = max(ctl[S_ZE_PEAK], ctl[S_ZE_LIVE])
-    ctl[S_ZOBJ_BYTES] += class_bytes(length)
-    ctl[S_ZOBJ_PEAK] = max(ctl[S_ZOBJ_PEAK], ctl[S_ZOBJ_BYTES])
+    object_new(ctl, length)
     base = z * ZE_WORDS
     ze[base + Z_ENTRY] = swpentry
     ze[base + Z_LENGTH] = length
@@ -78,7 +67,7 @@ def entry_free(st, pr, z):  # type: ignore[no-untyped-def]
     wrote(pr, R_ZE, after * ZE_WORDS + Z_PREV)
     wrote(pr, R_ZLRU, U0)
     unlock(pr, ctl, S_ZLRU_LOCK, L_ZLRU)
-    ctl[S_ZOBJ_BYTES] -= class_bytes(ze[base + Z_LENGTH] & LOW32)
+    object_free(ctl, ze[base + Z_LENGTH] & LOW32)
     ctl[S_ZE_LIVE] -= U1
     ze[base] = ctl[S_ZE_FREE]
     ctl[S_ZE_FREE] = z

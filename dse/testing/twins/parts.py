@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from kernels.demand import BACKENDS, ZSWAP
@@ -85,11 +86,20 @@ class Zswap:
         return sum(class_bytes(e.size) for e in self.live)
 
 
+@cache
+def zspage(size: int) -> tuple[int, int]:
+    """Pages and objects of the zspage for `size` bytes: the class that holds it with its handle, in the 1 to 8 pages that waste least."""
+    wanted, best = min(max(32, -(-(size + 8) // 16) * 16), 4096), (4096, 1, 1)
+    for pages in range(1, 9):
+        objects = pages * 4096 // wanted
+        best = min(best, (pages * 4096 - objects * wanted, pages, objects))
+    return best[1], best[2]
+
+
 def class_bytes(size: int) -> int:
-    """Size classes of zsmalloc: multiples of 16 from 32 on; above 3,264 bytes a whole page."""
-    if size == 0:
-        return 0
-    return 4096 if size > 3264 else max(32, -(-size // 16) * 16)
+    """Bytes of an object of `size` bytes: its share of a zspage, rounded up."""
+    pages, objects = zspage(size)
+    return -(-pages * 4096 // objects) if size else 0
 
 
 @dataclass
