@@ -26,7 +26,7 @@ def live(text: str, pages: int, slots: int, **more: Any) -> tuple[state.Design, 
     return named.design, named.design.build(state.Config(pages=pages, slots={"ssd": slots}, forks=False, parameters=named.control, **more))
 
 
-def replay(design: state.Design, st: Any, rows: list[int]) -> Any:
+def replay(design: state.Design, st: Any, rows: list[tuple[int, int]]) -> Any:
     """Replay demands; return the probe that counted."""
     pr = probe.make("count")
     design.replay(st, pr, np.array(rows, np.uint64), np.zeros(len(rows), np.uint8))
