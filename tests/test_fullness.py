@@ -43,9 +43,10 @@ def test_designs_on_different_sides_are_told_apart() -> None:
 
 @pytest.fixture(scope="module")
 def scarce(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Slots of one and a quarter times the pages: full where zswap pages tie up a slot each, and only there."""
+    """As many slots as pages: swap is full where zswap pages tie up a slot each, and only there."""
     path = tmp_path_factory.mktemp("scenario") / "scarce.toml"
-    path.write_text(small.read_text().replace("slots = 2.0", "slots = 1.25").replace("rate = 0.3", "rate = 0.0"))
+    text = small.read_text().replace("slots = 2.0", "slots = 1.0").replace("zswap_share = 0.2", "zswap_share = 0.4")
+    path.write_text(text.replace("rate = 0.3", "rate = 0.0"))
     return path
 
 
