@@ -28,6 +28,7 @@ C_REWRITE = COMMON.parameter("C_REWRITE", "how rewrite finds the PTEs: 0 scan, 1
 C_BATCH = COMMON.parameter("C_BATCH", "pages that a scan for PTEs rewrites at once", 1)
 C_CONT_LIMIT = COMMON.parameter("C_CONT_LIMIT", "most continuation pages, or extend tables")
 C_CHAIN = COMMON.parameter("C_CHAIN", "index in `chain` behind the heads of the continuation chains")
+C_CLUSTER_ORDER = COMMON.parameter("C_CLUSTER_ORDER", "the cluster that a CPU gets: 0 a free one first (6.12), 1 a partly used one (6.18)")
 C_SYNC_BYPASS = COMMON.parameter("C_SYNC_BYPASS", "1: a synchronous device with a single user bypasses the swap cache", 1)
 
 S_FOLIO_FREE = COMMON.state("S_FOLIO_FREE", "head of the free list of folios")

@@ -836,20 +836,54 @@ HOT void drop_cached(ARGS, u64 entry)
 		drop_unused(PASS, f);
 }
 
-/* Entries of one cluster lose a PTE each: first all counts, then the folios that only the cache still holds. */
+HOT int all_held_once(const struct state *s, u64 first, u64 n)
+{
+	for (u64 i = 0; i < n; i++)
+		if (s->smap[first + i] != 1)
+			return 0;
+	return 1;
+}
+
+/* Slots of one cluster, freed together: shadows, usage and list in one go. */
+static __attribute__((noinline)) void slots_free(const struct state *s, const struct options *o, u64 entry, u64 first, u64 n)
+{
+	struct device *dev = s->dev + device_of(entry);
+	u64 c = first >> o->cluster_shift;
+
+	for (u64 i = 0; i < n; i++) {
+		s->cgroup[first + i] = 0;
+		drop_zswap(s, entry + i, first + i);
+		zero_set(s, first + i, 0);
+	}
+	erase_run(s->space, first >> TREE_SHIFT, s->cpool, first & SPACE_MASK, n);
+	for (u64 i = 0; i < n; i++)
+		s->smap[first + i] = 0;
+	s->cluster[c].count -= n;
+	dev->used -= n;
+	s->ctl[S_SLOTS] -= n;
+	relist(dev, s->cluster, c, o->cluster_shift);
+}
+
+/*
+ * Entries of one cluster lose a PTE each: first all counts, then the folios that only the cache still holds. The slots are freed
+ * together if all are held once and none is cached.
+ */
 HOT void put_run(ARGS, u64 entry, u64 n)
 {
 	u64 first = slot_of(s, entry);
 	u64 kept = 0;
+	int alike = n > 1 && all_held_once(s, first, n);
 
 	for (u64 i = 0; i < n; i++) {
 		if (!count_down(s, first + i))
 			continue;
 		if ((s->smap[first + i] & HAS_CACHE) != 0)
 			kept += 1;
-		else
+		else if (!alike)
 			slot_free(s, o, entry + i, first + i);
 	}
+	if (alike)
+		slots_free(s, o, entry, first, n);
 	for (u64 i = 0; kept != 0 && i < n; i++)
 		if (s->smap[first + i] == HAS_CACHE)
 			drop_cached(PASS, entry + i);

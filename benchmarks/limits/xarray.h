@@ -251,21 +251,12 @@ static void delete_node(u64 *head, u64 h, u64 *pool, u64 node)
 		shrink(head, h, pool, node);
 }
 
-static inline u64 erase(u64 *head, u64 h, u64 *pool, u64 index)
+static inline u64 erase_slot(u64 *head, u64 h, u64 *pool, u64 slot, u64 index)
 {
 	u64 base = h * HEAD_WORDS;
-	u64 slot = find_slot(head, h, pool, index);
-	u64 old, node, keep;
+	u64 old = pool[slot];
+	u64 node, keep;
 
-	if (slot == 0) {
-		old = head[base + H_ENTRY];
-		if (index != 0 || is_node(old))
-			return 0;
-		head[base + H_ENTRY] = 0;
-		head[base + H_FREE] |= (head[base + H_FREE] & 1) << 1;
-		return old;
-	}
-	old = pool[slot];
 	if (old == 0)
 		return 0;
 	node = slot - SLOTS - (index & 63);
@@ -281,6 +272,47 @@ static inline u64 erase(u64 *head, u64 h, u64 *pool, u64 index)
 	if ((pool[node] >> 16 & 0xff) == 0 || pool[node + 1] == 0)
 		delete_node(head, h, pool, node);
 	return old;
+}
+
+static inline u64 erase(u64 *head, u64 h, u64 *pool, u64 index)
+{
+	u64 base = h * HEAD_WORDS;
+	u64 slot = find_slot(head, h, pool, index);
+	u64 old;
+
+	if (slot != 0)
+		return erase_slot(head, h, pool, slot, index);
+	old = head[base + H_ENTRY];
+	if (index != 0 || is_node(old))
+		return 0;
+	head[base + H_ENTRY] = 0;
+	head[base + H_FREE] |= (head[base + H_FREE] & 1) << 1;
+	return old;
+}
+
+/* Entries from index on, with one walk a leaf; a node without entries was freed. */
+static void erase_run(u64 *head, u64 h, u64 *pool, u64 index, u64 n)
+{
+	u64 end = index + n;
+
+	while (index < end) {
+		u64 slot = find_slot(head, h, pool, index);
+		u64 node = slot - SLOTS - (index & 63);
+		u64 stop = (index | 63) + 1;
+
+		if (slot == 0) {
+			erase(head, h, pool, index);
+			index += 1;
+			continue;
+		}
+		if (stop > end)
+			stop = end;
+		while (index < stop && (pool[node] >> 16 & 0xff) != 0) {
+			erase_slot(head, h, pool, slot, index);
+			slot += 1;
+			index += 1;
+		}
+	}
 }
 
 static u64 find_free(const u64 *head, u64 h, const u64 *pool, u64 low, u64 *at)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse import naming
-from dse.measuring import allocating, clock, stats
+from dse.measuring import allocating, clock, fullness, stats
 from dse.measuring.run import LEAST, LEAST_COLD, Outcome, Side, rows_of
 from dse.modelling import latency
 from dse.modelling import ledger as ledgers
@@ -38,7 +38,7 @@ def make(outcome: Outcome, timed: bool) -> tuple[list[Figure], stats.Interval | 
     """Make all rows of a comparison, and the A/A noise of the session (None when nothing was timed)."""
     rows: list[Figure] = []
     for side in outcome.sides:
-        rows += counted(side) + allocating.rows(side, modelled=timed) + occupancy(side, outcome)
+        rows += counted(side) + fullness.rows(side) + allocating.rows(side, modelled=timed) + occupancy(side, outcome)
     bases = naming.references([side.name for side in outcome.sides])
     pairs = [(side, base) for base in outcome.sides if base.name in bases for side in outcome.sides if side is not base]
     for side, base in pairs:
@@ -269,8 +269,8 @@ def measured(side: Side, age: str, tick: clock.Clock) -> list[Figure]:
 
 
 def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, stats.Interval | None]) -> list[Figure]:
-    """Ratios of the times of operations to those on `base`, each with its verdict."""
-    rows = []
+    """Ratios of the times of operations to those on `base`, with what may be concluded from each."""
+    rows, unlike = [], fullness.between(side, base, age)
     for op in OPS:
         found, noise, mean, under = ratio(side, base, age, op, tick), aa[op], mean_ns(side, age, op, tick), mean_ns(base, age, op, tick)
         if found is None or noise is None or mean is None or under is None:
@@ -281,6 +281,8 @@ def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, st
         avoided = max(avoided_share(side), avoided_share(base))
         if avoided > AVOIDED_MOST:
             status = f"inconclusive: {avoided:.1%} of the faults were avoided, residency differs (open loop)"
+        elif unlike and op not in WITHOUT:
+            status = f"inconclusive: {unlike}"
         low = min(mean, under) < 0 or (mean < stats.FLOOR_NS and under < stats.FLOOR_NS)
         value, lo, hi = (None, None, None) if low else (found.ratio, found.lo, found.hi)
         rows.append(
@@ -313,13 +315,19 @@ def tax(side: Side, base: Side, age: str, tick: clock.Clock) -> stats.Difference
 
 
 def tax_measured(side: Side, base: Side, noise: stats.Difference | None, age: str, tick: clock.Clock) -> list[Figure]:
-    """The tax in nanoseconds. Its status says where it is no larger than the `noise`: the tax of a second state of one design."""
+    """The tax in nanoseconds; it says so where it is no larger than the `noise`, what a second state of a design takes more.
+
+    It is inconclusive where swap was full for one and not for the other.
+    """
     extra = tax(side, base, age, tick)
     if extra is None or noise is None:
         return []
     most = max(abs(noise.lo), abs(noise.hi))
     beyond = extra.lo > most or extra.hi < -most
     status = "ok" if beyond else f"no more than the noise: the same design against itself {noise.lo:+.1f}..{noise.hi:+.1f} ns"
+    unlike = fullness.between(side, base, age)
+    if unlike:
+        status = f"inconclusive: {unlike}"
     found = figure(
         side.name, "lifetime", "tax_ns", "measured", "ns", extra.value, stat="mean", n=extra.n, baseline=base.name, lo=extra.lo,
         hi=extra.hi, status=status, **_fenced(side, age),

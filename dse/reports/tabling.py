@@ -16,6 +16,7 @@ Line = dict[str, str]
 """A line of a table by column."""
 About = Mapping[str, Any]
 """Provenance of a variant."""
+FULL = "swap_ins_seeing_swap_full"
 
 
 class Key(NamedTuple):
@@ -64,12 +65,14 @@ def _interval(row: Figure | None) -> str:
 
 
 def _tax_ns(row: Figure | None) -> str:
-    """Write a tax in nanoseconds with its interval, or that it is no more than noise."""
+    """Write a tax in nanoseconds with its interval, or that it is no more than noise, or inconclusive."""
     if row is None or row["value"] is None:
         return "-"
     if row["lo"] is None:  # stored by an older version
         return f"{row['value']:+.1f}"
-    return f"{row['value']:+.0f} [{row['lo']:+.0f}, {row['hi']:+.0f}]" if row["status"] == "ok" else "noise"
+    if row["status"] == "ok":
+        return f"{row['value']:+.0f} [{row['lo']:+.0f}, {row['hi']:+.0f}]"
+    return "inconclusive" if _finding(row) == "inconclusive" else "noise"
 
 
 def _beyond(figures: Figures, design: str, op: str, age: str) -> str:
@@ -164,6 +167,7 @@ def pages(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
             "design": design, "B/page static": page("bytes_per_page_static", "mean"),
             "B/page dynamic": page("bytes_per_page_dynamic", "mean"),
             "B/page allocated": page("bytes_per_page_allocated", "mean"), "B/page at the peak": page("bytes_per_page_peak", "max"),
+            "saw swap full": percent(figures.value(design, "swap_in", FULL, stat="mean", age="aged")),
             "slots tied up": page("slots_tied_up", digits=0), "must agree": page("structures_per_page", digits=0),
             "IDs never moved": percent(figures.value(design, "page", "ids_never_moved_share")),
             "tax ns": _tax_ns(figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=designs[0])),
@@ -253,6 +257,23 @@ def _between(run: About) -> str:
     return {"hot": "nothing", "footprint": read, "cold": "the caches emptied"}[str(run.get("state", "hot"))]
 
 
+def _fullness(figures: Figures, designs: Sequence[str]) -> list[str]:
+    """Say for which designs swap was full, where they differ in it."""
+    from dse.measuring.fullness import MOST, apart
+
+    shares = {design: figures.value(design, "swap_in", FULL, stat="mean", age="aged") for design in designs}
+    known = [share for share in shares.values() if share is not None]
+    if not known or not apart(max(known), min(known)):
+        return []
+    full = [design for design, share in shares.items() if share is not None and share > MOST]
+    return [
+        (
+            f"Most swap-ins of {', '.join(full)} saw swap full (more than half of the slots used) and dropped the cache copy, hardly any of "
+            "another design did: that is a matter of the slots given, and no finding is made between the two."
+        )
+    ]
+
+
 def _turnovers(run: About) -> str:
     """Age of the last window in words."""
     turnover, asked = float(run.get("turnover", 0.0)), float(run.get("warm_turnover", 0.0))
@@ -276,6 +297,7 @@ def paragraph(rows: Sequence[Figure], run: About, command: str) -> str:
     ]
     if open_:
         said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")
+    said += _fullness(figures, designs)
     avoided = figures.value(base, "avoided", "demands", stat="total") or 0
     swapped = figures.value(base, "page", "swapped_pages") or 0
     said.append(

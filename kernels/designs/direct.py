@@ -13,7 +13,7 @@ from typing import Any
 from kernels import control
 from kernels.compiling.flat import U8Array, U16Array, U32Array, U64Array
 from kernels.compiling.jit import outer
-from kernels.life import arrays, moves, page_io, replay, swapfile
+from kernels.life import arrays, moves, page_io, replay, runs, swapfile
 from kernels.life import registry as s
 from kernels.life.layout import CACHE_TREE, CGROUP, SWAP_MAP, ZEROMAP, ZSWAP_ENTRY, ZSWAP_INDEX, Field
 from kernels.structures import slots, swap_cache, swap_map
@@ -51,8 +51,8 @@ OPERATIONS: dict[str, Any] = {
     "unclaim": swapfile.unclaim,
     "dup": swapfile.dup,
     "put": swapfile.put,
-    "run_limit": swapfile.run_limit,
-    "put_run": swapfile.put_run,
+    "run_limit": runs.run_limit,
+    "put_run": runs.put_run,
     "count_is_zero": swapfile.count_is_zero,
     "writeout": page_io.writeout,
     "evict": swapfile.evict,
@@ -69,6 +69,7 @@ OPERATIONS: dict[str, Any] = {
     "cache_insert": swap_cache.insert,
     "cache_remove": swap_cache.remove,
     "cache_clear": swap_cache.clear,
+    "cache_clear_run": swap_cache.clear_run,
     "count_prepare": swap_map.prepare,
     **{name: getattr(swap_map, name) for name in slots.NAMES if name != "wide" and hasattr(swap_map, name)},
 }

@@ -31,7 +31,8 @@ from kernels.life.steps import (
     writeout,
 )  # fmt: skip
 from kernels.memory import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
-from kernels.observing.probe import R_PTE, RETRIES, bump, wrote
+from kernels.observing.probe import R_PTE, RETRIES, SAW_FULL, bump, counts, wrote
+from kernels.structures.cluster import swap_full as vm_swap_full
 
 MOST_RETRIES = 8
 
@@ -91,6 +92,8 @@ def first_touch(st, pr, page):  # type: ignore[no-untyped-def]
 def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
     """Second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
     full = swap_full(st, entry)
+    if counts(pr) and vm_swap_full(st):
+        bump(pr, SAW_FULL, U1)
     w.map_page(st, pr, page, f)
     st.folio[f_word(f, w.F_VALUE)] = value
     put(st, pr, value, entry)

@@ -12,7 +12,7 @@ from kernels.compiling.constants import U0, U1, U2
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.life import page_io, steps
 from kernels.life.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
-from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
+from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import R_DEV, R_OWNER, chase, wrote
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import D_SLOTS, DEV_WORDS, device_of, slot_of
@@ -52,13 +52,18 @@ def owner_record(st, pr, g):  # type: ignore[no-untyped-def]
 @inner
 def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``swap_entry_range_free``: free slot `g` with its zswap entry, zero bit, owner and shadow. Cluster lock held."""
-    d = device_of(entry)
+    forget(st, pr, entry, g)
+    cache_clear(st, pr, g)
+    cl.slot_release(st, pr, device_of(entry), g)
+
+
+@inner
+def forget(st, pr, entry, g):  # type: ignore[no-untyped-def]
+    """Drop what is kept of slot `g` one by one also where many are freed: owner, zswap entry, zero bit."""
     owner_set(st, pr, g, U0)
     owner_record(st, pr, g)
     page_io.drop_zswap(st, pr, entry, g)
     zero_set(st, pr, g, False)
-    cache_clear(st, pr, g)
-    cl.slot_release(st, pr, d, g)
 
 
 @inner
@@ -224,33 +229,6 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
     if left == U2:
         retire(st, pr, value, entry, FREE_UNLOCKED)
     return left
-
-
-@inner
-def run_limit(st, value):  # type: ignore[no-untyped-def]
-    """Number of entries from `value` on in its cluster."""
-    size = U1 << st.ctl[control.C_CLUSTER_SHIFT]
-    return size - (value & (size - U1))
-
-
-@called
-def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
-    """``free_swap_and_cache_nr`` for `n` slots of one cluster: one locked section, then the folios that only the cache still holds."""
-    first, kept = slot_of(st, entry), U0
-    ci = cl.lock_cluster(st, pr, first)
-    for i in range(n):
-        if count_down(st, pr, first + u(i)):
-            if is_cached(st, first + u(i)):
-                kept += U1
-            else:
-                slot_free(st, pr, entry + u(i), first + u(i))
-    cl.unlock_cluster(st, pr, ci)
-    for i in range(n if kept != U0 else U0):
-        g = first + u(i)
-        if only_cached(st, g):
-            f = lookup(st, pr, entry + u(i))
-            if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
-                steps.drop_unused(st, pr, f)
 
 
 @inner

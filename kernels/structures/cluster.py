@@ -1,7 +1,10 @@
-"""Swap devices and the cluster allocator: per-CPU current cluster, then a free, then a partly used cluster.
+"""Swap devices and the cluster allocator: per-CPU current cluster, then a free and a partly used cluster, in the design's order.
 
-mm/swapfile.c of 6.12..6.17 for order 0: ``cluster_alloc_swap_entry`` tries the CPU's own cluster, the free list, the nonfull list. A
-cluster header is 32 bytes. The design keeps the mark of a used slot (swap_map byte, bitmap).
+mm/swapfile.c for order 0: ``cluster_alloc_swap_entry`` tries the CPU's own cluster, then lists of the device. The order of the lists
+(C_CLUSTER_ORDER) is that of the kernel: free before nonfull in 6.12 to 6.17, nonfull before free from 6.18 on, but for a device that
+discards. The fragmented lists are those of orders above 0: a cluster gets there when a scan of it finds no room for a large folio. Pages
+of order 0 always find room in a nonfull cluster, so there is none here. A cluster header is 32 bytes. The design keeps the mark of a used
+slot (swap_map byte, bitmap).
 
 ===== =========================== ===== ================================
 dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
@@ -20,7 +23,7 @@ from __future__ import annotations
 from kernels import codes
 from kernels.compiling.constants import U0, U1, U2, U3, U4, U8, U58
 from kernels.compiling.jit import called, hot, inner, u
-from kernels.control import C_CLUSTER_SHIFT, S_FULL, S_SLOTS, S_SLOTS_PEAK
+from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, S_FULL, S_SLOTS, S_SLOTS_PEAK
 from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, unlock
 from kernels.observing.probe import R_CLUSTER, R_DEV, R_PERCPU, chase, touch, wrote
 from kernels.structures.slots import slot_mark, slot_scan
@@ -190,8 +193,9 @@ def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
 @called
 def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
     """Give the CPU another cluster of device `d` and claim its first free slot; return slot + 1, or 0 when the device is full."""
-    for which in range(1, 3):
-        c = pick_cluster(st, pr, d, u(which))
+    first = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1)
+    for which in (first, FREE_LIST + NONFULL_LIST - first):
+        c = pick_cluster(st, pr, d, which)
         if c != U0:
             found = scan_cluster(st, pr, d, c - U1, U0)
             st.percpu[percpu] = c
@@ -261,10 +265,17 @@ def slot_alloc(st, pr, d, cpu):  # type: ignore[no-untyped-def]
 @inner
 def slot_release(st, pr, d, g):  # type: ignore[no-untyped-def]
     """Free slot `g` of device `d` (``swap_range_free``). The caller holds the cluster's lock."""
+    slots_release(st, pr, d, g, U1)
+
+
+@inner
+def slots_release(st, pr, d, g, n):  # type: ignore[no-untyped-def]
+    """Free `n` slots of one cluster from `g` on: the device's usage and the cluster's list change once. The caller holds its lock."""
     c = g >> st.ctl[C_CLUSTER_SHIFT]
-    slot_mark(st, pr, g, False)
-    st.cluster[c * CI_WORDS + CI_COUNT] -= 1
-    st.dev[d * DEV_WORDS + D_USED] -= U1
+    for i in range(n):
+        slot_mark(st, pr, g + u(i), False)
+        st.cluster[c * CI_WORDS + CI_COUNT] -= 1
+    st.dev[d * DEV_WORDS + D_USED] -= n
     wrote(pr, R_DEV, d * DEV_WORDS + D_USED)
-    st.ctl[S_SLOTS] -= U1
+    st.ctl[S_SLOTS] -= n
     relist(st, pr, d, c)

@@ -9,6 +9,7 @@ needed.
 from __future__ import annotations
 
 from kernels.compiling.functions import optional, required
+from kernels.compiling.jit import u
 
 
 @required
@@ -135,6 +136,13 @@ def cache_clear(st, pr, g):  # type: ignore[no-untyped-def]
 def load_erases(st):  # type: ignore[no-untyped-def]
     """Tell if a zswap load searches its tree by taking the entry out, so under the lock. Default: it looks without a lock first."""
     return False
+
+
+@optional
+def cache_clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
+    """Clear the rest of the cache of `n` slots of one cluster from `g` on, which are being freed together. Default: one by one."""
+    for i in range(n):
+        cache_clear(st, pr, g + u(i))
 
 
 @optional

@@ -9,7 +9,7 @@ from kernels.compiling.constants import U0, U1, U2, U3, U14
 from kernels.compiling.jit import inner, u
 from kernels.observing.lock import L_CACHE, lock, unlock
 from kernels.observing.probe import F_ADD, F_NONE, R_CACHE, R_CACHE_NODE, step
-from kernels.structures import leaves, swap_map
+from kernels.structures import leaves, runs, swap_map
 from kernels.structures import xarray as xa
 
 SPACE_MASK = (U1 << U14) - U1  # SWAP_ADDRESS_SPACE_SHIFT = 14: 2^14 slots of 4 KiB
@@ -48,6 +48,14 @@ def remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
 def clear(st, pr, g):  # type: ignore[no-untyped-def]
     """Remove folio or shadow of slot `g` (the slot is being freed)."""
     remove(st, pr, g, False)
+
+
+@inner
+def clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
+    """``clear_shadow_from_swap_cache``: clear `n` slots of one cluster from `g` on under one lock of their tree."""
+    lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
+    runs.erase(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, n)
+    unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
 
 
 @inner

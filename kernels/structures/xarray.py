@@ -364,7 +364,13 @@ def erase(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
         head[base + H_FREE] |= (head[base + H_FREE] & U1) << U1
         wrote(pr, rh, base)
         return old
-    old = pool[slot]
+    return erase_slot(head, h, pool, pr, rh, rn, slot, index)
+
+
+@inner
+def erase_slot(head, h, pool, pr, rh, rn, slot, index):  # type: ignore[no-untyped-def]
+    """Erase what the leaf `slot` (from :func:`find_slot`) of `index` holds; return it."""
+    base, old = h * HEAD_WORDS, pool[slot]
     if old == U0:
         return U0
     node = node_of(slot, index)

@@ -118,8 +118,8 @@ class Slot:
 class Device:
     """A swap device: slots in use by offset, clusters on three lists, a current cluster for each CPU."""
 
-    def __init__(self, number: int, size: int, cluster: int, sync: bool) -> None:
-        self.number, self.size, self.cluster, self.sync = number, size, cluster, sync
+    def __init__(self, number: int, size: int, cluster: int, sync: bool, order: tuple[str, str] = (FREE, NONFULL)) -> None:
+        self.number, self.size, self.cluster, self.sync, self.order = number, size, cluster, sync, order
         self.on = size > 0
         self.slots: dict[int, Slot] = {}
         self.lists: dict[str, list[int]] = {FREE: list(range(-(-size // cluster))), NONFULL: [], FULL: []}
@@ -156,7 +156,7 @@ class Device:
         return None
 
     def alloc(self, cpu: int) -> int | None:
-        """A free slot: of the CPU's cluster, of a free one, of a partly used one."""
+        """A free slot: of the CPU's cluster, else of a free or a partly used one, whichever the kernel tries first."""
         if not self.on:
             return None
         if cpu in self.current:
@@ -165,7 +165,7 @@ class Device:
             if offset is not None:
                 self.current[cpu] = c, offset + 1 - c * self.cluster
                 return offset
-        for which in (FREE, NONFULL):
+        for which in self.order:
             if self.lists[which]:
                 c = self.lists[which].pop(0)
                 offset = self.take(c, 0)
@@ -185,10 +185,15 @@ def crowded(devices: dict[int, Device]) -> bool:
     return 2 * sum(len(device.slots) for device in disks_) > sum(device.size for device in disks_)
 
 
-def disks(config: Config) -> dict[int, Device]:
+def order_of(tables: bool) -> tuple[str, str]:
+    """Lists in the order in which a CPU tries them: kernels with swap tables (6.18 on) fill partly used clusters first."""
+    return (NONFULL, FREE) if tables else (FREE, NONFULL)
+
+
+def disks(config: Config, *, tables: bool) -> dict[int, Device]:
     """Every device but zswap, by its number."""
     return {
-        n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram")
+        n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram", order=order_of(tables))
         for n, name in enumerate(BACKENDS)
         if n != ZSWAP
     }

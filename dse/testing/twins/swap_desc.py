@@ -41,7 +41,7 @@ class SwapDesc(Life):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.devices = disks(config)
+        self.devices = disks(config, tables=config.parameters["C_BASE"] != 0)
         self.disk = d.BACKENDS.index(config.zdisk)
         self.zswap = Zswap(config.slots.get("zswap", 0))
         self.descs: dict[int, Desc] = {}

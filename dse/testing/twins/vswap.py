@@ -52,7 +52,7 @@ class VSwap(Life):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.size = 1 << (config.cluster_shift if config.cluster_shift < 8 else 9)
-        self.devices = disks(config)
+        self.devices = disks(config, tables=True)
         self.disk = d.BACKENDS.index(config.zdisk)
         self.zswap = Zswap(config.slots.get("zswap", 0))
         self.clusters: dict[int, Cluster] = {}

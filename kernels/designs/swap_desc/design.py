@@ -48,6 +48,7 @@ def build(config: s.Config) -> SwapDesc:
     ctl[int(own.C_DESCS)] = descs
     stride = int(ctl[int(own.C_STRIDE)])
     on_table = ctl[int(control.C_BASE)] != 0
+    ctl[int(control.C_CLUSTER_ORDER)] = on_table
     tables = arrays.table_arrays(config, ctl, tables=bool(on_table))
     made |= {
         "bitmap": aligned_zeros(1 if on_table else (slots >> 6) + 1, np.uint64),
@@ -141,7 +142,8 @@ s.register(
         locks=("descriptor", "cluster", "device", "descriptor tree xa_lock", "zswap LRU"),
         sources=(THREAD, "CAJD7tkamf8TtY0wOjhZKsWBJLL4pMsUhkwPtwCuroWcipRZ3CA@mail.gmail.com (2023-03-11)"),
         notes="Slots are taken at writeout, none for zswap or zero pages. The count is a word of the descriptor, changed by atomics, so "
-        "the looks at it before a read and at the head of a writeout take no lock.",
+        "the looks at it before a read and at the head of a writeout take no lock. A zap puts descriptor by descriptor: each has a lock of "
+        "its own, so that a run of them would spare the lock of the tree and no other.",
         file=__file__,
         own=own.OWN,
         function_of=functions.function_of,

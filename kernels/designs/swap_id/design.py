@@ -18,8 +18,9 @@ from kernels.designs import direct
 from kernels.designs.swap_id import functions, own
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import moves as idmove
+from kernels.designs.swap_id import runs as idruns
 from kernels.designs.swap_table import design as swap_table
-from kernels.life import arrays, replay, steps
+from kernels.life import arrays, replay
 from kernels.life import registry as s
 from kernels.life.layout import Tree, where
 from kernels.structures import xarray as xa
@@ -98,8 +99,8 @@ LAYER: dict[str, Any] = {
     "resolve": idlayer.resolve,
     "same": idlayer.same,
     "still": idlayer.still,
-    "run_limit": steps.run_limit.default,
-    "put_run": steps.put_run.default,
+    "run_limit": idruns.run_limit,
+    "put_run": idruns.put_run,
     "fetch_near": idlayer.fetch_near,
     "fetch_entry": idlayer.fetch_entry,
     "fetch_behind": idlayer.fetch_behind,
@@ -153,6 +154,9 @@ PARAMETERS = {
         "lowest",
         "which free ID is taken (reuse: A1's own index)",
     ),
+    "batch": s.Parameter(
+        int(own.C_ID_BATCH), {"off": 0, "leaf": 1}, "off", "a zap puts ID by ID, or those of a leaf whose slots are a row in one go"
+    ),
     "zswap": s.Parameter(int(control.C_NATIVE), {"native": 1, "stacked": 0}, "native", "zswap has its own entries, or sits on disk slots"),
     "base": s.Parameter(int(control.C_BASE), s.BASES, "direct", "what backends are made of underneath"),
 }
@@ -184,7 +188,9 @@ s.register(
         sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
         notes="A swap-in walks the tree of IDs, also for pages that never move: to the entry, again with the folio locked (a move may have "
         "changed the mapping), and, where an ID dies with the count and may have been given out anew, once more with the PTE locked; "
-        "id_life=count+cache spares the last walk. Looks at the count are its base's, with the base's locks.",
+        "id_life=count+cache spares the last walk. Looks at the count are its base's, with the base's locks. A zap puts ID by ID, as the "
+        "mail says nothing of it; batch=leaf puts IDs of a leaf of the tree in one locked section where their slots follow each other in a "
+        "cluster.",
         file=__file__,
         own=own.OWN,
         function_of=functions.function_of,

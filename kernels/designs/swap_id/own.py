@@ -12,6 +12,7 @@ C_UPKEEP = OWN.parameter("C_UPKEEP", "where an ID is erased: 0 under the cluster
 C_ID_POLICY = OWN.parameter("C_ID_POLICY", "which free ID is taken: 0 lowest, 1 from a range of the CPU, 2 cyclic, 3 the slot's own index")
 C_ID_LIMIT = OWN.parameter("C_ID_LIMIT", "highest ID, 0: four times the slots")
 C_ID_RANGE = OWN.parameter("C_ID_RANGE", "log2 of the IDs in a range of a CPU, 0: as many as slots in a cluster (9)")
+C_ID_BATCH = OWN.parameter("C_ID_BATCH", "1: a zap puts the IDs of a leaf of the tree together")
 
 S_ID_LIVE = OWN.state("S_ID_LIVE", "IDs in use")
 S_ID_NEXT = OWN.state("S_ID_NEXT", "ID from which a cyclic search starts, or the next range to be given out", 1)

@@ -45,7 +45,12 @@ class SwapTable(direct.Swapfile):
     blink: U32Array
 
 
-OPERATIONS: dict[str, Any] = direct.OPERATIONS | {name: getattr(swap_table, name) for name in slots.NAMES if name != "wide"}
+DEFAULTS = ("wide", "cache_clear_run")  # a word is cleared under the cluster lock: nothing to gain from a run
+OPERATIONS: dict[str, Any] = (
+    direct.OPERATIONS
+    | {name: getattr(swap_table, name) for name in slots.NAMES if name not in DEFAULTS}
+    | {name: getattr(slots, name).default for name in DEFAULTS}
+)
 s.bind(SwapTable, OPERATIONS)
 PHASES = {"1": 1, "2": 2, "3": 3, "4": 4, "4_pitched": 5}
 COUNT_BITS = {"4": (1 << 4) - 1, "22": (1 << 22) - 1}
@@ -56,6 +61,7 @@ def table_arrays(config: s.Config, ctl: U64Array, phase: str = "") -> dict[str, 
     if phase:
         ctl[int(own.C_PHASE)], ctl[int(own.C_COUNT_MAX)] = PHASES[phase], COUNT_BITS["4"]
     now = int(ctl[int(own.C_PHASE)])
+    ctl[int(control.C_CLUSTER_ORDER)] = 1  # 6.18
     ctl[int(control.C_SYNC_BYPASS)] = now == PHASES["1"]
     made = arrays.device_arrays(config, ctl)
     made |= arrays.map_arrays(config, ctl, smap=now <= PHASES["2"], owners=now != PHASES["4"], zero=now <= PHASES["3"])

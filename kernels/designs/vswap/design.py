@@ -81,6 +81,7 @@ def build(config: s.Config) -> VSwap:
     """State for `config`, no virtual cluster yet."""
     made = arrays.common(config)
     ctl = made["ctl"]
+    ctl[int(control.C_CLUSTER_ORDER)] = 1  # posted on 6.19
     made |= arrays.device_tables(config, ctl, arrays.DISKS, config.slots.get("zswap", 0))
     slots, tables = int(ctl[int(control.C_ALL_SLOTS)]), arrays.table_arrays(config, ctl)
     made |= virtual_arrays(config, ctl)

@@ -1,0 +1,114 @@
+"""Clusters of slots: which one a CPU gets, and zaps of many slots at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dse import naming
+from dse.measuring.run import rows_of
+from dse.testing.reading import ctl
+from kernels import control, demand
+from kernels.life import registry as state
+from kernels.observing import probe
+from kernels.structures import cluster
+
+CLUSTERS, SHIFT = 64, 6
+TABLES = ("swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4", "swap_table_p4_pitched", "vswap_v3", "vswap_v6")
+LAYERED = ("swap_id[base=swap_table_p4]", "swap_desc[base=swap_table_p4]")
+
+
+def live(text: str, pages: int, slots: int, **more: Any) -> tuple[state.Design, Any]:
+    """Design and fresh state."""
+    named = naming.parse(text)
+    return named.design, named.design.build(state.Config(pages=pages, slots={"ssd": slots}, forks=False, parameters=named.control, **more))
+
+
+def replay(design: state.Design, st: Any, rows: list[tuple[int, int]]) -> Any:
+    """Replay demands; return the probe that counted."""
+    pr = probe.make("count")
+    design.replay(st, pr, np.array(rows, np.uint64), np.zeros(len(rows), np.uint8))
+    assert ctl(st, control.S_LOST) == 0
+    return pr
+
+
+def churned(text: str, cpus: int) -> tuple[Any, int]:
+    """State after pages have gone out and in at random at 12 % fill, and the turnovers: pages that went out to pages that are out."""
+    slots = CLUSTERS << SHIFT
+    out_most = slots * 12 // 100
+    pages, rng = 2 * out_most, np.random.default_rng(1)
+    design, st = live(text, pages, slots, cluster_shift=SHIFT, cpus=cpus)
+    rows = [demand.pack(demand.FAULT, page, flags=demand.WRITE) for page in range(pages)]
+    resident, out = list(range(pages)), []
+    for n in range(5 * out_most):
+        page = resident.pop(int(rng.integers(len(resident))))
+        rows.append(demand.pack(demand.RECLAIM, page, backend=demand.SSD, payload=4096, flags=demand.DIRTY, cpu=n % cpus))
+        out.append(page)
+        if len(out) > out_most:
+            page = out.pop(int(rng.integers(len(out))))
+            rows.append(demand.pack(demand.FAULT, page, flags=demand.WRITE))
+            resident.append(page)
+    pr = replay(design, st, rows)
+    return st, int(rows_of(pr)[demand.SWAP_OUT][0]) // len(out)
+
+
+def used_clusters(st: Any) -> int:
+    """Clusters with a slot in use."""
+    return int(np.count_nonzero(st.cluster.reshape(-1, int(cluster.CI_WORDS))[:, int(cluster.CI_COUNT)]))
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("cpus", [1, 4])
+@pytest.mark.parametrize("text", [*TABLES, *LAYERED])
+def test_partly_used_clusters_are_filled_first_since_phase_1(text: str, cpus: int) -> None:
+    """After three turnovers there are hardly more tables than the slots in use need."""
+    st, turnovers = churned(text, cpus)
+    needed = -(-ctl(st, control.S_SLOTS) >> SHIFT)
+    assert turnovers >= 3
+    assert used_clusters(st) == ctl(st, control.S_TABLES) <= 1.3 * needed
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("text", ["direct", "swap_id", "swap_desc"])
+def test_free_clusters_are_taken_first_before(text: str) -> None:
+    """The order of 6.12 to 6.17 spreads the slots over far more clusters than are needed, as long as any is free."""
+    st, _ = churned(text, 1)
+    assert used_clusters(st) > 3 * (ctl(st, control.S_SLOTS) >> SHIFT)
+
+
+RUN = 256
+
+
+def zapped(text: str, backend: int = demand.SSD) -> tuple[int, Any]:
+    """Locked sections of a zap of contiguous pages that lie in contiguous slots, and the state after it."""
+    design, st = live(text, 512, 2048)
+    rows = [demand.pack(demand.FAULT, page, flags=demand.WRITE) for page in range(512)]
+    rows += [demand.pack(demand.RECLAIM, page, backend=backend, payload=4096, flags=demand.DIRTY) for page in range(512)]
+    replay(design, st, rows)
+    pr = replay(design, st, [demand.pack(demand.UNMAP, 128, count=RUN)])
+    assert ctl(st, control.S_SLOTS) == 512 - RUN
+    return int(rows_of(pr)[demand.OPS.index("zap"), probe.METRICS.index("locked_sections")]), st
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("text", ["direct", "swap_id_off", *TABLES[:5]])
+def test_a_zap_clears_the_shadows_of_a_run_under_one_lock(text: str) -> None:
+    assert zapped(text)[0] < 10
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("life", ["count", "count+cache"])
+@pytest.mark.parametrize("upkeep", ["ride", "apart"])
+@pytest.mark.parametrize("base", ["direct", "swap_table_p4"])
+def test_ids_of_a_leaf_are_put_together_where_asked(life: str, upkeep: str, base: str) -> None:
+    """Off: three or four sections an ID. Leaf: that many for the 64 IDs of a leaf, and what is left is the same."""
+    text = f"swap_id[id_life={life},upkeep={upkeep},base={base}"
+    single, left = zapped(f"{text}]")
+    batched, same = zapped(f"{text},batch=leaf]")
+    assert single >= 2 * RUN
+    assert batched <= 5 * (RUN // 64 + 1)
+    for name in ("pte", "cluster", "dev", "idpool"):
+        kept, other = getattr(left, name), getattr(same, name)
+        assert (kept == other).all() if name != "idpool" else kept[2] == other[2]

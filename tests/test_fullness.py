@@ -1,0 +1,73 @@
+"""The share of swap-ins that saw swap full: counted, shown, and no finding where designs lie on different sides of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dse
+import kernels.designs  # noqa: F401 - registers
+from dse.measuring import fullness
+from dse.measuring.run import rows_of
+from dse.reports import tabling
+from kernels import demand
+from kernels.life import registry as state
+from kernels.observing import probe
+
+SLOTS = 64
+PAIR = ["direct", "swap_id"]
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("name", ["direct", "swap_table_p4", "swap_id", "swap_desc", "vswap_v6"])
+@pytest.mark.parametrize("used", [32, 34])
+def test_swap_ins_are_counted_where_more_than_half_of_the_slots_are_used(name: str, used: int) -> None:
+    """The slot of the page that comes in is still used while its cache copy is decided about."""
+    design, pr, pages = state.REGISTRY[name], probe.make("count"), range(used)
+    st = design.build(state.Config(pages=SLOTS, slots={"ssd": SLOTS}, cluster_shift=4, forks=False))
+    rows = [demand.pack(demand.FAULT, page, flags=demand.WRITE) for page in pages]
+    rows += [demand.pack(demand.RECLAIM, page, backend=demand.SSD, payload=4096, flags=demand.DIRTY) for page in pages]
+    rows += [demand.pack(demand.FAULT, 0)]
+    design.replay(st, pr, np.array(rows, np.uint64), np.zeros(len(rows), np.uint8))
+    row = rows_of(pr)[demand.SWAP_IN]
+    assert (row[0], row[probe.METRICS.index("saw_full")]) == (1, used > SLOTS // 2)
+
+
+def test_designs_on_different_sides_are_told_apart() -> None:
+    assert fullness.apart(0.9, 0.01) == fullness.apart(0.01, 0.9) != ""
+    for pair in ((0.9, 0.06), (0.5, 0.01), (0.01, 0.02), (None, 0.9)):
+        assert fullness.apart(*pair) == ""
+
+
+@pytest.fixture(scope="module")
+def scarce(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As many slots as pages: swap is full where zswap pages tie up a slot each, and only there."""
+    path = tmp_path_factory.mktemp("scenario") / "scarce.toml"
+    text = small.read_text().replace("slots = 2.0", "slots = 1.0").replace("zswap_share = 0.2", "zswap_share = 0.4")
+    path.write_text(text.replace("rate = 0.3", "rate = 0.0"))
+    return path
+
+
+def test_no_finding_where_swap_was_full_for_one_alone(scarce: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = dse.compare(str(scarce), PAIR)
+    share = {row["design"]: row["value"] for row in found["rows"] if row["metric"] == fullness.METRIC and row["age"] == "aged"}
+    assert share["direct"] > fullness.MOST
+    assert share["swap_id"] < fullness.HARDLY
+    ratios = [row for row in found["rows"] if row["metric"] == "ratio" and row["age"] == "aged" and row["op"] != "first_touch"]
+    assert ratios
+    assert all(str(row["status"]).startswith("inconclusive: swap was full for") for row in ratios)
+    taxes = [row for row in found["rows"] if row["metric"] == "tax_ns" and row["age"] == "aged"]
+    assert taxes
+    assert all(tabling._tax_ns(row) == "inconclusive" for row in taxes)
+    tabling.show(found)
+    out = capsys.readouterr().out
+    assert "saw swap full" in out
+    assert "Most swap-ins of direct saw swap full" in out
+
+
+def test_findings_are_made_where_no_design_is_full(small: Path) -> None:
+    found = dse.compare(str(small), PAIR)
+    assert not any("swap was full" in str(row["status"]) for row in found["rows"])
+    assert {row["kind"] for row in found["rows"] if row["metric"] == fullness.METRIC} == {"counted"}
