@@ -1,4 +1,4 @@
-"""Whether a probe counts: what is worked out for a counter alone is left out of every other run."""
+"""Test if a probe counts: what is worked out for a counter alone is left out of every other run."""
 
 from __future__ import annotations
 
