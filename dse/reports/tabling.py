@@ -268,8 +268,8 @@ def _fullness(figures: Figures, designs: Sequence[str]) -> list[str]:
     full = [design for design, share in shares.items() if share is not None and share > MOST]
     return [
         (
-            f"Most swap-ins of {', '.join(full)} saw swap full (more than half of the slots used) and dropped the copy, hardly any of "
-            "another design did: that is a matter of the slots given, and no finding is made between the two."
+            f"Most swap-ins of {', '.join(full)} saw swap full (more than half of the slots used) and dropped the cache copy, hardly any of"
+            " another design did: that is a matter of the slots given, and no finding is made between the two."
         )
     ]
 

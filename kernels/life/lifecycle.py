@@ -31,7 +31,8 @@ from kernels.life.steps import (
     writeout,
 )  # fmt: skip
 from kernels.memory import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
-from kernels.observing.probe import R_PTE, RETRIES, SAW_FULL, bump, counts, wrote
+from kernels.observing.counting import counts
+from kernels.observing.probe import R_PTE, RETRIES, SAW_FULL, bump, wrote
 from kernels.structures.cluster import swap_full as vm_swap_full
 
 MOST_RETRIES = 8

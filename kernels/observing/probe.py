@@ -25,9 +25,7 @@ from kernels.own import COMMON
 
 # tally: one row of COLUMNS words for each reply code, then the scratch row of the operation under way
 CODES, COLUMNS = 128, 16
-(N, LINES, CHAIN, LOCKS, PTES, ALLOCS, RETRIES, REGIONS, TICKS, TICKS_MAX, LINES_MAX, LOCK_ORDER, FREES, SAW_FULL) = (
-    u(i) for i in range(14)
-)
+N, LINES, CHAIN, LOCKS, PTES, ALLOCS, RETRIES, REGIONS, TICKS, TICKS_MAX, LINES_MAX, LOCK_ORDER, FREES, SAW_FULL = (u(i) for i in range(14))
 METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "retries", "structures_written",
            "ticks", "ticks_max", "lines_max", "lock_order_violations", "frees", "saw_full")  # fmt: skip
 SCRATCH = u(CODES * COLUMNS)
@@ -148,11 +146,6 @@ def bump(pr, metric, by):  # type: ignore[no-untyped-def]
 
 
 @operation
-def counts(pr):  # type: ignore[no-untyped-def]
-    """Tell if the probe counts. What has to be worked out for a counter alone is left out of every other run."""
-
-
-@operation
 def allocated(pr, what):  # type: ignore[no-untyped-def]
     """Note that an object of allocation class `what` was allocated."""
 
@@ -217,16 +210,6 @@ def _nothing3(pr, region, word):  # type: ignore[no-untyped-def]
 @inner
 def _nothing_bump(pr, metric, by):  # type: ignore[no-untyped-def]
     return None
-
-
-@inner
-def _no(pr):  # type: ignore[no-untyped-def]
-    return False
-
-
-@inner
-def _yes(pr):  # type: ignore[no-untyped-def]
-    return True
 
 
 @inner
@@ -306,9 +289,8 @@ def _count_finish(pr, code):  # type: ignore[no-untyped-def]
     tally[row + LINES_MAX] = max(tally[row + LINES_MAX], lines)
     for i in range(8):
         tally[row + u(i)] += tally[SCRATCH + u(i)]
-    tally[row + LOCK_ORDER] += tally[SCRATCH + LOCK_ORDER]
-    tally[row + FREES] += tally[SCRATCH + FREES]
-    tally[row + SAW_FULL] += tally[SCRATCH + SAW_FULL]
+    for metric in (LOCK_ORDER, FREES, SAW_FULL):
+        tally[row + metric] += tally[SCRATCH + metric]
     if tally[SCRATCH + ALLOCS] | tally[SCRATCH + FREES] != U0:
         allocs.file_row(tally, ALLOC_NOW, ALLOC_LOG + min(code, u(HIST_OPS)) * u(allocs.ROW))
     if code < u(HIST_OPS):
@@ -392,7 +374,6 @@ for _cls in (Off, Timed):
     for _op in (chase, touch, wrote):
         _op.register(_cls, _nothing3)
     bump.register(_cls, _nothing_bump)
-    counts.register(_cls, _no)
     allocated.register(_cls, _nothing_what)
     freed.register(_cls, _nothing_what)
     step.register(_cls, _nothing_number)
@@ -410,7 +391,6 @@ freed.register(Trace, _trace_freed)
 step.register(Trace, _trace_step)
 for _cls in (Count, Trace):
     bump.register(_cls, _bump)
-    counts.register(_cls, _yes)
     finish.register(_cls, _count_finish)
 begin.register(Count, _count_begin)
 begin.register(Trace, _trace_begin)

@@ -140,7 +140,10 @@ def load_erases(st):  # type: ignore[no-untyped-def]
 
 @optional
 def cache_clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
-    """Clear the rest of the cache of `n` slots of one cluster from `g` on, which are being freed together. Default: one by one."""
+    """Clear the rest of the cache of `n` slots of one cluster from `g` on, which are being freed together. Default: one by one.
+
+    A design that takes the steps of another and has a :func:`cache_clear` of its own needs one of these too.
+    """
     for i in range(n):
         cache_clear(st, pr, g + u(i))
 
