@@ -31,7 +31,7 @@ REASONS = {
 
 
 class Boot(NamedTuple):
-    """What is booted.
+    """Machine that is booted.
 
     Attributes
     ----------

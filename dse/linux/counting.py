@@ -15,7 +15,7 @@ OPERATION = ("backend", "operation", "function", "group", "operations", "dropped
 STAGES = {"static": ("before", "empty"), "filled": ("touched", "out"), "left": ("touched", "unmapped")}
 """Stages of a fill: each is the difference between two snapshots."""
 NAMED = ("radix_tree_node", "zswap_entry", "zspage", "zs_handle", "swap_table")
-BACKENDS = {1: "zswap", 11: "zero"}
+BACKENDS = {1: "zswap", 11: "zero", 21: "disk"}
 OPERATIONS = ("swap_out", "swap_in_read", "swap_out_again", "swap_in_write", "zap")
 FEWEST = 1.0
 """Instructions an operation below which a function without locks or allocations has no row of its own."""
@@ -43,7 +43,7 @@ def _readings(path: str, line: str) -> Iterator[tuple[str, str, int, int]]:
         yield "counter", name, int(value), 0
     elif path == "/proc/meminfo":
         found = re.match(r"(\w+):\s+(\d+) kB", line)
-        if found and found[1] in ("PageTables", "Percpu", "Zswap", "Zswapped"):
+        if found and found[1] in ("Percpu", "Zswap", "Zswapped"):
             yield "meminfo", found[1], 0, int(found[2]) << 10
     elif path.endswith("pool_total_size"):
         yield "pool", "zsmalloc", 0, int(line)

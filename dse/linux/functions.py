@@ -20,13 +20,13 @@ PATTERNS = {
     "memcg": r"(_?_?mem_cgroup_.*|memcg_.*|_?_?(un)?charge_.*|try_charge_.*|page_counter_.*|swap_cgroup_.*"
     r"|_?_?lookup_swap_cgroup.*|obj_cgroup_.*"
     r"|_?_?count_memcg.*|_?_?mod_(memcg|lruvec|node|objcg|zone).*|_?_?count_obj.*|get_mem_cgroup.*|consume_.*stock.*|refill_.*stock.*"
-    r"|lruvec_stat_.*|uncharge_.*|get_obj_cgroup.*|cgroup_rstat.*|css_rstat.*|do_memsw_account)",
-    "lru": r"(workingset_.*|_?_?folio_(add_lru.*|batch_.*|mark_accessed|rotate.*|isolate_lru|putback_lru)|lru_.*|list_lru_.*|folio_lru_.*)",
+    r"|_?_?lruvec_stat_.*|uncharge_.*|_?_?get_obj_cgroup.*|_?_?cgroup_rstat.*|_?_?css_rstat.*|do_memsw_account)",
+    "lru": r"(workingset_.*|_?_?folio_(add_lru.*|batch_.*|mark_accessed|rotate.*|isolate_lru|putback_lru)|lru_.*|_?_?list_lru_.*|folio_lru.*)",
     "swap": r"(do_swap_page|_?_?(un)?swap.*|folio_alloc_swap|add_to_swap.*|_?_?delete_from_swap.*|cluster_.*|alloc_swap_.*|get_swap_.*"
-    r"|folio_free_swap|put_swap_.*|_?_?read_swap_cache.*|isolate_lock_cluster|_swap_info_get|free_swap_.*|try_to_free_swap|free_swap_slot"
+    r"|folio_free_swap|put_swap_.*|_?_?read_swap_cache.*|isolate_lock_cluster|_swap_info_get|free_swap_.*|folio_end_writeback|__folio_end_writeback|try_to_free_swap|free_swap_slot"
     r"|move_cluster|relocate_cluster|_?_?lock_cluster.*|_?_?unlock_cluster.*|put_swap_folio|filemap_get_entry|folio_dup_swap|folio_put_swap"
     r"|should_try_to_free_swap|swapin_.*|si_swapinfo|__try_to_reclaim_swap|_?_?reclaim_swap.*|swp_.*|zeromap.*|_?_?count_swpout.*"
-    r"|clear_shadow_from_swap_cache|__remove_mapping|inc_cluster_.*|dec_cluster_.*|add_swap_.*|get_next_cluster.*|vswap_.*)",
+    r"|clear_shadow_from_swap_cache|_?_?end_swap_bio.*|scan_swap_map.*|pte_move_swp_offset|pte_to_swp_entry|__remove_mapping|inc_cluster_.*|dec_cluster_.*|add_swap_.*|get_next_cluster.*|vswap_.*)",
 }
 LOCK = re.compile(r"_?_?_raw_(spin|read|write)_(lock|trylock)(_irq|_bh|_irqsave|_nested|_irqsave_nested|_nest_lock)*$")
 ALLOCATE = re.compile(
@@ -36,7 +36,7 @@ FREE = re.compile(
     r"(kmem_cache_free.*|kfree|kvfree|kfree_rcu.*|kvfree_call_rcu|free_percpu|free_unref_(page|folios|page_commit)|free_frozen_pages)"
 )
 INTERRUPT = re.compile(r"(asm_sysvec_.*|asm_common_interrupt|asm_exc_nmi)")
-ANCHOR = ("handle_mm_fault", "__x64_sys_madvise")
+ANCHORS = {"handle_mm_fault": "s", "__x64_sys_madvise": "s", "__common_interrupt": "t"}
 NAMES = re.compile(r"symbol ([0-9a-f]+) [tTwW] (\S+)")
 SKIPPED = ("__pfx_", "__cfi_", "_stext", "_text", "_etext", "_sinittext", "_einittext", "$", ".L")
 
@@ -66,10 +66,10 @@ def group_of(name: str) -> int:
 
 
 def role_of(name: str) -> str:
-    """Role of a function in the plugin: l, a, f, i, s or -."""
+    """Role of a function in the plugin: l, a, f, i, s, t or -."""
     base = name.partition(".")[0]
-    if base in ANCHOR:
-        return "s"
+    if name in ANCHORS:
+        return ANCHORS[name]
     if base != name:
         return "-"
     for role, pattern in (("l", LOCK), ("a", ALLOCATE), ("f", FREE), ("i", INTERRUPT)):

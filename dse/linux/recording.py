@@ -16,7 +16,7 @@ from dse.linux import booting, counting, fetching, functions, initramfs, records
 from dse.linux import image as images
 
 EXPERIMENTS = ("fill", "operation")
-BACKENDS = {"fill": ("zswap", "disk"), "operation": ("zswap", "zero")}
+BACKENDS = {"fill": ("zswap", "disk"), "operation": ("zswap", "zero", "disk")}
 SCRATCH = 192 << 20
 """Bytes of report, archive and programs on the host's disk, besides the swap disk."""
 Say = Callable[[str], None]

@@ -22,7 +22,7 @@ TEXTS = ("backend", "stage", "kind", "structure", "operation", "function", "grou
 
 
 class Record(NamedTuple):
-    """What was counted in one kernel.
+    """Counts of one kernel.
 
     Attributes
     ----------

@@ -57,14 +57,17 @@ for step in $(echo "$steps" | tr ',' ' '); do
     symbols) grep -i ' [tw] ' /proc/kallsyms | sed 's/^/symbol /' >> $report ;;
     fill-*)
         backend "${step#fill-}"
+        swapon /dev/vda || finish no-swapon
+        within operation 16 8 0 "${step#fill-}" # what the group allocates once
+        swapoff /dev/vda
         within snapshot before
         swapon /dev/vda || finish no-swapon
-        within fill "$pages"
+        within fill "$pages" "${step#fill-}"
         swapoff /dev/vda
         ;;
     operation-*)
         backend "${step#operation-}"
-        [ "$step" = operation-zero ] && which=11 || which=1
+        case $step in *-zswap) which=1 ;; *-zero) which=11 ;; *) which=21 ;; esac
         swapon /dev/vda || finish no-swapon
         workload arm
         sleep 1

@@ -2,8 +2,9 @@
 // lines written, and calls of watched functions (locks, allocations) by caller. Arguments: functions=FILE out=FILE marks=ADDRESS.
 //
 // FILE of functions: lines "ADDRESS NAME GROUP ROLE", sorted by address. Roles: - none, l takes a lock, a allocates, f frees, i an interrupt
-// arrives, s a function whose first store is on the stack of the task.
-// An operation lasts from mark N to mark 0. One that an interrupt hit is dropped and counted as such. Stack and user addresses are left out.
+// arrives, s a function whose first store is on the stack of the task, t on that of interrupts.
+// An operation lasts from mark N to mark 0. One that an interrupt hit is dropped and counted as such, below mark DISK: from there on the
+// end of the transfer comes as an interrupt. Stack and user addresses are left out.
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +30,7 @@ extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 extern bool qemu_plugin_mem_is_store(uint32_t access);
 EXPORT int qemu_plugin_version = 2;
 
-enum { MARKS = 32, ARM = 31, OTHER = 0, DATA = 7, CORE = 8, GROUPS = 9, // CORE: every group but OTHER and DATA
+enum { MARKS = 32, ARM = 31, DISK = 21, OTHER = 0, DATA = 7, CORE = 8, GROUPS = 9, // CORE: every group but OTHER and DATA
        WATCHED = 3, BITS = 16, SLOTS = 1 << BITS, READ_WRITE = 3 };
 #define KERNEL 0xffffffff80000000ull
 #define STACK_MASK (~0x3fffull)
@@ -47,7 +48,7 @@ static uint32_t hits, operation;
 static struct { uint64_t key; uint32_t operation; bool written; } set[SLOTS];
 static int mode;
 static bool interrupted, overflow;
-static uint64_t stack, marks = 0x5a000000;
+static uint64_t stack, interrupt_stack, marks = 0x5a000000;
 static size_t last, armed_anchor = SIZE_MAX;
 static const char *out = "/dev/stderr";
 static plugin_id self;
@@ -113,10 +114,10 @@ static void on_memory(unsigned cpu, uint32_t access, uint64_t address, void *dat
     bool store = qemu_plugin_mem_is_store(access);
     (void)cpu;
     if (f == armed_anchor && store) {
-        stack = address & STACK_MASK;
+        *(functions[f].role == 's' ? &stack : &interrupt_stack) = address & STACK_MASK;
         armed_anchor = SIZE_MAX;
     }
-    if (!mode || !(address >> 63) || (address & STACK_MASK) == stack)
+    if (!mode || !(address >> 63) || (address & STACK_MASK) == stack || (address & STACK_MASK) == interrupt_stack)
         return;
     struct tally *tally = of(f);
     uint64_t line = address >> 6;
@@ -149,13 +150,13 @@ static void on_entry(unsigned cpu, void *data)
     size_t f = (uintptr_t)data;
     char role = functions[f].role;
     (void)cpu;
-    if (role == 's')
+    if (role == 's' || role == 't')
         armed_anchor = f;
     if (!mode)
         return;
     of(f)->calls++;
     if (role == 'i')
-        interrupted = true;
+        interrupted = mode < DISK;
     else if (role == 'l' || role == 'a' || role == 'f')
         of(last)->watched[role == 'l' ? 0 : role == 'a' ? 1 : 2]++;
 }

@@ -1,8 +1,8 @@
 // Program that runs in the guest: fills swap and takes snapshots of what the kernel allocated, or does single swap operations between marks.
 //
 //   workload snapshot STAGE       "snapshot STAGE FILE LINE" on stdout, a line for each line of the files
-//   workload fill PAGES           stages empty, touched, out, unmapped
-//   workload operation BACKGROUND PAGES MARK zswap|zero   MARK is that of the first operation
+//   workload fill PAGES BACKEND   stages empty, touched, out, unmapped
+//   workload operation BACKGROUND PAGES MARK zswap|zero|disk   MARK is that of the first operation; 0: unmarked
 //   workload arm                  tells the plugin to instrument from here on
 //
 // A mark is a jump into the section .marks, which the linker puts at MARKS; 64 bytes for each. Mark 0 ends an operation.
@@ -111,7 +111,35 @@ static void out(char *p, size_t pages)
     }
 }
 
-static int fill(size_t pages)
+static long swap_cached(void)
+{
+    char line[256];
+    long kib = 0;
+    FILE *file = fopen("/proc/meminfo", "r");
+    while (file && fgets(line, sizeof line, file))
+        sscanf(line, "SwapCached: %ld kB", &kib);
+    if (file)
+        fclose(file);
+    return kib << 10;
+}
+
+// Free pages that were written to the disk: they are mapped no more, so madvise does not find them, and stay in the swap cache.
+static void reclaim(void)
+{
+    char text[32];
+    usleep(200000);
+    for (int tries = 0; tries < 20 && swap_cached() > 0; tries++) {
+        int file = open("/sys/fs/cgroup/dse/memory.reclaim", O_WRONLY);
+        if (file < 0)
+            return;
+        if (write(file, text, snprintf(text, sizeof text, "%ld", swap_cached())) < 0)
+            usleep(10000); // less was freed than asked for
+        close(file);
+    }
+    printf("cached %ld\n", swap_cached());
+}
+
+static int fill(size_t pages, int disk)
 {
     char *p = reserve(pages);
     snapshot("empty");
@@ -119,9 +147,8 @@ static int fill(size_t pages)
         content(p + i * PAGE, i);
     snapshot("touched");
     out(p, pages);
-    usleep(200000);
-    out(p, pages); // what was still being written the first time
-    usleep(200000);
+    if (disk)
+        reclaim();
     snapshot("out");
     munmap(p, pages * PAGE);
     snapshot("unmapped");
@@ -129,8 +156,9 @@ static int fill(size_t pages)
 }
 
 enum { OUT, READ, OUT_AGAIN, WRITE, ZAP };
+#define WRITTEN 300 // [us] in which the disk has written a page
 
-static void each(char *p, size_t pages, int kind, int which)
+static void each(char *p, size_t pages, int kind, int which, int disk)
 {
     volatile char sum = 0;
     for (size_t i = 0; i < pages; i++) {
@@ -141,6 +169,11 @@ static void each(char *p, size_t pages, int kind, int which)
         case READ: sum += page[8]; break;
         case WRITE: page[9] = 1; break;
         case ZAP: madvise(page, PAGE, MADV_DONTNEED); break;
+        case OUT:
+            madvise(page, PAGE, MADV_PAGEOUT);
+            if (disk)
+                usleep(WRITTEN); // the end of the write belongs to the operation
+            break;
         default: madvise(page, PAGE, MADV_PAGEOUT);
         }
         if (which)
@@ -148,8 +181,9 @@ static void each(char *p, size_t pages, int kind, int which)
     }
 }
 
-static int operation(size_t background, size_t pages, int which, int zero)
+static int operation(size_t background, size_t pages, int which, const char *backend)
 {
+    int zero = !strcmp(backend, "zero"), disk = !strcmp(backend, "disk");
     char *rest = reserve(background), *p = reserve(pages);
     for (size_t i = 0; i < background; i++)
         content(rest + i * PAGE, i);
@@ -159,15 +193,18 @@ static int operation(size_t background, size_t pages, int which, int zero)
             p[i * PAGE + 8] = 0;
         else
             content(p + i * PAGE, background + i);
-    for (int kind = OUT; kind <= ZAP; kind++) {
-        each(p, pages, kind, which);
-        if (kind == WRITE) {
-            if (zero)
-                for (size_t i = 0; i < pages; i++)
-                    p[i * PAGE + 9] = 0;
-            out(p, pages);
-        }
-    }
+    each(p, pages, OUT, which, disk);
+    if (disk)
+        reclaim();
+    each(p, pages, READ, which, disk);
+    each(p, pages, OUT_AGAIN, which, disk);
+    each(p, pages, WRITE, which, disk);
+    for (size_t i = 0; zero && i < pages; i++)
+        p[i * PAGE + 9] = 0;
+    out(p, pages); // unmarked
+    if (disk)
+        reclaim();
+    each(p, pages, ZAP, which, disk);
     return 0;
 }
 
@@ -184,9 +221,9 @@ int main(int count, char **given)
         snapshot(given[2]);
         return 0;
     }
-    if (count == 3 && !strcmp(given[1], "fill"))
-        return fill(strtoul(given[2], 0, 10));
+    if (count == 4 && !strcmp(given[1], "fill"))
+        return fill(strtoul(given[2], 0, 10), !strcmp(given[3], "disk"));
     if (count == 6 && !strcmp(given[1], "operation"))
-        return operation(strtoul(given[2], 0, 10), strtoul(given[3], 0, 10), atoi(given[4]), !strcmp(given[5], "zero"));
+        return operation(strtoul(given[2], 0, 10), strtoul(given[3], 0, 10), atoi(given[4]), given[5]);
     return 2;
 }
