@@ -437,3 +437,15 @@ def test_shipped_records_have_their_origin() -> None:
         assert {"fill", "operation"} == set(made.tables)
     with pytest.raises(linux.records.BadInput, match=r"unknown record '9\.9'"):
         linux.load("9.9")
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("do_swap_page", "swap"), ("__swap_cache_del_folio", "swap"), ("swap_cgroup_record", "memcg"), ("zs_malloc.cold", "zsmalloc"),
+        ("zswap_store", "zswap"), ("xas_load", "xarray"), ("list_lru_add", "lru"), ("lzo1x_decompress_safe", "data"),
+        ("do_madvise", "other"),
+    ],
+)  # fmt: skip
+def test_groups_of_functions(name: str, group: str) -> None:
+    assert functions.GROUPS[functions.group_of(name)] == group

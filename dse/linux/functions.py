@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import tomllib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from dse.errors import BadInput
 
 GROUPS = ("other", "swap", "zswap", "zsmalloc", "xarray", "memcg", "lru", "data", "core")
 """Groups by number, as guest/plugin.c has them; core is the union of all but other and data."""
-PATTERNS = {
-    "data": r"(lzo.*|LZ4.*|lz4.*|deflate.*|zstd.*|ZSTD.*|crypto_.*|scomp_.*|acomp_.*|__?memcpy.*|memcpy.*|__?memset.*|memset.*|memmove.*"
-    r"|__?memmove.*|rep_(movs|stos)_alternative|clear_page.*|copy_page.*|copy_mc.*|scatterwalk.*|memcpy_(from|to)_.*|kernel_fpu.*)",
-    "zsmalloc": r"(_?_?zs_.*|zpool_.*|obj_(malloc|free).*|fix_fullness_group|insert_zspage|remove_zspage|__free_zspage|free_zspage"
-    r"|async_free_zspage|find_get_zspage|get_next_zpdesc|.*zspage.*)",
-    "zswap": r"_?_?zswap_.*",
-    "xarray": r"(_?_?xas?_.*|radix_tree_node_.*)",
-    "memcg": r"(_?_?mem_cgroup_.*|memcg_.*|_?_?(un)?charge_.*|try_charge_.*|page_counter_.*|swap_cgroup_.*"
-    r"|_?_?lookup_swap_cgroup.*|obj_cgroup_.*"
-    r"|_?_?count_memcg.*|_?_?mod_(memcg|lruvec|node|objcg|zone).*|_?_?count_obj.*|get_mem_cgroup.*|consume_.*stock.*|refill_.*stock.*"
-    r"|_?_?lruvec_stat_.*|uncharge_.*|_?_?get_obj_cgroup.*|_?_?cgroup_rstat.*|_?_?css_rstat.*|do_memsw_account)",
-    "lru": r"(workingset_.*|_?_?folio_(add_lru.*|batch_.*|mark_accessed|rotate.*|isolate_lru|putback_lru)|lru_.*|_?_?list_lru_.*|folio_lru.*)",
-    "swap": r"(do_swap_page|_?_?(un)?swap.*|folio_alloc_swap|add_to_swap.*|_?_?delete_from_swap.*|cluster_.*|alloc_swap_.*|get_swap_.*"
-    r"|folio_free_swap|put_swap_.*|_?_?read_swap_cache.*|isolate_lock_cluster|_swap_info_get|free_swap_.*|folio_end_writeback|__folio_end_writeback|try_to_free_swap|free_swap_slot"
-    r"|move_cluster|relocate_cluster|_?_?lock_cluster.*|_?_?unlock_cluster.*|put_swap_folio|filemap_get_entry|folio_dup_swap|folio_put_swap"
-    r"|should_try_to_free_swap|swapin_.*|si_swapinfo|__try_to_reclaim_swap|_?_?reclaim_swap.*|swp_.*|zeromap.*|_?_?count_swpout.*"
-    r"|clear_shadow_from_swap_cache|_?_?end_swap_bio.*|scan_swap_map.*|pte_move_swp_offset|pte_to_swp_entry|__remove_mapping|inc_cluster_.*|dec_cluster_.*|add_swap_.*|get_next_cluster.*|vswap_.*)",
-}
+PATTERNS = Path(__file__).with_name("groups.toml")
 LOCK = re.compile(r"_?_?_raw_(spin|read|write)_(lock|trylock)(_irq|_bh|_irqsave|_nested|_irqsave_nested|_nest_lock)*$")
 ALLOCATE = re.compile(
     r"(kmem_cache_alloc.*|__kmalloc.*|_?_?pcpu_alloc.*|__alloc_(pages|frozen_pages)(_noprof)?|__vmalloc_node.*|kvmalloc_node.*)"
@@ -50,7 +36,11 @@ class Function(NamedTuple):
     role: str
 
 
-_COMPILED = {GROUPS.index(group): re.compile(pattern) for group, pattern in PATTERNS.items()}
+@functools.cache
+def _patterns() -> dict[int, re.Pattern[str]]:
+    """Pattern of each group by its number, in the order in which they are tried."""
+    listed = tomllib.loads(PATTERNS.read_text(encoding="utf-8"))
+    return {GROUPS.index(group): re.compile("|".join(f"(?:{name})" for name in names)) for group, names in listed.items()}
 
 
 def group_of(name: str) -> int:
@@ -62,7 +52,7 @@ def group_of(name: str) -> int:
     ['swap', 'zsmalloc', 'xarray', 'other']
     """
     base = name.partition(".")[0]
-    return next((group for group, pattern in _COMPILED.items() if pattern.fullmatch(base)), 0)
+    return next((group for group, pattern in _patterns().items() if pattern.fullmatch(base)), 0)
 
 
 def role_of(name: str) -> str:

@@ -74,7 +74,8 @@ def _provenance(image: images.Image, qemu: tools.Qemu, sizes: Sizes, compressor:
     return {
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "swapdse": __version__, "release": image.release,
         "experiments": list(experiments), "image_digest": image.digest, "config_digest": image.config, "qemu": qemu.version,
-        "workload_digest": _digest("workload.c", "init.sh"), "plugin_digest": _digest("plugin.c"), "compressor": compressor,
+        "workload_digest": _digest("workload.c", "init.sh"), "plugin_digest": _digest("plugin.c"),
+        "groups_digest": images.sha256(functions.PATTERNS), "compressor": compressor,
         **{key: value for key, value in sizes._asdict().items() if key != "timeout"}, "slots": sizes.slots(),
         "machine": " ".join((*booting.MACHINE, *booting.CLOCK)), "options": booting.GUEST_OPTIONS,
     }  # fmt: skip

@@ -51,16 +51,22 @@ static void content(char *page, size_t number)
     *(uint64_t *)page = number + 1;
 }
 
+// Print the lines of a file that hold `wanted`. All is read before the first is printed: the report is a file too, and takes memory.
 static void copy_file(const char *stage, const char *path, const char *wanted)
 {
-    char line[1024];
-    FILE *file = fopen(path, "r");
-    if (!file)
+    static char text[1 << 20];
+    size_t size = 0;
+    ssize_t got;
+    int file = open(path, O_RDONLY);
+    if (file < 0)
         return;
-    while (fgets(line, sizeof line, file))
+    while ((got = read(file, text + size, sizeof text - 1 - size)) > 0)
+        size += got;
+    close(file);
+    text[size] = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(0, "\n"))
         if (!wanted || strstr(line, wanted))
-            printf("snapshot %s %s %s%s", stage, path, line, strchr(line, '\n') ? "" : "\n");
-    fclose(file);
+            printf("snapshot %s %s %s\n", stage, path, line);
 }
 
 static void shrink_slabs(void)
@@ -82,7 +88,11 @@ static void shrink_slabs(void)
 
 static void snapshot(const char *stage)
 {
-    shrink_slabs();
+    fflush(stdout);
+    for (int i = 0; i < 3; i++) { // what waits to be freed by RCU is freed meanwhile, what is cached per CPU thereafter
+        usleep(500000);
+        shrink_slabs();
+    }
     copy_file(stage, "/proc/slabinfo", 0);
     copy_file(stage, "/proc/meminfo", 0);
     copy_file(stage, "/proc/vmstat", "swp");
