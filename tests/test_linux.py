@@ -16,6 +16,7 @@ import pytest
 from dse import linux
 from dse.cli import BAD, main
 from dse.common import machine
+from dse.errors import BadInput
 from dse.linux import apt, booting, counting, fetching, functions, initramfs, modules, records, tools
 from dse.linux import image as images
 
@@ -256,7 +257,7 @@ def test_functions_are_read_from_symbols() -> None:
         ("do_swap_page", "swap", "-"), ("_raw_spin_lock", "other", "l"), ("xa_load", "xarray", "-"),
     ]  # fmt: skip
     assert functions.table(found).splitlines()[0] == "ffffffff81000020 do_swap_page 1 -"
-    with pytest.raises(linux.records.BadInput, match="do_swap_page"):
+    with pytest.raises(BadInput, match="do_swap_page"):
         functions.read([])
 
 
@@ -321,10 +322,10 @@ def test_the_mirror_is_the_hosts(name: str, text: str, options: str, tmp_path: P
 def test_a_host_without_a_source_or_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apt, "_codename", lambda: "bookworm")
     monkeypatch.setattr(apt.shutil, "which", lambda name: name)
-    with pytest.raises(linux.records.BadInput, match="apt has no source of bookworm"):
+    with pytest.raises(BadInput, match="apt has no source of bookworm"):
         apt.host_source(tmp_path)
     monkeypatch.setattr(apt.shutil, "which", lambda name: None)
-    with pytest.raises(linux.records.BadInput, match="needs apt and dpkg"):
+    with pytest.raises(BadInput, match="needs apt and dpkg"):
         apt.host_source(tmp_path)
 
 
@@ -411,6 +412,26 @@ def test_get_refuses(
     assert fetching.fetched(tmp_path / "f") == []
 
 
+def test_the_newest_kernel_that_is_whole(fake_apt: type[FakeApt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """Suites keep images whose modules are gone."""
+
+    def package(self: FakeApt, name: str, version: str = "") -> apt.Package | None:
+        kind, _, rest = name.removeprefix("linux-").partition("-")
+        number = rest.partition("+")[0]
+        depends = f"kmod, linux-modules-{rest} (= 1)" if kind == "image" else ""
+        return None if name in self.gone else apt.Package(name, f"{number}-1", "f" * 64, depends)
+
+    monkeypatch.setattr(FakeApt, "package", package)
+    monkeypatch.setattr(FakeApt, "names", lambda self, pattern: [f"linux-image-5.9.{minor}+deb13-amd64" for minor in (2, 10, 9)])
+    fake_apt.gone = ("linux-modules-5.9.10+deb13-amd64",)
+    assert main(["linux", "get", "5.9", "--folder", str(tmp_path / "f")]) == 0
+    assert fetching.about(tmp_path / "f", "5.9")["package"] == "linux-image-5.9.9+deb13-amd64"
+    fake_apt.gone = tuple(f"linux-modules-5.9.{minor}+deb13-amd64" for minor in (2, 10, 9))
+    assert main(["linux", "get", "--newest", "5.9", "--folder", str(tmp_path / "f")]) == BAD
+    assert "linux-modules-5.9.10+deb13-amd64 is gone, linux-image-5.9.10+deb13-amd64 alone does not boot here" in capsys.readouterr().err
+    assert fetching.about(tmp_path / "f", "5.9")["package"] == "linux-image-5.9.9+deb13-amd64"
+
+
 def test_a_download_that_differs_is_not_taken(fake_apt, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(fetching, "sha256", lambda path: "e" * 64)
     assert main(["linux", "get", "6.12", "--folder", str(tmp_path / "f")]) == BAD
@@ -435,7 +456,7 @@ def test_shipped_records_have_their_origin() -> None:
         assert made.provenance["release"].startswith(f"{release}.")
         assert made.provenance["package"]
         assert {"fill", "operation"} == set(made.tables)
-    with pytest.raises(linux.records.BadInput, match=r"unknown record '9\.9'"):
+    with pytest.raises(BadInput, match=r"unknown record '9\.9'"):
         linux.load("9.9")
 
 

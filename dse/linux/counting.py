@@ -17,8 +17,10 @@ STAGES = {"static": ("before", "empty"), "filled": ("touched", "out"), "left": (
 NAMED = ("radix_tree_node", "zswap_entry", "zspage", "zs_handle", "swap_table")
 BACKENDS = {1: "zswap", 11: "zero", 21: "disk"}
 OPERATIONS = ("swap_out", "swap_in_read", "swap_out_again", "swap_in_write", "zap")
-FEWEST = 1.0
-"""Instructions an operation below which a function without locks or allocations has no row of its own."""
+FEWEST, FEWEST_OTHER = 1.0, 20.0
+"""Instructions an operation below which a function has no row of its own, and those of the group other."""
+SELDOM = 0.02
+"""Locks, allocations or frees an operation from which on it has one all the same."""
 Snapshots = dict[str, dict[str, dict[tuple[str, str], tuple[int, int]]]]
 
 
@@ -147,7 +149,8 @@ def operation_rows(counts: Iterable[str]) -> list[dict[str, Any]]:
             *(("*", *pair) for pair in zip(GROUPS, found.groups, strict=True)),
         ]
         for function, group, values in sorted(found.functions, key=lambda f: (f[1], f[0])):
-            if values[1] >= FEWEST * found.operations or any(values[5:]):
+            fewest = FEWEST if group else FEWEST_OTHER
+            if values[1] >= fewest * found.operations or max(values[5:]) >= SELDOM * found.operations:
                 lines.append((function, GROUPS[group], values))
         rows += [dict(zip(OPERATION, (*head, function, group, *tail, *values), strict=True)) for function, group, values in lines]
     return rows

@@ -56,11 +56,14 @@ def _newest(state: apt.Apt, release: str) -> list[apt.Package]:
     """
     names = state.names(rf"linux-image-{re.escape(release)}(\.\d+)*\+(bpo|deb\d+)[^-]*-amd64")
     found = [package for name in names if (package := state.package(name))]
-    if not found:
-        raise BadInput(f"no kernel {release} in {', '.join(apt.SUITES)}: {state.why()}")
-    image = max(found, key=lambda p: [int(part) for part in re.findall(r"\d+", p.version)])
-    parts = [state.package(name) for name in re.findall(PARTS, image.depends)]
-    return [image, *(part for part in parts if part)] if not any(part is None for part in parts) else [image]
+    gone = ""
+    for image in sorted(found, key=lambda p: [int(part) for part in re.findall(r"\d+", p.version)], reverse=True):
+        parts = {name: state.package(name) for name in re.findall(PARTS, image.depends)}
+        whole = [part for part in parts.values() if part]
+        if len(whole) == len(parts):
+            return [image, *whole]
+        gone = gone or f"{next(name for name, part in parts.items() if part is None)} is gone, {image.name} alone does not boot here"
+    raise BadInput(f"no kernel {release} in {', '.join(apt.SUITES)}: {gone or state.why()}")
 
 
 def _pinned(state: apt.Apt, release: str, known: list[Pin]) -> list[apt.Package]:
