@@ -128,6 +128,23 @@ def test_a_record_is_stored_whole(host: Host, capsys: pytest.CaptureFixture[str]
     assert f"record,6.12.1-test,{name}," in capsys.readouterr().out
 
 
+def test_a_record_is_shown(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    assert host.record() == 0
+    (name,) = records.stored(host.results)
+    capsys.readouterr()
+    words = ["linux", "show", name, "--results", str(host.results)]
+    assert main(words) == 0
+    assert "radix_tree_node (slab)" in capsys.readouterr().out
+    assert main([*words, "--operation", "swap_out", "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "group,function,calls,instructions,lines,written,locks,allocations"
+    assert "swap,do_swap_page,1.0,300.0,25.0,8.0,2.0,1.0" in lines
+    assert main([*words, "--operation", "swap_uot"]) == BAD
+    assert "unknown operation 'swap_uot', did you mean 'swap_out'?" in capsys.readouterr().err
+    assert main(["linux", "show", "nine", "--results", str(host.results)]) == BAD
+    assert "unknown record 'nine'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("deed", "says"),
     [

@@ -1,7 +1,8 @@
 """``dse linux``: fetch real kernels, boot them in qemu and record what swap allocates and touches.
 
 ``dse linux get 6.12 7.2`` fetches kernels and qemu without installing them. ``dse linux record --release 7.2`` boots one and stores its
-counts; ``--image FILE`` takes any bzImage. ``dse linux list`` shows fetched kernels, stored and shipped records. docs/linux.md says more.
+counts; ``--image FILE`` takes any bzImage. ``dse linux list`` shows fetched kernels, stored and shipped records, ``dse linux show 7.2`` the
+counts of one. docs/linux.md says more.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dse.common import options, output
+from dse.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +30,7 @@ def _folder(verb: argparse.ArgumentParser) -> None:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    verbs = parser.add_subparsers(dest="linux_verb", required=True, metavar="get|list|record")
+    verbs = parser.add_subparsers(dest="linux_verb", required=True, metavar="get|list|record|show")
     get = verbs.add_parser("get", help="fetch kernels and qemu from packages, nothing is installed: dse linux get 6.12 7.2")
     get.add_argument("releases", nargs="+", metavar="RELEASE", help="release such as 6.12")
     get.add_argument("--newest", action="store_true", help="take the newest package of the release, not the pinned one")
@@ -51,7 +53,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     record.add_argument("--compressor", default="lzo", metavar="NAME", help="compressor of zswap (default: %(default)s)")
     record.add_argument("--timeout", type=options.positive, default=300, metavar="S", help="longest time of a boot (default: %(default)s)")
     record.add_argument("--console", metavar="FILE", help="keep what the guest's console said")
-    for verb in (get, record, verbs.add_parser("list", help="show fetched kernels, stored and shipped records")):
+    show = verbs.add_parser("show", help="print a stored or shipped record: dse linux show 7.2")
+    show.add_argument("record", help="its name in dse linux list")
+    show.add_argument("--operation", metavar="OP", help="print the functions of an operation, such as swap_in_read")
+    show.add_argument(
+        "--backend", default="zswap", metavar="B", help="backend of the operation: zswap, zero or disk (default: %(default)s)"
+    )
+    for verb in (get, record, show, verbs.add_parser("list", help="show fetched kernels, stored and shipped records")):
         _folder(verb)
 
 
@@ -59,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb."""
     args.results = Path(args.results)
     args.folder = Path(args.folder) if args.folder else args.results / "linux" / "fetched"
-    return {"get": _get, "list": _list, "record": _record}[args.linux_verb](args)
+    return {"get": _get, "list": _list, "record": _record, "show": _show}[args.linux_verb](args)
 
 
 def _get(args: argparse.Namespace) -> int:
@@ -90,6 +98,30 @@ def _record(args: argparse.Namespace) -> int:
     rows = _summary(made)
     output.emit(rows, args.format, document={"record": made.name, "provenance": made.provenance, **made.tables})
     return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from dse import linux
+
+    made = linux.load(args.record, args.results)
+    rows = _functions(made, args.operation, args.backend) if args.operation else _summary(made)
+    output.emit(rows, args.format, document=None if args.operation else {"provenance": made.provenance, **made.tables})
+    return 0
+
+
+def _functions(made: Record, operation: str, backend: str) -> list[dict[str, Any]]:
+    """Rows of one operation, a function each: means of an operation, most instructions first."""
+    rows = made.tables.get("operation", [])
+    for what, value, column in (("operation", operation, "operation"), ("backend", backend, "backend")):
+        known = list(dict.fromkeys(row[column] for row in rows))
+        if value not in known:
+            raise BadInput(unknown(what, value, known))
+    found = [row for row in rows if (row["operation"], row["backend"]) == (operation, backend)]
+    found.sort(key=lambda row: (row["function"] != "*", -row["instructions"]))
+    figures = ("calls", "instructions", "lines", "written", "locks", "allocations")
+    return [
+        {"group": row["group"], "function": row["function"], **{f: row[f] / max(1, row["operations"]) for f in figures}} for row in found
+    ]
 
 
 def _summary(made: Record) -> list[dict[str, Any]]:
