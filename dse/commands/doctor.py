@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dse import __version__
 from dse.common import machine, options, output
+from dse.errors import BadInput
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 GIB = 1 << 30
 
 PROGRAMS = {
-    "gcc": "the comparison with C (make limits)",
+    "gcc": "the comparison with C (make limits); dse linux record",
     "valgrind": "dse trace record with lackey; instruction counts",
     "perf": "dse trace record with the page_fault_user tracepoint",
     "qemu-x86_64": "dse trace record with the qemu-user plugin",
@@ -107,9 +108,27 @@ def _programs() -> list[dict[str, str]]:
     return rows
 
 
+def _guest(results: str) -> list[dict[str, str]]:
+    """Programs that boot a kernel, the host's or fetched ones."""
+    from dse.linux import tools
+
+    folder = Path(results) / "linux" / "fetched"
+    finders: dict[str, Callable[[], str]] = {
+        tools.PROGRAM: lambda: tools.qemu(folder).version,
+        "busybox": lambda: str(tools.busybox(folder)),
+    }
+    rows = []
+    for name, find in finders.items():
+        try:
+            rows.append(_row(name, "ok", find()))
+        except BadInput as error:
+            rows.append(_row(name, "missing", "-", f"without it: no dse linux record; {error}"))
+    return rows
+
+
 def examine(results: str = options.RESULTS) -> list[dict[str, str]]:
-    """Return the findings as rows of check, status (ok, limited, missing), value and note."""
-    parts: list[Callable[[], list[dict[str, str]]]] = [_software, _hardware, lambda: _room(results), _programs]
+    """Return what was found, as rows of check, status (ok, limited, missing), value and note."""
+    parts: list[Callable[[], list[dict[str, str]]]] = [_software, _hardware, lambda: _room(results), _programs, lambda: _guest(results)]
     return [row for part in parts for row in part()]
 
 

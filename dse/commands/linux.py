@@ -1,0 +1,139 @@
+"""``dse linux``: fetch real kernels, boot them in qemu and record what swap allocates and touches.
+
+``dse linux get 6.12 7.2`` fetches kernels and qemu without installing them. ``dse linux record --release 7.2`` boots one and stores its
+counts; ``--image FILE`` takes any bzImage. ``dse linux list`` shows fetched kernels, stored and shipped records, ``dse linux show 7.2`` the
+counts of one. docs/linux.md says more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dse.common import options, output
+from dse.errors import BadInput, unknown
+
+if TYPE_CHECKING:
+    import argparse
+
+    from dse.linux import Record
+
+COLUMNS = ("kind", "release", "name", "version", "place")
+
+
+def _folder(verb: argparse.ArgumentParser) -> None:
+    """Add ``--results``, ``--folder`` and ``--format``."""
+    options.add_results(verb)
+    verb.add_argument("--folder", metavar="DIR", help="folder of fetched packages (default: linux/fetched in the folder of results)")
+    options.add_format(verb)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    verbs = parser.add_subparsers(dest="linux_verb", required=True, metavar="get|list|record|show")
+    get = verbs.add_parser("get", help="fetch kernels and qemu from packages, nothing is installed: dse linux get 6.12 7.2")
+    get.add_argument("releases", nargs="+", metavar="RELEASE", help="release such as 6.12")
+    get.add_argument("--newest", action="store_true", help="take the newest package of the release, not the pinned one")
+    record = verbs.add_parser("record", help="boot a kernel in qemu, count, and store the record")
+    record.add_argument("--image", metavar="FILE", help="bzImage to boot (default: the fetched kernel of --release)")
+    record.add_argument("--modules", metavar="DIR", help="folder of its modules (default: what lies beside the image)")
+    record.add_argument("--release", default="", metavar="R", help="release of a fetched kernel, or name of the record of --image")
+    record.add_argument("--experiments", default="fill,operation", metavar="LIST", help="default %(default)s")
+    record.add_argument(
+        "--pages", type=options.positive, default=65_536, metavar="N", help="pages that fill swaps out (default: %(default)s)"
+    )
+    record.add_argument(
+        "--operations",
+        type=options.positive,
+        default=512,
+        metavar="N",
+        help="operations of each kind, a power of two (default: %(default)s)",
+    )
+    record.add_argument("--memory", type=options.positive, default=1024, metavar="MIB", help="memory of the guest (default: %(default)s)")
+    record.add_argument("--compressor", default="lzo", metavar="NAME", help="compressor of zswap (default: %(default)s)")
+    record.add_argument("--timeout", type=options.positive, default=300, metavar="S", help="longest time of a boot (default: %(default)s)")
+    record.add_argument("--console", metavar="FILE", help="keep what the guest's console said")
+    show = verbs.add_parser("show", help="print a stored or shipped record: dse linux show 7.2")
+    show.add_argument("record", help="its name in dse linux list")
+    show.add_argument("--operation", metavar="OP", help="print the functions of an operation, such as swap_in_read")
+    show.add_argument(
+        "--backend", default="zswap", metavar="B", help="backend of the operation: zswap, zero or disk (default: %(default)s)"
+    )
+    for verb in (get, record, show, verbs.add_parser("list", help="show fetched kernels, stored and shipped records")):
+        _folder(verb)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the verb."""
+    args.results = Path(args.results)
+    args.folder = Path(args.folder) if args.folder else args.results / "linux" / "fetched"
+    return {"get": _get, "list": _list, "record": _record, "show": _show}[args.linux_verb](args)
+
+
+def _get(args: argparse.Namespace) -> int:
+    from dse import linux
+
+    output.emit(linux.get(args.releases, args.folder, newest=args.newest, say=output.note), args.format, columns=COLUMNS)
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from dse import linux
+
+    output.emit(linux.overview(args.results, args.folder), args.format, columns=COLUMNS)
+    return 0
+
+
+def _record(args: argparse.Namespace) -> int:
+    from dse import linux
+
+    sizes = linux.Sizes(pages=args.pages, operations=args.operations, memory=args.memory, timeout=args.timeout)
+    made = linux.record(
+        args.results, args.folder, image=Path(args.image) if args.image else None, release=args.release,
+        modules=Path(args.modules) if args.modules else None, experiments=args.experiments.split(","), sizes=sizes,
+        compressor=args.compressor, console=Path(args.console) if args.console else None, command=args.command_line,
+        say=lambda line: output.note(f"guest: {line}"),
+    )  # fmt: skip
+    output.note(f"record {made.name}, {made.provenance['seconds']:.0f} s")
+    rows = _summary(made)
+    output.emit(rows, args.format, document={"record": made.name, "provenance": made.provenance, **made.tables})
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from dse import linux
+
+    made = linux.load(args.record, args.results)
+    rows = _functions(made, args.operation, args.backend) if args.operation else _summary(made)
+    output.emit(rows, args.format, document=None if args.operation else {"provenance": made.provenance, **made.tables})
+    return 0
+
+
+def _functions(made: Record, operation: str, backend: str) -> list[dict[str, Any]]:
+    """Rows of one operation, a function each: means of an operation, most instructions first."""
+    rows = made.tables.get("operation", [])
+    for what, value, column in (("operation", operation, "operation"), ("backend", backend, "backend")):
+        known = list(dict.fromkeys(row[column] for row in rows))
+        if value not in known:
+            raise BadInput(unknown(what, value, known))
+    found = [row for row in rows if (row["operation"], row["backend"]) == (operation, backend)]
+    found.sort(key=lambda row: (row["function"] != "*", -row["instructions"]))
+    figures = ("calls", "instructions", "lines", "written", "locks", "allocations")
+    return [
+        {"group": row["group"], "function": row["function"], **{f: row[f] / max(1, row["operations"]) for f in figures}} for row in found
+    ]
+
+
+def _summary(made: Record) -> list[dict[str, Any]]:
+    """Rows of a record for the screen: what fill left in memory, and operations by group as means."""
+    rows: list[dict[str, Any]] = [
+        {"experiment": "fill", "backend": row["backend"], "what": f"{row['structure']} ({row['kind']})", "objects": row["objects"],
+         "bytes": row["bytes"]}
+        for row in made.tables.get("fill", []) if row["stage"] == "filled" and row["kind"] in ("slab", "pool")
+    ]  # fmt: skip
+    for row in made.tables.get("operation", []):
+        if row["function"] == "*" and row["group"] in ("all", "core", "data"):
+            done = max(1, row["operations"])
+            means = {key: row[key] / done for key in ("instructions", "lines", "written", "locks", "allocations")}
+            rows.append({"experiment": "operation", "backend": row["backend"], "what": f"{row['operation']} ({row['group']})", **means})
+    return rows

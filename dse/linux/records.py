@@ -1,0 +1,120 @@
+"""Records: ``results/linux/<record>/{fill,operation}.csv`` and ``provenance.json``, and those that ship with the package."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dse.common import output, writing
+from dse.errors import BadInput, unknown
+from dse.linux import counting, fetching
+
+SHIPPED = Path(__file__).with_name("records")
+TABLES = {"fill": counting.FILL, "operation": counting.OPERATION}
+TEXTS = ("backend", "stage", "kind", "structure", "operation", "function", "group")
+
+
+class Record(NamedTuple):
+    """Counts of one kernel.
+
+    Attributes
+    ----------
+    name : str
+        Name of the record.
+    provenance : dict
+        Its origin.
+    tables : dict
+        Rows by experiment.
+    """
+
+    name: str
+    provenance: dict[str, Any]
+    tables: dict[str, list[dict[str, Any]]]
+
+
+def store(results: Path, release: str, tables: Mapping[str, Sequence[Mapping[str, Any]]], provenance: Mapping[str, Any]) -> str:
+    """Store a record in one rename; return its name.
+
+    Raises
+    ------
+    BadInput
+        The folder cannot be written or the disk is full; nothing half-written stays.
+    """
+    root = results / "linux"
+    name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{release}"
+    hidden = root / f".writing-{name}-{os.getpid()}"
+    with writing.stored_under(results):
+        try:
+            hidden.mkdir(parents=True)
+            for table, rows in tables.items():
+                (hidden / f"{table}.csv").write_text(output.render_csv(rows, TABLES[table]) + "\n", encoding="utf-8")
+            (hidden / "provenance.json").write_text(output.render_json(dict(provenance)) + "\n", encoding="utf-8")
+            hidden.rename(root / name)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+    return name
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of a table, figures as whole numbers."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{key: value if key in TEXTS else int(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _read(name: str, provenance: Path, tables: Mapping[str, Path]) -> Record:
+    """Read a record from its files.
+
+    Raises
+    ------
+    BadInput
+        One of them is not what :func:`store` writes.
+    """
+    try:
+        origin = json.loads(provenance.read_text(encoding="utf-8"))
+        return Record(name, origin, {table: _rows(path) for table, path in tables.items() if path.is_file()})
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(f"{provenance.parent} holds no record that can be read: {error}") from None
+
+
+def stored(results: Path) -> list[str]:
+    """Names of the stored records, the newest last."""
+    return sorted(path.parent.name for path in (results / "linux").glob("[!.]*/provenance.json"))
+
+
+def shipped() -> list[str]:
+    """Releases with a shipped record, the oldest first."""
+    return sorted((path.stem for path in SHIPPED.glob("*.json")), key=lambda release: [int(part) for part in re.findall(r"\d+", release)])
+
+
+def load(name: str, results: Path | None = None) -> Record:
+    """Load a stored record by name, or a shipped one by release (``7.2``).
+
+    Raises
+    ------
+    BadInput
+        There is none of that name.
+    """
+    if results is not None and name in stored(results):
+        folder = results / "linux" / name
+        return _read(name, folder / "provenance.json", {table: folder / f"{table}.csv" for table in TABLES})
+    if name in shipped():
+        return _read(name, SHIPPED / f"{name}.json", {table: SHIPPED / f"{name}-{table}.csv" for table in TABLES})
+    raise BadInput(unknown("record", name, [*shipped(), *(stored(results) if results is not None else [])]))
+
+
+def overview(results: Path, folder: Path) -> list[dict[str, Any]]:
+    """Fetched kernels, stored and shipped records, as rows of kind, release, name, version and place."""
+    rows = fetching.fetched(folder)
+    for kind, names in (("record", stored(results)), ("shipped", shipped())):
+        for name in names:
+            origin = load(name, results if kind == "record" else None).provenance
+            made = ", ".join(origin.get("experiments", []))
+            rows.append({"kind": kind, "release": origin.get("release"), "name": name, "version": made, "place": origin.get("qemu", "")})
+    return rows

@@ -1,0 +1,489 @@
+"""Real kernels: fetching, reading and refusing, with fakes for apt, qemu and the guest; nothing is downloaded or booted."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dse import linux
+from dse.cli import BAD, main
+from dse.common import machine
+from dse.errors import BadInput
+from dse.linux import apt, booting, counting, fetching, functions, initramfs, modules, records, tools
+from dse.linux import image as images
+
+GUEST = initramfs.GUEST
+SLAB = "{name:<20} {active} {active} 584 14 2 : tunables 0 0 0 : slabdata {slabs} {slabs} 0"
+SYMBOLS = ["symbol ffffffff81000000 T _text", "symbol ffffffff81000010 t __pfx_do_swap_page", "symbol ffffffff81000020 T do_swap_page",
+           "symbol ffffffff81000100 T _raw_spin_lock", "symbol ffffffff81000200 t xa_load\t[x]"]  # fmt: skip
+COUNTS = [
+    "operation 1 10 2 500 200 9000", "group 1 1 300 90", "group 1 4 50 10", "group 1 8 340 95", "group 1 0 200 100", "group 1 7 20 20",
+    "function 1 do_swap_page 1 10 3000 250 80 240 20 10 0", "function 1 xa_load 4 30 900 50 10 30 0 0 0",
+    "function 1 rare 0 1 5 1 0 1 0 0 0",
+    "operation 15 9 0 1 1 1",
+]  # fmt: skip
+
+
+def bzimage(path: Path, release: str = "6.12.1-test") -> Path:
+    """File with the header of a bzImage."""
+    head = bytearray(4096)
+    head[0x202:0x206] = b"HdrS"
+    head[0x20E:0x210] = (0x400).to_bytes(2, "little")
+    text = f"{release} (me) #1".encode()
+    head[0x600 : 0x600 + len(text)] = text
+    path.write_bytes(head)
+    return path
+
+
+def slabs(stage: str, **active: int) -> list[str]:
+    return [
+        f"snapshot {stage} /proc/slabinfo {SLAB.format(name=name, active=count, slabs=-(-count // 14))}" for name, count in active.items()
+    ]
+
+
+def report() -> list[str]:
+    """Report of a guest that filled swap once."""
+    lines = ["release 6.12.1-test", "version #1", "lru_gen 0x0007", "step symbols", *SYMBOLS, "step fill-zswap"]
+    for stage, nodes, pool in (("before", 10, 0), ("empty", 10, 0), ("touched", 12, 0), ("out", 26, 4096), ("unmapped", 12, 0)):
+        lines += slabs(stage, radix_tree_node=nodes, dentry=1000 + nodes)
+        lines.append(f"snapshot {stage} /sys/kernel/debug/zswap/pool_total_size {pool}")
+    return [*lines, "end ok"]
+
+
+FAKE_QEMU = """#!{python}
+import pathlib, sys, time
+if "--version" in sys.argv:
+    print("QEMU emulator version {version} (fake)"); sys.exit()
+counts = [a for a in sys.argv if a.startswith("file=./plugin.so")]
+{deed}
+"""
+WELL = """
+pathlib.Path("report").write_bytes({report!r}.encode() + b"\\0" * 100)
+if counts: pathlib.Path("counts").write_text({counts!r})
+print("dse: guest 6.12.1-test\\ndse: step fill-zswap\\ndse: end ok")
+"""
+
+
+class Host:
+    """A host with fakes of qemu, busybox and gcc as its only programs."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bin, self.results, self.image = root / "bin", root / "results", bzimage(root / "vmlinuz")
+        self.bin.mkdir()
+        monkeypatch.setenv("PATH", str(self.bin))
+        monkeypatch.setenv("TMPDIR", str(root / "scratch"))
+        monkeypatch.setattr(booting, "POLL", 0.01)
+        (root / "scratch").mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(root / "scratch"))
+        self.scratch = root / "scratch"
+        self.program("busybox", "")
+        self.program("gcc", "import pathlib, sys\npathlib.Path(sys.argv[sys.argv.index('-o') + 1]).write_bytes(b'x')")
+        self.qemu()
+
+    def program(self, name: str, text: str) -> None:
+        path = self.bin / name
+        path.write_text(text if text.startswith("#!") else f"#!{sys.executable}\n{text}")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+    def qemu(self, deed: str = "", version: str = "10.0.1") -> None:
+        well = WELL.format(report="\n".join(report()), counts="\n".join(COUNTS))
+        self.program("qemu-system-x86_64", FAKE_QEMU.format(python=sys.executable, version=version, deed=deed or well))
+
+    def record(self, *more: str) -> int:
+        return main(["linux", "record", "--image", str(self.image), "--results", str(self.results), *more])
+
+    def left(self) -> list[Path]:
+        """Everything that is stored or left in the folder for temporary files."""
+        return [*self.results.rglob("*.csv"), *self.results.rglob(".*"), *self.scratch.iterdir()]
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    return Host(tmp_path, monkeypatch)
+
+
+def test_a_record_is_stored_whole(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    assert host.record("--format", "json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    (name,) = records.stored(host.results)
+    made = linux.load(name, host.results)
+    assert printed["record"] == name
+    assert made.tables["fill"] == printed["fill"]
+    nodes = next(row for row in made.tables["fill"] if row["stage"] == "filled" and row["structure"] == "radix_tree_node")
+    assert (nodes["objects"], nodes["bytes"]) == (14, 8192)
+    assert made.provenance["release"] == "6.12.1-test"
+    assert made.provenance["image_digest"] == images.sha256(host.image)
+    assert made.provenance["qemu"] == "QEMU emulator version 10.0.1 (fake)"
+    assert made.provenance["command"].startswith("dse linux record --image ")
+    assert list(host.scratch.iterdir()) == []
+    assert main(["linux", "list", "--results", str(host.results), "--format", "csv"]) == 0
+    assert f"record,6.12.1-test,{name}," in capsys.readouterr().out
+
+
+def test_a_record_is_shown(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    assert host.record() == 0
+    (name,) = records.stored(host.results)
+    capsys.readouterr()
+    words = ["linux", "show", name, "--results", str(host.results)]
+    assert main(words) == 0
+    assert "radix_tree_node (slab)" in capsys.readouterr().out
+    assert main([*words, "--operation", "swap_out", "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "group,function,calls,instructions,lines,written,locks,allocations"
+    assert "swap,do_swap_page,1.0,300.0,25.0,8.0,2.0,1.0" in lines
+    assert main([*words, "--operation", "swap_uot"]) == BAD
+    assert "unknown operation 'swap_uot', did you mean 'swap_out'?" in capsys.readouterr().err
+    assert main(["linux", "show", "nine", "--results", str(host.results)]) == BAD
+    assert "unknown record 'nine'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("deed", "says"),
+    [
+        ("print('[ 1.0] Kernel panic - not syncing: VFS: Unable to mount root fs')", "the guest panics: VFS: Unable to mount root fs"),
+        ("print('dse: guest 6.12', flush=True); time.sleep(60)", "the guest did not end within 1 s"),
+        ("print('dse: end no-zswap')", "this kernel cannot be recorded: it has no zswap"),
+        ("print('dse: end no-disk')", "no virtio disk"),
+        ("print('dse: end ok')", "the guest's report is incomplete"),
+        ("print('hello')", "the guest ended without a report; its last line: hello"),
+        ("sys.stderr.write('qemu: no such machine'); sys.exit(1)", "qemu ended with status 1: qemu: no such machine"),
+    ],
+)
+def test_a_guest_that_fails_is_one_line_and_leaves_nothing(deed: str, says: str, host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.qemu(deed)
+    assert host.record("--timeout", "1" if "sleep" in deed else "60") == BAD
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("dse: guest: ")]
+    assert len(lines) == 1
+    assert says in lines[0]
+    assert host.left() == []
+
+
+def test_a_plugin_that_counts_nothing_is_said(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.qemu(WELL.format(report="\n".join(report()), counts=""))
+    assert host.record() == BAD
+    assert "the plugin counted no operation" in capsys.readouterr().err
+    assert host.left() == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF" + b"\0" * 4096])
+def test_what_is_no_image_is_refused(content: bytes, host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.image.write_bytes(content)
+    assert host.record() == BAD
+    assert "is no bzImage" in capsys.readouterr().err
+    assert not host.results.exists()
+
+
+@pytest.mark.parametrize(
+    ("missing", "says"),
+    [
+        ("qemu-system-x86_64", "qemu-system-x86_64 is not installed: dse linux get"),
+        ("busybox", "busybox is not installed (Debian package busybox-static)"),
+        ("gcc", "gcc is not installed"),
+    ],
+)
+def test_missing_programs_are_named(missing: str, says: str, host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    (host.bin / missing).unlink()
+    assert host.record() == BAD
+    assert says in capsys.readouterr().err
+    assert host.left() == []
+    assert main(["doctor", "--format", "json", "--results", str(host.results)]) == 0
+    rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows[missing]["status"] == "missing"
+
+
+def test_an_old_qemu_is_refused(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    host.qemu(version="7.2.22")
+    assert host.record() == BAD
+    assert "version 7.2.22 (fake) is too old, 10 or newer is needed" in capsys.readouterr().err
+    assert main(["doctor", "--format", "json", "--results", str(host.results)]) == 0
+    rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["qemu-system-x86_64"]["status"] == "missing"
+
+
+def test_a_full_disk_is_said_before_the_boot(host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(machine, "disk_available", lambda folder: 1 << 20)
+    assert host.record() == BAD
+    assert "no space left on the disk" in capsys.readouterr().err
+    assert host.left() == []
+
+
+def test_a_full_disk_when_the_record_is_stored(host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    real = Path.write_text
+
+    def write(self: Path, *given: object, **more: object) -> int:
+        if self.name == "provenance.json":
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        return real(self, *given, **more)
+
+    monkeypatch.setattr(Path, "write_text", write)
+    assert host.record() == BAD
+    assert "no space left on the disk" in capsys.readouterr().err
+    assert host.left() == []
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--experiments", "fil"], "unknown experiment 'fil', did you mean 'fill'?"),
+        (["--operations", "500"], "takes a power of two"),
+        (["--pages", "2^24"], "do not fit a guest of 1024 MiB"),
+        (["--modules", "nowhere"], "nowhere is no folder of modules"),
+    ],
+)
+def test_options_that_cannot_be_met(more: list[str], says: str, host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    assert host.record(*more) == BAD
+    assert says in capsys.readouterr().err
+
+
+def test_a_kernel_that_is_not_fetched(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["linux", "record", "--release", "6.1", "--results", str(host.results)]) == BAD
+    assert "kernel 6.1 is not fetched: dse linux get 6.1" in capsys.readouterr().err
+    assert main(["linux", "record", "--results", str(host.results)]) == BAD
+    assert "say --image FILE or --release R" in capsys.readouterr().err
+
+
+def test_operation_rows_are_exact() -> None:
+    rows = counting.operation_rows(COUNTS)
+    found = {(row["operation"], row["function"], row["group"]): row for row in rows}
+    assert found["swap_out", "*", "core"] | {"first": 0} == {
+        "backend": "zswap", "operation": "swap_out", "function": "*", "group": "core", "operations": 10, "dropped": 2, "calls": 40,
+        "instructions": 3900, "lines": 340, "written": 95, "first": 0, "locks": 20, "allocations": 10, "frees": 0,
+    }  # fmt: skip
+    assert found["swap_out", "*", "all"]["instructions"] == 3905
+    assert found["swap_out", "do_swap_page", "swap"]["locks"] == 20
+    assert ("swap_out", "rare", "other") not in found
+    assert found["zap", "*", "all"]["operations"] == 9
+
+
+def test_small_changes_of_foreign_caches_are_noise() -> None:
+    rows = counting.fill_rows(report(), 1 << 20)
+    assert {row["structure"] for row in rows} == {"radix_tree_node", "zsmalloc"}
+
+
+def test_functions_are_read_from_symbols() -> None:
+    found = functions.read(SYMBOLS)
+    assert [(f.name, functions.GROUPS[f.group], f.role) for f in found] == [
+        ("do_swap_page", "swap", "-"), ("_raw_spin_lock", "other", "l"), ("xa_load", "xarray", "-"),
+    ]  # fmt: skip
+    assert functions.table(found).splitlines()[0] == "ffffffff81000020 do_swap_page 1 -"
+    with pytest.raises(BadInput, match="do_swap_page"):
+        functions.read([])
+
+
+def test_the_groups_of_the_plugin_are_ours() -> None:
+    text = (GUEST / "plugin.c").read_text()
+    data, core = functions.GROUPS.index("data"), functions.GROUPS.index("core")
+    assert f"OTHER = 0, DATA = {data}, CORE = {core}, GROUPS = {len(functions.GROUPS)}," in text
+    assert f"marks = {tools.MARKS:#x};" in text
+    assert f"#define MARKS {tools.MARKS:#x}" in (GUEST / "workload.c").read_text()
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
+def test_the_sources_compile_without_warnings(tmp_path: Path) -> None:
+    for name, flags in (("workload.c", ["-static", "-no-pie"]), ("plugin.c", ["-shared", "-fPIC"])):
+        command = ["gcc", "-Wall", "-Wextra", "-Werror", "-O2", *flags, "-o", str(tmp_path / name[:-2]), str(GUEST / name)]
+        assert subprocess.run(command, capture_output=True, text=True).stderr == ""
+
+
+@pytest.mark.skipif(shutil.which("cpio") is None, reason="no cpio")
+def test_the_archive_is_what_cpio_reads(tmp_path: Path) -> None:
+    archive = initramfs.archive({"init": b"#!/bin/sh\n", "bin/busybox": b"x" * 5})
+    listed = subprocess.run(["cpio", "-it", "--quiet"], input=archive, capture_output=True)
+    assert listed.stdout.decode().split() == ["bin", "modules", "init", "bin/busybox"]
+
+
+def test_modules_come_behind_those_they_need(tmp_path: Path) -> None:
+    (tmp_path / "kernel").mkdir()
+    for name, depends in (("virtio_blk", "virtio,virtio-ring"), ("virtio-ring", "virtio"), ("virtio", "")):
+        (tmp_path / "kernel" / f"{name}.ko").write_bytes(b"\0depends=" + depends.encode() + b"\0")
+    assert list(modules.needed(tmp_path, ("virtio_blk", "zsmalloc"))) == ["virtio", "virtio_ring", "virtio_blk"]
+    assert modules.needed(None, ("virtio_blk",)) == {}
+
+
+def test_modules_and_configuration_beside_an_image(tmp_path: Path) -> None:
+    (tmp_path / "boot").mkdir()
+    (tmp_path / "usr/lib/modules/6.12.1-test/kernel").mkdir(parents=True)
+    (tmp_path / "boot/config-6.12.1-test").write_text("CONFIG_ZSWAP=y\n")
+    found = images.examine(bzimage(tmp_path / "boot" / "vmlinuz-6.12.1-test"))
+    assert found.modules == tmp_path / "usr/lib/modules/6.12.1-test"
+    assert found.config == images.sha256(tmp_path / "boot/config-6.12.1-test")
+
+
+STANZA = "Types: deb\nURIs: http://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /keys.gpg\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options"),
+    [
+        ("a.sources", STANZA, "signed-by=/keys.gpg"),
+        ("a.list", "# x\ndeb [arch=amd64 signed-by=/k.gpg] http://mirror.example/debian bookworm main contrib\n", "signed-by=/k.gpg"),
+        ("a.list", "deb http://other.example/x bookworm-security main\ndeb http://mirror.example/debian bookworm main\n", ""),
+    ],
+)
+def test_the_mirror_is_the_hosts(name: str, text: str, options: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list.d" / name).write_text(text)
+    monkeypatch.setattr(apt, "_codename", lambda: "bookworm")
+    monkeypatch.setattr(apt.shutil, "which", lambda name: name)
+    assert apt.host_source(tmp_path) == apt.Source("http://mirror.example/debian", options)
+
+
+def test_a_host_without_a_source_or_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apt, "_codename", lambda: "bookworm")
+    monkeypatch.setattr(apt.shutil, "which", lambda name: name)
+    with pytest.raises(BadInput, match="apt has no source of bookworm"):
+        apt.host_source(tmp_path)
+    monkeypatch.setattr(apt.shutil, "which", lambda name: None)
+    with pytest.raises(BadInput, match="needs apt and dpkg"):
+        apt.host_source(tmp_path)
+
+
+class FakeApt(apt.Apt):
+    """An apt that has the pinned packages and one newer kernel; each package is a file of its name."""
+
+    gone: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def update(self) -> None:
+        self.troubles = ""
+
+    def package(self, name: str, version: str = "") -> apt.Package | None:
+        if name in self.gone:
+            return None
+        pin = next((pin for pin in fetching.pins() if pin.package == name), None)
+        digest = "0" * 64 if name in self.changed or pin is None else pin.sha256
+        return apt.Package(name, version or "1", digest, "")
+
+    def names(self, pattern: str) -> list[str]:
+        return []
+
+    def closure(self, names) -> list[tuple[str, str]]:
+        return [(name, "1") for name in names]
+
+    def download(self, packages, target: Path) -> list[Path]:
+        target.mkdir(parents=True)
+        files = []
+        for name, version in packages:
+            files.append(target / f"{name}_{version}_amd64.deb")
+            files[-1].write_text(name)
+        return files
+
+
+@pytest.fixture
+def fake_apt(monkeypatch: pytest.MonkeyPatch) -> type[FakeApt]:
+    """Package manager whose packages unpack into an image."""
+
+    def unpack(command: list[str], **given: object) -> subprocess.CompletedProcess[str]:
+        root = Path(command[3])
+        (root / "boot").mkdir(exist_ok=True)
+        bzimage(root / "boot/vmlinuz-6.12.1-test")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(apt, "host_source", lambda: apt.Source("http://mirror.example", ""))
+    monkeypatch.setattr(apt, "Apt", FakeApt)
+    monkeypatch.setattr(fetching.subprocess, "run", unpack)
+    monkeypatch.setattr(
+        fetching, "sha256", lambda path: {p.package: p.sha256 for p in fetching.pins()}.get(path.name.split("_")[0], "f" * 64)
+    )
+    monkeypatch.setattr(FakeApt, "gone", ())
+    monkeypatch.setattr(FakeApt, "changed", ())
+    return FakeApt
+
+
+def test_get_fetches_once(fake_apt: type[FakeApt], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["linux", "get", "6.12", "--folder", str(tmp_path / "f"), "--format", "json"]
+    assert main(words) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["release"] == "6.12"
+    assert Path(row["place"]).name == "vmlinuz-6.12.1-test"
+    assert fetching.about(tmp_path / "f", "6.12")["packages"]
+    assert main(words) == 0
+    assert "pinned" not in capsys.readouterr().err
+    assert not list((tmp_path / "f").rglob(".fetching*"))
+
+
+@pytest.mark.parametrize(
+    ("releases", "gone", "changed", "says"),
+    [
+        (["six"], (), (), "'six' is no release of the kernel"),
+        (["5.99"], (), (), "no kernel 5.99 in bookworm-backports, trixie, trixie-backports"),
+        (["6.12"], ("linux-image-6.12.117+deb13-amd64",), (), "is gone (trixie has replaced it); dse linux get --newest 6.12"),
+        (["6.12"], (), ("linux-image-6.12.117+deb13-amd64",), "has another digest than the one pinned"),
+    ],
+)
+def test_get_refuses(
+    releases: list[str], gone: tuple[str, ...], changed: tuple[str, ...], says: str, fake_apt: type[FakeApt], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    fake_apt.gone, fake_apt.changed = gone, changed
+    assert main(["linux", "get", *releases, "--folder", str(tmp_path / "f")]) == BAD
+    assert says in capsys.readouterr().err
+    assert fetching.fetched(tmp_path / "f") == []
+
+
+def test_the_newest_kernel_that_is_whole(fake_apt: type[FakeApt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """Suites keep images whose modules are gone."""
+
+    def package(self: FakeApt, name: str, version: str = "") -> apt.Package | None:
+        kind, _, rest = name.removeprefix("linux-").partition("-")
+        number = rest.partition("+")[0]
+        depends = f"kmod, linux-modules-{rest} (= 1)" if kind == "image" else ""
+        return None if name in self.gone else apt.Package(name, f"{number}-1", "f" * 64, depends)
+
+    monkeypatch.setattr(FakeApt, "package", package)
+    monkeypatch.setattr(FakeApt, "names", lambda self, pattern: [f"linux-image-5.9.{minor}+deb13-amd64" for minor in (2, 10, 9)])
+    fake_apt.gone = ("linux-modules-5.9.10+deb13-amd64",)
+    assert main(["linux", "get", "5.9", "--folder", str(tmp_path / "f")]) == 0
+    assert fetching.about(tmp_path / "f", "5.9")["package"] == "linux-image-5.9.9+deb13-amd64"
+    fake_apt.gone = tuple(f"linux-modules-5.9.{minor}+deb13-amd64" for minor in (2, 10, 9))
+    assert main(["linux", "get", "--newest", "5.9", "--folder", str(tmp_path / "f")]) == BAD
+    assert "linux-modules-5.9.10+deb13-amd64 is gone, linux-image-5.9.10+deb13-amd64 alone does not boot here" in capsys.readouterr().err
+    assert fetching.about(tmp_path / "f", "5.9")["package"] == "linux-image-5.9.9+deb13-amd64"
+
+
+def test_a_download_that_differs_is_not_taken(fake_apt, tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(fetching, "sha256", lambda path: "e" * 64)
+    assert main(["linux", "get", "6.12", "--folder", str(tmp_path / "f")]) == BAD
+    assert "has another digest than apt's list" in capsys.readouterr().err
+    assert fetching.fetched(tmp_path / "f") == []
+
+
+def test_the_private_apt_leaves_the_hosts_alone(tmp_path: Path) -> None:
+    state = apt.Apt(tmp_path / "apt", apt.Source("http://mirror.example", "signed-by=/k.gpg"))
+    assert (state.folder / "sources.list").read_text().splitlines()[
+        1
+    ] == "deb [arch=amd64 signed-by=/k.gpg] http://mirror.example trixie main"
+    text = (state.folder / "apt.conf").read_text()
+    for setting in ("Dir::State ", "Dir::State::status", "Dir::Cache ", "Dir::Etc::sourcelist", "Dir::Etc::sourceparts"):
+        assert setting in text
+    assert os.fspath(state.folder) in text
+
+
+def test_shipped_records_have_their_origin() -> None:
+    for release in linux.shipped():
+        made = linux.load(release)
+        assert made.provenance["release"].startswith(f"{release}.")
+        assert made.provenance["package"]
+        assert {"fill", "operation"} == set(made.tables)
+    with pytest.raises(BadInput, match=r"unknown record '9\.9'"):
+        linux.load("9.9")
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("do_swap_page", "swap"), ("__swap_cache_del_folio", "swap"), ("swap_cgroup_record", "memcg"), ("zs_malloc.cold", "zsmalloc"),
+        ("zswap_store", "zswap"), ("xas_load", "xarray"), ("list_lru_add", "lru"), ("lzo1x_decompress_safe", "data"),
+        ("do_madvise", "other"),
+    ],
+)  # fmt: skip
+def test_groups_of_functions(name: str, group: str) -> None:
+    assert functions.GROUPS[functions.group_of(name)] == group
