@@ -12,10 +12,10 @@ from dse.errors import BadInput
 from dse.workloads import stream, trace
 from dse.workloads.workload import Workload, memcgs
 from kernels import control, demand
-from kernels.reclaim import misses
 from kernels.reclaim import state as words
 from tests import naive_faults
 from tests import naive_reclaim as naive
+from tests.plain_lists import clock_misses, lru_misses, plain_clock, plain_lru
 
 SHIFT, SPACES = 4, 3
 PER_SPACE = 1 << SHIFT
@@ -130,42 +130,6 @@ def test_equals_the_twin(made, memory, backend, moves, swapoff, seed):
     assert kinds[demand.MOVE] + kinds[demand.MOVE_BEGIN] == counted["moves"] + counted["writebacks"]
     assert (counted["cows"], counted["forks"], counted["unmaps"]) == tuple(kinds[[demand.COW, demand.FORK, demand.UNMAP]])
     assert np.array_equal(out, np.concatenate([*mine.blocks(), np.empty((0, 2), np.uint64)]))
-
-
-def plain_lru(accesses, capacity):
-    cache, missed = {}, 0
-    for page in accesses:
-        if page not in cache:
-            missed += 1
-            if len(cache) == capacity:
-                del cache[next(iter(cache))]
-        else:
-            del cache[page]
-        cache[page] = True
-    return missed
-
-
-def plain_clock(accesses, capacity):
-    cache, missed = {}, 0
-    for page in accesses:
-        if page in cache:
-            cache[page] = True
-            continue
-        missed += 1
-        while len(cache) == capacity:
-            first = next(iter(cache))
-            if cache.pop(first):
-                cache[first] = False
-        cache[page] = False
-    return missed
-
-
-def lru_misses(accesses, capacity, pages):
-    return int(misses.lru(accesses, np.uint64(capacity), np.zeros(pages, np.uint32)))
-
-
-def clock_misses(accesses, capacity, pages):
-    return int(misses.clock(accesses, np.uint64(capacity), np.zeros(capacity, np.uint32), np.zeros(pages, np.uint8)))
 
 
 @pytest.mark.interpreted
