@@ -8,11 +8,13 @@ its figures would be those of work left undone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import demand
+from dse.errors import CheckFailed
+from kernels import control, demand
 
 Counts = NDArray[np.uint64]
 SERVED = {
@@ -72,3 +74,30 @@ def leak_of(name: str, mine: Sequence[tuple[str, int]], first: str, theirs: Sequ
     most = max((n for _, n in theirs), default=0)
     kept = [f"{n:,} {what}" for what, n in mine if n > most]
     return f"{name}: zap leaves {', '.join(kept)} when everything is unmapped, {first} leaves {most:,}" if kept else ""
+
+
+def hold(sides: Sequence[Any]) -> None:
+    """Hold the outcomes of all sides against those of the first.
+
+    Raises
+    ------
+    CheckFailed
+        A design served fewer demands than the first, and refused nothing that would explain it.
+    """
+    for side in sides[1:]:
+        wrong = fault_of(side.name, side.totals(), sides[0].name, sides[0].totals())
+        if wrong:
+            raise CheckFailed(wrong)
+
+
+def unmap_all(side: Any) -> None:
+    """Unmap every page of every space."""
+    pages, size = len(side.state.pte), 1 << int(side.state.ctl[int(control.C_SPACE_SHIFT)])
+    rows = [demand.pack(demand.UNMAP, base, count=min(size, pages - base)) for base in range(0, pages, size)]
+    side.replay(side.off, np.array(rows, np.uint64).reshape(-1, 2))
+
+
+def left(side: Any) -> list[tuple[str, int]]:
+    """Slots and objects in use, by the words that the layout of the design names."""
+    words = {"slots": control.S_SLOTS} | {row.structure: row.objects.live for row in side.named.design.layout if row.objects}
+    return [(what, int(side.state.ctl[int(word)])) for what, word in words.items()]

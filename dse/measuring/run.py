@@ -261,41 +261,14 @@ def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
         lost = int(side.state.ctl[int(control.S_LOST)])
         if lost:
             raise CheckFailed(f"{side.name}: swap_in gave {lost} pages a content that is not theirs")
-    hold(sides)
+    holding.hold(sides)
     for side in sides:
-        unmap_all(side)
+        holding.unmap_all(side)
     for side in sides[1:]:
-        wrong = holding.leak_of(side.name, left(side), sides[0].name, left(sides[0]))
+        wrong = holding.leak_of(side.name, holding.left(side), sides[0].name, holding.left(sides[0]))
         if wrong:
             raise CheckFailed(wrong)
     return replayed
-
-
-def hold(sides: Sequence[Side]) -> None:
-    """Hold the outcomes of all sides against those of the first.
-
-    Raises
-    ------
-    CheckFailed
-        A design served fewer demands than the first, and refused nothing that would explain it.
-    """
-    for side in sides[1:]:
-        wrong = holding.fault_of(side.name, side.totals(), sides[0].name, sides[0].totals())
-        if wrong:
-            raise CheckFailed(wrong)
-
-
-def unmap_all(side: Side) -> None:
-    """Unmap every page of every space."""
-    pages, size = len(side.state.pte), 1 << int(side.state.ctl[int(control.C_SPACE_SHIFT)])
-    rows = [demand.pack(demand.UNMAP, base, count=min(size, pages - base)) for base in range(0, pages, size)]
-    side.replay(side.off, np.array(rows, np.uint64).reshape(-1, 2))
-
-
-def left(side: Side) -> list[tuple[str, int]]:
-    """Slots and objects in use, by the words that the layout of the design names."""
-    words = {"slots": control.S_SLOTS} | {row.structure: row.objects.live for row in side.named.design.layout if row.objects}
-    return [(what, int(side.state.ctl[int(word)])) for what, word in words.items()]
 
 
 def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: int) -> Outcome:
@@ -352,7 +325,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
                 counted = bool(age) and number % 2 == 0
                 list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), order))
             progress.step(len(block))
-    hold(sides)
+    holding.hold(sides)
     for side in sides:
         refuse_disorder(side)
     return Outcome(sides, twin, sum(sizes), windows, gone / max(1, int(stream.counters["swapped_peak"])), stream)
