@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -116,6 +116,7 @@ class Step(NamedTuple):
 
 
 Entry = Word | Region | Lock | Allocation | Step
+Kind = TypeVar("Kind", bound=Entry)
 KINDS: dict[type, tuple[str, int, int]] = {
     Word: ("control word", COMMON_WORDS, WORDS),
     Region: ("region", COMMON_REGIONS, REGIONS),
@@ -173,12 +174,12 @@ class Own:
             found.update(dict.fromkeys(base.above()))
         return tuple(found)
 
-    def all(self, kind: type) -> dict[str, Entry]:
+    def all(self, kind: type[Kind]) -> dict[str, Kind]:
         """Every entry of `kind` that this design knows, its own last, by name."""
         chain = dict.fromkeys((COMMON, *reversed(self.above())))
         return {entry.name: entry for own in chain for entry in own.entries if isinstance(entry, kind)}
 
-    def names(self, kind: type) -> dict[int, str]:
+    def names(self, kind: type[Entry]) -> dict[int, str]:
         """Names by number."""
         return {entry.number: entry.name for entry in self.all(kind).values()}
 
@@ -268,7 +269,7 @@ class Own:
             raise BadDesign(f"{self.owner}: no rank is left for lock {name!r} beside {beside!r}")
         return self._enter(Lock(rank, name), "lock")
 
-    def entries_of(self, kind: type) -> list[Entry]:
+    def entries_of(self, kind: type[Kind]) -> list[Kind]:
         """Entries of `kind` that it declares itself."""
         return [entry for entry in self.entries if isinstance(entry, kind)]
 

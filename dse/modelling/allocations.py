@@ -27,7 +27,7 @@ BACKEND = ("zswap_entry", "zsmalloc object")
 
 def classes(design: s.Design) -> dict[str, Allocation]:
     """Classes of objects that `design` may allocate, by name."""
-    return {name: entry for name, entry in design.own.all(Allocation).items() if isinstance(entry, Allocation)}
+    return design.own.all(Allocation)
 
 
 def nbytes_of(name: str, design: s.Design, values: Mapping[str, str], cluster_slots: int = 512) -> int | None:

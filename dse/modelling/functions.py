@@ -124,7 +124,7 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str], design: Desig
         "slot bitmap": "swap_slot_alloc" if op in ("swap_out", "move") else "swap_slot_free_nr",
     }
     declared = design.own.all(Region).get(what)
-    named = declared.function if isinstance(declared, Region) else ""
+    named = declared.function if declared else ""
     return names.get(what) or named or what
 
 

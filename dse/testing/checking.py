@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -279,19 +280,18 @@ def check(
     effort = Effort(seed=seed) if demands is None else Effort(demands=demands, seed=seed)
     chosen = subjects.chosen(designs)
     rows = []
-    outside = {module.__file__ for module in registered.modules()}
+    outside, first = registered.files(), indices.__name__
     with output.Progress("checks", len(chosen) * len(names)) as progress:
         for one in chosen:
-            first = one.settings[0].design.file in outside and indices.__name__ not in names
-            known = _row(one, indices.__name__, effort) if first else None
-            if known and known["verdict"] == "failed":
-                rows.append(known)
-                continue  # compiled, such a design may bring this process down
-            for name in names:
-                rows.append(_row(one, name, effort))
-                progress.step(detail=f"{one.name}: {name}")
-                if name == indices.__name__ and rows[-1]["verdict"] == "failed":
-                    break
+            ahead = [first] if Path(one.settings[0].design.file).resolve() in outside else []
+            for name in dict.fromkeys([*ahead, *names]):
+                row = _row(one, name, effort)
+                failed = row["verdict"] == "failed"
+                if failed or name in names:
+                    rows.append(row)
+                    progress.step(detail=f"{one.name}: {name}")
+                if failed and name == first:
+                    break  # compiled, such a design may bring this process down
     return {"rows": rows}
 
 

@@ -96,7 +96,7 @@ def check_allocations(found: Findings, st: Any, probe: Any, design: Design) -> N
     nodes = sum(int(array[2]) for name, array in st.arrays().items() if name.endswith("pool"))
     want = {allocs.A_NODE: nodes, allocs.A_CONT: ctl(st, control.S_CONT_USED), allocs.A_ZOBJ: ctl(st, control.S_ZE_LIVE)}
     want |= {allocs.A_TABLE: ctl(st, control.S_TABLES), allocs.A_MEMCG: ctl(st, control.S_MEMCG_TABLES)}
-    known = [entry for entry in design.own.all(names.Allocation).values() if isinstance(entry, names.Allocation)]
+    known = design.own.all(names.Allocation).values()
     for entry in known:
         objects = {row.objects for row in design.layout if row.objects and row.structure in entry.structures}
         if len(objects) == 1:

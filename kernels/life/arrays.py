@@ -47,8 +47,7 @@ def control_array(config: Config) -> NDArray[np.uint64]:
     """Control array of a fresh state: defaults of all words of the design, what `config` says, the design's parameters."""
     ctl = aligned_zeros(control.CTL_WORDS, np.uint64)
     for entry in config.own.all(Word).values():
-        if isinstance(entry, Word):
-            ctl[entry.number] = entry.default
+        ctl[entry.number] = entry.default
     for word, value in (
         (control.C_SPACE_SHIFT, config.space_shift), (control.C_PAGES, config.pages), (control.C_TOKENS, config.tokens),
         (control.C_FORKS, config.forks), (control.C_CLUSTER_SHIFT, config.cluster_shift), (control.C_CPUS, config.cpus),

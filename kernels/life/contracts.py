@@ -127,7 +127,7 @@ def _check_replay(design: Design) -> None:
 
 def _check_parameters(design: Design) -> None:
     """Every parameter has a control word of its own that may be set, values that fit, and its default among them."""
-    words = {entry.number: entry for entry in design.own.all(Word).values() if isinstance(entry, Word)}
+    words = {entry.number: entry for entry in design.own.all(Word).values()}
     users: dict[int, str] = {}
     for name, parameter in design.parameters.items():
         number, place = int(parameter.word), f"{design.name}: parameter {name!r}"
@@ -176,12 +176,12 @@ def _check_regions(design: Design) -> None:
         return
     structures = {row.structure for row in design.layout}
     for region in design.own.entries_of(Region):
-        row = region.row or region.name if isinstance(region, Region) else ""
-        if isinstance(region, Region) and not region.uncounted and row not in structures:
+        row = region.row or region.name
+        if not region.uncounted and row not in structures:
             raise BadDesign(f"{design.name}: region {region.name!r} has no layout row {row!r}{nearest(row, structures)} "
                             "(Own.region: row=, or uncounted= and why)")  # fmt: skip
     for made in design.own.entries_of(Allocation):
-        if isinstance(made, Allocation) and made.structures and structures.isdisjoint(made.structures):
+        if made.structures and structures.isdisjoint(made.structures):
             raise BadDesign(f"{design.name}: allocation class {made.name!r} is made of {made.structures[0]!r}, which the layout has not"
                             f"{nearest(made.structures[0], structures)}")  # fmt: skip
 

@@ -25,8 +25,8 @@ from kernels.compiling.constants import U0, U1, U2, U3, U4, U8, U58
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, S_FULL, S_SLOTS, S_SLOTS_PEAK
 from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, unlock
-from kernels.observing.probe import R_CLUSTER, R_DEV, R_PERCPU, chase, touch, wrote
-from kernels.structures.slots import slot_mark, slot_scan
+from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, step, touch, wrote
+from kernels.structures.slots import count_read, slot_mark, slot_scan
 
 DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
 D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
@@ -87,6 +87,16 @@ def unlock_cluster(st, pr, ci):  # type: ignore[no-untyped-def]
 def list_at(d, which):  # type: ignore[no-untyped-def]
     """Index of the head of list `which` of device `d`; its tail follows."""
     return d * DEV_WORDS + D_LISTS + (which - U1) * U2
+
+
+@inner
+def look_locked(st, pr, g, function):  # type: ignore[no-untyped-def]
+    """Read the count of slot `g` under the cluster lock, in the kernel's `function`."""
+    step(pr, function)
+    ci = lock_cluster(st, pr, g)
+    count_read(st, pr, g)
+    unlock_cluster(st, pr, ci)
+    step(pr, F_NONE)
 
 
 @called

@@ -15,8 +15,8 @@ from kernels.compiling.jit import called, hot, inner, u
 from kernels.control import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED, S_ZERO_LIVE
 from kernels.observing.allocations import A_CONT
 from kernels.observing.lock import L_CONT, lock, unlock
-from kernels.observing.probe import F_NONE, F_SWAPCOUNT, R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, step, touch, wrote
-from kernels.structures.cluster import lock_cluster, unlock_cluster
+from kernels.observing.probe import F_SWAPCOUNT, R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, touch, wrote
+from kernels.structures.cluster import look_locked
 from kernels.structures.slots import wide
 
 COUNT_MASK, CONTINUED, FLAGS = u(0x3F), u(0x80), u(0xC0)
@@ -229,11 +229,7 @@ def count_read(st, pr, g):  # type: ignore[no-untyped-def]
 @inner
 def folio_swapped(st, pr, g):  # type: ignore[no-untyped-def]
     """``swap_swapcount``: the map byte, under the cluster lock."""
-    step(pr, F_SWAPCOUNT)
-    ci = lock_cluster(st, pr, g)
-    count_read(st, pr, g)
-    unlock_cluster(st, pr, ci)
-    step(pr, F_NONE)
+    look_locked(st, pr, g, F_SWAPCOUNT)
 
 
 @inner

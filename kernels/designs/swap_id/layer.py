@@ -119,15 +119,29 @@ def from_slot(st, pr, new, entry):  # type: ignore[no-untyped-def]
     return from_start(st, pr, new, st.ctl[control.C_ALL_SLOTS] + U1)
 
 
+@inner
+def lock_ids(st, pr, function):  # type: ignore[no-untyped-def]
+    """Take the lock of the ID tree for the kernel's `function`, behind that of an allocator of its own where there is one."""
+    if st.ctl[own.C_UPKEEP] == APART:
+        lock(pr, st.ctl, own.S_ID_LOCK, L_ID_ALLOC)
+    step(pr, function)
+    lock(pr, st.idhead, xa.H_LOCK, L_ID)
+
+
+@inner
+def unlock_ids(st, pr):  # type: ignore[no-untyped-def]
+    """Release what :func:`lock_ids` took."""
+    unlock(pr, st.idhead, xa.H_LOCK, L_ID)
+    step(pr, F_NONE)
+    if st.ctl[own.C_UPKEEP] == APART:
+        unlock(pr, st.ctl, own.S_ID_LOCK, L_ID_ALLOC)
+
+
 @called
 def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
     """Allocate an ID that maps to `entry`; 0 if the space is used up."""
     ctl, new, policy = st.ctl, xa.mk_value(entry), st.ctl[own.C_ID_POLICY]
-    apart = ctl[own.C_UPKEEP] == APART
-    if apart:
-        lock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
-    step(pr, F_ID_ALLOC)
-    lock(pr, st.idhead, xa.H_LOCK, L_ID)
+    lock_ids(st, pr, F_ID_ALLOC)
     if policy == PER_CPU:
         found = from_range(st, pr, new, cpu)
     elif policy == CYCLIC:
@@ -137,10 +151,7 @@ def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
         found = from_slot(st, pr, new, entry)
     else:
         found = from_start(st, pr, new, U1)
-    unlock(pr, st.idhead, xa.H_LOCK, L_ID)
-    step(pr, F_NONE)
-    if apart:
-        unlock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
+    unlock_ids(st, pr)
     if found == xa.NOT_FOUND:
         return U0
     ctl[own.S_ID_LIVE] += U1
@@ -152,16 +163,9 @@ def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
 def id_free(st, pr, value):  # type: ignore[no-untyped-def]
     """Erase ID `value`."""
     ctl = st.ctl
-    apart = ctl[own.C_UPKEEP] == APART
-    if apart:
-        lock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
-    step(pr, F_ID_ERASE)
-    lock(pr, st.idhead, xa.H_LOCK, L_ID)
+    lock_ids(st, pr, F_ID_ERASE)
     old = xa.erase(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
-    unlock(pr, st.idhead, xa.H_LOCK, L_ID)
-    step(pr, F_NONE)
-    if apart:
-        unlock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
+    unlock_ids(st, pr)
     ctl[own.S_ID_LIVE] -= U1
     ctl[own.S_ID_FREED] += U1
     ctl[own.S_ID_NEVER_MOVED] += U1 if (old >> U1) & MOVED_BIT == U0 else U0

@@ -10,11 +10,10 @@ from kernels import control
 from kernels.compiling.constants import U0, U1, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_id import own
-from kernels.designs.swap_id.layer import APART, MOVED_BIT, RIDE
-from kernels.designs.swap_id.own import F_ID_ERASE, F_ID_LOAD, L_ID, L_ID_ALLOC, R_ID, R_ID_NODE
+from kernels.designs.swap_id.layer import APART, MOVED_BIT, RIDE, lock_ids, unlock_ids
+from kernels.designs.swap_id.own import F_ID_ERASE, F_ID_LOAD, R_ID, R_ID_NODE
 from kernels.life import runs as zaps
 from kernels.life import steps
-from kernels.observing.lock import lock, unlock
 from kernels.observing.probe import F_NONE, step, touch
 from kernels.structures import cluster as cl
 from kernels.structures import runs
@@ -91,17 +90,10 @@ def put_row(st, pr, value, slot, n):  # type: ignore[no-untyped-def]
 def free_ids(st, pr, value, slot, n):  # type: ignore[no-untyped-def]
     """Erase `n` IDs from `value` on, whose entries begin at leaf `slot`, in one locked section (``layer.id_free`` for one)."""
     ctl = st.ctl
-    apart = ctl[own.C_UPKEEP] == APART
-    if apart:
-        lock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
-    step(pr, F_ID_ERASE)
-    lock(pr, st.idhead, xa.H_LOCK, L_ID)
+    lock_ids(st, pr, F_ID_ERASE)
     for i in range(n):
         ctl[own.S_ID_NEVER_MOVED] += U1 if (st.idpool[slot + u(i)] >> U1) & MOVED_BIT == U0 else U0
     runs.erase(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value, n)
-    unlock(pr, st.idhead, xa.H_LOCK, L_ID)
-    step(pr, F_NONE)
-    if apart:
-        unlock(pr, ctl, own.S_ID_LOCK, L_ID_ALLOC)
+    unlock_ids(st, pr)
     ctl[own.S_ID_LIVE] -= n
     ctl[own.S_ID_FREED] += n

@@ -28,7 +28,7 @@ from kernels.designs.swap_table.own import C_COUNT_MAX, C_PHASE, F_ADD_CHECK, F_
 from kernels.observing.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_MAP, chase, step, touch, wrote
 from kernels.structures import swap_map
 from kernels.structures.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, drop, element, has, number
-from kernels.structures.cluster import CI_COUNT, ci_of, lock_cluster, unlock_cluster
+from kernels.structures.cluster import CI_COUNT, ci_of, lock_cluster, look_locked, unlock_cluster
 
 SHADOW, CACHED, TAG = U1, U2, U3
 COUNT_AT = u(34)
@@ -198,16 +198,6 @@ def count_read(st, pr, g):  # type: ignore[no-untyped-def]
         touch(pr, R_MAP, g >> U3)
     else:
         touch(pr, R_TABLE, at(st, g))
-
-
-@inner
-def look_locked(st, pr, g, function):  # type: ignore[no-untyped-def]
-    """Read the count of slot `g` under the cluster lock, in the kernel's `function`."""
-    step(pr, function)
-    ci = lock_cluster(st, pr, g)
-    count_read(st, pr, g)
-    unlock_cluster(st, pr, ci)
-    step(pr, F_NONE)
 
 
 @inner
