@@ -99,5 +99,5 @@ def unmap_all(side: Any) -> None:
 
 def left(side: Any) -> list[tuple[str, int]]:
     """Slots and objects in use, by the words that the layout of the design names."""
-    words = {"slots": control.S_SLOTS} | {row.structure: row.objects.live for row in side.named.design.layout if row.objects}
+    words = {"slots": control.S_SLOTS} | side.named.design.live
     return [(what, int(side.state.ctl[int(word)])) for what, word in words.items()]

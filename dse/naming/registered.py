@@ -166,9 +166,10 @@ def digest() -> bytes:
     from kernels.compiling.functions import function_of
     from kernels.observing.probe import Count
 
-    found = [sources.stamp([file]) for file in files()]
-    for design in registry().values() if found else ():
+    outside = files()
+    found = [sources.stamp([file]) for file in outside]
+    for design in registry().values() if outside else ():
         replay = function_of(design.replay)
-        if replay is not None and Path(design.file).resolve() in files():
+        if replay is not None and Path(design.file).resolve() in outside:
             found.append(contents.digest_of(replay, (design.state, Count)))
     return "".join(found).encode()

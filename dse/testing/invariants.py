@@ -323,7 +323,7 @@ def check_empty(st: Any, design: str) -> list[str]:
         ("zsmalloc bytes", control.S_ZOBJ_BYTES), ("zspages", control.S_ZSPAGES),
         ("slots", control.S_SLOTS), ("zero pages", control.S_ZERO_LIVE),
         *([("IDs", swap_id_own.S_ID_LIVE)] if hasattr(st, "idhead") else []),
-        *{(row.structure, row.objects.live) for row in REGISTRY[design].layout if row.objects},
+        *REGISTRY[design].live.items(),
         ("folio table overflows", control.S_OVERFLOW), ("swap tables", control.S_TABLES), ("memcg tables", control.S_MEMCG_TABLES),
         ("extend tables", control.S_EXTENDS),
     ):  # fmt: skip

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from kernels.life.config import Config
 from kernels.life.layout import Field
 from kernels.observing.functions import Seen
@@ -84,6 +86,11 @@ class Design:
     def class_for(self, config: Config) -> type:
         """The class of the state that ``build(config)`` returns."""
         return self.state if self.state_of is None else self.state_of(with_defaults(config, self))
+
+    @property
+    def live(self) -> dict[str, np.uint64]:
+        """Control words that count the live objects of each structure whose objects are allocated one by one."""
+        return {row.structure: row.objects.live for row in self.layout if row.objects}
 
     def control(self, values: dict[str, str]) -> dict[str, int]:
         """Parameters by name as :class:`Config` takes them: the name of each control word, and its value."""

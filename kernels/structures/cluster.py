@@ -31,7 +31,7 @@ from kernels.structures.slots import count_read, slot_mark, slot_scan
 DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
 D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
 D_LISTS = U8
-CPU_DEVICE, CPU_OWN = U0, U8  # of a CPU: its cluster + 1 and next offset for each device; words of the design's own
+CPU_OWN = U8  # of a CPU: behind its cluster + 1 and next offset for each device, words of the design's own
 DEV_ON, DEV_SYNC = U1, U2
 CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
 FREE_LIST, NONFULL_LIST, FULL_LIST = U1, U2, U3
