@@ -13,7 +13,7 @@ from kernels.compiling.flat import Flat, U16Array, U32Array, U64Array, aligned_z
 from kernels.life.config import Config
 from kernels.own import Word
 from kernels.structures import cluster as cl
-from kernels.structures import swap_map
+from kernels.structures import page_counter, swap_map
 from kernels.structures import xarray as xa
 from kernels.structures.zswap import ZE_WORDS
 
@@ -30,6 +30,7 @@ class World(Flat):
     folio: U64Array
     ring: U32Array
     mm: U16Array
+    memcgs: U64Array
     txn: U64Array
     dev: U64Array
     cluster: U32Array
@@ -61,10 +62,13 @@ def control_array(config: Config) -> NDArray[np.uint64]:
 
 
 def common(config: Config) -> dict[str, NDArray[Any]]:
-    """Arrays that every design has: PTEs, expected tokens, folios, kin rings, phases."""
-    folios = folios_of(config)
+    """Arrays that every design has: PTEs, expected tokens, folios, kin rings, memory cgroups, phases."""
+    folios, ctl = folios_of(config), control_array(config)
+    memcgs, first = page_counter.new(int(config.memcg.max()), config.cgroup_depth, config.swap_max)
+    ctl[int(control.C_MEMCGS)] = first
     return {
-        "ctl": control_array(config),
+        "ctl": ctl,
+        "memcgs": memcgs,
         "pte": aligned_zeros(config.pages, np.uint64),
         "truth": aligned_zeros(config.pages if config.tokens else 1, np.uint32),
         "folio": aligned_zeros(folios * int(w.FOLIO_WORDS), np.uint64),
@@ -112,6 +116,7 @@ def device_tables(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, 
     """Build the fields of :class:`World` that concern devices, with up to `zmost` zswap entries."""
     dev, headers, slots = devices(config, backends)
     ctl[int(control.C_ALL_SLOTS)], ctl[int(control.C_ZENTRIES)] = slots, zmost
+    ctl[int(control.S_NR_SWAP_PAGES)] = sum(config.slots.get(name, 0) for name in DISKS if name in backends)
     return {
         "dev": dev,
         "cluster": headers,

@@ -10,6 +10,7 @@ from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, hot, inner, u
+from kernels.life.charging import mem_cgroup_swap_full, memcg_of, note_full
 from kernels.life.steps import (
     claim,
     count_is_zero,
@@ -31,17 +32,9 @@ from kernels.life.steps import (
     writeout,
 )  # fmt: skip
 from kernels.memory import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
-from kernels.observing.counting import counts
-from kernels.observing.probe import R_PTE, RETRIES, SAW_FULL, bump, wrote
-from kernels.structures.cluster import swap_full as vm_swap_full
+from kernels.observing.probe import R_PTE, RETRIES, bump, wrote
 
 MOST_RETRIES = 8
-
-
-@inner
-def memcg_of(st, page):  # type: ignore[no-untyped-def]
-    """Memory cgroup of the space of `page`."""
-    return u(st.mm[page >> st.ctl[control.C_SPACE_SHIFT]])
 
 
 @inner
@@ -93,8 +86,9 @@ def first_touch(st, pr, page):  # type: ignore[no-untyped-def]
 def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
     """Second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
     full = swap_full(st, entry)
-    if counts(pr) and vm_swap_full(st):
-        bump(pr, SAW_FULL, U1)
+    if f_is(st, f, CACHED):
+        full = mem_cgroup_swap_full(st, pr, memcg_of(st, page)) or full
+    note_full(st, pr, memcg_of(st, page))
     w.map_page(st, pr, page, f)
     st.folio[f_word(f, w.F_VALUE)] = value
     put(st, pr, value, entry)

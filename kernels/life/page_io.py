@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from kernels import codes, control
-from kernels.compiling.constants import LOW32, U0, U2, U14
+from kernels.compiling.constants import LOW32, U0, U1, U2, U14
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.memory import BYPASS, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word
+from kernels.observing.atomics import atomic_add
 from kernels.observing.probe import F_INVALIDATE, F_NONE, R_DEV, R_ZRAM, R_ZTREE, chase, step, touch, wrote
+from kernels.observing.regions import R_ZLRUVEC
 from kernels.structures import xarray as xa
 from kernels.structures import zswap
 from kernels.structures.cluster import DEV_WORDS, OFFSET_MASK, device_of, slot_of
@@ -92,9 +94,17 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
                 zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
             zswap.entry_free(st, pr, z)
             f_set(st, f, DIRTY)
-        elif device_of(entry) == codes.ZRAM:
-            chase(pr, R_ZRAM, g * U2)
+        else:
+            read_device(st, pr, entry)
     st.folio[f_word(f, F_TOKEN)] = token
+
+
+@inner
+def read_device(st, pr, entry):  # type: ignore[no-untyped-def]
+    """Read the slot of `entry` from its device, which zswap counts first (``zswap_folio_swapin``)."""
+    atomic_add(pr, R_ZLRUVEC, U0, st.ctl, control.S_ZDISK_READS, U1)
+    if device_of(entry) == codes.ZRAM:
+        chase(pr, R_ZRAM, slot_of(st, entry) * U2)
 
 
 @inner
@@ -107,6 +117,5 @@ def write_slot(st, pr, entry, token):  # type: ignore[no-untyped-def]
 def read_slot(st, pr, entry):  # type: ignore[no-untyped-def]
     """Read the slot of `entry` through the block layer: its content token."""
     chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
-    if device_of(entry) == codes.ZRAM:
-        chase(pr, R_ZRAM, slot_of(st, entry) * U2)
+    read_device(st, pr, entry)
     return u(st.token[slot_of(st, entry)]) if st.ctl[control.C_TOKENS] != U0 else U0

@@ -2,7 +2,7 @@
 
 ============ =====================================================================================
 ``Off``      replies are counted, nothing else
-``Count``    distinct 64-byte lines, dependent objects (chain), locked sections, PTEs, allocations
+``Count``    distinct 64-byte lines, dependent objects (chain), locked sections, atomics, PTEs, allocations
 ``Timed``    fenced nanoseconds per operation (histogram); locks are real uncontended atomics
 ``Trace``    the ordered log of one operation (``dse explain``)
 ============ =====================================================================================
@@ -16,18 +16,22 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.compiling.atomic import drain, read_clock
+from kernels.compiling.bits import popcount
 from kernels.compiling.constants import U0, U1, U2, U3, U8
 from kernels.compiling.flat import Flat, U64Array
 from kernels.compiling.jit import called, inner, operation, u
 from kernels.demand import OPS
 from kernels.observing import allocations as allocs
+from kernels.observing import regions as _regions  # noqa: F401 - their numbers come first
 from kernels.own import COMMON
 
 # tally: one row of COLUMNS words for each reply code, then the scratch row of the operation under way
 CODES, COLUMNS = 128, 16
-N, LINES, CHAIN, LOCKS, PTES, ALLOCS, RETRIES, REGIONS, TICKS, TICKS_MAX, LINES_MAX, LOCK_ORDER, FREES, SAW_FULL = (u(i) for i in range(14))
+(
+    N, LINES, CHAIN, LOCKS, PTES, ALLOCS, RETRIES, REGIONS, TICKS, TICKS_MAX, LINES_MAX, LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL, ATOMICS,
+) = (u(i) for i in range(COLUMNS))  # fmt: skip
 METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "retries", "structures_written",
-           "ticks", "ticks_max", "lines_max", "lock_order_violations", "frees", "saw_full")  # fmt: skip
+           "ticks", "ticks_max", "lines_max", "lock_order_violations", "frees", "saw_full", "saw_memcg_full", "atomics")  # fmt: skip
 SCRATCH = u(CODES * COLUMNS)
 SEEN, HELD, CLOCK, STEP = (u(CODES * COLUMNS + i) for i in range(COLUMNS, COLUMNS + 4))
 HIST_OPS = len(OPS)
@@ -69,7 +73,7 @@ F_ADD = COMMON.step("add_to_swap_cache")
 F_INVALIDATE, F_SWAPCOUNT = COMMON.step("zswap_invalidate"), COMMON.step("swap_swapcount")
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
-E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE = (u(i) for i in range(7))
+E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE, E_ATOMIC = (u(i) for i in range(8))
 
 
 class Off(Flat):
@@ -186,7 +190,7 @@ def _spilled(pr, line):  # type: ignore[no-untyped-def]
 
 
 @called
-def _line(pr, region, word):  # type: ignore[no-untyped-def]
+def line_seen(pr, region, word):  # type: ignore[no-untyped-def]
     """Count the line if the operation has not touched it before (a set of lines, stamped with the operation's number)."""
     tally, stamp = pr.tally, pr.tally[SEEN]
     line = region << u(56) | word >> U3
@@ -225,13 +229,13 @@ def _nothing_number(pr, number):  # type: ignore[no-untyped-def]
 @inner
 def _chase(pr, region, word):  # type: ignore[no-untyped-def]
     pr.tally[SCRATCH + CHAIN] += U1
-    _line(pr, region, word)
+    line_seen(pr, region, word)
 
 
 @inner
 def _wrote(pr, region, word):  # type: ignore[no-untyped-def]
     pr.tally[SCRATCH + REGIONS] |= U1 << region
-    _line(pr, region, word)
+    line_seen(pr, region, word)
 
 
 @inner
@@ -269,17 +273,6 @@ def _count_begin(pr):  # type: ignore[no-untyped-def]
 
 
 @inner
-def popcount(word):  # type: ignore[no-untyped-def]
-    """Number of set bits of a 64-bit word (the usual SWAR sum)."""
-    w = word - ((word >> U1) & u(0x5555555555555555))
-    w = (w & u(0x3333333333333333)) + ((w >> U2) & u(0x3333333333333333))
-    w = (w + (w >> u(4))) & u(0x0F0F0F0F0F0F0F0F)
-    w = w + (w >> U8)
-    w = w + (w >> u(16))
-    return (w + (w >> u(32))) & u(0x7F)
-
-
-@inner
 def _count_finish(pr, code):  # type: ignore[no-untyped-def]
     tally = pr.tally
     row = code << u(4)
@@ -289,7 +282,7 @@ def _count_finish(pr, code):  # type: ignore[no-untyped-def]
     tally[row + LINES_MAX] = max(tally[row + LINES_MAX], lines)
     for i in range(8):
         tally[row + u(i)] += tally[SCRATCH + u(i)]
-    for metric in (LOCK_ORDER, FREES, SAW_FULL):
+    for metric in (LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL, ATOMICS):
         tally[row + metric] += tally[SCRATCH + metric]
     if tally[SCRATCH + ALLOCS] | tally[SCRATCH + FREES] != U0:
         allocs.file_row(tally, ALLOC_NOW, ALLOC_LOG + min(code, u(HIST_OPS)) * u(allocs.ROW))
@@ -343,7 +336,7 @@ def _trace_chase(pr, region, word):  # type: ignore[no-untyped-def]
 @inner
 def _trace_touch(pr, region, word):  # type: ignore[no-untyped-def]
     record(pr, E_TOUCH, region, word)
-    _line(pr, region, word)
+    line_seen(pr, region, word)
 
 
 @inner
@@ -378,7 +371,7 @@ for _cls in (Off, Timed):
     freed.register(_cls, _nothing_what)
     step.register(_cls, _nothing_number)
 chase.register(Count, _chase)
-touch.register(Count, _line)
+touch.register(Count, line_seen)
 wrote.register(Count, _wrote)
 allocated.register(Count, _allocated)
 freed.register(Count, _freed)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from kernels.compiling.constants import LOW32, U0, U1, U2, U14
 from kernels.compiling.jit import inner, u
-from kernels.control import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK
+from kernels.control import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK, S_ZSTORED
 from kernels.observing.allocations import A_ZE, A_ZOBJ
+from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import L_ZLRU, L_ZTREE, lock, unlock
 from kernels.observing.probe import R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, chase, freed, wrote
+from kernels.observing.regions import R_ZSTORED
 from kernels.structures import xarray as xa
 from kernels.structures.zsmalloc import object_free, object_new
 
@@ -51,6 +53,7 @@ def entry_new(st, pr, swpentry, length, token):  # type: ignore[no-untyped-def]
     wrote(pr, R_ZE, last * ZE_WORDS + Z_NEXT)
     wrote(pr, R_ZLRU, U0)
     unlock(pr, ctl, S_ZLRU_LOCK, L_ZLRU)
+    atomic_add(pr, R_ZSTORED, U0, ctl, S_ZSTORED, U1)
     return z
 
 
@@ -68,6 +71,7 @@ def entry_free(st, pr, z):  # type: ignore[no-untyped-def]
     wrote(pr, R_ZLRU, U0)
     unlock(pr, ctl, S_ZLRU_LOCK, L_ZLRU)
     object_free(ctl, ze[base + Z_LENGTH] & LOW32)
+    atomic_sub(pr, R_ZSTORED, U0, ctl, S_ZSTORED, U1)
     ctl[S_ZE_LIVE] -= U1
     ze[base] = ctl[S_ZE_FREE]
     ctl[S_ZE_FREE] = z
