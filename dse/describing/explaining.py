@@ -21,8 +21,10 @@ SLOTS_OFF = 256
 """Slots of a device for swapoff, which visits every page: a longer trace would be too long to print."""
 COMPRESSED = 1575
 BLOCK = 1 << 16
-EVENTS = ("chase", "read", "write", "lock", "unlock", "alloc", "free")
-TOTALS = ("lines", "chain", "locked_sections", "allocations", "structures_written", "ptes")
+EVENTS = ("chase", "read", "write", "lock", "unlock", "alloc", "free", "atomic")
+TOUCHES = (0, 1, 2, 7)
+"""Events that touch a line, by number."""
+TOTALS = ("lines", "chain", "locked_sections", "atomics", "allocations", "structures_written", "ptes")
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ def _events(own: Any, log: Any, chain: int, lines_touched: int) -> list[Event]:
     """
     from kernels.own import Allocation, Lock, Region
 
-    names = (own.names(Region),) * 3 + (own.names(Lock),) * 2 + (own.names(Allocation),) * 2
+    names = (own.names(Region),) * 3 + (own.names(Lock),) * 2 + (own.names(Allocation),) * 2 + (own.names(Region),)
     touches = [
-        (int(log[at]) >> 8 & 0xFFFFFF, int(log[at + 1]) >> 3) if int(log[at]) & 0xFF < 3 else None for at in range(1, int(log[0]), 2)
+        (int(log[at]) >> 8 & 0xFFFFFF, int(log[at + 1]) >> 3) if int(log[at]) & 0xFF in TOUCHES else None for at in range(1, int(log[0]), 2)
     ]
     chases = [int(log[at]) & 0xFF == 0 for at in range(1, int(log[0]), 2)]
     skip = 0
@@ -94,7 +96,7 @@ def _events(own: Any, log: Any, chain: int, lines_touched: int) -> list[Event]:
     for at in range(1 + 2 * skip, int(log[0]), 2):
         head, word = int(log[at]), int(log[at + 1])
         event, what, step = head & 0xFF, head >> 8 & 0xFFFFFF, head >> 32
-        line = lines.setdefault((what, word >> 3), len(lines) + 1) if event < 3 else 0
+        line = lines.setdefault((what, word >> 3), len(lines) + 1) if event in TOUCHES else 0
         out.append(Event(EVENTS[event], names[event][what], line, step))
     return out
 

@@ -86,12 +86,12 @@ def first_touch(st, pr, page):  # type: ignore[no-untyped-def]
 def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
     """Second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
     full = swap_full(st, entry)
-    if f_is(st, f, CACHED):
-        full = mem_cgroup_swap_full(st, pr, memcg_of(st, page)) or full
     note_full(st, pr, memcg_of(st, page))
     w.map_page(st, pr, page, f)
     st.folio[f_word(f, w.F_VALUE)] = value
     put(st, pr, value, entry)
+    if f_is(st, f, CACHED):
+        full = mem_cgroup_swap_full(st, pr, memcg_of(st, page)) or full
     if flags & codes.WRITE != U0:
         make_writable(st, pr, page, f)
     elif full and f_is(st, f, CACHED) and not f_is(st, f, WRITEBACK):

@@ -22,13 +22,14 @@ from kernels.compiling.flat import Flat, U64Array
 from kernels.compiling.jit import called, inner, operation, u
 from kernels.demand import OPS
 from kernels.observing import allocations as allocs
-from kernels.observing import regions as _regions  # noqa: F401 - their numbers come first
+from kernels.observing import regions  # its numbers come first
 from kernels.own import COMMON
 
 # tally: one row of COLUMNS words for each reply code, then the scratch row of the operation under way
 CODES, COLUMNS = 128, 16
 (
-    N, LINES, CHAIN, LOCKS, PTES, ALLOCS, RETRIES, REGIONS, TICKS, TICKS_MAX, LINES_MAX, LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL, ATOMICS,
+    N, LINES, CHAIN, LOCKS, PTES, ALLOCS, RETRIES, REGIONS, TICKS, TICKS_MAX, LINES_MAX, LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL,
+    ATOMICS,
 ) = (u(i) for i in range(COLUMNS))  # fmt: skip
 METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "retries", "structures_written",
            "ticks", "ticks_max", "lines_max", "lock_order_violations", "frees", "saw_full", "saw_memcg_full", "atomics")  # fmt: skip
@@ -66,7 +67,7 @@ R_PERCPU = COMMON.region("per-CPU cluster")
 R_OWNER = COMMON.region("owner record")
 R_ZRAM = COMMON.region("zram table")
 
-F_NONE = COMMON.step("")
+F_NONE = regions.F_NONE
 F_ZERO = COMMON.step("swap_zeromap_folio_set")
 F_DUP = COMMON.step("swap_dup_entries_cluster")
 F_ADD = COMMON.step("add_to_swap_cache")

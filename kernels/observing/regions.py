@@ -14,6 +14,7 @@ R_COUNTER = COMMON.region("page_counter", uncounted="three lines of each memory 
 R_MEMCG_ID = COMMON.region("memcg id", uncounted="a word of each memory cgroup")
 R_MEMCG_IDS = COMMON.region("memcg ids", uncounted="one xarray of all memory cgroups")
 
+F_NONE = COMMON.step("")  # number 0: nothing is announced
 F_CHARGE = COMMON.step("page_counter_try_charge")
 F_UNCHARGE = COMMON.step("page_counter_uncharge")
 F_ID_GET = COMMON.step("mem_cgroup_id_get_online")

@@ -152,7 +152,7 @@ def charge(st, pr, at):  # type: ignore[no-untyped-def]
 
 @called
 def try_charge(st, pr, at):  # type: ignore[no-untyped-def]
-    """``page_counter_try_charge`` of one page; false, and nothing charged, at the limit. Ancestors have none (``swap.max`` is the leaf's)."""
+    """``page_counter_try_charge`` of one page; false, and nothing charged, at the limit, which only the lowest counter has."""
     if st.memcgs[at + P_USAGE] >= st.memcgs[at + P_MAX]:
         step(pr, F_CHARGE)
         atomic_add(pr, R_COUNTER, at + P_USAGE, st.memcgs, at + P_USAGE, U1)
@@ -177,7 +177,7 @@ def uncharge(st, pr, at, n):  # type: ignore[no-untyped-def]
 
 @inner
 def half_full(st, pr, at):  # type: ignore[no-untyped-def]
-    """``mem_cgroup_swap_full``, second half: at least half of what the limit of the counter at word `at`, or of one above it, allows is used.
+    """``mem_cgroup_swap_full``, second half: at least half of the limit of the counter at word `at`, or of one above it, is used.
 
     The root's counter has no limit and is not looked at.
     """
