@@ -15,7 +15,7 @@ import pytest
 import dse
 import kernels.designs  # noqa: F401 - registers
 from dse import naming
-from dse.testing import conformance, streams
+from dse.testing import conformance, reading, streams
 from kernels import control
 from kernels import demand as d
 from kernels.life import registry as state
@@ -133,12 +133,10 @@ def test_a_charge_passes_every_counter_up_to_the_root(depth: int) -> None:
 @pytest.mark.parametrize("memcgs", [1, 63, 64, 70, 4096])
 def test_every_memory_cgroup_is_found_by_its_id(memcgs: int) -> None:
     words, first = page_counter.new(memcgs, 3, 5)
-    st = state.REGISTRY["direct"].build(state.Config(pages=8, slots={"ssd": 8}, memcg=np.full(1, memcgs, np.uint16), cgroup_depth=3))
-    assert np.array_equal(st.memcgs[:first], words[:first])
-    for memcg in {1, min(63, memcgs), min(64, memcgs), memcgs}:
-        found = page_counter.from_id(st, probe.make("off"), np.uint64(memcg))
-        assert int(found) == first + memcg * int(page_counter.WORDS)
-    assert int(page_counter.from_id(st, probe.make("off"), np.uint64(0))) == 0
+    tree = reading.tree(words, 0, words)
+    assert tree.wrong == []
+    assert tree.index.tolist() == list(range(1, memcgs + 1))
+    assert (tree.entry >> np.uint64(2)).tolist() == [first + memcg * int(page_counter.WORDS) for memcg in range(1, memcgs + 1)]
 
 
 def test_a_page_moves_with_its_charge() -> None:

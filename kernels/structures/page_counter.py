@@ -88,12 +88,13 @@ def _index(words: NDArray[np.uint64], counts: list[int], blocks: list[int]) -> N
     at, below = 8, [block << 2 for block in blocks]
     below[0] = 0
     for level, count in enumerate(counts):
-        nodes = [at + n * NODE for n in range(count)]
-        for n, entry in enumerate(below):
-            words[nodes[n >> FANOUT_SHIFT] + int(xa.SLOTS) + (n & 63)] = entry
-        for node in nodes:
-            words[node] = level * FANOUT_SHIFT
-        at, below = at + count * NODE, [node << 2 | 2 for node in nodes]
+        for n in range(count):
+            node, under = at + n * NODE, below[n << FANOUT_SHIFT : n + 1 << FANOUT_SHIFT]
+            words[node] = level * FANOUT_SHIFT | (n & 63) << 8 | sum(entry != 0 for entry in under) << 16
+            words[node + int(xa.SLOTS) : node + int(xa.SLOTS) + len(under)] = under
+            for entry in under if level else ():
+                words[(entry >> 2) + 1] = node
+        at, below = at + count * NODE, [(at + n * NODE) << 2 | 2 for n in range(count)]
     words[int(xa.H_ENTRY)] = below[0]
 
 
