@@ -28,11 +28,12 @@ from kernels.designs.vswap import slots as vswap_slots
 from kernels.life import lifecycle, moves, page_io, swapfile
 from kernels.observing import probe
 from kernels.observing.probe import touch
-from kernels.structures import blocks, swap_cache, swap_map, zswap
+from kernels.structures import blocks, page_counter, swap_cache, swap_map, zswap
 
 MUTANTS = Mutants()
 mutant = MUTANTS.enter
 MOVING = next(x for x in streams.WORLDS if x.name == "moving")
+LIMITED = next(x for x in streams.WORLDS if x.name == "limited")
 SHARED = streams.World("shared", spaces=80, space_shift=0, slots={"zswap": 8, "ssd": 16, "hdd": 16, "zram": 16}, weights=streams.USUAL)
 SWAPPED = (d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99))
 SHARING = (*SWAPPED, *(d.pack(d.FORK, 0, count=1, payload=s) for s in range(1, 80)), *(d.pack(d.UNMAP, s, count=1) for s in range(80)))
@@ -264,7 +265,31 @@ def lose_the_count_with_the_folio(right: Step) -> Step:
 @mutant("swap_table_p2", swap_table, "owner_set")
 def keep_the_owner(right: Step) -> Step:
     """A freed slot still belongs to its memory cgroup."""
-    return lambda st, pr, g, memcg: right(st, pr, g, memcg) if memcg else None
+    return lambda st, pr, g, memcg: right(st, pr, g, memcg) if memcg else U0
+
+
+@mutant("direct", page_counter, "uncharge")
+def forget_the_ancestors(right: Step) -> Step:
+    """Only the memory cgroup's own counter loses the page."""
+
+    def wrong(st: Any, pr: Any, at: Any, n: Any) -> Any:
+        parent = st.memcgs[at + page_counter.P_PARENT]
+        right(st, pr, at, n)
+        st.memcgs[parent] += n
+
+    return wrong
+
+
+@mutant("swap_desc", page_counter, "try_charge", world=LIMITED)
+def charge_beyond_the_limit(right: Step) -> Step:
+    """No limit holds."""
+    return lambda st, pr, at: (page_counter.charge(st, pr, at), True)[1]
+
+
+@mutant("vswap_v6", vswap_slots, "charge")
+def count_a_charge_twice(right: Step) -> Step:
+    """A physical slot is charged two pages."""
+    return lambda st, pr, memcg: right(st, pr, memcg) and right(st, pr, memcg)
 
 
 @mutant("vswap_v3", swap_table, "word_set")

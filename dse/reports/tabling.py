@@ -270,7 +270,7 @@ def _between(run: About) -> str:
 
 
 def _fullness(figures: Figures, designs: Sequence[str]) -> list[str]:
-    """Say for which designs swap was full, where they differ in it."""
+    """Say for which designs swap was full: where they differ in it, and where it was full for all."""
     from dse.measuring.fullness import MOST, apart
 
     halves = {
@@ -278,6 +278,8 @@ def _fullness(figures: Figures, designs: Sequence[str]) -> list[str]:
     }
     shares = {design: max((x for x in found if x is not None), default=None) for design, found in halves.items()}
     known = [share for share in shares.values() if share is not None]
+    if known and min(known) > MOST:
+        return ["Most swap-ins of every design saw swap full (half of the slots, or of swap.max, used) and dropped the cache copy."]
     if not known or not apart(max(known), min(known)):
         return []
     full = [design for design, share in shares.items() if share is not None and share > MOST]
