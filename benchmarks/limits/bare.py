@@ -20,6 +20,7 @@ class Off(probe.Off):
 for _operation in _OPERATIONS:
     _operation.register(Off, _operation.table[probe.Off])
 ahead.look_ahead.register(Off, ahead.nothing)
+ahead.look_along.register(Off, ahead.nothing_along)
 
 
 @outer

@@ -22,6 +22,8 @@ BUDGET_S, WIDTH = 60.0, 0.05
 """Seconds of measuring in a whole comparison, and the width of an interval over its ratio that is asked for, unless told."""
 LEAST_PAIRS = 12
 """Pairs below which an interval counts as infinitely wide: a bootstrap of a few values is narrow by luck."""
+ROUGH = 4
+"""Pairs from which an interval serves an estimate of what is missing."""
 TRIES = 4
 """Turns for a goal after which it is given up as too rare, if they brought fewer than two pairs."""
 SELDOM = 8
@@ -97,12 +99,23 @@ class Budget:
 
 @dataclass
 class Reached:
-    """State of a goal: its pairs, the turns for it, those since its interval was computed, and the width of that over the ratio."""
+    """State of a goal.
+
+    Attributes
+    ----------
+    pairs, turns, unread : int
+        Its pairs, the turns for it, and those since its interval was computed.
+    width : float
+        Width of the interval over the ratio, infinite for few pairs.
+    rough : float
+        The same for any number of pairs: what an estimate goes by.
+    """
 
     pairs: int = 0
     turns: int = 0
     unread: int = 0
     width: float = math.inf
+    rough: float = math.inf
 
     @property
     def hopeless(self) -> bool:
@@ -110,15 +123,15 @@ class Reached:
         return self.turns >= TRIES and self.pairs < 2
 
 
-def width_of(interval: Interval | None) -> float:
-    """Width of an interval over its ratio; infinite for too few pairs.
+def width_of(interval: Interval | None, least: int = LEAST_PAIRS) -> float:
+    """Width of an interval over its ratio; infinite for fewer pairs than `least`.
 
     Examples
     --------
     >>> width_of(Interval(2.0, 1.9, 2.2, 40)), width_of(Interval(2.0, 1.9, 2.2, 5))
     (0.15000000000000013, inf)
     """
-    return (interval.hi - interval.lo) / interval.ratio if interval is not None and interval.n >= LEAST_PAIRS else math.inf
+    return (interval.hi - interval.lo) / interval.ratio if interval is not None and interval.n >= least else math.inf
 
 
 def pairs_needed(pairs: int, width: float, target: float) -> int:
@@ -131,7 +144,7 @@ def pairs_needed(pairs: int, width: float, target: float) -> int:
     """
     if math.isinf(width):
         return LEAST_PAIRS
-    return max(pairs, math.ceil(pairs * (width / target) ** 2))
+    return max(pairs, LEAST_PAIRS, math.ceil(pairs * (width / target) ** 2 - 1e-9))
 
 
 @dataclass
@@ -204,7 +217,7 @@ class Pace:
         for goal, interval in found.items():
             at = self.reached[goal]
             at.turns, at.unread = at.turns + at.unread, 0
-            at.pairs, at.width = 0 if interval is None else interval.n, width_of(interval)
+            at.pairs, at.width, at.rough = 0 if interval is None else interval.n, width_of(interval), width_of(interval, ROUGH)
 
     def each(self, state: str) -> float:
         """Mean seconds of a turn in `state`; before the first, of any turn."""
@@ -212,12 +225,20 @@ class Pace:
         return self.seconds[state] / n if n else sum(self.seconds.values()) / max(1, sum(self.turns.values()))
 
     def missing(self) -> dict[str, int]:
-        """Turns that every open goal is estimated to need yet, by state: the most of its goals."""
+        """Turns that every open goal is estimated to need yet, by state: the most of its goals.
+
+        A goal takes more turns than pairs where turns for other operations brought it none: as many for each as up to now, and no more
+        than one for each open operation.
+        """
         out = dict.fromkeys(self.seconds, 0)
-        for goal in self.open():
-            at = self.reached[goal]
-            yet = pairs_needed(at.pairs, at.width, self.target) - at.pairs
-            out[goal.state] = max(out[goal.state], yet, 1)
+        for state in out:
+            asked = self.open(state)
+            ops = len({goal.op for goal in asked})
+            for goal in asked:
+                at = self.reached[goal]
+                yet = pairs_needed(at.pairs, at.rough, self.target) - at.pairs
+                turns = min(max(self.turns[state] / max(at.pairs, 1), 1.0), ops)
+                out[state] = max(out[state], math.ceil(yet * turns), 1)
         return out
 
     def needed(self) -> float | None:
