@@ -50,8 +50,8 @@ def scarce(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_no_finding_where_swap_was_full_for_one_alone(scarce: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = dse.compare(str(scarce), PAIR)
+def test_no_finding_where_swap_was_full_for_one_alone(scarce: Path, quick: dict[str, float], capsys: pytest.CaptureFixture[str]) -> None:
+    found = dse.compare(str(scarce), PAIR, **quick)
     share = {row["design"]: row["value"] for row in found["rows"] if row["metric"] == fullness.METRIC and row["age"] == "aged"}
     assert share["direct"] > fullness.MOST
     assert share["swap_id"] < fullness.HARDLY
@@ -67,7 +67,7 @@ def test_no_finding_where_swap_was_full_for_one_alone(scarce: Path, capsys: pyte
     assert "Most swap-ins of direct saw swap full" in out
 
 
-def test_findings_are_made_where_no_design_is_full(small: Path) -> None:
-    found = dse.compare(str(small), PAIR)
+def test_findings_are_made_where_no_design_is_full(small: Path, quick: dict[str, float]) -> None:
+    found = dse.compare(str(small), PAIR, **quick)
     assert not any("swap was full" in str(row["status"]) for row in found["rows"])
     assert {row["kind"] for row in found["rows"] if row["metric"] == fullness.METRIC} == {"counted"}

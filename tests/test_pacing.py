@@ -277,8 +277,10 @@ def test_what_is_said_of_the_precision() -> None:
     at = {
         "budget_s": 30.0, "spent_s": 29.6, "target_width": 0.05, "passes": 3, "pairs": {"footprint": 80, "cold": 14}, "headline": 4,
         "met": 2, "ended": "the budget was used up", "needed_s": 118.4,
-        "open": [{"state": "cold", "op": "swap_in", "design": d, "baseline": "a", "pairs": 14, "width": 0.1, "why": "10 % wide after 14 pairs"}
-                 for d in ("b", "c")],
+        "open": [
+            {"state": "cold", "op": "swap_in", "design": d, "baseline": "a", "pairs": 14, "width": 0.1, "why": "10 % wide after 14 pairs"}
+            for d in ("b", "c")
+        ],
     }  # fmt: skip
     assert precision({"measuring": at}) == (
         "Measured for 30 of 30 s, 80 footprint and 14 cold timed chunks in 3 passes, until the budget was used up: 2 of 4 intervals of "

@@ -49,6 +49,8 @@ DISTURBED = np.uint64(100)
 """Rarity of an interruption: an operation exceeds the histogram in fewer than one case of so many."""
 PLACES = 64
 """Chunks that the aged part of a short stream is cut into, so that it has small chunks rather than few."""
+FRESH_SHARE = 0.25
+"""Most of a budget that may have gone when a chunk of the fresh window is timed: the headline is aged."""
 RESAMPLES = 400
 """Bootstrap samples of an interval that only decides what is measured next."""
 
@@ -333,6 +335,8 @@ class Passes:
         if span is None or self.pace.budget.left <= 0.0:
             return None
         if span.age == FRESH:
+            if self.pace.budget.spent > FRESH_SHARE * self.pace.budget.seconds:
+                return None
             return Turn(self.states[0], ("swap_out",), frozenset(self.by_name))
         return self.pace.choose(lambda goal: span.holds(goal.op) >= least(goal.state))
 

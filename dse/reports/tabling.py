@@ -104,7 +104,7 @@ def _filled(table: Sequence[Line], empty: Mapping[str, str] = MappingProxyType({
 
 def states(rows: Sequence[Figure]) -> list[str]:
     """States of the caches in which aged ratios were measured, in order; one empty name where nothing was timed."""
-    return list(dict.fromkeys(str(row["state"]) for row in rows if row["metric"] == "ratio" and row["age"] == "aged")) or [""]
+    return list(dict.fromkeys(row["state"] or "" for row in rows if row["metric"] == "ratio" and row["age"] == "aged")) or [""]
 
 
 def headline(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
@@ -113,6 +113,7 @@ def headline(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
     There is a line for each state of the caches; what is counted stands in the first.
     """
     figures, bases, known = Figures(rows), naming.references(designs), states(rows)
+    timed = any(row["metric"] == "ratio" for row in rows)
     out = []
     for design in designs:
         for base in bases:
@@ -120,9 +121,9 @@ def headline(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
                 continue
             for state in known:
                 line = {"layer": design, "against": base}
-                if state:
+                if timed:
                     named = {op: figures.row(design, op, "ratio", stat="mean", age="aged", against=base, state=state) for op in HEADLINE}
-                    line |= {"caches": state, **{op: _interval(row) for op, row in named.items()}}
+                    line |= {"caches": state or "-", **{op: _interval(row) for op, row in named.items()}}
                     tax = figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base, state=state)
                     line["tax ns"] = _tax_ns(tax)
                 for name, metric in (("tax lines", "tax_lines"), ("tax locks", "tax_locked_sections"), ("tax B", "tax_bytes")):
