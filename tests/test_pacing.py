@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from dse import naming
 from dse.measuring import pacing, stats, times, timing
 from dse.measuring.pacing import Budget, Goal, Pace
 from dse.measuring.run import CHUNK, UNIT
@@ -14,6 +15,8 @@ from dse.measuring.stats import Difference, Interval, Verdict
 from dse.reports.precision import precision
 from dse.scenario import load
 from kernels import demand
+from kernels.life.registry import Config
+from kernels.observing import probe
 
 OUT, IN = Goal("footprint", "swap_out", "b", "a"), Goal("footprint", "swap_in", "b", "a")
 OTHER = Goal("footprint", "swap_in", "c", "a")
@@ -249,6 +252,9 @@ def test_memory_between_two_operations_is_written(state: str, monkeypatch: pytes
     assert foot.nbytes == {"footprint": 64 << 10, "cold": 1 << 20}[state]
     assert foot[:: 4096 // 8].all()
     assert timing.footprint(load("writeback"), "hot") is None
+    design, pr = naming.registry()["direct"], probe.make("timed", foot)
+    design.replay(design.build(Config(pages=8, slots={"ssd": 8})), pr, np.zeros((1, 2), np.uint64), np.zeros(1, np.uint8))
+    assert int(pr.tally[int(probe.FOOT_SUM)]) == foot.nbytes // 64  # a word of every line is read
 
 
 def test_a_finding_needs_both_states() -> None:

@@ -130,8 +130,8 @@ def compare(
         (all that the caches hold is replaced; few operations are timed). Default: footprint and cold, and a finding needs both; where
         the scenario names another state, that one.
     budget : float
-        Seconds for measuring, over all variants and states. Compilation, the making of streams and the counted replay are apart. Less
-        is used where all intervals are narrow earlier.
+        Seconds for measuring, over all variants and states. Compilation, the making of streams, the counted replay and the first
+        building up of the timed states are apart. Less is used where all intervals are narrow earlier.
     width : float
         Width of the 95 % interval over the ratio, at which a headline ratio has been measured enough.
     results : path, optional

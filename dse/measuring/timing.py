@@ -310,7 +310,8 @@ class Passes:
     def one(self, chosen: Sequence[Span], rng: np.random.Generator) -> float:
         """Replay one pass; return the seconds that were not turns."""
         every = self.in_play()
-        began, paid = self.pace.budget.spent, sum(self.pace.seconds.values())
+        now = self.pace.budget.clock
+        began, paid = now(), sum(self.pace.seconds.values())
         for side in every:
             side.state = side.named.design.build(self.stream.config(side.named.control))
         turns = orders(every, rng)
@@ -320,15 +321,23 @@ class Passes:
         with output.Progress(title, self.outcome.demands) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
             for span, block in cut(iter(kept) if kept is not None else self.stream.blocks(), chosen):
                 turn = self.turn(span)
+                if self.pace.over:
+                    break
                 if turn is None or span is None:
-                    _untimed(order, block, pool)
-                    if span is not None and self.pace.over:
-                        break
+                    self.build_up(order, block, pool)
                 else:
                     self.timed(span, turn, order, block, pool)
                     order = next(turns)
                 progress.step(len(block))
-        return self.pace.budget.spent - began - (sum(self.pace.seconds.values()) - paid)
+        return now() - began - (sum(self.pace.seconds.values()) - paid)
+
+    def build_up(self, order: Sequence[Timer], block: NDArray[np.uint64], pool: concurrent.futures.Executor) -> None:
+        """Replay what lies between timed chunks. In the first pass the budget does not pay for it: some times there must be."""
+        if self.pace.passes == 1:
+            self.pace.budget.stop()
+        _untimed(order, block, pool)
+        if self.pace.passes == 1:
+            self.pace.budget.start()
 
     def turn(self, span: Span | None) -> Turn | None:
         """The turn of a span, None where it is not timed."""
