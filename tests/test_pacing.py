@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dse import naming
-from dse.measuring import pacing, stats, times, timing
+from dse.measuring import pacing, places, stats, times, timing
 from dse.measuring.pacing import Budget, Goal, Pace
 from dse.measuring.run import CHUNK, UNIT
 from dse.measuring.stats import Difference, Interval, Verdict
@@ -204,17 +204,17 @@ def test_a_budget_is_shared_among_variants() -> None:
     assert (first.spent, whole.share(1).seconds) == (12.0, 48.0)
 
 
-@pytest.mark.parametrize(("places", "wanted"), [(100, 7), (64, 32), (5, 5), (9, 2)])
-def test_turns_are_spread_over_the_stream(places: int, wanted: int) -> None:
+@pytest.mark.parametrize(("room", "wanted"), [(100, 7), (64, 32), (5, 5), (9, 2)])
+def test_turns_are_spread_over_the_stream(room: int, wanted: int) -> None:
     seen = []
     for number in range(4):
-        found = pacing.spread(places, wanted, number)
+        found = pacing.spread(room, wanted, number)
         seen.append(tuple(found))
         assert found == sorted(set(found))
         assert len(found) == wanted
-        assert all(0 <= at < places for at in found)
-        assert max(np.diff([*found, found[0] + places])) <= places / wanted + 1
-    assert len(set(seen)) == (1 if places == wanted else min(4, places // wanted))
+        assert all(0 <= at < room for at in found)
+        assert max(np.diff([*found, found[0] + room])) <= room / wanted + 1
+    assert len(set(seen)) == (1 if room == wanted else min(4, room // wanted))
 
 
 def block_of(kinds: list[int]) -> np.ndarray:
@@ -224,18 +224,18 @@ def block_of(kinds: list[int]) -> np.ndarray:
 def test_the_place_in_a_chunk_by_hand() -> None:
     kinds = [demand.FAULT] * 8 + [demand.RECLAIM] * 8 + [demand.FAULT, demand.RECLAIM] * 4
     block = block_of(kinds)
-    assert timing.densest(block, ("swap_out",), 2, 4, 10) == 8
-    assert timing.densest(block, ("swap_in",), 2, 4, 10) == 2
-    assert timing.densest(block, ("swap_in", "swap_out"), 2, 4, 2) == 6  # two of each
-    assert timing.densest(block, ("move",), 2, 4, 10) == 2
-    assert timing.densest(block[:5], ("swap_in",), 4, 8, 10) == 4
+    assert places.densest(block, ("swap_out",), 2, 4, 10) == 8
+    assert places.densest(block, ("swap_in",), 2, 4, 10) == 2
+    assert places.densest(block, ("swap_in", "swap_out"), 2, 4, 2) == 6  # two of each
+    assert places.densest(block, ("move",), 2, 4, 10) == 2
+    assert places.densest(block[:5], ("swap_in",), 4, 8, 10) == 4
 
 
 def test_the_stream_is_cut_at_the_chosen_spans() -> None:
     stream = block_of(list(range(15)) * 400)
     none = np.zeros(len(demand.KINDS), np.uint32)
-    chosen = [timing.Span("fresh", 100, 200, none), timing.Span("aged", 900, 1000, none), timing.Span("aged", 1000, 1050, none)]
-    pieces = list(timing.cut(iter([stream[:150], stream[150:950], stream[950:]]), chosen))
+    chosen = [places.Span("fresh", 100, 200, none), places.Span("aged", 900, 1000, none), places.Span("aged", 1000, 1050, none)]
+    pieces = list(places.cut(iter([stream[:150], stream[150:950], stream[950:]]), chosen))
     assert [(span and (span.first, span.last), len(block)) for span, block in pieces] == [
         (None, 100), ((100, 200), 50), ((100, 200), 50), (None, 700), ((900, 1000), 50), ((900, 1000), 50), ((1000, 1050), 50),
     ]  # fmt: skip

@@ -91,9 +91,9 @@ def _timed(
     outcome: Any, designs: Sequence[naming.Named], states: Sequence[str], budget: pacing.Budget, width: float
 ) -> tuple[list[storing.Figure], Any, dict[str, Any]]:
     """Rows of the times, the noise of the session, and the record of the measuring."""
-    from dse.measuring import times, timing
+    from dse.measuring import places, times, timing
 
-    goals, rare = timing.goals_of([named.text for named in designs], states, timing.spans(outcome)[1])
+    goals, rare = timing.goals_of([named.text for named in designs], states, places.spans(outcome)[1])
     pace = pacing.Pace(goals, budget, width)
     taken = timing.measure(outcome, designs, states, pace, outcome.stream.scenario.replay.seed)
     rows, noise = times.make(outcome, taken)

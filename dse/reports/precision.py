@@ -1,4 +1,4 @@
-"""How narrow the intervals of a comparison became, in words."""
+"""Words on the precision of a comparison: how narrow its intervals became, and what budget would do."""
 
 from __future__ import annotations
 
