@@ -38,3 +38,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scenario") / "small.toml"
     path.write_text(SMALL)
     return path
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[dict[str, float]]:
+    """Options of a comparison that ends when every ratio has its fewest pairs, whatever the machine does; cold reads 1 MiB."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dse.common.machine.last_level_cache", lambda: 1 << 19)
+        yield {"budget": 120.0, "width": 1.0}

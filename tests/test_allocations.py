@@ -72,7 +72,7 @@ def test_classes_add_up_to_operations(found: dict[str, object]) -> None:
 
 
 def test_what_waits_is_what_was_freed_a_fault(small: Path) -> None:
-    found = dse.compare(str(small), "direct")
+    found = dse.compare(str(small), "direct", budget=1.0)
     rows = pick(found, design="direct", metric="rcu_waiting_bytes_xa_node", age="aged")
     assert len(rows) == len(found["provenance"]["runs"])
     for row in rows:

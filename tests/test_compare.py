@@ -13,8 +13,9 @@ import pytest
 import dse
 from dse import cli, naming, scenario, storing
 from dse.errors import BadInput, CheckFailed
-from dse.measuring import comparing, run
-from dse.measuring import rows as rows_of_runs
+from dse.measuring import comparing, run, timing
+from dse.measuring import times as times_of_runs
+from dse.measuring.pacing import LEAST_PAIRS
 from dse.measuring.stats import Interval
 from dse.modelling import ledger
 from dse.reports import tabling
@@ -26,9 +27,9 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 
 
 @pytest.fixture(scope="module")
-def stored(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], Path]:
+def stored(small: Path, quick: dict[str, float], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], Path]:
     results = tmp_path_factory.mktemp("results")
-    return dse.compare(str(small), PAIR, results=results), results
+    return dse.compare(str(small), PAIR, results=results, **quick), results
 
 
 def rows(found: dict[str, object], **want: object) -> list[dict[str, object]]:
@@ -70,19 +71,50 @@ def test_counted_only_has_the_same_counters(stored: tuple[dict[str, object], Pat
     assert "run" not in again["provenance"]["runs"][0]
 
 
-def test_states_differ_in_times_alone(stored: tuple[dict[str, object], Path], small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cold: a large read (here 1 MiB, to be quick) before each of a few operations."""
+def test_states_differ_in_times_alone(stored: tuple[dict[str, object], Path], small: Path, quick: dict[str, float]) -> None:
+    """Cold: a large read (here 1 MiB, to be quick) before each of a few operations. Without a state both are taken."""
     found, _ = stored
-    monkeypatch.setattr(run.machine, "last_level_cache", lambda: 1 << 19)
-    times = {"footprint": found} | {state: dse.compare(str(small), PAIR, state=state) for state in ("hot", "cold")}
+    assert {(row["age"], row["state"]) for row in found["rows"] if row["timing"] == "fenced"} == {
+        ("fresh", "footprint"), ("aged", "footprint"), ("aged", "cold"),
+    }  # fmt: skip
+    times = {state: dse.compare(str(small), PAIR, state=state, **quick) for state in ("hot", "cold")}
     for state, taken in times.items():
         assert {row["state"] for row in taken["rows"] if row["timing"] == "fenced"} == {state}
         assert taken["provenance"]["counters_hash"] == found["provenance"]["counters_hash"]
         assert {one["state"] for one in taken["provenance"]["runs"]} == {state}
-    n = {s: rows(t, op="swap_in", metric="ns", stat="mean", age="aged")[0]["n"] for s, t in times.items()}
-    assert n["hot"] == n["footprint"] > 8 * n["cold"] > 0
-    ns = {s: min(row["value"] for row in rows(t, op="swap_in", metric="ns", stat="mean")) for s, t in times.items()}
-    assert ns["cold"] > ns["hot"]
+        assert {tuple(one["states"]) for one in taken["provenance"]["runs"]} == {(state,)}
+
+
+def test_a_ratio_has_one_finding_in_both_states(stored: tuple[dict[str, object], Path]) -> None:
+    found = rows(stored[0], metric="ratio", age="aged", op="swap_in", design="swap_id")
+    for label in {row["scenario"] for row in found}:
+        mine = [row for row in found if row["scenario"] == label]
+        assert {row["state"] for row in mine} == {"footprint", "cold"}
+        assert len({row["status"] for row in mine}) == 1
+        assert all(word in mine[0]["status"] for word in ("footprint", "cold"))
+
+
+def test_the_record_of_the_measuring(stored: tuple[dict[str, object], Path]) -> None:
+    found, results = stored
+    runs = found["provenance"]["runs"]
+    assert runs[0]["measuring"]["budget_s"] == pytest.approx(60.0)
+    for run_, name in zip(runs, storing.run_names(results), strict=True):
+        at = run_["measuring"]
+        assert at["passes"] >= 1
+        assert set(at["pairs"]) == {"footprint", "cold"}
+        assert at["target_width"] == 1.0
+        assert at["met"] + len([gap for gap in at["open"] if gap["why"].find("of the stream") < 0]) == at["headline"]
+        assert json.loads(storing.load_run(results, name).provenance["extra"])["measuring"]["budget_s"] > 0
+
+
+def test_a_budget_too_small_for_one_turn_says_so(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = dse.compare(str(small), PAIR, budget=1e-6)
+    assert not rows(found, metric="ratio")
+    at = found["provenance"]["runs"][0]["measuring"]
+    assert (at["met"], at["ended"]) == (0, "the budget was used up")
+    assert at["open"]
+    tabling.show(found)
+    assert "0 of 6 intervals of aged headline ratios" in " ".join(capsys.readouterr().out.split())
 
 
 def test_more_pairs_are_more_chunks() -> None:
@@ -143,8 +175,8 @@ def test_the_table(stored: tuple[dict[str, object], Path], capsys: pytest.Captur
 
 
 @pytest.fixture(scope="module")
-def layered(small: Path) -> dict[str, object]:
-    return dse.compare(str(small), ["direct", "swap_id", "swap_table_p4"])
+def layered(small: Path, quick: dict[str, float]) -> dict[str, object]:
+    return dse.compare(str(small), ["direct", "swap_id", "swap_table_p4"], **quick)
 
 
 def test_every_layer_against_both_bases(layered: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,8 +192,11 @@ def test_every_layer_against_both_bases(layered: dict[str, object], capsys: pyte
     assert taxes["swap_id", "swap_table_p4"] == pytest.approx(taxes["swap_id", "direct"] - taxes["swap_table_p4", "direct"])
     found = [row for row in layered["rows"] if row["scenario"] == case]
     head = tabling.headline(found, ["direct", "swap_id", "swap_table_p4"])
-    assert [(row["layer"], row["against"]) for row in head] == [("swap_id", "direct"), ("swap_id", "swap_table_p4")]
+    assert [(row["layer"], row["against"], row["caches"]) for row in head] == [
+        ("swap_id", base, caches) for base in ("direct", "swap_table_p4") for caches in ("footprint", "cold")
+    ]
     assert all("[" in row["swap_in"] for row in head)
+    assert ["-" in row["tax B"] for row in head] == [False, True, False, True]
     line = next(r for r in tabling.operations(found, ["direct", "swap_id", "swap_table_p4"], "aged") if r["operation"] == "swap_in")
     assert line["ratio"] == "1 (baseline)"
     assert "[" in line["x swap_table_p4"]
@@ -204,29 +239,29 @@ def test_the_readme_shows_what_the_code_counts() -> None:
     assert words
     case = comparing.variants(words[1], None)[0]
     designs = naming.default_designs()
-    found = comparing.run_scenario(streams.build(case), designs, timed=False)
+    found = comparing.run_scenario(streams.build(case), designs, budget=None)
     told = "python -m dse.documenting readme RESULTS RUN"
     assert found["provenance"]["counters_hash"].startswith(words[2]), f"the model has changed: dse compare, then {told}"
 
 
 def test_no_side_comes_early_more_often() -> None:
     sides = list("abcde")
-    turns = run.orders(sides, np.random.default_rng(3))
+    turns = timing.orders(sides, np.random.default_rng(3))
     taken = [next(turns) for _ in range(10)]
     assert all(sorted(order) == sides for order in taken)
     assert len({tuple(order) for order in taken}) == 10
     assert {sum(order.index(side) for order in taken) for side in sides} == {20}
 
 
-def test_the_noise_of_a_window_is_that_of_its_operations(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_noise_of_a_window_is_that_of_its_operations(small: Path, quick: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every finding of a window is held against the widest A/A interval of the operations that are about as frequent."""
     aa = {"swap_in": Interval(1.0, 0.98, 1.01, 30), "move": Interval(1.03, 1.0, 1.06, 16), "fork": Interval(1.2, 0.8, 1.5, 4), "cow": None}
-    widened = rows_of_runs.pooled(aa, [x for x in aa.values() if x is not None])
+    widened = times_of_runs.pooled(aa, [x for x in aa.values() if x is not None])
     assert {op: x and (x.lo, x.hi) for op, x in widened.items()} == {
         "swap_in": (0.98, 1.06), "move": (0.98, 1.06), "fork": (0.8, 1.5), "cow": None,
     }  # fmt: skip
-    monkeypatch.setattr(rows_of_runs, "pooled", lambda aa, known: {op: x and Interval(x.ratio, 0.5, 2.0, x.n) for op, x in aa.items()})
-    found = rows(dse.compare(str(small), PAIR), metric="ratio")
+    monkeypatch.setattr(times_of_runs, "pooled", lambda aa, known: {op: x and Interval(x.ratio, 0.5, 2.0, x.n) for op, x in aa.items()})
+    found = [row for row in rows(dse.compare(str(small), PAIR, state="hot", **quick), metric="ratio") if row["n"] >= LEAST_PAIRS]
     assert len({(row["age"], row["op"]) for row in found}) > 2
     assert all("inconclusive: the same design against itself ranges over 0.500..2.000" in row["status"] for row in found)
 
@@ -289,6 +324,10 @@ def test_a_lost_page_fails_the_run(small: Path, monkeypatch: pytest.MonkeyPatch)
         (["--designs", ""], "no design"),
         (["--seed", "-1"], "negative"),
         (["--seeds", "1"], "did you mean '--seed'"),
+        (["--budget", "0"], "not above 0 seconds"),
+        (["--budget", "nan"], "not a number of seconds"),
+        (["--width", "0"], "not above 0"),
+        (["--width", "1.5"], "not from 0 to 1"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,9 +378,9 @@ def test_interrupted_operations_are_left_out_where_they_are_rare() -> None:
     bins[0, 10], bins[0, -1] = 999, 1
     bins[1, 10], bins[1, -1] = 50, 50
     n, ticks = bins.sum(1), np.array([999 * 168 + 10**6, 50 * 168 + 10**7], np.uint64)
-    assert run.undisturbed(n, ticks, bins).tolist() == [[999.0, 999 * 168.0], [100.0, 50 * 168 + 1e7]]
+    assert timing.undisturbed(n, ticks, bins).tolist() == [[999.0, 999 * 168.0], [100.0, 50 * 168 + 1e7]]
     bins[0, 10], bins[1, 10], bins[:, -1] = 39, 1, 1  # one of 40 was interrupted; of two, nobody knows
-    assert run.undisturbed(bins.sum(1), ticks, bins)[:, 0].tolist() == [39.0, 2.0]
+    assert timing.undisturbed(bins.sum(1), ticks, bins)[:, 0].tolist() == [39.0, 2.0]
 
 
 def test_what_a_switched_off_device_leaves_behind(small: Path) -> None:

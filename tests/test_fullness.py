@@ -73,8 +73,8 @@ def scarce(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_no_finding_where_swap_was_full_for_one_alone(scarce: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = dse.compare(str(scarce), PAIR)
+def test_no_finding_where_swap_was_full_for_one_alone(scarce: Path, quick: dict[str, float], capsys: pytest.CaptureFixture[str]) -> None:
+    found = dse.compare(str(scarce), PAIR, **quick)
     share = {row["design"]: row["value"] for row in found["rows"] if row["metric"] == fullness.METRIC and row["age"] == "aged"}
     assert share["direct"] > fullness.MOST
     assert share["swap_id"] < fullness.HARDLY
@@ -119,7 +119,7 @@ def test_swap_is_full_for_every_design_of_the_second_headline(capsys: pytest.Cap
     assert "saw memcg full" not in out
 
 
-def test_findings_are_made_where_no_design_is_full(small: Path) -> None:
-    found = dse.compare(str(small), PAIR)
+def test_findings_are_made_where_no_design_is_full(small: Path, quick: dict[str, float]) -> None:
+    found = dse.compare(str(small), PAIR, **quick)
     assert not any("swap was full" in str(row["status"]) for row in found["rows"])
     assert {row["kind"] for row in found["rows"] if row["metric"] == fullness.METRIC} == {"counted"}

@@ -78,6 +78,17 @@ def test_rows_that_are_asked_for_can_be_given_a_verdict(name: str) -> None:
     assert any(item.tolerance != "report" for item in EXPECTED if item.id == name)
 
 
+def test_nanoseconds_of_another_host_are_reported_and_order_and_counts_are_checked() -> None:
+    asked = {item.quantity: item.tolerance for item in EXPECTED if item.id == "Y15"}
+    assert {tolerance for quantity, tolerance in asked.items() if quantity.startswith("extra of")} == {"report"}
+    assert {tolerance for quantity, tolerance in asked.items() if not quantity.startswith("extra of")} == {"order"}
+    expected = [item for item in EXPECTED if item.id == "Y15"]
+    locks = {"v3": 2.0, "v3 with the fix": 1.0, "v5": 2.0, "v6": 1.0}
+    ours = {name: {"locked sections a PTE": value} for name, value in locks.items()} | {"extra of v3": {"vswap_v3": 1.0}}
+    assert judge(expected, ours, []).verdict == "holds"
+    assert judge(expected, ours | {"v6": {"locked sections a PTE": 3.0}}, []).verdict == "falls short"
+
+
 def test_what_is_missing_is_named() -> None:
     assert Plan(needs=("direct", "no_such_design", "no such operation")).missing == ["no_such_design", "no such operation"]
     for name in ("Y08", "Y09", "Y13", "Y30"):

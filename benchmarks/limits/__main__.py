@@ -55,15 +55,17 @@ def structures(names: list[str], entry: build.Entries | None, *, quick: bool) ->
 
 
 def replays(entry: build.Entries | None, *, quick: bool) -> list[dict[str, Any]]:
-    """Rows of the whole replay."""
+    """Rows of the whole replay, and their median over C."""
     if quick:
         cases = [whole.Case("zipf", QUICK_BITS - 2, 0.125, design) for design in ("direct", "swap_id")]
-        return [whole.measure(case, entry, pairs=QUICK_PAIRS, chunk=1 << 12) for case in cases]
-    rows = []
-    for case in whole.CASES:
-        output.note(f"limits: replay of {case.design}, {case.generator}, 2^{case.bits} pages, memory {case.memory_share:g} of them")
-        rows.append(whole.measure(case, entry))
-    return rows
+        rows = [whole.measure(case, entry, pairs=QUICK_PAIRS, chunk=1 << 12) for case in cases]
+    else:
+        rows = []
+        for case in whole.CASES:
+            output.note(f"limits: replay of {case.design}, {case.generator}, 2^{case.bits} pages, memory {case.memory_share:g} of them")
+            rows.append(whole.measure(case, entry))
+    middle = whole.median_row(rows)
+    return rows if middle is None else [*rows, middle]
 
 
 def provenance(core: int, tool: str | None) -> dict[str, Any]:

@@ -72,9 +72,9 @@ def section(document: dict[str, Any]) -> str:
         "Both sides run alternately on the same buffers, pinned to one core, in random order inside a group of runs. Nanoseconds per "
         "operation or event: median (min..max). Ratios: median of the paired ratios [95 % bootstrap interval]; `aa` is our side against "
         "itself, the noise of the run. `over_plain` divides by a dependent load from a bare array of as many words; `over_c` by the same "
-        "algorithm in C (of a replay: the faster of C with and without prefetching of coming demands); `rate_over_peer` is events a second "
-        "over requests a second of libCacheSim, `bare_over_peer` the same without any prefetch (`bare_ns`), `c_over_peer` and "
-        "`c_plain_over_peer` the same for C. All arrays of a replay end bit-identical on every side."
+        "algorithm in C (of a replay: with the same prefetches for coming demands); `rate_over_peer` is events a second over requests a "
+        "second of libCacheSim, `c_over_peer` the same for C; `over_read` divides by a plain read of the parsed file. All arrays of "
+        "a replay end bit-identical on every side."
     )
     seconds = document.get("seconds", {})
     took = f"The run took {sum(seconds.values()) / 60:.0f} minutes ({', '.join(f'{k} {v:.0f} s' for k, v in seconds.items())})."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.limits import bare, bars, build, drivers, twin_c
+from benchmarks.limits import bars, build, drivers, twin_c
 from benchmarks.limits.micro import PAIRS, spread
 from dse.measuring.stats import Interval, paired_ratio
 from dse.workloads import generators
@@ -25,9 +25,7 @@ from kernels.structures import xarray
 
 ORACLE = np.dtype([("time", "<u4"), ("id", "<u8"), ("size", "<u4"), ("next", "<i8")])  # libCacheSim's oracleGeneral, 24 bytes
 AT_LEAST = {20: 1.2, 22: 1.0}  # issue 5: events of direct a second, of libCacheSim's requests a second, by bits of pages
-BARE_AT_LEAST, BARE_BITS = 0.8, 20
-"""Issue 2: events of direct a second without any prefetch, of libCacheSim's requests a second (the median; no interval is asked for)."""
-OVER_C = 1.15  # issue 5: time of ours over that of C
+OVER_C, MEDIAN_OVER_C = 1.10, 1.05  # issue 15: time of ours over that of C with the same prefetches; a row's upper end, and the median
 PEER_BITS = 22  # beyond, the file of accesses is too large to be worth writing
 WARM = 4  # accesses a page before the clock starts
 CHUNK = 1 << 17  # accesses between two readings of the clock
@@ -145,19 +143,16 @@ class Side:
 
 
 def sides_of(case: Case, chunk: int, entry: build.Entries | None) -> dict[str, Side]:
-    """Sides of a comparison. Ours twice (for A/A) and, where a bar asks, without prefetching; C without and with prefetching."""
+    """Sides of a comparison: ours twice (for A/A), and C with the same prefetches of coming demands."""
     sides = {"ours": Side(case, chunk, None), "again": Side(case, chunk, None)}
-    if case.design == "direct" and case.bits == BARE_BITS:
-        sides["bare"] = Side(case, chunk, bare.run, bare.make())
     if entry is not None:
-        for name, ahead in (("c", False), ("c_ahead", True)):
-            sides[name] = Side(case, chunk, twin_c.replay_of(entry, case.design, ahead=ahead))
+        sides["c"] = Side(case, chunk, twin_c.replay_of(entry, case.design, ahead=True))
     return sides
 
 
 def warm_up(sides: dict[str, Side], blocks: Iterator[NDArray[np.uint64]], warm: int) -> None:
     """Bring all sides to the state after `warm` blocks: the fastest runs them, as all leave the same bits."""
-    first = sides.get("c_ahead", sides["ours"])
+    first = sides.get("c", sides["ours"])
     for _ in range(warm):
         first.run(next(blocks))
     for side in sides.values():
@@ -221,9 +216,6 @@ def verdict(case: Case, ratios: dict[str, Interval]) -> str:
     checks = []
     if "rate_over_peer" in ratios and case.design == "direct" and case.bits in AT_LEAST:
         checks.append(bars.at_least(ratios["rate_over_peer"].lo, AT_LEAST[case.bits], "of libCacheSim"))
-    if "bare_over_peer" in ratios:
-        of_c = ratios["c_plain_over_peer"].ratio if "bare_over_c" in ratios and ratios["bare_over_c"].hi <= OVER_C else None
-        checks.append(bars.at_least(ratios["bare_over_peer"].ratio, BARE_AT_LEAST, "of libCacheSim without prefetch", of_c))
     if "over_c" in ratios and case.bits in SHARES:
         checks.append(bars.at_most(ratios["over_c"].hi, OVER_C, "of C"))
     return bars.verdict(*checks)
@@ -248,9 +240,8 @@ def measure(case: Case, entry: build.Entries | None, *, pairs: int = PAIRS, chun
     Returns
     -------
     dict
-        Nanoseconds (min, median, max) of each side (``bare``: ours without any prefetch), the ratios with their intervals, A/A, whether
-        the bars are met. ``over_c`` is over the faster of the two C sides, ``over_c_plain`` over the one that does not prefetch coming
-        demands.
+        Nanoseconds (min, median, max) of each side, the ratios with their intervals, A/A, whether the bars are met. C prefetches for
+        coming demands as ours does.
 
     Raises
     ------
@@ -280,25 +271,28 @@ def row_of(case: Case, taken: Taken, chunk: int, seed: int) -> dict[str, Any]:
     pairs, ns = len(taken.events), {name: seconds / taken.events * 1e9 for name, seconds in taken.seconds.items()}
     ratios = {"aa": paired_ratio(ns["again"], ns["ours"], seed=seed)}
     if "c" in ns:
-        ratios["over_c_plain"] = paired_ratio(ns["ours"], ns["c"], seed=seed)
-        faster = min(("c", "c_ahead"), key=lambda name: float(np.median(ns[name])))
-        ratios["over_c"] = paired_ratio(ns["ours"], ns[faster], seed=seed)
+        ratios["over_c"] = paired_ratio(ns["ours"], ns["c"], seed=seed)
     row = {
         "op": "replay", "design": case.design, "workload": case.generator, "pages": 1 << case.bits, "memory": case.memory_share,
         "pairs": pairs, "miss_ratio": float(taken.misses.sum() / (pairs * chunk)), "events": int(taken.events.sum()),
-        **{f"{name}_ns": spread(ns[name]) if name in ns else "-" for name in ("ours", "bare", "c", "c_ahead")}, "request_ns": "-",
+        **{f"{name}_ns": spread(ns[name]) if name in ns else "-" for name in ("ours", "c")}, "request_ns": "-",
     }  # fmt: skip
     if "peer" in ns:
         request = taken.seconds["peer"] / chunk * 1e9
         row["request_ns"] = spread(request)
         ratios["rate_over_peer"] = paired_ratio(request, ns["ours"], seed=seed)
-        if "bare" in ns:
-            ratios["bare_over_peer"] = paired_ratio(request, ns["bare"], seed=seed)
-        if "bare" in ns and "c" in ns:
-            ratios["bare_over_c"] = paired_ratio(ns["bare"], ns["c"], seed=seed)
-            ratios["c_plain_over_peer"] = paired_ratio(request, ns["c"], seed=seed)
         if "c" in ns:
-            ratios["c_over_peer"] = paired_ratio(request, ns[faster], seed=seed)
-    for name in ("aa", "over_c", "over_c_plain", "bare_over_c", "rate_over_peer", "bare_over_peer", "c_plain_over_peer", "c_over_peer"):
+            ratios["c_over_peer"] = paired_ratio(request, ns["c"], seed=seed)
+    for name in ("aa", "over_c", "rate_over_peer", "c_over_peer"):
         row[name] = {"ratio": ratios[name].ratio, "lo": ratios[name].lo, "hi": ratios[name].hi} if name in ratios else "-"
     return row | {"bar": verdict(case, ratios)}
+
+
+def median_row(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Row of the median over all replays of their ratios to C; None where C was not run."""
+    over = [float(row["over_c"]["ratio"]) for row in rows if row["op"] == "replay" and isinstance(row["over_c"], dict)]
+    if not over:
+        return None
+    middle, barred = float(np.median(over)), all(int(row["pages"]).bit_length() - 1 in SHARES for row in rows)
+    bar = bars.verdict(bars.at_most(middle, MEDIAN_OVER_C, "of C")) if barred else bars.NONE
+    return {"op": "replay, median", "replays": len(over), "median_over_c": middle, "most_over_c": max(over), "bar": bar}

@@ -34,7 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("scenario", nargs="?", default="writeback", metavar="SCENARIO", help="name or TOML file (default: %(default)s)")
     parser.add_argument("--designs", default=None, metavar="A,B", help="designs, the baseline first: NAME[param=value,...], all, layers")
-    parser.add_argument("--state", choices=STATES, help="state of the caches before a timed operation (default: the scenario's, footprint)")
+    parser.add_argument(
+        "--state", choices=STATES, help="the only state of the caches before a timed operation (default: footprint and cold)"
+    )
+    options.add_budget(parser)
     options.add_counted_only(parser)
     options.add_seed(parser)
     options.add_format(parser)
@@ -47,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
     from dse.reports import tabling
 
     found = compare(
-        args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, results=args.results,
-        command=args.command_line,
+        args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, budget=args.budget,
+        width=args.width, results=args.results, command=args.command_line,
     )  # fmt: skip
     if args.format == "table":
         tabling.show(found)

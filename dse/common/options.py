@@ -64,6 +64,22 @@ def finite(text: str, of: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """Read a number of seconds above 0."""
+    value = finite(text, "seconds")
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 seconds")
+    return value
+
+
+def width(text: str) -> float:
+    """Read the width of an interval over its ratio: above 0, up to 1, or a percentage."""
+    value = share(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
 def share(text: str) -> float:
     """Read a share from 0 to 1, or a percentage."""
     body, scale = (text[:-1], 100.0) if text.endswith("%") else (text, 1.0)
@@ -89,6 +105,15 @@ def add_results(parser: argparse.ArgumentParser) -> None:
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """Add ``--seed``. Without it the scenario's own seed is used."""
     parser.add_argument("--seed", type=seed, default=None, metavar="N", help="seed (default: the scenario's)")
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add ``--budget`` and ``--width``: how long and how narrow times are measured."""
+    parser.add_argument("--budget", type=seconds, default=60.0, metavar="SECONDS", help="most time for measuring (default: %(default)g)")
+    parser.add_argument(
+        "--width", type=width, default=0.05, metavar="SHARE",
+        help="width of a headline ratio's 95 %% interval over the ratio, at which it is measured enough (default: %(default)g)",
+    )  # fmt: skip
 
 
 def add_counted_only(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from dse import naming, scenario, storing
 from dse.common import machine
 from dse.errors import BadInput
-from dse.measuring import warming
+from dse.measuring import pacing, warming
 from dse.measuring.provenance import code_digest, origin
 
 PROBES = ("off", "count", "timed")
@@ -29,8 +30,30 @@ def variants(name: str | scenario.Scenario, seed: int | None, state: str | None 
     return [chosen, chosen.but(moves__rate=0.0)] if chosen.moves.rate else [chosen]
 
 
-def run_scenario(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> dict[str, Any]:
+def states_of(chosen: scenario.Scenario, state: str | None = None) -> tuple[str, ...]:
+    """States of the caches that times are taken in: the one that was asked for, else two that a real fault lies between."""
+    from dse.measuring.timing import BOTH
+
+    return (chosen.replay.state,) if state is not None or chosen.replay.state != BOTH[0] else BOTH
+
+
+def run_scenario(
+    stream: Any, designs: Sequence[naming.Named], *, budget: pacing.Budget | None, width: float = pacing.WIDTH, state: str | None = None
+) -> dict[str, Any]:
     """Run one variant on the demands of `stream`.
+
+    Parameters
+    ----------
+    stream : Stream
+        The demands.
+    designs : sequence of Named
+        The first one is the baseline.
+    budget : Budget or None
+        Time for measuring; None: nothing is timed.
+    width : float
+        Width over the ratio that is asked of the intervals of headline ratios.
+    state : str, optional
+        The only state of the caches.
 
     Returns
     -------
@@ -41,8 +64,15 @@ def run_scenario(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -
 
     chosen = stream.scenario
     verified = run.verify(chosen, designs)
-    outcome = run.execute(stream, designs, timed=timed, seed=chosen.replay.seed)
-    made, noise = rows.make(outcome, timed)
+    outcome = run.execute(stream, designs, timed=budget is not None)
+    made, ledger = rows.make(outcome, modelled=budget is not None), rows.ledger(outcome)
+    outcome.release()
+    noise: Any = None
+    about: dict[str, Any] = {}
+    states = states_of(chosen, state)
+    if budget is not None:
+        taken, noise, about = _timed(outcome, designs, states, budget, width)
+        made += taken
     provenance = {
         **origin(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
         "trace": stream.trace_name, "trace_digest": stream.trace_digest, "designs": ",".join(named.text for named in designs),
@@ -50,11 +80,24 @@ def run_scenario(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -
         "counters_hash": storing.counters_hash(made), "aa_ratio": noise and noise.ratio,
         "aa_lo": noise and noise.lo, "aa_hi": noise and noise.hi,
         "label": chosen.label, "stream_digest": stream.digest, "stream": dict(stream.counters), "demands": outcome.demands,
-        "verified_demands": verified, "timed": timed, "state": chosen.replay.state,
+        "verified_demands": verified, "timed": budget is not None, "state": chosen.replay.state, "states": list(states),
         "footprint_kib": chosen.replay.footprint_kib, "turnover": outcome.turnover, "warm_turnover": chosen.replay.warm_turnover,
-        "windows": {w.age: [w.first, w.last] for w in outcome.windows},
+        "windows": {w.age: [w.first, w.last] for w in outcome.windows}, "measuring": about,
     }  # fmt: skip
-    return {"rows": made, "ledger": rows.ledger(outcome), "provenance": provenance}
+    return {"rows": made, "ledger": ledger, "provenance": provenance}
+
+
+def _timed(
+    outcome: Any, designs: Sequence[naming.Named], states: Sequence[str], budget: pacing.Budget, width: float
+) -> tuple[list[storing.Figure], Any, dict[str, Any]]:
+    """Rows of the times, the noise of the session, and the record of the measuring."""
+    from dse.measuring import places, times, timing
+
+    goals, rare = timing.goals_of([named.text for named in designs], states, places.spans(outcome)[1])
+    pace = pacing.Pace(goals, budget, width)
+    taken = timing.measure(outcome, designs, states, pace, outcome.stream.scenario.replay.seed)
+    rows, noise = times.make(outcome, taken)
+    return rows, noise, pacing.told(pace, rare)
 
 
 def compare(
@@ -64,6 +107,8 @@ def compare(
     counted_only: bool = False,
     seed: int | None = None,
     state: str | None = None,
+    budget: float = pacing.BUDGET_S,
+    width: float = pacing.WIDTH,
     results: str | Path | None = None,
     command: str = "dse.compare",
 ) -> dict[str, Any]:
@@ -81,8 +126,14 @@ def compare(
     seed : int, optional
         Instead of the scenario's.
     state : str, optional
-        Instead of the scenario's: ``hot`` (nothing lies between two timed operations), ``footprint`` (some memory is read), ``cold``
-        (all that the caches hold is replaced; few operations are timed).
+        The only state of the caches: ``hot`` (nothing lies between two timed operations), ``footprint`` (some memory is read), ``cold``
+        (all that the caches hold is replaced; few operations are timed). Default: footprint and cold, and a finding needs both; where
+        the scenario names another state, that one.
+    budget : float
+        Seconds for measuring, over all variants and states. Compilation, the making of streams, the counted replay and the first
+        building up of the timed states are apart. Less is used where all intervals are narrow earlier.
+    width : float
+        Width of the 95 % interval over the ratio, at which a headline ratio has been measured enough.
     results : path, optional
         Folder to store the runs in; nothing is stored without it.
     command : str
@@ -97,10 +148,13 @@ def compare(
     Raises
     ------
     BadInput
-        Unknown names, a folder that cannot be written, not enough memory.
+        Unknown names, a budget or width that is no positive number, a folder that cannot be written, not enough memory.
     CheckFailed
         A page read content that is not its own.
     """
+    for name, value in (("budget", budget), ("width", width)):
+        if not (math.isfinite(value) and value > 0):
+            raise BadInput(f"{name} {value} is not above 0; the default is {pacing.BUDGET_S if name == 'budget' else pacing.WIDTH:g}")
     chosen = naming.parse_many(designs) if designs is not None else naming.default_designs()
     cases = variants(scenario_name, seed, state)
     if results is not None:
@@ -110,17 +164,20 @@ def compare(
     compiled = warming.warm([(n.text, kind) for kind in PROBES if not (counted_only and kind == "timed") for n in chosen])
     rows: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
-    for case, stream in zip(cases, streams, strict=True):
-        found = run_scenario(stream, chosen, timed=not counted_only)
+    whole = pacing.Budget(float(budget))
+    for left, (case, stream) in zip(range(len(cases), 0, -1), zip(cases, streams, strict=True), strict=True):
+        part = None if counted_only else whole.share(left)
+        found = run_scenario(stream, chosen, budget=part, width=width, state=state)
+        whole.used += part.spent if part is not None else 0.0
         provenance = found["provenance"] | {"command": command}
         if results is not None:
             provenance["run"] = storing.write_run(results, found["rows"], found["ledger"], provenance)
         rows += [{**row, "scenario": case.label} for row in found["rows"]]
         runs.append(provenance)
     hashes = [run["counters_hash"] for run in runs]
-    whole = hashes[0] if len(hashes) == 1 else storing.combined_hash(hashes)
+    joint = hashes[0] if len(hashes) == 1 else storing.combined_hash(hashes)
     provenance = {
-        "command": command, "counters_hash": whole, "designs": [n.text for n in chosen], "compiled": compiled,
+        "command": command, "counters_hash": joint, "designs": [n.text for n in chosen], "compiled": compiled,
         "seconds": round(time.monotonic() - began, 1), "runs": runs,
     }  # fmt: skip
     return {"rows": rows, "provenance": provenance}
@@ -166,7 +223,7 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
         raise BadInput(f"run {stored.name} does not say what scenario it came from") from None
     case = scenario.from_values(given["scenario"] or "scenario", values)
     warming.warm([(n.text, kind) for kind in ("off", "count") for n in designs])
-    found = run_scenario(_checked_stream(case, designs, True), designs, timed=False)
+    found = run_scenario(_checked_stream(case, designs, True), designs, budget=None)
     again = storing.counters_hash(found["rows"])
     kept = storing.counters_hash(stored.ops)
     return {

@@ -1,17 +1,15 @@
-"""Observations of a comparison as rows of the store: counted, measured, modelled."""
+"""Counted observations of a comparison as rows of the store."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, TypedDict, Unpack
+from collections.abc import Sequence
+from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dse import naming
-from dse.measuring import allocating, clock, fullness, stats
-from dse.measuring.run import LEAST, LEAST_COLD, Outcome, Side, rows_of
-from dse.modelling import latency
+from dse.measuring import allocating, fullness
+from dse.measuring.run import Outcome, Side, rows_of
 from dse.modelling import ledger as ledgers
 from dse.storing import Figure, More, Structure, figure
 from kernels import control, demand
@@ -25,51 +23,23 @@ COUNTED = (("lines", "lines"), ("lines_common", "lines"), ("chain", "objects"), 
            ("lock_order_violations", "violations"))  # fmt: skip
 LIFETIME = ("swap_out", "writeback_end", "swap_in")
 """A page's swapped lifetime. An ID costs something in each, whether or not the page moves."""
-AVOIDED_MOST = 0.01
-READS = ("zswap", "ssd")
 FEW, FEWEST = "fewer than 1 % of the pages at the peak are still swapped out", 100
-WITHOUT = ("first_touch",)
-"""Operations that touch nothing of swap. Their code is the same in every design, and their times are the system's own page faults."""
-RUNS = ("fork", "zap", "swapoff")
-"""Operations on many pages at once, which have no share of one fault or read."""
 
 
-def make(outcome: Outcome, timed: bool) -> tuple[list[Figure], stats.Interval | None]:
-    """Make all rows of a comparison, and the A/A noise of the session (None when nothing was timed)."""
+def make(outcome: Outcome, *, modelled: bool) -> list[Figure]:
+    """Make the counted rows of a comparison, and where `modelled` those computed from them. They need the live states."""
     rows: list[Figure] = []
     for side in outcome.sides:
-        rows += counted(side) + fullness.rows(side) + allocating.rows(side, modelled=timed) + occupancy(side, outcome)
-    bases = naming.references([side.name for side in outcome.sides])
-    pairs = [(side, base) for base in outcome.sides if base.name in bases for side in outcome.sides if side is not base]
-    for side, base in pairs:
+        rows += counted(side) + fullness.rows(side) + allocating.rows(side, modelled=modelled) + occupancy(side, outcome)
+    for side, base in pairs_of(outcome.sides):
         rows += tax_counted(outcome, side, base)
-    if not timed or outcome.twin is None:
-        return rows, None
-    tick = clock.calibrate()
-    noise: list[stats.Interval] = []
-    for age in ("fresh", "aged"):
-        aa = {op: ratio(outcome.twin, outcome.sides[0], age, op, tick) for op in OPS}
-        known = [interval for op, interval in aa.items() if interval is not None and op not in WITHOUT]
-        noise += known
-        aa = pooled(aa, known)
-        own = tax(outcome.twin, outcome.sides[0], age, tick)
-        for side in outcome.sides:
-            rows += measured(side, age, tick)
-        for side, base in pairs:
-            rows += ratios(side, base, age, tick, aa) + tax_measured(side, base, own, age, tick)
-    return rows, stats.aa_noise(noise) if noise else None
+    return rows
 
 
-def pooled(aa: dict[str, stats.Interval | None], known: list[stats.Interval]) -> dict[str, stats.Interval | None]:
-    """Widen each A/A interval of a window to those of all operations that are about as frequent, as one twin is one draw only."""
-    often = [interval for interval in known if 2 * interval.n >= max(k.n for k in known)]
-    if not often:
-        return aa
-    low, high = min(k.lo for k in often), max(k.hi for k in often)
-    return {
-        op: None if interval is None else replace(interval, lo=min(interval.lo, low), hi=max(interval.hi, high))
-        for op, interval in aa.items()
-    }
+def pairs_of(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
+    """Sides with every other side that they are compared with."""
+    bases = naming.references([side.name for side in sides])
+    return [(side, base) for base in sides if base.name in bases for side in sides if side is not base]
 
 
 def counted(side: Side) -> list[Figure]:
@@ -182,154 +152,8 @@ def tax_counted(outcome: Outcome, side: Side, base: Side) -> list[Figure]:
     return rows
 
 
-def _chunks(side: Side, age: str, op: str) -> NDArray[np.float64]:
-    """Occurrences of an operation and their ticks, by timed chunk."""
-    taken = [chunk[demand.OPS.index(op)] for chunk in side.chunks[age]]
-    return np.array(taken, np.float64).reshape(-1, 2)
-
-
-def least(side: Side) -> int:
-    """Occurrences that a chunk must have."""
-    return LEAST_COLD if side.between == "cold" else LEAST
-
-
-def mean_ns(side: Side, age: str, op: str, tick: clock.Clock) -> float | None:
-    """Median over chunks of the mean time of an operation [ns], the plain mean where no chunk has enough of them; None for a few."""
-    found = _chunks(side, age, op)
-    enough = found[found[:, 0] >= least(side)]
-    if len(enough):
-        return tick.ns(float(np.median(enough[:, 1] / enough[:, 0])))
-    n, ticks = found.sum(0) if len(found) else (0.0, 0.0)
-    return tick.ns(float(ticks / n)) if n >= LEAST else None
-
-
-def _both(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Chunks with enough of an operation on both sides, and its mean ticks a chunk on either side."""
-    found = np.stack([_chunks(side, age, op), _chunks(base, age, op)])
-    enough = np.asarray((found[:, :, 0] >= least(side)).all(0), np.bool_)
-    return enough, np.maximum(found[:, :, 1] / np.maximum(found[:, :, 0], 1.0) - tick.own_ticks, 1.0)
-
-
-def ratio(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> stats.Interval | None:
-    """Paired ratio of an operation's mean time, chunk by chunk; None where fewer than two chunks have enough of them."""
-    enough, times = _both(side, base, age, op, tick)
-    n = int(enough.sum())
-    return None if n < 2 else stats.paired_ratio(times[0, enough], times[1, enough], serial=True)
-
-
-def halves(side: Side, base: Side, age: str, op: str, tick: clock.Clock) -> tuple[float, float]:
-    """The ratio in the first and in the second half of the window."""
-    enough, times = _both(side, base, age, op, tick)
-    ratios = times[0, enough] / times[1, enough]
-    middle = len(ratios) // 2
-    return float(np.median(ratios[:middle])), float(np.median(ratios[middle:]))
-
-
-class Taken(TypedDict):
-    """Columns on how a time was taken."""
-
-    state: str
-    age: str
-    timing: str
-
-
-def _fenced(side: Side, age: str) -> Taken:
-    """Return the columns that say how a time was taken."""
-    return {"state": side.between, "age": age, "timing": "fenced"}
-
-
-def measured(side: Side, age: str, tick: clock.Clock) -> list[Figure]:
-    """Times of operations, and their shares of a fault and of a backend's latency."""
-    rows: list[Figure] = []
-    pr, more = side.timed[age], _fenced(side, age)
-    for op in OPS:
-        code = demand.OPS.index(op)
-        n = int(rows_of(pr)[code, 0])
-        mean = mean_ns(side, age, op, tick)
-        if mean is None:
-            continue
-        bins = pr.ticks[code * probe.TICK_BINS : (code + 1) * probe.TICK_BINS]
-        p50, p99 = (tick.ns(float(x)) for x in stats.histogram_quantiles(bins, clock.edges(), [0.5, 0.99]))
-        most = tick.ns(float(clock.edges()[-2]))
-        for stat, value in (("p50", p50), ("p99", p99)):
-            status = f"above {most:,.0f} ns, the end of the histogram" if value >= most else "ok"
-            rows.append(
-                figure(side.name, op, "ns", "measured", "ns", None if value >= most else value, stat=stat, n=n, status=status, **more)
-            )
-        rows.append(figure(side.name, op, "ns", "measured", "ns", mean, stat="mean", n=n, **more))
-        if op in RUNS:
-            continue
-        low, high = latency.share(mean, latency.frame())[1:]
-        rows.append(figure(side.name, op, "share_of_fault", "modelled", "share", mean / latency.frame().typical, lo=low, hi=high, **more))
-        for backend in READS:
-            of = latency.backend_read(backend)
-            typical, low, high = latency.share(mean, of)
-            rows.append(figure(side.name, op, f"share_of_{backend}_read", "modelled", "share", typical, lo=low, hi=high, **more))
-    return rows
-
-
-def ratios(side: Side, base: Side, age: str, tick: clock.Clock, aa: dict[str, stats.Interval | None]) -> list[Figure]:
-    """Ratios of the times of operations to those on `base`, with what may be concluded from each."""
-    rows, unlike = [], fullness.between(side, base, age)
-    for op in OPS:
-        found, noise, mean, under = ratio(side, base, age, op, tick), aa[op], mean_ns(side, age, op, tick), mean_ns(base, age, op, tick)
-        if found is None or noise is None or mean is None or under is None:
-            continue
-        apart = halves(side, base, age, op, tick)
-        finding = stats.verdict(found, noise, candidate_ns=mean, baseline_ns=under, halves=apart)
-        status = f"{finding.finding}: {finding.reason}"
-        avoided = max(avoided_share(side), avoided_share(base))
-        if avoided > AVOIDED_MOST:
-            status = f"inconclusive: {avoided:.1%} of the faults were avoided, residency differs (open loop)"
-        elif unlike and op not in WITHOUT:
-            status = f"inconclusive: {unlike}"
-        low = min(mean, under) < 0 or (mean < stats.FLOOR_NS and under < stats.FLOOR_NS)
-        value, lo, hi = (None, None, None) if low else (found.ratio, found.lo, found.hi)
-        rows.append(
-            figure(
-                side.name, op, "ratio", "measured", "x", value, stat="mean", lo=lo, hi=hi, n=found.n, baseline=base.name, status=status,
-                **_fenced(side, age),
-            )
-        )  # fmt: skip
-    return rows
-
-
 def avoided_share(side: Side) -> float:
     """Share of the faults that never happened, as a refused page stayed in memory."""
     totals = side.totals()
     faults = int(totals[[demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT, demand.AVOIDED]].sum())
     return float(totals[demand.AVOIDED]) / max(1, faults)
-
-
-def tax(side: Side, base: Side, age: str, tick: clock.Clock) -> stats.Difference | None:
-    """Additional nanoseconds of a lifetime against the baseline: the median over chunks with enough of all its operations."""
-    parts = [_both(side, base, age, op, tick) for op in LIFETIME if _chunks(base, age, op)[:, 0].any()]
-    if not parts:
-        return None
-    enough = np.logical_and.reduce([part[0] for part in parts])
-    n = int(enough.sum())
-    if n < 2:
-        return None
-    over, under = np.sum([part[1][:, enough] for part in parts], 0) * tick.ns_per_tick
-    return stats.paired_difference(over, under, serial=True)
-
-
-def tax_measured(side: Side, base: Side, noise: stats.Difference | None, age: str, tick: clock.Clock) -> list[Figure]:
-    """The tax in nanoseconds; it says so where it is no larger than the `noise`, what a second state of a design takes more.
-
-    It is inconclusive where swap was full for one and not for the other.
-    """
-    extra = tax(side, base, age, tick)
-    if extra is None or noise is None:
-        return []
-    most = max(abs(noise.lo), abs(noise.hi))
-    beyond = extra.lo > most or extra.hi < -most
-    status = "ok" if beyond else f"no more than the noise: the same design against itself {noise.lo:+.1f}..{noise.hi:+.1f} ns"
-    unlike = fullness.between(side, base, age)
-    if unlike:
-        status = f"inconclusive: {unlike}"
-    found = figure(
-        side.name, "lifetime", "tax_ns", "measured", "ns", extra.value, stat="mean", n=extra.n, baseline=base.name, lo=extra.lo,
-        hi=extra.hi, status=status, **_fenced(side, age),
-    )  # fmt: skip
-    return [found]

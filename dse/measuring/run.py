@@ -1,12 +1,8 @@
-"""The engine of ``dse compare``: the same demands on every design, all of them alive, windows counted and timed.
+"""The counted half of ``dse compare``: the same demands on every design, all of them alive, windows counted.
 
 The stream is replayed once. Most of it only builds the states up (probe ``off``, all cores). In two windows, one right after the
-first page went out (fresh) and one at the end (aged), chunks are counted and timed in turn. A timed chunk runs on all designs, one
-after the other, and on a second state of the baseline (A/A).
-
-The order of the designs must not matter. The demands before a timed chunk are replayed in the same order. Just before its turn each
-state replays a lead-in, untimed, so that the last-level cache holds its own lines and not those of others. Every drawn order is
-followed by its reverse.
+first page went out (fresh) and one at the end (aged), every other chunk is counted. Nothing is timed here
+(:mod:`dse.measuring.timing`), so that counters are the same whether times are taken or not.
 """
 
 from __future__ import annotations
@@ -31,19 +27,9 @@ from kernels.observing import probe
 
 CHUNK = 1 << 14  # demands
 AGES = ("fresh", "aged")
-TIMED_DEMANDS = CHUNK // 4
-"""Demands that are timed in a timed chunk. The rest of the chunk is replayed without the clock."""
-LEAD_IN = CHUNK // 4
-"""Demands that a state replays, untimed, just before its timed ones."""
-COLD_DEMANDS = 32
-"""Demands that are timed in a chunk from cold caches. The caches are emptied before each, which takes milliseconds."""
-TWIN = "A/A"
 RECLAIMS = (demand.RECLAIM, demand.RECLAIM_BEGIN)
-LEAST = 30
-"""Occurrences in a chunk, on both sides, for the chunk to give a ratio. From cold caches fewer do, as each takes long."""
-LEAST_COLD = 4
-DISTURBED = np.uint64(100)
-"""Rarity of an interruption: an operation exceeds the histogram in fewer than one case of so many."""
+UNIT = CHUNK // 16
+"""Demands of a unit of the survey."""
 VERIFY_PAGES, VERIFY_ACCESSES = 1 << 14, 600_000
 KEEP = 1 << 24
 """Most demands kept in memory between the survey and the replay. A longer stream is made twice."""
@@ -56,13 +42,8 @@ class Side:
     name: str
     named: naming.Named
     state: Any
-    between: str = "footprint"
-    """State of the caches between two timed operations."""
     off: Any = field(default_factory=lambda: probe.make("off"))
     count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in AGES})
-    timed: dict[str, Any] = field(default_factory=lambda: {age: probe.make("timed") for age in AGES})
-    chunks: dict[str, list[NDArray[np.float64]]] = field(default_factory=lambda: {age: [] for age in AGES})
-    """``float64[ops, 2]`` for each timed chunk: occurrences, and ticks in all."""
 
     def replay(self, pr: Any, block: NDArray[np.uint64]) -> None:
         """Replay a block."""
@@ -70,7 +51,7 @@ class Side:
 
     def totals(self) -> NDArray[np.uint64]:
         """Counts of the replies over the whole stream: ``uint64[128]``."""
-        tallies = [self.off, *self.count.values(), *self.timed.values()]
+        tallies = [self.off, *self.count.values()]
         return np.asarray(sum(rows_of(pr)[:, 0] for pr in tallies), np.uint64)
 
 
@@ -82,7 +63,7 @@ class Window:
     first: int
     last: int
     chunks: int
-    """Number of chunks; every other one is counted, the rest timed."""
+    """Number of chunks; every other one is counted."""
 
 
 @dataclass
@@ -92,23 +73,27 @@ class Outcome:
     Attributes
     ----------
     sides : list of Side
-        Designs in the order given; the A/A twin is apart.
-    twin : Side or None
-        Second state of the baseline, None when nothing was timed.
+        Designs in the order given.
     demands : int
         Length of the stream.
     windows : list of Window
     turnover : float
         Swap-outs before the last window, divided by the pages that were swapped out at the peak.
     stream : Stream
+    survey : Survey
     """
 
     sides: list[Side]
-    twin: Side | None
     demands: int
     windows: list[Window]
     turnover: float
     stream: Any
+    survey: Survey
+
+    def release(self) -> None:
+        """Let the live states go. What is read off them is read before."""
+        for side in self.sides:
+            side.state = None
 
     @functools.cached_property
     def books(self) -> dict[str, Ledger]:
@@ -152,7 +137,7 @@ def windows_of(sizes: Sequence[int], first_out: int, pairs: int = 16) -> list[Wi
     first_out : int
         Index of the first demand that reclaims; the length of the stream where none does.
     pairs : int
-        Chunks timed in the fresh window, half as many as in the aged one.
+        Chunks counted in the fresh window, half as many as in the aged one.
 
     Returns
     -------
@@ -166,22 +151,62 @@ def windows_of(sizes: Sequence[int], first_out: int, pairs: int = 16) -> list[Wi
     return [Window("fresh", first_out, first_out + fresh, 2 * pairs), Window("aged", total - aged, total, 4 * pairs)]
 
 
-def survey(stream: Any, progress: output.Progress) -> tuple[list[int], int, list[NDArray[np.uint64]] | None]:
-    """Survey the stream: lengths of its blocks, index of the first swap-out, and the blocks themselves where they are few."""
+@dataclass
+class Survey:
+    """A look through the stream before it is replayed.
+
+    Attributes
+    ----------
+    sizes : list of int
+        Lengths of its blocks.
+    first : int
+        Index of the first demand that reclaims; the length of the stream where none does.
+    blocks : list of uint64[n, 2] or None
+        The demands where they are few, to be replayed again.
+    kinds : uint32[units, kinds]
+        Demands by kind, for every :data:`UNIT` demands.
+    """
+
+    sizes: list[int]
+    first: int
+    blocks: list[NDArray[np.uint64]] | None
+    kinds: NDArray[np.uint32]
+
+    @property
+    def demands(self) -> int:
+        """Length of the stream."""
+        return sum(self.sizes)
+
+
+def kinds_of(kinds: NDArray[np.uint8], before: NDArray[np.uint8]) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+    """Count the kinds of whole units of ``before + kinds``; return ``uint32[units, kinds]`` and the demands that are left over."""
+    both, n = np.concatenate([before, kinds]), len(demand.KINDS)
+    units = len(both) // UNIT
+    flat = both[: units * UNIT].astype(np.int64) + np.repeat(np.arange(units), UNIT) * n
+    return np.bincount(flat, minlength=units * n).reshape(units, n).astype(np.uint32), both[units * UNIT :]
+
+
+def survey(stream: Any, progress: output.Progress) -> Survey:
+    """Look through the stream."""
     sizes: list[int] = []
     kept: list[NDArray[np.uint64]] | None = []
-    first = -1
+    counts: list[NDArray[np.uint32]] = []
+    first, rest = -1, np.zeros(0, np.uint8)
     for block in stream.blocks():
+        kinds = block[:, 0].astype(np.uint8)
         if first < 0:
-            out = np.isin(block[:, 0].astype(np.uint8), RECLAIMS)
+            out = np.isin(kinds, RECLAIMS)
             if out.any():
                 first = sum(sizes) + int(out.argmax())
+        units, rest = kinds_of(kinds, rest)
+        counts.append(units)
         sizes.append(len(block))
         if kept is not None:
             kept.append(block)
             kept = kept if sum(sizes) <= KEEP else None
         progress.step(0, f"{sum(sizes):,} demands")
-    return sizes, first if first >= 0 else sum(sizes), kept
+    counts.append(np.bincount(rest, minlength=len(demand.KINDS)).reshape(1, -1).astype(np.uint32))
+    return Survey(sizes, first if first >= 0 else sum(sizes), kept, np.concatenate(counts))
 
 
 def pieces(blocks: Iterator[NDArray[np.uint64]], windows: Sequence[Window]) -> Iterator[tuple[str, int, NDArray[np.uint64]]]:
@@ -210,18 +235,9 @@ def chunk_of(window: Window) -> int:
     return max(1, min(CHUNK, (window.last - window.first) // window.chunks))
 
 
-def footprint(scenario: Any) -> NDArray[np.uint64] | None:
-    """Memory that is read before each timed operation: none in the state hot, twice the last-level cache in the state cold."""
-    from kernels.compiling.flat import aligned_zeros
-
-    nbytes = {"hot": 0, "footprint": scenario.replay.footprint_kib << 10, "cold": 2 * machine.last_level_cache()}[scenario.replay.state]
-    return aligned_zeros(nbytes // 8, np.uint64) if nbytes else None
-
-
-def build_side(stream: Any, named: naming.Named, name: str, foot: NDArray[np.uint64] | None = None) -> Side:
+def build_side(stream: Any, named: naming.Named) -> Side:
     """Build a live state of a design."""
-    live = named.design.build(stream.config(named.control))
-    return Side(name, named, live, stream.scenario.replay.state, timed={age: probe.make("timed", foot) for age in AGES})
+    return Side(named.text, named, named.design.build(stream.config(named.control)))
 
 
 def replay_all(sides: Sequence[Side], block: NDArray[np.uint64], pool: concurrent.futures.Executor) -> None:
@@ -271,8 +287,8 @@ def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
     return replayed
 
 
-def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: int) -> Outcome:
-    """Replay the stream on all designs.
+def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> Outcome:
+    """Replay the stream on all designs and count.
 
     Parameters
     ----------
@@ -281,9 +297,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
     designs : sequence of Named
         The first one is the baseline.
     timed : bool
-        Take times as well; the counted figures are the same either way.
-    seed : int
-        Order of the designs in timed chunks.
+        Times are to be taken afterwards, with one more state: the memory for that must be there.
 
     Returns
     -------
@@ -296,39 +310,25 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool, seed: 
     """
     machine.require_memory(memory_needed(stream, len(designs) + timed), f"comparing {len(designs)} designs on {stream.trace_name}")
     with output.Progress(f"{stream.scenario.label}: demands") as progress:
-        sizes, first, kept = survey(stream, progress)
-    if first >= sum(sizes):
+        seen = survey(stream, progress)
+    if seen.first >= seen.demands:
         raise BadInput(f"scenario {stream.scenario.name}: nothing is swapped out; lower memory.limit or take more accesses")
-    replay = stream.scenario.replay
-    windows, foot = windows_of(sizes, first, replay.pairs), footprint(stream.scenario) if timed else None
-    most = COLD_DEMANDS if replay.state == "cold" else TIMED_DEMANDS
-    sides = [build_side(stream, named, named.text, foot) for named in designs]
-    twin = build_side(stream, designs[0], TWIN, foot) if timed else None
-    every = [*sides, twin] if twin is not None else sides
-    turns = orders(every, np.random.default_rng(seed))
-    order = next(turns)
+    windows = windows_of(seen.sizes, seen.first, stream.scenario.replay.pairs)
+    sides = [build_side(stream, named) for named in designs]
     now, gone = "", 0
     title = f"{stream.scenario.label}: replay"
-    with output.Progress(title, sum(sizes)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
-        for age, number, block in pieces(iter(kept) if kept is not None else stream.blocks(), windows):
+    with output.Progress(title, seen.demands) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
+        for age, number, block in pieces(iter(seen.blocks) if seen.blocks is not None else stream.blocks(), windows):
             if age == AGES[-1] and age != now:
                 gone = int(sides[0].totals()[demand.SWAP_OUT])
             now = age
-            if age and number % 2 and timed:
-                lead = min(LEAD_IN, len(block) // 4)
-                for side in order:
-                    side.replay(side.off, block[:lead])
-                    _time(side, age, block[lead : lead + most])
-                order = next(turns)
-                replay_all(order, block[lead + most :], pool)
-            else:
-                counted = bool(age) and number % 2 == 0
-                list(pool.map(lambda side, block=block, age=age, counted=counted: _untimed(side, age, block, counted), order))
+            counted = bool(age) and number % 2 == 0
+            list(pool.map(lambda side, block=block, age=age, counted=counted: _replay(side, age, block, counted), sides))
             progress.step(len(block))
     holding.hold(sides)
     for side in sides:
         refuse_disorder(side)
-    return Outcome(sides, twin, sum(sizes), windows, gone / max(1, int(stream.counters["swapped_peak"])), stream)
+    return Outcome(sides, seen.demands, windows, gone / max(1, int(stream.counters["swapped_peak"])), stream, seen)
 
 
 def refuse_disorder(side: Side) -> None:
@@ -346,45 +346,6 @@ def refuse_disorder(side: Side) -> None:
             raise BadInput(f"{side.name}: {int(wrong.sum())} locks were taken against the order in which they are declared, as in {op}")
 
 
-def orders(sides: Sequence[Side], rng: np.random.Generator) -> Iterator[list[Side]]:
-    """Orders of sides without end, each followed by its reverse: no side comes early more often than another."""
-    while True:
-        order = [sides[i] for i in rng.permutation(len(sides))]
-        yield order
-        yield order[::-1]
-
-
-def _untimed(side: Side, age: str, block: NDArray[np.uint64], counted: bool) -> None:
+def _replay(side: Side, age: str, block: NDArray[np.uint64], counted: bool) -> None:
     """Replay a block under the probe that is due. Kernels run without the interpreter's lock."""
-    side.replay(side.count[age] if counted and side.name != TWIN else side.off, block)
-
-
-def _time(side: Side, age: str, block: NDArray[np.uint64]) -> None:
-    """Replay a chunk with the clock and file its sums by operation."""
-    pr = side.timed[age]
-    before, bins = rows_of(pr)[: len(demand.OPS)].copy(), pr.ticks.copy()
-    side.replay(pr, block)
-    after = rows_of(pr)[: len(demand.OPS)] - before
-    side.chunks[age].append(undisturbed(after[:, 0], after[:, int(probe.TICKS)], (pr.ticks - bins).reshape(len(demand.OPS), -1)))
-
-
-def undisturbed(n: NDArray[np.uint64], ticks: NDArray[np.uint64], bins: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Leave out operations that the system interrupted: those in the last bin, where they are rare.
-
-    Parameters
-    ----------
-    n, ticks : uint64[ops]
-        Occurrences of each operation, and ticks in all.
-    bins : uint64[ops, bins]
-        Histogram of ticks; the last bin holds everything above (some 27 us).
-
-    Returns
-    -------
-    float64[ops, 2]
-        Occurrences, and ticks in all. Operations that are long by nature (1 % or more in the last bin) are kept as they are.
-    """
-    last = bins[:, -1]
-    rare = (last * DISTURBED < n) | ((last == 1) & (n >= LEAST))
-    middle = (np.arange(bins.shape[1]) + 0.5) * (1 << int(probe.TICK_SHIFT))
-    inside = bins[:, :-1].astype(np.float64) @ middle[:-1]
-    return np.stack([np.where(rare, n - last, n), np.where(rare, inside, ticks)], 1).astype(np.float64)
+    side.replay(side.count[age] if counted else side.off, block)

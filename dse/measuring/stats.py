@@ -11,6 +11,7 @@ session, and no finer difference is claimed.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -255,6 +256,30 @@ def verdict(
         return Verdict("slower" if ratio.lo > noise else "faster", shown)
     why = "the interval holds 1" if ratio.holds(1.0) else "the difference is no larger than the noise"
     return Verdict("inconclusive", f"{why}: {shown}")
+
+
+def agreed(found: Mapping[str, Verdict]) -> Verdict:
+    """Join the verdicts on one ratio in several states of the caches: a finding holds only where all of them agree.
+
+    Parameters
+    ----------
+    found : mapping of Verdict
+        By state.
+
+    Examples
+    --------
+    >>> agreed({"footprint": Verdict("slower", "1.6"), "cold": Verdict("slower", "1.2")})
+    Verdict(finding='slower', reason='footprint 1.6; cold 1.2')
+    >>> agreed({"footprint": Verdict("slower", "1.6"), "cold": Verdict("same", "1.0")})
+    Verdict(finding='inconclusive', reason='footprint and cold do not agree: footprint slower, 1.6; cold same, 1.0')
+    """
+    if len(found) == 1:
+        return next(iter(found.values()))
+    findings = {verdict.finding for verdict in found.values()}
+    if len(findings) == 1:
+        return Verdict(findings.pop(), "; ".join(f"{state} {verdict.reason}" for state, verdict in found.items()))
+    said = "; ".join(f"{state} {verdict.finding}, {verdict.reason}" for state, verdict in found.items())
+    return Verdict("inconclusive", f"{' and '.join(found)} do not agree: {said}")
 
 
 def histogram_quantiles(counts: ArrayLike, edges: ArrayLike, quantiles: ArrayLike) -> NDArray[np.float64]:

@@ -75,19 +75,20 @@ def _operations(rows: Rows, designs: Sequence[str], metric: str, unit: str) -> R
 
 
 def _ratios(rows: Rows, designs: Sequence[str], age: str) -> Ranges | None:
-    """Measured ratios to the baseline, with intervals."""
+    """Measured ratios to the baseline, with intervals, by operation and state of the caches."""
+    base, states = designs[0] if designs else "the baseline", tabling.states(rows)
     blocks = []
-    base = designs[0] if designs else "the baseline"
     for op in tabling.SHOWN:
-        block = []
-        for row in rows:
-            if row["op"] != op or row["metric"] != "ratio" or row["age"] != age or row["value"] is None or row["baseline"] != base:
-                continue
-            finding = str(row["status"]).partition(":")[0]
-            said = f"{row['value']:.2f} {finding}"
-            block.append(Range(row["design"], _group(designs, row["design"]), row["value"], row["lo"], row["hi"], said))
-        if block:
-            blocks.append((op, block))
+        for state in states:
+            block = []
+            for row in rows:
+                named = (row["op"], row["metric"], row["age"], row["baseline"])
+                if named != (op, "ratio", age, base) or row["value"] is None or (row["state"] or "") != state:
+                    continue
+                said = f"{row['value']:.2f} {str(row['status']).partition(':')[0]}"
+                block.append(Range(row["design"], _group(designs, row["design"]), row["value"], row["lo"], row["hi"], said))
+            if block:
+                blocks.append((f"{op} ({state})" if len(states) > 1 else op, block))
     note = "Chunk by chunk in interleaved pairs, 95 % bootstrap interval; what is within the session's A/A noise is inconclusive."
     title = f"time of operations as a multiple of {base}'s, {age}"
     return Ranges(title, "measured", f"times {base}", blocks, 1.0, note) if blocks else None

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from dse import naming
 from dse.common import output
+from dse.reports.precision import precision
 from dse.storing import Figure
 
 SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff")
@@ -25,7 +26,10 @@ COUNTED = (
 
 
 class Key(NamedTuple):
-    """The name of a figure. Columns that do not apply are empty; `against` is the design that it compares with."""
+    """The name of a figure. Columns that do not apply are empty; `against` is the design that it compares with.
+
+    Without a `state` it names the figure of the first state of the caches that was measured.
+    """
 
     design: str
     op: str
@@ -33,25 +37,32 @@ class Key(NamedTuple):
     stat: str = ""
     age: str = ""
     against: str = ""
+    state: str = ""
 
 
 class Figures:
     """Figures by what they are of."""
 
     def __init__(self, rows: Sequence[Figure]) -> None:
-        self._rows = {self._key(row): row for row in rows}
+        self.rows, self._rows = rows, dict[Key, Figure]()
+        for row in rows:
+            key = self._key(row)
+            self._rows.setdefault(key, row)
+            self._rows[key._replace(state=row.get("state") or "")] = row
 
     @staticmethod
     def _key(row: Figure) -> Key:
         return Key(row["design"], row["op"], row["metric"], row.get("stat") or "", row.get("age") or "", row.get("baseline") or "")
 
-    def row(self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "") -> Figure | None:
+    def row(self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "", state: str = "") -> Figure | None:
         """One row, None where there is none."""
-        return self._rows.get(Key(design, op, metric, stat, age, against))
+        return self._rows.get(Key(design, op, metric, stat, age, against, state))
 
-    def value(self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "") -> float | None:
+    def value(
+        self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "", state: str = ""
+    ) -> float | None:
         """One figure, None where there is none."""
-        found = self.row(design, op, metric, stat=stat, age=age, against=against)
+        found = self.row(design, op, metric, stat=stat, age=age, against=against, state=state)
         return None if found is None else found["value"]
 
 
@@ -96,36 +107,46 @@ def _filled(table: Sequence[Line], empty: Mapping[str, str] = MappingProxyType({
     return [{name: text for name, text in line.items() if name in known} for line in table]
 
 
+def states(rows: Sequence[Figure]) -> list[str]:
+    """States of the caches in which aged ratios were measured, in order; one empty name where nothing was timed."""
+    return list(dict.fromkeys(row["state"] or "" for row in rows if row["metric"] == "ratio" and row["age"] == "aged")) or [""]
+
+
 def headline(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
-    """Every layer against every design that it may stand on: aged operations, and what a swapped lifetime costs more."""
-    figures = Figures(rows)
+    """Every layer against every design that it may stand on: aged operations, and what a swapped lifetime costs more.
+
+    There is a line for each state of the caches; what is counted stands in the first.
+    """
+    figures, bases, known = Figures(rows), naming.references(designs), states(rows)
     timed = any(row["metric"] == "ratio" for row in rows)
-    bases = naming.references(designs)
     out = []
     for design in designs:
         for base in bases:
             if design in bases:
                 continue
-            line = {"layer": design, "against": base}
-            if timed:
-                line |= {op: _interval(figures.row(design, op, "ratio", stat="mean", age="aged", against=base)) for op in HEADLINE}
-                line["tax ns"] = _tax_ns(figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base))
-            for name, metric in (
-                ("tax lines", "tax_lines"),
-                ("tax locks", "tax_locked_sections"),
-                ("tax atomics", "tax_atomics"),
-                ("tax B", "tax_bytes"),
-            ):
-                value = figures.value(design, "lifetime", metric, stat="mean", age="aged", against=base)
-                line[name] = "-" if value is None else f"{value:+.1f}"
-            out.append(line)
+            for state in known:
+                line = {"layer": design, "against": base}
+                if timed:
+                    named = {op: figures.row(design, op, "ratio", stat="mean", age="aged", against=base, state=state) for op in HEADLINE}
+                    line |= {"caches": state or "-", **{op: _interval(row) for op, row in named.items()}}
+                    tax = figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base, state=state)
+                    line["tax ns"] = _tax_ns(tax)
+                for name, metric in (
+                    ("tax lines", "tax_lines"),
+                    ("tax locks", "tax_locked_sections"),
+                    ("tax atomics", "tax_atomics"),
+                    ("tax B", "tax_bytes"),
+                ):
+                    value = figures.value(design, "lifetime", metric, stat="mean", age="aged", against=base)
+                    line[name] = "-" if value is None or state != known[0] else f"{value:+.1f}"
+                out.append(line)
     return _filled(out)
 
 
 def operations(rows: Sequence[Figure], designs: Sequence[str], age: str) -> list[Line]:
     """The table of operations: for each operation a row a design."""
     figures = Figures(rows)
-    others = naming.references(designs)[1:]
+    others, more = naming.references(designs)[1:], states(rows)[1:]
 
     def times(op: str, age: str, design: str, base: str) -> str:
         return _interval(figures.row(design, op, "ratio", stat="mean", age=age, against=base))
@@ -144,7 +165,12 @@ def operations(rows: Sequence[Figure], designs: Sequence[str], age: str) -> list
                 above = _beyond(figures, design, op, age)
                 line |= {
                     "ns p50": "-" if ns is None else f"{ns:,.0f}", "ns p99": above if p99 is None else f"{p99:,.0f}",
-                    "ratio": _interval(ratio) if ratio is not None else alone, "finding": _finding(ratio),
+                    "ratio": _interval(ratio) if ratio is not None else alone,
+                    **{
+                        state: _interval(figures.row(design, op, "ratio", stat="mean", age=age, against=designs[0], state=state))
+                        for state in more
+                    },
+                    "finding": _finding(ratio),
                     **{
                         f"x {base}": "1" if design == base else times(op, age, design, base) for base in others
                     },
@@ -239,8 +265,18 @@ def _sentence(figures: Figures, design: str, base: str, timed: bool) -> str:
         share = figures.value(design, "swap_in", "share_of_fault", age="aged")
         base_share = figures.value(base, "swap_in", "share_of_fault", age="aged")
         more = (share or 0.0) - (base_share or 0.0)
-        text += f"; a swap-in takes {_interval(row)} times as long ({_finding(row)}), {more * 100:+.2g} % of a whole fault (modelled)"
+        text += f"; a swap-in takes {_in_states(figures, design, base)} times as long ({_finding(row)}), "
+        text += f"{more * 100:+.2g} % of a whole fault (modelled)"
     return text + "."
+
+
+def _in_states(figures: Figures, design: str, base: str) -> str:
+    """Write the ratio of an aged swap-in, by state of the caches where there are several."""
+    known = states(figures.rows)
+    said = {
+        state: _interval(figures.row(design, "swap_in", "ratio", stat="mean", age="aged", against=base, state=state)) for state in known
+    }
+    return " and ".join(f"{text} ({state})" for state, text in said.items()) if len(known) > 1 else said[known[0]]
 
 
 def stands_on(design: str, designs: Sequence[str]) -> str:
@@ -268,7 +304,8 @@ def _times(run: About) -> str:
 def _between(run: About) -> str:
     """Say what happened between two timed operations."""
     read = f"{run.get('footprint_kib')} KiB read"
-    return {"hot": "nothing", "footprint": read, "cold": "the caches emptied"}[str(run.get("state", "hot"))]
+    said = {"hot": "nothing", "footprint": read, "cold": "the caches emptied"}
+    return " or ".join(said[str(state)] for state in run.get("states") or [run.get("state", "hot")])
 
 
 def _fullness(figures: Figures, designs: Sequence[str]) -> list[str]:
@@ -316,6 +353,7 @@ def paragraph(rows: Sequence[Figure], run: About, command: str) -> str:
     ]
     if open_:
         said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")
+    said += [text for text in (precision(run),) if text]
     said += _fullness(figures, designs)
     avoided = figures.value(base, "avoided", "demands", stat="total") or 0
     swapped = figures.value(base, "page", "swapped_pages") or 0

@@ -124,11 +124,15 @@ class Replay:
     cpus: int = key(4, "CPUs among which the demands are divided", (1, 256))
     block: int = key(1 << 20, "most demands in one block", (64, 1 << 22))
     state: str = key(
-        "footprint", "state of the caches: nothing, some memory or all of the caches is read between two timed operations", choices=STATES
+        "footprint",
+        "state of the caches: nothing, some memory or all of the caches is read between two timed operations; footprint: cold times too",
+        choices=STATES,
     )
     footprint_kib: int = key(64, "KiB read between timed operations in the state footprint", (1, 1 << 20))
     warm_turnover: float = key(3.0, "turnovers of the swapped pages after which the end of the stream counts as aged", (0.0, 100.0))
-    pairs: int = key(16, "timed chunks of the fresh window, on every design; the aged window has twice as many", (2, 4096))
+    pairs: int = key(
+        16, "chunks counted in the fresh window, and most that are timed there; the aged window has twice as many counted", (2, 4096)
+    )
 
 
 SECTIONS: dict[str, type] = {

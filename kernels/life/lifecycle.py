@@ -11,6 +11,7 @@ from kernels import memory as w
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.life.charging import mem_cgroup_swap_full, memcg_of, note_full
+from kernels.life.prefetch import look_along
 from kernels.life.steps import (
     claim,
     count_is_zero,
@@ -351,8 +352,9 @@ def fork(st, pr, page, count, child_space):  # type: ignore[no-untyped-def]
 @called
 def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
     """UNMAP: clear the PTEs of a run; present folios lose a mapping, swap entries a count (``zap_pte_range``)."""
-    n, i = U0, U0
+    n, i, seen = U0, U0, U0
     while i < count:
+        seen = look_along(pr, st, page, i, seen, count)
         p = page + i
         i += U1
         pte = w.read_pte(st, pr, p)

@@ -1,9 +1,11 @@
-"""Prefetch for coming demands, in replays where nothing is observed (probe ``Off``).
+"""Prefetch for coming demands, and along the run of a zap, in replays where nothing is observed (probe ``Off``).
 
 Consecutive demands concern pages far apart. A serial replay waits for one cache miss
 after the other: at 2^20 pages more than half of its time. A replay that builds a state
 or counts replies need not wait. Under a probe that counts or times nothing is fetched,
 and no address is computed: memory is left as the earlier operations left it.
+
+A zap walks PTEs in order, and what they lead to may lie anywhere. The kernel prefetches nothing there; the replay does, as for demands.
 
 The loads that find an address hit cached data (upper levels of trees). A prefetch may be stale, and changes nothing but time.
 """
@@ -19,6 +21,9 @@ from kernels.memory import CACHED, F_ENTRY, F_VALUE
 from kernels.observing.probe import Count, Off, Timed, Trace
 
 FAR, NEAR, NEXT = u(12), u(8), u(4)  # demands ahead; 4 and 8 were equal within noise at 2^20 pages, 16 and 32 slower
+
+
+ALONG, BEHIND = u(16), u(8)  # PTEs ahead in a run: what leads to an entry, and so many PTEs later the entry itself
 
 
 @operation
@@ -46,6 +51,34 @@ def fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
         fetch_behind(st, pr, st.folio[w.f_word(pte >> U1, F_ENTRY)])
 
 
+@operation
+def look_along(pr, st, page, i, seen, count):  # type: ignore[no-untyped-def]
+    """Prefetch for the PTEs behind PTE `i` of a run of `count` from `page` on; return the first that was not looked at, `seen` or more."""
+
+
+@inner
+def fetch_along(pr, st, page, i, seen, count):  # type: ignore[no-untyped-def]
+    """Prefetch the folio or the object of the values up to ALONG PTEs ahead, and the entries of those BEHIND PTEs before."""
+    seen = max(seen, i)
+    while seen < min(i + ALONG, count):
+        pte = st.pte[page + seen]
+        if pte & U1 != U0:
+            prefetch(st.folio, (pte >> U1) * w.FOLIO_WORDS)
+        elif pte != U0:
+            fetch_near(st, pr, pte >> U1)
+        pte = st.pte[page + seen - BEHIND] if seen >= i + BEHIND else U0
+        if pte & U1 == U0 and pte != U0:
+            fetch_entry(st, pr, pte >> U1)
+        seen += U1
+    return seen
+
+
+@inner
+def nothing_along(pr, st, page, i, seen, count):  # type: ignore[no-untyped-def]
+    """Do nothing: observed replays run on the memory as it is."""
+    return seen
+
+
 @inner
 def nothing(pr, st, demands, i):  # type: ignore[no-untyped-def]
     """Do nothing: observed replays run on the memory as it is."""
@@ -53,5 +86,7 @@ def nothing(pr, st, demands, i):  # type: ignore[no-untyped-def]
 
 
 look_ahead.register(Off, fetch)
+look_along.register(Off, fetch_along)
 for _cls in (Count, Timed, Trace):
     look_ahead.register(_cls, nothing)
+    look_along.register(_cls, nothing_along)
