@@ -57,7 +57,9 @@ class Memory:
     policy: str = key("lru", "policy that picks the pages to swap out", choices=POLICIES)
     batch: int = key(32, "pages reclaimed at once, at least", (1, 4096))
     flush: int = key(
-        0, "accesses after which reclaim sees new sizes of the active and inactive lists (Linux flushes them every 2 s), 0: always", (0, 2**40)
+        0,
+        "accesses after which reclaim sees new sizes of the two lists (Linux flushes them every 2 s), 0: always",
+        (0, 2**40),
     )
     charge_zswap: bool = key(True, "does zswap's pool count within the limit (of placement)? cgroup v2: yes, v1: no")
 
