@@ -54,6 +54,7 @@ class Faulting(Stage):
             self.resident -= 1
             self.inactive.pop(o.number, None)
             self.active.pop(o.number, None)
+            self.drop(o)
         elif o.where == "swap":
             self.swapped -= 1
             if self.in_pool(o):

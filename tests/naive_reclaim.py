@@ -13,6 +13,7 @@ from functools import cache
 
 from dse.workloads.generators import scramble
 from kernels import demand
+from tests.naive_lists import Generations, TwoLists
 
 MASK64, MASK32 = (1 << 64) - 1, (1 << 32) - 1
 PAGE = 4096
@@ -52,9 +53,15 @@ class Object:
     changed: bool = False
     moves: int = 0
     window: bool = False
+    shadow: int | tuple[int, int] = 0
+    seq: int = 0
+    listed: bool = False
+    references: int = 0
+    workingset: bool = False
+    cached: bool = False
 
 
-class Stage:
+class Stage(TwoLists, Generations):
     def __init__(self, scenario, workload, limit, forks):
         self.scenario, self.limit, self.forks = scenario, limit, forks
         self.policy, self.batch = scenario.memory.policy, scenario.memory.batch
@@ -74,6 +81,9 @@ class Stage:
         self.credit = self.picks = self.time = self.cpu = 0
         self.out: list[tuple[int, int]] = []
         self.set_backends()
+        self.start_lists()
+        self.start_generations(workload.pages)
+        self.generational = self.policy.startswith("mglru")
 
     def set_backends(self):
         given, moves = self.scenario.backend, self.scenario.moves
@@ -138,36 +148,26 @@ class Stage:
             o.young = True
 
     def enter(self, o, changed):
+        refault = o.where == "swap"
         o.where, o.changed, o.dirty = "memory", changed, False
-        o.young, o.referenced, o.active = self.policy == "active-inactive", False, False
+        o.young, o.referenced, o.active = self.policy not in ("lru", "clock"), False, False
         self.resident += 1
-        self.inactive[o.number] = o
-
-    def deactivate(self):
-        for _ in range(min(self.batch, len(self.active))):
-            number, o = self.active.popitem(last=False)
-            o.active = o.young = False
-            self.inactive[number] = o
+        if self.generational:
+            self.enter_generation(o, refault, changed)
+        elif self.policy == "active-inactive" and refault and self.near(o):
+            self.activations += 1
+            self.activate(o)
+        else:
+            self.inactive[o.number] = o
 
     def victim(self):
-        while True:
-            if not self.inactive:
-                if not self.active:
-                    return None
-                self.deactivate()
-                continue
+        while self.inactive:
             number, o = self.inactive.popitem(last=False)
             if not o.young:
                 return o
             o.young = False
-            if self.policy == "clock":
-                self.inactive[number] = o
-            elif o.referenced:
-                o.active = True
-                self.active[number] = o
-            else:
-                o.referenced = True
-                self.inactive[number] = o
+            self.inactive[number] = o
+        return None
 
     # zswap ------------------------------------------------------------------------------------
     def accepts(self, size):
@@ -220,24 +220,30 @@ class Stage:
         d, size = self.place(bits, zero, home)
         if d is None:
             if self.policy == "active-inactive":
-                o.active = True
-                self.active[o.number] = o
+                self.activate(o)
+            elif self.generational:
+                self.place_active(o)
             else:
                 self.inactive[o.number] = o
-            return
+            return False
         flags = (demand.DIRTY if o.dirty else 0) | (demand.ZERO if zero else 0)
         name = next((p for p in o.ptes if p in self.present), o.ptes[0])
         self.emit(demand.RECLAIM, name, d, payload=size, flags=flags)
         self.present -= set(o.ptes)
+        if self.generational:
+            self.gone[self.tier(o)] += 1
+            o.shadow = self.min_seq, self.tier(o)
+        elif self.policy == "active-inactive":
+            o.shadow = self.age
+            self.age += 1
         o.version, o.where, o.home, o.zero = version, "swap", d, zero
         self.resident -= 1
         self.swapped += 1
-        if zero:
-            return
-        if d == demand.ZSWAP:
+        if d == demand.ZSWAP and not zero:
             self.pool_add(o)
-        if self.scenario.moves.rate > 0:
+        if self.scenario.moves.rate > 0 and not zero:
             self.draw_lifetime(o)
+        return True
 
     def excess(self):
         return max(self.resident + 1 + (self.pool_pages() if self.charged else 0) - self.limit, 0)
@@ -246,14 +252,16 @@ class Stage:
         if not self.excess():
             return
         for _ in range(RETRIES):
-            ratio = max(math.isqrt(10 * (self.limit >> 18)), 1)
-            if self.policy == "active-inactive" and len(self.inactive) * ratio < len(self.active):
-                self.deactivate()
-            for _ in range(self.batch):
-                o = self.victim()
-                if o is None:
-                    break
-                self.swap_out(o)
+            if self.policy == "active-inactive":
+                self.reclaim_lists()
+            elif self.generational:
+                self.reclaim_generations()
+            else:
+                for _ in range(self.batch):
+                    o = self.victim()
+                    if o is None:
+                        break
+                    self.swap_out(o)
             self.shrink_pool()
             if self.scenario.moves.rate > 0:
                 self.run_daemon()

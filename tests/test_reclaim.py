@@ -103,6 +103,7 @@ memory_of = st.fixed_dictionaries(
     {
         "limit": st.sampled_from([2.0, 5.0, 12.0, 0.5]), "policy": st.sampled_from(words.POLICIES),
         "batch": st.sampled_from([1, 2, 5, 32]), "charge_zswap": st.booleans(),
+        "flush": st.sampled_from([0, 1, 7]),
     }
 )  # fmt: skip
 
@@ -344,7 +345,7 @@ MUTANTS = {
     "GOLDEN": ("", naive.GOLDEN + 2),
     "shrink_pool": ("Stage", NOTHING),
     "run_daemon": ("Stage", NOTHING),
-    "deactivate": ("Stage", lambda self: self.inactive.update(self.active) or self.active.clear()),
+    "deactivate": ("Stage", lambda self, n: self.inactive.update(self.active) or self.active.clear()),
     "touched": ("Stage", NOTHING),
     "due": ("Stage", lambda self, o: o.moves),
     "pool_pages": ("Stage", lambda self: self.pool_bytes // naive.PAGE),

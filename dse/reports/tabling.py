@@ -15,6 +15,8 @@ SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "for
 HEADLINE = ("swap_out", "swap_in", "zap", "move")
 Line = dict[str, str]
 """A line of a table by column."""
+TAXES = (("tax lines", "tax_lines"), ("tax locks", "tax_locked_sections"), ("tax atomics", "tax_atomics"), ("tax B", "tax_bytes"))
+"""Counted columns of the table of layers: name and metric."""
 About = Mapping[str, Any]
 """Provenance of a variant."""
 FULL, MEMCG_FULL = "swap_ins_seeing_swap_full", "swap_ins_seeing_memcg_swap_full"

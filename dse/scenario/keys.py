@@ -16,6 +16,7 @@ from typing import Any
 from dse.common.limits import PAGES_MAX
 
 BACKENDS = ("zswap", "ssd", "hdd", "zram")
+POLICIES = ("lru", "active-inactive", "clock", "mglru", "mglru-6.18")
 STATES = ("hot", "footprint", "cold")
 SHARE = (0.0, 1.0)
 
@@ -53,8 +54,13 @@ class Memory:
     """The size of memory, and the choice of pages to swap out."""
 
     limit: float = key(0.5, "memory limit: at most 1 a share of the workload's pages, above 1 pages", (0.0, PAGES_MAX))
-    policy: str = key("lru", "policy that picks the pages to swap out", choices=("lru", "active-inactive", "clock"))
-    batch: int = key(32, "pages reclaimed at once", (1, 4096))
+    policy: str = key("lru", "policy that picks the pages to swap out", choices=POLICIES)
+    batch: int = key(32, "pages reclaimed at once, at least", (1, 4096))
+    flush: int = key(
+        0,
+        "accesses after which reclaim sees new sizes of the two lists (Linux flushes them every 2 s), 0: always",
+        (0, 2**40),
+    )
     swap_max: float = key(
         0.0, "swap limit of each memory cgroup (memory.swap.max) per page of the workload, 0: none; half of it used is full", (0.0, 64.0)
     )

@@ -30,7 +30,7 @@ from kernels.compiling.flat import Flat
 from kernels.life.registry import Config
 from kernels.reclaim import state as s
 
-VERSION = 1  # of the stage: raise it when the same scenario gives another stream
+VERSION = 2  # of the stage: raise it when the same scenario gives another stream
 HALF = 1 << 32  # shares are thresholds of 32 random bits
 PAGE = 4096
 PART = 16  # bits of the fraction in which the daemon's speed is counted
@@ -38,6 +38,9 @@ DELAYS = 4  # mean lifetimes per move's delay, see kernels.reclaim.migration
 OF_STATES = ("swap_max", "cgroup_depth")  # keys of the section memory that the stage does not read
 SLACK = 1 << 13  # folios above the memory limit: in the swap cache, in a move, in a batch
 WORDS = 2  # of a demand
+GENERATIONS = ("mglru", "mglru-6.18")
+LISTS = 4  # of generations
+TABLE = 9  # 512 PTEs a page table, as a power of two
 
 
 @dataclass
@@ -294,15 +297,26 @@ def arrays_of(stream: Stream) -> dict[str, tuple[int, type[np.generic]]]:
     objects = pages if stream.forks else 1
     resident = pages if may_overshoot(scenario) else min(pages, stream.limit)
     lists = {"ring": resident, "active": resident if scenario.memory.policy == "active-inactive" else 1}
+    two, generations = scenario.memory.policy == "active-inactive", scenario.memory.policy in GENERATIONS
     lists["zswap"] = min(stream.slots.get("zswap", 1), pages)
     return {
         **{name: (1 << (2 * most).bit_length(), np.uint32) for name, most in lists.items()},
-        "out": (WORDS * (scenario.replay.block + margin_of(scenario)), np.uint64),
+        "out": (WORDS * (scenario.replay.block + margin_of(scenario) + (resident if generations else 0)), np.uint64),
         "state": (pages, np.uint8), "version": (pages, np.uint8), "pos": (pages, np.uint32),
         "left": (pages if moves else 1, np.uint8), "pending": (most_pending(stream) or 1, np.uint32),
+        "shadow": (pages if two or generations else 1, np.uint32),
+        "held": (max(scenario.memory.batch, 64), np.uint32),
+        "mark": (pages if generations else 1, np.uint8),
+        "links": (2 * (pages + LISTS) if generations else 1, np.uint32),
+        "tables": (2 * (pages >> table_shift(stream)) if generations else 1, np.uint8),
         "object": (objects, np.uint32), "refs": (objects, np.uint32), "first": (objects, np.uint32),
         "flags": (objects, np.uint8), "kin": (2 * objects, np.uint32),
     }  # fmt: skip
+
+
+def table_shift(stream: Stream) -> int:
+    """PTEs of a page table, as a power of two; a small space has one smaller table."""
+    return min(TABLE, stream.workload.space_shift)
 
 
 def most_pending(stream: Stream) -> int:
@@ -316,6 +330,11 @@ def start(stream: Stream) -> Any:
     arrays["ctl"] = ctl = control(stream, most_pending(stream))
     for name, base in (("ring", s.RING), ("active", s.ACTIVE_RING), ("zswap", s.ZSWAP_RING)):
         ctl[int(base + s.MASK)] = len(arrays[name]) - 1
+    if stream.scenario.memory.policy in GENERATIONS:
+        heads = np.arange(stream.workload.pages, stream.workload.pages + LISTS, dtype=np.uint32)
+        arrays["links"][2 * heads], arrays["links"][2 * heads + 1] = heads, heads
+        arrays["tables"][:] = 1
+        ctl[int(s.S_MAX_SEQ)] = LISTS - 1  # lru_gen_init_lruvec: MIN_NR_GENS + 1
     kind: type[Flat] = s.Stage
     return kind(**arrays)
 
@@ -324,7 +343,9 @@ def margin_of(scenario: Scenario) -> int:
     """Most demands of one access or event: batches of reclaim, the daemons' turn after each, moves at the fault."""
     from kernels.reclaim.reclaim import RETRIES
 
-    return int(RETRIES) * (scenario.memory.batch + 2 * scenario.moves.batch) + 64
+    memory = scenario.memory
+    round_ = memory.batch if memory.policy in ("lru", "clock") else 3 * memory.batch + 64
+    return int(RETRIES) * (round_ + 2 * scenario.moves.batch) + 64
 
 
 def control(stream: Stream, pending: int) -> NDArray[np.uint64]:
@@ -350,6 +371,7 @@ def control(stream: Stream, pending: int) -> NDArray[np.uint64]:
         s.C_MOVES: math.floor(moves.rate), s.C_MOVE_PART: generators.share(moves.rate % 1.0),
         s.C_WINDOW: generators.share(moves.in_window), s.C_MOVE_BATCH: moves.batch,
         s.C_MOVE_SPEED: round(DELAYS * (moves.rate + 1) * (1 << PART)), s.C_PENDING_MOST: pending, s.C_PAGES: stream.workload.pages,
+        s.C_FLUSH: scenario.memory.flush, s.C_TABLE: table_shift(stream),
     }  # fmt: skip
     shares, total = shares_of(scenario), 0.0
     for d, name in enumerate(demand.BACKENDS):

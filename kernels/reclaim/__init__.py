@@ -2,10 +2,17 @@
 
 ============ =====================================================================================================
 state        the arrays, their control words, emission of a demand
-lists        LRU, CLOCK and active/inactive lists on logs with lazy deletion
+lists        rings with lazy deletion; the lists of LRU and CLOCK
+views        sizes of the two lists as reclaim sees them
+two_lists    reclaim from active and inactive lists
+generations  lists, tiers and refaults of multi-generational LRU
+walking      its walks of page tables
+mglru        its reclaim
+residence    how a page comes to the lists and leaves them
 placement    where a page goes: content classes, zswap's pool, its limit and its writeback
 migration    moves within a swapped lifetime
-reclaim      room for new pages: batches, victims, the daemons' turn
+eviction     one victim
+reclaim      room for new pages: rounds of reclaim, the daemons' turn
 sharing      pages of several address spaces: fork, copy on write, unmap
 stage        loop over accesses and mapping events
 misses       misses of LRU and CLOCK alone

@@ -1,13 +1,10 @@
-"""Reclaim lists: exact LRU, CLOCK, active and inactive lists.
+"""Rings of pages, and the lists of exact LRU and CLOCK.
 
 A list is a log of page numbers in a ring. An entry counts if the page's state names
 this list and ``pos`` names this place. Taking a page out, or moving it to the head,
 therefore touches the page and the head only. A full log is compacted.
 
-CLOCK is FIFO with reinsertion, one bit, clear at insertion (as in libcachesim). The two lists follow mm/vmscan.c for anonymous memory
-since Linux 5.9: a new page is inactive and young; at the inactive tail a young page is kept once (PG_referenced) and activated the next
-time; the active tail is deactivated regardless of its accessed bit; the inactive list is low when inactive * sqrt(10 * GiB) < active.
-Left out: refault distances, scan balance against file pages, priorities, mlock, generations (MGLRU).
+CLOCK is FIFO with reinsertion, one bit, clear at insertion (as in libcachesim).
 """
 
 from __future__ import annotations
@@ -16,22 +13,17 @@ from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, inner
 from kernels.reclaim.state import (
     ACTIVE,
-    ACTIVE_INACTIVE,
     ACTIVE_RING,
-    C_BATCH,
     C_POLICY,
-    C_RATIO,
-    CLOCK,
     HEAD,
     HOME,
     LRU,
     MASK,
     NONE,
-    REFERENCED,
     RESIDENT,
     RING,
     S_ACTIVE,
-    S_RESIDENT,
+    S_AGE,
     SWAPPED,
     TAIL,
     YOUNG,
@@ -102,30 +94,10 @@ def touched(st, o, s):  # type: ignore[no-untyped-def]
     return s
 
 
-@inner
-def entered(st, o, s):  # type: ignore[no-untyped-def]
-    """Enter page `o`, which becomes resident, with the flags `s`."""
-    s = s | RESIDENT | (YOUNG if st.ctl[C_POLICY] == ACTIVE_INACTIVE else U0)
-    st.state[o] = s
-    st.ctl[S_RESIDENT] += U1
-    push(st, st.ring, RING, o)
-
-
 @called
-def kept(st, o):  # type: ignore[no-untyped-def]
-    """Activate page `o` again: a victim that no backend takes."""
-    if st.ctl[C_POLICY] == ACTIVE_INACTIVE:
-        st.state[o] |= ACTIVE
-        st.ctl[S_ACTIVE] += U1
-        push(st, st.active, ACTIVE_RING, o)
-    else:
-        push(st, st.ring, RING, o)
-
-
-@called
-def deactivate(st):  # type: ignore[no-untyped-def]
-    """Move a batch from the tail of the active list to the head of the inactive one."""
-    for _ in range(st.ctl[C_BATCH]):
+def deactivate(st, n):  # type: ignore[no-untyped-def]
+    """Move `n` pages from the tail of the active list to the head of the inactive one (``shrink_active_list``)."""
+    for _ in range(n):
         o = pop(st, st.active, ACTIVE_RING)
         if o == NONE:
             return
@@ -134,34 +106,24 @@ def deactivate(st):  # type: ignore[no-untyped-def]
         push(st, st.ring, RING, o)
 
 
-@called
-def balance(st):  # type: ignore[no-untyped-def]
-    """Deactivate before a batch if the inactive list is low."""
-    active = st.ctl[S_ACTIVE]
-    if (st.ctl[S_RESIDENT] - active) * st.ctl[C_RATIO] < active:
-        deactivate(st)
+@inner
+def activate(st, o):  # type: ignore[no-untyped-def]
+    """Put page `o`, which is on no list, at the head of the active list."""
+    st.state[o] |= ACTIVE
+    st.ctl[S_ACTIVE] += U1
+    st.ctl[S_AGE] += U1
+    push(st, st.active, ACTIVE_RING, o)
 
 
 @inner
 def victim(st):  # type: ignore[no-untyped-def]
-    """Take the next victim off its list; NONE if there is none."""
+    """Take the next victim of LRU or CLOCK off its list; NONE if there is none."""
     while True:
         o = pop(st, st.ring, RING)
         if o == NONE:
-            if st.ctl[S_ACTIVE] == U0:
-                return NONE
-            deactivate(st)
-            continue
+            return NONE
         s = st.state[o]
         if s & YOUNG == U0:
             return o
-        if st.ctl[C_POLICY] == CLOCK:
-            st.state[o] = s & ~YOUNG
-            push(st, st.ring, RING, o)
-        elif s & REFERENCED != U0:
-            st.state[o] = (s | ACTIVE) & ~YOUNG
-            st.ctl[S_ACTIVE] += U1
-            push(st, st.active, ACTIVE_RING, o)
-        else:
-            st.state[o] = (s | REFERENCED) & ~YOUNG
-            push(st, st.ring, RING, o)
+        st.state[o] = s & ~YOUNG
+        push(st, st.ring, RING, o)

@@ -1,109 +1,32 @@
-"""Room for a new page: batches of victims, each swapped out or kept, and the turn of the daemons after each batch."""
+"""Room for a new page: rounds of reclaim, and the turn of the daemons after each round."""
 
 from __future__ import annotations
 
-from kernels import codes
-from kernels.compiling.constants import LOW32, U0, U1, U24
-from kernels.compiling.jit import called, inner, u
-from kernels.reclaim.lists import balance, kept, victim
-from kernels.reclaim.migration import draw_lifetime, moves_on, run_daemon
-from kernels.reclaim.placement import content, place, pool_add, shrink_pool
+from kernels.compiling.constants import U0, U1
+from kernels.compiling.jit import called, inner
+from kernels.reclaim.eviction import swap_out
+from kernels.reclaim.lists import victim
+from kernels.reclaim.mglru import reclaim_generations
+from kernels.reclaim.migration import moves_on, run_daemon
+from kernels.reclaim.placement import shrink_pool
 from kernels.reclaim.state import (
     ACTIVE_INACTIVE,
     C_BATCH,
     C_CHARGED,
-    C_FORKS,
     C_LIMIT,
     C_POLICY,
-    C_ZERO,
-    CHANGED,
-    DIRTY,
-    HOME,
-    N_DIRTY,
-    N_KEPT,
     N_OVER,
     N_OVER_PEAK,
-    N_RECLAIMS,
-    N_SWAPPED_PEAK,
-    N_ZERO,
     NONE,
-    NOWHERE,
-    PRESENT,
     S_RESIDENT,
-    S_SWAPPED,
-    SWAPPED,
-    ZEROED,
     count,
-    emit,
+    generations,
     most,
     pool_pages,
 )
+from kernels.reclaim.two_lists import reclaim_lists
 
-RETRIES = 16  # batches before reclaim gives up: MAX_RECLAIM_RETRIES, mm/internal.h
-
-
-@inner
-def unmap_all(st, o):  # type: ignore[no-untyped-def]
-    """Clear every PTE of object `o`; return one that mapped it, to name it by (any PTE of it if none did)."""
-    if st.ctl[C_FORKS] == U0:
-        return o
-    first = u(st.first[o])
-    name, p = first, first
-    while True:
-        if st.flags[p] & PRESENT != U0:
-            if st.flags[name] & PRESENT == U0:
-                name = p
-        p = u(st.kin[p << U1])
-        if p == first:
-            break
-    while True:
-        st.flags[p] = U0
-        p = u(st.kin[p << U1])
-        if p == first:
-            return name
-
-
-@inner
-def swap_out(st, o):  # type: ignore[no-untyped-def]
-    """Swap out page `o`, or keep it if no backend takes it. True if it went."""
-    ctl, s = st.ctl, u(st.state[o])
-    version, home = u(st.version[o]), s >> HOME
-    if s & CHANGED != U0:
-        version = (version + U1) & u(255)
-    if s & CHANGED != U0 or home == codes.ZSWAP:
-        home = NOWHERE
-    bits = content(st, o, version)
-    zero = bits & LOW32 < ctl[C_ZERO]
-    d, size = place(st, bits, zero, home)
-    if d == NOWHERE:
-        count(st, N_KEPT)
-        kept(st, o)
-        return False
-    flags = (codes.DIRTY if s & DIRTY != U0 else U0) | (codes.ZERO if zero else U0)
-    emit(st, codes.RECLAIM, unmap_all(st, o), d, U0, size | flags << U24)
-    st.version[o] = version
-    st.state[o] = SWAPPED | (ZEROED if zero else U0) | d << HOME
-    ctl[S_RESIDENT] -= U1
-    ctl[S_SWAPPED] += U1
-    account(st, s, d, zero)
-    if zero:
-        return True
-    if d == codes.ZSWAP:
-        pool_add(st, o, size)
-    if moves_on(st):
-        draw_lifetime(st, o)
-    return True
-
-
-@inner
-def account(st, s, d, zero):  # type: ignore[no-untyped-def]
-    """Count a swap-out."""
-    count(st, N_RECLAIMS + d)
-    most(st, N_SWAPPED_PEAK, st.ctl[S_SWAPPED])
-    if zero:
-        count(st, N_ZERO)
-    if s & DIRTY != U0:
-        count(st, N_DIRTY)
+RETRIES = 16  # rounds before reclaim gives up: MAX_RECLAIM_RETRIES, mm/internal.h
 
 
 @inner
@@ -116,16 +39,25 @@ def excess(st):  # type: ignore[no-untyped-def]
 
 
 @called
+def reclaim_batch(st):  # type: ignore[no-untyped-def]
+    """Swap out a batch of victims of LRU or CLOCK."""
+    for _ in range(st.ctl[C_BATCH]):
+        o = victim(st)
+        if o == NONE:
+            return
+        swap_out(st, o)
+
+
+@called
 def shrink(st):  # type: ignore[no-untyped-def]
     """Reclaim in batches until there is room for one page; give up after so many of them."""
     for _ in range(RETRIES):
         if st.ctl[C_POLICY] == ACTIVE_INACTIVE:
-            balance(st)
-        for _ in range(st.ctl[C_BATCH]):
-            o = victim(st)
-            if o == NONE:
-                break
-            swap_out(st, o)
+            reclaim_lists(st)
+        elif generations(st):
+            reclaim_generations(st)
+        else:
+            reclaim_batch(st)
         shrink_pool(st)
         if moves_on(st):
             run_daemon(st)

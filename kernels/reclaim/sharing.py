@@ -15,12 +15,12 @@ from __future__ import annotations
 from kernels import codes
 from kernels.compiling.constants import BYTE, LOW32, U0, U1, U16, U24, U32
 from kernels.compiling.jit import called, inner, u
-from kernels.reclaim.lists import entered, touched
+from kernels.reclaim.lists import touched
 from kernels.reclaim.migration import before_fault, moves_on
 from kernels.reclaim.placement import stored_bytes
 from kernels.reclaim.reclaim import make_room
+from kernels.reclaim.residence import entered, removed
 from kernels.reclaim.state import (
-    ACTIVE,
     C_CPUS,
     C_DEST,
     C_DISK,
@@ -42,7 +42,6 @@ from kernels.reclaim.state import (
     PRESENT,
     PROTECTED,
     RESIDENT,
-    S_ACTIVE,
     S_CPU,
     S_OBJECT_FREE,
     S_OBJECT_HIGH,
@@ -110,9 +109,7 @@ def release(st, o):  # type: ignore[no-untyped-def]
     """Drop object `o`, whose last reference went away."""
     s = u(st.state[o])
     if s & RESIDENT != U0:
-        st.ctl[S_RESIDENT] -= U1
-        if s & ACTIVE != U0:
-            st.ctl[S_ACTIVE] -= U1
+        removed(st, o, s)
     elif s & SWAPPED != U0:
         st.ctl[S_SWAPPED] -= U1
         if s >> HOME == codes.ZSWAP and s & ZEROED == U0:

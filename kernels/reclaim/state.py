@@ -13,13 +13,17 @@ from kernels.compiling.jit import inner, u
     C_ZERO, C_INCOMPRESSIBLE, C_SIZE_LOW, C_SIZE_WIDTH, C_REJECT_ABOVE, C_SHARES, _, _,
     _, C_DEST, _, _, _, C_MOVES, C_MOVE_PART, C_WINDOW,
     C_MOVE_BATCH, C_MOVE_SPEED, C_NEXT, _, _, _, C_PENDING_MOST, C_PAGES,
-) = (u(i) for i in range(40))  # fmt: skip
+    C_FLUSH, C_TABLE,
+) = (u(i) for i in range(42))  # fmt: skip
 (
     S_ACCESS, S_EVENT, S_TIME, S_CPU, S_OUT, S_RESIDENT, S_ACTIVE, S_SWAPPED, S_POOL_BYTES, S_POOL_FULL, S_PENDING, S_CREDIT,
-    S_PICKS, S_OBJECT_FREE, S_OBJECT_HIGH,
-) = (u(i) for i in range(40, 55))  # fmt: skip
+    S_PICKS, S_OBJECT_FREE, S_OBJECT_HIGH, S_AGE, S_ACTIVATIONS, S_SNAPSHOT, S_SKIPPED, S_FLUSHED,
+    V_INACTIVE, V_ACTIVE, V_ACTIVATIONS, S_MAX_SEQ, S_MIN_SEQ,
+) = (u(i) for i in range(42, 67))  # fmt: skip
+# of each tier of the generations: of the oldest generation, and averages over those before it
+T_REFAULTED, T_EVICTED, T_PROTECTED, T_AVG_REFAULTED, T_AVG_TOTAL = (u(i) for i in range(68, 88, 4))
 # rings: head, tail, mask, in this order
-RING, ACTIVE_RING, ZSWAP_RING = u(56), u(60), u(64)
+RING, ACTIVE_RING, ZSWAP_RING = u(88), u(92), u(96)
 HEAD, TAIL, MASK = U0, U1, u(2)
 COUNTERS = (
     "accesses", "faults", "first_touches", "swap_ins", "cows", "forks", "unmaps",
@@ -27,17 +31,18 @@ COUNTERS = (
     "rejected_full", "rejected_size", "kept_resident", "writebacks",
     "moves", "moves_hurried", "moves_interrupted", "moves_impossible", "lifetimes",
     "resident_peak", "swapped_peak", "pool_pages_peak", "overshoot_faults", "overshoot_peak",
+    "reclaims_changed", "refaults_activated", "agings",
 )  # fmt: skip
-COUNTER_BASE = 72
+COUNTER_BASE = 104
 (
     N_ACCESSES, N_FAULTS, N_FIRST, N_SWAP_INS, N_COWS, N_FORKS, N_UNMAPS, N_RECLAIMS, _, _, _, N_ZERO, N_DIRTY,
     N_REJECTED_FULL, N_REJECTED_SIZE, N_KEPT, N_WRITEBACKS, N_MOVES, N_HURRIED, N_INTERRUPTED, N_IMPOSSIBLE, N_LIFETIMES,
-    N_RESIDENT_PEAK, N_SWAPPED_PEAK, N_POOL_PEAK, N_OVER, N_OVER_PEAK,
+    N_RESIDENT_PEAK, N_SWAPPED_PEAK, N_POOL_PEAK, N_OVER, N_OVER_PEAK, N_CHANGED, N_ACTIVATED, N_AGINGS,
 ) = (u(COUNTER_BASE + i) for i in range(len(COUNTERS)))  # fmt: skip
 CTL_WORDS = COUNTER_BASE + len(COUNTERS)
 
-LRU, ACTIVE_INACTIVE, CLOCK = (u(i) for i in range(3))
-POLICIES = ("lru", "active-inactive", "clock")
+LRU, ACTIVE_INACTIVE, CLOCK, MGLRU, MGLRU_6_18 = (u(i) for i in range(5))
+POLICIES = ("lru", "active-inactive", "clock", "mglru", "mglru-6.18")
 
 # state byte of a page. Bits 6 and 7: the present or last backend of the data
 RESIDENT = u(1)
@@ -45,6 +50,9 @@ YOUNG, REFERENCED, ACTIVE = u(2), u(4), u(8)  # of a resident page: PTE accessed
 DIRTY, CHANGED = u(16), u(32)  # written since its last fault; differs from the last data of the backend
 SWAPPED, ZEROED = u(2), u(4)  # of a page that is not resident; 0: it does not exist
 HOME = u(6)
+# mark of a page, kept by the generations alone: generation modulo 4, on a list of them, number of references,
+# PG_workingset, in the swap cache
+GENERATION, LISTED, REFERENCES, ONE_REFERENCE, WORKINGSET, CACHED = u(3), u(4), u(24), u(8), u(32), u(64)
 # bits of a PTE, kept apart only where pages are shared
 PRESENT, PROTECTED = u(1), u(2)
 NONE = u(0xFFFF_FFFF)
@@ -69,6 +77,13 @@ class Stage(Flat):
         Demands, two words each.
     left : uint8[pages], pending : uint32[most]
         Moves left in the swapped lifetime (bit 7: one of them waits for the fault); pages that wait for a move. One element without moves.
+    shadow : uint32[pages]
+        Shadow of a page that was swapped out: non-resident age, or generation and tier. One element under LRU and CLOCK.
+    held : uint32[max(batch, 64)]
+        Pages that are isolated from their list.
+    mark : uint8[pages], links : uint32[2 * (pages + 4)], tables : uint8[2 * (pages >> C_TABLE)]
+        Only with generations: marks; next and previous page of a list, whose four heads come last; page tables that are worth a
+        walk, for even and odd generations. One element otherwise.
     object, refs, first : uint32[pages], flags : uint8[pages], kin : uint32[2 * pages]
         Only with forks: object of a PTE, plus 1; PTEs of an object, and one of them; bits of a PTE; next and previous PTE of the object.
     """
@@ -83,6 +98,11 @@ class Stage(Flat):
     out: U64Array
     left: U8Array
     pending: U32Array
+    shadow: U32Array
+    held: U32Array
+    mark: U8Array
+    links: U32Array
+    tables: U8Array
     object: U32Array
     refs: U32Array
     first: U32Array
@@ -122,3 +142,17 @@ def pool_pages(st):  # type: ignore[no-untyped-def]
 def name_of(st, o):  # type: ignore[no-untyped-def]
     """Name object `o` by a PTE that maps it or holds its swap entry. Without forks a page is its own object."""
     return u(st.first[o]) if st.ctl[C_FORKS] != U0 else o
+
+
+@inner
+def generations(st):  # type: ignore[no-untyped-def]
+    """Return True if the policy is one of multi-generational LRU."""
+    return st.ctl[C_POLICY] >= MGLRU
+
+
+@inner
+def page_at(st, page):  # type: ignore[no-untyped-def]
+    """Object that the PTE of `page` maps; NONE if it maps none."""
+    if st.ctl[C_FORKS] == U0:
+        return page if st.state[page] & RESIDENT != U0 else NONE
+    return u(st.object[page]) - U1 if st.flags[page] & PRESENT != U0 else NONE
