@@ -233,14 +233,6 @@ def test_crossing() -> None:
     assert analysing.crossing([0, 1], [0.0, 2.0]) == (None, "never")
 
 
-def test_layers_are_known_by_what_a_pte_holds() -> None:
-    assert {n: analysing.is_layer(n) for n in ("direct", "swap_id_off", "swap_table_p4", "swap_id", "swap_desc")} == {
-        "direct": False, "swap_id_off": False, "swap_table_p4": False, "swap_id": True, "swap_desc": True,
-    }  # fmt: skip
-    for name in naming.registry():
-        analysing.is_layer(name)  # every registered design can be asked
-
-
 def test_samplers_of_extras_name_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(samplers.importlib.util, "find_spec", lambda _: None)
     for name, modules, extra in (("sobol", "scipy", "qmc"), ("halton", "scipy", "qmc"), ("gp", "torch and scipy", "gp")):

@@ -95,12 +95,9 @@ def headline(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
     """Every layer against every design that it may stand on: aged operations, and what a swapped lifetime costs more."""
     figures = Figures(rows)
     timed = any(row["metric"] == "ratio" for row in rows)
-    bases = naming.references(designs)
     out = []
-    for design in designs:
-        for base in bases:
-            if design in bases:
-                continue
+    for design in filter(naming.is_layer, designs):
+        for base in naming.rivals(design, designs):
             line = {"layer": design, "against": base}
             if timed:
                 line |= {op: _interval(figures.row(design, op, "ratio", stat="mean", age="aged", against=base)) for op in HEADLINE}
@@ -237,7 +234,8 @@ def stands_on(design: str, designs: Sequence[str]) -> str:
     >>> stands_on("swap_id[base=swap_table_p4]", ["direct", "swap_table_p4"]), stands_on("swap_id", ["direct", "swap_table_p4"])
     ('swap_table_p4', 'direct')
     """
-    return next((base for base in naming.references(designs) if f"base={base}" in design), designs[0])
+    base = naming.base_of(design)
+    return base if base is not None and base in designs else designs[0]
 
 
 def _times(run: About) -> str:

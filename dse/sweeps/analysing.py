@@ -51,16 +51,8 @@ class Trial:
         return self.configuration.design.partition("[")[0]
 
 
-@functools.cache
-def is_layer(design: str) -> bool:
-    """True if the PTE of the design holds something other than the swap entry: it puts a layer between page tables and slots."""
-    from kernels.life import registry as state
-    from kernels.life import steps
-
-    named = naming.parse(design)
-    small = dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)
-    cls = named.design.class_for(state.Config(pages=8, slots=small, parameters=named.control))
-    return steps.resolve.table[cls] is not steps.resolve.default
+is_layer = functools.cache(naming.is_layer)
+base_of = functools.cache(naming.base_of)
 
 
 def nondominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
