@@ -120,7 +120,7 @@ def quality(results: Path, seeds: int) -> list[Row]:
     """Quality of each sampler with a twentieth of the evaluations."""
     recorded, made, seconds, fresh = exhausted(results)
     failed, scored = sum(not t.ok for t in made), recorded.scored
-    detail = f"{failed} infeasible or failed, front of {scored.front}, {', '.join(recorded.space.objectives)}"
+    detail = f"{failed} infeasible or failed, front of {sum(one.front for one in scored.values())}, {', '.join(recorded.space.objectives)}"
     rows = [row("configurations of the quality space", "counted", len(made), detail)]
     if fresh == len(made):
         detail = f"{fresh:,} in {seconds:.0f} s, {CORES} workers"
@@ -226,7 +226,7 @@ def speed(results: Path) -> list[Row]:
         for name in ("random", "nsga2", "tpe"):
             ours = Search(space, name, 1, TRIALS, recorded.evaluate, quiet=True, figure=figure)
             ours.run()
-            asked = ours.proposer.study.get_trials() if ours.proposer and ours.proposer.study else []
+            asked = ours.proposer.searches[0].study.get_trials() if ours.proposer else []
             replay_s, bare_s, ours_s = _interleaved(
                 lambda name=name: len(recorded.search(name, TRIALS)),  # type: ignore[misc]
                 lambda name=name, asked=asked: repeated(space, name, asked),  # type: ignore[misc]

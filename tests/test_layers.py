@@ -10,7 +10,7 @@ from dse import naming
 from dse.describing import catalogue
 from dse.errors import BadInput
 from dse.reports import tabling
-from dse.sweeps import analysing
+from dse.sweeps import analysing, breakeven, winning
 from kernels.life.registry import BASES
 from tests.sweepdata import trial
 
@@ -76,11 +76,11 @@ def test_a_sweep_draws_layers_apart_from_the_rest() -> None:
         trial(n, design, {"moves.rate": rate}, lifetime=value)
         for n, ((design, value), rate) in enumerate(itertools.product(cost.items(), (0.0, 1.0)))
     ]
-    rows = {(row["design"], row["against"]): row for row in analysing.breakeven(trials, "lifetime", "direct")}
+    rows = {(row["design"], row["against"]): row for row in breakeven.breakeven(trials, "lifetime", "direct")}
     assert rows["any layer", "any without"]["curve"] == [[0.0, 1.0, 9.0], [1.0, 1.0, 9.0]]
     assert rows["vswap_v6", "swap_table_p1"]["status"] == "always"
     assert rows["swap_id", "direct"]["status"] == "never"
-    assert all(row["layer"] for row in analysing.winners(trials, "lifetime"))
+    assert all(row["layer"] for row in winning.winners(trials, "lifetime"))
 
 
 def test_the_dead_words_are_refused() -> None:

@@ -21,7 +21,7 @@ from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import warming
 from dse.storing import studies
-from dse.sweeps import analysing, caching, counting, evaluating, samplers, space, sweep, workers
+from dse.sweeps import analysing, breakeven, caching, counting, evaluating, samplers, space, sweep, workers
 from tests.sweepdata import TEXT, said_by
 
 
@@ -227,10 +227,10 @@ def test_nondominated_and_hypervolume_against_plain_twins() -> None:
 
 
 def test_crossing() -> None:
-    assert analysing.crossing([0, 1, 3], [2.0, 1.0, -1.0]) == (2.0, "above")
-    assert analysing.crossing([0, 1], [-1.0, 1.0]) == (0.5, "below")
-    assert analysing.crossing([0, 1], [-1.0, -2.0]) == (None, "always")
-    assert analysing.crossing([0, 1], [0.0, 2.0]) == (None, "never")
+    assert breakeven.crossing([0, 1, 3], [2.0, 1.0, -1.0]) == (2.0, "above")
+    assert breakeven.crossing([0, 1], [-1.0, 1.0]) == (0.5, "below")
+    assert breakeven.crossing([0, 1], [-1.0, -2.0]) == (None, "always")
+    assert breakeven.crossing([0, 1], [0.0, 2.0]) == (None, "never")
 
 
 def test_samplers_of_extras_name_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,8 +78,7 @@ def test_repeating_a_search_asks_the_same(recorded: replaying.Recorded, monkeypa
         search = searching.Search(recorded.space, name, 1, 60, recorded.evaluate, quiet=True, figure=replaying.figure)
         search.run()
         assert search.proposer is not None
-        assert search.proposer.study is not None
-        asked = search.proposer.study.get_trials()
+        asked = search.proposer.searches[0].study.get_trials()
         storage = optuna.storages.InMemoryStorage()
         assert sweeping.repeated(recorded.space, name, asked, storage) == 60
         again = storage.get_all_trials(0)

@@ -78,7 +78,8 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
     chosen = [naming.parse(name).design] if name is not None else list(naming.registry().values())
     return [
         {
-            "name": d.name, "title": d.title, "bases": list(d.bases), "parameters": _parameters(d), "operations": operations(), "sources": list(d.sources),
+            "name": d.name, "title": d.title, "bases": list(d.bases), "parameters": _parameters(d),
+            "operations": operations(), "sources": list(d.sources),
             "locks": list(d.locks), "layout": _layout(d),
             "lost_when_off": list(d.lost_when_off), "notes": d.notes,
         }

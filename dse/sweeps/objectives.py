@@ -30,6 +30,17 @@ LOAD_NS = 162.4
 """Nanoseconds of a dependent load from a bare array of 16 Mi words, fenced (docs/performance.md, plain_ns)."""
 ATOMIC_NS = 2.2
 """Nanoseconds of an uncontended atomic (docs/method.md): one to take a lock, one to release it."""
+CORNERS = tuple((load, atomic) for load in (12.0, 208.2) for atomic in (2.2, 162.4))
+"""Nanoseconds of a dependent load and of an atomic at the ends of what they may cost: modelled times are ordered for certain only where
+all four agree.
+
+A load costs from 12.0 (bare array of 1 Mi words, which caches hold) to 208.2 (16 Mi words, the slowest of 64 runs; docs/performance.md,
+row plain, dependent). An atomic costs from :data:`ATOMIC_NS`, uncontended, to a load from memory, :data:`LOAD_NS`: the lock's line is
+elsewhere (ours).
+"""
+TIME = "ns"
+LINES, LOCKS, CHAIN = "lines", "locked_sections", "chain"
+PAGE = "bytes_per_page"
 PER = {"swap_in": "fault", "free": "page", "swapoff": "page"}
 
 
@@ -47,6 +58,29 @@ def check(text: str) -> str:
     if dot and (name in BYTES or metric not in METRICS):
         raise BadInput(unknown(f"metric of {name}", metric, () if name in BYTES else METRICS))
     return text
+
+
+def metric_of(text: str) -> str:
+    """Metric of an objective; empty for bytes."""
+    name, _, metric = text.partition(".")
+    return "" if name in BYTES else metric or LINES
+
+
+def yardstick(text: str, metric: str) -> str:
+    """Objective on the same operations by another metric, in its shortest form.
+
+    Examples
+    --------
+    >>> yardstick("lifetime.ns", "lines"), yardstick("lifetime.ns", "chain"), yardstick("bytes_per_page", "lines")
+    ('lifetime', 'lifetime.chain', 'bytes_per_page')
+    """
+    name = text.partition(".")[0]
+    return name if name in BYTES or metric == LINES else f"{name}.{metric}"
+
+
+def beside(text: str) -> list[str]:
+    """Objectives that are shown beside the deciding one, or tell how certain it is: lines, locks, dependent objects, bytes."""
+    return list(dict.fromkeys([*(yardstick(text, metric) for metric in (LINES, LOCKS, CHAIN)), PAGE]))
 
 
 def kind(text: str) -> str:
@@ -96,6 +130,19 @@ def value(text: str, measures: Measures) -> float | None:
     summed, divided = PARTS[name]
     n = sum(ops[op]["n"] for op in divided if op in ops)
     return sum(_total(ops[op], metric) for op in summed if op in ops) / n if n else None
+
+
+def delivered(measures: Measures) -> tuple[float | None, float | None]:
+    """Moves for each page that goes out, and the part of them that is zswap's own writeback; None where they are not known.
+
+    The writeback is told apart by its share of the moves of the whole stream.
+    """
+    found = measures.get("delivered")
+    if not found or not found["out"]:
+        return None, None
+    rate = found["moves"] / found["out"]
+    moves, writebacks = measures.get("moves", 0), measures.get("writebacks", 0)
+    return rate, rate * writebacks / (moves + writebacks) if moves + writebacks else 0.0
 
 
 def constraint(text: str) -> tuple[str, float, bool]:
