@@ -93,24 +93,25 @@ class Apart:
         self._numbers = ordered(space.places, seed)
         self.searches: list[Proposer] = []
         self._open: list[Proposer] = []
-        self._asked: list[tuple[Proposer, int]] = []
+        self._asked: list[Proposer] = []
 
     def ask(self, most: int | None) -> list[Configuration]:
-        """Ask every open search for its share."""
+        """Ask every open search for its share, in turn, so that a generation that is cut short is spread alike."""
         found: list[Configuration] = []
         self._asked = []
         while not found:
             self._fill()
             if not self._open:
                 break
-            for search in list(self._open):
-                wanted = self._share if most is None else min(self._share, most - len(found))
-                if wanted <= 0:
+            for search in self._open * self._share:
+                if len(found) == most:
                     break
-                got = search.ask(wanted)
-                self._asked.append((search, len(got)))
+                if search not in self._open:
+                    continue
+                got = search.ask(1)
+                self._asked += [search] * len(got)
                 found += got
-                if len(got) < wanted or got[0].scenario_json.startswith(INFEASIBLE):
+                if not got or got[0].scenario_json.startswith(INFEASIBLE):  # through, or the same for every choice
                     self._open.remove(search)
         return found
 
@@ -126,11 +127,9 @@ class Apart:
 
     def tell(self, made: Sequence[Trial], every: Sequence[Trial]) -> None:  # noqa: ARG002 - of the protocol
         """Tell each search its own trials."""
-        at = 0
-        for search, n in self._asked:
-            mine = made[at : at + n]
+        for search in dict.fromkeys(self._asked):
+            mine = [trial for trial, asked in zip(made, self._asked, strict=True) if asked is search]
             search.tell([told(t, self.space) for t in mine], [constraints(t, self.space) for t in mine])
-            at += n
 
 
 class Together:
