@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dse.errors import BadInput
-from dse.sweeps import analysing, breakeven, overall, sensitivity, space, winning, wording
+from dse.sweeps import analysing, breakeven, objectives, overall, sensitivity, space, winning, wording
 from dse.sweeps.axes import Axis
 from dse.sweeps.measure import Over, aggregated
 from dse.sweeps.winning import Span
@@ -18,13 +18,13 @@ from tests.sweepdata import trial
 NS = "lifetime.ns"
 PLACES = ({"moves.rate": 0.0}, {"moves.rate": 1.0})
 DELIVERED = (0.0, 0.8)
-COUNTS = {  # by design and environment: dependent objects, locked sections, lines, bytes
+COUNTS = {  # by design and environment: dependent loads, locked sections, lines, bytes
     "direct": ((10, 6, 12, 20), (30, 16, 30, 20)),
     "swap_table_p4": ((11, 5, 10, 12), (31, 15, 28, 12)),
     "swap_id": ((14, 8, 16, 24), (20, 10, 22, 24)),
 }
 COST = {"direct": (1650.4, 4942.4), "swap_table_p4": (1808.4, 5100.4), "swap_id": (2308.8, 3292.0)}
-"""Nanoseconds: 162.4 an object, 4.4 a locked section."""
+"""Nanoseconds: 162.4 a load, 4.4 a locked section."""
 AXES = (Axis("design", "choice", tuple(COUNTS)), Axis("moves.rate", "environment", (0.0, 1.0)))
 
 
@@ -33,9 +33,9 @@ def toy() -> list[analysing.Trial]:
     found = []
     for at, place in enumerate(PLACES):
         for design, rows in COUNTS.items():
-            chain, locks, lines, nbytes = rows[at]
+            loads, locks, lines, nbytes = rows[at]
             one = trial(
-                len(found), design, place, **{NS: chain * 162.4 + locks * 2 * 2.2, "lifetime.chain": float(chain),
+                len(found), design, place, **{NS: loads * 162.4 + locks * 2 * 2.2, "lifetime.loads": float(loads),
                 "lifetime.locked_sections": float(locks), "lifetime": float(lines), "bytes_per_page": float(nbytes)},
             )  # fmt: skip
             found.append(replace(one, delivered=DELIVERED[at], writeback=DELIVERED[at] / 4))
@@ -52,12 +52,12 @@ def test_winners_with_their_certainty() -> None:
     first, second = winning.winners(toy(), NS)
     assert (first["design"], first["runner_up"], first["kind"]) == ("direct", "swap_table_p4", "modelled")
     assert first["margin"] == pytest.approx(158.0 / 1650.4)
-    # one object more and one locked section less: from 12 - 2 * 162.4 to 208.2 - 2 * 2.2
+    # one load more and one locked section less: from 12 - 2 * 162.4 to 208.2 - 2 * 2.2
     assert (first["gap"], first["lo"], first["hi"]) == pytest.approx((158.0, -312.8, 203.8))
     assert (first["certain"], first["tied"], first["layer"]) == (False, ["swap_table_p4"], False)
     assert (first["bytes"], first["by_lines"], first["by_locks"], first["by_bytes"]) == (20, *["swap_table_p4"] * 3)
     assert (second["design"], second["runner_up"], second["layer"]) == ("swap_id", "direct", True)
-    # direct: 10 objects and 6 sections more; swap_table_p4: 11 and 5
+    # direct: 10 loads and 6 sections more; swap_table_p4: 11 and 5
     assert (second["gap"], second["lo"], second["hi"]) == pytest.approx((1650.4, 120 + 26.4, 2082 + 12 * 162.4))
     assert (second["certain"], second["tied"]) == (True, [])
     assert [second[name] for name in ("by_lines", "by_locks", "by_bytes")] == ["swap_id", "swap_id", "swap_table_p4"]
@@ -148,7 +148,7 @@ def test_one_choice_over_all_environments(measure: str, weights: dict[str, Any],
     assert all(t.configuration.environment == {} for t in judged)
     row = winning.winners(judged, NS)[0]
     assert (row["design"], row["value"]) == (best, pytest.approx(value))
-    if weights:  # against swap_id half an object less: 6 to 104.1 ns, for certain; against swap_table_p4 as in each environment
+    if weights:  # against swap_id half a load less: 6 to 104.1 ns, for certain; against swap_table_p4 as in each environment
         assert (row["gap"], row["tied"], row["lo"]) == (pytest.approx(2554.6 - 2473.4), ["swap_table_p4"], pytest.approx(-312.8))
         assert winning.winners([t for t in judged if t.design != "swap_table_p4"], NS)[0]["lo"] == pytest.approx(6.0)
     front = analysing.fronts(judged, [NS, "bytes_per_page"])
@@ -247,3 +247,14 @@ def test_a_measure_is_part_of_the_space() -> None:
     assert [fleet.over.weight(fleet.place_at(n), fleet.axes) for n in range(fleet.places)] == [3.0, 1.0]
     assert [fleet.place_at(n) for n in range(2)] == list(PLACES)
     assert plain.inside({"moves.rate": 1.0}).size == 4
+
+
+def test_a_line_that_was_touched_before_is_no_miss() -> None:
+    row = {"n": 2, "lines": 12, "chain": 30, "locked_sections": 4}
+    measures = {"status": "ok", "ops": {"swap_in": row, "swap_out": {"n": 2, "lines": 8, "chain": 6, "locked_sections": 2}}}
+    assert objectives.value("swap_in.loads", measures) == 6
+    assert objectives.value("swap_in.ns", measures) == pytest.approx(6 * 162.4 + 2 * 2 * 2.2)
+    assert objectives.value("lifetime.loads", measures) == (12 + 6) / 2
+    assert objectives.delivered({"delivered": {"out": 10, "moves": 4}, "moves": 3, "writebacks": 1}) == pytest.approx((0.4, 0.1))
+    assert objectives.delivered({"delivered": {"out": 10, "moves": 0}}) == (0.0, 0.0)
+    assert objectives.delivered({}) == (None, None)

@@ -34,7 +34,7 @@ def _rows(part: Part) -> list[dict[str, Any]]:
         return [{"design": p["name"], **dict(zip(names, p["values"], strict=True))} for p in front]
     if isinstance(part, Map):
         return [
-            {part.column_name: column, part.row_name: name, "winner": cell.text.partition("[")[0],
+            {part.column_name: column, part.row_name: name, "winner": cell.text,
              "margin": cell.detail.partition(" over")[0]}
             for name, cells in part.rows for column, cell in zip(part.columns, cells, strict=True) if cell is not None
         ]  # fmt: skip
@@ -54,7 +54,7 @@ def _curve(part: Plot) -> str:
 
 
 def _part(part: Part) -> Iterator[str]:
-    yield f"\n{part.title} ({part.kind})"
+    yield "\n" + textwrap.fill(f"{part.title} ({part.kind})", WIDTH)
     if isinstance(part, Plot):
         yield _curve(part)
     else:

@@ -44,7 +44,7 @@ def candidates(space: Space, trials: Sequence[Trial], most: int) -> dict[str, li
 
 
 def measured(rows: Sequence[Row]) -> dict[str, dict[str, Span]]:
-    """What lifetimes were measured to take longer than the baseline's, by environment and design; the baseline takes 0 longer.
+    """Time that lifetimes were measured to take longer than the baseline's, by environment and design; the baseline takes 0 longer.
 
     The interval of a difference that is no more than the noise, or inconclusive, is widened until it holds 0.
     """

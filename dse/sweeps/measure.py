@@ -21,7 +21,7 @@ SAID = {
 
 @dataclass(frozen=True)
 class Over:
-    """How choices are judged: in each environment by itself, or over all of them.
+    """Measure by which choices are judged: in each environment by itself, or over all of them.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 EPILOGUE = ("free", "swapoff")
 METRICS = {
     "lines": ("lines", "counted"), "chain": ("objects", "counted"), "locked_sections": ("sections", "counted"),
-    "ptes": ("PTEs", "counted"), "allocations": ("objects", "counted"), "ns": ("ns", "modelled"),
+    "ptes": ("PTEs", "counted"), "allocations": ("objects", "counted"), "loads": ("loads", "counted"), "ns": ("ns", "modelled"),
 }  # fmt: skip
 BYTES = {"bytes_per_page": "allocated", "bytes_per_page_peak": "peak", "bytes_per_page_counted": "counted"}
 NAMES = (*PARTS, *EPILOGUE, *BYTES)
@@ -39,7 +39,7 @@ row plain, dependent). An atomic costs from :data:`ATOMIC_NS`, uncontended, to a
 elsewhere (ours).
 """
 TIME = "ns"
-LINES, LOCKS, CHAIN = "lines", "locked_sections", "chain"
+LINES, LOCKS, LOADS = "lines", "locked_sections", "loads"
 PAGE = "bytes_per_page"
 PER = {"swap_in": "fault", "free": "page", "swapoff": "page"}
 
@@ -79,8 +79,8 @@ def yardstick(text: str, metric: str) -> str:
 
 
 def beside(text: str) -> list[str]:
-    """Objectives that are shown beside the deciding one, or tell how certain it is: lines, locks, dependent objects, bytes."""
-    return list(dict.fromkeys([*(yardstick(text, metric) for metric in (LINES, LOCKS, CHAIN)), PAGE]))
+    """Objectives that are shown beside the deciding one, or tell how certain it is: lines, locks, loads, bytes."""
+    return list(dict.fromkeys([*(yardstick(text, metric) for metric in (LINES, LOCKS, LOADS)), PAGE]))
 
 
 def kind(text: str) -> str:
@@ -95,9 +95,15 @@ def unit(text: str) -> str:
 
 
 def _total(row: Mapping[str, float], metric: str) -> float:
-    """Metric of one operation, summed over its occurrences."""
-    if metric == "ns":
-        return row.get("chain", 0) * LOAD_NS + row.get("locked_sections", 0) * 2 * ATOMIC_NS
+    """Metric of one operation, summed over its occurrences.
+
+    ``loads`` are dependent loads that may miss the caches: no more than the objects of the chain, and no more than the distinct lines, as a
+    line that the operation touched before is in the first cache.
+    """
+    if metric == LOADS:
+        return min(row.get("chain", 0), row.get("lines", 0))
+    if metric == TIME:
+        return _total(row, LOADS) * LOAD_NS + row.get("locked_sections", 0) * 2 * ATOMIC_NS
     return row.get(metric, 0)
 
 

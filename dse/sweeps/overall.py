@@ -14,7 +14,7 @@ from dse.sweeps.winning import corners
 
 
 def identity(trial: Trial) -> str:
-    """What tells choices apart: the design with its parameters, and the choices of the system."""
+    """Key that tells choices apart: the design with its parameters, and the choices of the system."""
     c = trial.configuration
     return json.dumps([c.design, c.config, {k: v for k, v in c.choice.items() if "." in k}], sort_keys=True)
 

@@ -1,4 +1,4 @@
-"""What is evaluated next: all of a space, a search in each environment by itself, or one over all environments at once.
+"""Proposals of what is evaluated next: all of a space, a search in each environment by itself, or one over all environments at once.
 
 Environments are given to us. No sampler ever chooses among them: each has a search of
 its own, or every choice is evaluated in all of them.

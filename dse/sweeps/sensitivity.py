@@ -1,4 +1,4 @@
-"""What an axis matters to each objective, and whether it flips the verdict on layers."""
+"""Importance of each choice to each objective, and whether it flips the verdict on layers."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent / "spaces"
 DEFAULT = "default"
 KEYS = ("title", "why", "objectives", "baseline", "winner", "scenario", "axes", "constraints", "over")
 INFEASIBLE = "infeasible: "
-"""What a scenario that does not go together begins with."""
+"""Beginning of a scenario that does not go together."""
 PLACES_MOST = 10_000
 """Most environments over which a choice is judged at once."""
 COUNTABLE = 10**6

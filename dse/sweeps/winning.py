@@ -35,9 +35,9 @@ def figure(trial: Trial, name: str) -> float:
 
 
 def gap(best: Trial, other: Trial, winner: str) -> Span:
-    """What `other` costs more than `best`: at the typical costs of loads and atomics, and the least and the most of any corner.
+    """Cost of `other` beyond that of `best`: at the typical costs of loads and atomics, and the least and the most of any corner.
 
-    Counted objectives have one value. A time whose dependent objects and locked sections are not known has no corner but the typical one.
+    Counted objectives have one value. A time whose loads and locked sections are not known has no corner but the typical one.
     """
     typical = figure(other, winner) - figure(best, winner)
     ends = [theirs - mine for mine, theirs in zip(corners(best, winner), corners(other, winner), strict=False)]
@@ -46,10 +46,10 @@ def gap(best: Trial, other: Trial, winner: str) -> Span:
 
 def corners(trial: Trial, winner: str) -> tuple[float, ...]:
     """Deciding time at every corner; none for a counted objective."""
-    chain, locks = (trial.values.get(obj.yardstick(winner, metric)) for metric in (obj.CHAIN, obj.LOCKS))
-    if trial.corners is not None or obj.metric_of(winner) != obj.TIME or chain is None or locks is None:
+    loads, locks = (trial.values.get(obj.yardstick(winner, metric)) for metric in (obj.LOADS, obj.LOCKS))
+    if trial.corners is not None or obj.metric_of(winner) != obj.TIME or loads is None or locks is None:
         return trial.corners or ()
-    return tuple(chain * load + locks * 2 * atomic for load, atomic in obj.CORNERS)
+    return tuple(loads * load + locks * 2 * atomic for load, atomic in obj.CORNERS)
 
 
 def winners(trials: Sequence[Trial], winner: str, measured: Measured | None = None) -> list[Row]:

@@ -77,7 +77,8 @@ def _certainty(compared: Rows) -> str:
     """Say in how many environments another design may be cheaper."""
     open_ = [row for row in compared if row["certain"] is False]
     if not open_:
-        return "no other design may be cheaper" if len(compared) == 1 else "in none of them may another design be cheaper"
+        within = "within the uncertainty of the times" if any(row["kind"] in ("modelled", "measured") for row in compared) else "as counted"
+        return f"{within}, no other design may be cheaper" + (" in any of them" if len(compared) > 1 else "")
     tied = Counter(bare(name) for row in open_ for name in dict.fromkeys(bare(n) for n in parsed(row["tied"]) or ()))
     names = ", ".join(name for name, _ in tied.most_common(MOST))
     if len(compared) == 1:
