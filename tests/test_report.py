@@ -10,7 +10,7 @@ import pytest
 import dse
 from dse import cli
 from dse.errors import BadInput
-from dse.reports import model, page, pictures, reporting, runs, textual
+from dse.reports import model, page, pictures, reporting, runs, studies, textual
 from dse.sweeps import wording
 from tests import reportdata
 from tests.markup import checked
@@ -51,7 +51,7 @@ def test_the_winners_map_shows_each_environment(results: Path) -> None:
     document = reporting.load("study", "made-up-s1", results)
     (found,) = [part for section in document.sections for part in section.parts if isinstance(part, model.Map)]
     assert found.columns == ["0", "0.5", "1"]
-    assert [name for name, _ in found.rows] == ["backend.mix ssd=0.5,zswap=0.5", "backend.mix zswap=1"]
+    assert [name for name, _ in found.rows] == ["ssd=0.5,zswap=0.5", "zswap=1"]
     texts = [[cell.text for cell in cells if cell] for _, cells in found.rows]
     assert texts == [["direct", "direct", "swap_id"], ["direct"] * 3]
     assert found.rows[0][1][1].detail == "even with swap_id"  # type: ignore[union-attr]

@@ -158,11 +158,18 @@ def _breakeven(breakeven: list[dict[str, Any]]) -> None:
     if not breakeven:
         return
     output.write("\nBreak-even: a layer pays from this rate of moves on (delivered: moves for each page that goes out)")
+    known = {(row["objective"], str(row["environment"]), row["design"], row["against"]): row for row in breakeven}
+
+    def told(row: dict[str, Any]) -> bool:
+        """Return True if a way to move has another break-even than the best way, whose row is printed anyway."""
+        best = known.get((row["objective"], str(row["environment"]), row["design"], row["against"].partition(", move=")[0]), row)
+        return best is row or (best["status"], best["rate"]) != (row["status"], row["rate"])
+
     output.emit([
         {"by": row["objective"], **{k: text_of(v) for k, v in row["environment"].items()}, "layer": row["design"],
          "against": row["against"],
          "rate": {"above": f"> {row['rate'] or 0:.3g}", "below": f"< {row['rate'] or 0:.3g}"}.get(row["status"], row["status"])}
-        for row in breakeven
+        for row in breakeven if told(row)
     ], "table")  # fmt: skip
 
 

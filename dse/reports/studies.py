@@ -9,6 +9,7 @@ from typing import Any
 
 from dse.reports.model import Cell, Cloud, Document, Map, Part, Plot, Range, Ranges, Section, Series, Table, short
 from dse.sweeps import wording
+from dse.sweeps.axes import text_of
 from dse.sweeps.measure import EACH, SAID
 from dse.sweeps.wording import several
 
@@ -32,14 +33,24 @@ def said(value: Any) -> str:
     >>> said({"zswap": 0.5, "ssd": 0.5}), said(0.25), said("cyclic")
     ('zswap=0.5,ssd=0.5', '0.25', 'cyclic')
     """
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}={share:g}" for name, share in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return text_of(value)
 
 
 def place(environment: Mapping[str, Any], without: str = "") -> str:
     """Write an environment."""
     return ", ".join(f"{name} {said(value)}" for name, value in environment.items() if name != without) or "everywhere"
+
+
+def column(environment: Mapping[str, Any], without: str = "") -> tuple[str, str]:
+    """Name and cell of the column of environments in a table: axes and values, each once.
+
+    Examples
+    --------
+    >>> column({"moves.rate": 0.5, "backend.mix": {"ssd": 1.0}}), column({})
+    (('moves.rate; backend.mix', '0.5; ssd=1'), ('environment', 'everywhere'))
+    """
+    held = {name: said(value) for name, value in environment.items() if name != without}
+    return "; ".join(held) or "environment", "; ".join(held.values()) or "everywhere"
 
 
 def parsed(text: Any) -> dict[str, Any]:
@@ -158,7 +169,7 @@ def _cloud(study: Study, where: str, by: Mapping[int, Mapping[str, Any]], more: 
         label = f"{row['design']}: {figures} ({state}, trial {number})"
         points.append({
             "name": study.legend(row["design"]), "group": study.group(row["design"]), "values": values, "front": bool(row["front"]),
-            "label": label,
+            "label": label, "design": row["design"],
         })  # fmt: skip
     points.sort(key=lambda p: (p["group"], not p["front"]))
     what = "over all environments" if study.over != EACH else "of this environment"
@@ -202,24 +213,28 @@ def winners(study: Study) -> Map | None:
         else:
             margin = f"by {gap:.1%} over {other}" if gap >= TIE else f"even with {other}"
         margin += ", undecided" if row["certain"] is False else ""
-        cells[place(environment, across)][said(environment.get(across))] = Cell(row["design"], study.group(row["design"]), margin)
+        cells[column(environment, across)[1]][said(environment.get(across))] = Cell(row["design"], study.group(row["design"]), margin)
     title = f"Winners by {study.winner}"
     kind = study.kinds.get(study.winner, "counted")
     body = [(name, [found.get(column) for column in columns]) for name, found in sorted(cells.items())]
-    return Map(title, kind, "environment", across, columns, body, CERTAIN)
+    name = column(rows[0][0], across)[0]
+    return Map(title, kind, name, across, columns, body, CERTAIN)
 
 
 def yardsticks(study: Study) -> list[Part]:
     """Tabulate the winners with their certainty, bytes, and who wins by other yardsticks."""
     rows = [
-        {"environment": place(parsed(row["environment"])), "winner": row["design"], "by": row["kind"], study.winner: row["value"],
+        {**dict([column(parsed(row["environment"]))]), "winner": row["design"], "by": row["kind"], study.winner: row["value"],
          "gap": "-" if row["gap"] is None else f"{short(row['gap'])} [{short(row['lo'])}, {short(row['hi'])}]",
          "certain": {True: "yes", False: "no"}.get(row["certain"], "-"), "B/page": row["bytes"], "by lines": row["by_lines"],
          "by locks": row["by_locks"], "by bytes": row["by_bytes"]}
         for row in study.tables["winners"] if row["kind"] is not None
     ]  # fmt: skip
     note = f"Gap: what the best of another design costs more, {study.units.get(study.winner, '')}, with the least and the most it may be."
-    return [Table("Winners and other yardsticks", ", ".join(dict.fromkeys(str(row["by"]) for row in rows)), rows, note)] if rows else []
+    kinds = list(dict.fromkeys(str(row["by"]) for row in rows))
+    if len(kinds) == 1:
+        rows = [{name: cell for name, cell in row.items() if name != "by"} for row in rows]
+    return [Table("Winners and other yardsticks", ", ".join(kinds), rows, note)] if rows else []
 
 
 def curves(study: Study) -> list[Part]:
@@ -241,7 +256,7 @@ def curves(study: Study) -> list[Part]:
         title, kind = place(parsed(row["environment"])), study.kinds.get(study.winner, "counted")
         parts.append(Plot(title, kind, unit, study.named(study.winner), series, words.get(row["status"], "")))
     rows = [
-        {"by": row["objective"] or study.winner, "conditions": place(parsed(row["environment"])), "layer": row["design"],
+        {"by": row["objective"] or study.winner, **dict([column(parsed(row["environment"]))]), "layer": row["design"],
          "against": row["against"],
          "pays": f"{row['status']} {short(row['rate'])}" if row["rate"] is not None else row["status"]}
         for row in study.tables["breakeven"]
@@ -268,8 +283,9 @@ def sensitivity(study: Study) -> list[Part]:
         "Variance left when this choice alone varies, as a share of all in that environment (total effect): mean, and least to most of the "
         "environments."
     )
+    kinds = ", ".join(dict.fromkeys(study.kinds.get(row["objective"], "counted") for row in found))
     if blocks:
-        parts.append(Ranges("Importance of choices", "counted", "share of an environment's variance", blocks, note=note))
+        parts.append(Ranges("Importance of choices", kinds, "share of an environment's variance", blocks, note=note))
     sums: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in found:
         both = sums[row["axis"], row["role"], row["objective"]]

@@ -101,7 +101,8 @@ def agreement(winners: Rows, orders: Rows, objective: str) -> list[str]:
     ]  # fmt: skip
     if said:
         out.append(f"Yardsticks disagree: of {several(len(compared), 'environment')}, {'; '.join(said)}.")
-    for row in orders[:2]:
+    winning_ = {bare(row["design"]) for row in compared}
+    for row in sorted(orders, key=lambda row: winning_.isdisjoint((row["design"], row["other"])))[:2]:
         costs, counts = parsed(row["costs"]), parsed(row["counts"])
         unit = obj.unit(objective).partition("/")[0]
         out.append(
