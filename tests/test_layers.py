@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 
-from dse import naming
+from dse import naming, storing
 from dse.describing import catalogue
 from dse.errors import BadInput
 from dse.reports import tabling
@@ -86,3 +87,19 @@ def test_a_sweep_draws_layers_apart_from_the_rest() -> None:
 def test_the_dead_words_are_refused() -> None:
     with pytest.raises(BadInput, match="unknown design"):
         naming.parse_many("layer")
+
+
+@pytest.mark.parametrize(
+    ("rate", "moves", "said"),
+    [
+        (0.2, 28, ["moves.rate=0.2 was asked for; 0.14 moves a page that went out happened, zswap's writeback included."]),
+        (0.0, 24, ["Nothing was asked to move, and zswap's own writeback still moved 0.12 pages for each page that went out."]),
+        (0.0, 0, []),
+    ],
+)
+def test_what_a_comparison_says_of_moves(rate: float, moves: int, said: list[str]) -> None:
+    counts = {"swap_out": 150, "clean_drop": 50, "move": moves}
+    rows = [storing.figure("direct", op, "demands", "counted", "demands", n, stat="total", age="aged") for op, n in counts.items()]
+    run = {"scenario_json": json.dumps({"moves": {"rate": rate}})}
+    assert tabling.moved(tabling.Figures(rows), "direct", run) == said
+    assert tabling.moved(tabling.Figures(rows), "direct", {}) == []

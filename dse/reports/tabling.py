@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -272,6 +273,23 @@ def _fullness(figures: Figures, designs: Sequence[str]) -> list[str]:
     ]
 
 
+def moved(figures: Figures, base: str, run: About) -> list[str]:
+    """Say what the rate of moves that was asked for came to, and what still moves where none was."""
+    try:
+        asked = float(json.loads(run["scenario_json"])["moves"]["rate"])
+    except (KeyError, TypeError, ValueError):
+        return []
+    out, moves = (
+        sum(figures.value(base, op, "demands", stat="total", age="aged") or 0.0 for op in ops)
+        for ops in (("swap_out", "clean_drop"), ("move",))
+    )
+    if not out or not (asked or moves):
+        return []
+    if not asked:
+        return [f"Nothing was asked to move, and zswap's own writeback still moved {moves / out:.2g} pages for each page that went out."]
+    return [f"moves.rate={asked:g} was asked for; {moves / out:.2g} moves a page that went out happened, zswap's writeback included."]
+
+
 def _turnovers(run: About) -> str:
     """Age of the last window in words."""
     turnover, asked = float(run.get("turnover", 0.0)), float(run.get("warm_turnover", 0.0))
@@ -296,6 +314,7 @@ def paragraph(rows: Sequence[Figure], run: About, command: str) -> str:
     if open_:
         said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")
     said += _fullness(figures, designs)
+    said += moved(figures, base, run)
     avoided = figures.value(base, "avoided", "demands", stat="total") or 0
     swapped = figures.value(base, "page", "swapped_pages") or 0
     said.append(
