@@ -58,6 +58,15 @@ def test_search_quality_on_the_stored_table(recorded: replaying.Recorded) -> Non
         assert found - chance >= 0.5 * (1.0 - chance), name
 
 
+def test_the_gain_over_random_holds_in_each_environment(recorded: replaying.Recorded) -> None:
+    apart = sweeping.given(recorded)
+    assert (apart.space.places, apart.space.size) == (3, recorded.space.size)
+    rows = sweeping.gained(recorded, int(recorded.space.size * sweeping.SHARE), 2)
+    assert [row["figure"] for row in rows[:-1]] == [f"gain over random, {policy}" for policy in ("lru", "active-inactive", "clock")]
+    assert rows[-1]["value"] == min(row["value"] for row in rows[:-1])
+    assert rows[-1]["verdict"] == "holds", rows
+
+
 def test_the_stored_table_is_of_the_space(recorded: replaying.Recorded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert samplers.auto(recorded.space, 10) == sweeping.DEFAULT
     first = next(recorded.space.every())
