@@ -204,17 +204,6 @@ def test_every_layer_against_both_bases(layered: dict[str, object], capsys: pyte
     assert capsys.readouterr().out.count("Layers against what they may stand on") == 2
 
 
-def test_what_layers_stand_on() -> None:
-    from kernels.life.registry import BASES
-
-    assert tuple(BASES) == naming.STANDS_ON
-    assert naming.references(["swap_id", "direct"]) == ["swap_id", "direct"]
-    assert [named.text for named in naming.parse_many("all")] == list(naming.registry())
-    layers = [named.text for named in naming.parse_many("layers")]
-    assert layers[:2] == list(naming.STANDS_ON)
-    assert {"swap_id", "swap_id[base=swap_table_p4]", "swap_desc", "swap_desc[base=swap_table_p4]"} <= set(layers)
-
-
 def test_the_command_for_scripts(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["compare", str(small), "--designs", "direct", "--counted-only", "--results", str(tmp_path), "--format", "json"]
     assert cli.main(arguments) == 0

@@ -27,6 +27,7 @@ TOY = (ROOT / "tests" / "toy.py").read_text()
 NUMBERS = itertools.count()
 PARAMETER = '{"1": 1, "3": 3}, "1", "cache lines of a hint")}'
 AGAIN = PARAMETER[:-1] + ', "more": s.Parameter(int(C_LINES), {"1": 1}, "1", "")}'
+BASED = ', "base": s.Parameter(int(control.C_BASE), s.BASES, "direct", "")}'
 REFUSED = {
     "a word for two parameters": (PARAMETER, AGAIN, "uses control word C_LINES, as"),
     "a parameter on a word of state": ("s.Parameter(int(C_LINES)", "s.Parameter(int(S_HINTS)", "S_HINTS, of section state"),
@@ -47,6 +48,9 @@ REFUSED = {
     "an allocation without a row": ('("hint",), rcu', '("hnit",), rcu', "which the layout has not, did you mean 'hint'?"),
     "steps of another design": ("s.bind(Toy, STEPS)", "s.bind(direct.Direct, STEPS)", "its steps are bound already: derive a class"),
     "a state that is no class": ("state=Toy", 'state="Toy"', "Toy: a state is a subclass of"),
+    "a base that is no name": ("own=OWN", "own=OWN, base=5", "base is 5, not the name of a design"),
+    "a parameter of another base": (PARAMETER, PARAMETER[:-1] + BASED, "base is None, its parameter 'base' is 'direct' by default"),
+    "a layer that does not say so": ('"lookup": lookup', '"resolve": lookup, "lookup": lookup', "makes it a layer"),
     "an exit": ('OWN = Own("toy")', 'raise SystemExit(0)\nOWN = Own("toy")', "does not load: SystemExit: 0"),
 }  # fmt: skip
 Load = Callable[[str], ModuleType]

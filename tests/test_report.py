@@ -11,6 +11,7 @@ import dse
 from dse import cli
 from dse.errors import BadInput
 from dse.reports import model, page, pictures, reporting, runs, studies, textual
+from dse.sweeps import wording
 from tests import reportdata
 from tests.markup import checked
 
@@ -21,23 +22,22 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_alone_nobody_wins() -> None:
-    rows = [{"design": "direct", "layer": False, "margin": 0.1}, {"design": "swap_id", "layer": True, "margin": None}]
-    tables = {"trials": [], "winners": rows}
-    study = studies.Study.__new__(studies.Study)
-    study.tables, study.winner = tables, "lifetime"
-    assert studies.winning(study) == (
-        "By lifetime, the cheapest in 1 environment: direct in 1. A layer of indirection wins in 0 of 1 "
-        "(1 more with one design each are left out)."
+    rows = [
+        {"design": "direct", "layer": False, "margin": 0.1, "runner_up": "swap_id", "certain": None, "kind": None},
+        {"design": "swap_id", "layer": True, "margin": None, "runner_up": None, "certain": None, "kind": None},
+    ]
+    assert wording.winning(rows, "lifetime")[0].startswith(
+        "By lifetime (counted), the cheapest in 1 environment: direct 1. A layer of indirection wins in 0 of 1 "
+        "(1 more with one design each are left out)"
     )
-    tables["winners"] = rows[1:]
-    assert studies.winning(study) == "In none of 1 environment was more than one design evaluated, so that none wins."
+    assert wording.winning(rows[1:], "lifetime") == ["In none of 1 environment was more than one design evaluated, so that none wins."]
 
 
 def test_the_answer_of_a_study(results: Path) -> None:
     said = " ".join(reporting.load("study", "made-up-s1", results).answer)
-    assert "18 configurations of 3 designs; 6 are on the Pareto front" in said
-    assert "direct in 5, swap_id in 1. A layer of indirection wins in 1 of 6" in said
-    assert "pays from 0.5 moves per swapped lifetime on in 1, never pays in 1" in said
+    assert "18 configurations of 3 designs; 6 are on the Pareto fronts of lifetime, bytes_per_page, move in 6 environments" in said
+    assert "direct 5, swap_id 1. A layer of indirection wins in 1 of 6" in said
+    assert "pays from 0.5 moves a page that goes out on in 1, never pays in 1" in said
     assert "least regret is swap_id: 5.0% above the best of each environment on average, 15.0% at worst (moves.rate 0)" in said
 
 
@@ -51,7 +51,7 @@ def test_the_winners_map_shows_each_environment(results: Path) -> None:
     document = reporting.load("study", "made-up-s1", results)
     (found,) = [part for section in document.sections for part in section.parts if isinstance(part, model.Map)]
     assert found.columns == ["0", "0.5", "1"]
-    assert [name for name, _ in found.rows] == ["backend.mix ssd=0.5,zswap=0.5", "backend.mix zswap=1"]
+    assert [name for name, _ in found.rows] == ["ssd=0.5,zswap=0.5", "zswap=1"]
     texts = [[cell.text for cell in cells if cell] for _, cells in found.rows]
     assert texts == [["direct", "direct", "swap_id"], ["direct"] * 3]
     assert found.rows[0][1][1].detail == "even with swap_id"  # type: ignore[union-attr]
@@ -131,7 +131,10 @@ def test_to_stdout(results: Path, form: str, code: int, capsys: pytest.CaptureFi
 
 def test_one_figure(results: Path) -> None:
     document = reporting.load("study", "made-up-s1", results)
-    assert [part.title for part in pictures.chosen(document, "pareto")] == ["Configurations and the Pareto front"]
+    assert [part.title for part in pictures.chosen(document, "pareto")] == [
+        f"Configurations and the Pareto front: backend.mix {mix}, moves.rate {rate}"
+        for mix, rate in (("zswap=1", "0"), ("zswap=1", "0.5"), ("zswap=1", "1"), ("ssd=0.5,zswap=0.5", "0"))
+    ]
     assert len(pictures.chosen(document, None)) == pictures.MOST
     with pytest.raises(BadInput, match="unknown figure 'paretto'"):
         pictures.chosen(document, "paretto")

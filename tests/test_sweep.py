@@ -21,7 +21,7 @@ from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import warming
 from dse.storing import studies
-from dse.sweeps import analysing, caching, counting, evaluating, samplers, space, sweep, workers
+from dse.sweeps import analysing, breakeven, caching, counting, evaluating, samplers, space, sweep, workers
 from tests.sweepdata import TEXT, said_by
 
 
@@ -201,16 +201,18 @@ def test_front_and_winners_against_a_plain_twin(small: space.Space, tmp_path: Pa
     names = ("swap_in", "bytes_per_page", "move")
     plain = {
         t["number"] for t in fit
-        if not any(all(o[n] <= t[n] for n in names) and any(o[n] < t[n] for n in names) for o in fit)
+        if not any(
+            o["environment"] == t["environment"] and all(o[n] <= t[n] for n in names) and any(o[n] < t[n] for n in names) for o in fit
+        )
     }  # fmt: skip
     assert {row["number"] for row in found["front"]} == plain == {t["number"] for t in trials.values() if t["front"]}
     for place, group in itertools.groupby(sorted(fit, key=lambda t: t["environment"]), key=lambda t: t["environment"]):
         here = list(group)
-        best = min(here, key=lambda t: (t["lifetime"], t["number"]))
-        others = [t["lifetime"] for t in here if t["design"].partition("[")[0] != best["design"].partition("[")[0]]
+        best = min(here, key=lambda t: (t["lifetime.ns"], t["number"]))
+        others = [t["lifetime.ns"] for t in here if t["design"].partition("[")[0] != best["design"].partition("[")[0]]
         row = next(w for w in found["winners"] if json.dumps(w["environment"], sort_keys=True) == place)
         assert row["design"] == best["design"]
-        assert row["margin"] == (pytest.approx(min(others) / best["lifetime"] - 1) if others else None)
+        assert row["margin"] == (pytest.approx(min(others) / best["lifetime.ns"] - 1) if others else None)
     assert {r["axis"] for r in found["sensitivity"]} == {"design", "policy", "zswap", "moves.rate", "backend.mix", "memory.limit"}
     assert all(r["worst"] >= r["mean"] >= 0 for r in found["regret"])
 
@@ -227,18 +229,10 @@ def test_nondominated_and_hypervolume_against_plain_twins() -> None:
 
 
 def test_crossing() -> None:
-    assert analysing.crossing([0, 1, 3], [2.0, 1.0, -1.0]) == (2.0, "above")
-    assert analysing.crossing([0, 1], [-1.0, 1.0]) == (0.5, "below")
-    assert analysing.crossing([0, 1], [-1.0, -2.0]) == (None, "always")
-    assert analysing.crossing([0, 1], [0.0, 2.0]) == (None, "never")
-
-
-def test_layers_are_known_by_what_a_pte_holds() -> None:
-    assert {n: analysing.is_layer(n) for n in ("direct", "swap_id_off", "swap_table_p4", "swap_id", "swap_desc")} == {
-        "direct": False, "swap_id_off": False, "swap_table_p4": False, "swap_id": True, "swap_desc": True,
-    }  # fmt: skip
-    for name in naming.registry():
-        analysing.is_layer(name)  # every registered design can be asked
+    assert breakeven.crossing([0, 1, 3], [2.0, 1.0, -1.0]) == (2.0, "above")
+    assert breakeven.crossing([0, 1], [-1.0, 1.0]) == (0.5, "below")
+    assert breakeven.crossing([0, 1], [-1.0, -2.0]) == (None, "always")
+    assert breakeven.crossing([0, 1], [0.0, 2.0]) == (None, "never")
 
 
 def test_samplers_of_extras_name_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,15 @@ def test_search_quality_on_the_stored_table(recorded: replaying.Recorded) -> Non
         assert found - chance >= 0.5 * (1.0 - chance), name
 
 
+def test_the_gain_over_random_holds_in_each_environment(recorded: replaying.Recorded) -> None:
+    apart = sweeping.given(recorded)
+    assert (apart.space.places, apart.space.size) == (3, recorded.space.size)
+    rows = sweeping.gained(recorded, int(recorded.space.size * sweeping.SHARE), 2)
+    assert [row["figure"] for row in rows[:-1]] == [f"gain over random, {policy}" for policy in ("lru", "active-inactive", "clock")]
+    assert rows[-1]["value"] == min(row["value"] for row in rows[:-1])
+    assert rows[-1]["verdict"] == "holds", rows
+
+
 def test_the_stored_table_is_of_the_space(recorded: replaying.Recorded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert samplers.auto(recorded.space, 10) == sweeping.DEFAULT
     first = next(recorded.space.every())
@@ -78,8 +87,7 @@ def test_repeating_a_search_asks_the_same(recorded: replaying.Recorded, monkeypa
         search = searching.Search(recorded.space, name, 1, 60, recorded.evaluate, quiet=True, figure=replaying.figure)
         search.run()
         assert search.proposer is not None
-        assert search.proposer.study is not None
-        asked = search.proposer.study.get_trials()
+        asked = search.proposer.searches[0].study.get_trials()
         storage = optuna.storages.InMemoryStorage()
         assert sweeping.repeated(recorded.space, name, asked, storage) == 60
         again = storage.get_all_trials(0)

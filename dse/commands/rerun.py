@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("name", metavar="RUN", help="a run's name, a part of it that only one has, last, or a bundle's file")
+    parser.add_argument("--trust", action="store_true", help="execute the source of a design from outside that a bundle carries")
     options.add_format(parser)
     options.add_results(parser)
 
@@ -22,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from dse.measuring.comparing import rerun
     from dse.reports import bundles
 
-    found = bundles.rerun(args.name) if bundles.is_bundle(args.name) else rerun(args.name, args.results)
+    found = bundles.rerun(args.name, trust=args.trust) if bundles.is_bundle(args.name) else rerun(args.name, args.results)
     if args.format == "table":
         output.write("yes" if found["equal"] else "no")
     else:

@@ -1,4 +1,4 @@
-"""``dse sweep``: search designs, parameters and environments: Pareto front, winners, break-even."""
+"""``dse sweep``: search designs and parameters in each environment: Pareto fronts, winners, break-even."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from dse.common import machine, options, output
 
-LAST = "last"
+MOST = 40
+"""Most rows of fronts that are printed."""
 
 
 def seconds(text: str) -> float:
@@ -28,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=options.whole, default=None, metavar="N", help="processes (default: one a core)")
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="begin no generation after SECONDS; continue with --resume")
-    parser.add_argument("--resume", nargs="?", const="", metavar="STUDY", help="resume a stored study (default: that of these settings)")
+    parser.add_argument("--resume", nargs="?", const="", metavar="STUDY", help="resume a stored study: its name, a part of it, or last")
     parser.add_argument("--storage", metavar="URL", help="Optuna storage to share with dse worker: journal file, sqlite, postgresql, grpc")
     parser.add_argument("--confirm", type=options.whole, default=0, metavar="N", help="time N designs of the front against the baseline")
     options.add_seed(parser)
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from dse.sweeps import sweep
     from dse.sweeps.storages import shown
 
+    _check_resume(args)
     found = sweep(
         args.space or "default", trials=args.trials, sampler=args.sampler, seed=1 if args.seed is None else args.seed,
         workers=machine.cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results, storage=args.storage,
@@ -59,6 +61,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_resume(args: argparse.Namespace) -> None:
+    """Refuse ``--resume`` that names no study, or that names a space or settings too: the study has them."""
+    from dse.errors import BadInput
+    from dse.storing import studies
+
+    if args.resume is None:
+        return
+    if not args.resume:
+        known = studies.names(args.results)
+        there = f"last, or one of {len(known):,}, the newest is {known[-1]}" if known else f"there are none under {args.results}"
+        raise BadInput(f"--resume needs the name of a study: {there}")
+    given = {"SPACE": args.space, "--sampler": args.sampler, "--objectives": args.objectives, "--seed": args.seed}
+    for name, value in given.items():
+        if value is not None:
+            raise BadInput(f"--resume {args.resume} goes on with the settings of that study; leave {name} out")
+
+
 def _brief(found: dict[str, Any]) -> dict[str, Any]:
     """Provenance without the long fields."""
     return {"provenance": {k: v for k, v in found["provenance"].items() if k not in ("document", "packages")}}
@@ -74,46 +93,95 @@ def _front(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    """Print the tables."""
-    from dse.sweeps.axes import text_of
+    """Print the answer and the tables."""
+    from dse.sweeps.wording import first_lines
 
     about = found["provenance"]
-    output.write(f"{found['study']}: {found['trials']:,} trials, {about['evaluated']:,} evaluated now, {about['seconds']:.1f} s\n")
-    output.write(f"Pareto front of {', '.join(about['objectives'])} (counted, all minimised)")
-    front = sorted(found["front"], key=lambda row: [row["values"][name] for name in about["objectives"]])
-    rows = []
-    for row in front[:24]:
-        places = {k: text_of(v) for k, v in row["params"].items() if "." in k}
-        rows.append({"design": row["design"], **places, **{name: row["values"][name] for name in about["objectives"]}})
-    output.emit(rows, "table")
-    if len(front) > len(rows):
-        output.write(f"... and {len(front) - len(rows)} more (--format csv)")
-    output.write(f"\nWinners by {about['winner']} (margin: what the best of another design costs more)")
-    winners = []
-    for row in found["winners"]:
-        places = {k: text_of(v) for k, v in row["environment"].items()}
-        margin = "-" if row["margin"] is None else f"{row['margin']:.1%}"
-        winners.append({**places, "winner": row["design"], about["winner"]: row["value"], "margin": margin, "before": row["runner_up"]})
-    output.emit(winners, "table")
-    if found["breakeven"]:
-        output.write("\nBreak-even: a layer pays from this migration rate on (moves per swapped lifetime)")
-        output.emit([
-            {**{k: text_of(v) for k, v in row["environment"].items()}, "layer": row["design"], "against": row["against"],
-             "rate": {"above": f"> {row['rate'] or 0:.3g}", "below": f"< {row['rate'] or 0:.3g}"}.get(row["status"], row["status"])}
-            for row in found["breakeven"]
-        ], "table")  # fmt: skip
-    output.write("\nSensitivity: share of the variance that an axis alone makes (total effect); flips of the verdict on layers")
-    axes = dict.fromkeys(row["axis"] for row in found["sensitivity"])
-    by = {(row["axis"], row["objective"]): row for row in found["sensitivity"]}
-    names = list(dict.fromkeys(row["objective"] for row in found["sensitivity"]))
-    output.emit([
-        {"axis": axis, **{n: by[axis, n]["importance"] if (axis, n) in by else None for n in names},
-         "flips": by[axis, about["winner"]]["flips"] if (axis, about["winner"]) in by else None}
-        for axis in axes
-    ], "table")  # fmt: skip
+    for line in first_lines(found, about["winner"], about["over"]["measure"]):
+        output.write(line)
+    at_a_time = about["environments"]
+    searched = f"; {at_a_time:,} of {about['places']:,} environments searched at a time" if at_a_time else ""
+    evaluated = f"{found['trials']:,} trials, {about['evaluated']:,} evaluated now, {about['seconds']:.1f} s"
+    output.write(f"\n{found['study']}: {evaluated}{searched}\n")
+    _fronts(found)
+    _winners(found["winners"], about["winner"])
+    _breakeven(found["breakeven"])
+    _sensitivity(found["sensitivity"], about["winner"])
     output.write("\nRegret of a fixed choice over the environments")
     output.emit([
         {"design": row["design"], "environments": f"{row['environments']} of {row['of']}", "mean": f"{row['mean']:.1%}",
          "worst": f"{row['worst']:.1%}"}
         for row in found["regret"][:10]
     ], "table")  # fmt: skip
+
+
+def _fronts(found: dict[str, Any]) -> None:
+    """Print the Pareto fronts, an environment after the other."""
+    from dse.sweeps.axes import text_of
+
+    about, rows = found["provenance"], []
+    places = len({str(row["environment"]) for row in found["front"]})
+    kind = f"{places} fronts, one for each environment" if about["over"]["measure"] == "each" else "one front over all environments"
+    output.write(f"Pareto: {kind}, of {', '.join(about['objectives'])} (all minimised)")
+    for row in found["front"][:MOST]:
+        choices = {k: text_of(v) for k, v in row["params"].items() if "." in k and k not in row["environment"]}
+        place = {k: text_of(v) for k, v in row["environment"].items()}
+        rows.append({**place, "design": row["design"], **choices, **{name: row["values"][name] for name in about["objectives"]}})
+    output.emit(rows, "table")
+    if len(found["front"]) > MOST:
+        output.write(f"... and {len(found['front']) - MOST} more (--format csv)")
+
+
+def _winners(winners: list[dict[str, Any]], winner: str) -> None:
+    """Print the winner of each environment, and who wins by other yardsticks."""
+    from dse.sweeps.axes import text_of
+    from dse.sweeps.objectives import unit
+
+    output.write(f"\nWinners by {winner} (margin: what the best of another design costs more; gap: the same in {unit(winner)})")
+    rows = []
+    for row in winners:
+        places = {k: text_of(v) for k, v in row["environment"].items()}
+        margin = "-" if row["margin"] is None else f"{row['margin']:.1%}"
+        gap = "-" if row["gap"] is None else f"{row['gap']:.4g} [{row['lo']:.4g}, {row['hi']:.4g}]"
+        rows.append({
+            **places, "winner": row["design"], winner: row["value"], "B/page": row["bytes"], "margin": margin, "gap": gap,
+            "certain": {True: "yes", False: "no", None: "-"}[row["certain"]], "before": row["runner_up"],
+            "by lines": row["by_lines"], "by locks": row["by_locks"], "by bytes": row["by_bytes"],
+        })  # fmt: skip
+    output.emit(rows, "table")
+
+
+def _breakeven(breakeven: list[dict[str, Any]]) -> None:
+    """Print from which rate of moves on a layer pays."""
+    from dse.sweeps.axes import text_of
+
+    if not breakeven:
+        return
+    output.write("\nBreak-even: a layer pays from this rate of moves on (delivered: moves for each page that goes out)")
+    known = {(row["objective"], str(row["environment"]), row["design"], row["against"]): row for row in breakeven}
+
+    def told(row: dict[str, Any]) -> bool:
+        """Return True if a way to move has another break-even than the best way, whose row is printed anyway."""
+        best = known.get((row["objective"], str(row["environment"]), row["design"], row["against"].partition(", move=")[0]), row)
+        return best is row or (best["status"], best["rate"]) != (row["status"], row["rate"])
+
+    output.emit([
+        {"by": row["objective"], **{k: text_of(v) for k, v in row["environment"].items()}, "layer": row["design"],
+         "against": row["against"],
+         "rate": {"above": f"> {row['rate'] or 0:.3g}", "below": f"< {row['rate'] or 0:.3g}"}.get(row["status"], row["status"])}
+        for row in breakeven if told(row)
+    ], "table")  # fmt: skip
+
+
+def _sensitivity(rows: list[dict[str, Any]], winner: str) -> None:
+    """Print the importance of each choice, from the least to the most of any environment, and the flips of each axis."""
+    output.write("\nSensitivity: share of an environment's variance that a choice alone makes; flips of the verdict on layers")
+    names = list(dict.fromkeys(row["objective"] for row in rows))
+    table = []
+    for axis in dict.fromkeys(row["axis"] for row in rows):
+        mine = [row for row in rows if row["axis"] == axis]
+        known = {n: [row["importance"] for row in mine if row["objective"] == n and row["importance"] is not None] for n in names}
+        shares = {n: f"{min(found):.2f}..{max(found):.2f}" if found else "-" for n, found in known.items()}
+        flips = sum(row["flips"] for row in mine if row["objective"] == winner)
+        table.append({"axis": axis, "role": mine[0]["role"], **shares, "flips": flips})
+    output.emit(table, "table")

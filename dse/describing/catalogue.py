@@ -65,7 +65,8 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        For each design name, title, parameters (name, default, values, help), operations, locks (in the order in which they may be
+        For each design name, title, bases (those that the layer may stand on, its default first; none: the PTE holds the swap entry),
+        parameters (name, default, values, help), operations, locks (in the order in which they may be
         nested), layout (structure, name, nbytes, per, block, source, by_default: true if it counts with default parameters),
         lost_when_off, notes and sources.
 
@@ -77,7 +78,8 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
     chosen = [naming.parse(name).design] if name is not None else list(naming.registry().values())
     return [
         {
-            "name": d.name, "title": d.title, "parameters": _parameters(d), "operations": operations(), "sources": list(d.sources),
+            "name": d.name, "title": d.title, "bases": list(d.bases), "parameters": _parameters(d),
+            "operations": operations(), "sources": list(d.sources),
             "locks": list(d.locks), "layout": _layout(d),
             "lost_when_off": list(d.lost_when_off), "notes": d.notes,
         }
@@ -244,6 +246,13 @@ def source_of(design: Design) -> str:
     return _shown(file) if file.is_relative_to(machine.ROOT) else file.name
 
 
+def standing(design: Design) -> str:
+    """Say what a design is: a layer and on which designs, or none."""
+    if not design.bases:
+        return "The PTE holds the swap entry: no layer."
+    return f"A layer on {' or '.join(design.bases)}: the PTE holds something other than the swap entry."
+
+
 def _bytes_table(design: Design) -> list[str]:
     """Sections on bytes: the layout table and its sums."""
     out = ["## Layout", "", "Rows marked no need other parameters than the defaults.", ""]
@@ -268,6 +277,8 @@ def page(name: str) -> str:
         f"# {design.name}",
         "",
         f"{design.title}. Made by `make docs` from {source_of(design)}.",
+        "",
+        standing(design),
         "",
         words(design),
         "",

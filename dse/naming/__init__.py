@@ -1,6 +1,35 @@
 """Designs by name: the registered ones (:mod:`dse.naming.registered`), and the notation with parameters."""
 
-from dse.naming.designs import COMPARED, STANDS_ON, Named, default_designs, layers, parse, parse_many, references, split
+from dse.naming.designs import (
+    COMPARED,
+    STANDS_ON,
+    Named,
+    base_of,
+    bases,
+    default_designs,
+    is_layer,
+    layers,
+    parse,
+    parse_many,
+    references,
+    rivals,
+    split,
+)
 from dse.naming.registered import registry
 
-__all__ = ["COMPARED", "STANDS_ON", "Named", "default_designs", "layers", "parse", "parse_many", "references", "registry", "split"]
+__all__ = [
+    "COMPARED",
+    "STANDS_ON",
+    "Named",
+    "base_of",
+    "bases",
+    "default_designs",
+    "is_layer",
+    "layers",
+    "parse",
+    "parse_many",
+    "references",
+    "registry",
+    "rivals",
+    "split",
+]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kernels.life.registry import Design
 
 STANDS_ON = ("direct", "swap_table_p4")
-"""Bases of a layer (:data:`kernels.life.registry.BASES`). Comparisons set every layer against them."""
+"""Bases that a layer may choose (:data:`kernels.life.registry.BASES`). Comparisons set every layer against them."""
 COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off", "swap_table_p4")
 
 
@@ -39,6 +39,16 @@ class Named:
         """Canonical string: parameters that differ from their defaults, in the order in which the design declares them."""
         changed = [f"{name}={value}" for name, value in self.values.items() if value != self.design.parameters[name].default]
         return self.design.name + (f"[{','.join(changed)}]" if changed else "")
+
+    @property
+    def base(self) -> str | None:
+        """Design that this layer stands on; None for a design whose PTE holds the swap entry."""
+        return self.values.get("base", self.design.base) if self.design.base is not None else None
+
+    @property
+    def layer(self) -> bool:
+        """True if the design is a layer between page tables and slots."""
+        return self.design.base is not None
 
     @property
     def control(self) -> dict[str, int]:
@@ -109,7 +119,7 @@ def split(text: str) -> list[str]:
 
 
 def parse_many(given: str | Sequence[str]) -> list[Named]:
-    """Read several designs; each may be named once. ``all`` are all registered ones, ``layers`` every layer on every base.
+    """Read several designs; each may be named once. ``all`` are all registered ones, ``layers`` every layer on every base, after the bases.
 
     Raises
     ------
@@ -120,7 +130,7 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
     if texts == ["all"]:
         texts = list(registry())
     elif texts == ["layers"]:
-        texts = [*STANDS_ON, *layers()]
+        texts = [*bases(), *layers()]
     found = [parse(text) for text in texts]
     names = [named.text for named in found]
     if not found:
@@ -132,9 +142,42 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
 
 
 def layers() -> list[str]:
-    """Designs that can have several bases, on each of them."""
-    on = [(name, base) for name, design in registry().items() if "base" in design.parameters for base in design.parameters["base"].values]
-    return [parse(f"{name}[base={base}]").text for name, base in on]
+    """Every layer, on each base that it may stand on (:attr:`kernels.life.design.Design.bases`)."""
+    found = []
+    for name, design in registry().items():
+        choice = "base" in design.parameters
+        found += [parse(f"{name}[base={base}]" if choice else name).text for base in design.bases]
+    return found
+
+
+def bases() -> list[str]:
+    """Designs that layers stand on: those that a layer may choose, then those of layers without the choice."""
+    return list(dict.fromkeys([*STANDS_ON, *(base for design in registry().values() for base in design.bases)]))
+
+
+def is_layer(text: str) -> bool:
+    """Tell whether a design is a layer between page tables and slots.
+
+    Examples
+    --------
+    >>> is_layer("vswap_v6"), is_layer("swap_id[base=swap_table_p4]"), is_layer("swap_id_off"), is_layer("direct")
+    (True, True, False, False)
+    """
+    return base_of(text) is not None
+
+
+def base_of(text: str) -> str | None:
+    """Design that a layer stands on, None for a design that is no layer or that is not registered any more.
+
+    Examples
+    --------
+    >>> base_of("swap_id[base=swap_table_p4]"), base_of("vswap_v6"), base_of("direct")
+    ('swap_table_p4', 'swap_table_p1', None)
+    """
+    try:
+        return parse(text).base
+    except BadInput:
+        return None
 
 
 def default_designs() -> list[Named]:
@@ -143,11 +186,25 @@ def default_designs() -> list[Named]:
 
 
 def references(designs: Sequence[str]) -> list[str]:
-    """Designs that the others are compared with: the first one, and the bases.
+    """Designs that the others are compared with: the first one, and the bases of layers.
 
     Examples
     --------
     >>> references(["direct", "swap_id", "swap_table_p4"])
     ['direct', 'swap_table_p4']
     """
-    return [design for n, design in enumerate(designs) if n == 0 or design in STANDS_ON]
+    return [design for n, design in enumerate(designs) if n == 0 or design in bases()]
+
+
+def rivals(layer: str, designs: Sequence[str]) -> list[str]:
+    """Designs that a layer is set against: the first one, the bases that layers may choose, and its own.
+
+    Examples
+    --------
+    >>> rivals("swap_id", ["direct", "swap_table_p1", "vswap_v6", "swap_id"])
+    ['direct']
+    >>> rivals("vswap_v6", ["direct", "swap_table_p1", "vswap_v6", "swap_id"])
+    ['direct', 'swap_table_p1']
+    """
+    own = {designs[0], base_of(layer), *STANDS_ON}
+    return [design for design in references(designs) if design in own and design != layer]

@@ -7,11 +7,13 @@ an entry point of the group ``swapdse.designs``. In Python, importing the module
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -62,6 +64,48 @@ def load() -> None:
         _registering(name, VARIABLE)
     for point in entry_points(group=GROUP):
         _registering(point.module, f"entry point {point.name}")
+
+
+@contextlib.contextmanager
+def also(names: Sequence[str], folder: Path) -> Iterator[None]:
+    """Load further designs from outside, for this process and those that it starts, and forget them again.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Paths of Python files, or modules in `folder`.
+    folder : Path
+        Where modules are looked up.
+
+    Raises
+    ------
+    BadInput
+        One that does not load, or takes the name of another design.
+    """
+    from kernels.life.registry import REGISTRY
+
+    registry()
+    before, loaded = dict(REGISTRY), set(sys.modules)
+    kept = {name: os.environ.get(name) for name in (VARIABLE, "PYTHONPATH")}
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), kept["PYTHONPATH"]]))
+    try:
+        for name in names:
+            _registering(name, "bundle")
+        os.environ[VARIABLE] = os.pathsep.join([*filter(None, [kept[VARIABLE]]), *names])
+        registry.cache_clear()
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name, value in kept.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        _restore(before)
+        for name in set(sys.modules) - loaded:
+            if Path(getattr(sys.modules[name], "__file__", None) or "/").resolve().is_relative_to(folder.resolve()):
+                del sys.modules[name]
+        registry.cache_clear()
 
 
 def _registering(name: str, why: str) -> None:

@@ -1,7 +1,7 @@
 """Bundles: a run or study in one file that ``dse rerun`` checks on another machine.
 
-A bundle is a ZIP with ``bundle.json`` (kind, name, command, scenario, digests, hash of the counters) and the stored tables. Equal runs
-give equal bundles: members have no time.
+A bundle is a ZIP with ``bundle.json`` (kind, name, command, scenario, digests, hash of the counters), the stored tables, and the source
+of designs from outside (:mod:`dse.reports.enclosed`). Equal runs give equal bundles: members have no time.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dse import storing
+from dse import naming, storing
 from dse.common.output import plain
 from dse.errors import BadInput
+from dse.reports import enclosed
 
-VERSION = 1
+VERSION = 2
+"""2: the source of designs from outside; bundles of version 1, which carry none, are read as well."""
 SUFFIX = ".bundle.zip"
 ABOUT = "bundle.json"
 MEMBER_MOST = 1 << 28
@@ -58,17 +60,29 @@ def pack(kind: str, name: str, results: str | Path) -> bytes:
         about: dict[str, Any] = {key: run.provenance.get(key) for key in keys}
         about["counters_hash"] = storing.counters_hash(run.ops)
         folder, files = Path(results) / "runs" / name, [f"{table}.parquet" for table in storing.TABLES]
+        designs, unchanged = naming.split(str(run.provenance.get("designs") or "")), _unchanged("run", about["code_digest"])
     else:
         from dse.storing import studies
 
         tables = studies.read_tables(results, name)
         about = {"command": (tables["provenance"] or [{}])[0].get("command"), "counters_hash": study_hash(tables["trials"])}
         about["settings"] = studies.read_settings(results, name)
+        designs = list(dict.fromkeys(row["design"] for row in tables["trials"]))
+        unchanged = _unchanged("study", about["settings"]["code_digest"])
         folder = studies.folder(results, name)
         files = [studies.SETTINGS, *(f"{table}.parquet" for table in studies.TABLES if (folder / f"{table}.parquet").exists())]
-    about |= {"version": VERSION, "kind": kind, "name": name}
-    members = {ABOUT: json.dumps(plain(about), indent=1, sort_keys=True).encode()}
+    sources, carried = enclosed.enclosed(designs, unchanged)
+    about |= {"version": VERSION, "kind": kind, "name": name, "sources": sources}
+    members = {ABOUT: json.dumps(plain(about), indent=1, sort_keys=True).encode(), **carried}
     return _zip(members | {file: (folder / file).read_bytes() for file in files})
+
+
+def _unchanged(kind: str, digest: Any) -> bool:
+    """Return True if the code is the one that made a run or a study."""
+    from dse.measuring import provenance
+    from dse.sweeps import caching
+
+    return bool(digest == (provenance if kind == "run" else caching).code_digest())
 
 
 def study_hash(trials: list[dict[str, Any]]) -> str:
@@ -101,8 +115,8 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
             about = json.loads(file.read(ABOUT))
             if not isinstance(about, dict) or about.get("kind") not in ("run", "study"):
                 raise BadInput(f"{path}: {ABOUT} does not say run or study")
-            if about.get("version") != VERSION:
-                raise BadInput(f"{path}: bundle version {about.get('version')}, this version reads {VERSION}")
+            if about.get("version") not in range(1, VERSION + 1):
+                raise BadInput(f"{path}: bundle version {about.get('version')}, this version reads up to {VERSION}")
             if not isinstance(about.get("counters_hash"), str) or (about["kind"] == "study" and not _whole(about.get("settings"))):
                 raise BadInput(f"{path}: {ABOUT} is damaged")
             name = str(about.get("name"))
@@ -110,6 +124,9 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
                 raise BadInput(f"{path}: {name!r} is no name of a run or study")
             folder = results / ("runs" if about["kind"] == "run" else "studies") / name
             folder.mkdir(parents=True)
+            carried = {member: file.read(member) for member in file.namelist() if member.startswith(enclosed.FOLDER)}
+            about["sources"] = enclosed.check(path, about.get("sources", []), carried)
+            about["members"] = carried
             for member in file.namelist():
                 if member != ABOUT and (member.endswith(".parquet") or member == "settings.json") and "/" not in member:
                     (folder / member).write_bytes(file.read(member))
@@ -127,13 +144,15 @@ def _whole(settings: Any) -> bool:
     return isinstance(settings, dict) and settings.keys() >= NEEDED and isinstance(settings["space"], dict)
 
 
-def rerun(path: str | Path) -> dict[str, Any]:
+def rerun(path: str | Path, trust: bool = False) -> dict[str, Any]:
     """Repeat the run or study of a bundle and compare the counters.
 
     Parameters
     ----------
     path : path
         The bundle.
+    trust : bool
+        Execute the source of designs from outside that the bundle carries, where they are not registered here with the same source.
 
     Returns
     -------
@@ -143,17 +162,18 @@ def rerun(path: str | Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="swapdse-bundle-") as scratch:
         results = Path(scratch)
         about = unpack(path, results)
-        if about["kind"] == "run":
-            from dse.measuring.comparing import rerun as repeat
-
-            found = repeat(str(about["name"]), results)
-            stored = found["stored"]
-        else:
-            found = _study(about, results)
-            stored = found["stored"]
-    if stored != about["counters_hash"]:
+        with enclosed.executing(path, about["sources"], about["members"], results, trust):
+            found = _repeated(about, results)
+    if found["stored"] != about["counters_hash"]:
         raise BadInput(f"{path}: the tables are not those that were bundled")
     return found
+
+
+def _repeated(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
+    """Repeat what a bundle holds."""
+    from dse.measuring.comparing import rerun as repeat
+
+    return repeat(str(about["name"]), results) if about["kind"] == "run" else _study(about, results)
 
 
 def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Cloud:
     objectives : sequence of str
         Names, with units.
     points : sequence of dict
-        ``name``, ``group``, ``values`` (a float or None for each objective), ``front``, ``label``.
+        ``name``, ``group``, ``values`` (a float or None for each objective), ``front``, ``label``; ``design`` where the name is short.
     """
 
     title: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ MARKERS = "os^Dv" + "PX"
 DASHES = ("-", "--", ":")
 MOST = 4
 DPI = 150
+TITLE = 76  # characters of a line above a figure
 
 
 def drawable(document: Document) -> list[Plot | Cloud | Ranges]:
@@ -133,7 +135,7 @@ def render(document: Document, form: str, name: str | None = None) -> bytes:
                 _cloud(axes, part)
             else:
                 _ranges(axes, part)
-            axes.set_title(f"{part.title} ({part.kind})", fontsize=9, loc="left")
+            axes.set_title(textwrap.fill(f"{part.title} ({part.kind})", TITLE), fontsize=9, loc="left")
             axes.grid(visible=True, color="#dddddd", linewidth=0.6)
             if not isinstance(part, Ranges):
                 axes.legend(frameon=False, fontsize=7, ncols=2)

@@ -8,9 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dse.reports.model import Cell, Cloud, Document, Map, Part, Plot, Range, Ranges, Section, Series, Table, short
+from dse.sweeps import wording
+from dse.sweeps.axes import text_of
+from dse.sweeps.measure import EACH, SAID
+from dse.sweeps.wording import several
 
 RATE = "moves.rate"
+MOST_CLOUDS, MOST_VARIANTS = 6, 14
 MOST_CURVES, MOST_REGRETS, WEAK_MOST = 6, 12, 4000
+CERTAIN = (
+    "Margin: what the best of any other design costs more, as a share. Undecided: another design may be cheaper, within what a dependent "
+    "load and an atomic may cost, or within the interval of the measurement."
+)
 TIE = 0.0005  # a margin that would be written 0.0 %
 Rows = Sequence[Mapping[str, Any]]
 Tables = Mapping[str, Rows]
@@ -24,14 +33,24 @@ def said(value: Any) -> str:
     >>> said({"zswap": 0.5, "ssd": 0.5}), said(0.25), said("cyclic")
     ('zswap=0.5,ssd=0.5', '0.25', 'cyclic')
     """
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}={share:g}" for name, share in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return text_of(value)
 
 
 def place(environment: Mapping[str, Any], without: str = "") -> str:
     """Write an environment."""
     return ", ".join(f"{name} {said(value)}" for name, value in environment.items() if name != without) or "everywhere"
+
+
+def column(environment: Mapping[str, Any], without: str = "") -> tuple[str, str]:
+    """Name and cell of the column of environments in a table: axes and values, each once.
+
+    Examples
+    --------
+    >>> column({"moves.rate": 0.5, "backend.mix": {"ssd": 1.0}}), column({})
+    (('moves.rate; backend.mix', '0.5; ssd=1'), ('environment', 'everywhere'))
+    """
+    held = {name: said(value) for name, value in environment.items() if name != without}
+    return "; ".join(held) or "environment", "; ".join(held.values()) or "everywhere"
 
 
 def parsed(text: Any) -> dict[str, Any]:
@@ -49,74 +68,63 @@ def bare(design: str) -> str:
 
 
 class Study:
-    """Stored tables of a study, sorted for showing: designs that win come first, so that their colours differ."""
+    """Stored tables of a study, sorted for showing: designs that win come first, so that their colours differ.
+
+    A legend names a variant with its parameters; of many variants only the base is kept, which other designs are drawn under.
+    """
 
     def __init__(self, name: str, tables: Tables) -> None:
         self.name, self.tables = name, tables
         found = list(tables.get("provenance") or [{}])
         self.about: Mapping[str, Any] = found[0] if found else {}
         self.trials = tables["trials"]
-        wins = Counter(bare(row["design"]) for row in tables["winners"])
-        wins.update(Counter({bare(row["design"]): 0 for row in self.trials}))
-        fronts = Counter(bare(row["design"]) for row in self.trials if row["front"])
-        base = bare(str(self.about.get("baseline") or ""))
+        variants = list(dict.fromkeys(row["design"] for row in self.trials))
+        self.short = len(variants) > MOST_VARIANTS
+        wins = Counter(self.legend(row["design"]) for row in tables["winners"])
+        wins.update(Counter({self.legend(text): 0 for text in variants}))
+        fronts = Counter(self.legend(row["design"]) for row in self.trials if row["front"])
+        base = str(self.about.get("baseline") or "")
         self.designs = sorted(wins, key=lambda name: (name != base, -wins[name], -fronts[name], name))
-        self.objectives: list[str] = list(dict.fromkeys(row["objective"] for row in self.trials))
+        every = list(dict.fromkeys(row["objective"] for row in self.trials))
+        self.objectives: list[str] = parsed_list(self.about.get("objectives")) or every
         self.kinds = {row["objective"]: row["kind"] for row in self.trials}
         self.units = {row["objective"]: row["unit"] for row in self.trials}
         self.winner = str(self.about.get("winner") or (self.objectives[0] if self.objectives else ""))
+        self.over = str(parsed(self.about.get("over")).get("measure") or EACH)
+
+    def legend(self, design: str) -> str:
+        """Name under which a variant is drawn."""
+        if not self.short:
+            return design
+        base = next((item for item in design.partition("[")[2].rstrip("]").split(",") if item.startswith("base=")), None)
+        return f"{bare(design)}[{base}]" if base else bare(design)
 
     def group(self, design: str) -> int:
         """Colour and marker of a design."""
-        return self.designs.index(bare(design)) if bare(design) in self.designs else 0
+        name = self.legend(design)
+        return self.designs.index(name) if name in self.designs else 0
 
     def named(self, objective: str) -> str:
         """Write an objective with its unit."""
         return f"{objective} [{self.units.get(objective, '')}]"
 
 
-def several(n: int, what: str) -> str:
-    """Write a number of things."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
-
-
-def winning(study: Study) -> str:
-    """Winners of the environments in which more than one design was evaluated: a single design has no rival."""
-    compared = [row for row in study.tables["winners"] if row["margin"] is not None]
-    alone = len(study.tables["winners"]) - len(compared)
-    if not compared:
-        return f"In none of {several(alone, 'environment')} was more than one design evaluated, so that none wins."
-    wins = Counter(bare(row["design"]) for row in compared)
-    ranked = ", ".join(f"{name} in {n}" for name, n in wins.most_common(4))
-    layered, more = sum(bool(row["layer"]) for row in compared), f" ({alone:,} more with one design each are left out)" if alone else ""
-    return (
-        f"By {study.winner}, the cheapest in {several(len(compared), 'environment')}: {ranked}. "
-        f"A layer of indirection wins in {layered} of {len(compared)}{more}."
-    )
-
-
 def answer(study: Study) -> list[str]:
     """Answer of a study, in words."""
     numbers = {row["number"] for row in study.trials}
     failed = {row["number"] for row in study.trials if row["status"] != "ok"}
-    front = {row["number"] for row in study.trials if row["front"]}
     fell = f" ({len(failed):,} of them infeasible or failed)" if failed else ""
-    over = ", ".join(parsed_list(study.about.get("objectives")) or study.objectives)
-    text = f"{len(numbers):,} configurations of {len(study.designs)} designs{fell}; {len(front):,} are on the Pareto front of {over}"
-    out = [f"{text}, all minimised."]
-    if study.tables["winners"]:
-        out.append(winning(study))
-    overall = [row for row in study.tables["breakeven"] if row["design"] == "any layer"]
-    if overall:
-        counts = Counter(row["status"] for row in overall)
-        rates = sorted(row["rate"] for row in overall if row["status"] == "above" and row["rate"] is not None)
-        text = f"Best layer against best design without, over {several(len(overall), 'condition')}: "
-        words = {"always": "pays at every migration rate", "never": "never pays", "below": "pays below a rate only"}
-        said_ = [f"{words[status]} in {n}" for status, n in counts.items() if status in words]
-        if rates:
-            reach = f"{short(rates[0])}" if rates[0] == rates[-1] else f"{short(rates[0])} to {short(rates[-1])}"
-            said_.insert(0, f"pays from {reach} moves per swapped lifetime on in {len(rates)}")
-        out.append(text + ", ".join(said_) + ".")
+    over = ", ".join(study.objectives)
+    fronts = {row["environment"] for row in study.trials if row["front"]}
+    counted = {row["number"] for row in study.trials if row["front"]}
+    text = f"{len(numbers):,} configurations of {several(len({bare(row['design']) for row in study.trials}), 'design')}{fell}"
+    out = wording.first_lines(study.tables, study.winner, study.over)
+    if study.over != EACH:
+        out.append(f"{text}; the front of {over} is one over all environments, {SAID[study.over]}; all minimised.")
+    elif counted:
+        out.append(f"{text}; {len(counted):,} are on the Pareto fronts of {over} in {several(len(fronts), 'environment')}, all minimised.")
+    else:
+        out.append(f"{text}; no Pareto front of an environment is stored.")
     whole = [row for row in study.tables["regret"] if row["environments"] == row["of"]]
     if whole and whole[0]["of"] > 1:  # with one environment the best is the winner
         best = whole[0]
@@ -136,38 +144,42 @@ def parsed_list(text: Any) -> list[str]:
     return [str(item) for item in found] if isinstance(found, list) else []
 
 
-def cloud(study: Study) -> Cloud | None:
-    """Every configuration over the objectives; beyond 4,000 only every n-th of those that are not on the front."""
-    by: dict[int, dict[str, Any]] = {}
+def clouds(study: Study) -> list[Part]:
+    """Configurations over the objectives, a cloud for each environment: costs in different ones are not compared."""
+    places: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
     for row in study.trials:
         if row["status"] == "ok":
-            one = by.setdefault(row["number"], {"row": row, "values": {}})
+            one = places[row["environment"]].setdefault(row["number"], {"row": row, "values": {}})
             one["values"][row["objective"]] = row["value"]
-    if not by:
-        return None
-    weak = sum(not one["row"]["front"] for one in by.values())
-    step = max(1, -(-weak // WEAK_MOST))
-    points, seen = [], 0
-    for number, one in sorted(by.items()):
-        row = one["row"]
-        if not row["front"]:
-            seen += 1
-            if seen % step:
-                continue
-        values = [one["values"].get(name) for name in study.objectives]
+    more = f" The first {MOST_CLOUDS} of {len(places):,} environments." if len(places) > MOST_CLOUDS else ""
+    return [_cloud(study, place(parsed(where)), found, more) for where, found in list(places.items())[:MOST_CLOUDS]]
+
+
+def _cloud(study: Study, where: str, by: Mapping[int, Mapping[str, Any]], more: str) -> Cloud:
+    """One environment; beyond 4,000 only every n-th configuration of those that are not on the front."""
+    weak = [number for number in sorted(by) if not by[number]["row"]["front"]]
+    step = max(1, -(-len(weak) // WEAK_MOST))
+    shown = set(weak[step - 1 :: step]) | (by.keys() - set(weak))
+    points = []
+    for number in sorted(shown):
+        row, found = by[number]["row"], by[number]["values"]
+        values = [found.get(name) for name in study.objectives]
         figures = ", ".join(f"{n} {short(v)}" for n, v in zip(study.objectives, values, strict=True) if v is not None)
         state = "on the front" if row["front"] else "dominated" if row["feasible"] else "violates a constraint"
-        label = f"{row['design']} at {place(parsed(row['environment']))}: {figures} ({state}, trial {number})"
-        name = bare(row["design"])
-        points.append({"name": name, "group": study.group(name), "values": values, "front": row["front"], "label": label})
+        label = f"{row['design']}: {figures} ({state}, trial {number})"
+        points.append({
+            "name": study.legend(row["design"]), "group": study.group(row["design"]), "values": values, "front": bool(row["front"]),
+            "label": label, "design": row["design"],
+        })  # fmt: skip
     points.sort(key=lambda p: (p["group"], not p["front"]))
-    note = "Large: on the front over all objectives at once, so that some lie above another's two." + (
-        f" Of {weak:,} dominated configurations every {step}th is drawn." if step > 1 else ""
-    )
-    kinds = ", ".join(dict.fromkeys(study.kinds.values()))
+    what = "over all environments" if study.over != EACH else "of this environment"
+    note = f"Large: on the front {what}, over all objectives at once, so that some lie above another's two.{more}"
+    note += f" Of {len(weak):,} dominated configurations every {step}th is drawn." if step > 1 else ""
+    kinds = ", ".join(dict.fromkeys(study.kinds.get(name, "counted") for name in study.objectives))
     last = study.objectives.index("bytes_per_page") if "bytes_per_page" in study.objectives else min(1, len(study.objectives) - 1)
     first = 0 if last else min(1, len(study.objectives) - 1)
-    return Cloud("Configurations and the Pareto front", kinds, [study.named(n) for n in study.objectives], points, (first, last), note)
+    title = f"Configurations and the Pareto front: {where}"
+    return Cloud(title, kinds, [study.named(n) for n in study.objectives], points, (first, last), note)
 
 
 def _columns(environments: Sequence[Mapping[str, Any]]) -> str:
@@ -196,37 +208,61 @@ def winners(study: Study) -> Map | None:
     cells: dict[str, dict[str, Cell]] = defaultdict(dict)
     for environment, row in rows:
         other, gap = bare(row["runner_up"] or ""), row["margin"]
-        margin = "alone" if gap is None else f"by {gap:.1%} over {other}" if gap >= TIE else f"even with {other}"
-        cells[place(environment, across)][said(environment.get(across))] = Cell(row["design"], study.group(row["design"]), margin)
+        if gap is None:
+            margin = f"measured, before {other}" if other else "alone"
+        else:
+            margin = f"by {gap:.1%} over {other}" if gap >= TIE else f"even with {other}"
+        margin += ", undecided" if row["certain"] is False else ""
+        cells[column(environment, across)[1]][said(environment.get(across))] = Cell(row["design"], study.group(row["design"]), margin)
     title = f"Winners by {study.winner}"
     kind = study.kinds.get(study.winner, "counted")
     body = [(name, [found.get(column) for column in columns]) for name, found in sorted(cells.items())]
-    return Map(title, kind, "environment", across, columns, body, "Margin: what the best of any other design costs more, as a share.")
+    name = column(rows[0][0], across)[0]
+    return Map(title, kind, name, across, columns, body, CERTAIN)
+
+
+def yardsticks(study: Study) -> list[Part]:
+    """Tabulate the winners with their certainty, bytes, and who wins by other yardsticks."""
+    rows = [
+        {**dict([column(parsed(row["environment"]))]), "winner": row["design"], "by": row["kind"], study.winner: row["value"],
+         "gap": "-" if row["gap"] is None else f"{short(row['gap'])} [{short(row['lo'])}, {short(row['hi'])}]",
+         "certain": {True: "yes", False: "no"}.get(row["certain"], "-"), "B/page": row["bytes"], "by lines": row["by_lines"],
+         "by locks": row["by_locks"], "by bytes": row["by_bytes"]}
+        for row in study.tables["winners"] if row["kind"] is not None
+    ]  # fmt: skip
+    note = f"Gap: what the best of another design costs more, {study.units.get(study.winner, '')}, with the least and the most it may be."
+    kinds = list(dict.fromkeys(str(row["by"]) for row in rows))
+    if len(kinds) == 1:
+        rows = [{name: cell for name, cell in row.items() if name != "by"} for row in rows]
+    return [Table("Winners and other yardsticks", ", ".join(kinds), rows, note)] if rows else []
 
 
 def curves(study: Study) -> list[Part]:
     """Draw cost over migration rate, best layer against best without, a chart for each condition; list break-even points in a table."""
     parts: list[Part] = []
     for row in study.tables["breakeven"]:
-        if row["design"] != "any layer" or len(parts) >= MOST_CURVES:
+        if row["design"] != "any layer" or len(parts) >= MOST_CURVES or (row["objective"] or study.winner) != study.winner:
             continue
         points = json.loads(row["curve"] or "[]")
         series = [
             Series(name, group, [p[0] for p in points], [p[i] for p in points], line=True)
             for i, (name, group) in enumerate((("best with a layer", 0), ("best without", 1)), 1)
         ]
+        unit = "moves a page that goes out (delivered)" if row["axis"] != "asked" else "moves asked for a swapped lifetime"
         words = {
-            "above": f"A layer pays above {short(row['rate'] or 0)} moves per lifetime.", "always": "A layer is cheaper at every rate.",
-            "never": "A layer is never cheaper.", "below": f"A layer pays below {short(row['rate'] or 0)} moves per lifetime only.",
+            "above": f"A layer pays above {short(row['rate'] or 0)} {unit}.", "always": "A layer is cheaper at every rate.",
+            "never": "A layer is never cheaper.", "below": f"A layer pays below {short(row['rate'] or 0)} {unit} only.",
         }  # fmt: skip
         title, kind = place(parsed(row["environment"])), study.kinds.get(study.winner, "counted")
-        parts.append(Plot(title, kind, "moves per swapped lifetime", study.named(study.winner), series, words.get(row["status"], "")))
+        parts.append(Plot(title, kind, unit, study.named(study.winner), series, words.get(row["status"], "")))
     rows = [
-        {"conditions": place(parsed(row["environment"])), "layer": row["design"], "against": row["against"],
+        {"by": row["objective"] or study.winner, **dict([column(parsed(row["environment"]))]), "layer": row["design"],
+         "against": row["against"],
          "pays": f"{row['status']} {short(row['rate'])}" if row["rate"] is not None else row["status"]}
         for row in study.tables["breakeven"]
     ]  # fmt: skip
-    return [*parts, Table("Break-even points", study.kinds.get(study.winner, "counted"), rows)] if rows else parts
+    kinds = ", ".join(dict.fromkeys(study.kinds.get(row["by"], "counted") for row in rows))
+    return [*parts, Table("Break-even points, by delivered rate of moves", kinds, rows)] if rows else parts
 
 
 def sensitivity(study: Study) -> list[Part]:
@@ -234,22 +270,34 @@ def sensitivity(study: Study) -> list[Part]:
     found = study.tables["sensitivity"]
     blocks = []
     for objective in dict.fromkeys(row["objective"] for row in found):
-        rows = [row for row in found if row["objective"] == objective and row["importance"] is not None]
-        rows.sort(key=lambda row: -row["importance"])
-        block = [Range(row["axis"], 0 if row["role"] == "choice" else 1, row["importance"]) for row in rows]
+        shares: dict[str, list[float]] = defaultdict(list)
+        for row in found:
+            if row["objective"] == objective and row["importance"] is not None and row["role"] == "choice":
+                shares[row["axis"]].append(row["importance"])
+        ranked = sorted(shares.items(), key=lambda item: -sum(item[1]) / len(item[1]))
+        block = [Range(axis, 0, sum(known) / len(known), min(known), max(known)) for axis, known in ranked]
         if block:
             blocks.append((study.named(objective), block))
     parts: list[Part] = []
-    note = "Variance left when this axis alone varies, as a share of all (total effect). Round: ours to choose; square: given to us."
+    note = (
+        "Variance left when this choice alone varies, as a share of all in that environment (total effect): mean, and least to most of the "
+        "environments."
+    )
+    kinds = ", ".join(dict.fromkeys(study.kinds.get(row["objective"], "counted") for row in found))
     if blocks:
-        parts.append(Ranges("Importance of axes", "counted", "share of the variance", blocks, note=note))
-    flips = [
-        {"axis": row["axis"], "role": row["role"], "objective": row["objective"], "flips": row["flips"], "of": row["groups"]}
-        for row in found if row["flips"]
+        parts.append(Ranges("Importance of choices", kinds, "share of an environment's variance", blocks, note=note))
+    sums: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for row in found:
+        both = sums[row["axis"], row["role"], row["objective"]]
+        both[0] += row["flips"]
+        both[1] += row["groups"]
+    flips: list[dict[str, Any]] = [
+        {"axis": axis, "role": role, "objective": objective, "flips": n, "of": groups}
+        for (axis, role, objective), (n, groups) in sums.items() if n
     ]  # fmt: skip
-    flips.sort(key=lambda row: -row["flips"])
+    flips.sort(key=lambda row: -int(row["flips"]))
     note = "A flip: of configurations that differ in this axis alone, a layer beats the best without at one value and not at another."
-    return [*parts, Table("What flips the verdict on layers", "counted", flips, note)] if parts else []
+    return [*parts, Table("What flips the verdict on layers", "counted", flips, note)] if parts or flips else []
 
 
 def regret(study: Study) -> list[Part]:
@@ -301,12 +349,13 @@ def document(name: str, tables: Tables) -> Document:
     """
     from dse.reports.runs import fill_curves
 
-    study = Study(name, {"winners": [], "breakeven": [], "sensitivity": [], "regret": [], "confirmed": [], **tables})
-    front, map_ = cloud(study), winners(study)
+    empty: Tables = {key: [] for key in ("winners", "orders", "moves", "breakeven", "sensitivity", "regret", "confirmed")}
+    study = Study(name, {**empty, **tables})
+    map_ = winners(study)
     bytes_ = fill_curves(study.designs, {"zswap": 1.0})
     sections = [
-        Section("Pareto front", "", [] if front is None else [front]),
-        Section("Who wins where", "", [] if map_ is None else [map_]),
+        Section("Who wins where", "", [] if map_ is None else [map_, *yardsticks(study)]),
+        Section("Pareto fronts", "", clouds(study)),
         Section("Where a layer pays", "Cost over how often a page's data moves while it is swapped out.", curves(study)),
         Section("Confirmed by timing", "Measured afterwards; nothing measured steered the search.", confirmed(study)),
         Section("What matters", "", sensitivity(study)),
@@ -316,7 +365,7 @@ def document(name: str, tables: Tables) -> Document:
     about = study.about
     keys = (
         "study", "created", "command", "space", "space_digest", "sampler", "seed", "trials", "wanted", "evaluated", "seconds", "host",
-        "code_digest", "commit", "packages", "objectives", "winner", "baseline", "document",
+        "code_digest", "commit", "packages", "objectives", "winner", "baseline", "over", "environments", "places", "document",
     )  # fmt: skip
     provenance = {key: about.get(key) for key in keys}
     timed = "in the runs of the confirmations" if study.tables["confirmed"] else "nothing was timed: counted and modelled figures"

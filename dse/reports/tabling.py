@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -119,13 +120,11 @@ def headline(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
 
     There is a line for each state of the caches; what is counted stands in the first.
     """
-    figures, bases, known = Figures(rows), naming.references(designs), states(rows)
+    figures, known = Figures(rows), states(rows)
     timed = any(row["metric"] == "ratio" for row in rows)
     out = []
-    for design in designs:
-        for base in bases:
-            if design in bases:
-                continue
+    for design in filter(naming.is_layer, designs):
+        for base in naming.rivals(design, designs):
             for state in known:
                 line = {"layer": design, "against": base}
                 if timed:
@@ -133,12 +132,7 @@ def headline(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
                     line |= {"caches": state or "-", **{op: _interval(row) for op, row in named.items()}}
                     tax = figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base, state=state)
                     line["tax ns"] = _tax_ns(tax)
-                for name, metric in (
-                    ("tax lines", "tax_lines"),
-                    ("tax locks", "tax_locked_sections"),
-                    ("tax atomics", "tax_atomics"),
-                    ("tax B", "tax_bytes"),
-                ):
+                for name, metric in TAXES:
                     value = figures.value(design, "lifetime", metric, stat="mean", age="aged", against=base)
                     line[name] = "-" if value is None or state != known[0] else f"{value:+.1f}"
                 out.append(line)
@@ -289,7 +283,8 @@ def stands_on(design: str, designs: Sequence[str]) -> str:
     >>> stands_on("swap_id[base=swap_table_p4]", ["direct", "swap_table_p4"]), stands_on("swap_id", ["direct", "swap_table_p4"])
     ('swap_table_p4', 'direct')
     """
-    return next((base for base in naming.references(designs) if f"base={base}" in design), designs[0])
+    base = naming.base_of(design)
+    return base if base is not None and base in designs else designs[0]
 
 
 def _times(run: About) -> str:
@@ -332,6 +327,23 @@ def _fullness(figures: Figures, designs: Sequence[str]) -> list[str]:
     ]
 
 
+def moved(figures: Figures, base: str, run: About) -> list[str]:
+    """Say what the rate of moves that was asked for came to, and what still moves where none was."""
+    try:
+        asked = float(json.loads(run["scenario_json"])["moves"]["rate"])
+    except (KeyError, TypeError, ValueError):
+        return []
+    out, moves = (
+        sum(figures.value(base, op, "demands", stat="total", age="aged") or 0.0 for op in ops)
+        for ops in (("swap_out", "clean_drop"), ("move",))
+    )
+    if not out or not (asked or moves):
+        return []
+    if not asked:
+        return [f"Nothing was asked to move, and zswap's own writeback still moved {moves / out:.2g} pages for each page that went out."]
+    return [f"moves.rate={asked:g} was asked for; {moves / out:.2g} moves a page that went out happened, zswap's writeback included."]
+
+
 def _turnovers(run: About) -> str:
     """Age of the last window in words."""
     turnover, asked = float(run.get("turnover", 0.0)), float(run.get("warm_turnover", 0.0))
@@ -357,6 +369,7 @@ def paragraph(rows: Sequence[Figure], run: About, command: str) -> str:
         said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")
     said += [text for text in (precision(run),) if text]
     said += _fullness(figures, designs)
+    said += moved(figures, base, run)
     avoided = figures.value(base, "avoided", "demands", stat="total") or 0
     swapped = figures.value(base, "page", "swapped_pages") or 0
     said.append(

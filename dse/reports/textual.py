@@ -31,10 +31,10 @@ def _rows(part: Part) -> list[dict[str, Any]]:
     if isinstance(part, Cloud):
         front = sorted((p for p in part.points if p["front"]), key=lambda p: [v if v is not None else 0.0 for v in p["values"]])
         names = [name.partition(" [")[0] for name in part.objectives]
-        return [{"design": p["name"], **dict(zip(names, p["values"], strict=True))} for p in front]
+        return [{"design": p.get("design", p["name"]), **dict(zip(names, p["values"], strict=True))} for p in front]
     if isinstance(part, Map):
         return [
-            {part.column_name: column, part.row_name: name, "winner": cell.text.partition("[")[0],
+            {part.row_name: name, part.column_name: column, "winner": cell.text,
              "margin": cell.detail.partition(" over")[0]}
             for name, cells in part.rows for column, cell in zip(part.columns, cells, strict=True) if cell is not None
         ]  # fmt: skip
@@ -54,7 +54,7 @@ def _curve(part: Plot) -> str:
 
 
 def _part(part: Part) -> Iterator[str]:
-    yield f"\n{part.title} ({part.kind})"
+    yield "\n" + textwrap.fill(f"{part.title} ({part.kind})", WIDTH)
     if isinstance(part, Plot):
         yield _curve(part)
     else:

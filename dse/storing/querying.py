@@ -115,7 +115,7 @@ def _studies(results: str | os.PathLike[str]) -> Iterator[tuple[str, pl.LazyFram
         if not troubles:
             for table, path in paths.items():
                 if path.exists():
-                    yield table, pl.scan_parquet(path)
+                    yield table, studies.scan(path, table)
 
 
 def asv_rows(results: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -181,7 +181,8 @@ def scan(results: str | os.PathLike[str] = "results") -> Tables:
     Returns
     -------
     dict of str to polars.LazyFrame
-        runs, ops, ledger, provenance (of runs); trials, params, winners, breakeven, sensitivity, regret, confirmed, studies (of sweeps);
+        runs, ops, ledger, provenance (of runs); trials, params, winners, orders, breakeven, moves, sensitivity, regret, confirmed, studies
+        (of sweeps);
         asv. A run or study with a foreign or truncated file is named on stderr and left out whole.
     """
     from dse.storing import studies
@@ -203,11 +204,13 @@ def _pareto(tables: Tables) -> pl.LazyFrame:
 
 
 def _winners(tables: Tables) -> pl.LazyFrame:
-    return tables["winners"].select("study", "environment", "design", "params", "objective", "value", "margin", "runner_up")
+    return tables["winners"].select(
+        "study", "environment", "design", "params", "objective", "value", "margin", "runner_up", "kind", "certain", "bytes"
+    )
 
 
 def _breakeven(tables: Tables) -> pl.LazyFrame:
-    return tables["breakeven"].select("study", "design", "against", "environment", "rate", "status")
+    return tables["breakeven"].select("study", "design", "against", "environment", "rate", "status", "objective", "axis")
 
 
 def _ledger(tables: Tables) -> pl.LazyFrame:
@@ -249,7 +252,7 @@ def _regressions(tables: Tables) -> pl.LazyFrame:
 
 
 PRESETS: dict[str, tuple[Callable[[Tables], pl.LazyFrame], str]] = {
-    "pareto": (_pareto, "trials on the Pareto fronts of all studies"),
+    "pareto": (_pareto, "trials on the Pareto front of their environment, of all studies"),
     "break-even": (_breakeven, "from which migration rate on a layer pays"),
     "ledger": (_ledger, "bytes by design and structure over all runs"),
     "winners": (_winners, "who wins each environment, and by how much"),

@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,11 @@ from dse.storing import files
 from dse.storing.finding import pick
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, TYPES
 
-VERSION = 1
+VERSION = 2
+"""Version of the tables and settings. Later versions append columns and tables only; :data:`READERS` fills in what an older one lacks.
+
+2: fronts, winners and importance are those of an environment; winners by time; rates of moves as delivered.
+"""
 SETTINGS, JOURNAL = "settings.json", "journal.log"
 NEEDED = frozenset(("study", "space", "sampler", "seed", "trials", "code_digest"))
 """Keys of the settings."""
@@ -27,17 +31,21 @@ TABLES: dict[str, dict[str, str]] = {
     "trials": {
         "study": "str", "number": "u64", "design": "str", "environment": "str", "params": "str", "status": "str", "feasible": "bool",
         "front": "bool", "objective": "str", "kind": "str", "unit": "str", "value": "f64", "key": "str",
+        "delivered": "f64", "writeback": "f64",
     },
     "params": {"study": "str", "number": "u64", "axis": "str", "role": "str", "text": "str", "value": "f64"},
     "winners": {
         "study": "str", "environment": "str", "design": "str", "params": "str", "margin": "f64", "objective": "str", "value": "f64",
-        "runner_up": "str", "designs": "u64", "layer": "bool",
+        "runner_up": "str", "designs": "u64", "layer": "bool", "kind": "str", "gap": "f64", "lo": "f64", "hi": "f64", "certain": "bool",
+        "tied": "str", "bytes": "f64", "by_lines": "str", "by_locks": "str", "by_bytes": "str",
     },
     "breakeven": {
         "study": "str", "design": "str", "against": "str", "environment": "str", "rate": "f64", "status": "str", "curve": "str",
+        "objective": "str", "asked": "str", "axis": "str",
     },
     "sensitivity": {
         "study": "str", "axis": "str", "role": "str", "objective": "str", "importance": "f64", "groups": "u64", "flips": "u64",
+        "environment": "str",
     },
     "regret": {
         "study": "str", "design": "str", "params": "str", "environments": "u64", "of": "u64", "mean": "f64", "worst": "f64",
@@ -51,8 +59,38 @@ TABLES: dict[str, dict[str, str]] = {
         "study": "str", "created": "str", "command": "str", "space": "str", "space_digest": "str", "sampler": "str", "seed": "u64",
         "trials": "u64", "wanted": "u64", "evaluated": "u64", "seconds": "f64", "code_digest": "str", "commit": "str", "host": "str",
         "packages": "str", "document": "str", "objectives": "str", "winner": "str", "baseline": "str",
+        "over": "str", "environments": "u64", "places": "u64",
     },
+    "orders": {
+        "study": "str", "design": "str", "other": "str", "by": "str", "objective": "str", "environments": "u64", "of": "u64",
+        "environment": "str", "costs": "str", "counts": "str",
+    },
+    "moves": {"study": "str", "environment": "str", "asked": "f64", "delivered": "f64", "writeback": "f64"},
 }  # fmt: skip
+
+
+def _first(table: str, frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Today's table from one of version 1: columns that it lacks are empty, break-evens are over the rates that were asked for.
+
+    Its front was one over all environments, so that the table says of no trial that it is on the front of its own.
+    """
+    known = frame.collect_schema().names()
+    filled = frame.with_columns([pl.lit(None, TYPES[kind]).alias(name) for name, kind in TABLES[table].items() if name not in known])
+    if table == "breakeven":
+        filled = filled.with_columns(axis=pl.lit("asked"))
+    if table == "trials":
+        filled = filled.with_columns(front=pl.lit(None, pl.Boolean))
+    return filled.select(list(TABLES[table]))
+
+
+READERS: dict[int, Callable[[str, pl.LazyFrame], pl.LazyFrame]] = {1: _first}
+"""From a version to the function that makes today's table of one of that version."""
+
+
+def scan(path: Path, table: str) -> pl.LazyFrame:
+    """Scan a table that :func:`why_not` found whole, in today's columns."""
+    frame, version = pl.scan_parquet(path), files.version_of(path)
+    return READERS[version](table, frame) if version != VERSION else frame
 
 
 def folder(results: str | os.PathLike[str], study: str) -> Path:
@@ -169,7 +207,7 @@ def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[d
         if why:
             raise BadInput(f"{path}: {why}")
         try:
-            out[table] = pl.read_parquet(path).to_dicts()
+            out[table] = scan(path, table).collect().to_dicts()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             raise BadInput(f"{path}: damaged Parquet file") from None
     return out

@@ -111,7 +111,8 @@ def count(design: str, settings: Mapping[str, int], env: Environment) -> Measure
     -------
     dict
         ``status`` (ok, or why not), ``ops`` (counts by operation in the second half of the stream), ``replies`` (of the whole stream),
-        ``pages`` and ``bytes`` at the end of the stream, ``free`` and ``swapoff`` (the epilogue), ``ledger`` rows. All of it counted.
+        ``delivered`` (pages that go out and moves in that half), ``pages`` and ``bytes`` at the end of the stream, ``free`` and
+        ``swapoff`` (the epilogue), ``ledger`` rows. All of it counted.
     """
     named = naming.parse(design)
     config = dataclasses.replace(env.stream.config(named.control, tokens=True), folios=0, **settings)
@@ -130,7 +131,8 @@ def count(design: str, settings: Mapping[str, int], env: Environment) -> Measure
     found: Measures = {
         "status": "ok", "demands": len(env.demands), "ops": _ops(whole - before), "replies": _replies(whole), "pages": pages,
         "peak_pages": max(pages, env.counters.get("swapped_peak", 0)), "moves": env.counters.get("moves", 0),
-        "lifetimes": env.counters.get("lifetimes", 0), **book,
+        "lifetimes": env.counters.get("lifetimes", 0), "writebacks": env.counters.get("writebacks", 0),
+        "delivered": delivered(env.demands[half:]), **book,
     }  # fmt: skip
     found |= _epilogue(config, state, pr, replay)
     lost = int(state.ctl[int(control.S_LOST)])
@@ -140,6 +142,18 @@ def count(design: str, settings: Mapping[str, int], env: Environment) -> Measure
     if wrong:
         return {"status": f"failed: {wrong} locks were taken against the order in which they are declared"}
     return found
+
+
+def delivered(demands: NDArray[np.uint64]) -> dict[str, int]:
+    """Demands that take a page out, and those that move one: what a rate of moves comes to, the same for every design.
+
+    Parameters
+    ----------
+    demands : ndarray
+        Demands ``uint64[n, 2]``.
+    """
+    kinds = np.bincount((demands[:, 0] & np.uint64(0xFF)).astype(np.intp), minlength=len(demand.KINDS))
+    return {"out": int(kinds[demand.RECLAIM] + kinds[demand.RECLAIM_BEGIN]), "moves": int(kinds[demand.MOVE] + kinds[demand.MOVE_BEGIN])}
 
 
 def _replay(run: Any, state: Any, pr: Any, demands: NDArray[np.uint64]) -> None:

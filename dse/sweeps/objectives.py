@@ -22,7 +22,7 @@ EPILOGUE = ("free", "swapoff")
 METRICS = {
     "lines": ("lines", "counted"), "chain": ("objects", "counted"), "locked_sections": ("sections", "counted"),
     "atomics": ("atomics", "counted"),
-    "ptes": ("PTEs", "counted"), "allocations": ("objects", "counted"), "ns": ("ns", "modelled"),
+    "ptes": ("PTEs", "counted"), "allocations": ("objects", "counted"), "loads": ("loads", "counted"), "ns": ("ns", "modelled"),
 }  # fmt: skip
 BYTES = {"bytes_per_page": "allocated", "bytes_per_page_peak": "peak", "bytes_per_page_counted": "counted"}
 NAMES = (*PARTS, *EPILOGUE, *BYTES)
@@ -31,6 +31,17 @@ LOAD_NS = 162.4
 """Nanoseconds of a dependent load from a bare array of 16 Mi words, fenced (docs/performance.md, plain_ns)."""
 ATOMIC_NS = 2.2
 """Nanoseconds of an uncontended atomic (docs/method.md): one to take a lock, one to release it."""
+CORNERS = tuple((load, atomic) for load in (12.0, 208.2) for atomic in (2.2, 162.4))
+"""Nanoseconds of a dependent load and of an atomic at the ends of what they may cost: modelled times are ordered for certain only where
+all four agree.
+
+A load costs from 12.0 (bare array of 1 Mi words, which caches hold) to 208.2 (16 Mi words, the slowest of 64 runs; docs/performance.md,
+row plain, dependent). An atomic costs from :data:`ATOMIC_NS`, uncontended, to a load from memory, :data:`LOAD_NS`: the lock's line is
+elsewhere (ours).
+"""
+TIME = "ns"
+LINES, LOCKS, LOADS, ATOMICS = "lines", "locked_sections", "loads", "atomics"
+PAGE = "bytes_per_page"
 PER = {"swap_in": "fault", "free": "page", "swapoff": "page"}
 
 
@@ -50,6 +61,29 @@ def check(text: str) -> str:
     return text
 
 
+def metric_of(text: str) -> str:
+    """Metric of an objective; empty for bytes."""
+    name, _, metric = text.partition(".")
+    return "" if name in BYTES else metric or LINES
+
+
+def yardstick(text: str, metric: str) -> str:
+    """Objective on the same operations by another metric, in its shortest form.
+
+    Examples
+    --------
+    >>> yardstick("lifetime.ns", "lines"), yardstick("lifetime.ns", "chain"), yardstick("bytes_per_page", "lines")
+    ('lifetime', 'lifetime.chain', 'bytes_per_page')
+    """
+    name = text.partition(".")[0]
+    return name if name in BYTES or metric == LINES else f"{name}.{metric}"
+
+
+def beside(text: str) -> list[str]:
+    """Objectives that are shown beside the deciding one, or tell how certain it is: lines, locks, loads, atomics, bytes."""
+    return list(dict.fromkeys([*(yardstick(text, metric) for metric in (LINES, LOCKS, LOADS, ATOMICS)), PAGE]))
+
+
 def kind(text: str) -> str:
     """Kind of an objective, counted or modelled."""
     return "counted" if text.partition(".")[0] in BYTES else METRICS[text.partition(".")[2] or "lines"][1]
@@ -62,9 +96,15 @@ def unit(text: str) -> str:
 
 
 def _total(row: Mapping[str, float], metric: str) -> float:
-    """Metric of one operation, summed over its occurrences."""
-    if metric == "ns":
-        return row.get("chain", 0) * LOAD_NS + (row.get("locked_sections", 0) * 2 + row.get("atomics", 0)) * ATOMIC_NS
+    """Metric of one operation, summed over its occurrences.
+
+    ``loads`` are dependent loads that may miss the caches: no more than the objects of the chain, and no more than the distinct lines, as a
+    line that the operation touched before is in the first cache.
+    """
+    if metric == LOADS:
+        return min(row.get("chain", 0), row.get("lines", 0))
+    if metric == TIME:
+        return _total(row, LOADS) * LOAD_NS + (row.get("locked_sections", 0) * 2 + row.get("atomics", 0)) * ATOMIC_NS
     return row.get(metric, 0)
 
 
@@ -97,6 +137,19 @@ def value(text: str, measures: Measures) -> float | None:
     summed, divided = PARTS[name]
     n = sum(ops[op]["n"] for op in divided if op in ops)
     return sum(_total(ops[op], metric) for op in summed if op in ops) / n if n else None
+
+
+def delivered(measures: Measures) -> tuple[float | None, float | None]:
+    """Moves for each page that goes out, and the part of them that is zswap's own writeback; None where they are not known.
+
+    The writeback is told apart by its share of the moves of the whole stream.
+    """
+    found = measures.get("delivered")
+    if not found or not found["out"]:
+        return None, None
+    rate = found["moves"] / found["out"]
+    moves, writebacks = measures.get("moves", 0), measures.get("writebacks", 0)
+    return rate, rate * writebacks / (moves + writebacks) if moves + writebacks else 0.0
 
 
 def constraint(text: str) -> tuple[str, float, bool]:

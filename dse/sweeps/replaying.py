@@ -22,7 +22,8 @@ from dse.errors import BadInput
 from dse.storing import studies
 from dse.sweeps import objectives as obj
 from dse.sweeps import space as spaces
-from dse.sweeps.analysing import Trial, hypervolume, nondominated
+from dse.sweeps.analysing import Trial, by_environment, hypervolume, nondominated
+from dse.sweeps.proposing import places_at_a_time
 from dse.sweeps.searching import Search
 from dse.sweeps.space import Configuration, Space
 
@@ -87,7 +88,8 @@ class Recorded:
             trial["values"][row["objective"]] = row["value"]
         found = {}
         for trial in trials.values():
-            found[space.configuration(trial["params"]).identity] = {"status": trial["status"], "values": trial["values"]}
+            one = space.configuration(trial["params"])
+            found[one.identity] = {"status": trial["status"], "values": trial["values"], "place": one.place}
         return cls(space, found)
 
     @classmethod
@@ -98,7 +100,8 @@ class Recorded:
         found = {}
         for configuration, row in zip(space.every(), values.tolist(), strict=True):
             known = {name: None if math.isnan(v) else v for name, v in zip(space.objectives, row, strict=True)}
-            found[configuration.identity] = {"status": "ok" if None not in known.values() else "failed", "values": known}
+            status = "ok" if None not in known.values() else "failed"
+            found[configuration.identity] = {"status": status, "values": known, "place": configuration.place}
         return cls(space, found)
 
     def look_up(self, configuration: Configuration) -> Found:
@@ -119,7 +122,8 @@ class Recorded:
 
         Constraints are those of the space as far as they name stored figures.
         """
-        run = Search(self.space, sampler, seed, trials, self.evaluate, quiet=True, figure=figure)
+        at_a_time = places_at_a_time(self.space, sampler, trials)
+        run = Search(self.space, sampler, seed, trials, self.evaluate, quiet=True, figure=figure, environments=at_a_time)
         return run.run()
 
     def evaluate(self, batch: Sequence[Configuration]) -> list[Found]:
@@ -133,13 +137,31 @@ class Recorded:
         return np.array([[row[n] for n in names] for row in rows if all(row.get(n) is not None for n in names)], np.float64)
 
     @functools.cached_property
-    def scored(self) -> Quality:
-        """Score of searches."""
-        return Quality(self.values())
+    def scored(self) -> dict[str, Quality]:
+        """Score of searches in each environment whose front has a volume; hypervolumes of different environments are never mixed."""
+        places: dict[str, list[list[float]]] = {}
+        for trial in self.trials.values():
+            row = [trial["values"].get(name) for name in self.space.objectives]
+            if None not in row:
+                places.setdefault(trial["place"], []).append(row)
+        found = {place: Quality(np.array(rows, np.float64)) for place, rows in places.items()}
+        return {place: scored for place, scored in found.items() if scored.whole > 0}
+
+    def qualities(self, trials: Sequence[Trial]) -> dict[str, float]:
+        """Score a search in each environment; one that was not searched has 0."""
+        found = by_environment(trials)
+        return {place: scored(self.values(found.get(place, []))) for place, scored in self.scored.items()}
 
     def quality(self, trials: Sequence[Trial]) -> float:
-        """Score a search (:class:`Quality`)."""
-        return self.scored(self.values(trials))
+        """Score a search: the mean over its environments; NaN where no front has a volume."""
+        scores = list(self.qualities(trials).values())
+        return float(np.mean(scores)) if scores else float("nan")
+
+    def gains(self, sampler: str, trials: int, seeds: Sequence[int]) -> dict[str, float]:
+        """Gain of a sampler over random search in each environment: medians over seeds, the difference of the scores."""
+        scores = {name: [self.qualities(self.search(name, trials, seed)) for seed in seeds] for name in dict.fromkeys((sampler, "random"))}
+        medians = {name: {place: float(np.median([run[place] for run in runs])) for place in runs[0]} for name, runs in scores.items()}
+        return {place: value - medians["random"][place] for place, value in medians[sampler].items()}
 
 
 def figure(name: str, found: Found) -> float | None:

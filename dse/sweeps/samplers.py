@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import logging
 import warnings
 
@@ -67,30 +66,27 @@ def distribution(axis: Axis, sampler: str = "") -> BaseDistribution:
 
 
 class Proposer:
-    """Proposer of configurations, generation by generation, which is told their values in the order of their numbers.
+    """Proposer of the configurations of one environment, generation by generation, which is told their values in their order.
 
     Parameters
     ----------
     space : Space
+        One without an axis of the environment, or with one value of each.
     sampler : str
+        Any but ``exhaustive``.
     seed : int
     """
 
     def __init__(self, space: Space, sampler: str, seed: int) -> None:
         self.space, self.name, self.seed = space, check(sampler), seed
         self._distributions = {axis.name: distribution(axis, sampler) for axis in space.axes}
-        self._every = space.every() if sampler == "exhaustive" else None
         self._asked = 0
         self._seen: set[str] = set()
         self._pending: list[optuna.Trial] = []
-        self.study: optuna.Study | None = None
-        if self._every is None:
-            self.study = optuna.create_study(directions=["minimize"] * len(space.objectives), sampler=make(sampler, seed % 2**32))
+        self.study = optuna.create_study(directions=["minimize"] * len(space.objectives), sampler=make(sampler, seed % 2**32))
 
     def ask(self, n: int) -> list[Configuration]:
         """Return the next at most `n` configurations, none of which was asked before; fewer where the space has no more."""
-        if self._every is not None:
-            return list(itertools.islice(self._every, n))
         found = []
         for _ in range(n):
             if self.space.countable and len(self._seen) >= self.space.size:
@@ -101,7 +97,6 @@ class Proposer:
 
     def _one(self, index: int) -> Configuration:
         """Configuration of trial `index`."""
-        assert self.study is not None  # noqa: S101 - set where there is a sampler
         for _ in range(ASKED_AGAIN):
             trial = self.study.ask(self._distributions)
             picked = trial.params  # a copy
@@ -131,8 +126,6 @@ class Proposer:
 
     def tell(self, values: list[list[float]], constraints: list[dict[str, float]]) -> None:
         """Report the values of the configurations that :meth:`ask` gave last, in its order."""
-        if self.study is None:
-            return
         for trial, figures, violations in zip(self._pending, values, constraints, strict=True):
             for name, violation in violations.items():
                 trial.set_constraint(name, violation)

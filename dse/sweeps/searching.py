@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dse.common import output
+from dse.errors import BadInput
 from dse.sweeps import objectives as obj
-from dse.sweeps.analysing import Trial, front
+from dse.sweeps import proposing
+from dse.sweeps.analysing import Trial, fronts
 from dse.sweeps.caching import key_of
-from dse.sweeps.samplers import GENERATION, Proposer
+from dse.sweeps.feasible import TRIED, closest
 from dse.sweeps.space import Configuration, Space
 
-PENALTY = 1e12
-"""Value told of a trial that lacks an objective; in a space with constraints one more, ``evaluated``, says so, too."""
 DETAIL_EVERY = 2.0
 QUIET = float("inf")
 Measures = dict[str, Any]
@@ -46,8 +46,10 @@ class Search:
         Computes an objective from the measures.
     timeout : float, optional
         Seconds after which no further generation is begun.
-    proposer : Proposer, optional
-        Proposer of the search, once it ran.
+    environments : int, optional
+        Environments that are searched at a time, default all (:func:`dse.sweeps.proposing.places_at_a_time`).
+    probing : bool
+        Try some configurations of all designs first, and stop where none of them meets the constraints.
     """
 
     space: Space
@@ -62,43 +64,63 @@ class Search:
     figure: Callable[[str, Any], float | None] = obj.value
     trials: list[Trial] = field(default_factory=list)
     timed_out: bool = False
-    proposer: Proposer | None = None
+    environments: int | None = None
+    probing: bool = False
+    proposer: proposing.Proposing | None = None
     _next_detail: float = 0.0
     _said: str = ""
 
     def run(self) -> list[Trial]:
-        """Run until the trials wanted are done, the space is exhausted or the time is up."""
+        """Run until the trials wanted are done, the space is exhausted or the time is up.
+
+        Raises
+        ------
+        BadInput
+            No configuration of those that were tried first meets the constraints.
+        """
         began = time.monotonic()
-        self.proposer = proposer = Proposer(self.space, self.sampler, self.seed)
-        figures = list(dict.fromkeys([*self.space.objectives, self.space.winner]))
+        self.proposer = proposer = proposing.make(self.space, self.sampler, self.seed, self.environments)
         known: dict[str, Measures] = {}
         total = min(self.wanted or self.space.distinct, self.space.size if self.space.countable else self.space.distinct)
+        if self.probing:
+            self._probe(known)
         with output.Progress(f"sweep {self.space.name}, {self.sampler}", total, patience=QUIET if self.quiet else 2.0) as progress:
             while self.wanted is None or len(self.trials) < self.wanted:
                 self.timed_out = self.timeout is not None and time.monotonic() - began >= self.timeout
                 if self.timed_out:
                     break
-                n = GENERATION[self.sampler]
-                batch = proposer.ask(n if self.wanted is None else min(n, self.wanted - len(self.trials)))
+                batch = proposer.ask(None if self.wanted is None else self.wanted - len(self.trials))
                 if not batch:
                     break
-                made = self._generation(batch, figures, known)
-                proposer.tell([self._told(t) for t in made], [self._constraints(t) for t in made])
+                made = self._generation(batch, known)
                 self.trials += made
+                proposer.tell(made, self.trials)
                 self.record(made)
                 progress.step(len(made), self._detail(began, total))
         return self.trials
 
-    def _generation(self, batch: Sequence[Configuration], figures: Sequence[str], known: dict[str, Measures]) -> list[Trial]:
+    def _probe(self, known: dict[str, Measures]) -> None:
+        """Stop where nothing that is tried meets the constraints."""
+        if not self.space.constraints or self.space.distinct <= 2 * TRIED:
+            return
+        some = self.space.spread(TRIED, self.seed)
+        tried = self._generation(some, known, self.baselines or self.evaluate)
+        why = closest(tried, self.space)
+        if why:
+            raise BadInput(f"{why}; {len(some)} of {self.space.distinct:,} were tried, of all designs; dse sweep --resume tries the rest")
+
+    def _generation(self, batch: Sequence[Configuration], known: dict[str, Measures], evaluate: Evaluate | None = None) -> list[Trial]:
         """Evaluate a generation."""
-        measures = self.evaluate(batch)
+        figures = self.space.figures
+        measures = (evaluate or self.evaluate)(batch)
         bases = self._bases(batch, known)
         made = []
         for number, (configuration, found) in enumerate(zip(batch, measures, strict=True), len(self.trials)):
             base = bases.get(configuration.place)
             values = {name: self.figure(name, found) for name in figures}
             violations = {name: obj.violation(text, found, base, self.figure) for name, text in self.space.constraints.items()}
-            made.append(Trial(number, configuration, key_of(configuration), str(found["status"]), values, violations))
+            status, rates = str(found["status"]), obj.delivered(found)
+            made.append(Trial(number, configuration, key_of(configuration), status, values, violations, *rates))
         return made
 
     def _bases(self, batch: Sequence[Configuration], known: dict[str, Measures]) -> dict[str, Measures]:
@@ -110,19 +132,6 @@ class Search:
             known |= dict(zip(new, (self.baselines or self.evaluate)(list(new.values())), strict=True))
         return known
 
-    def _there(self, trial: Trial) -> bool:
-        """Return True if every objective is there."""
-        return all(trial.values[name] is not None for name in self.space.objectives)
-
-    def _told(self, trial: Trial) -> list[float]:
-        """Values for the sampler."""
-        there = self._there(trial)
-        return [float(trial.values[name] or 0.0) if there else PENALTY for name in self.space.objectives]
-
-    def _constraints(self, trial: Trial) -> dict[str, float]:
-        """Named constraints for the sampler, in a space that has any; elsewhere the penalty is enough."""
-        return {"evaluated": 0.0 if self._there(trial) else 1.0, **trial.violations} if self.space.constraints else {}
-
     def _detail(self, began: float, total: int) -> str:
         """Time left and the current front, for the progress line."""
         now = time.monotonic()
@@ -131,7 +140,7 @@ class Search:
         self._next_detail = now + DETAIL_EVERY
         spent = now - began
         left = spent / max(len(self.trials), 1) * max(total - len(self.trials), 0)
-        best = front(self.trials, self.space.objectives)
-        designs = ", ".join(dict.fromkeys(t.design for t in best))
-        self._said = f"{left:.0f} s left, front of {len(best)}: {designs}"
+        best = fronts(self.trials, self.space.objectives)
+        designs = ", ".join(dict.fromkeys(t.design for here in best.values() for t in here))
+        self._said = f"{left:.0f} s left, fronts of {len(best)} environment{'s' * (len(best) != 1)}: {designs}"
         return self._said

@@ -10,7 +10,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,15 @@ from dse.errors import BadInput, unknown
 from dse.sweeps import objectives as obj
 from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason
 from dse.sweeps.axes import checked as checked_axis
+from dse.sweeps.measure import Over, parsed
 
 HERE = Path(__file__).resolve().parent / "spaces"
 DEFAULT = "default"
-KEYS = ("title", "why", "objectives", "baseline", "winner", "scenario", "axes", "constraints")
+KEYS = ("title", "why", "objectives", "baseline", "winner", "scenario", "axes", "constraints", "over")
+INFEASIBLE = "infeasible: "
+"""Beginning of a scenario that does not go together."""
+PLACES_MOST = 10_000
+"""Most environments over which a choice is judged at once."""
 COUNTABLE = 10**6
 """Most configurations that a sweep goes through one by one; a larger space is searched, with a given number of trials."""
 
@@ -75,10 +80,11 @@ class Space:
     objectives: tuple[str, ...]
     base: scenario.Scenario
     baseline: str = "direct"
-    winner: str = "lifetime"
+    winner: str = "lifetime.ns"
     constraints: dict[str, str] = field(default_factory=dict)
     title: str = ""
     why: str = ""
+    over: Over = field(default_factory=Over)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}  # values computed from them are left out
@@ -95,6 +101,7 @@ class Space:
             "name": self.name, "objectives": list(self.objectives), "baseline": self.baseline, "winner": self.winner,
             "constraints": self.constraints, "scenario": self.base.values,
             "axes": [{"name": a.name, "role": a.role, "values": list(a.values)} for a in self.axes],
+            **({"over": self.over.document} if self.over.robust else {}),
         }  # fmt: skip
 
     @property
@@ -158,7 +165,7 @@ class Space:
             try:
                 known[changes] = self.base.but(**json.loads(changes)).canonical
             except BadInput as error:
-                known[changes] = f"infeasible: {reason(error, self.base.name)}; {changes}"
+                known[changes] = f"{INFEASIBLE}{reason(error, self.base.name)}; {changes}"
         return known[changes]
 
     @functools.cached_property
@@ -199,10 +206,53 @@ class Space:
                 seen.add(found.identity)
                 yield found
 
+    def spread(self, most: int, seed: int) -> list[Configuration]:
+        """Some different configurations, at random and of all designs alike."""
+        import numpy as np
+
+        rng = np.random.default_rng([seed % 2**63, most])
+        found: dict[str, Configuration] = {}
+        for n in range(4 * most):
+            held = self._by_design[n % len(self._by_design)]
+            one = self.at([points[int(rng.integers(len(points)))] for points in held])
+            found.setdefault(one.identity, one)
+            if len(found) == most:
+                break
+        return list(found.values())
+
     @functools.cached_property
     def size(self) -> int:
         """Number of different configurations."""
         return sum(1 for _ in self.every())
+
+    @functools.cached_property
+    def figures(self) -> list[str]:
+        """Objectives that a trial has: those of the space, the deciding one and what is shown beside it, those of constraints."""
+        limits = [obj.constraint(text)[0] for text in self.constraints.values()]
+        return list(dict.fromkeys([*self.objectives, self.winner, *obj.beside(self.winner), *limits]))
+
+    @functools.cached_property
+    def given(self) -> tuple[Axis, ...]:
+        """Axes that are given to us, whose points are the environments."""
+        return tuple(axis for axis in self.axes if axis.role == "environment")
+
+    @property
+    def places(self) -> int:
+        """Number of environments."""
+        return math.prod(len(axis.values) for axis in self.given)
+
+    def place_at(self, number: int) -> dict[str, Value]:
+        """Environment of a number from 0 on."""
+        found = {}
+        for axis in reversed(self.given):
+            number, pick = divmod(number, len(axis.values))
+            found[axis.name] = axis.values[pick]
+        return {axis.name: found[axis.name] for axis in self.given}
+
+    def inside(self, environment: Mapping[str, Value]) -> Space:
+        """The same space in one environment: what is left to search are choices."""
+        axes = [Axis(a.name, a.role, (environment[a.name],)) if a.name in environment else a for a in self.axes]
+        return replace(self, axes=tuple(axes))
 
     def baseline_of(self, configuration: Configuration) -> Configuration:
         """Baseline in the same environment."""
@@ -274,14 +324,14 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
         _named(obj.check, text, where("objectives"))
     if len({text.removesuffix(".lines") for text in objectives}) != len(objectives):
         raise BadInput(f"{where('objectives')}an objective is named twice")
-    winner = _text(document, "winner", "lifetime", where)
+    winner = _text(document, "winner", "lifetime.ns", where)
     _named(obj.check, winner, where("winner"))
     constraints = {str(key): str(text) for key, text in document.get("constraints", {}).items()}
     for key, text in constraints.items():
         _named(obj.constraint, text, where("constraints", key))
     return Space(
         name, tuple(axes), tuple(objectives), base, baseline, winner, constraints,
-        _text(document, "title", "", where), _text(document, "why", "", where),
+        _text(document, "title", "", where), _text(document, "why", "", where), parsed(document.get("over", {}), axes, where("over")),
     )  # fmt: skip
 
 

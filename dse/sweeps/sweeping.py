@@ -23,10 +23,16 @@ from dse.sweeps import analysing, objectives
 from dse.sweeps import space as spaces
 from dse.sweeps.analysing import Trial
 from dse.sweeps.axes import text_of
+from dse.sweeps.breakeven import breakeven, moves
 from dse.sweeps.caching import code_digest
+from dse.sweeps.feasible import closest
+from dse.sweeps.overall import members, over
+from dse.sweeps.proposing import places_at_a_time
 from dse.sweeps.samplers import auto, check
 from dse.sweeps.searching import Search
+from dse.sweeps.sensitivity import sensitivity
 from dse.sweeps.space import Space
+from dse.sweeps.winning import Measured, orders, winners
 from dse.sweeps.workers import Evaluator
 
 WORKERS_MAX, TRIALS_MAX = 256, 10**9
@@ -112,25 +118,29 @@ def sweep(
         if not (studies.folder(results, study) / studies.SETTINGS).exists() or resume is None:
             studies.write_settings(results, study, settings)
         warm(space)
-        made, evaluated, timed_out = searched(space, settings, workers, timeout, results, storage)
+        made, evaluated, timed_out = searched(space, settings, workers, timeout, results, storage, probing=resume is None)
         found = analyse(space, made)
-        found["confirmed"] = []
         if confirm:
-            from dse.sweeps.confirming import confirmed
+            from dse.sweeps.confirming import confirmed, measured
 
-            found["confirmed"] = confirmed(space, found["front"], confirm, results, command)
+            rows = confirmed(space, made, confirm, results, command)
+            found = {**analyse(space, made, measured(rows)), "confirmed": rows}
         provenance = {
             "command": command, "space": space.name, "space_digest": space.digest, "sampler": settings["sampler"],
             "seed": settings["seed"], "trials": len(made), "wanted": settings["trials"] or space.size, "evaluated": evaluated,
             "seconds": round(time.monotonic() - began, 3), "code_digest": code_digest(), "commit": commit(),
             "host": platform.node(), "packages": machine.packages(), "document": space.document,
             "objectives": list(space.objectives), "winner": space.winner, "baseline": space.baseline,
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "over": space.over.document,
+            "environments": settings.get("environments"), "places": space.places,
         }  # fmt: skip
         studies.write_tables(results, study, {**tables(space, made, found), "provenance": [provenance]})
     if made and not any(t.ok for t in made):
         status, n = collections.Counter(t.status for t in made).most_common(1)[0]
         raise BadInput(f"study {study}: none of {len(made):,} configurations could be evaluated; {n:,} of them {status}")
+    why = None if timed_out else closest(made, space)
+    if why:
+        raise BadInput(f"study {study}: {why}; all {len(made):,} configurations that were asked for were evaluated")
     return {"study": study, "trials": len(made), "timed_out": timed_out, **shown(found), "provenance": provenance}
 
 
@@ -149,11 +159,15 @@ def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) 
     if trials is None and not space.countable:
         raise BadInput(f"the space has some {space.distinct:,} configurations; say how many --trials")
     chosen = check(sampler or auto(space, trials))
+    if space.over.robust and space.places > spaces.PLACES_MOST:
+        raise BadInput(f"the space has {space.places:,} environments; a choice is judged over {spaces.PLACES_MOST:,} at most")
+    if space.over.robust and trials is not None and trials < space.places:
+        raise BadInput(f"a choice is judged over {space.places:,} environments: give at least as many --trials, got {trials:,}")
     what = [space.digest, chosen, seed, code_digest()]
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
     return {
         "version": studies.VERSION, "study": f"{space.name}-{chosen}-s{seed}-{digest[:8]}", "space": space.document, "sampler": chosen,
-        "seed": seed, "trials": trials, "code_digest": code_digest(),
+        "seed": seed, "trials": trials, "code_digest": code_digest(), "environments": places_at_a_time(space, chosen, trials),
     }  # fmt: skip
 
 
@@ -176,7 +190,15 @@ def warm(space: Space) -> None:
     warming.warm([(text, "count") for text in dict.fromkeys([*space.designs, naming.parse(space.baseline).text])])
 
 
-def searched(space: Space, settings: Found, workers: int, timeout: float | None, results: str | Path, storage: str | None) -> Made:
+def searched(
+    space: Space,
+    settings: Found,
+    workers: int,
+    timeout: float | None,
+    results: str | Path,
+    storage: str | None,
+    probing: bool = False,
+) -> Made:
     """Search of a study, with its workers and its storage."""
     from dse.sweeps import recording
 
@@ -195,19 +217,28 @@ def searched(space: Space, settings: Found, workers: int, timeout: float | None,
             evaluate = evaluator
         search = Search(
             space, str(settings["sampler"]), int(settings["seed"]), settings["trials"], evaluate, recorder.record, timeout, evaluator,
+            environments=settings.get("environments"), probing=probing,
         )  # fmt: skip
         trials = search.run()
         return Made(trials, evaluator.evaluated + getattr(recorder, "evaluated", 0), search.timed_out)
 
 
-def analyse(space: Space, made: Sequence[Trial]) -> Found:
-    """Compute every result of a study."""
+def analyse(space: Space, made: Sequence[Trial], measured: Measured | None = None) -> Found:
+    """Compute every result of a study.
+
+    Fronts, winners and importance are those of each environment, or of all of them by the measure of the space. Break-evens and regrets
+    are always those of the environments.
+    """
+    judged = over(made, space.over, space.axes, space.winner) if space.over.robust else list(made)
     return {
-        "front": analysing.front(made, space.objectives),
-        "winners": analysing.winners(made, space.winner),
-        "breakeven": analysing.breakeven(made, space.winner, naming.parse(space.baseline).text),
-        "sensitivity": analysing.sensitivity(made, space.objectives, space.winner),
+        "front": analysing.front(judged, space.objectives),
+        "winners": winners(judged, space.winner, measured),
+        "orders": orders(judged, space.winner),
+        "breakeven": breakeven(made, space.winner, naming.parse(space.baseline).text),
+        "moves": moves(made),
+        "sensitivity": sensitivity(judged, space.objectives, space.winner),
         "regret": analysing.regret(made, space.winner),
+        "confirmed": [],
     }
 
 
@@ -216,7 +247,7 @@ def shown(found: Found) -> Found:
     front = [
         {
             "number": t.number, "design": t.configuration.design, "params": {"design": t.configuration.design, **t.configuration.params},
-            "values": t.values,
+            "environment": t.configuration.environment, "values": t.values,
         }
         for t in found["front"]
     ]  # fmt: skip
@@ -225,18 +256,17 @@ def shown(found: Found) -> Found:
 
 def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[Found]]:
     """Rows of the study's tables."""
-    front = {t.number for t in found["front"]}
-    figures = list(dict.fromkeys([*space.objectives, space.winner]))
+    front = members(made, found["front"]) if space.over.robust else {t.number for t in found["front"]}
     trials, params = [], []
     for t in made:
         c = t.configuration
         common = {
             "number": t.number, "design": c.design, "environment": c.environment, "params": c.choice, "status": t.status,
-            "feasible": t.feasible, "front": t.number in front, "key": t.key,
+            "feasible": t.feasible, "front": t.number in front, "key": t.key, "delivered": t.delivered, "writeback": t.writeback,
         }  # fmt: skip
         trials += [
             {**common, "objective": name, "kind": objectives.kind(name), "unit": objectives.unit(name), "value": t.values[name]}
-            for name in figures
+            for name in space.figures
         ]
         for role, values in (("choice", c.choice), ("environment", c.environment)):
             params += [
@@ -244,5 +274,5 @@ def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[
                  "value": float(value) if isinstance(value, (int, float)) else None}
                 for axis, value in values.items()
             ]  # fmt: skip
-    rest = {name: found[name] for name in ("winners", "breakeven", "sensitivity", "regret", "confirmed")}
+    rest = {name: found[name] for name in ("winners", "orders", "moves", "breakeven", "sensitivity", "regret", "confirmed")}
     return {"trials": trials, "params": params, **rest}

@@ -82,6 +82,7 @@ def check_design(design: Design) -> None:
     _check_regions(design)
     _check_locks(design)
     check_class(design.state)
+    _check_base(design)
     _check_replay(design)
     _check_reached(design)
 
@@ -199,6 +200,20 @@ def _check_locks(design: Design) -> None:
         for entry in design.own.entries_of(Lock):
             if entry.name not in design.locks:
                 raise BadDesign(f"{design.name}: its own lock {entry.name!r} is not among its locks")
+
+
+def _check_base(design: Design) -> None:
+    """A layer names the design that it stands on, the same one as its parameter `base` by default."""
+    base, chosen = design.base, design.parameters.get("base")
+    if base is not None and not _written(base):
+        raise BadDesign(f"{design.name}: base is {base!r}, not the name of a design")
+    if chosen is not None and base != chosen.default:
+        raise BadDesign(f"{design.name}: base is {base!r}, its parameter 'base' is {chosen.default!r} by default")
+    resolve = interface()["resolve"]
+    if base is None and resolve.table.get(design.state, resolve.default) is not resolve.default:
+        raise BadDesign(
+            f"{design.name}: a step resolve of its own makes it a layer, which names the design that it stands on (Design.base)"
+        )
 
 
 def _check_reached(design: Design) -> None:

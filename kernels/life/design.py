@@ -55,6 +55,9 @@ class Design:
         The file that registers it.
     own : Own
         Its own control words, regions, locks, allocation classes and announced functions.
+    base : str, optional
+        The design that it is a layer on: the PTE holds something other than the swap entry, and that design, or what is left of it, is
+        underneath. A parameter `base` names others by its values; this one is its default. None: the PTE holds the swap entry.
     state_of : callable, optional
         The class of the state for a :class:`Config`, where parameters choose another one.
     lost_when_off : tuple of str
@@ -78,6 +81,7 @@ class Design:
     notes: str
     file: str
     own: Own = COMMON
+    base: str | None = None
     state_of: Callable[[Config], type] | None = None
     lost_when_off: tuple[str, ...] = ()
     function_of: Callable[[str, str, bool, Seen, set[str]], str | None] | None = None
@@ -86,6 +90,14 @@ class Design:
     def class_for(self, config: Config) -> type:
         """The class of the state that ``build(config)`` returns."""
         return self.state if self.state_of is None else self.state_of(with_defaults(config, self))
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """Designs that the layer may stand on, its default first; none for a design that is no layer."""
+        if self.base is None:
+            return ()
+        others = self.parameters["base"].values if "base" in self.parameters else ()
+        return tuple(dict.fromkeys((self.base, *others)))
 
     @property
     def live(self) -> dict[str, np.uint64]:

@@ -148,6 +148,7 @@ s.register(
         "its own, so that a run of them would spare the lock of the tree and no other.",
         file=__file__,
         own=own.OWN,
+        base="direct",
         function_of=functions.function_of,
     )
 )

@@ -193,6 +193,7 @@ s.register(
         "cluster.",
         file=__file__,
         own=own.OWN,
+        base="direct",
         function_of=functions.function_of,
         state_of=state_of,
     )

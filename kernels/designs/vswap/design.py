@@ -168,6 +168,7 @@ TEMPLATE = s.Design(
     "the head of a writeout are a round each.",
     file=__file__,
     own=own.OWN,
+    base="swap_table_p1",
     function_of=functions.function_of,
 )
 for _version, _title, _source in (

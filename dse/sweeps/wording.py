@@ -1,0 +1,165 @@
+"""First lines of a sweep: who wins, how certain that is, whether yardsticks agree, what moves."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dse.sweeps import objectives as obj
+from dse.sweeps.axes import text_of
+from dse.sweeps.measure import EACH, SAID
+
+Rows = Sequence[Mapping[str, Any]]
+YARDSTICKS = {"by_lines": "lines", "by_locks": "locks", "by_bytes": "bytes"}
+MOST = 4
+
+
+def parsed(cell: Any) -> Any:
+    """A cell of a stored table, which is JSON where it is not a scalar; what is no text is given back."""
+    if not isinstance(cell, str):
+        return cell
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return None
+
+
+def place(environment: Any) -> str:
+    """Write an environment."""
+    found = parsed(environment) or {}
+    return ", ".join(f"{name} {text_of(value)}" for name, value in found.items()) or "everywhere"
+
+
+def bare(design: str | None) -> str:
+    """Name of a design without parameters."""
+    return (design or "").partition("[")[0]
+
+
+def several(n: int, what: str) -> str:
+    """Write a number of things."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def tally(names: Sequence[str]) -> str:
+    """Write who wins how often.
+
+    Examples
+    --------
+    >>> tally(["direct", "swap_id", "direct"])
+    'direct 2, swap_id 1'
+    """
+    counts = sorted(Counter(names).items(), key=lambda item: (-item[1], item[0]))
+    rest = sum(n for _, n in counts[MOST:])
+    return ", ".join(f"{name} {n}" for name, n in counts[:MOST]) + (f", others {rest}" if rest else "")
+
+
+def winning(winners: Rows, objective: str, over: str = EACH) -> list[str]:
+    """Say who wins by the deciding objective, how certain that is, and how often a layer does."""
+    compared = [row for row in winners if row["runner_up"]]
+    alone = len(winners) - len(compared)
+    if not compared:
+        return [f"In none of {several(alone, 'environment')} was more than one design evaluated, so that none wins."]
+    kinds = Counter(str(row["kind"] or obj.kind(objective)) for row in compared)
+    kind = ", ".join(f"{name} in {n}" for name, n in kinds.most_common()) if len(kinds) > 1 else next(iter(kinds))
+    if over != EACH:
+        row = compared[0]
+        return [f"Judged by {SAID[over]}, {row['design']} is the cheapest by {objective} ({kind}); {_certainty(compared)}."]
+    layers = sum(bool(row["layer"]) for row in compared)
+    more = f" ({alone:,} more with one design each are left out)" if alone else ""
+    text = f"By {objective} ({kind}), the cheapest in {several(len(compared), 'environment')}: "
+    text += tally([bare(row["design"]) for row in compared])
+    return [f"{text}. A layer of indirection wins in {layers} of {len(compared)}{more}; {_certainty(compared)}."]
+
+
+def _certainty(compared: Rows) -> str:
+    """Say in how many environments another design may be cheaper."""
+    open_ = [row for row in compared if row["certain"] is False]
+    if not open_:
+        within = "within the uncertainty of the times" if any(row["kind"] in ("modelled", "measured") for row in compared) else "as counted"
+        return f"{within}, no other design may be cheaper" + (" in any of them" if len(compared) > 1 else "")
+    tied = Counter(bare(name) for row in open_ for name in dict.fromkeys(bare(n) for n in parsed(row["tied"]) or ()))
+    names = ", ".join(name for name, _ in tied.most_common(MOST))
+    if len(compared) == 1:
+        return f"undecided: {names} may be cheaper"
+    return f"undecided in {len(open_)}, where {names} may be cheaper"
+
+
+def agreement(winners: Rows, orders: Rows, objective: str) -> list[str]:
+    """Say where lines, locks or bytes name another winner, and which designs they order the other way round."""
+    compared = [row for row in winners if row["runner_up"]]
+    out = []
+    names = {name: key for key, name in YARDSTICKS.items()}
+    apart = {
+        name: [row for row in compared if row.get(key) and bare(row[key]) != bare(row["design"])]
+        for name, key in names.items()
+    }  # fmt: skip
+    said = [
+        f"by {name} another design wins in {len(rows)} ({tally([bare(row[names[name]]) for row in rows])})"
+        for name, rows in apart.items() if rows
+    ]  # fmt: skip
+    if said:
+        out.append(f"Yardsticks disagree: of {several(len(compared), 'environment')}, {'; '.join(said)}.")
+    winning_ = {bare(row["design"]) for row in compared}
+    for row in sorted(orders, key=lambda row: winning_.isdisjoint((row["design"], row["other"])))[:2]:
+        costs, counts = parsed(row["costs"]), parsed(row["counts"])
+        unit = obj.unit(objective).partition("/")[0]
+        out.append(
+            f"By {row['by']} {row['other']} is cheaper than {row['design']} in {row['environments']} of {row['of']}, by {objective} it is "
+            f"dearer: {counts[1]:.4g} against {counts[0]:.4g} {row['by']}, {costs[1]:,.4g} against {costs[0]:,.4g} {unit} "
+            f"({place(row['environment'])})."
+        )
+    return out
+
+
+def moving(moves: Rows) -> list[str]:
+    """Say which rates of moves were delivered for those that were asked for, and what still moves where none was."""
+    if not moves:
+        return []
+    by: dict[float, list[float]] = {}
+    for row in moves:
+        by.setdefault(row["asked"], []).append(row["delivered"])
+    pairs = [
+        f"{asked:g} gives {min(got):.2g}" + (f" to {max(got):.2g}" if f"{max(got):.2g}" != f"{min(got):.2g}" else "")
+        for asked, got in sorted(by.items())
+    ]  # fmt: skip
+    out = [f"moves.rate asked and delivered (moves a page that goes out, zswap's writeback among them): {', '.join(pairs)}."]
+    still = [row for row in moves if not row["asked"] and row["delivered"] > 0]
+    if still:
+        out.append(
+            f"At moves.rate=0 zswap's own writeback still moves pages in {several(len(still), 'environment')}, up to "
+            f"{max(row['delivered'] for row in still):.2g} for each page that goes out (backend.writeback=false stops it)."
+        )
+    return out
+
+
+def paying(breakeven: Rows, objective: str) -> list[str]:
+    """Say from which delivered rate of moves on the best layer beats the best design without one, and whether lines say the same."""
+    out = []
+    for name in dict.fromkeys([objective, obj.yardstick(objective, obj.LINES)]):
+        overall = [row for row in breakeven if row["design"] == "any layer" and (row["objective"] or objective) == name]
+        if not overall:
+            continue
+        counts = Counter(row["status"] for row in overall)
+        rates = sorted(row["rate"] for row in overall if row["status"] == "above" and row["rate"] is not None)
+        words = {"always": "pays at every rate", "never": "never pays", "below": "pays below a rate only"}
+        said = [f"{words[status]} in {n}" for status, n in counts.items() if status in words]
+        if rates:
+            reach = f"{rates[0]:.3g}" if f"{rates[0]:.3g}" == f"{rates[-1]:.3g}" else f"{rates[0]:.3g} to {rates[-1]:.3g}"
+            said.insert(0, f"pays from {reach} moves a page that goes out on in {len(rates)}")
+        where = several(len(overall), "condition")
+        asked = " (rates asked for, not delivered)" if any(row["axis"] == "asked" for row in overall) else ""
+        out.append(f"By {name}, best layer against best design without, over {where}: {', '.join(said)}{asked}.")
+    return out
+
+
+def first_lines(tables: Mapping[str, Rows], objective: str, over: str = EACH) -> list[str]:
+    """The answer of a sweep in words."""
+    winners = tables["winners"]
+    if not winners:
+        return []
+    return [
+        *winning(winners, objective, over), *agreement(winners, tables.get("orders", ()), objective),
+        *paying(tables["breakeven"], objective), *moving(tables.get("moves", ())),
+    ]  # fmt: skip
