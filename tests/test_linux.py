@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dse import linux
+from dse import linux, workloads
 from dse.cli import BAD, main
 from dse.common import machine
 from dse.errors import BadInput
-from dse.linux import booting, counting, functions, initramfs, modules, records, tools
+from dse.linux import booting, counting, experiments, functions, histograms, initramfs, modules, records, streams, summaries, tools, tracing
 from dse.linux import image as images
 from tests.linuxdata import bzimage
 
@@ -29,6 +33,21 @@ COUNTS = [
     "function 1 do_swap_page 1 10 3000 250 80 240 20 10 0", "function 1 xa_load 4 30 900 50 10 30 0 0 0",
     "function 1 rare 0 1 5 1 0 1 0 0 0",
     "operation 15 9 0 1 1 1",
+    "operation 229 8 0 80 16 800", "group 229 8 40 8", "function 229 zap_pte_range 0 8 400 60 10 60 8 0 0",
+    "operation 230 8 0 680 80 8000", "group 230 8 340 80", "function 230 swap_put 1 8 4000 340 80 340 128 0 0",
+    "operation 150 1 0 900 90 70000", "group 150 8 400 80", "function 150 zswap_writeback_entry 2 100 60000 400 80 400 300 0 0",
+]  # fmt: skip
+TRACED = [
+    "release 6.12.1-test", "version #1", "step trace-{lists}-zero-zipf-64",
+    "turn 1", "trace before pgmajfault 5", "trace before pswpin 1", "trace before workingset_refault_anon 2",
+    "trace after pgmajfault 25", "trace after pswpin 4", "trace after swpin_zero 17", "trace after zswpout 40", "trace after pswpout 9",
+    "trace after zswpwb 6", "trace after workingset_refault_anon 12", "trace level zswap 4096", "trace level zswapped 8192",
+    "turn 2", "trace before pgmajfault 25", "trace after pgmajfault 47", "trace after swpin_zero 22", "trace level oom 1",
+    "end ok",
+]  # fmt: skip
+SAID = [
+    "release 6.12.1-test", "version #1", "wrote 150 100", "step folio-zero-176", "folio before 2 anon_fault_alloc 4",
+    "folio before 2 swpout 3", "folio after 2 anon_fault_alloc 8", "folio after 2 swpout 6", "end ok",
 ]  # fmt: skip
 
 
@@ -38,12 +57,28 @@ def slabs(stage: str, **active: int) -> list[str]:
     ]
 
 
+def histograms_of(stage: str, count: int) -> list[str]:
+    """Histograms of a kernel that allocated `count` nodes and as many tables of 8 KiB."""
+    lines = {
+        "kmem_cache_alloc": [f"{{ call_site: [ffffffff81] xas_alloc+0x1/0x2   }} hitcount:    {count}  bytes_alloc:   {count * 576}"],
+        "mm_page_alloc": [
+            "# trigger info: hist:keys=common_stacktrace,order",
+            "{ common_stacktrace:", "       alloc_pages_noprof+0x1/0x2", "       swap_table_alloc+0x8/0x9", "       folio_alloc_swap+0x8/0x9",
+            f", order:          1}} hitcount:         {count}",
+            "{ common_stacktrace:", "       allocate_slab+0x1/0x2", "       xas_alloc+0x8/0x9",
+            f", order:          0}} hitcount:         {count}",
+        ],
+    }  # fmt: skip
+    return [f"snapshot {stage} /sys/kernel/tracing/events/kmem/{event}/hist {line}" for event, of in lines.items() for line in of]
+
+
 def report() -> list[str]:
     """Report of a guest that filled swap once."""
     lines = ["release 6.12.1-test", "version #1", "lru_gen 0x0007", "step symbols", *SYMBOLS, "step fill-zswap"]
     for stage, nodes, pool in (("before", 10, 0), ("empty", 10, 0), ("touched", 12, 0), ("out", 26, 4096), ("unmapped", 12, 0)):
         lines += slabs(stage, radix_tree_node=nodes, dentry=1000 + nodes)
         lines.append(f"snapshot {stage} /sys/kernel/debug/zswap/pool_total_size {pool}")
+        lines += histograms_of(stage, nodes)
     return [*lines, "end ok"]
 
 
@@ -55,10 +90,19 @@ counts = [a for a in sys.argv if a.startswith("file=./plugin.so")]
 {deed}
 """
 WELL = """
-pathlib.Path("report").write_bytes({report!r}.encode() + b"\\0" * 100)
+steps = next(a for a in sys.argv if "dse.steps=" in a)
+text = {traced!r} if "trace-" in steps else {said!r} if counts else {report!r}
+text = text.replace("{{lists}}", "mglru" if "mglru" in steps else "two")
+pathlib.Path("report").write_bytes(text.encode() + b"\\0" * 100)
 if counts: pathlib.Path("counts").write_text({counts!r})
 print("dse: guest 6.12.1-test\\ndse: step fill-zswap\\ndse: end ok")
 """
+
+
+def well_done(counts: list[str]) -> str:
+    """Deed of a qemu whose guests end well."""
+    texts = {"report": report(), "counts": counts, "traced": TRACED, "said": SAID}
+    return WELL.format(**{name: "\n".join(lines) for name, lines in texts.items()})
 
 
 class Host:
@@ -70,6 +114,8 @@ class Host:
         monkeypatch.setenv("PATH", str(self.bin))
         monkeypatch.setenv("TMPDIR", str(root / "scratch"))
         monkeypatch.setattr(booting, "POLL", 0.01)
+        monkeypatch.setattr(streams, "specs", lambda: {"zipf": {"generator": "zipf", "pages": 64, "accesses": 100}})
+        monkeypatch.setattr(streams, "settings", lambda: {"seed": 1, "limit": 64, "backends": {"zero": ["zipf"]}})
         (root / "scratch").mkdir()
         monkeypatch.setattr("tempfile.tempdir", str(root / "scratch"))
         self.scratch = root / "scratch"
@@ -83,7 +129,7 @@ class Host:
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
     def qemu(self, deed: str = "", version: str = "10.0.1") -> None:
-        well = WELL.format(report="\n".join(report()), counts="\n".join(COUNTS))
+        well = well_done(COUNTS)
         self.program("qemu-system-x86_64", FAKE_QEMU.format(python=sys.executable, version=version, deed=deed or well))
 
     def record(self, *more: str) -> int:
@@ -156,7 +202,7 @@ def test_a_guest_that_fails_is_one_line_and_leaves_nothing(deed: str, says: str,
 
 
 def test_a_plugin_that_counts_nothing_is_said(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
-    host.qemu(WELL.format(report="\n".join(report()), counts=""))
+    host.qemu(well_done([]))
     assert host.record() == BAD
     assert "the plugin counted no operation" in capsys.readouterr().err
     assert host.left() == []
@@ -216,6 +262,7 @@ def test_a_full_disk_when_the_record_is_stored(host: Host, monkeypatch: pytest.M
     assert host.record() == BAD
     assert "no space left on the disk" in capsys.readouterr().err
     assert host.left() == []
+    assert not host.results.exists()
 
 
 @pytest.mark.parametrize(
@@ -240,7 +287,7 @@ def test_a_kernel_that_is_not_fetched(host: Host, capsys: pytest.CaptureFixture[
 
 
 def test_operation_rows_are_exact() -> None:
-    rows = counting.operation_rows(COUNTS)
+    rows = counting.counted_rows(COUNTS, experiments.marks(1024))["operation"]
     found = {(row["operation"], row["function"], row["group"]): row for row in rows}
     assert found["swap_out", "*", "core"] | {"first": 0} == {
         "backend": "zswap", "operation": "swap_out", "function": "*", "group": "core", "operations": 10, "dropped": 2, "calls": 40,
@@ -268,11 +315,102 @@ def test_functions_are_read_from_symbols() -> None:
 
 
 def test_the_groups_of_the_plugin_are_ours() -> None:
-    text = (GUEST / "plugin.c").read_text()
+    text, common = (GUEST / "plugin.c").read_text(), (GUEST / "common.h").read_text()
     data, core = functions.GROUPS.index("data"), functions.GROUPS.index("core")
     assert f"OTHER = 0, DATA = {data}, CORE = {core}, GROUPS = {len(functions.GROUPS)}," in text
     assert f"marks = {tools.MARKS:#x};" in text
-    assert f"#define MARKS {tools.MARKS:#x}" in (GUEST / "workload.c").read_text()
+    assert f"#define MARKS {tools.MARKS:#x}" in common
+    assert "MARKS = 256, ARM = 255, LONG = 128," in text
+    assert "enum { ARM = 255 };" in common
+    assert ".rept 256" in common
+
+
+def test_marks_are_those_of_the_guest() -> None:
+    marks = experiments.marks(1024)
+    steps = sum(len(experiments.SINGLE) for _ in experiments.BACKENDS) + 3 * 9 + 3 * 2 + 1 + 3 * 16
+    assert len(marks) == steps  # no two steps share one
+    assert max(marks) < 255
+    assert f"ENTRIES[] = {{{', '.join(map(str, experiments.FORKED))}}};" in (GUEST / "range.h").read_text()
+    assert f"SMALLEST = {experiments.ORDERS[0]}, LARGEST = {experiments.ORDERS[-1]}," in (GUEST / "folio.h").read_text()
+    exact = {mark.experiment for number, mark in marks.items() if number < 128}
+    assert exact == {"operation"}
+
+
+def test_operations_on_many_pages_are_exact() -> None:
+    tables = counting.counted_rows(COUNTS, experiments.marks(1024), SAID)
+    zaps = {(row["pages"], row["function"], row["group"]): row for row in tables["zap"]}
+    assert zaps[16, "swap_put", "swap"]["locks"] == 128
+    assert zaps[16, "*", "core"]["lines"] == 340
+    assert {row["pages"] for row in tables["writeback"]} == {100}
+    shown = {(row["pages"], row["group"]): row for row in summaries.many(tables["zap"])}
+    assert shown[1, "core"]["locks"] == 0
+    assert shown[16, "core"]["locks"] == 16
+    assert shown[16, "core"]["lines_a_page"] == (340 - 40) / 8 / 15
+    assert counting.folio_rows(SAID) == [
+        {"backend": "zero", "pages": 4, "folios": 4, "swpout": 3, "swpout_fallback": 0, "zswpout": 0, "swpin": 0}
+    ]
+
+
+def test_traces_are_exact() -> None:
+    rows = tracing.trace_rows([line.replace("{lists}", "two") for line in TRACED], {"zipf": 100}, 1 << 26)
+    assert [row["repeat"] for row in rows] == [1, 2]
+    first = {key: value for key, value in rows[0].items() if value}
+    assert first == {
+        "trace": "zipf", "backend": "zero", "lists": "two", "repeat": 1, "accesses": 100, "limit": 1 << 26, "pgmajfault": 20, "pswpin": 3,
+        "swpin_zero": 17, "swap_ins": 20, "pswpout": 9, "zswpout": 40, "zswpwb": 6, "swap_outs": 43, "refaults": 10, "zswap": 4096,
+        "zswapped": 8192,
+    }  # fmt: skip
+    (shown,) = summaries.trace(rows)
+    assert (shown["swap_ins"], shown["swap_ins_spread"], shown["compressed"]) == (21, "20..22", 0.5)
+
+
+def test_allocations_have_an_owner() -> None:
+    rows = histograms.site_rows(report())
+    assert rows == [
+        {"backend": "zswap", "stage": "filled", "kind": "pages", "site": "swap_table_alloc", "objects": 14, "bytes": 14 * 8192},
+        {"backend": "zswap", "stage": "filled", "kind": "slab", "site": "xas_alloc", "objects": 14, "bytes": 14 * 576},
+    ]
+    assert [row["structure"] for row in histograms.page_rows(rows)] == ["swap_table_alloc"]
+
+
+def test_streams_are_those_of_the_model() -> None:
+    spec = {"generator": "uniform", "pages": 50, "accesses": 300, "write_share": 0.5}
+    stream = streams.Stream(*_stream(spec))
+    wanted = np.concatenate([accesses for accesses, _, _ in workloads.make(spec, 1).blocks()])
+    assert (stream.words & ~streams.FRESH).tolist() == wanted.tolist()
+    fresh = stream.words[(stream.words & streams.FRESH) > 0] & streams.NUMBER
+    assert sorted(fresh.tolist()) == sorted(set((wanted & streams.NUMBER).tolist()))
+
+
+def _stream(spec: dict[str, object]) -> tuple[np.ndarray, int, int, str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streams, "specs", lambda: {"one": spec})
+        return tuple(streams.make("one"))  # type: ignore[return-value]
+
+
+def test_all_traces_can_be_made() -> None:
+    names = streams.specs()
+    used = {name for of in streams.settings()["backends"].values() for name in of}
+    assert used == set(names)
+    sort = streams.make("sort")
+    ranges = (sort.words & (streams.RANGE | streams.WRITE)) == streams.RANGE
+    assert len(sort.words) > sort.accesses
+    assert ranges.any()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing(number: int, host: Host) -> None:
+    host.qemu("time.sleep(60)")
+    words = ["linux", "record", "--image", str(host.image), "--results", str(host.results)]
+    code = f"import sys; from dse.cli import main; sys.exit(main({words!r}))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while len(list(host.scratch.glob("*/*/console"))) < 2 and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    assert host.left() == []
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
@@ -311,7 +449,8 @@ def test_shipped_records_have_their_origin() -> None:
         made = linux.load(release)
         assert made.provenance["release"].startswith(f"{release}.")
         assert made.provenance["package"]
-        assert {"fill", "operation"} == set(made.tables)
+        assert set(experiments.EXPERIMENTS) | {"sites", "folios"} == set(made.tables)
+        assert len({row["repeat"] for row in made.tables["trace"]}) == 5
     with pytest.raises(BadInput, match=r"unknown record '9\.9'"):
         linux.load("9.9")
 
