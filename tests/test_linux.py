@@ -13,75 +13,17 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from dse import linux, workloads
+from dse import linux
 from dse.cli import BAD, main
 from dse.common import machine
 from dse.errors import BadInput
-from dse.linux import booting, counting, experiments, functions, histograms, initramfs, modules, records, streams, summaries, tools, tracing
+from dse.linux import booting, experiments, initramfs, modules, records, streams
 from dse.linux import image as images
-from tests.linuxdata import bzimage
+from tests.linuxdata import COUNTS, SAID, TRACED, bzimage, report
 
 GUEST = initramfs.GUEST
-SLAB = "{name:<20} {active} {active} 584 14 2 : tunables 0 0 0 : slabdata {slabs} {slabs} 0"
-SYMBOLS = ["symbol ffffffff81000000 T _text", "symbol ffffffff81000010 t __pfx_do_swap_page", "symbol ffffffff81000020 T do_swap_page",
-           "symbol ffffffff81000100 T _raw_spin_lock", "symbol ffffffff81000200 t xa_load\t[x]"]  # fmt: skip
-COUNTS = [
-    "operation 1 10 2 500 200 9000", "group 1 1 300 90", "group 1 4 50 10", "group 1 8 340 95", "group 1 0 200 100", "group 1 7 20 20",
-    "function 1 do_swap_page 1 10 3000 250 80 240 20 10 0", "function 1 xa_load 4 30 900 50 10 30 0 0 0",
-    "function 1 rare 0 1 5 1 0 1 0 0 0",
-    "operation 15 9 0 1 1 1",
-    "operation 229 8 0 80 16 800", "group 229 8 40 8", "function 229 zap_pte_range 0 8 400 60 10 60 8 0 0",
-    "operation 230 8 0 680 80 8000", "group 230 8 340 80", "function 230 swap_put 1 8 4000 340 80 340 128 0 0",
-    "operation 150 1 0 900 90 70000", "group 150 8 400 80", "function 150 zswap_writeback_entry 2 100 60000 400 80 400 300 0 0",
-]  # fmt: skip
-TRACED = [
-    "release 6.12.1-test", "version #1", "step trace-{lists}-zero-zipf-64",
-    "turn 1", "trace before pgmajfault 5", "trace before pswpin 1", "trace before workingset_refault_anon 2",
-    "trace after pgmajfault 25", "trace after pswpin 4", "trace after swpin_zero 17", "trace after zswpout 40", "trace after pswpout 9",
-    "trace after zswpwb 6", "trace after workingset_refault_anon 12", "trace level zswap 4096", "trace level zswapped 8192",
-    "turn 2", "trace before pgmajfault 25", "trace after pgmajfault 47", "trace after swpin_zero 22", "trace level oom 1",
-    "end ok",
-]  # fmt: skip
-SAID = [
-    "release 6.12.1-test", "version #1", "wrote 150 100", "step folio-zero-176", "folio before 2 anon_fault_alloc 4",
-    "folio before 2 swpout 3", "folio after 2 anon_fault_alloc 8", "folio after 2 swpout 6", "end ok",
-]  # fmt: skip
-
-
-def slabs(stage: str, **active: int) -> list[str]:
-    return [
-        f"snapshot {stage} /proc/slabinfo {SLAB.format(name=name, active=count, slabs=-(-count // 14))}" for name, count in active.items()
-    ]
-
-
-def histograms_of(stage: str, count: int) -> list[str]:
-    """Histograms of a kernel that allocated `count` nodes and as many tables of 8 KiB."""
-    lines = {
-        "kmem_cache_alloc": [f"{{ call_site: [ffffffff81] xas_alloc+0x1/0x2   }} hitcount:    {count}  bytes_alloc:   {count * 576}"],
-        "mm_page_alloc": [
-            "# trigger info: hist:keys=common_stacktrace,order",
-            "{ common_stacktrace:", "       alloc_pages_noprof+0x1/0x2", "       swap_table_alloc+0x8/0x9", "       folio_alloc_swap+0x8/0x9",
-            f", order:          1}} hitcount:         {count}",
-            "{ common_stacktrace:", "       allocate_slab+0x1/0x2", "       xas_alloc+0x8/0x9",
-            f", order:          0}} hitcount:         {count}",
-        ],
-    }  # fmt: skip
-    return [f"snapshot {stage} /sys/kernel/tracing/events/kmem/{event}/hist {line}" for event, of in lines.items() for line in of]
-
-
-def report() -> list[str]:
-    """Report of a guest that filled swap once."""
-    lines = ["release 6.12.1-test", "version #1", "lru_gen 0x0007", "step symbols", *SYMBOLS, "step fill-zswap"]
-    for stage, nodes, pool in (("before", 10, 0), ("empty", 10, 0), ("touched", 12, 0), ("out", 26, 4096), ("unmapped", 12, 0)):
-        lines += slabs(stage, radix_tree_node=nodes, dentry=1000 + nodes)
-        lines.append(f"snapshot {stage} /sys/kernel/debug/zswap/pool_total_size {pool}")
-        lines += histograms_of(stage, nodes)
-    return [*lines, "end ok"]
-
-
 FAKE_QEMU = """#!{python}
 import pathlib, sys, time
 if "--version" in sys.argv:
@@ -286,118 +228,6 @@ def test_a_kernel_that_is_not_fetched(host: Host, capsys: pytest.CaptureFixture[
     assert "say --image FILE or --release R" in capsys.readouterr().err
 
 
-def test_operation_rows_are_exact() -> None:
-    rows = counting.counted_rows(COUNTS, experiments.marks(1024))["operation"]
-    found = {(row["operation"], row["function"], row["group"]): row for row in rows}
-    assert found["swap_out", "*", "core"] | {"first": 0} == {
-        "backend": "zswap", "operation": "swap_out", "function": "*", "group": "core", "operations": 10, "dropped": 2, "calls": 40,
-        "instructions": 3900, "lines": 340, "written": 95, "first": 0, "locks": 20, "allocations": 10, "frees": 0,
-    }  # fmt: skip
-    assert found["swap_out", "*", "all"]["instructions"] == 3905
-    assert found["swap_out", "do_swap_page", "swap"]["locks"] == 20
-    assert ("swap_out", "rare", "other") not in found
-    assert found["zap", "*", "all"]["operations"] == 9
-
-
-def test_small_changes_of_foreign_caches_are_noise() -> None:
-    rows = counting.fill_rows(report(), 1 << 20)
-    assert {row["structure"] for row in rows} == {"radix_tree_node", "zsmalloc"}
-
-
-def test_functions_are_read_from_symbols() -> None:
-    found = functions.read(SYMBOLS)
-    assert [(f.name, functions.GROUPS[f.group], f.role) for f in found] == [
-        ("do_swap_page", "swap", "-"), ("_raw_spin_lock", "other", "l"), ("xa_load", "xarray", "-"),
-    ]  # fmt: skip
-    assert functions.table(found).splitlines()[0] == "ffffffff81000020 do_swap_page 1 -"
-    with pytest.raises(BadInput, match="do_swap_page"):
-        functions.read([])
-
-
-def test_the_groups_of_the_plugin_are_ours() -> None:
-    text, common = (GUEST / "plugin.c").read_text(), (GUEST / "common.h").read_text()
-    data, core = functions.GROUPS.index("data"), functions.GROUPS.index("core")
-    assert f"OTHER = 0, DATA = {data}, CORE = {core}, GROUPS = {len(functions.GROUPS)}," in text
-    assert f"marks = {tools.MARKS:#x};" in text
-    assert f"#define MARKS {tools.MARKS:#x}" in common
-    assert "MARKS = 256, ARM = 255, LONG = 128," in text
-    assert "enum { ARM = 255 };" in common
-    assert ".rept 256" in common
-
-
-def test_marks_are_those_of_the_guest() -> None:
-    marks = experiments.marks(1024)
-    steps = sum(len(experiments.SINGLE) for _ in experiments.BACKENDS) + 3 * 9 + 3 * 2 + 1 + 3 * 16
-    assert len(marks) == steps  # no two steps share one
-    assert max(marks) < 255
-    assert f"ENTRIES[] = {{{', '.join(map(str, experiments.FORKED))}}};" in (GUEST / "range.h").read_text()
-    assert f"SMALLEST = {experiments.ORDERS[0]}, LARGEST = {experiments.ORDERS[-1]}," in (GUEST / "folio.h").read_text()
-    exact = {mark.experiment for number, mark in marks.items() if number < 128}
-    assert exact == {"operation"}
-
-
-def test_operations_on_many_pages_are_exact() -> None:
-    tables = counting.counted_rows(COUNTS, experiments.marks(1024), SAID)
-    zaps = {(row["pages"], row["function"], row["group"]): row for row in tables["zap"]}
-    assert zaps[16, "swap_put", "swap"]["locks"] == 128
-    assert zaps[16, "*", "core"]["lines"] == 340
-    assert {row["pages"] for row in tables["writeback"]} == {100}
-    shown = {(row["pages"], row["group"]): row for row in summaries.many(tables["zap"])}
-    assert shown[1, "core"]["locks"] == 0
-    assert shown[16, "core"]["locks"] == 16
-    assert shown[16, "core"]["lines_a_page"] == (340 - 40) / 8 / 15
-    assert counting.folio_rows(SAID) == [
-        {"backend": "zero", "pages": 4, "folios": 4, "swpout": 3, "swpout_fallback": 0, "zswpout": 0, "swpin": 0}
-    ]
-
-
-def test_traces_are_exact() -> None:
-    rows = tracing.trace_rows([line.replace("{lists}", "two") for line in TRACED], {"zipf": 100}, 1 << 26)
-    assert [row["repeat"] for row in rows] == [1, 2]
-    first = {key: value for key, value in rows[0].items() if value}
-    assert first == {
-        "trace": "zipf", "backend": "zero", "lists": "two", "repeat": 1, "accesses": 100, "limit": 1 << 26, "pgmajfault": 20, "pswpin": 3,
-        "swpin_zero": 17, "swap_ins": 20, "pswpout": 9, "zswpout": 40, "zswpwb": 6, "swap_outs": 43, "refaults": 10, "zswap": 4096,
-        "zswapped": 8192,
-    }  # fmt: skip
-    (shown,) = summaries.trace(rows)
-    assert (shown["swap_ins"], shown["swap_ins_spread"], shown["compressed"]) == (21, "20..22", 0.5)
-
-
-def test_allocations_have_an_owner() -> None:
-    rows = histograms.site_rows(report())
-    assert rows == [
-        {"backend": "zswap", "stage": "filled", "kind": "pages", "site": "swap_table_alloc", "objects": 14, "bytes": 14 * 8192},
-        {"backend": "zswap", "stage": "filled", "kind": "slab", "site": "xas_alloc", "objects": 14, "bytes": 14 * 576},
-    ]
-    assert [row["structure"] for row in histograms.page_rows(rows)] == ["swap_table_alloc"]
-
-
-def test_streams_are_those_of_the_model() -> None:
-    spec = {"generator": "uniform", "pages": 50, "accesses": 300, "write_share": 0.5}
-    stream = streams.Stream(*_stream(spec))
-    wanted = np.concatenate([accesses for accesses, _, _ in workloads.make(spec, 1).blocks()])
-    assert (stream.words & ~streams.FRESH).tolist() == wanted.tolist()
-    fresh = stream.words[(stream.words & streams.FRESH) > 0] & streams.NUMBER
-    assert sorted(fresh.tolist()) == sorted(set((wanted & streams.NUMBER).tolist()))
-
-
-def _stream(spec: dict[str, object]) -> tuple[np.ndarray, int, int, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streams, "specs", lambda: {"one": spec})
-        return tuple(streams.make("one"))  # type: ignore[return-value]
-
-
-def test_all_traces_can_be_made() -> None:
-    names = streams.specs()
-    used = {name for of in streams.settings()["backends"].values() for name in of}
-    assert used == set(names)
-    sort = streams.make("sort")
-    ranges = (sort.words & (streams.RANGE | streams.WRITE)) == streams.RANGE
-    assert len(sort.words) > sort.accesses
-    assert ranges.any()
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_nothing(number: int, host: Host) -> None:
     host.qemu("time.sleep(60)")
@@ -424,7 +254,7 @@ def test_the_sources_compile_without_warnings(tmp_path: Path) -> None:
 def test_the_archive_is_what_cpio_reads(tmp_path: Path) -> None:
     archive = initramfs.archive({"init": b"#!/bin/sh\n", "bin/busybox": b"x" * 5})
     listed = subprocess.run(["cpio", "-it", "--quiet"], input=archive, capture_output=True)
-    assert listed.stdout.decode().split() == ["bin", "modules", "init", "bin/busybox"]
+    assert listed.stdout.decode().split() == ["bin", "modules", "traces", "init", "bin/busybox"]
 
 
 def test_modules_come_behind_those_they_need(tmp_path: Path) -> None:
@@ -453,15 +283,3 @@ def test_shipped_records_have_their_origin() -> None:
         assert len({row["repeat"] for row in made.tables["trace"]}) == 5
     with pytest.raises(BadInput, match=r"unknown record '9\.9'"):
         linux.load("9.9")
-
-
-@pytest.mark.parametrize(
-    ("name", "group"),
-    [
-        ("do_swap_page", "swap"), ("__swap_cache_del_folio", "swap"), ("swap_cgroup_record", "memcg"), ("zs_malloc.cold", "zsmalloc"),
-        ("zswap_store", "zswap"), ("xas_load", "xarray"), ("list_lru_add", "lru"), ("lzo1x_decompress_safe", "data"),
-        ("do_madvise", "other"),
-    ],
-)  # fmt: skip
-def test_groups_of_functions(name: str, group: str) -> None:
-    assert functions.GROUPS[functions.group_of(name)] == group

@@ -26,7 +26,7 @@ BASES: Mapping[tuple[str, str], int] = {
 
 
 class Mark(NamedTuple):
-    """What lies behind a mark: experiment, backend, operation, and its pages (-1: the guest says how many)."""
+    """Meaning of a mark: experiment, backend, operation, and its pages (-1: the guest says how many)."""
 
     experiment: str
     backend: str

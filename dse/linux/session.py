@@ -21,7 +21,7 @@ AT_ONCE = 2
 
 
 class Guest(NamedTuple):
-    """What is the same in all boots of a record.
+    """Settings that all boots of a record share.
 
     Attributes
     ----------

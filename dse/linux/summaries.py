@@ -15,7 +15,7 @@ GROUPS = ("all", "core", "data")
 
 
 def fill(rows: Sequence[Mapping[str, Any]]) -> Rows:
-    """What fill left in memory, and pages that swapon took."""
+    """Structures that fill left in memory, and pages that swapon took."""
     return [
         {"backend": row["backend"], "stage": row["stage"], "structure": f"{row['structure']} ({row['kind']})", "objects": row["objects"],
          "bytes": row["bytes"]}
