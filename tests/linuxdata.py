@@ -26,6 +26,8 @@ COUNTS = [
     "operation 15 9 0 1 1 1",
     "operation 229 8 0 80 16 800", "group 229 8 40 8", "function 229 zap_pte_range 0 8 400 60 10 60 8 0 0",
     "operation 230 8 0 680 80 8000", "group 230 8 340 80", "function 230 swap_put 1 8 4000 340 80 340 128 0 0",
+    "function 230 xas_load 4 8 39 1 0 0 0 0 0", "function 230 zap_pte_range 0 8 3000 60 10 60 8 0 0",
+    "function 230 xas_lock 4 3 3 1 0 0 3 0 0",
     "operation 150 1 0 900 90 70000", "group 150 8 400 80", "function 150 zswap_writeback_entry 2 100 60000 400 80 400 300 0 0",
 ]  # fmt: skip
 TRACED = [

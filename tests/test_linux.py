@@ -122,6 +122,22 @@ def test_a_record_is_shown(host: Host, capsys: pytest.CaptureFixture[str]) -> No
     assert "unknown record 'nine'" in capsys.readouterr().err
 
 
+def test_experiments_are_added_to_a_record(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    assert host.record("--experiments", "fill") == 0
+    (first,) = records.stored(host.results)
+    assert host.record("--experiments", "trace", "--traces", "zipf", "--add", first, "--release", "both") == 0
+    both = linux.load(next(name for name in records.stored(host.results) if name != first), host.results)
+    assert set(both.tables) == {"fill", "sites", "trace"}
+    assert both.tables["fill"] == linux.load(first, host.results).tables["fill"]
+    assert both.provenance["experiments"] == ["fill", "trace"]
+    assert both.provenance["command"].count("dse linux record") == 2
+    capsys.readouterr()
+    assert host.record("--experiments", "trace", "--add", first, "--pages", "1024") == BAD
+    assert f"record {first} cannot be added to: its pages is 65536, now it is 1024" in capsys.readouterr().err
+    assert host.record("--experiments", "trace", "--traces", "zpif") == BAD
+    assert "unknown trace 'zpif', did you mean 'zipf'?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("deed", "says"),
     [

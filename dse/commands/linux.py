@@ -50,6 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="operations of each kind, a power of two (default: %(default)s)",
     )
+    record.add_argument("--traces", default="", metavar="LIST", help="traces that are replayed (default: all)")
+    record.add_argument("--add", default="", metavar="RECORD", help="add the experiments to this record, as a new one")
     record.add_argument("--repeats", type=options.positive, default=5, metavar="N", help="replays of each trace (default: %(default)s)")
     record.add_argument("--memory", type=options.positive, default=1024, metavar="MIB", help="memory of the guest (default: %(default)s)")
     record.add_argument("--compressor", default="lzo", metavar="NAME", help="compressor of zswap (default: %(default)s)")
@@ -98,6 +100,7 @@ def _record(args: argparse.Namespace) -> int:
     made = linux.record(
         args.results, args.folder, image=Path(args.image) if args.image else None, release=args.release,
         modules=Path(args.modules) if args.modules else None, experiments=wanted, sizes=sizes,
+        traces=args.traces.split(",") if args.traces else (), add=args.add,
         compressor=args.compressor, console=Path(args.console) if args.console else None, command=args.command_line,
         say=lambda line: output.note(f"guest: {line}"),
     )  # fmt: skip

@@ -24,6 +24,8 @@ FEWEST, FEWEST_OTHER = 1.0, 20.0
 """Instructions an operation below which a function has no row of its own, and those of the group other."""
 SELDOM = 0.02
 """Locks, allocations or frees an operation from which on it has one all the same."""
+SMALL = 0.01
+"""Share of the instructions of core below which a function of an operation on many pages has none."""
 Snapshots = dict[str, dict[str, dict[tuple[str, str], tuple[int, int]]]]
 
 
@@ -133,19 +135,27 @@ def _summed(counts: _Counts) -> None:
                     sums[i] += values[i]
 
 
-def _rare(counts: _Counts, group: int, values: list[int], pages: int) -> bool:
-    """Is a function too seldom for a row of its own?"""
-    times = counts.operations * max(1, pages)
+def _rare(counts: _Counts, group: int, values: list[int]) -> bool:
+    """Is a function too seldom for a row of its own among single operations?"""
     fewest = FEWEST if group else FEWEST_OTHER
-    return values[1] < fewest * times and max(values[5:]) < SELDOM * times
+    return values[1] < fewest * counts.operations and max(values[5:]) < SELDOM * counts.operations
 
 
-def _lines(counts: _Counts, pages: int) -> list[tuple[str, str, list[int]]]:
+def _small(counts: _Counts, group: int, values: list[int], pages: int) -> bool:
+    """Is a function too small for a row of its own among operations on many pages: none of swap, or a small share of it?"""
+    core = counts.groups[GROUPS.index("core")][1]
+    return GROUPS[group] in ("other", "data") or (values[1] < SMALL * core and max(values[5:]) < SELDOM * counts.operations * max(1, pages))
+
+
+def _lines(counts: _Counts, mark: Mark, pages: int) -> list[tuple[str, str, list[int]]]:
     """(function, group, figures) of the rows of one mark: everything, groups, functions."""
     _summed(counts)
     lines = [("*", "all", counts.everything), *(("*", *pair) for pair in zip(GROUPS, counts.groups, strict=True))]
-    ordered = sorted(counts.functions, key=lambda f: (f[1], f[0]))
-    return lines + [(name, GROUPS[group], values) for name, group, values in ordered if not _rare(counts, group, values, pages)]
+    for name, group, values in sorted(counts.functions, key=lambda f: (f[1], f[0])):
+        single = mark.experiment == "operation"
+        if not (_rare(counts, group, values) if single else _small(counts, group, values, pages)):
+            lines.append((name, GROUPS[group], values))
+    return lines
 
 
 def counted_rows(counts: Iterable[str], marks: Mapping[int, Mark], said: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
@@ -170,7 +180,7 @@ def counted_rows(counts: Iterable[str], marks: Mapping[int, Mark], said: Iterabl
         head = {"backend": mark.backend, "operation": mark.operation, "pages": pages}
         done = {"operations": found.operations, "dropped": found.dropped}
         columns = OPERATION if mark.experiment == "operation" else COUNTED
-        for function, group, values in _lines(found, pages):
+        for function, group, values in _lines(found, mark, pages):
             row = {**head, "function": function, "group": group, **done, **dict(zip(FIGURES, values, strict=True))}
             tables.setdefault(mark.experiment, []).append({column: row[column] for column in columns})
     return tables

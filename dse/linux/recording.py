@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 from dse import __version__
 from dse.common import machine
 from dse.errors import BadInput, unknown
-from dse.linux import booting, fetching, functions, initramfs, records, streams, tools
+from dse.linux import adding, booting, fetching, functions, initramfs, records, streams, tools
 from dse.linux import image as images
 from dse.linux.experiments import EXPERIMENTS
 from dse.linux.session import AT_ONCE, Guest, Say, Session
@@ -115,6 +115,8 @@ def record(
     release: str = "",
     modules: Path | None = None,
     experiments: Sequence[str] = EXPERIMENTS,
+    traces: Sequence[str] = (),
+    add: str = "",
     sizes: Sizes = Sizes(),  # noqa: B008 - a tuple
     compressor: str = "lzo",
     console: Path | None = None,
@@ -135,6 +137,10 @@ def record(
         Folder of its modules.
     experiments : sequence of str
         Of :data:`EXPERIMENTS`.
+    traces : sequence of str
+        Traces that are replayed; none: all.
+    add : str
+        Stored or shipped record that the new tables are added to, as a new record.
     sizes : Sizes
         Sizes.
     compressor : str
@@ -156,37 +162,63 @@ def record(
     BadInput
         Something is missing, the image is none, or the guest fails. Nothing is left behind.
     """
-    strange = next((name for name in experiments if name not in EXPERIMENTS), None)
-    if strange is not None:
-        raise BadInput(unknown("experiment", strange, EXPERIMENTS))
+    _require_known(experiments, traces)
     sizes.check()
+    old = records.load(add, results) if add else None
     path = image or fetching.image_of(folder, release)
     if path is None:
         raise BadInput(f"kernel {release} is not fetched: dse linux get {release}" if release else "say --image FILE or --release R")
     known = images.examine(path, modules)
     qemu, busybox = tools.qemu(folder), tools.busybox(folder)
     provenance = {**_provenance(known, qemu, sizes, compressor, experiments), "command": command}
+    if old is not None:
+        adding.require_same(old.provenance, provenance, old.name)
     provenance["package"] = fetching.about(folder, release).get("packages", {}) if image is None else {}
-    traces = {name: streams.make(name) for name in streams.specs()} if "trace" in experiments else {}
-    provenance["traces"] = {name: stream.digest for name, stream in traces.items()}
-    settings: dict[str, int | str] = {
-        "pages": sizes.pages, "operations": sizes.operations, "background": sizes.background, "many": sizes.many,
-        "repeats": sizes.repeats, "limit": streams.settings()["limit"], "compressor": compressor,
-    }  # fmt: skip
+    replayed = {name: streams.make(name) for name in traces or streams.specs()} if "trace" in experiments else {}
+    provenance["traces"] = {name: stream.digest for name, stream in replayed.items()}
     began = time.monotonic()
     with _ended_by_signal(), tempfile.TemporaryDirectory(prefix="dse-linux-") as scratch:
         inside = Path(scratch)
         _require_room(inside, sizes)
         tools.workload(initramfs.GUEST / "workload.c", inside / "workload")
-        content = {name: stream.words.tobytes() for name, stream in traces.items()}
+        content = {name: stream.words.tobytes() for name, stream in replayed.items()}
         (inside / "initramfs").write_bytes(initramfs.build(busybox, inside / "workload", known.modules, compressor, content))
-        guest = Guest(inside, known, qemu, settings, sizes.memory, sizes.slots(), sizes.timeout, traces, console)
+        settings = _settings(sizes, compressor)
+        guest = Guest(inside, known, qemu, settings, sizes.memory, sizes.slots(), sizes.timeout, replayed, console)
         tables, report = Session(guest, say).run(experiments)
-    provenance |= {"seconds": round(time.monotonic() - began, 1), "version": _said(report, "version"), "lru_gen": _said(report, "lru_gen")}
-    provenance["rotational"] = _said(report, "rotational")
-    provenance["refused"] = [line.removeprefix("refused ") for line in report if line.startswith("refused ")]
+    provenance |= _heard(report) | {"seconds": round(time.monotonic() - began, 1)}
+    if old is not None:
+        tables, provenance = adding.added(old, tables, provenance)
     name = records.store(results, release or known.release, tables, provenance)
     return records.load(name, results)
+
+
+def _require_known(experiments: Sequence[str], traces: Sequence[str]) -> None:
+    """Refuse names of experiments and traces that there are not.
+
+    Raises
+    ------
+    BadInput
+        With the nearest one.
+    """
+    for what, given, known in (("experiment", experiments, EXPERIMENTS), ("trace", traces, tuple(streams.specs()))):
+        strange = next((name for name in given if name not in known), None)
+        if strange is not None:
+            raise BadInput(unknown(what, strange, known))
+
+
+def _settings(sizes: Sizes, compressor: str) -> dict[str, int | str]:
+    """Variables of guest/init.sh."""
+    return {
+        "pages": sizes.pages, "operations": sizes.operations, "background": sizes.background, "many": sizes.many,
+        "repeats": sizes.repeats, "limit": streams.settings()["limit"], "compressor": compressor,
+    }  # fmt: skip
+
+
+def _heard(report: Sequence[str]) -> dict[str, Any]:
+    """Part of the origin that only the guest knows."""
+    said = {key: _said(report, key) for key in ("version", "lru_gen", "rotational")}
+    return {**said, "refused": [line.removeprefix("refused ") for line in report if line.startswith("refused ")]}
 
 
 @contextlib.contextmanager

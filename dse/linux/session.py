@@ -112,7 +112,8 @@ class Session:
         guest = self.guest
         pages = {name: stream.pages for name, stream in guest.traces.items()}
         accesses = {name: stream.accesses for name, stream in guest.traces.items()}
-        report = self.boot(f"trace-{lists}", experiments.trace_steps(lists, streams.settings()["backends"], pages))
+        backends = {backend: [name for name in of if name in pages] for backend, of in streams.settings()["backends"].items()}
+        report = self.boot(f"trace-{lists}", experiments.trace_steps(lists, backends, pages))
         return {"trace": tracing.trace_rows(report, accesses, int(guest.settings["limit"]) << 20)}, report
 
     def run(self, wanted: Sequence[str]) -> tuple[dict[str, Rows], list[str]]:
