@@ -1,0 +1,53 @@
+"""Addition of experiments to a record: the same kernel, guest and sizes, tables exchanged or added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dse.errors import BadInput
+from dse.linux.experiments import EXPERIMENTS
+from dse.linux.records import TABLES, Record
+
+Tables = Mapping[str, Sequence[Mapping[str, Any]]]
+SAME = (
+    "image_digest", "config_digest", "qemu", "workload_digest", "plugin_digest", "groups_digest", "compressor", "pages", "operations",
+    "background", "many", "memory", "slots", "machine", "options",
+)  # fmt: skip
+"""Origin that a record and its addition share."""
+
+
+def require_same(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> None:
+    """Refuse an addition that another kernel, guest or size made.
+
+    Raises
+    ------
+    BadInput
+        With the first difference.
+    """
+    other = next((key for key in SAME if before.get(key) != after.get(key)), None)
+    if other is not None:
+        raise BadInput(f"record {name} cannot be added to: its {other} is {before.get(other)}, now it is {after.get(other)}")
+
+
+def added(old: Record, tables: Tables, provenance: Mapping[str, Any]) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+    """Tables and origin of a record with an addition. Of the table ``trace`` only the traces that were replayed are exchanged.
+
+    Examples
+    --------
+    >>> old = Record("a", {"experiments": ["fill", "trace"], "command": "one", "seconds": 1.5}, {"trace": [{"trace": "zipf"}], "fill": []})
+    >>> tables, origin = added(old, {"trace": [{"trace": "scan"}]}, {"experiments": ["trace"], "command": "two", "seconds": 2.0})
+    >>> tables["trace"], origin["command"], origin["seconds"]
+    ([{'trace': 'zipf'}, {'trace': 'scan'}], 'one; two', 3.5)
+    """
+    replayed = {row["trace"] for row in tables.get("trace", ())}
+    kept = [row for row in old.tables.get("trace", ()) if row["trace"] not in replayed]
+    found = {**old.tables, **tables} | ({"trace": [*kept, *tables["trace"]]} if "trace" in tables else {})
+    before = old.provenance
+    done = {*before["experiments"], *provenance["experiments"]}
+    origin = {
+        **before, **provenance, "experiments": [name for name in EXPERIMENTS if name in done],
+        "traces": {**before.get("traces", {}), **provenance.get("traces", {})}, "command": f"{before['command']}; {provenance['command']}",
+        "seconds": round(before["seconds"] + provenance["seconds"], 1),
+    }  # fmt: skip
+    return {name: list(found[name]) for name in TABLES if name in found}, origin
