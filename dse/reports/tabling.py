@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from dse import naming
 from dse.common import output
+from dse.reports.figures import FULL, Figures, percent
 from dse.storing import Figure
 
 SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff")
@@ -16,45 +17,6 @@ Line = dict[str, str]
 """A line of a table by column."""
 About = Mapping[str, Any]
 """Provenance of a variant."""
-FULL = "swap_ins_seeing_swap_full"
-
-
-class Key(NamedTuple):
-    """The name of a figure. Columns that do not apply are empty; `against` is the design that it compares with."""
-
-    design: str
-    op: str
-    metric: str
-    stat: str = ""
-    age: str = ""
-    against: str = ""
-
-
-class Figures:
-    """Figures by what they are of."""
-
-    def __init__(self, rows: Sequence[Figure]) -> None:
-        self._rows = {self._key(row): row for row in rows}
-
-    @staticmethod
-    def _key(row: Figure) -> Key:
-        return Key(row["design"], row["op"], row["metric"], row.get("stat") or "", row.get("age") or "", row.get("baseline") or "")
-
-    def row(self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "") -> Figure | None:
-        """One row, None where there is none."""
-        return self._rows.get(Key(design, op, metric, stat, age, against))
-
-    def value(self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "") -> float | None:
-        """One figure, None where there is none."""
-        found = self.row(design, op, metric, stat=stat, age=age, against=against)
-        return None if found is None else found["value"]
-
-
-def percent(value: float | None) -> str:
-    """Write a share."""
-    if value is None:
-        return "-"
-    return f"{value * 100:.3g} %"
 
 
 def _interval(row: Figure | None) -> str:
