@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from dse.measuring.figures import Figures
 from dse.reports import answer, costs
-from dse.reports.figures import Figures
 
 BASE = "swap_table_p4"
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dse.measuring.figures import FULL, Figures, percent
 from dse.naming import split
 from dse.reports import costs
-from dse.reports.figures import FULL, Figures, percent
 
 WIDTH = 80
 LINES = 25

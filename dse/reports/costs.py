@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dse.reports.figures import Figures
+from dse.measuring.figures import Figures
 from dse.storing import Figure
 
 LIFETIME = ("swap_out", "writeback_end", "swap_in")

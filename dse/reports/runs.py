@@ -8,8 +8,8 @@ from typing import Any
 
 from dse import naming, storing
 from dse.errors import BadInput
+from dse.measuring.figures import Figures
 from dse.reports import tabling
-from dse.reports.figures import Figures
 from dse.reports.model import Document, Part, Plot, Range, Ranges, Section, Series, Table
 
 POINTS = 33

@@ -8,7 +8,7 @@ from typing import Any
 
 from dse import naming
 from dse.common import output
-from dse.reports.figures import FULL, Figures, percent
+from dse.measuring.figures import FULL, Figures, percent
 from dse.storing import Figure
 
 SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff")
