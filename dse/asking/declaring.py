@@ -43,7 +43,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Study:
-    """What is run, and what is read off it.
+    """Runs of a question, and the figure that is read off them.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Rule:
-    """How points become a verdict.
+    """Rule that turns points into a verdict.
 
     Attributes
     ----------

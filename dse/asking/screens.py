@@ -43,24 +43,25 @@ def _figure(point: dict[str, Any]) -> str:
     return text if point["status"] == "ok" else f"{text} ?"
 
 
-def table(found: dict[str, Any]) -> list[str]:
-    """The points of an answer: a row a value of the axis, a column a design. Without an axis a row a design."""
+def rows(found: dict[str, Any], turned: bool = False) -> list[dict[str, str]]:
+    """Rows of the points of an answer: one a value of the axis, a column a design; `turned`, or without an axis, a row a design."""
     points = found["points"]
     along = list(dict.fromkeys(str(p["at"]) for p in points))
+    designs = list(dict.fromkeys(p["design"] for p in points))
     unit = f" [{found['unit']}]" if found["unit"] else ""
+    figures = {(str(p["at"]), p["design"]): _figure(p) for p in points}
     if len(along) == 1:
-        rows = [{"design": p["design"], f"figure{unit}": _figure(p)} for p in points]
-    else:
-        rows = []
-        for at in along:
-            rows.append({"at": at} | {p["design"]: _figure(p) for p in points if str(p["at"]) == at})
-    lines = output.render_table(rows[:MOST]).splitlines()
-    if len(along) > 1 and max(map(len, lines)) > WIDTH:
-        turned = [
-            {"design": d} | {str(p["at"]): _figure(p) for p in points if p["design"] == d}
-            for d in dict.fromkeys(p["design"] for p in points)
-        ]  # fmt: skip
-        lines = output.render_table(turned).splitlines()
+        return [{"design": d, f"figure{unit}": figures[along[0], d]} for d in designs]
+    if turned:
+        return [{f"design{unit}": d} | {at: figures.get((at, d), "-") for at in along} for d in designs]
+    return [{f"at{unit}": at} | {d: figures.get((at, d), "-") for d in designs} for at in along]
+
+
+def table(found: dict[str, Any]) -> list[str]:
+    """Lay the points of an answer out in 80 columns."""
+    lines = output.render_table(rows(found)[:MOST]).splitlines()
+    if max(map(len, lines)) > WIDTH:
+        lines = output.render_table(rows(found, turned=True)[:MOST]).splitlines()
     return [line[:WIDTH] for line in lines]
 
 

@@ -16,7 +16,7 @@ COLUMNS = ["id", "question", "status", "answer", "certainty", "needs", "command"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("questions", nargs="*", metavar="Q9", help="identifiers, or TOML files of your own; none: list the questions")
-    parser.add_argument("--all", action="store_true", help="answer all questions")
+    parser.add_argument("--all", action="store_true", help="answer all questions, and write a page and Markdown under RESULTS/answers")
     parser.add_argument("--again", action="store_true", help="make answers again that are kept under the results")
     options.add_format(parser)
     options.add_results(parser)
@@ -37,6 +37,10 @@ def run(args: argparse.Namespace) -> int:
             output.emit(rows, args.format)
         return 0
     found = asking.ask(args.questions or None, results=args.results, again=args.again)
+    if args.all:
+        from dse.reports import answers
+
+        answers.write(found, args.results)
     if args.format == "json":
         output.emit([{name: one[name] for name in COLUMNS} for one in found], "json")
     elif args.format == "csv":
