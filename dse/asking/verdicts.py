@@ -35,7 +35,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Said:
-    """What a rule makes of the points: status, figure of each design in words, and how many points decide nothing."""
+    """Outcome of a rule: status, figure of each design in words, and the number of points that decide nothing."""
 
     status: str
     figures: dict[str, str]
