@@ -244,3 +244,25 @@ def test_all_answers_as_a_page_and_as_markdown(tmp_path: Path) -> None:
         assert part in html
         assert part in said
     assert f"Repeat: `dse ask Q4`, counters {found[0]['counters_hash'][:16]}." in said
+
+
+def test_an_exit_unmaps_every_page_once() -> None:
+    from dse import scenario
+    from dse.workloads import stream as streams
+    from kernels import demand
+
+    tables = {"workload": {"generator": "uniform", "pages": 3000, "accesses": 9000}, "memory": {"limit": 0.5}}
+    stays = streams.build(scenario.from_values("stays", tables))
+    goes = streams.build(scenario.from_values("goes", tables).but(workload__exit=True))
+    assert stays.digest != goes.digest
+    for stream in (stays, goes):
+        blocks = [demand.records(block) for block in stream.blocks()]
+        unmaps = [r for block in blocks for r in block[block["kind"] == demand.UNMAP]]
+        if stream is stays:
+            assert not unmaps
+            assert stream.counters["swapped"] > 0
+            continue
+        gone = [page for r in unmaps for page in range(int(r["page"]), int(r["page"]) + int(r["count"]))]
+        assert sorted(gone) == list(range(stream.workload.pages))
+        assert max(int(r["count"]) for r in unmaps) == 512
+        assert stream.counters["swapped"] == stream.counters["resident"] == 0
