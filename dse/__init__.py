@@ -16,6 +16,7 @@ from dse.errors import require_kernels
 __version__ = "0.1.0"
 
 _CALLS = {
+    "ask": "dse.asking",
     "bench": "dse.benching.gate",
     "check": "dse.testing.checking",
     "compare": "dse.measuring.comparing",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,31 +24,30 @@ def pages() -> dict[str, Callable[[], str]]:
     return PAGES | {f"designs/{name}.md": functools.partial(catalogue.page, name) for name in naming.registry()}
 
 
-BEGIN, END = "<!-- excerpt: made by python -m dse.documenting readme RESULTS RUN -->", "<!-- end of excerpt -->"
+BEGIN, END = "<!-- excerpt: made by python -m dse.documenting readme FILE -->", "<!-- end of excerpt -->"
 
 
-def excerpt(results: str, name: str) -> str:
-    """Render the aged operations, allocations and pages of a stored comparison, as they stand in the README."""
-    from dse import storing
-    from dse.common import output
-    from dse.reports import tabling
+def excerpt(file: str) -> str:
+    """Render the first screen of a comparison, as it stands in the README.
 
-    run = storing.load_run(results, name)
-    designs = naming.split(run.provenance["designs"])
-    table = [row for row in tabling.operations(run.ops, designs, "aged") if row["operation"] in ("swap_out", "swap_in", "move")]
-    facts = run.provenance
-    noise = f"A/A {facts['aa_lo']:.2f}..{facts['aa_hi']:.2f}"
-    said = f"{facts['scenario']}, {facts['trace']}, on {facts['cpu']}, counters {facts['counters_hash'][:16]}, {noise}"
-    tables = (table, tabling.allocated(run.ops, designs, "aged"), tabling.pages(run.ops, designs))
-    parts = ["\n\n".join(output.render_table(each) for each in tables)]
-    return "\n".join([BEGIN, f"From `{facts['command']}` ({said}):", "", "```", *parts, "```", END])
+    Parameters
+    ----------
+    file : str
+        What ``dse compare --format json`` printed.
+    """
+    from dse.reports import answer
+
+    found = json.loads(Path(file).read_text(encoding="utf-8"))
+    found["provenance"]["command"] = "dse compare"
+    said = f"From `dse compare` on {found['provenance']['runs'][0]['cpu']}:"
+    return "\n".join([BEGIN, said, "", "```", *answer.screen(found).lines(), "```", END])
 
 
-def readme(path: str, results: str, name: str) -> None:
+def readme(path: str, file: str) -> None:
     """Replace the excerpt in the README."""
     text = Path(path).read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    Path(path).write_text(before + excerpt(results, name) + rest.split(END)[1], encoding="utf-8")
+    Path(path).write_text(before + excerpt(file) + rest.split(END)[1], encoding="utf-8")
 
 
 def main(folder: str) -> int:
@@ -62,6 +62,6 @@ def main(folder: str) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["readme"]:
-        readme("README.md", *sys.argv[2:4])
+        readme("README.md", sys.argv[2])
         sys.exit(0)
     sys.exit(main(*sys.argv[1:2] or ["docs"]))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dse import documenting, scenario
 from dse.errors import BadInput
 
-NAMES = ("no-move", "fill", "churn", "writeback", "swap-full", "tier-move", "swapoff", "fork-snapshot")
+NAMES = ("no-move", "fill", "churn", "exit-56g", "writeback", "swap-full", "tier-move", "swapoff", "fork-snapshot")
 HEAD = '[workload]\ngenerator = "zipf"\n'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from dse.common import options, output
@@ -38,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--state", choices=STATES, help="the only state of the caches before a timed operation (default: footprint and cold)"
     )
     options.add_budget(parser)
+    parser.add_argument("--full", action="store_true", help="all tables after the answer: operations, allocations, pages")
     options.add_counted_only(parser)
     options.add_seed(parser)
     options.add_format(parser)
@@ -47,14 +49,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, store, print."""
     from dse.measuring.comparing import compare
-    from dse.reports import tabling
+    from dse.reports import answer, tabling
 
     found = compare(
         args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, budget=args.budget,
         width=args.width, results=args.results, command=args.command_line,
     )  # fmt: skip
     if args.format == "table":
-        tabling.show(found)
+        output.write("\n".join(answer.screen(found).lines(chart=sys.stdout.isatty())))
+        if args.full:
+            output.write("")
+            tabling.show(found)
     else:
         output.emit(found["rows"], args.format, columns=COLUMNS, document=found)
     for stored in found["provenance"]["runs"]:

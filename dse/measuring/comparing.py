@@ -160,7 +160,7 @@ def compare(
     if results is not None:
         storing.check_writable(results)
     began = time.monotonic()
-    streams = [_checked_stream(case, chosen, counted_only) for case in cases]
+    streams = [checked_stream(case, chosen, counted_only) for case in cases]
     compiled = warming.warm([(n.text, kind) for kind in PROBES if not (counted_only and kind == "timed") for n in chosen])
     rows: list[dict[str, Any]] = []
     runs: list[dict[str, Any]] = []
@@ -183,7 +183,7 @@ def compare(
     return {"rows": rows, "provenance": provenance}
 
 
-def _checked_stream(case: scenario.Scenario, designs: Sequence[naming.Named], counted_only: bool) -> Any:
+def checked_stream(case: scenario.Scenario, designs: Sequence[naming.Named], counted_only: bool) -> Any:
     """Demands of a variant. Too many for the memory are refused before anything is compiled."""
     from dse.measuring import run
     from dse.workloads import stream as streams
@@ -223,7 +223,7 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
         raise BadInput(f"run {stored.name} does not say what scenario it came from") from None
     case = scenario.from_values(given["scenario"] or "scenario", values)
     warming.warm([(n.text, kind) for kind in ("off", "count") for n in designs])
-    found = run_scenario(_checked_stream(case, designs, True), designs, budget=None)
+    found = run_scenario(checked_stream(case, designs, True), designs, budget=None)
     again = storing.counters_hash(found["rows"])
     kept = storing.counters_hash(stored.ops)
     return {

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 STANDS_ON = ("direct", "swap_table_p4")
 """Bases that a layer may choose (:data:`kernels.life.registry.BASES`). Comparisons set every layer against them."""
-COMPARED = ("direct", "swap_desc", "swap_id", "swap_id_off", "swap_table_p4")
+COMPARED = ("swap_table_p4", "direct", "swap_id[base=swap_table_p4]", "swap_desc[base=swap_table_p4]", "vswap_v6")
+"""Default designs of ``dse compare``: today's kernel, the kernel of 2023, and each layer on today's kernel."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,8 @@ def base_of(text: str) -> str | None:
 
 
 def default_designs() -> list[Named]:
-    """The designs that ``dse compare`` compares: those of the mail."""
-    return [parse(name) for name in COMPARED if name in registry()]
+    """The designs that ``dse compare`` compares by default, the baseline first."""
+    return [parse(name) for name in COMPARED if name.partition("[")[0] in registry()]
 
 
 def references(designs: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dse import naming, storing
 from dse.errors import BadInput
+from dse.measuring.figures import Figures
 from dse.reports import tabling
 from dse.reports.model import Document, Part, Plot, Range, Ranges, Section, Series, Table
 
@@ -64,7 +65,7 @@ def _mix(provenance: Mapping[str, Any]) -> dict[str, float]:
 
 def _operations(rows: Rows, designs: Sequence[str], metric: str, unit: str) -> Ranges | None:
     """Means of a counted metric, for every operation."""
-    figures = tabling.Figures(rows)
+    figures = Figures(rows)
     blocks = []
     for op in tabling.SHOWN:
         values = [(i, d, figures.value(d, op, metric, stat="mean", age="aged")) for i, d in enumerate(designs)]

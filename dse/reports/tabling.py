@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from dse import naming
 from dse.common import output
+from dse.measuring.figures import FULL, MEMCG_FULL, Figures, percent
 from dse.reports.precision import precision
 from dse.storing import Figure
 
@@ -20,60 +21,11 @@ TAXES = (("tax lines", "tax_lines"), ("tax locks", "tax_locked_sections"), ("tax
 """Counted columns of the table of layers: name and metric."""
 About = Mapping[str, Any]
 """Provenance of a variant."""
-FULL, MEMCG_FULL = "swap_ins_seeing_swap_full", "swap_ins_seeing_memcg_swap_full"
 COMMON = "lines_common"
 COUNTED = (
     ("lines", "lines"), ("lines common", COMMON), ("locks", "locked_sections"), ("atomics", "atomics"),
     ("structures written", "structures_written"),
 )  # fmt: skip
-
-
-class Key(NamedTuple):
-    """The name of a figure. Columns that do not apply are empty; `against` is the design that it compares with.
-
-    Without a `state` it names the figure of the first state of the caches that was measured.
-    """
-
-    design: str
-    op: str
-    metric: str
-    stat: str = ""
-    age: str = ""
-    against: str = ""
-    state: str = ""
-
-
-class Figures:
-    """Figures by what they are of."""
-
-    def __init__(self, rows: Sequence[Figure]) -> None:
-        self.rows, self._rows = rows, dict[Key, Figure]()
-        for row in rows:
-            key = self._key(row)
-            self._rows.setdefault(key, row)
-            self._rows[key._replace(state=row.get("state") or "")] = row
-
-    @staticmethod
-    def _key(row: Figure) -> Key:
-        return Key(row["design"], row["op"], row["metric"], row.get("stat") or "", row.get("age") or "", row.get("baseline") or "")
-
-    def row(self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "", state: str = "") -> Figure | None:
-        """One row, None where there is none."""
-        return self._rows.get(Key(design, op, metric, stat, age, against, state))
-
-    def value(
-        self, design: str, op: str, metric: str, *, stat: str = "", age: str = "", against: str = "", state: str = ""
-    ) -> float | None:
-        """One figure, None where there is none."""
-        found = self.row(design, op, metric, stat=stat, age=age, against=against, state=state)
-        return None if found is None else found["value"]
-
-
-def percent(value: float | None) -> str:
-    """Write a share."""
-    if value is None:
-        return "-"
-    return f"{value * 100:.3g} %"
 
 
 def _interval(row: Figure | None) -> str:

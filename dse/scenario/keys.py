@@ -47,6 +47,7 @@ class Workload:
     write_share: float = key(0.3, "share of the generator's accesses that write", SHARE)
     working_set: float = key(0.1, "share of the pages that one phase of the phase generator touches", SHARE)
     phase_accesses: int = key(1_000_000, "accesses of one phase of the phase generator", (1, 2**40))
+    exit: bool = key(False, "true: at the end every address space exits, which unmaps its pages a page table (512 PTEs) at a time")
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from dse.errors import BadInput
 from dse.scenario import Scenario
 from dse.workloads import generators, make, trace
-from dse.workloads.workload import Workload
+from dse.workloads.workload import EVENTS, Workload
 from kernels import demand
 from kernels.compiling.flat import Flat
 from kernels.life.registry import Config
@@ -85,6 +85,7 @@ class Stream:
         read = {name: values[name] for name in ("memory", "backend", "moves", "swapoff")}
         read["memory"] = {name: value for name, value in read["memory"].items() if name not in OF_STATES}
         what = [VERSION, self.workload.digest, self.accesses, self.scenario.replay.seed, self.scenario.replay.cpus, read]
+        what += ["exit"] * self.scenario.workload.exit
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -173,6 +174,22 @@ class Stream:
                 at = None
             yield accesses, events, positions
             done += len(accesses)
+        if self.scenario.workload.exit:
+            yield from exits(self.workload.pages)
+
+
+def exits(pages: int) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]]:
+    """Blocks of the workload that unmap `pages` PTEs in order, a page table at a time, as ``exit_mmap`` does."""
+    first = np.arange(0, pages, 1 << TABLE, dtype=np.uint64)
+    for start in range(0, len(first), EVENTS):
+        some = first[start : start + EVENTS]
+        events = np.empty((len(some), 2), np.uint64)
+        word = demand.pack(demand.UNMAP, 0, count=1 << TABLE)
+        events[:, 0], events[:, 1] = some << np.uint64(32) | np.uint64(word[0]), np.uint64(word[1])
+        if start + len(some) == len(first):
+            rest = demand.pack(demand.UNMAP, int(some[-1]), count=pages - int(some[-1]))
+            events[-1] = np.array(rest, np.uint64)
+        yield np.empty(0, np.uint32), events, np.zeros(len(some), np.int64)
 
 
 def build(scenario: Scenario) -> Stream:

@@ -1,0 +1,149 @@
+"""``dse.ask``: run the study of a question once, keep its answer, tell it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dse.asking import declaring
+from dse.asking.declaring import Question
+from dse.asking.measuring import Point, measure
+from dse.asking.verdicts import judge
+from dse.common import output
+from dse.common.writing import stored_under, write_atomically
+from dse.errors import BadInput
+from dse.measuring.provenance import code_digest
+
+FOLDER = "answers"
+WAITS = "needs"
+"""Status of a question that waits for a capability."""
+
+
+def catalogue(results: str | Path | None = None) -> list[dict[str, Any]]:
+    """List the questions, each with its last answer under `results`.
+
+    Parameters
+    ----------
+    results : path, optional
+        Folder of stored answers.
+
+    Returns
+    -------
+    list of dict
+        ``id``, ``question``, ``asked_by``, ``status``, ``answer``, ``needs``. The status is ``not asked`` without an answer of this
+        code.
+    """
+    out = []
+    for name in declaring.names():
+        question = declaring.load(name)
+        kept = None if results is None or question.needs else _kept(question, results)
+        out.append({
+            "id": question.id, "question": question.question, "asked_by": ", ".join(question.asked_by),
+            "status": WAITS if question.needs else kept["status"] if kept else "not asked",
+            "answer": kept["answer"] if kept else "", "needs": question.needs,
+        })  # fmt: skip
+    return out
+
+
+def ask(which: str | Iterable[str] | None = None, *, results: str | Path | None = None, again: bool = False) -> list[dict[str, Any]]:
+    """Answer questions.
+
+    Parameters
+    ----------
+    which : str or iterable of str, optional
+        Identifiers such as ``Q9``, or TOML files. Default: all that ship with the package.
+    results : path, optional
+        Folder in which answers are kept; an answer of the same code and question is not made again.
+    again : bool
+        Make it again all the same.
+
+    Returns
+    -------
+    list of dict
+        ``id``, ``question``, ``status`` (yes, no, number, curve, inconclusive, needs), ``answer``, ``certainty``, ``needs``,
+        ``command``, ``counters_hash``, and ``unit``, ``claim``, ``source``, ``points``.
+
+    Raises
+    ------
+    BadInput
+        No such question, or a mistake in it.
+    """
+    given = declaring.names() if which is None else [which] if isinstance(which, str) else list(which)
+    questions = [(name, declaring.load(name)) for name in given]
+    out = []
+    for n, (name, question) in enumerate(questions, 1):
+        if len(questions) > 1 and not question.needs:
+            output.note(f"{question.id} ({n} of {len(questions)}): {question.question}")
+        out.append(_answer(name, question, results, again))
+    return out
+
+
+def _answer(name: str, question: Question, results: str | Path | None, again: bool) -> dict[str, Any]:
+    """Answer one question, or take the answer that is kept."""
+    said = {
+        "id": question.id, "question": question.question, "status": WAITS, "answer": f"Waits for: {question.needs}.", "certainty": "",
+        "needs": question.needs, "command": f"dse ask {name}", "counters_hash": "", "unit": "", "claim": question.claim,
+        "source": question.source, "points": [],
+    }  # fmt: skip
+    if question.needs or question.study is None or question.rule is None:
+        return said
+    kept = None if results is None or again else _kept(question, results)
+    if kept is not None:
+        return said | kept
+    found = measure(question.study)
+    verdict = judge(question, found)
+    made = {
+        "status": verdict.status, "answer": verdict.answer, "certainty": verdict.certainty, "counters_hash": found.counters_hash,
+        "unit": question.study.unit or question.rule.unit, "points": [asdict(point) for point in found.points],
+    }  # fmt: skip
+    if results is not None:
+        _keep(question, results, made)
+    return said | made
+
+
+def _file(question: Question, results: str | Path) -> Path:
+    """File of a kept answer."""
+    return Path(results) / FOLDER / f"{_safe(question.id)}-{question.digest[:16]}.json"
+
+
+def _safe(name: str) -> str:
+    """Name of a question as a part of a file's name."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    return kept[:60] or "question"
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _kept(question: Question, results: str | Path) -> dict[str, Any] | None:
+    """The kept answer of this question by this code, None where there is none or it was damaged."""
+    try:
+        stored = json.loads(_file(question, results).read_text(encoding="utf-8"))
+        content, digest, code = stored["answer"], stored["sha256"], stored["code"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not isinstance(content, dict) or digest != _digest(content) or code != code_digest():
+        return None
+    return content
+
+
+def _keep(question: Question, results: str | Path, made: dict[str, Any]) -> None:
+    """Keep an answer, with the digest that is checked when it is read."""
+    made = json.loads(output.render_json(made))
+    with stored_under(results):
+        path = _file(question, results)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, output.render_json({"code": code_digest(), "sha256": _digest(made), "answer": made}).encode())
+
+
+def points_of(found: dict[str, Any]) -> list[Point]:
+    """The points of an answer."""
+    try:
+        return [Point(**one) for one in found["points"]]
+    except TypeError as error:
+        raise BadInput(f"{found['id']}: the points of the answer are not as expected: {error}") from None

@@ -1,0 +1,81 @@
+"""Answers as text: question, verdict, table, certainty, command."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from dse.common import output
+
+WIDTH = 80
+MOST = 12
+"""Rows of the table of an answer."""
+
+
+def _fill(text: str, first: str = "", then: str = "  ") -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=then, break_on_hyphens=False) if text else []
+
+
+def listed(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Lay the list of questions out, with the last answer of each."""
+    out = []
+    for row in rows:
+        out += _fill(f"{row['id']:<4}{row['question']}", then="    ")
+        said = f"needs {row['needs']}" if row["needs"] else f"{row['status']}: {row['answer']}" if row["answer"] else row["status"]
+        out += _fill(f"-> {said}", "    ", "       ")
+    answered = sum(1 for row in rows if row["answer"])
+    waiting = sum(1 for row in rows if row["needs"])
+    return [
+        *out,
+        "",
+        *_fill(f"{len(rows)} questions: {answered} answered, {waiting} wait for a capability. Ask: dse ask Q9, dse ask --all."),
+    ]
+
+
+def _figure(point: dict[str, Any]) -> str:
+    """Write a figure of a point."""
+    if point["value"] is None:
+        return "-"
+    text = output.number(float(point["value"]))
+    if point["lo"] is not None and point["lo"] != point["hi"]:
+        text += f" [{output.number(float(point['lo']))}, {output.number(float(point['hi']))}]"
+    return text if point["status"] == "ok" else f"{text} ?"
+
+
+def rows(found: dict[str, Any], turned: bool = False) -> list[dict[str, str]]:
+    """Rows of the points of an answer: one a value of the axis, a column a design; `turned`, or without an axis, a row a design."""
+    points = found["points"]
+    along = list(dict.fromkeys(str(p["at"]) for p in points))
+    designs = list(dict.fromkeys(p["design"] for p in points))
+    unit = f" [{found['unit']}]" if found["unit"] else ""
+    figures = {(str(p["at"]), p["design"]): _figure(p) for p in points}
+    if len(along) == 1:
+        return [{"design": d, f"figure{unit}": figures[along[0], d]} for d in designs]
+    if turned:
+        return [{f"design{unit}": d} | {at: figures.get((at, d), "-") for at in along} for d in designs]
+    return [{f"at{unit}": at} | {d: figures.get((at, d), "-") for d in designs} for at in along]
+
+
+def table(found: dict[str, Any]) -> list[str]:
+    """Lay the points of an answer out in 80 columns."""
+    lines = output.render_table(rows(found)[:MOST]).splitlines()
+    if max(map(len, lines)) > WIDTH:
+        lines = output.render_table(rows(found, turned=True)[:MOST]).splitlines()
+    return [line[:WIDTH] for line in lines]
+
+
+def screen(found: dict[str, Any]) -> list[str]:
+    """Lay an answer out in at most 80 columns."""
+    out = _fill(f"{found['id']}: {found['question']}")
+    if found["needs"]:
+        return [*out, *_fill(f"Not yet: it waits for {found['needs']}."), *_claim(found)]
+    out += _fill(f"{found['status'].upper()}. {found['answer']}")
+    out += ["", *table(found), ""]
+    out += _claim(found) + _fill(f"Sure: {found['certainty']}")
+    return [*out, *_fill(f"Repeat: {found['command']} (counters {found['counters_hash'][:16]})")]
+
+
+def _claim(found: dict[str, Any]) -> list[str]:
+    """The published claim beside ours."""
+    return _fill(f"Published: {found['claim']} ({found['source']})") if found["claim"] else []

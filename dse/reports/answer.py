@@ -1,0 +1,213 @@
+"""The first screen of a comparison: the question, the answer, how sure it is, what is not in it, how to repeat it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dse.measuring.figures import FULL, Figures, percent
+from dse.naming import split
+from dse.reports import costs
+
+WIDTH = 80
+LINES = 25
+NAMES = 27
+"""Columns of a design's name. A longer one is cut in its parameters."""
+KERNELS = {"swap_table_p4": "today's kernel (Linux 7.2)", "direct": "the kernel of 2023 (Linux 6.12)"}
+BAR = "▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The first screen.
+
+    Attributes
+    ----------
+    question, answer : str
+        One sentence, and the finding in words.
+    rows : tuple of costs.Cost
+        A row a design, worst first.
+    buys, doubts, missing : tuple of str
+        What a layer is good for; how sure the answer is; what is not in it.
+    again : tuple of str
+        Next commands, and the command and hash that repeat the answer.
+    """
+
+    question: str
+    answer: tuple[str, ...]
+    rows: tuple[costs.Cost, ...]
+    buys: tuple[str, ...]
+    doubts: tuple[str, ...]
+    missing: tuple[str, ...]
+    again: tuple[str, ...]
+
+    def lines(self, *, chart: bool = False, width: int = WIDTH) -> list[str]:
+        """Lay the screen out.
+
+        Parameters
+        ----------
+        chart : bool
+            Draw a bar for each design's cost where the names leave room.
+        width : int
+            Columns.
+
+        Returns
+        -------
+        list of str
+            At most :data:`LINES` lines of `width` columns.
+        """
+        head = _wrapped((self.question, *self.answer), width, 7)
+        table = _table(self.rows, width, chart)
+        left = LINES - len(head) - len(table)
+        tail: list[str] = []
+        parts = (self.buys, self.doubts, self.missing, self.again)
+        for n, part in enumerate(parts):
+            after = sum(len(_wrapped(p, width, 2)) for p in parts[n + 1 :])
+            tail += _wrapped(part, width, max(1, min(3, left - len(tail) - after)))
+        if len(tail) + 2 <= left:
+            return [*head, "", *table, "", *tail]
+        return [*head, *table, *tail][:LINES]
+
+
+def _wrapped(texts: Sequence[str], width: int, most: int) -> list[str]:
+    """Break texts into at most `most` lines in all; what has no room ends in an ellipsis."""
+    out: list[str] = []
+    for text in texts:
+        room = most - len(out)
+        if room <= 0:
+            break
+        out += textwrap.wrap(text, width, subsequent_indent="  ", max_lines=room, placeholder=" ...", break_on_hyphens=False)
+    return out
+
+
+def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
+    """The table, a row a design."""
+    names = [shortened(row.design) for row in rows]
+    cells = [(name, *row.cells()) for name, row in zip(names, rows, strict=True)]
+    heads = costs.heads(rows)
+    widths = [max(len(line[i]) for line in (*heads, *cells)) for i in range(len(cells[0]))]
+    out = ["  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in (*heads, *cells)]
+    room = width - sum(widths) - 2 * len(widths)
+    if chart and room >= 6:
+        out = [f"{line.ljust(width - room)}{_bar(row, rows, room)}".rstrip() if row else line
+               for line, row in zip(out, [None] * len(heads) + list(rows), strict=True)]  # fmt: skip
+    return [line[:width] for line in out]
+
+
+def _bar(row: costs.Cost, rows: Sequence[costs.Cost], room: int) -> str:
+    """A bar of what the design costs more a lifetime, against the worst."""
+    most = max((r.extra or 0.0 for r in rows), default=0.0)
+    eighths = 0 if not row.extra or row.extra <= 0 or most <= 0 else round(8 * room * row.extra / most)
+    return BAR[-1] * (eighths // 8) + (BAR[eighths % 8 - 1] if eighths % 8 else "")
+
+
+def shortened(design: str) -> str:
+    """Cut a long name in the middle of its parameters.
+
+    Examples
+    --------
+    >>> shortened("swap_id[base=swap_table_p4]"), shortened("swap_id[base=swap_table_p4,batch=leaf]")
+    ('swap_id[base=swap_table_p4]', 'swap_id[base=sw..tch=leaf]')
+    """
+    if len(design) <= NAMES:
+        return design
+    name, _, parameters = design.partition("[")
+    room = NAMES - len(name) - 3
+    return f"{name}[{parameters[: room // 2]}..{parameters[len(parameters) - (room - room // 2 - 0) + 1 :]}"
+
+
+def known(design: str) -> str:
+    """Name of a design with the kernel that it is, if any."""
+    return f"{design}, {KERNELS[design]}" if design in KERNELS else design
+
+
+def _conditions(run: Mapping[str, Any]) -> str:
+    """Say on what the question was asked."""
+    stream = run.get("stream") or {}
+    counts = {name.removeprefix("reclaims_"): int(n) for name, n in stream.items() if name.startswith("reclaims_")}
+    counts.pop("dirty", None)
+    whole = sum(counts.values()) or 1
+    mix = ", ".join(f"{name} {n / whole:.0%}" for name, n in sorted(counts.items(), key=lambda item: -item[1]) if n)
+    return f"On {run['label']}: {run['trace']}, up to {stream.get('swapped_peak', 0):,} pages out, to {mix}."
+
+
+def screen(found: Mapping[str, Any]) -> Answer:
+    """Make the first screen of a comparison.
+
+    Parameters
+    ----------
+    found : mapping
+        What :func:`dse.compare` returns.
+
+    Returns
+    -------
+    Answer
+        The costs come from the variant in which nothing is moved by request, where there is one; moves from the other.
+    """
+    runs = found["provenance"]["runs"]
+    main = runs[-1]
+    rows = [row for row in found["rows"] if row["scenario"] == main["label"]]
+    designs = split(str(main["designs"]))
+    figures, timed = Figures(rows), bool(main["timed"])
+    table = costs.ranked(figures, designs, timed)
+    moving = [row for row in found["rows"] if row["scenario"] == runs[0]["label"]] if len(runs) > 1 else rows
+    host = "a host that never migrates" if len(runs) > 1 else "this host"
+    question = f"What does a design cost {host}? Against {known(designs[0])}:"
+    return Answer(
+        question, (*costs.words(table, designs[0]), _conditions(main)), tuple(table), _buys(Figures(moving), designs, timed),
+        _doubts(main, table), _missing(figures, main, designs), _again(found, main),
+    )  # fmt: skip
+
+
+def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, ...]:
+    """Say what the designs are good for: moves, swapoff, slots."""
+    metric, unit = ("ns", "ns") if timed else ("lines", "lines")
+    out = []
+    for op, what in (("move", "One move to another backend"), ("swapoff", "swapoff, a page")):
+        found = [(figures.value(d, op, metric, stat="mean", age="aged"), d) for d in designs]
+        known_ = sorted((value, d) for value, d in found if value is not None)
+        if known_:
+            out.append(f"{what} ({unit}): " + ", ".join(f"{shortened(d)} {value:,.0f}" for value, d in known_) + ".")
+    slots = sorted((value, d) for d in designs if (value := figures.value(d, "page", "slots_tied_up")) is not None)
+    if slots and slots[0][0] < slots[-1][0]:
+        least = [shortened(d) for value, d in slots if value == slots[0][0]]
+        most = [shortened(d) for value, d in slots if value == slots[-1][0]]
+        out.append(f"Disk slots tied up: {slots[0][0]:,.0f} ({', '.join(least)}) to {slots[-1][0]:,.0f} ({', '.join(most)}).")
+    return ("It buys: " + " ".join(out),) if out else ("It buys: nothing was moved here; a scenario with moves shows what a move costs.",)
+
+
+def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, ...]:
+    """Say how sure the answer is."""
+    if not run["timed"]:
+        return ("Sure: every figure is counted and exact; nothing was timed.",)
+    of = [row for row in table if row.asked]
+    doubtful = [row.design for row in of if row.open]
+    text = f"Sure: {len(doubtful)} of {len(of)} designs inconclusive" if of else "Sure: nothing to compare"
+    if doubtful:
+        text += f" ({', '.join(map(shortened, doubtful))}); a longer run narrows them"
+    text += f". A design against itself gives {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A). Intervals are 95 %; bytes are exact."
+    return (text,)
+
+
+def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -> tuple[str, ...]:
+    """Say what is not in the answer, and what would change it."""
+    full = [d for d in designs if (figures.value(d, "swap_in", FULL, stat="mean", age="aged") or 0) > 0.5]
+    text = f"Not in it: {run['not_modelled']}."
+    if full:
+        text += f" Swap was full for {', '.join(map(shortened, full))}."
+    return (text,)
+
+
+def _again(found: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[str, ...]:
+    """Next commands, and how to repeat the answer."""
+    command = str(found["provenance"]["command"])
+    more = [f"{command} --full"] if command.startswith("dse compare") else []
+    more += ["dse report last"] if run.get("run") else []
+    more += [f"dse rerun {run['run']}"] if run.get("run") else []
+    digest = str(found["provenance"]["counters_hash"])[:16]
+    return (("Next: " + ", ".join(more),) if more else ()) + (f"Repeat: {command} (counters {digest})",)
+
+
+__all__ = ["Answer", "percent", "screen", "shortened"]
