@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     kernel = found["kernel"]
     if kernel["rows"]:
         output.note(
-            f"kernels: {kernel['rows_within']} of {kernel['rows']} rows and {kernel['figures_within']} of {kernel['figures']} figures within "
-            f"their tolerance, {kernel['unrecorded']} rows not recorded"
+            f"kernels: {kernel['rows_within']} of {kernel['rows']} rows, {kernel['figures_within']} of {kernel['figures']} figures within their "
+            f"tolerance, {kernel['unrecorded']} rows not recorded"
         )
     return 1 if set(FAILING) & set(verdicts) else 0

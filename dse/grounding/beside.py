@@ -19,6 +19,9 @@ NAMES = {"swap_in": "swap_in_read", "clean_drop": "swap_out_again"} | {name: nam
 """Operation of the record by the operation that is asked for."""
 BACKENDS = {"ssd": "disk", "disk": "disk", "zswap": "zswap", "zero": "zero"}
 CORE = tuple(group for group in GROUPS if group not in ("other", "data", "core"))
+CONTENT = {("swap_out", "zero"): ("swap", 64)}
+"""Lines of the page itself that swap code reads, by operation and backend, with their group: swap_writepage (swap_writeout) looks whether a
+page holds zeros (mm/page_io.c). They are data, which no count of lines includes."""
 FIGURES = ("calls", "lines", "first", "locks", "allocations")
 Row = dict[str, Any]
 Means = dict[str, float]
@@ -135,6 +138,10 @@ def sums(design: str, record: linux.Record, operation: str, backend: str) -> Sum
     for row in real_rows(record, operation, backend):
         if row["function"] == "*":
             real[row["group"]] = {figure: row[figure] / row["operations"] for figure in FIGURES}
+    group, content = CONTENT.get((operation, backend), ("core", 0))
+    for into in {group, "core"}:
+        for figure in ("lines", "first"):
+            real[into][figure] -= content
     model: dict[str, Means] = {group: dict.fromkeys(FIGURES, 0.0) for group in (*CORE, "core")}
     for name, tally in mine.rows.items():
         group = joins.group_of(name, release)

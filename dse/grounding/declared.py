@@ -95,4 +95,6 @@ def asked() -> list[Asked]:
 
 def causes() -> list[Cause]:
     """Every declared cause, in the order of the file."""
-    return [Cause(tuple(c["rows"]), tuple(c["where"]), tuple(c.get("groups", ())), c["text"]) for c in _file("causes.toml").get("cause", [])]
+    return [
+        Cause(tuple(c["rows"]), tuple(c["where"]), tuple(c.get("groups", ())), c["text"]) for c in _file("causes.toml").get("cause", [])
+    ]

@@ -14,8 +14,8 @@ from dse.grounding.reading import Figure, Read
 from dse.linux import Record
 
 HOLDS, OUTSIDE, SHORT, GONE, UNRECORDED = VERDICTS = ("holds", "outside", "falls short", "cause gone", "not recorded")
-"""Verdicts. ``outside`` has a declared cause for each figure outside; ``falls short`` lacks one; of ``cause gone`` a declared cause explains
-nothing any more."""
+"""Verdicts. ``outside`` has a declared cause for each figure outside; ``falls short`` lacks one; with ``cause gone``, a declared cause
+explains nothing any more."""
 FAILING = (SHORT, GONE)
 
 
@@ -41,9 +41,7 @@ def judge(asked: Asked, read: Read, causes: Sequence[Cause], stale: Sequence[Cau
     stale : sequence of Cause
         Those of this row that no figure needs.
     """
-    figures = []
-    for figure in read.figures:
-        figures.append({**figure, "causes": [] if figure["holds"] else explained(asked, figure, causes)})
+    figures = [{**figure, "causes": [] if figure["holds"] else explained(asked, figure, causes)} for figure in read.figures]
     outside = [figure for figure in figures if not figure["holds"]]
     bare = [_said(figure) for figure in outside if not figure["causes"]]
     if bare:
@@ -145,7 +143,7 @@ def tally(of: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     >>> tally([{"verdict": "outside", "figures": [{"holds": True}, {"holds": False}]}, {"verdict": "not recorded", "figures": []}])
     {'rows': 1, 'rows_within': 0, 'figures': 2, 'figures_within': 1, 'unrecorded': 1}
     """
-    read = [row for row in of]
+    read = list(of)
     there = [row for row in read if row["verdict"] != UNRECORDED]
     figures = [figure for row in there for figure in row["figures"]]
     return {

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dse import naming
 from dse.describing.explaining import decoded
@@ -27,7 +28,7 @@ TARGETS = {"zswap": (d.ZSWAP, 0), "zero": (d.ZSWAP, d.ZERO), "disk": (d.SSD, 0)}
 MULTIPLIER, OFFSET = 2654435761, 12345
 """Scattered order of the guest's program: page ``i * MULTIPLIER + OFFSET`` modulo their number, a power of two."""
 COMPRESSED = 2200
-"""Bytes [B] of a page of the guest's program as lzo leaves it, within its size class of zsmalloc (11 objects in 6 pages: 2,185 to 2,234)."""
+"""Bytes [B] of a page of the guest's program as lzo leaves it: of the size class that records show (11 objects in 6 pages, 2,185 to 2,234)."""
 WHOLE = 1 << 62
 
 
@@ -135,7 +136,8 @@ class Guest:
         CheckFailed
             The model refuses one of them.
         """
-        logs, replies = [], []
+        logs: list[NDArray[np.uint64]] = []
+        replies: list[str] = []
         for demand in demands:
             code = self.one(demand)
             if code == d.NO_BEGIN and replies == ["clean_drop"]:

@@ -71,7 +71,7 @@ def _specs() -> dict[str, Any]:
 
 def scenario_of(run: Run) -> scenario.Scenario:
     """Scenario of the model that does what the guest did: no moves, every page with data to one backend."""
-    backend = {
+    backend: dict[str, Any] = {
         "zero": {"mix": {"zero": 1.0}},
         "disk": {"placement": "ssd", "zero_share": 0.0},
         "zswap": {
