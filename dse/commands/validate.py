@@ -42,8 +42,6 @@ def run(args: argparse.Namespace) -> int:
     output.note(", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts)))
     kernel = found["kernel"]
     if kernel["rows"]:
-        output.note(
-            f"kernels: {kernel['rows_within']} of {kernel['rows']} rows, {kernel['figures_within']} of {kernel['figures']} figures within their "
-            f"tolerance, {kernel['unrecorded']} rows not recorded"
-        )
+        within = f"{kernel['rows_within']} of {kernel['rows']} rows, {kernel['figures_within']} of {kernel['figures']} figures"
+        output.note(f"kernels: {within} within their tolerance, {kernel['unrecorded']} rows not recorded")
     return 1 if set(FAILING) & set(verdicts) else 0

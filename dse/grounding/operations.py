@@ -28,7 +28,7 @@ TARGETS = {"zswap": (d.ZSWAP, 0), "zero": (d.ZSWAP, d.ZERO), "disk": (d.SSD, 0)}
 MULTIPLIER, OFFSET = 2654435761, 12345
 """Scattered order of the guest's program: page ``i * MULTIPLIER + OFFSET`` modulo their number, a power of two."""
 COMPRESSED = 2200
-"""Bytes [B] of a page of the guest's program as lzo leaves it: of the size class that records show (11 objects in 6 pages, 2,185 to 2,234)."""
+"""Bytes [B] of a page of the guest's program as lzo leaves it: in the size class that records show (11 objects in 6 pages)."""
 WHOLE = 1 << 62
 
 

@@ -71,17 +71,17 @@ def _specs() -> dict[str, Any]:
 
 def scenario_of(run: Run) -> scenario.Scenario:
     """Scenario of the model that does what the guest did: no moves, every page with data to one backend."""
-    backend: dict[str, Any] = {
+    backends: dict[str, dict[str, Any]] = {
         "zero": {"mix": {"zero": 1.0}},
         "disk": {"placement": "ssd", "zero_share": 0.0},
         "zswap": {
             "placement": "zswap", "zero_share": 0.0, "incompressible_share": 0.0, "zswap_share": 1.0,
             "compression_ratio": min(max(run.ratio, 1.0), 100.0),
         },
-    }[run.backend]  # fmt: skip
+    }  # fmt: skip
     return scenario.from_values(f"{run.trace}-{run.backend}-{run.lists}", {
         "workload": dict(_specs()["trace"][run.trace]), "memory": {"limit": float(run.limit), "policy": POLICIES[run.lists]},
-        "backend": {"slots": 8.0, **backend}, "replay": {"seed": int(_specs()["seed"])},
+        "backend": {"slots": 8.0, **backends[run.backend]}, "replay": {"seed": int(_specs()["seed"])},
     })  # fmt: skip
 
 
@@ -91,13 +91,15 @@ def has_policy(lists: str) -> bool:
     return POLICIES[lists] in (choices or ())
 
 
-@functools.lru_cache(maxsize=512)
-def _replayed(design: str, canonical: scenario.Scenario) -> dict[str, float]:
+def modelled(run: Run, design: str) -> dict[str, float]:
+    """Swap-ins and swap-outs (pages written) of a design; nothing where the model has no such policy."""
     from dse.workloads import stream as streams
 
+    if not has_policy(run.lists):
+        return {}
     named = naming.parse(design)
     warming.warm([(named.text, "off")])
-    stream = streams.build(canonical)
+    stream = streams.build(scenario_of(run))
     state, pr = named.design.build(stream.config(named.control)), probe.make("off")
     counts = np.zeros(256, np.int64)
     for block in stream.blocks():
@@ -105,8 +107,3 @@ def _replayed(design: str, canonical: scenario.Scenario) -> dict[str, float]:
         named.design.replay(state, pr, block, replies)
         counts += np.bincount(replies, minlength=256)
     return {"swap_ins": float(counts[demand.SWAP_IN]), "swap_outs": float(counts[demand.SWAP_OUT])}
-
-
-def modelled(run: Run, design: str) -> dict[str, float]:
-    """Swap-ins and swap-outs (pages written) of a design; nothing where the model has no such policy."""
-    return dict(_replayed(design, scenario_of(run))) if has_policy(run.lists) else {}
