@@ -121,10 +121,10 @@ def test_joins_name_functions_that_the_kernel_has(release: str) -> None:
 
 
 def test_share_by_hand() -> None:
-    real = {"swap": {"first": 10.0}, "lru": {"first": 10.0}, "core": {"first": 20.0, "lines": 25.0}}
-    assert beside.share({"swap": {"first": 10.0}, "lru": {"first": 10.0}}, real) == 20 / 25
-    assert beside.share({"swap": {"first": 13.0}, "lru": {"first": 0.0}}, real) == 13 / 25  # three that other code touched before
-    assert beside.share({"swap": {"first": 90.0}, "lru": {"first": 0.0}}, real) == 15 / 25  # a group cannot stand for another
+    real = {"swap": {"first": 10.0}, "lru": {"first": 10.0}, "core": {"first": 20.0}}
+    assert beside.share({"swap": {"first": 10.0}, "lru": {"first": 10.0}}, real) == 1
+    assert beside.share({"swap": {"first": 5.0}, "lru": {"first": 2.0}}, real) == 7 / 20
+    assert beside.share({"swap": {"first": 90.0}, "lru": {"first": 0.0}}, real) == 10 / 20  # a group cannot stand for another
     assert beside.share({"swap": {"first": 0.0}}, real) == 0
 
 

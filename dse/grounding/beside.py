@@ -156,23 +156,17 @@ def sums(design: str, record: linux.Record, operation: str, backend: str) -> Sum
 def share(model: Mapping[str, Means], real: Mapping[str, Means]) -> float:
     """Share of the lines of the core groups of a kernel that is modelled.
 
-    A group has the lines that its functions were the first to touch. Of these the model has as many as it has in the group itself, at most
-    all. Lines that the model has beyond that stand for lines that the core groups touch after another function, such as the folio.
+    A line belongs to the group that touches it first. A group of the model counts for no more lines than the kernel has there, so that one
+    group does not make up for another.
 
     Examples
     --------
-    >>> real = {"swap": {"first": 10.0}, "memcg": {"first": 30.0}, "core": {"first": 40.0, "lines": 50.0}}
-    >>> share({"swap": {"first": 16.0}, "memcg": {"first": 9.0}}, real)  # 10 of swap, 6 more for the 10 touched before, 9 of memcg
+    >>> real = {"swap": {"first": 10.0}, "memcg": {"first": 30.0}}
+    >>> share({"swap": {"first": 16.0}, "memcg": {"first": 10.0}}, real)  # 10 and 10 of 40
     0.5
     """
-    there = left = 0.0
-    for group in CORE:
-        if group in model:
-            has, asked = model[group]["first"], real.get(group, {}).get("first", 0.0)
-            there += min(has, asked)
-            left += max(has - asked, 0.0)
-    core = real["core"]
-    return (there + min(left, core["lines"] - core["first"])) / core["lines"]
+    pairs = [(model.get(group, {}).get("first", 0.0), real[group]["first"]) for group in CORE if group in real]
+    return sum(min(has, asked) for has, asked in pairs) / sum(asked for _, asked in pairs)
 
 
 def modelled(design: str) -> list[tuple[str, float]]:

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 class Asked(NamedTuple):
-    """What a K row asks.
+    """Question of a K row.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ BEGIN, END = "<!-- kernels: made by python -m dse.documenting docs -->", "<!-- e
 INTRO = """
 `dse linux record` boots an unmodified kernel and counts what its swap code does
 ([linux.md](linux.md)). `dse validate K` repeats every experiment in the model and holds
-the two against each other. This page is made from that:
+the two against each other. This page is made from that by
 `python -m dse.documenting docs`. A figure outside of its tolerance is listed with its
 cause, never left out.
 """
@@ -29,26 +29,35 @@ METHOD = """
   that merged it. The tolerances were fixed before the first comparison
   (`dse/grounding/rows.toml`).
 - **fill**: the model swaps out as many pages as the guest, from an empty state, and its
-  ledger is read. The device has one slot more, as the kernel's has a header. The bytes of
-  a compressed page are not predicted: they come from the size class that the record
+  ledger is read. The device has one slot more, as the kernel's has a header. The bytes
+  of a compressed page are not predicted: they come from the size class that the record
   shows.
-- **trace**: reclaim of the model replays the accesses that the guest replayed. Its limit
-  is that of the memory cgroup without the kernel memory that was charged to it, and the
-  compressed size is that of the record. The kernel's figure is the mean of its repeats.
+- **trace**: reclaim of the model replays the accesses that the guest replayed. Its
+  limit is that of the memory cgroup without the kernel memory that was charged to it,
+  and the compressed size is that of the record. The kernel's figure is the mean of its
+  repeats.
 - **operation**: the model does what the guest's program does, in the same order, with
   the same number of other pages in swap, so that trees are as high. Each operation is
   traced, and its steps are counted by function. `dse/grounding/joins.toml` says which
   functions stand in one row because a compiler or a release joined or renamed them.
-- **lines** are distinct 64-byte lines. A function is the *first* to touch a line or not,
-  so these add up. The kernel's total is what the core groups touch: all but data copy,
-  compression, the stack, and code that is not about swap. The 64 lines that a kernel
-  reads to find a page of zeros are data, too.
-- **modelled share**: in each group the model has as many lines as it has there, at most
-  all. What it has beyond that stands for lines that the group touches after other code,
-  such as the folio.
-- **changes** are ratios between one recorded release and the next, in the kernels and in
-  the model. They need the same sign, unless the kernels differ by less than two records
-  of the same kernel do, and 15 %.
+- **lines** are distinct 64-byte lines. A line belongs to the function that touches it
+  first, so that the lines of functions add up. Core groups are all but data copy,
+  compression and code that is not about swap; the stack is left out. The 64 lines that
+  a kernel reads to find a page of zeros are data, too.
+- **modelled share**: a group of the model counts for no more lines than the kernel has
+  there, so that one group does not make up for another.
+- **changes** are ratios between one recorded release and the next, in the kernels and
+  in the model. They need the same sign, unless the kernels differ by less than two
+  records of the same kernel do, and 15 %.
+"""
+VERDICTS = """
+| verdict | when |
+| --- | --- |
+| holds | every figure is within its tolerance |
+| outside | some figures are not, and each has a declared cause |
+| falls short | a figure outside has no declared cause; `dse validate` exits with status 1 |
+| cause gone | no figure needs a declared cause any more; status 1 as well |
+| not recorded | no shipped record has the experiment |
 """
 REPEAT = """
 ```
@@ -132,7 +141,7 @@ def _functions(operation: str, backend: str) -> Iterator[str]:
     whole = beside.sums(design, record, operation, backend)
     yield f"### {operation} on {backend}: Linux {release} and {design}\n"
     said = (
-        f"{whole.share * 100:.0f} % of {whole.real['core']['lines']:.1f} lines are modelled. Listed are functions that are the first to "
+        f"{whole.share * 100:.0f} % of {whole.real['core']['first']:.1f} lines are modelled. Listed are functions that are the first to "
         f"touch at least {FEWEST:g} line, or that lock. Means of an operation."
     )
     yield textwrap.fill(said, WIDTH) + "\n"
@@ -149,7 +158,7 @@ def _functions(operation: str, backend: str) -> Iterator[str]:
 
 
 def _lists(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What agrees, what does not and why, what is not recorded."""
+    """Sections of figures that agree, of those that do not, and of what is not recorded."""
     yield "## What agrees\n"
     yield table([figure for row in rows for figure in _figures(row, True)]) + "\n"
     yield "## What does not, and why\n"
@@ -169,7 +178,8 @@ def page() -> str:
     ]  # fmt: skip
     parts = [
         "# Ground truth: real kernels beside the model\n", INTRO.lstrip(), textwrap.fill(f"**{summary(rows)}**", WIDTH) + "\n",
-        table(designs) + "\n", _overview(rows) + "\n", "## Method\n", METHOD.lstrip(), *_lists(rows), "## Function by function\n",
+        table(designs) + "\n", _overview(rows) + "\n", "## Method\n", METHOD.lstrip(), VERDICTS.lstrip(), *_lists(rows),
+        "## Function by function\n",
         *(text for operation, backend in SHOWN for text in _functions(operation, backend)), "## How to repeat it\n", REPEAT.strip(),
     ]  # fmt: skip
     return "\n".join(parts).rstrip() + "\n"

@@ -154,7 +154,7 @@ def _lines(asked: Asked, found: Mapping[str, Record]) -> Read:
     """Share of the lines of an operation that is modelled."""
     read = Read()
     for release, backend, sums in _operations(found, asked.of["operation"], read):
-        real = sums.real["core"]["lines"]
+        real = sums.real["core"]["first"]
         less = {group: sums.real[group]["first"] - sums.model[group]["first"] for group in beside.CORE}
         apart = sorted((group for group, lines in less.items() if lines >= 1.0), key=lambda group: -less[group])
         said = ", ".join(f"{group} {less[group]:.1f}" for group in apart)
