@@ -69,7 +69,7 @@ def tally(world: fixtures.World, ops: list[str]) -> dict[str, dict[str, float]]:
         row = rows[d.OPS.index(op)]
         n = int(row[int(probe.N)])
         if n:
-            names = ("lines", "chain", "locked_sections", "allocations", "frees", "structures_written")
+            names = ("lines", "chain", "locked_sections", "atomics", "allocations", "frees", "structures_written")
             found[op] = {"n": n, **{name: int(row[probe.METRICS.index(name)]) / n for name in names}}
     lost, order = int(world.state.ctl[int(control.S_LOST)]), int(rows[:, int(probe.LOCK_ORDER)].sum())
     if lost or order:

@@ -19,7 +19,7 @@ WORDS, COMMON_WORDS = 160, 96
 """Words of the control array, and how many of them are :data:`COMMON`'s."""
 REGIONS, COMMON_REGIONS = 64, 40
 CLASSES, COMMON_CLASSES = 16, 8
-STEPS, COMMON_STEPS = 64, 16
+STEPS, COMMON_STEPS = 128, 64
 RANKS, GAP = 64, 8
 """Ranks of locks. A common lock takes every eighth; seven of a design's own fit in between."""
 PARAMETER, STATE, STATISTIC = "parameter", "state", "statistic"

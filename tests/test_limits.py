@@ -64,7 +64,8 @@ LIVES: tuple[tuple[str, dict[str, int]], ...] = (
 @pytest.mark.parametrize(("design", "life"), LIVES)
 def test_c_leaves_the_same_bits(entry: build.Entries, design: str, world: tuple[int, dict[str, int]], life: dict[str, int]) -> None:
     pages, slots = world
-    given = twin_c.config(pages, slots, pages // 2, cluster_shift=4, cpus=2, parameters=life)
+    limit = slots["ssd"] // 2 if world is TIGHT else 0
+    given = twin_c.config(pages, slots, pages // 2, cluster_shift=4, cpus=2, parameters=life, swap_max=limit, cgroup_depth=3)
     demands, replies = plain_demands(pages, 300_000, seed=5), np.zeros((3, 300_000), np.uint8)
     replays = [state.REGISTRY[design].replay, *(twin_c.replay_of(entry, design, ahead=ahead) for ahead in (False, True))]
     states, probes = [twin_c.new_state(design, given) for _ in range(3)], [probe.make("off") for _ in range(3)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from kernels.compiling.jit import outer
 from kernels.life import prefetch as ahead
 from kernels.life import replay
-from kernels.observing import lock, probe
+from kernels.observing import atomics, counting, lock, probe
 
 _OPERATIONS = (
     probe.chase, probe.touch, probe.wrote, probe.bump, probe.allocated, probe.freed, probe.step, probe.begin, probe.finish,
-    lock.lock, lock.trylock, lock.unlock, lock.atomic_add,
+    lock.lock, lock.trylock, lock.unlock, counting.counts,
+    atomics.atomic_seen, atomics.atomic_add, atomics.atomic_sub, atomics.atomic_or, atomics.atomic_and, atomics.atomic_xchg,
 )  # fmt: skip
 
 

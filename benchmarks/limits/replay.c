@@ -54,6 +54,7 @@ struct state {
 	u64 *ctl, *pte;
 	struct folio *folio;
 	const u16 *mm;
+	u64 *memcgs;
 	struct device *dev;
 	struct cluster *cluster;
 	struct current *percpu;
@@ -203,6 +204,7 @@ HOT u64 scan_cluster(const struct state *s, const struct options *o, struct devi
 		s->smap[g] = HAS_CACHE;
 		ci->count += 1;
 		dev->used += 1;
+		s->ctl[S_NR_SWAP_PAGES] -= 1;
 		s->ctl[S_SLOTS] += 1;
 		raise(s->ctl + S_SLOTS_PEAK, s->ctl[S_SLOTS]);
 		relist(dev, s->cluster, c, o->cluster_shift);
@@ -309,6 +311,7 @@ HOT u64 zentry_new(const struct state *s, const struct options *o, u64 entry, u6
 	ze[z].next = 0;
 	ze[last].next = z;
 	ze[0].prev = z;
+	ctl[S_ZSTORED] += 1;
 	return z;
 }
 
@@ -322,6 +325,7 @@ HOT void zentry_free(const struct state *s, u64 z)
 	ze[ze[z].next].prev = ze[z].prev;
 	ctl[S_ZOBJ_BYTES] -= class.bytes;
 	ctl[S_ZSPAGES] -= class.part;
+	ctl[S_ZSTORED] -= 1;
 	ctl[S_ZE_LIVE] -= 1;
 	ze[z].entry = ctl[S_ZE_FREE];
 	ctl[S_ZE_FREE] = z;
@@ -339,6 +343,51 @@ HOT void drop_zswap(const struct state *s, u64 entry, u64 g)
 {
 	if (s->ztree[(g >> TREE_SHIFT) * HEAD_WORDS + H_ENTRY] != 0)
 		drop_tree(s, entry, g);
+}
+
+/* -- memory cgroups (kernels/structures/page_counter.py) ---------------------------------------------------------------------- */
+
+enum { COUNTER_WORDS = 32, USAGE = 0, WATERMARK = 8, MAX = 16, PARENT = 17, ID = 24 };
+
+HOT u64 memcg_of(const struct state *s, const struct options *o, u64 page) { return s->mm[page >> o->space_shift]; }
+HOT u64 counter_of(const struct state *s, u64 memcg) { return s->ctl[C_MEMCGS] + memcg * COUNTER_WORDS; }
+
+HOT int try_charge(const struct state *s, u64 memcg)
+{
+	u64 *words = s->memcgs;
+	u64 at = counter_of(s, memcg);
+
+	if (RARE(words[at + USAGE] >= words[at + MAX]))
+		return 0;
+	words[at + ID] += 1;
+	for (; at != 0; at = words[at + PARENT]) {
+		words[at + USAGE] += 1;
+		raise(words + at + WATERMARK, words[at + USAGE]);
+	}
+	return 1;
+}
+
+static __attribute__((noinline)) void uncharge(const struct state *s, u64 memcg, u64 n)
+{
+	u64 *words = s->memcgs;
+	u64 at;
+
+	if (memcg == 0)
+		return;
+	at = load(words, 0, words, memcg) >> 2;
+	words[at + ID] -= n;
+	for (; at != 0; at = words[at + PARENT])
+		words[at + USAGE] -= n;
+}
+
+HOT int memcg_full(const struct state *s, u64 memcg)
+{
+	const u64 *words = s->memcgs;
+
+	for (u64 at = counter_of(s, memcg); words[at + PARENT] != 0; at = words[at + PARENT])
+		if (words[at + USAGE] * 2 >= words[at + MAX])
+			return 1;
+	return 0;
 }
 
 /* -- the ID layer ------------------------------------------------------------------------------------------------------------- */
@@ -431,14 +480,17 @@ static __attribute__((noinline)) void slot_free(const struct state *s, const str
 {
 	struct device *dev = s->dev + device_of(entry);
 	u64 c = g >> o->cluster_shift;
+	u64 memcg = s->cgroup[g];
 
 	s->cgroup[g] = 0;
 	drop_zswap(s, entry, g);
 	zero_set(s, g, 0);
+	uncharge(s, memcg, 1);
 	cache_erase(s, g);
 	s->smap[g] = 0;
 	s->cluster[c].count -= 1;
 	dev->used -= 1;
+	s->ctl[S_NR_SWAP_PAGES] += 1;
 	s->ctl[S_SLOTS] -= 1;
 	relist(dev, s->cluster, c, o->cluster_shift);
 }
@@ -597,6 +649,8 @@ HOT void install(ARGS, u64 page, u64 value, u64 entry, u64 f, u64 flags)
 	map_page(s, page, f);
 	folio->value = value;
 	put(PASS, value, entry);
+	if (is(folio, CACHED))
+		full |= memcg_full(s, memcg_of(s, o, page));
 	if (flags & WRITE)
 		make_writable(PASS, page, f);
 	else if (full && (folio->state & (CACHED | WRITEBACK)) == CACHED)
@@ -627,8 +681,10 @@ static __attribute__((noinline)) u64 read_zswap(const struct state *s, u64 entry
 	u64 z = (bypass ? load(s->ztree, tree, s->zpool, offset) : erase(s->ztree, tree, s->zpool, offset)) >> 2;
 	u64 token;
 
-	if (z == 0)
+	if (z == 0) {
+		s->ctl[S_ZDISK_READS] += 1;
 		return 0;
+	}
 	token = s->ze[z].handle & LOW32;
 	if (!bypass) {
 		zentry_free(s, z);
@@ -643,8 +699,12 @@ HOT void read_end(ARGS, u64 entry, u64 f)
 	u64 g = slot_of(s, entry);
 	u64 token = 0;
 
-	if ((s->zeromap[g >> 6] >> (g & 63) & 1) == 0 && s->ztree[(g >> TREE_SHIFT) * HEAD_WORDS + H_ENTRY] != 0)
-		token = read_zswap(s, entry, g, folio);
+	if ((s->zeromap[g >> 6] >> (g & 63) & 1) == 0) {
+		if (s->ztree[(g >> TREE_SHIFT) * HEAD_WORDS + H_ENTRY] != 0)
+			token = read_zswap(s, entry, g, folio);
+		else
+			s->ctl[S_ZDISK_READS] += 1;
+	}
 	folio->token = token;
 	if (is(folio, BYPASS)) {
 		folio->state = (folio->state & ~(u64)BYPASS) | DIRTY;
@@ -737,6 +797,10 @@ HOT u64 claim(ARGS, u64 f, u64 memcg, u64 backend, u64 cpu)
 	}
 	g = found - 1;
 	entry = (d + 1) << TYPE_SHIFT | (g - s->dev[d].base);
+	if (RARE(!try_charge(s, memcg))) {
+		slot_free(s, o, entry, g);
+		return 0;
+	}
 	s->cgroup[g] = memcg;
 	cache_add(s, g, f, entry);
 	folio->value = 0;
@@ -832,7 +896,7 @@ HOT void drop_cached(ARGS, u64 entry)
 {
 	u64 f = cache_find(s, slot_of(s, entry));
 
-	if (f != 0 && (mapcount(s->folio + f) == 0 || swap_full(s)))
+	if (f != 0 && (mapcount(s->folio + f) == 0 || swap_full(s) || memcg_full(s, memcg_of(s, o, s->folio[f].page))))
 		drop_unused(PASS, f);
 }
 
@@ -844,22 +908,33 @@ HOT int all_held_once(const struct state *s, u64 first, u64 n)
 	return 1;
 }
 
-/* Slots of one cluster, freed together: shadows, usage and list in one go. */
+/* Slots of one cluster, freed together: charges, shadows, usage and list in one go. */
 static __attribute__((noinline)) void slots_free(const struct state *s, const struct options *o, u64 entry, u64 first, u64 n)
 {
 	struct device *dev = s->dev + device_of(entry);
 	u64 c = first >> o->cluster_shift;
+	u64 owner = 0, charged = 0;
 
 	for (u64 i = 0; i < n; i++) {
+		u64 memcg = s->cgroup[first + i];
+
 		s->cgroup[first + i] = 0;
 		drop_zswap(s, entry + i, first + i);
 		zero_set(s, first + i, 0);
+		if (memcg != owner) {
+			uncharge(s, owner, charged);
+			owner = memcg;
+			charged = 0;
+		}
+		charged += 1;
 	}
+	uncharge(s, owner, charged);
 	erase_run(s->space, first >> TREE_SHIFT, s->cpool, first & SPACE_MASK, n);
 	for (u64 i = 0; i < n; i++)
 		s->smap[first + i] = 0;
 	s->cluster[c].count -= n;
 	dev->used -= n;
+	s->ctl[S_NR_SWAP_PAGES] += n;
 	s->ctl[S_SLOTS] -= n;
 	relist(dev, s->cluster, c, o->cluster_shift);
 }
@@ -1065,6 +1140,7 @@ HOT u64 exchange(const struct state *s, const struct options *o, u64 g)
 	s->smap[g] = 0;
 	s->cluster[c].count -= 1;
 	s->dev[1].used -= 1;
+	s->ctl[S_NR_SWAP_PAGES] += 1;
 	s->ctl[S_SLOTS] -= 1;
 	relist(s->dev + 1, s->cluster, c, o->cluster_shift);
 	return slot_alloc(s, o, 1, 0) - 1;

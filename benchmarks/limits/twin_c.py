@@ -16,7 +16,7 @@ from kernels.compiling.flat import Flat
 from kernels.life import registry as state
 
 ARRAYS = (
-    "ctl", "pte", "folio", "mm", "dev", "cluster", "percpu", "smap", "cgroup", "zeromap", "space", "cpool", "ztree", "zpool", "ze",
+    "ctl", "pte", "folio", "mm", "memcgs", "dev", "cluster", "percpu", "smap", "cgroup", "zeromap", "space", "cpool", "ztree", "zpool", "ze",
     "idhead", "idpool",
 )  # fmt: skip
 """Arrays in the order of ``struct state`` in replay.c; the probe's tally follows. A design without a layer has no ID tree."""

@@ -1,7 +1,8 @@
-"""Swap-ins that saw swap full (``vm_swap_full``). Full, a fault drops the cache copy; else the copy and its slot stay.
+"""Swap-ins that saw swap full (``mem_cgroup_swap_full``). Full, a fault drops the cache copy; else the copy and its slot stay.
 
-The settings decide on which side a design lies: one whose zswap pages tie up slots is full where a layer is not. Designs on different
-sides do different work for the same demands, so no finding is made of their times.
+Swap is full where more than half of all slots is used (``vm_swap_full``), or half of what the memory cgroup may use (its ``swap.max``).
+The settings decide on which side a design lies: one whose zswap pages tie up slots, or are charged, is full where a layer is not. Designs
+on different sides do different work for the same demands, so no finding is made of their times.
 """
 
 from __future__ import annotations
@@ -10,25 +11,37 @@ from dse.measuring.run import Side, rows_of
 from dse.storing import Figure, figure
 from kernels import demand
 from kernels.observing import probe
+from kernels.structures import page_counter
 
-METRIC = "swap_ins_seeing_swap_full"
+METRIC, MEMCG_METRIC = "swap_ins_seeing_swap_full", "swap_ins_seeing_memcg_swap_full"
+HALVES = {METRIC: "saw_full", MEMCG_METRIC: "saw_memcg_full"}
+"""Counters of the probe by metric: by device, and by memory cgroup where that has a limit."""
 MOST, HARDLY = 0.5, 0.05
 """Shares of the swap-ins above and below which a design lies on one side."""
 
 
-def share(side: Side, age: str) -> float | None:
-    """Share of the swap-ins in the counted chunks of a window that saw swap full; None without a swap-in."""
+def halves(side: Side, age: str) -> dict[str, float]:
+    """Shares of the swap-ins in the counted chunks of a window that saw swap full, by metric; empty without a swap-in."""
     row = rows_of(side.count[age])[demand.SWAP_IN]
-    return float(row[probe.METRICS.index("saw_full")]) / float(row[0]) if row[0] else None
+    limit = int(side.state.memcgs[int(page_counter.P_MAX) - int(page_counter.WORDS)])  # of the last memory cgroup, as of all
+    known = HALVES if limit < page_counter.NO_MAX else {METRIC: HALVES[METRIC]}
+    return {metric: float(row[probe.METRICS.index(name)]) / float(row[0]) for metric, name in known.items()} if row[0] else {}
+
+
+def share(side: Side, age: str) -> float | None:
+    """The larger of the :func:`halves`; None without a swap-in."""
+    return max(halves(side, age).values(), default=None)
 
 
 def rows(side: Side) -> list[Figure]:
-    """Rows of the share, one a window."""
+    """Rows of the shares, one a window and half."""
     found = []
     for age, pr in side.count.items():
-        value, n = share(side, age), int(rows_of(pr)[demand.SWAP_IN][0])
-        if value is not None:
-            found.append(figure(side.name, "swap_in", METRIC, "counted", "share", value, stat="mean", age=age, n=n, count=None))
+        n = int(rows_of(pr)[demand.SWAP_IN][0])
+        found += [
+            figure(side.name, "swap_in", metric, "counted", "share", value, stat="mean", age=age, n=n, count=None)
+            for metric, value in halves(side, age).items()
+        ]
     return found
 
 

@@ -20,8 +20,8 @@ from kernels.own import Word
 from kernels.structures import cluster
 
 OPS = demand.OUTCOMES
-COUNTED = (("lines", "lines"), ("chain", "objects"), ("locked_sections", "sections"), ("allocations", "objects"), ("frees", "objects"),
-           ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"),
+COUNTED = (("lines", "lines"), ("lines_common", "lines"), ("chain", "objects"), ("locked_sections", "sections"), ("atomics", "atomics"),
+           ("allocations", "objects"), ("frees", "objects"), ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"),
            ("lock_order_violations", "violations"))  # fmt: skip
 LIFETIME = ("swap_out", "writeback_end", "swap_in")
 """A page's swapped lifetime. An ID costs something in each, whether or not the page moves."""
@@ -167,7 +167,7 @@ def _mean(side: Side, op: str, metric: str) -> float:
 def tax_counted(outcome: Outcome, side: Side, base: Side) -> list[Figure]:
     """Rows of the tax: additional touches of a lifetime (out, end of writeback, in) and additional bytes a page, against the baseline."""
     rows = []
-    for metric, unit in (("lines", "lines"), ("locked_sections", "sections")):
+    for metric, unit in (("lines", "lines"), ("locked_sections", "sections"), ("atomics", "atomics")):
         extra = sum(_mean(side, op, metric) - _mean(base, op, metric) for op in LIFETIME)
         rows.append(
             figure(side.name, "lifetime", f"tax_{metric}", "counted", unit, extra, stat="mean", age="aged", baseline=base.name, count=None)

@@ -20,7 +20,7 @@ class Event:
     Attributes
     ----------
     event : str
-        chase (a dependent read), read, write, lock, unlock, alloc or free.
+        chase (a dependent read), read, write, atomic (a read-modify-write), lock, unlock, alloc or free.
     what : str
         Structure, lock class or allocation class.
     line : int
@@ -86,7 +86,7 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str], design: Desig
     op : str
         The operation.
     event : Event
-        A chase, read or write.
+        A chase, read, write or atomic.
     seen : Seen
         The finished part of the operation.
     held : set of str
@@ -94,7 +94,7 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str], design: Desig
     design : Design
         The design, which names the functions of its own regions.
     """
-    what, write = event.what, event.event == "write"
+    what, write = event.what, event.event in ("write", "atomic")
     if "device" in held and what in ("swap device", "cluster header"):
         return "move_cluster" if seen.slot else "isolate_lock_cluster"
     if "zswap LRU" in held:
@@ -111,6 +111,9 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str], design: Desig
         "rmap": "rmap_walk_anon",
         "swap device": "get_swap_device" if not write else "swap_usage_add" if op == "swap_out" else "swap_usage_sub",
         "cluster header": "swap_cluster_lock",
+        "nr_swap_pages": "swap_range_alloc" if op == "swap_out" else "swap_range_free",
+        "zswap_stored_pages": "zswap_store_page" if op == "swap_out" else "zswap_entry_free",
+        "zswap_lruvec_state": "zswap_folio_swapin",
         "per-CPU cluster": "cluster_alloc_swap_entry",
         "cgroup": "swap_cgroup_record" if op == "swap_out" else "swap_cgroup_clear" if write else "lookup_swap_cgroup_id",
         "zeromap": "swap_zeromap_folio_set" if op == "swap_out" else "swap_entries_free" if write else "swap_read_folio_zeromap",
@@ -142,7 +145,7 @@ def attribute(op: str, events: Sequence[Event], design: Design) -> None:
             seen.cached = seen.cached or event.what == "swap cache xa_lock"
         elif event.event == "unlock":
             held.discard(event.what)
-        elif event.event in ("chase", "read", "write"):
+        elif event.event in ("chase", "read", "write", "atomic"):
             seen.mapped = seen.mapped or event.label in ("write PTE", "chase zsmalloc object")
             seen.slot = seen.slot or event.label == "write swap_map"
             seen.regions.add(event.what)

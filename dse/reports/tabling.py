@@ -16,7 +16,12 @@ Line = dict[str, str]
 """A line of a table by column."""
 About = Mapping[str, Any]
 """Provenance of a variant."""
-FULL = "swap_ins_seeing_swap_full"
+FULL, MEMCG_FULL = "swap_ins_seeing_swap_full", "swap_ins_seeing_memcg_swap_full"
+COMMON = "lines_common"
+COUNTED = (
+    ("lines", "lines"), ("lines common", COMMON), ("locks", "locked_sections"), ("atomics", "atomics"),
+    ("structures written", "structures_written"),
+)  # fmt: skip
 
 
 class Key(NamedTuple):
@@ -105,7 +110,12 @@ def headline(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
             if timed:
                 line |= {op: _interval(figures.row(design, op, "ratio", stat="mean", age="aged", against=base)) for op in HEADLINE}
                 line["tax ns"] = _tax_ns(figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base))
-            for name, metric in (("tax lines", "tax_lines"), ("tax locks", "tax_locked_sections"), ("tax B", "tax_bytes")):
+            for name, metric in (
+                ("tax lines", "tax_lines"),
+                ("tax locks", "tax_locked_sections"),
+                ("tax atomics", "tax_atomics"),
+                ("tax B", "tax_bytes"),
+            ):
                 value = figures.value(design, "lifetime", metric, stat="mean", age="aged", against=base)
                 line[name] = "-" if value is None else f"{value:+.1f}"
             out.append(line)
@@ -142,7 +152,9 @@ def operations(rows: Sequence[Figure], designs: Sequence[str], age: str) -> list
                     "of zswap": percent(figures.value(design, op, "share_of_zswap_read", age=age)),
                     "of SSD": percent(figures.value(design, op, "share_of_ssd_read", age=age)),
                 }  # fmt: skip
-            for name, metric in (("lines", "lines"), ("locks", "locked_sections"), ("structures written", "structures_written")):
+            for name, metric in COUNTED:
+                if metric == COMMON and not any(row["metric"] == COMMON for row in rows):
+                    continue  # a run from before
                 value = figures.value(design, op, metric, stat="mean", age=age)
                 line[name] = "-" if value is None else f"{value:.2f}"
             out.append(line)
@@ -168,12 +180,14 @@ def pages(rows: Sequence[Figure], designs: Sequence[str]) -> list[Line]:
             "B/page dynamic": page("bytes_per_page_dynamic", "mean"),
             "B/page allocated": page("bytes_per_page_allocated", "mean"), "B/page at the peak": page("bytes_per_page_peak", "max"),
             "saw swap full": percent(figures.value(design, "swap_in", FULL, stat="mean", age="aged")),
+            "saw memcg full": percent(figures.value(design, "swap_in", MEMCG_FULL, stat="mean", age="aged")),
             "slots tied up": page("slots_tied_up", digits=0), "must agree": page("structures_per_page", digits=0),
             "IDs never moved": percent(figures.value(design, "page", "ids_never_moved_share")),
             "tax ns": _tax_ns(figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=designs[0])),
             "tax lines": tax("tax_lines"), "tax B": tax("tax_bytes"),
         })  # fmt: skip
-    return out
+    limited = any(line["saw memcg full"] != "-" for line in out)
+    return out if limited else [{name: text for name, text in line.items() if name != "saw memcg full"} for line in out]
 
 
 def allocated(rows: Sequence[Figure], designs: Sequence[str], age: str) -> list[Line]:
@@ -261,15 +275,18 @@ def _fullness(figures: Figures, designs: Sequence[str]) -> list[str]:
     """Say for which designs swap was full, where they differ in it."""
     from dse.measuring.fullness import MOST, apart
 
-    shares = {design: figures.value(design, "swap_in", FULL, stat="mean", age="aged") for design in designs}
+    halves = {
+        design: [figures.value(design, "swap_in", metric, stat="mean", age="aged") for metric in (FULL, MEMCG_FULL)] for design in designs
+    }
+    shares = {design: max((x for x in found if x is not None), default=None) for design, found in halves.items()}
     known = [share for share in shares.values() if share is not None]
     if not known or not apart(max(known), min(known)):
         return []
     full = [design for design, share in shares.items() if share is not None and share > MOST]
     return [
         (
-            f"Most swap-ins of {', '.join(full)} saw swap full (more than half of the slots used) and dropped the cache copy, hardly any of"
-            " another design did: that is a matter of the slots given, and no finding is made between the two."
+            f"Most swap-ins of {', '.join(full)} saw swap full (half of the slots, or of swap.max, used) and dropped the cache copy,"
+            " hardly any of another design did: that is a matter of the slots or the limit given, and no finding is made between the two."
         )
     ]
 

@@ -55,6 +55,12 @@ class Memory:
     limit: float = key(0.5, "memory limit: at most 1 a share of the workload's pages, above 1 pages", (0.0, PAGES_MAX))
     policy: str = key("lru", "policy that picks the pages to swap out", choices=("lru", "active-inactive", "clock"))
     batch: int = key(32, "pages reclaimed at once", (1, 4096))
+    swap_max: float = key(
+        0.0, "swap limit of each memory cgroup (memory.swap.max) per page of the workload, 0: none; half of it used is full", (0.0, 64.0)
+    )
+    cgroup_depth: int = key(
+        2, "page counters that a charge of swap passes, with the root's: 2 is one cgroup, a service of systemd has 3", (2, 32)
+    )
     charge_zswap: bool = key(True, "does zswap's pool count within the limit (of placement)? cgroup v2: yes, v1: no")
 
 

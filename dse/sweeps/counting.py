@@ -24,7 +24,7 @@ from kernels.observing import probe
 TABLE = 512
 """PTEs of one page table: what one UNMAP of the epilogue covers."""
 DISKS = ("ssd", "hdd", "zram")
-METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "retries", "frees", "lock_order_violations")
+METRICS = ("n", "lines", "chain", "locked_sections", "atomics", "ptes", "allocations", "retries", "frees", "lock_order_violations")
 STREAM_MAX = 1 << 26
 """Most demands of a stream [16 B each]: sweeps count, and counting needs no more."""
 Measures = dict[str, Any]

@@ -21,6 +21,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 EPILOGUE = ("free", "swapoff")
 METRICS = {
     "lines": ("lines", "counted"), "chain": ("objects", "counted"), "locked_sections": ("sections", "counted"),
+    "atomics": ("atomics", "counted"),
     "ptes": ("PTEs", "counted"), "allocations": ("objects", "counted"), "ns": ("ns", "modelled"),
 }  # fmt: skip
 BYTES = {"bytes_per_page": "allocated", "bytes_per_page_peak": "peak", "bytes_per_page_counted": "counted"}
@@ -63,7 +64,7 @@ def unit(text: str) -> str:
 def _total(row: Mapping[str, float], metric: str) -> float:
     """Metric of one operation, summed over its occurrences."""
     if metric == "ns":
-        return row.get("chain", 0) * LOAD_NS + row.get("locked_sections", 0) * 2 * ATOMIC_NS
+        return row.get("chain", 0) * LOAD_NS + (row.get("locked_sections", 0) * 2 + row.get("atomics", 0)) * ATOMIC_NS
     return row.get(metric, 0)
 
 

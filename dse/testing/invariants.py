@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring import allocating
-from dse.testing import invariants_desc, invariants_vswap, reading, slotview
+from dse.testing import invariants_charges, invariants_desc, invariants_vswap, reading, slotview
 from dse.testing.findings import (
     BYPASS,
     CACHED,
@@ -71,6 +71,7 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
         slotview.check_blocks(found, st, used_slots(st))
     if hasattr(st, "ze"):
         check_zswap_list(found, st)
+    invariants_charges.check(found, st)
     found.equal("lost tokens", ctl(st, control.S_LOST), 0)
     if isinstance(probe, probes.Count):
         rows = probe.tally[: probes.CODES * probes.COLUMNS].reshape(probes.CODES, probes.COLUMNS)

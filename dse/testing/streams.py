@@ -44,6 +44,8 @@ class World:
     zero: float = 0.1
     fail: float = 0.05
     backends: tuple[float, ...] = (0.4, 0.3, 0.15, 0.15)
+    swap_max: int = 0
+    cgroup_depth: int = 2
 
     @property
     def pages(self) -> int:
@@ -58,6 +60,8 @@ class World:
             cluster_shift=self.cluster_shift,
             continuation_pages=self.continuation_pages,
             zdisk=self.zdisk,
+            cgroup_depth=self.cgroup_depth,
+            swap_max=self.swap_max,
             cpus=2,
             parameters=parameters,
         )
@@ -72,6 +76,7 @@ WORLDS = (
     World("odd", slots={"zswap": 9, "ssd": 21, "hdd": 13, "zram": 11}, weights=USUAL, cluster_shift=3),
     World("moving", slots={"zswap": 32, "ssd": 48, "hdd": 48, "zram": 48}, weights={**USUAL, "move": 1.0}, phased=0.8, cluster_shift=4),
     World("forked", 256, 2, {"zswap": 48, "ssd": 80, "hdd": 48, "zram": 48}, {**USUAL, "fork": 6.0, "unmap": 0.1}, 0.3, 4, 2, run=3),
+    World("limited", slots={"zswap": 32, "ssd": 64, "hdd": 64, "zram": 64}, weights=USUAL, swap_max=6, cgroup_depth=3),
     World("swapoff", weights={**USUAL, "swapoff": 0.01}, slots={"zswap": 24, "ssd": 40, "hdd": 40, "zram": 40}),
     World("zram behind", zdisk="zram", weights={**USUAL, "move": 0.6}, slots={"zswap": 16, "ssd": 24, "hdd": 16, "zram": 32}),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.testing import invariants_vswap, reading, slotview
+from dse.testing import invariants_charges, invariants_vswap, reading, slotview
 from dse.testing.findings import used_slots
 from dse.testing.reading import ctl
 from dse.testing.twins.life import Life
@@ -35,6 +35,7 @@ def expected(twin: Life) -> dict[str, Any]:
             ptes.append(label("swap", pte.value))
     out = {"ptes": ptes, "folios": len(twin.folios), "phases": len(twin.phases), "moves": twin.moves}
     out["truth"] = {page: twin.truth[page] for page in twin.pte}
+    out["charged"] = {memcg: n for memcg, n in twin.charged.items() if memcg and n}
     if isinstance(twin, Swapfile):
         out["continuation"] = twin.pages.used
         out["zswap"], out["zswap bytes"] = len(twin.zswap.live), twin.zswap.nbytes
@@ -68,6 +69,7 @@ def observed(st: Any, twin: type[Life]) -> dict[str, Any]:
             ptes.append(("swap", labels.setdefault(("swap", pte), len(labels))))
     out = {"ptes": ptes, "folios": ctl(st, control.S_FOLIO_LIVE), "phases": ctl(st, control.S_PHASES), "moves": ctl(st, control.S_MOVES)}
     out["truth"] = {p: int(st.truth[p]) for p in np.flatnonzero(st.pte).tolist()}
+    out["charged"] = invariants_charges.charged(st)
     if hasattr(st, "smap"):
         out["continuation"] = ctl(st, control.S_CONT_USED) + ctl(st, control.S_EXTENDS)
         out["slots"] = slots(st)

@@ -35,6 +35,7 @@ HALF = 1 << 32  # shares are thresholds of 32 random bits
 PAGE = 4096
 PART = 16  # bits of the fraction in which the daemon's speed is counted
 DELAYS = 4  # mean lifetimes per move's delay, see kernels.reclaim.migration
+OF_STATES = ("swap_max", "cgroup_depth")  # keys of the section memory that the stage does not read
 SLACK = 1 << 13  # folios above the memory limit: in the swap cache, in a move, in a batch
 WORDS = 2  # of a demand
 
@@ -79,6 +80,7 @@ class Stream:
         """SHA-256 of the version of the stage, the workload and the sections of the scenario that the stage reads."""
         values = self.scenario.values
         read = {name: values[name] for name in ("memory", "backend", "moves", "swapoff")}
+        read["memory"] = {name: value for name, value in read["memory"].items() if name not in OF_STATES}
         what = [VERSION, self.workload.digest, self.accesses, self.scenario.replay.seed, self.scenario.replay.cpus, read]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
@@ -92,6 +94,11 @@ class Stream:
         """Slots of each backend (zswap: the most entries), by name."""
         return slots_of(self.scenario, self.workload.touched, self.limit)
 
+    @property
+    def swap_max(self) -> int:
+        """Swap limit of each memory cgroup [pages], 0 for none."""
+        return math.ceil(self.scenario.memory.swap_max * self.workload.touched)
+
     def config(self, design_parameters: dict[str, int] | None = None, tokens: bool = False) -> Config:
         """Configuration of a design's state that this stream fits.
 
@@ -104,6 +111,7 @@ class Stream:
         """
         pages, slots = self.workload.pages, self.slots
         room = sum(n for name, n in slots.items() if name != "zswap")
+        room = min(room, self.swap_max or room)
         tight = self.forks or may_overshoot(self.scenario) or self.limit + room < self.workload.touched
         return Config(
             pages=pages,
@@ -114,6 +122,8 @@ class Stream:
             tokens=tokens,
             forks=self.forks,
             zdisk=self.scenario.backend.disk,
+            cgroup_depth=self.scenario.memory.cgroup_depth,
+            swap_max=self.swap_max,
             cpus=self.scenario.replay.cpus,
             parameters=dict(design_parameters or {}),
         )

@@ -39,22 +39,22 @@ def _scalar(array: Any) -> Any:
     return getattr(types, f"uint{array.bits}") if isinstance(array, FieldType) else array.dtype
 
 
-@intrinsic
-def _xchg(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        ptr = _element(context, builder, signature.args[0], args[0], args[1])
-        return builder.atomic_rmw("xchg", ptr, args[2], "acq_rel")
+def _rmw(name: str, ordering: str = "seq_cst") -> Any:
+    """Intrinsic for the read-modify-write `name` of LLVM: a locked instruction on x86. It returns the value before."""
 
-    return _scalar(array)(array, types.uint64, _scalar(array)), codegen
+    @intrinsic
+    def call(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            ptr = _element(context, builder, signature.args[0], args[0], args[1])
+            return builder.atomic_rmw(name, ptr, args[2], ordering)
+
+        return _scalar(array)(array, types.uint64, _scalar(array)), codegen
+
+    return call
 
 
-@intrinsic
-def _add(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        ptr = _element(context, builder, signature.args[0], args[0], args[1])
-        return builder.atomic_rmw("add", ptr, args[2], "seq_cst")
-
-    return _scalar(array)(array, types.uint64, _scalar(array)), codegen
+_xchg, _swap = _rmw("xchg", "acq_rel"), _rmw("xchg")
+_add, _sub, _or, _and = (_rmw(name) for name in ("add", "sub", "or", "and"))
 
 
 @intrinsic
@@ -233,3 +233,51 @@ def fetch_add(array: NDArray[Any], index: np.uint64, value: np.uint64) -> np.uin
 @machine(fetch_add)
 def _fetch_add(array: Any, index: Any, value: Any) -> Any:
     return lambda array, index, value: _add(array, index, value)  # noqa: PLW0108 - numba needs a Python function
+
+
+def fetch_sub(array: NDArray[Any], index: np.uint64, value: np.uint64) -> np.uint64:
+    """Atomic subtraction; returns the value before."""
+    old = np.uint64(array[index])
+    array[index] -= value
+    return old
+
+
+@machine(fetch_sub)
+def _fetch_sub(array: Any, index: Any, value: Any) -> Any:
+    return lambda array, index, value: _sub(array, index, value)  # noqa: PLW0108 - numba needs a Python function
+
+
+def fetch_or(array: NDArray[Any], index: np.uint64, value: np.uint64) -> np.uint64:
+    """Atomic or (``set_bit``); returns the value before."""
+    old = np.uint64(array[index])
+    array[index] = old | value
+    return old
+
+
+@machine(fetch_or)
+def _fetch_or(array: Any, index: Any, value: Any) -> Any:
+    return lambda array, index, value: _or(array, index, value)  # noqa: PLW0108 - numba needs a Python function
+
+
+def fetch_and(array: NDArray[Any], index: np.uint64, value: np.uint64) -> np.uint64:
+    """Atomic and (``clear_bit``); returns the value before."""
+    old = np.uint64(array[index])
+    array[index] = old & value
+    return old
+
+
+@machine(fetch_and)
+def _fetch_and(array: Any, index: Any, value: Any) -> Any:
+    return lambda array, index, value: _and(array, index, value)  # noqa: PLW0108 - numba needs a Python function
+
+
+def exchange(array: NDArray[Any], index: np.uint64, value: np.uint64) -> np.uint64:
+    """Atomic exchange; returns the value before."""
+    old = np.uint64(array[index])
+    array[index] = value
+    return old
+
+
+@machine(exchange)
+def _exchange(array: Any, index: Any, value: Any) -> Any:
+    return lambda array, index, value: _swap(array, index, value)  # noqa: PLW0108 - numba needs a Python function

@@ -13,8 +13,9 @@ from kernels.compiling.flat import Flat, U16Array, U32Array, U64Array, aligned_z
 from kernels.life.config import Config
 from kernels.own import Word
 from kernels.structures import cluster as cl
-from kernels.structures import swap_map
+from kernels.structures import page_counter, swap_map
 from kernels.structures import xarray as xa
+from kernels.structures.common.table import LINES
 from kernels.structures.zswap import ZE_WORDS
 
 TREE_SHIFT = 14
@@ -22,7 +23,11 @@ DISKS = ("ssd", "hdd", "zram")
 
 
 class World(Flat):
-    """Fields that every state has: PTEs, folios, phases, devices, zswap entries, contents (:func:`common`, :func:`device_tables`)."""
+    """Fields that every state has: PTEs, folios, phases, devices, zswap entries, contents (:func:`common`, :func:`device_tables`).
+
+    The last four are those of the common steps (:mod:`kernels.structures.common`): lines that all pages share, and handles, zspages and
+    page descriptors of zsmalloc.
+    """
 
     ctl: U64Array
     pte: U64Array
@@ -30,12 +35,17 @@ class World(Flat):
     folio: U64Array
     ring: U32Array
     mm: U16Array
+    memcgs: U64Array
     txn: U64Array
     dev: U64Array
     cluster: U32Array
     percpu: U32Array
     token: U32Array
     ze: U64Array
+    hot: U64Array
+    zhandle: U64Array
+    zspage: U64Array
+    zpdesc: U64Array
 
 
 def folios_of(config: Config) -> int:
@@ -61,16 +71,20 @@ def control_array(config: Config) -> NDArray[np.uint64]:
 
 
 def common(config: Config) -> dict[str, NDArray[Any]]:
-    """Arrays that every design has: PTEs, expected tokens, folios, kin rings, phases."""
-    folios = folios_of(config)
+    """Arrays that every design has: PTEs, expected tokens, folios, kin rings, memory cgroups, phases."""
+    folios, ctl = folios_of(config), control_array(config)
+    memcgs, first = page_counter.new(int(config.memcg.max()), config.cgroup_depth, config.swap_max)
+    ctl[int(control.C_MEMCGS)] = first
     return {
-        "ctl": control_array(config),
+        "ctl": ctl,
+        "memcgs": memcgs,
         "pte": aligned_zeros(config.pages, np.uint64),
         "truth": aligned_zeros(config.pages if config.tokens else 1, np.uint32),
         "folio": aligned_zeros(folios * int(w.FOLIO_WORDS), np.uint64),
         "ring": aligned_zeros(2 * config.pages if config.forks else 2, np.uint32),
         "mm": np.ascontiguousarray(config.memcg, np.uint16),
         "txn": aligned_zeros(int(w.TXNS * w.TXN_WORDS), np.uint64),
+        "hot": aligned_zeros(LINES * 8, np.uint64),
     }
 
 
@@ -112,12 +126,16 @@ def device_tables(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, 
     """Build the fields of :class:`World` that concern devices, with up to `zmost` zswap entries."""
     dev, headers, slots = devices(config, backends)
     ctl[int(control.C_ALL_SLOTS)], ctl[int(control.C_ZENTRIES)] = slots, zmost
+    ctl[int(control.S_NR_SWAP_PAGES)] = sum(config.slots.get(name, 0) for name in DISKS if name in backends)
     return {
         "dev": dev,
         "cluster": headers,
         "percpu": aligned_zeros(config.cpus * int(cl.CPU_WORDS), np.uint32),
         "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
         "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
+        "zhandle": aligned_zeros(zmost + 16, np.uint64),
+        "zspage": aligned_zeros(zmost + 8 * 16, np.uint64),
+        "zpdesc": aligned_zeros((zmost + 16) * 4, np.uint64),
     }
 
 

@@ -32,6 +32,11 @@ class Config:
         Slots of a cluster are ``1 << cluster_shift`` (9 with THP swap, 8 without).
     zdisk : str
         The disk behind zswap.
+    cgroup_depth : int
+        Page counters from a memory cgroup to the root, both included: 2 is the least with a limit of its own. A service of systemd has 3
+        (root, slice, service), a program of a user's session 5 or 6.
+    swap_max : int
+        Most pages of a memory cgroup in swap [pages] (memory.swap.max), 0 for no limit.
     continuation_pages : int
         Most continuation pages [4 KiB].
     cpus : int
@@ -51,6 +56,8 @@ class Config:
     forks: bool = True
     cluster_shift: int = 9
     zdisk: str = "ssd"
+    cgroup_depth: int = 2
+    swap_max: int = 0
     continuation_pages: int = 64
     cpus: int = 8
     parameters: dict[str, int] = field(default_factory=dict)

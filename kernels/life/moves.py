@@ -6,7 +6,7 @@ from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import LOW32, U0, U1, U2
 from kernels.compiling.jit import called, inner, u
-from kernels.life import lifecycle, page_io, swapfile
+from kernels.life import charging, lifecycle, page_io, swapfile
 from kernels.life.steps import resolve
 from kernels.memory import F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.allocations import A_CONT
@@ -14,7 +14,7 @@ from kernels.observing.probe import PTES, R_OWNER, R_PTE, bump, chase, freed, wr
 from kernels.structures import cluster as cl
 from kernels.structures import zswap
 from kernels.structures.cluster import OFFSET_MASK, device_of, slot_of
-from kernels.structures.slots import cache_find, charge, count_read, owner_of, zero_of
+from kernels.structures.slots import cache_find, count_read, zero_of
 
 
 @inner
@@ -158,7 +158,7 @@ def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
         return back_out(st, pr, f, codes.FULL)
     b = found - U1
     new = cl.entry_of(st, d, b)
-    charge(st, pr, b, owner_of(st, pr, slot_of(st, old)))
+    charging.owner_copy(st, pr, slot_of(st, old), b)
     swapfile.owner_record(st, pr, b)
     why = U0
     if not rewrite_ptes(st, pr, page, old, new):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from kernels import codes, control
-from kernels.compiling.constants import LOW32, U0, U2, U14
+from kernels.compiling.constants import LOW32, U0, U1, U2, U14
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.memory import BYPASS, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word
+from kernels.observing.atomics import atomic_add
 from kernels.observing.probe import F_INVALIDATE, F_NONE, R_DEV, R_ZRAM, R_ZTREE, chase, step, touch, wrote
+from kernels.observing.regions import R_ZLRUVEC
 from kernels.structures import xarray as xa
 from kernels.structures import zswap
 from kernels.structures.cluster import DEV_WORDS, OFFSET_MASK, device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.slots import folio_swapped, load_erases, zero_mark, zero_of
 
 
@@ -44,6 +48,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
 def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``zswap_invalidate``: drop the stale zswap entry of slot `g`."""
     step(pr, F_INVALIDATE)
+    common(pr, st, table.INVALIDATE, U0)
     touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
     if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
         z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
@@ -77,7 +82,10 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """``swap_read_folio``: zero bit, zswap (whose entry goes, so the folio is dirty), or the device."""
     g = slot_of(st, entry)
     token = u(st.token[g]) if st.ctl[control.C_TOKENS] != U0 else U0
-    if not zero_of(st, pr, g):
+    if zero_of(st, pr, g):
+        common(pr, st, table.ZERO_IN, f)
+    else:
+        common(pr, st, table.TREE, f)
         chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
         z = U0
         keep = f_is(st, f, BYPASS)
@@ -92,9 +100,18 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
                 zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
             zswap.entry_free(st, pr, z)
             f_set(st, f, DIRTY)
-        elif device_of(entry) == codes.ZRAM:
-            chase(pr, R_ZRAM, g * U2)
+        else:
+            common(pr, st, table.DISK_IN, f)
+            read_device(st, pr, entry)
     st.folio[f_word(f, F_TOKEN)] = token
+
+
+@inner
+def read_device(st, pr, entry):  # type: ignore[no-untyped-def]
+    """Read the slot of `entry` from its device, which zswap counts first (``zswap_folio_swapin``)."""
+    atomic_add(pr, R_ZLRUVEC, U0, st.ctl, control.S_ZDISK_READS, U1)
+    if device_of(entry) == codes.ZRAM:
+        chase(pr, R_ZRAM, slot_of(st, entry) * U2)
 
 
 @inner
@@ -107,6 +124,5 @@ def write_slot(st, pr, entry, token):  # type: ignore[no-untyped-def]
 def read_slot(st, pr, entry):  # type: ignore[no-untyped-def]
     """Read the slot of `entry` through the block layer: its content token."""
     chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
-    if device_of(entry) == codes.ZRAM:
-        chase(pr, R_ZRAM, slot_of(st, entry) * U2)
+    read_device(st, pr, entry)
     return u(st.token[slot_of(st, entry)]) if st.ctl[control.C_TOKENS] != U0 else U0

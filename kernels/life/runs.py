@@ -5,18 +5,26 @@ from __future__ import annotations
 from kernels import control
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, inner, u
-from kernels.life import steps, swapfile
+from kernels.life import charging, steps, swapfile
 from kernels.memory import mapcount
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.slots import cache_clear_run, count_down, count_of, count_read, is_cached
 
 
 @called
 def slots_free(st, pr, entry, g, n):  # type: ignore[no-untyped-def]
-    """``swap_entries_free``: free `n` slots of one cluster from `g` on; shadows, usage and list in one go. Cluster lock held."""
+    """``swap_entries_free``: free `n` slots of one cluster from `g` on; charges, shadows, usage and list in one go. Cluster lock held."""
+    owner, charged = U0, U0
     for i in range(n):
-        swapfile.forget(st, pr, entry + u(i), g + u(i))
+        memcg = swapfile.forget(st, pr, entry + u(i), g + u(i))
+        if memcg != owner:
+            charging.uncharge_swap(st, pr, owner, charged)
+            owner, charged = memcg, U0
+        charged += U1
+    charging.uncharge_swap(st, pr, owner, charged)
     cache_clear_run(st, pr, g, n)
     cl.slots_release(st, pr, device_of(entry), g, n)
 
@@ -51,6 +59,7 @@ def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
     The slots are freed together if all are held once and none is cached (``swap_is_last_map``), else one by one in the same section.
     """
     first, kept = slot_of(st, entry), U0
+    common(pr, st, table.DEVICE, U0)
     ci = cl.lock_cluster(st, pr, first)
     alike = n > U1 and all_held_once(st, pr, first, n)
     for i in range(n):
@@ -66,5 +75,5 @@ def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
         g = first + u(i)
         if swapfile.only_cached(st, g):
             f = swapfile.lookup(st, pr, entry + u(i))
-            if f != U0 and (mapcount(st, f) == U0 or swapfile.swap_full(st, entry)):
+            if f != U0 and (mapcount(st, f) == U0 or swapfile.swap_full(st, entry) or charging.folio_swap_full(st, pr, f)):
                 steps.drop_unused(st, pr, f)

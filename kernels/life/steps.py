@@ -31,6 +31,7 @@ from kernels import codes
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.functions import optional, required
 from kernels.compiling.jit import inner, u
+from kernels.life.charging import folio_swap_full
 from kernels.memory import LOCKED, WRITEBACK, f_is, folio_free, mapcount
 
 ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4))  # moments of retire
@@ -140,7 +141,7 @@ def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
         entry = resolve(st, pr, value + u(i))
         if put(st, pr, value + u(i), entry) == U1:
             f = lookup(st, pr, entry)
-            if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry)):
+            if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry) or folio_swap_full(st, pr, f)):
                 drop_unused(st, pr, f)
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from kernels import codes, control
 from kernels.compiling.constants import U0, U1, U2
 from kernels.compiling.jit import called, hot, inner, u
-from kernels.life import page_io, steps
+from kernels.life import charging, page_io, steps
 from kernels.life.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
 from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import R_DEV, R_OWNER, chase, wrote
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import D_SLOTS, DEV_WORDS, device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.slots import (
     cache_clear,
     cache_find,
@@ -31,7 +33,6 @@ from kernels.structures.slots import (
     flag_set,
     folio_swapped,
     is_cached,
-    owner_of,
     owner_set,
     slot_fetch,
     unheld,
@@ -52,18 +53,19 @@ def owner_record(st, pr, g):  # type: ignore[no-untyped-def]
 @inner
 def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``swap_entry_range_free``: free slot `g` with its zswap entry, zero bit, owner and shadow. Cluster lock held."""
-    forget(st, pr, entry, g)
+    charging.uncharge_swap(st, pr, forget(st, pr, entry, g), U1)
     cache_clear(st, pr, g)
     cl.slot_release(st, pr, device_of(entry), g)
 
 
 @inner
 def forget(st, pr, entry, g):  # type: ignore[no-untyped-def]
-    """Drop what is kept of slot `g` one by one also where many are freed: owner, zswap entry, zero bit."""
-    owner_set(st, pr, g, U0)
+    """Drop what is kept of slot `g` one by one also where many are freed: owner, zswap entry, zero bit; return the owner."""
+    memcg = owner_set(st, pr, g, U0)
     owner_record(st, pr, g)
     page_io.drop_zswap(st, pr, entry, g)
     zero_set(st, pr, g, False)
+    return memcg
 
 
 @inner
@@ -109,6 +111,7 @@ def fetch_near(st, pr, entry):  # type: ignore[no-untyped-def]
 def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
     """``filemap_get_folio`` in the swap cache space of `entry`."""
     chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
+    common(pr, st, table.DEVICE, U0)
     return cache_find(st, pr, slot_of(st, entry))
 
 
@@ -146,6 +149,9 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
         return U0
     g = found - U1
     entry = cl.entry_of(st, d, g)
+    if not charging.try_charge_swap(st, pr, memcg):
+        give_back(st, pr, entry, g)
+        return U0
     charge(st, pr, g, memcg)
     owner_record(st, pr, g)
     cache_add(st, pr, g, f, entry)
@@ -153,10 +159,16 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     value = publish(st, pr, f, entry, cpu)
     if value == U0:
         cache_drop(st, pr, g, f, False)
-        ci = cl.lock_cluster(st, pr, g)
-        slot_free(st, pr, entry, g)
-        cl.unlock_cluster(st, pr, ci)
+        give_back(st, pr, entry, g)
     return value
+
+
+@called
+def give_back(st, pr, entry, g):  # type: ignore[no-untyped-def]
+    """``put_swap_folio`` of slot `g`, which was allocated for nothing."""
+    ci = cl.lock_cluster(st, pr, g)
+    slot_free(st, pr, entry, g)
+    cl.unlock_cluster(st, pr, ci)
 
 
 @inner
@@ -203,6 +215,7 @@ def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
 def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
     """``swap_duplicate``."""
     g = slot_of(st, entry)
+    common(pr, st, table.DUP, U0)
     ci = cl.lock_cluster(st, pr, g)
     ok = count_up(st, pr, g)
     cl.unlock_cluster(st, pr, ci)
@@ -278,7 +291,7 @@ def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
         entry_swapped(st, pr, g, sync)
     if set_cached(st, pr, g) == U0:
         return False
-    owner_of(st, pr, g)
+    charging.owner_find(st, pr, g)
     if bypass:
         f_set(st, f, BYPASS)
         st.folio[f_word(f, F_ENTRY)] = entry

@@ -7,7 +7,7 @@ variant checks the rank on every operation.
 
 from __future__ import annotations
 
-from kernels.compiling.atomic import drop, fetch_add, take
+from kernels.compiling.atomic import drop, take
 from kernels.compiling.constants import U1
 from kernels.compiling.jit import inner, operation
 from kernels.observing.probe import E_LOCK, E_UNLOCK, HELD, LOCK_ORDER, LOCKS, SCRATCH, Count, Off, Timed, Trace, record
@@ -36,21 +36,6 @@ def trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 @operation
 def unlock(pr, words, index, cls):  # type: ignore[no-untyped-def]
     """Release the lock in ``words[index]`` of class `cls`."""
-
-
-@operation
-def atomic_add(pr, words, index, by):  # type: ignore[no-untyped-def]
-    """Add `by` (modulo 2^64) to ``words[index]``: an atomic instruction in timed runs."""
-
-
-@inner
-def _plain_add(pr, words, index, by):  # type: ignore[no-untyped-def]
-    words[index] += by
-
-
-@inner
-def _real_add(pr, words, index, by):  # type: ignore[no-untyped-def]
-    fetch_add(words, index, by)
 
 
 @inner
@@ -117,6 +102,3 @@ lock.register(Trace, _trace_lock)
 unlock.register(Trace, _trace_unlock)
 lock.register(Timed, _take)
 unlock.register(Timed, _drop)
-for _cls in (Off, Count, Trace):
-    atomic_add.register(_cls, _plain_add)
-atomic_add.register(Timed, _real_add)

@@ -11,7 +11,7 @@ dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
 ===== =========================== ===== ================================
 0, 1  first slot, slots           0     spin lock
 2, 3  first cluster, clusters     1     slots in use
-4     slots in use                2     list it is on (0 none)
+4     inuse_pages (atomic)        2     list it is on (0 none)
 5     flags (ON, SYNC)            4, 6  next + 1, previous + 1
 6     lock (``si->lock``)
 8..13 head, tail + 1 of 3 lists
@@ -23,9 +23,13 @@ from __future__ import annotations
 from kernels import codes
 from kernels.compiling.constants import U0, U1, U2, U3, U4, U8, U58
 from kernels.compiling.jit import called, hot, inner, u
-from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, S_FULL, S_SLOTS, S_SLOTS_PEAK
+from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, S_FULL, S_NR_SWAP_PAGES, S_SLOTS, S_SLOTS_PEAK
+from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, unlock
 from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, step, touch, wrote
+from kernels.observing.regions import R_NR_SWAP
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.slots import count_read, slot_mark, slot_scan
 
 DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
@@ -178,8 +182,10 @@ def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
     if found != U0:
         slot_mark(st, pr, found - U1, True)
         st.cluster[c * CI_WORDS + CI_COUNT] += 1
-        st.dev[d * DEV_WORDS + D_USED] += U1
-        wrote(pr, R_DEV, d * DEV_WORDS + D_USED)
+        used = d * DEV_WORDS + D_USED
+        atomic_add(pr, R_DEV, used, st.dev, used, U1)
+        if d != codes.ZSWAP:
+            atomic_sub(pr, R_NR_SWAP, U0, st.ctl, S_NR_SWAP_PAGES, U1)
         st.ctl[S_SLOTS] += U1
         st.ctl[S_SLOTS_PEAK] = max(st.ctl[S_SLOTS_PEAK], st.ctl[S_SLOTS])
         relist(st, pr, d, c)
@@ -255,6 +261,7 @@ def turned_off(st, d):  # type: ignore[no-untyped-def]
 def slot_alloc(st, pr, d, cpu):  # type: ignore[no-untyped-def]
     """Allocate a slot of device `d`, marked as cached; return slot + 1, or 0 when the device is full or off."""
     chase(pr, R_DEV, d * DEV_WORDS)
+    common(pr, st, table.CLAIM, U0)
     if st.dev[d * DEV_WORDS + D_FLAGS] & DEV_ON == U0:
         return U0
     percpu = cpu * CPU_WORDS + d * U2
@@ -285,7 +292,10 @@ def slots_release(st, pr, d, g, n):  # type: ignore[no-untyped-def]
     for i in range(n):
         slot_mark(st, pr, g + u(i), False)
         st.cluster[c * CI_WORDS + CI_COUNT] -= 1
-    st.dev[d * DEV_WORDS + D_USED] -= n
-    wrote(pr, R_DEV, d * DEV_WORDS + D_USED)
+    used = d * DEV_WORDS + D_USED
+    if d != codes.ZSWAP:
+        atomic_add(pr, R_NR_SWAP, U0, st.ctl, S_NR_SWAP_PAGES, n)
+    atomic_sub(pr, R_DEV, used, st.dev, used, n)
     st.ctl[S_SLOTS] -= n
+    common(pr, st, table.SLOT_FREE, U0)
     relist(st, pr, d, c)

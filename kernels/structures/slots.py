@@ -24,12 +24,12 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
 
 @required
 def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
-    """Record the memory cgroup that slot `g` is charged to (``swap_cgroup_record``), 0 for none."""
+    """Record the memory cgroup that slot `g` is charged to (``swap_cgroup_record``), 0 for none; return the one before."""
 
 
 @required
 def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
-    """``__mem_cgroup_try_charge_swap`` of a fresh slot `g`: :func:`owner_set` with the lock that the design needs."""
+    """Record the owner of a fresh, charged slot `g`: :func:`owner_set` with the lock that the design needs."""
 
 
 @required

@@ -14,6 +14,7 @@ from kernels.compiling.constants import U0, U1, U2, U3, U6, U7, U63
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.control import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_CONT_USED, S_ZERO_LIVE
 from kernels.observing.allocations import A_CONT
+from kernels.observing.atomics import atomic_and, atomic_or, atomic_xchg
 from kernels.observing.lock import L_CONT, lock, unlock
 from kernels.observing.probe import F_SWAPCOUNT, R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, touch, wrote
 from kernels.structures.cluster import look_locked
@@ -271,12 +272,11 @@ def flag_clear(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
-    """``swap_cgroup_record``: two bytes a slot."""
-    st.cgroup[g] = memcg
-    wrote(pr, R_CGROUP, g >> U2)
+    """``swap_cgroup_record``: two bytes a slot, exchanged by an atomic without a lock (since 6.14); return the owner before."""
+    return atomic_xchg(pr, R_CGROUP, g >> U2, st.cgroup, g, memcg)
 
 
-charge = owner_set  # an atomic exchange in the array
+charge = owner_set
 
 
 @inner
@@ -295,11 +295,12 @@ def zero_of(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def zero_set(st, pr, g, zero):  # type: ignore[no-untyped-def]
-    """Write the bit of slot `g` in the zeromap."""
-    bit = U1 << (g & U63)
-    before = st.zeromap[g >> U6]
-    st.zeromap[g >> U6] = before | bit if zero else before & ~bit
-    wrote(pr, R_ZEROMAP, g >> U6)
+    """Write the bit of slot `g` in the zeromap (``set_bit``, ``clear_bit``: atomics, also where the bit does not change)."""
+    bit, at = U1 << (g & U63), g >> U6
+    if zero:
+        before = atomic_or(pr, R_ZEROMAP, at, st.zeromap, at, bit)
+    else:
+        before = atomic_and(pr, R_ZEROMAP, at, st.zeromap, at, ~bit)
     st.ctl[S_ZERO_LIVE] += (U1 if zero else U0) - (U1 if before & bit != U0 else U0)
 
 

@@ -136,8 +136,8 @@ class Life(Memory):
         """Map the folio; the PTE gives its count back."""
         folio = phase.folio
         assert folio
-        crowded = self.swap_full(phase.entry)
         self.map(page, folio)
+        crowded = self.swap_full(phase.entry) or self.memcg_full(folio, page)
         folio.value = phase.value
         self.put(phase.value, phase.entry)
         if phase.flags & d.WRITE:
@@ -268,7 +268,7 @@ class Life(Memory):
         left = [self.put(value, entry) for value, entry in zip(values, entries, strict=True)]
         for entry, how in zip(entries, left, strict=True):
             folio = self.lookup(entry) if how == "cached" else None
-            if folio is not None and (folio.maps == 0 or self.swap_full(entry)):
+            if folio is not None and (folio.maps == 0 or self.swap_full(entry) or self.memcg_full(folio)):
                 self.drop_unused(folio)
 
     def drop_unused(self, folio: Folio) -> None:

@@ -5,6 +5,7 @@ It knows nothing of arrays. Every page has a content token, and a page that read
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from dse.testing.twins.parts import Folio, Phase, Swapped
@@ -35,11 +36,23 @@ class Memory:
         self.folios: set[Folio] = set()
         self.tokens = 0
         self.moves = 0
+        self.charged: Counter[int] = Counter()
 
     # -- folios and page tables ---------------------------------------------------------------
 
     def memcg(self, page: int) -> int:
         return int(self.config.memcg[page >> self.config.space_shift])
+
+    def try_charge(self, memcg: int) -> bool:
+        """Charge a page to the swap of `memcg`, unless that is at its limit."""
+        if self.config.swap_max and self.charged[memcg] >= self.config.swap_max:
+            return False
+        self.charged[memcg] += 1
+        return True
+
+    def memcg_full(self, folio: Folio, page: int | None = None) -> bool:
+        """Has the memory cgroup of `folio` used half of its swap limit? `page`: a PTE that maps it, where that is known."""
+        return bool(self.config.swap_max) and 2 * self.charged[self.memcg(folio.page if page is None else page)] >= self.config.swap_max
 
     def folio(self, page: int) -> Folio:
         folio = Folio(page)

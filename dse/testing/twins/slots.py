@@ -55,6 +55,7 @@ class Slots(Life):
         """The slot is free; the blocks of a cluster go with its last slot."""
         self.set_count(entry, 0)
         device = self.where(entry)
+        self.charged[device.slots[entry[1]].memcg] -= 1
         device.free(entry[1])
         if device.used(entry[1] // device.cluster) == 0:
             self.pages.emptied(*entry)
@@ -123,6 +124,9 @@ class Slots(Life):
         if entry is None:
             return None
         slot = self.slot(entry)
+        if not self.try_charge(memcg):
+            self.release_slot(entry)
+            return None
         slot.memcg, slot.cache = memcg, folio
         folio.cached, folio.entry = True, entry
         folio.value = None

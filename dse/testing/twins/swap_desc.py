@@ -72,6 +72,8 @@ class SwapDesc(Life):
             return folio.value
         if len(self.descs) >= self.config.pages + 2:
             return None
+        if not self.try_charge(memcg):
+            return None
         value = next(i for i in range(1, len(self.descs) + 2) if i not in self.descs)
         self.descs[value] = Desc(memcg, cache=folio)
         folio.cached, folio.entry, folio.value = True, self.descs[value], value
@@ -98,6 +100,7 @@ class SwapDesc(Life):
         entry = self.descs.pop(value)
         assert entry.count == 0
         self.drop(entry)
+        self.charged[entry.memcg] -= 1
 
     def drop(self, entry: Desc) -> None:
         """Free the backing."""

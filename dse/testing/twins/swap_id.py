@@ -180,6 +180,7 @@ class SwapId(Swapfile):
     def hand_over(self, phase: Phase) -> int:
         """Copy count and owner."""
         old, new = self.slot(phase.entry), self.slot(phase.new)
+        self.charged[old.memcg] += 0 if new.memcg else 1
         new.memcg = old.memcg
         if old.count == 0:
             return self.give_up(phase, d.MOVED_AWAY)

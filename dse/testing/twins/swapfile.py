@@ -126,6 +126,7 @@ class Swapfile(Slots):
             return self.back_out(folio, d.FULL)
         slot = self.slot(new)
         slot.memcg = self.slot(old).memcg
+        self.charged[slot.memcg] += 1
         patched = self.patch(page, old, new)
         if not patched or not self.unused(old):  # no memory for a count, or a PTE that is no kin any more holds the old entry
             self.patch(page, new, old)

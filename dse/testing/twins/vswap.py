@@ -57,6 +57,7 @@ class VSwap(Life):
         self.zswap = Zswap(config.slots.get("zswap", 0))
         self.clusters: dict[int, Cluster] = {}
         self.partial: list[Cluster] = []
+        self.early = bool(config.parameters["C_VCHARGE"])
         self.current: dict[int, Cluster] = {}
         self.reverse: dict[tuple[int, int], int] = {}
         self.hints: set[tuple[int, int]] = set()
@@ -112,6 +113,7 @@ class VSwap(Life):
         desc = self.known(value)
         assert desc.count == 0
         self.drop(desc)
+        self.charged[desc.memcg] -= self.early
         cluster = self.clusters[value // self.size]
         del cluster.descs[value % self.size]
         if not cluster.descs and not cluster.current:
@@ -132,6 +134,7 @@ class VSwap(Life):
         desc.backing = None
 
     def drop_place(self, place: Place) -> None:
+        self.charged[self.known(self.reverse[place.device, place.offset]).memcg] -= not self.early
         self.devices[place.device].free(place.offset)
         del self.reverse[place.device, place.offset]
         self.hints.discard((place.device, place.offset))
@@ -149,6 +152,9 @@ class VSwap(Life):
         if offset is None and device in self.devices and self.devices[device].on:
             offset = self.alloc_after_reclaim(self.devices[device], cpu)
         if offset is None:
+            return None
+        if not self.early and not self.try_charge(self.known(value).memcg):
+            self.devices[device].free(offset)
             return None
         self.reverse[device, offset] = value
         return Place(device, offset)
@@ -190,6 +196,8 @@ class VSwap(Life):
 
     def claim(self, folio: Folio, page: int, memcg: int, backend: int, cpu: int) -> Any:
         if not folio.cached:
+            if self.early and not self.try_charge(memcg):
+                return None
             folio.value = folio.entry = self.alloc(Desc(memcg, folio), cpu)
             folio.cached = True
         return folio.value
@@ -229,7 +237,7 @@ class VSwap(Life):
         if "cached" in left:
             for value in values:
                 folio = self.lookup(value)
-                if folio is not None and self.unused(value) and (folio.maps == 0 or self.swap_full(value)):
+                if folio is not None and self.unused(value) and (folio.maps == 0 or self.swap_full(value) or self.memcg_full(folio)):
                     self.drop_unused(folio)
 
     def unused(self, entry: int) -> bool:

@@ -20,20 +20,24 @@ from __future__ import annotations
 
 from kernels import codes, control
 from kernels.compiling.atomic import ctz, prefetch
-from kernels.compiling.constants import LOW32, ONES, U0, U1, U2, U3, U6, U32, U58, U63
+from kernels.compiling.constants import LOW16, LOW32, ONES, U0, U1, U2, U3, U6, U32, U58, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_desc import own
 from kernels.designs.swap_desc.own import A_DESC, L_DESC_XA, R_DESC, R_DESC_NODE, R_DESC_TREE
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.swap_table.own import R_TABLE  # fmt: skip
+from kernels.life import charging
 from kernels.life.page_io import read_slot, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_is, f_set, f_word
-from kernels.observing.lock import atomic_add, lock, unlock
+from kernels.observing.atomics import atomic_add, atomic_sub, atomic_xchg
+from kernels.observing.lock import lock, unlock
 from kernels.observing.probe import R_BITMAP, allocated, chase, freed, touch, wrote
-from kernels.structures import blocks, idalloc, leaves, zswap
+from kernels.structures import blocks, idalloc, leaves, page_counter, zswap
 from kernels.structures import cluster as cl
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 
 D_A, D_FOLIO, D_STATE, D_B = U0, U1, U2, U3
 ZTAG, ZERO_TAG = u(30), u(31)
@@ -76,6 +80,12 @@ def count_of(st, d):  # type: ignore[no-untyped-def]
 
 
 @inner
+def owner_of(st, d):  # type: ignore[no-untyped-def]
+    """Memory cgroup that descriptor `d` is charged to."""
+    return st.desc[at(st, d) + D_STATE] >> U32 & LOW16
+
+
+@inner
 def resolve(st, pr, value):  # type: ignore[no-untyped-def]
     """Descriptor behind index `value`, 0 if there is none."""
     return xa.load(st.dhead, U0, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, value) >> U2
@@ -115,9 +125,8 @@ def lookup(st, pr, d):  # type: ignore[no-untyped-def]
 
 @inner
 def cache_word(st, pr, d, word):  # type: ignore[no-untyped-def]
-    """Compare-and-swap of the cache word of descriptor `d` (as the addition that has the same effect; the model has one thread)."""
-    atomic_add(pr, st.desc, at(st, d) + D_FOLIO, word - st.desc[at(st, d) + D_FOLIO])
-    wrote(pr, R_DESC, at(st, d) + D_FOLIO)
+    """Compare-and-swap of the cache word of descriptor `d` (as an exchange; the model has one thread)."""
+    atomic_xchg(pr, R_DESC, at(st, d) + D_FOLIO, st.desc, at(st, d) + D_FOLIO, word)
 
 
 @called
@@ -152,6 +161,7 @@ def new(st, pr, f, memcg):  # type: ignore[no-untyped-def]
 def free(st, pr, d, value):  # type: ignore[no-untyped-def]
     """Free descriptor `d`, which nothing holds any more, with its backing and its index."""
     drop_backing(st, pr, d)
+    charging.uncharge_swap(st, pr, owner_of(st, d), U1)
     lock(pr, st.dhead, xa.H_LOCK, L_DESC_XA)
     xa.erase(st.dhead, U0, st.dpool, pr, R_DESC_TREE, R_DESC_NODE, value)
     unlock(pr, st.dhead, xa.H_LOCK, L_DESC_XA)
@@ -187,10 +197,15 @@ def release(st, pr, backing):  # type: ignore[no-untyped-def]
 
 @inner
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
-    """Allocate a descriptor and its index; no slot yet. A folio that still has its descriptor keeps it."""
+    """Charge the page to swap and allocate a descriptor and its index; no slot yet. A folio that still has its descriptor keeps it."""
     if f_is(st, f, CACHED):
         return st.folio[f_word(f, F_VALUE)]
-    return new(st, pr, f, memcg)
+    if not charging.try_charge_swap(st, pr, memcg):
+        return U0
+    value = new(st, pr, f, memcg)
+    if value == U0:
+        charging.uncharge_swap(st, pr, memcg, U1)
+    return value
 
 
 @inner
@@ -202,16 +217,14 @@ def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
 @inner
 def dup(st, pr, value, d):  # type: ignore[no-untyped-def]
     """Increment the count atomically; 32 bits do not overflow."""
-    atomic_add(pr, st.desc, at(st, d) + D_STATE, U1)
-    wrote(pr, R_DESC, at(st, d) + D_STATE)
+    atomic_add(pr, R_DESC, at(st, d) + D_STATE, st.desc, at(st, d) + D_STATE, U1)
     return True
 
 
 @inner
 def put(st, pr, value, d):  # type: ignore[no-untyped-def]
     """Decrement the count atomically; the last PTE frees everything, unless the folio is cached."""
-    atomic_add(pr, st.desc, at(st, d) + D_STATE, ONES)
-    wrote(pr, R_DESC, at(st, d) + D_STATE)
+    atomic_sub(pr, R_DESC, at(st, d) + D_STATE, st.desc, at(st, d) + D_STATE, U1)
     if count_of(st, d) != U0:
         return U0
     word = st.desc[at(st, d) + D_FOLIO]
@@ -279,6 +292,7 @@ def read_begin(st, pr, d, f):  # type: ignore[no-untyped-def]
     word = st.desc[at(st, d) + D_FOLIO]
     if word != U0 and word & U3 == U0:
         return False
+    page_counter.from_id(st, pr, owner_of(st, d))
     cache_word(st, pr, d, f << U2)
     st.folio[f_word(f, F_ENTRY)] = d
     f_set(st, f, CACHED)
@@ -303,7 +317,10 @@ def read_end(st, pr, d, f):  # type: ignore[no-untyped-def]
         drop_backing(st, pr, d)
         f_set(st, f, DIRTY)
     elif is_slot(backing):
+        common(pr, st, table.DISK_IN, f)
         token = read_slot(st, pr, backing)
+    else:
+        common(pr, st, table.ZERO_IN, f)
     st.folio[f_word(f, F_TOKEN)] = token
 
 

@@ -27,14 +27,14 @@ from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import own
 from kernels.designs.swap_id.own import F_ID_STORE, L_ID, R_ID, R_ID_NODE
-from kernels.life import lifecycle, moves, page_io, steps, swapfile
+from kernels.life import charging, lifecycle, moves, page_io, steps, swapfile
 from kernels.memory import F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.lock import L_CLUSTER, L_CLUSTER2, lock, unlock
 from kernels.observing.probe import F_NONE, R_CLUSTER, RETRIES, bump, step, wrote
 from kernels.structures import cluster as cl
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import device_of, entry_of, slot_of
-from kernels.structures.slots import count_of, count_prepare, count_set, owner_of, owner_set
+from kernels.structures.slots import count_of, count_prepare, count_set
 
 BORROWED = u(1 << 63)  # T_AUX: the folio was in the swap cache before the move
 SWAPOFF_PAGE = u(0xFFFF_FFF0)  # key of the move that swapoff runs: no page has this number
@@ -131,7 +131,7 @@ def hand_over(st, pr, t):  # type: ignore[no-untyped-def]
     lock_both(st, pr, a, b)
     count = count_of(st, a)
     fits = count_set(st, pr, b, count)
-    owner_set(st, pr, b, owner_of(st, pr, a))
+    charging.owner_copy(st, pr, a, b)
     unlock_both(st, pr, a, b)
     if count == U0:
         return give_up(st, pr, t, codes.MOVED_AWAY)

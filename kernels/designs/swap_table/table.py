@@ -25,6 +25,7 @@ from kernels.compiling.constants import LOW32, ONES, U0, U1, U2, U3, U4, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_SHIFT, C_CONT_LIMIT
 from kernels.designs.swap_table.own import C_COUNT_MAX, C_PHASE, F_ADD_CHECK, F_MAYBE_SWAPPED, F_SWAPPED, R_EXTEND, R_MEMCG, R_TABLE
+from kernels.observing.atomics import atomic_xchg
 from kernels.observing.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_MAP, chase, step, touch, wrote
 from kernels.structures import swap_map
 from kernels.structures.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, drop, element, has, number
@@ -49,6 +50,12 @@ def word_set(st, pr, g, word):  # type: ignore[no-untyped-def]
     """Write the word of slot `g`."""
     st.table[at(st, g)] = word
     wrote(pr, R_TABLE, at(st, g))
+
+
+@inner
+def word_xchg(st, pr, g, word):  # type: ignore[no-untyped-def]
+    """``__swap_table_xchg``: phases 1 and 2 exchange the word of a folio that leaves the cache, in phase 1 of one that comes, too."""
+    atomic_xchg(pr, R_TABLE, at(st, g), st.table, at(st, g), word)
 
 
 @inner
@@ -120,14 +127,20 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
 
 @inner
 def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
-    """Write the owner: to the cgroup array up to phase 3, then the memcg table; as first proposed to the word (here it is kept aside)."""
+    """Write the owner: to the cgroup array up to phase 3, then the memcg table; as first proposed to the word (here it is kept aside).
+
+    Return the owner before. Entries of the memcg table are written under the cluster lock, without an atomic.
+    """
     if st.ctl[C_PHASE] < P4:
-        swap_map.owner_set(st, pr, g, memcg)
-    elif st.ctl[C_PHASE] == P4:
+        return swap_map.owner_set(st, pr, g, memcg)
+    if st.ctl[C_PHASE] == P4:
+        before = u(st.owner[element(st, g, CI_MEMCG)])
         st.owner[element(st, g, CI_MEMCG)] = memcg
         wrote(pr, R_MEMCG, element(st, g, CI_MEMCG) >> U2)
-    else:
-        st.cgroup[g] = memcg
+        return before
+    before = u(st.cgroup[g])
+    st.cgroup[g] = memcg
+    return before
 
 
 @inner
@@ -251,6 +264,8 @@ def flag_clear(st, pr, g):  # type: ignore[no-untyped-def]
     """Clear the flag in phase 1; later put the shadow in the folio's place, in the same locked section as the free that may follow."""
     if st.ctl[C_PHASE] < P2:
         swap_map.flag_clear(st, pr, g)
+    elif st.ctl[C_PHASE] == P2:
+        word_xchg(st, pr, g, SHADOW)
     else:
         word_set(st, pr, g, st.table[at(st, g)] & KEPT | SHADOW)
 
@@ -283,9 +298,9 @@ def cache_remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
 
 @called
 def put_locked(st, pr, g, word):  # type: ignore[no-untyped-def]
-    """Write a word under the cluster lock."""
+    """Exchange a word under the cluster lock."""
     ci = lock_cluster(st, pr, g)
-    word_set(st, pr, g, word)
+    word_xchg(st, pr, g, word)
     unlock_cluster(st, pr, ci)
 
 
@@ -293,7 +308,7 @@ def put_locked(st, pr, g, word):  # type: ignore[no-untyped-def]
 def cache_clear(st, pr, g):  # type: ignore[no-untyped-def]
     """``__swap_cache_clear_shadow`` in phase 1; later the word is cleared when the slot is marked free."""
     if st.ctl[C_PHASE] < P2:
-        word_set(st, pr, g, U0)
+        word_xchg(st, pr, g, U0)
 
 
 @inner

@@ -33,7 +33,8 @@ from kernels.compiling.jit import called, inner, u
 from kernels.designs.vswap import own
 from kernels.designs.vswap.own import L_VCLUSTER, L_VMAP
 from kernels.memory import CACHED, F_ENTRY, F_VALUE, f_set, f_word
-from kernels.observing.lock import atomic_add, lock, trylock, unlock
+from kernels.observing.atomics import atomic_add
+from kernels.observing.lock import lock, trylock, unlock
 from kernels.observing.probe import allocated, chase, touch, wrote
 from kernels.structures import idalloc
 from kernels.structures import xarray as xa
@@ -100,6 +101,12 @@ def back_with(st, pr, d, kind, backing):  # type: ignore[no-untyped-def]
 
 
 @inner
+def owner_of(st, d):  # type: ignore[no-untyped-def]
+    """Memory cgroup of the descriptor at `d`, 0 if none."""
+    return st.vmem[d + D_STATE] >> U32 & LOW16
+
+
+@inner
 def has_bit(st, c, value):  # type: ignore[no-untyped-def]
     """True if `value` is allocated in cluster `c`."""
     i = offset_of(st, value)
@@ -143,8 +150,7 @@ def forget(st, pr, at):  # type: ignore[no-untyped-def]
 @inner
 def reference(st, pr, c, by):  # type: ignore[no-untyped-def]
     """Change the reference count of cluster `c` (``refcount_t``)."""
-    atomic_add(pr, st.vmem, header(st, c) + H_STATE, by)
-    wrote(pr, own.R_VCLUSTER, header(st, c) + H_STATE)
+    atomic_add(pr, own.R_VCLUSTER, header(st, c) + H_STATE, st.vmem, header(st, c) + H_STATE, by)
 
 
 @inner
@@ -260,13 +266,14 @@ def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
         return False
     value = st.vmem[h + H_ID] << st.ctl[own.C_VSHIFT] | i
     st.vmem[h + H_BITS + (i >> U6)] |= U1 << (i & U63)
-    st.vmem[h + H_STATE] += REF + U1
+    reference(st, pr, c, REF)
+    st.vmem[h + H_STATE] += U1
     wrote(pr, own.R_VCLUSTER, h + H_BITS + (i >> U6))
     d = see(st, pr, c, value)
     st.vmem[d + D_CACHE] = f << U2
     st.vmem[d + D_STATE] = memcg << U32 | IN_CACHE
     back_with(st, pr, d, FOLIO, U0)
-    st.ctl[own.S_VSLOTS] += U1
+    atomic_add(pr, own.R_VUSED, U0, st.ctl, own.S_VSLOTS, U1)
     st.ctl[own.S_VSLOTS_PEAK] = max(st.ctl[own.S_VSLOTS_PEAK], st.ctl[own.S_VSLOTS])
     f_set(st, f, CACHED)
     st.folio[f_word(f, F_ENTRY)] = value
@@ -287,7 +294,8 @@ def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
         if not found or not room(st, c):
             st.vcpu[at + P_CURRENT] = U0
             wrote(pr, own.R_VCPU, at)
-            st.vmem[header(st, c) + H_STATE] = (st.vmem[header(st, c) + H_STATE] - REF) & ~CURRENT | FULL
+            reference(st, pr, c, UNREF)
+            st.vmem[header(st, c) + H_STATE] = st.vmem[header(st, c) + H_STATE] & ~CURRENT | FULL
         leave(st, pr, c)
     if found:
         return True
@@ -298,7 +306,8 @@ def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
             return False
     if room(st, c):
         hold(st, pr, c)
-        st.vmem[header(st, c) + H_STATE] = st.vmem[header(st, c) + H_STATE] + REF | CURRENT
+        reference(st, pr, c, REF)
+        st.vmem[header(st, c) + H_STATE] |= CURRENT
         leave(st, pr, c)
         st.vcpu[at + P_CURRENT] = c
         wrote(pr, own.R_VCPU, at)

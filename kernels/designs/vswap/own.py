@@ -41,6 +41,7 @@ R_VNODE = OWN.region("virtual cluster node", "virtual cluster tree")
 R_VCLUSTER = OWN.region("virtual cluster", "virtual cluster")
 R_VDESC = OWN.region("swp_desc", "virtual descriptors")
 R_VCPU = OWN.region("per-CPU virtual cluster", uncounted="a line of each CPU")
+R_VUSED = OWN.region("vswap_used", uncounted="4 bytes for all virtual slots")
 R_BAD = OWN.region("bad bitmap", "slot bitmaps", function="swap_slot_alloc")
 
 L_VCLUSTER = OWN.lock("virtual cluster", outside="cluster")

@@ -13,10 +13,12 @@ from kernels.designs.vswap import own
 from kernels.designs.vswap.own import L_VMAP
 from kernels.life import swapfile
 from kernels.observing import probe
-from kernels.observing.lock import atomic_add, lock, unlock
+from kernels.observing.atomics import atomic_add, atomic_sub
+from kernels.observing.lock import lock, unlock
 from kernels.observing.probe import freed, touch, wrote
 from kernels.structures import blocks, zswap
 from kernels.structures import cluster as cl
+from kernels.structures import page_counter as pc
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import device_of, slot_of
 
@@ -65,7 +67,8 @@ def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
     if st.ctl[own.C_VHINT] != U0 and v.type_of(st, d) == v.SWAPFILE:
         g = cl.slot_of(st, st.vmem[d])
         if (st.table[swap_table.at(st, g)] & v.HINT != U0) != only:
-            atomic_add(pr, st.table, swap_table.at(st, g), v.HINT)  # the top bit: adding it sets or clears it
+            at = swap_table.at(st, g)
+            atomic_add(pr, swap_table_own.R_TABLE, at, st.table, at, v.HINT)  # the top bit: adding it sets or clears it
         wrote(pr, swap_table_own.R_TABLE, swap_table.at(st, g))
 
 
@@ -78,8 +81,11 @@ def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
     found = swapfile.slot_or_reclaim(st, pr, device, cpu)
     if found == U0:
         return U0
-    if st.ctl[own.C_VCHARGE] == v.LATE:
-        charge(st)
+    if st.ctl[own.C_VCHARGE] == v.LATE and not charge(st, pr, v.owner_of(st, v.peek(st, value))):
+        ci = cl.lock_cluster(st, pr, found - U1)
+        cl.slot_release(st, pr, device, found - U1)
+        cl.unlock_cluster(st, pr, ci)
+        return U0
     swap_table.word_set(st, pr, found - U1, value)
     return cl.entry_of(st, device, found - U1)
 
@@ -140,7 +146,11 @@ def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
 def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
     """``vswap_free_nr``: free `n` slots from `value` on, which nothing holds; the cluster goes with its last slot. Its lock is held."""
     release(st, pr, c, value, n)
-    h, ctl = v.header(st, c), st.ctl
+    h, ctl, memcg = v.header(st, c), st.ctl, v.owner_of(st, v.desc_of(st, c, value))
+    block = pc.from_id(st, pr, memcg)
+    if ctl[own.C_VCHARGE] == v.EARLY:
+        uncharge(st, pr, block, n)
+    pc.id_put(st, pr, block, n)
     for i in range(value, value + n):
         d = v.desc_of(st, c, u(i))
         st.vmem[d + v.D_CACHE] = U0
@@ -150,11 +160,9 @@ def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
         bit = v.offset_of(st, u(i))
         st.vmem[h + v.H_BITS + (bit >> U6)] &= ~(U1 << (bit & U63))
         wrote(pr, own.R_VCLUSTER, h + v.H_BITS + (bit >> U6))
-        if ctl[own.C_VCHARGE] == v.EARLY:
-            ctl[own.S_CHARGED] -= U1
-    st.vmem[h + v.H_STATE] -= n * (v.REF + U1)
-    wrote(pr, own.R_VCLUSTER, h + v.H_STATE)
-    ctl[own.S_VSLOTS] -= n
+    atomic_sub(pr, own.R_VCLUSTER, h + v.H_STATE, st.vmem, h + v.H_STATE, n * v.REF)
+    st.vmem[h + v.H_STATE] -= n
+    atomic_sub(pr, own.R_VUSED, U0, ctl, own.S_VSLOTS, n)
     state = st.vmem[h + v.H_STATE]
     if state & (LOW16 | v.CURRENT) == U0:
         cluster_free(st, pr, c)
@@ -170,7 +178,7 @@ def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
 @called
 def release(st, pr, c, value, n):  # type: ignore[no-untyped-def]
     """``release_backing`` of `n` slots from `value` on; physical slots in a row are freed under one lock of their cluster."""
-    ci, due = U0, U0  # the locked cluster, and the slot + 1 that would go on the row
+    ci, due, charged = U0, U0, U0  # the locked cluster, the slot + 1 that would go on the row, slots freed
     for i in range(value, value + n):
         d = v.desc_of(st, c, u(i))
         back, kind = st.vmem[d], v.type_of(st, d)
@@ -187,17 +195,28 @@ def release(st, pr, c, value, n):  # type: ignore[no-untyped-def]
                 ci = cl.lock_cluster(st, pr, g)
             cl.slot_release(st, pr, device_of(back), g)
             due = g + U2
-            if st.ctl[own.C_VCHARGE] == v.LATE:
-                st.ctl[own.S_CHARGED] -= U1
+            charged += U1
         if kind != v.FOLIO:
             v.back_with(st, pr, d, v.FOLIO, U0)
     if due != U0:
         cl.unlock_cluster(st, pr, ci)
+    if charged != U0 and st.ctl[own.C_VCHARGE] == v.LATE:
+        uncharge(st, pr, pc.from_id(st, pr, v.owner_of(st, v.desc_of(st, c, value))), charged)
 
 
-@inner
-def charge(st):  # type: ignore[no-untyped-def]
-    """Charge one more page to swap (``mem_cgroup_try_charge_swap``)."""
+@called
+def charge(st, pr, memcg):  # type: ignore[no-untyped-def]
+    """Charge one more page to swap (``mem_cgroup_charge_backing_phys_swap``); false at the limit. The slot's id has a reference already."""
+    if not pc.try_charge(st, pr, pc.block_of(st, memcg)):
+        return False
     st.ctl[own.S_CHARGES] += U1
     st.ctl[own.S_CHARGED] += U1
     st.ctl[own.S_CHARGED_PEAK] = max(st.ctl[own.S_CHARGED_PEAK], st.ctl[own.S_CHARGED])
+    return True
+
+
+@inner
+def uncharge(st, pr, block, n):  # type: ignore[no-untyped-def]
+    """Uncharge `n` pages (``mem_cgroup_uncharge_backing_phys_swap``)."""
+    pc.uncharge(st, pr, block, n)
+    st.ctl[own.S_CHARGED] -= n

@@ -18,13 +18,16 @@ from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import own
 from kernels.designs.vswap import slots as vs
 from kernels.designs.vswap.own import F_FREE_SWAP, R_VDESC
-from kernels.life import lifecycle, steps
+from kernels.life import charging, lifecycle, steps
 from kernels.life.page_io import read_slot, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import F_NONE, R_BITMAP, step, touch, wrote
 from kernels.structures import cluster as cl
+from kernels.structures import page_counter as pc
 from kernels.structures import zswap
 from kernels.structures.cluster import device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 
 BATCHED = U1  # C_VFREE
 
@@ -60,10 +63,16 @@ def lookup(st, pr, value):  # type: ignore[no-untyped-def]
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     """Allocate a virtual slot; no physical one yet. A folio that still has one keeps it."""
     if not f_is(st, f, CACHED):
-        if not v.alloc(st, pr, f, memcg, cpu):
+        block = pc.block_of(st, memcg)
+        early = st.ctl[own.C_VCHARGE] == v.EARLY
+        if early and not vs.charge(st, pr, memcg):
             return U0
-        if st.ctl[own.C_VCHARGE] == v.EARLY:
-            vs.charge(st)
+        pc.id_get(st, pr, block)  # mem_cgroup_record_swap
+        if not v.alloc(st, pr, f, memcg, cpu):
+            pc.id_put(st, pr, block, U1)
+            if early:
+                vs.uncharge(st, pr, block, U1)
+            return U0
     return st.folio[f_word(f, F_VALUE)]
 
 
@@ -149,7 +158,7 @@ def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
     v.leave(st, pr, c)
     for i in range(value, value + n if kept != U0 else value):
         f = v.cached_folio(st, pr, u(i))
-        if f != U0 and count_is_zero(st, u(i)) and (w.mapcount(st, f) == U0 or swap_full(st, u(i))):
+        if f != U0 and count_is_zero(st, u(i)) and (w.mapcount(st, f) == U0 or swap_full(st, u(i)) or charging.folio_swap_full(st, pr, f)):
             steps.drop_unused(st, pr, f)
 
 
@@ -241,6 +250,7 @@ def read_begin(st, pr, value, f):  # type: ignore[no-untyped-def]
     d = v.desc_of(st, c, value)
     ok = v.count_of(st, d) != U0 and not v.is_cached(st, d)
     if ok:
+        pc.from_id(st, pr, v.owner_of(st, d))
         st.vmem[d + v.D_STATE] |= v.IN_CACHE
         wrote(pr, R_VDESC, d + v.D_STATE)
         if separate(st):
@@ -270,8 +280,9 @@ def read_end(st, pr, value, f):  # type: ignore[no-untyped-def]
         token = zswap.entry_read(st, pr, back) & LOW32
         settle(st, pr, value, v.FOLIO, U0)
         f_set(st, f, DIRTY)
-    elif kind == v.SWAPFILE:
-        token = read_slot(st, pr, back)
+    else:
+        common(pr, st, table.DISK_IN if kind == v.SWAPFILE else table.ZERO_IN, f)
+        token = read_slot(st, pr, back) if kind == v.SWAPFILE else token
     st.folio[f_word(f, F_TOKEN)] = token
 
 
