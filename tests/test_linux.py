@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,37 +19,11 @@ from dse import linux
 from dse.cli import BAD, main
 from dse.common import machine
 from dse.errors import BadInput
-from dse.linux import booting, counting, functions, initramfs, modules, records, tools
+from dse.linux import booting, experiments, initramfs, modules, records, streams
 from dse.linux import image as images
-from tests.linuxdata import bzimage
+from tests.linuxdata import COUNTS, SAID, TRACED, bzimage, report
 
 GUEST = initramfs.GUEST
-SLAB = "{name:<20} {active} {active} 584 14 2 : tunables 0 0 0 : slabdata {slabs} {slabs} 0"
-SYMBOLS = ["symbol ffffffff81000000 T _text", "symbol ffffffff81000010 t __pfx_do_swap_page", "symbol ffffffff81000020 T do_swap_page",
-           "symbol ffffffff81000100 T _raw_spin_lock", "symbol ffffffff81000200 t xa_load\t[x]"]  # fmt: skip
-COUNTS = [
-    "operation 1 10 2 500 200 9000", "group 1 1 300 90", "group 1 4 50 10", "group 1 8 340 95", "group 1 0 200 100", "group 1 7 20 20",
-    "function 1 do_swap_page 1 10 3000 250 80 240 20 10 0", "function 1 xa_load 4 30 900 50 10 30 0 0 0",
-    "function 1 rare 0 1 5 1 0 1 0 0 0",
-    "operation 15 9 0 1 1 1",
-]  # fmt: skip
-
-
-def slabs(stage: str, **active: int) -> list[str]:
-    return [
-        f"snapshot {stage} /proc/slabinfo {SLAB.format(name=name, active=count, slabs=-(-count // 14))}" for name, count in active.items()
-    ]
-
-
-def report() -> list[str]:
-    """Report of a guest that filled swap once."""
-    lines = ["release 6.12.1-test", "version #1", "lru_gen 0x0007", "step symbols", *SYMBOLS, "step fill-zswap"]
-    for stage, nodes, pool in (("before", 10, 0), ("empty", 10, 0), ("touched", 12, 0), ("out", 26, 4096), ("unmapped", 12, 0)):
-        lines += slabs(stage, radix_tree_node=nodes, dentry=1000 + nodes)
-        lines.append(f"snapshot {stage} /sys/kernel/debug/zswap/pool_total_size {pool}")
-    return [*lines, "end ok"]
-
-
 FAKE_QEMU = """#!{python}
 import pathlib, sys, time
 if "--version" in sys.argv:
@@ -55,10 +32,19 @@ counts = [a for a in sys.argv if a.startswith("file=./plugin.so")]
 {deed}
 """
 WELL = """
-pathlib.Path("report").write_bytes({report!r}.encode() + b"\\0" * 100)
+steps = next(a for a in sys.argv if "dse.steps=" in a)
+text = {traced!r} if "trace-" in steps else {said!r} if counts else {report!r}
+text = text.replace("{{lists}}", "mglru" if "mglru" in steps else "two")
+pathlib.Path("report").write_bytes(text.encode() + b"\\0" * 100)
 if counts: pathlib.Path("counts").write_text({counts!r})
 print("dse: guest 6.12.1-test\\ndse: step fill-zswap\\ndse: end ok")
 """
+
+
+def well_done(counts: list[str]) -> str:
+    """Deed of a qemu whose guests end well."""
+    texts = {"report": report(), "counts": counts, "traced": TRACED, "said": SAID}
+    return WELL.format(**{name: "\n".join(lines) for name, lines in texts.items()})
 
 
 class Host:
@@ -70,6 +56,8 @@ class Host:
         monkeypatch.setenv("PATH", str(self.bin))
         monkeypatch.setenv("TMPDIR", str(root / "scratch"))
         monkeypatch.setattr(booting, "POLL", 0.01)
+        monkeypatch.setattr(streams, "specs", lambda: {"zipf": {"generator": "zipf", "pages": 64, "accesses": 100}})
+        monkeypatch.setattr(streams, "settings", lambda: {"seed": 1, "limit": 64, "backends": {"zero": ["zipf"]}})
         (root / "scratch").mkdir()
         monkeypatch.setattr("tempfile.tempdir", str(root / "scratch"))
         self.scratch = root / "scratch"
@@ -83,7 +71,7 @@ class Host:
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
     def qemu(self, deed: str = "", version: str = "10.0.1") -> None:
-        well = WELL.format(report="\n".join(report()), counts="\n".join(COUNTS))
+        well = well_done(COUNTS)
         self.program("qemu-system-x86_64", FAKE_QEMU.format(python=sys.executable, version=version, deed=deed or well))
 
     def record(self, *more: str) -> int:
@@ -156,7 +144,7 @@ def test_a_guest_that_fails_is_one_line_and_leaves_nothing(deed: str, says: str,
 
 
 def test_a_plugin_that_counts_nothing_is_said(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
-    host.qemu(WELL.format(report="\n".join(report()), counts=""))
+    host.qemu(well_done([]))
     assert host.record() == BAD
     assert "the plugin counted no operation" in capsys.readouterr().err
     assert host.left() == []
@@ -216,6 +204,7 @@ def test_a_full_disk_when_the_record_is_stored(host: Host, monkeypatch: pytest.M
     assert host.record() == BAD
     assert "no space left on the disk" in capsys.readouterr().err
     assert host.left() == []
+    assert not host.results.exists()
 
 
 @pytest.mark.parametrize(
@@ -239,40 +228,19 @@ def test_a_kernel_that_is_not_fetched(host: Host, capsys: pytest.CaptureFixture[
     assert "say --image FILE or --release R" in capsys.readouterr().err
 
 
-def test_operation_rows_are_exact() -> None:
-    rows = counting.operation_rows(COUNTS)
-    found = {(row["operation"], row["function"], row["group"]): row for row in rows}
-    assert found["swap_out", "*", "core"] | {"first": 0} == {
-        "backend": "zswap", "operation": "swap_out", "function": "*", "group": "core", "operations": 10, "dropped": 2, "calls": 40,
-        "instructions": 3900, "lines": 340, "written": 95, "first": 0, "locks": 20, "allocations": 10, "frees": 0,
-    }  # fmt: skip
-    assert found["swap_out", "*", "all"]["instructions"] == 3905
-    assert found["swap_out", "do_swap_page", "swap"]["locks"] == 20
-    assert ("swap_out", "rare", "other") not in found
-    assert found["zap", "*", "all"]["operations"] == 9
-
-
-def test_small_changes_of_foreign_caches_are_noise() -> None:
-    rows = counting.fill_rows(report(), 1 << 20)
-    assert {row["structure"] for row in rows} == {"radix_tree_node", "zsmalloc"}
-
-
-def test_functions_are_read_from_symbols() -> None:
-    found = functions.read(SYMBOLS)
-    assert [(f.name, functions.GROUPS[f.group], f.role) for f in found] == [
-        ("do_swap_page", "swap", "-"), ("_raw_spin_lock", "other", "l"), ("xa_load", "xarray", "-"),
-    ]  # fmt: skip
-    assert functions.table(found).splitlines()[0] == "ffffffff81000020 do_swap_page 1 -"
-    with pytest.raises(BadInput, match="do_swap_page"):
-        functions.read([])
-
-
-def test_the_groups_of_the_plugin_are_ours() -> None:
-    text = (GUEST / "plugin.c").read_text()
-    data, core = functions.GROUPS.index("data"), functions.GROUPS.index("core")
-    assert f"OTHER = 0, DATA = {data}, CORE = {core}, GROUPS = {len(functions.GROUPS)}," in text
-    assert f"marks = {tools.MARKS:#x};" in text
-    assert f"#define MARKS {tools.MARKS:#x}" in (GUEST / "workload.c").read_text()
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing(number: int, host: Host) -> None:
+    host.qemu("time.sleep(60)")
+    words = ["linux", "record", "--image", str(host.image), "--results", str(host.results)]
+    code = f"import sys; from dse.cli import main; sys.exit(main({words!r}))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while len(list(host.scratch.glob("*/*/console"))) < 2 and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    assert host.left() == []
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
@@ -286,7 +254,7 @@ def test_the_sources_compile_without_warnings(tmp_path: Path) -> None:
 def test_the_archive_is_what_cpio_reads(tmp_path: Path) -> None:
     archive = initramfs.archive({"init": b"#!/bin/sh\n", "bin/busybox": b"x" * 5})
     listed = subprocess.run(["cpio", "-it", "--quiet"], input=archive, capture_output=True)
-    assert listed.stdout.decode().split() == ["bin", "modules", "init", "bin/busybox"]
+    assert listed.stdout.decode().split() == ["bin", "modules", "traces", "init", "bin/busybox"]
 
 
 def test_modules_come_behind_those_they_need(tmp_path: Path) -> None:
@@ -311,18 +279,7 @@ def test_shipped_records_have_their_origin() -> None:
         made = linux.load(release)
         assert made.provenance["release"].startswith(f"{release}.")
         assert made.provenance["package"]
-        assert {"fill", "operation"} == set(made.tables)
+        assert set(experiments.EXPERIMENTS) | {"sites", "folios"} == set(made.tables)
+        assert len({row["repeat"] for row in made.tables["trace"]}) == 5
     with pytest.raises(BadInput, match=r"unknown record '9\.9'"):
         linux.load("9.9")
-
-
-@pytest.mark.parametrize(
-    ("name", "group"),
-    [
-        ("do_swap_page", "swap"), ("__swap_cache_del_folio", "swap"), ("swap_cgroup_record", "memcg"), ("zs_malloc.cold", "zsmalloc"),
-        ("zswap_store", "zswap"), ("xas_load", "xarray"), ("list_lru_add", "lru"), ("lzo1x_decompress_safe", "data"),
-        ("do_madvise", "other"),
-    ],
-)  # fmt: skip
-def test_groups_of_functions(name: str, group: str) -> None:
-    assert functions.GROUPS[functions.group_of(name)] == group

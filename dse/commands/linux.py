@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dse.common import options, output
-from dse.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     record.add_argument("--image", metavar="FILE", help="bzImage to boot (default: the fetched kernel of --release)")
     record.add_argument("--modules", metavar="DIR", help="folder of its modules (default: what lies beside the image)")
     record.add_argument("--release", default="", metavar="R", help="release of a fetched kernel, or name of the record of --image")
-    record.add_argument("--experiments", default="fill,operation", metavar="LIST", help="default %(default)s")
+    record.add_argument(
+        "--experiments", default=None, metavar="LIST", help="of fill, trace, operation, fork, zap, swapoff, writeback, folio (default: all)"
+    )
     record.add_argument(
         "--pages", type=options.positive, default=65_536, metavar="N", help="pages that fill swaps out (default: %(default)s)"
     )
@@ -49,13 +50,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="operations of each kind, a power of two (default: %(default)s)",
     )
+    record.add_argument("--repeats", type=options.positive, default=5, metavar="N", help="replays of each trace (default: %(default)s)")
     record.add_argument("--memory", type=options.positive, default=1024, metavar="MIB", help="memory of the guest (default: %(default)s)")
     record.add_argument("--compressor", default="lzo", metavar="NAME", help="compressor of zswap (default: %(default)s)")
-    record.add_argument("--timeout", type=options.positive, default=300, metavar="S", help="longest time of a boot (default: %(default)s)")
+    record.add_argument("--timeout", type=options.positive, default=600, metavar="S", help="longest time of a boot (default: %(default)s)")
     record.add_argument("--console", metavar="FILE", help="keep what the guest's console said")
     show = verbs.add_parser("show", help="print a stored or shipped record: dse linux show 7.2")
     show.add_argument("record", help="its name in dse linux list")
-    show.add_argument("--operation", metavar="OP", help="print the functions of an operation, such as swap_in_read")
+    show.add_argument("--experiment", metavar="E", help="print this experiment only")
+    show.add_argument(
+        "--operation", metavar="OP", help="print the functions of an operation of it (default: of operation), as swap_in_read"
+    )
+    show.add_argument("--pages", type=options.whole, metavar="N", help="pages of the operation (default: the most)")
     show.add_argument(
         "--backend", default="zswap", metavar="B", help="backend of the operation: zswap, zero or disk (default: %(default)s)"
     )
@@ -87,53 +93,40 @@ def _list(args: argparse.Namespace) -> int:
 def _record(args: argparse.Namespace) -> int:
     from dse import linux
 
-    sizes = linux.Sizes(pages=args.pages, operations=args.operations, memory=args.memory, timeout=args.timeout)
+    sizes = linux.Sizes(pages=args.pages, operations=args.operations, repeats=args.repeats, memory=args.memory, timeout=args.timeout)
+    wanted = args.experiments.split(",") if args.experiments else linux.EXPERIMENTS
     made = linux.record(
         args.results, args.folder, image=Path(args.image) if args.image else None, release=args.release,
-        modules=Path(args.modules) if args.modules else None, experiments=args.experiments.split(","), sizes=sizes,
+        modules=Path(args.modules) if args.modules else None, experiments=wanted, sizes=sizes,
         compressor=args.compressor, console=Path(args.console) if args.console else None, command=args.command_line,
         say=lambda line: output.note(f"guest: {line}"),
     )  # fmt: skip
     output.note(f"record {made.name}, {made.provenance['seconds']:.0f} s")
-    rows = _summary(made)
-    output.emit(rows, args.format, document={"record": made.name, "provenance": made.provenance, **made.tables})
+    _tables(made, list(made.tables), args.format, {"record": made.name, "provenance": made.provenance, **made.tables})
     return 0
 
 
 def _show(args: argparse.Namespace) -> int:
     from dse import linux
+    from dse.linux import summaries
 
     made = linux.load(args.record, args.results)
-    rows = _functions(made, args.operation, args.backend) if args.operation else _summary(made)
-    output.emit(rows, args.format, document=None if args.operation else {"provenance": made.provenance, **made.tables})
+    if args.operation:
+        output.emit(summaries.functions(made, args.experiment or "operation", args.operation, args.backend, args.pages), args.format)
+    else:
+        names = [args.experiment] if args.experiment else list(made.tables)
+        _tables(made, names, args.format, {"provenance": made.provenance, **made.tables})
     return 0
 
 
-def _functions(made: Record, operation: str, backend: str) -> list[dict[str, Any]]:
-    """Rows of one operation, a function each: means of an operation, most instructions first."""
-    rows = made.tables.get("operation", [])
-    for what, value, column in (("operation", operation, "operation"), ("backend", backend, "backend")):
-        known = list(dict.fromkeys(row[column] for row in rows))
-        if value not in known:
-            raise BadInput(unknown(what, value, known))
-    found = [row for row in rows if (row["operation"], row["backend"]) == (operation, backend)]
-    found.sort(key=lambda row: (row["function"] != "*", -row["instructions"]))
-    figures = ("calls", "instructions", "lines", "written", "locks", "allocations")
-    return [
-        {"group": row["group"], "function": row["function"], **{f: row[f] / max(1, row["operations"]) for f in figures}} for row in found
-    ]
+def _tables(made: Record, names: list[str], form: str, document: dict[str, Any]) -> None:
+    """Print the summaries of experiments: one table after the other, in CSV with the experiment as first column."""
+    from dse.linux import summaries
 
-
-def _summary(made: Record) -> list[dict[str, Any]]:
-    """Rows of a record for the screen: what fill left in memory, and operations by group as means."""
-    rows: list[dict[str, Any]] = [
-        {"experiment": "fill", "backend": row["backend"], "what": f"{row['structure']} ({row['kind']})", "objects": row["objects"],
-         "bytes": row["bytes"]}
-        for row in made.tables.get("fill", []) if row["stage"] == "filled" and row["kind"] in ("slab", "pool")
-    ]  # fmt: skip
-    for row in made.tables.get("operation", []):
-        if row["function"] == "*" and row["group"] in ("all", "core", "data"):
-            done = max(1, row["operations"])
-            means = {key: row[key] / done for key in ("instructions", "lines", "written", "locks", "allocations")}
-            rows.append({"experiment": "operation", "backend": row["backend"], "what": f"{row['operation']} ({row['group']})", **means})
-    return rows
+    tables = {name: summaries.of(made, name) for name in names}
+    if form != "table":
+        output.emit([{"experiment": name, **row} for name, rows in tables.items() for row in rows], form, document=document)
+        return
+    for i, (name, rows) in enumerate(tables.items()):
+        output.write(f"{'' if i == 0 else chr(10)}experiment {name}\n")
+        output.emit(rows, form)

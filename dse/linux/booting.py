@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ REASONS = {
     "no-zswap": "it has no zswap (CONFIG_ZSWAP; Debian's cloud flavour has none)",
     "no-compressor": "zswap refuses the compressor (its module is missing; say --modules or --compressor)",
     "no-swap": "mkswap failed in the guest",
+    "no-lists": "it does not switch between lists of pages (CONFIG_LRU_GEN)",
     "no-swapon": "swapon failed in the guest",
 }
 
@@ -78,13 +80,19 @@ def command(boot: Boot) -> list[str]:
     return [*boot.qemu.command, *MACHINE, *CLOCK, "-m", str(boot.memory), "-serial", "stdio", *kernel, *drives, *plugin]
 
 
-def _watch(process: subprocess.Popen[bytes], console: Path, limit: float, tell: Callable[[str], None]) -> None:
+class Stopped(BadInput):
+    """Another boot of the record failed."""
+
+
+def _watch(process: subprocess.Popen[bytes], console: Path, limit: float, tell: Callable[[str], None], stop: threading.Event) -> None:
     """Wait for qemu to end; pass on the guest's steps.
 
     Raises
     ------
     BadInput
         The guest hangs.
+    Stopped
+        `stop` was set.
     """
     end, told = time.monotonic() + limit, 0
     while process.poll() is None:
@@ -92,13 +100,15 @@ def _watch(process: subprocess.Popen[bytes], console: Path, limit: float, tell: 
         for line in lines[told:]:
             tell(line.strip())
         told = len(lines)
+        if stop.is_set():
+            raise Stopped("stopped")
         if time.monotonic() > end:
             last = f"in step {lines[-1].strip()}" if lines else "before its first program ran"
             raise BadInput(f"the guest did not end within {limit:.0f} s ({last}); --timeout allows more, --console FILE keeps what it said")
         time.sleep(POLL)
 
 
-def run(boot: Boot, limit: float, tell: Callable[[str], None], keep: Path | None = None) -> list[str]:
+def run(boot: Boot, limit: float, tell: Callable[[str], None], keep: Path | None, stop: threading.Event) -> list[str]:
     """Boot, wait, and return the lines of the guest's report.
 
     Parameters
@@ -109,8 +119,10 @@ def run(boot: Boot, limit: float, tell: Callable[[str], None], keep: Path | None
         Longest time [s].
     tell : callable
         Called with the step that begins.
-    keep : Path, optional
-        File that the console is written to.
+    keep : Path or None
+        File that the console is appended to.
+    stop : Event
+        Ends the boot when it is set.
 
     Raises
     ------
@@ -123,12 +135,13 @@ def run(boot: Boot, limit: float, tell: Callable[[str], None], keep: Path | None
     with console.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(command(boot), cwd=boot.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         try:
-            _watch(process, console, limit, tell)
+            _watch(process, console, limit, tell, stop)
         finally:
             process.kill()
             process.wait()
             if keep is not None:
-                keep.write_bytes(console.read_bytes())
+                with keep.open("ab") as file:
+                    file.write(console.read_bytes())
     with report.open("rb") as file:
         lines = file.read().split(b"\0")[0].decode("utf-8", "replace").splitlines()
     said = console.read_text(encoding="utf-8", errors="replace")

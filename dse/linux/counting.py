@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from dse.linux.experiments import Mark
 from dse.linux.functions import GROUPS
 
 PAGE = 4096
 FILL = ("backend", "stage", "kind", "structure", "objects", "bytes")
 FIGURES = ("calls", "instructions", "lines", "written", "first", "locks", "allocations", "frees")
+COUNTED = ("backend", "operation", "pages", "function", "group", "operations", "dropped", *FIGURES)
 OPERATION = ("backend", "operation", "function", "group", "operations", "dropped", *FIGURES)
 STAGES = {"static": ("before", "empty"), "filled": ("touched", "out"), "left": ("touched", "unmapped")}
 """Stages of a fill: each is the difference between two snapshots."""
+FILLED = ("zswap", "disk")
+"""Backends of a fill."""
+FOLIOS = ("backend", "pages", "folios", "swpout", "swpout_fallback", "zswpout", "swpin")
 NAMED = ("radix_tree_node", "zswap_entry", "zspage", "zs_handle", "swap_table")
-BACKENDS = {1: "zswap", 11: "zero", 21: "disk"}
-OPERATIONS = ("swap_out", "swap_in_read", "swap_out_again", "swap_in_write", "zap")
 FEWEST, FEWEST_OTHER = 1.0, 20.0
 """Instructions an operation below which a function has no row of its own, and those of the group other."""
 SELDOM = 0.02
@@ -91,12 +94,6 @@ def fill_rows(report: Iterable[str], pages: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _names(mark: int) -> tuple[str, str]:
-    """(backend, operation) of a mark."""
-    base = max(first for first in BACKENDS if first <= mark)
-    return BACKENDS[base], OPERATIONS[mark - base]
-
-
 class _Counts(NamedTuple):
     """Totals of an operation, as the plugin wrote them: of all, by group, and by function (name, group, figures)."""
 
@@ -136,21 +133,62 @@ def _summed(counts: _Counts) -> None:
                     sums[i] += values[i]
 
 
-def operation_rows(counts: Iterable[str]) -> list[dict[str, Any]]:
-    """Rows of the experiment operation: totals over all operations; function ``*`` is a group as a whole, group ``all`` everything."""
-    rows: list[dict[str, Any]] = []
-    for mark, found in _parsed(counts).items():
-        _summed(found)
-        backend, operation = _names(mark)
-        head = (backend, operation)
-        tail = (found.operations, found.dropped)
-        lines: list[tuple[str, str, list[int]]] = [
-            ("*", "all", found.everything),
-            *(("*", *pair) for pair in zip(GROUPS, found.groups, strict=True)),
-        ]
-        for function, group, values in sorted(found.functions, key=lambda f: (f[1], f[0])):
-            fewest = FEWEST if group else FEWEST_OTHER
-            if values[1] >= fewest * found.operations or max(values[5:]) >= SELDOM * found.operations:
-                lines.append((function, GROUPS[group], values))
-        rows += [dict(zip(OPERATION, (*head, function, group, *tail, *values), strict=True)) for function, group, values in lines]
-    return rows
+def _rare(counts: _Counts, group: int, values: list[int], pages: int) -> bool:
+    """Is a function too seldom for a row of its own?"""
+    times = counts.operations * max(1, pages)
+    fewest = FEWEST if group else FEWEST_OTHER
+    return values[1] < fewest * times and max(values[5:]) < SELDOM * times
+
+
+def _lines(counts: _Counts, pages: int) -> list[tuple[str, str, list[int]]]:
+    """(function, group, figures) of the rows of one mark: everything, groups, functions."""
+    _summed(counts)
+    lines = [("*", "all", counts.everything), *(("*", *pair) for pair in zip(GROUPS, counts.groups, strict=True))]
+    ordered = sorted(counts.functions, key=lambda f: (f[1], f[0]))
+    return lines + [(name, GROUPS[group], values) for name, group, values in ordered if not _rare(counts, group, values, pages)]
+
+
+def counted_rows(counts: Iterable[str], marks: Mapping[int, Mark], said: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
+    """Rows of what the plugin counted, by experiment: totals over all operations.
+
+    Function ``*`` is a group as a whole, group ``all`` everything.
+
+    Parameters
+    ----------
+    counts : iterable of str
+        Lines of the plugin.
+    marks : mapping
+        What lies behind each mark.
+    said : iterable of str
+        Lines of the guest: ``wrote MARK PAGES`` gives the pages of an operation that does not know them before.
+    """
+    wrote = {int(line.split()[1]): int(line.split()[2]) for line in said if line.startswith("wrote ")}
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for number, found in _parsed(counts).items():
+        mark = marks[number]
+        pages = wrote.get(number, 0) if mark.pages < 0 else mark.pages
+        head = {"backend": mark.backend, "operation": mark.operation, "pages": pages}
+        done = {"operations": found.operations, "dropped": found.dropped}
+        columns = OPERATION if mark.experiment == "operation" else COUNTED
+        for function, group, values in _lines(found, pages):
+            row = {**head, "function": function, "group": group, **done, **dict(zip(FIGURES, values, strict=True))}
+            tables.setdefault(mark.experiment, []).append({column: row[column] for column in columns})
+    return tables
+
+
+def folio_rows(said: Iterable[str]) -> list[dict[str, Any]]:
+    """Rows of what the kernel's own counters say of each order of folios: allocated, swapped out whole or split, swapped in whole."""
+    backend, before = "", dict[tuple[int, str], int]()
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for line in said:
+        word, *rest = line.replace("-", " ").split()
+        if word == "step":
+            backend = rest[1] if rest[0] == "folio" else ""
+        elif word == "folio" and backend:
+            stage, order, name, value = rest[0], int(rest[1]), rest[2], int(rest[3])
+            if stage == "before":
+                before[order, name] = value
+            else:
+                row = rows.setdefault((backend, order), dict.fromkeys(FOLIOS, 0) | {"backend": backend, "pages": 1 << order})
+                row["folios" if name == "anon_fault_alloc" else name] = value - before[order, name]
+    return list(rows.values())

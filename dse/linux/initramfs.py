@@ -10,7 +10,7 @@ from pathlib import Path
 from dse.linux import modules
 
 GUEST = Path(__file__).with_name("guest")
-FOLDERS = ("bin", "modules")
+FOLDERS = ("bin", "modules", "traces")
 TRAILER = "TRAILER!!!"
 
 
@@ -29,7 +29,7 @@ def archive(files: Mapping[str, bytes]) -> bytes:
     return b"".join([*parts, _entry(0, TRAILER, 0)])
 
 
-def build(busybox: Path, workload: Path, folder: Path | None, compressor: str) -> bytes:
+def build(busybox: Path, workload: Path, folder: Path | None, compressor: str, traces: Mapping[str, bytes]) -> bytes:
     """Build the compressed archive.
 
     Parameters
@@ -40,6 +40,8 @@ def build(busybox: Path, workload: Path, folder: Path | None, compressor: str) -
         Folder of the kernel's modules.
     compressor : str
         Module that compresses.
+    traces : mapping
+        Streams of accesses by name (dse.linux.streams).
     """
     loaded = modules.needed(folder, (*modules.WANTED, compressor))
     files = {
@@ -49,4 +51,5 @@ def build(busybox: Path, workload: Path, folder: Path | None, compressor: str) -
         "modules/order": "".join(f"{name}.ko\n" for name in loaded).encode(),
     }
     files |= {f"modules/{name}.ko": content for name, content in loaded.items()}
+    files |= {f"traces/{name}": content for name, content in traces.items()}
     return gzip.compress(archive(files), 1, mtime=0)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import signal
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from dse import __version__
 from dse.common import machine
 from dse.errors import BadInput, unknown
-from dse.linux import booting, counting, fetching, functions, initramfs, records, tools
+from dse.linux import booting, fetching, functions, initramfs, records, streams, tools
 from dse.linux import image as images
+from dse.linux.experiments import EXPERIMENTS
+from dse.linux.session import AT_ONCE, Guest, Say, Session
 
-EXPERIMENTS = ("fill", "operation")
-BACKENDS = {"fill": ("zswap", "disk"), "operation": ("zswap", "zero", "disk")}
 SCRATCH = 192 << 20
 """Bytes of report, archive and programs on the host's disk, besides the swap disk."""
-Say = Callable[[str], None]
 
 
 class Sizes(NamedTuple):
@@ -33,6 +35,10 @@ class Sizes(NamedTuple):
         Single operations of each kind; a power of two.
     background : int
         Pages that are swapped out before single operations begin.
+    many : int
+        Pages of swapoff and of zswap's writeback.
+    repeats : int
+        Replays of each trace.
     memory : int
         Memory of the guest [MiB].
     timeout : float
@@ -42,8 +48,10 @@ class Sizes(NamedTuple):
     pages: int = 65_536
     operations: int = 512
     background: int = 4_096
+    many: int = 1_024
+    repeats: int = 5
     memory: int = 1_024
-    timeout: float = 300.0
+    timeout: float = 600.0
 
     def slots(self) -> int:
         """Pages of the swap disk: twice what is swapped out, at least."""
@@ -69,48 +77,21 @@ def _digest(*names: str) -> str:
     return hashlib.sha256(b"".join((initramfs.GUEST / name).read_bytes() for name in names)).hexdigest()
 
 
+def _sources() -> list[str]:
+    """Files of the guest's program."""
+    return sorted(path.name for path in initramfs.GUEST.iterdir() if path.name != "plugin.c")
+
+
 def _provenance(image: images.Image, qemu: tools.Qemu, sizes: Sizes, compressor: str, experiments: Sequence[str]) -> dict[str, Any]:
     """Origin of a record, without what only the guest knows."""
     return {
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "swapdse": __version__, "release": image.release,
         "experiments": list(experiments), "image_digest": image.digest, "config_digest": image.config, "qemu": qemu.version,
-        "workload_digest": _digest("workload.c", "init.sh"), "plugin_digest": _digest("plugin.c"),
+        "workload_digest": _digest(*_sources()), "plugin_digest": _digest("plugin.c"),
         "groups_digest": images.sha256(functions.PATTERNS), "compressor": compressor,
         **{key: value for key, value in sizes._asdict().items() if key != "timeout"}, "slots": sizes.slots(),
         "machine": " ".join((*booting.MACHINE, *booting.CLOCK)), "options": booting.GUEST_OPTIONS,
     }  # fmt: skip
-
-
-class _Session:
-    """Boots of one image in one scratch folder."""
-
-    def __init__(
-        self, folder: Path, image: images.Image, qemu: tools.Qemu, sizes: Sizes, compressor: str, say: Say, console: Path | None
-    ) -> None:
-        self.folder, self.image, self.qemu, self.sizes, self.say, self.console = folder, image, qemu, sizes, say, console
-        self.settings: dict[str, int | str] = {
-            "pages": sizes.pages, "operations": sizes.operations, "background": sizes.background, "compressor": compressor,
-        }  # fmt: skip
-
-    def boot(self, steps: Sequence[str], plugin: Sequence[str] = ()) -> list[str]:
-        """Boot once; return the guest's report."""
-        given = booting.Boot(
-            self.qemu, self.image.path, self.folder / "initramfs", self.folder, steps, self.settings, self.sizes.memory,
-            self.sizes.slots(), plugin,
-        )  # fmt: skip
-        return booting.run(given, self.sizes.timeout, self.say, self.console)
-
-    def count(self, listed: Sequence[functions.Function]) -> list[dict[str, Any]]:
-        """Boot with the plugin; return rows of the experiment operation."""
-        (self.folder / "functions").write_text(functions.table(listed), encoding="ascii")
-        tools.plugin(initramfs.GUEST / "plugin.c", self.folder / "plugin.so")
-        steps = [f"operation-{backend}" for backend in BACKENDS["operation"]]
-        self.boot(steps, ["file=./plugin.so", "functions=functions", "out=counts", f"marks={tools.MARKS:#x}"])
-        counts = self.folder / "counts"
-        rows = counting.operation_rows(counts.read_text(encoding="ascii").splitlines()) if counts.exists() else []
-        if not rows:
-            raise BadInput("the plugin counted no operation: this qemu does not load it or was built without plugins")
-        return rows
 
 
 def _require_room(folder: Path, sizes: Sizes) -> None:
@@ -121,7 +102,7 @@ def _require_room(folder: Path, sizes: Sizes) -> None:
     BadInput
         It is too full.
     """
-    needed, have = SCRATCH + sizes.slots() * 4096, machine.disk_available(folder)
+    needed, have = SCRATCH + AT_ONCE * sizes.slots() * 4096, machine.disk_available(folder)
     if have < needed:
         raise BadInput(f"no space left on the disk of {folder}: the guest's disks take up to {needed >> 20} MiB, {have >> 20} MiB are free")
 
@@ -186,31 +167,43 @@ def record(
     qemu, busybox = tools.qemu(folder), tools.busybox(folder)
     provenance = {**_provenance(known, qemu, sizes, compressor, experiments), "command": command}
     provenance["package"] = fetching.about(folder, release).get("packages", {}) if image is None else {}
+    traces = {name: streams.make(name) for name in streams.specs()} if "trace" in experiments else {}
+    provenance["traces"] = {name: stream.digest for name, stream in traces.items()}
+    settings: dict[str, int | str] = {
+        "pages": sizes.pages, "operations": sizes.operations, "background": sizes.background, "many": sizes.many,
+        "repeats": sizes.repeats, "limit": streams.settings()["limit"], "compressor": compressor,
+    }  # fmt: skip
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="dse-linux-") as scratch:
+    with _ended_by_signal(), tempfile.TemporaryDirectory(prefix="dse-linux-") as scratch:
         inside = Path(scratch)
         _require_room(inside, sizes)
         tools.workload(initramfs.GUEST / "workload.c", inside / "workload")
-        (inside / "initramfs").write_bytes(initramfs.build(busybox, inside / "workload", known.modules, compressor))
-        tables, report = _run(_Session(inside, known, qemu, sizes, compressor, say, console), experiments)
+        content = {name: stream.words.tobytes() for name, stream in traces.items()}
+        (inside / "initramfs").write_bytes(initramfs.build(busybox, inside / "workload", known.modules, compressor, content))
+        guest = Guest(inside, known, qemu, settings, sizes.memory, sizes.slots(), sizes.timeout, traces, console)
+        tables, report = Session(guest, say).run(experiments)
     provenance |= {"seconds": round(time.monotonic() - began, 1), "version": _said(report, "version"), "lru_gen": _said(report, "lru_gen")}
+    provenance["rotational"] = _said(report, "rotational")
     provenance["refused"] = [line.removeprefix("refused ") for line in report if line.startswith("refused ")]
     name = records.store(results, release or known.release, tables, provenance)
     return records.load(name, results)
 
 
-def _run(session: _Session, experiments: Sequence[str]) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
-    """Boot once for fill and the list of functions, once more for operation; return tables and the first report."""
-    counted = "operation" in experiments
-    steps = ["symbols"] if counted else []
-    steps += [f"fill-{backend}" for backend in BACKENDS["fill"]] if "fill" in experiments else []
-    report = session.boot(steps)
-    tables = {}
-    if "fill" in experiments:
-        tables["fill"] = counting.fill_rows(report, session.sizes.pages)
-    if counted:
-        tables["operation"] = session.count(functions.read(report))
-    return tables, report
+@contextlib.contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """Make SIGTERM an exception, so that qemu ends and the scratch folder goes."""
+
+    def end(number: int, _frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _said(report: Sequence[str], key: str) -> str:

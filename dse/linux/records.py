@@ -1,7 +1,8 @@
-"""Records: ``results/linux/<record>/{fill,operation}.csv`` and ``provenance.json``, and those that ship with the package."""
+"""Records: ``results/linux/<record>/<table>.csv`` and ``provenance.json``, and those that ship with the package."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -14,11 +15,14 @@ from typing import Any, NamedTuple
 
 from dse.common import output, writing
 from dse.errors import BadInput, unknown
-from dse.linux import counting, fetching
+from dse.linux import counting, fetching, histograms, tracing
 
 SHIPPED = Path(__file__).with_name("records")
-TABLES = {"fill": counting.FILL, "operation": counting.OPERATION}
-TEXTS = ("backend", "stage", "kind", "structure", "operation", "function", "group")
+TABLES = {
+    "fill": counting.FILL, "sites": histograms.SITES, "trace": tracing.TRACE, "operation": counting.OPERATION,
+    **dict.fromkeys(("fork", "zap", "swapoff", "writeback", "folio"), counting.COUNTED), "folios": counting.FOLIOS,
+}  # fmt: skip
+TEXTS = ("backend", "stage", "kind", "structure", "operation", "function", "group", "site", "trace", "lists")
 
 
 class Record(NamedTuple):
@@ -50,6 +54,7 @@ def store(results: Path, release: str, tables: Mapping[str, Sequence[Mapping[str
     root = results / "linux"
     name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{release}"
     hidden = root / f".writing-{name}-{os.getpid()}"
+    made = [folder for folder in (root, results) if not folder.exists()]
     with writing.stored_under(results):
         try:
             hidden.mkdir(parents=True)
@@ -59,6 +64,9 @@ def store(results: Path, release: str, tables: Mapping[str, Sequence[Mapping[str
             hidden.rename(root / name)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
+            for folder in made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # empty folders only
     return name
 
 

@@ -36,7 +36,9 @@ echo +memory > /sys/fs/cgroup/cgroup.subtree_control
 group=/sys/fs/cgroup/dse
 mkdir $group
 [ -f $group/memory.max ] || say "refused memory cgroup"
-within() { (echo 0 > $group/cgroup.procs; exec workload "$@" >> $report) || finish "workload-failed $1"; }
+echo 0 > /sys/block/vda/queue/rotational # clusters per CPU, as on an SSD
+say "rotational $(cat /sys/block/vda/queue/rotational)"
+within() { (echo 0 > $group/cgroup.procs; exec workload "$@" >> $report) || finish "workload-failed $1, status $?"; }
 backend() {
     if [ "$1" = disk ]; then
         echo N > $zswap/enabled
@@ -50,28 +52,81 @@ backend() {
     [ "$(cat $zswap/compressor)" = "$compressor" ] || finish no-compressor
 }
 say "lru_gen $(cat /sys/kernel/mm/lru_gen/enabled)"
+on() { swapon /dev/vda || finish no-swapon; }
+histograms() { # allocations by call site, pages by stack; movable ones are the program's and the pool's
+    tracing=/sys/kernel/tracing/events/kmem
+    [ -d $tracing ] || mount -t tracefs trace /sys/kernel/tracing
+    for event in kmem_cache_alloc kmalloc; do
+        echo "$1hist:keys=call_site.sym:vals=bytes_alloc:size=4096" > $tracing/$event/trigger || say "refused histogram $event"
+    done
+    echo "$1hist:keys=common_stacktrace,order:size=4096 if migratetype != 1" > $tracing/mm_page_alloc/trigger || say "refused histogram pages"
+}
+armed=
+arm() {
+    [ -n "$armed" ] && return
+    armed=yes
+    workload arm
+    sleep 1
+}
 for step in $(echo "$steps" | tr ',' ' '); do
     echo "dse: step $step"
     say "step $step"
-    case $step in
+    IFS=-
+    set -- $step
+    unset IFS
+    case $1 in
     symbols) grep -i ' [tw] ' /proc/kallsyms | sed 's/^/symbol /' >> $report ;;
-    fill-*)
-        backend "${step#fill-}"
-        swapon /dev/vda || finish no-swapon
-        within operation 16 8 0 "${step#fill-}" # what the group allocates once
+    fill) # BACKEND
+        backend "$2"
+        on
+        within operation 16 8 0 "$2" # what the group allocates once
         swapoff /dev/vda
+        histograms ""
         within snapshot before
-        swapon /dev/vda || finish no-swapon
-        within fill "$pages" "${step#fill-}"
+        on
+        within fill "$pages" "$2"
+        swapoff /dev/vda
+        histograms "!"
+        ;;
+    trace) # LISTS BACKEND NAME PAGES
+        case $2 in mglru) echo 7 ;; *) echo 0 ;; esac > /sys/kernel/mm/lru_gen/enabled || finish no-lists
+        backend "$3"
+        turn=0
+        while [ $turn -lt "$repeats" ]; do
+            turn=$((turn + 1))
+            say "turn $turn"
+            on
+            mkdir /sys/fs/cgroup/run
+            echo "${limit}M" > /sys/fs/cgroup/run/memory.max
+            (exec workload trace "/traces/$4" "$5" "$3" /sys/fs/cgroup/run >> $report) || finish "workload-failed $step, status $?"
+            swapoff /dev/vda
+            rmdir /sys/fs/cgroup/run
+        done
+        ;;
+    operation) # BACKEND MARK
+        backend "$2"
+        on
+        arm
+        within operation "$background" "$operations" "$3" "$2"
         swapoff /dev/vda
         ;;
-    operation-*)
-        backend "${step#operation-}"
-        case $step in *-zswap) which=1 ;; *-zero) which=11 ;; *) which=21 ;; esac
-        swapon /dev/vda || finish no-swapon
-        workload arm
-        sleep 1
-        within operation "$background" "$operations" "$which" "${step#operation-}"
+    range | folio) # BACKEND MARK
+        backend "$2"
+        on
+        arm
+        within "$1" "$3" "$2"
+        swapoff /dev/vda
+        ;;
+    swapoff) # BACKEND MARK
+        backend "$2"
+        arm
+        within swapoff "$3" "$many" "$2"
+        ;;
+    writeback) # BACKEND MARK
+        backend "$2"
+        on
+        arm
+        within writeback "$3" "$many"
         swapoff /dev/vda
         ;;
     esac

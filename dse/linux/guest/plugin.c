@@ -3,8 +3,8 @@
 //
 // FILE of functions: lines "ADDRESS NAME GROUP ROLE", sorted by address. Roles: - none, l takes a lock, a allocates, f frees, i an interrupt
 // arrives, s a function whose first store is on the stack of the task, t on that of interrupts.
-// An operation lasts from mark N to mark 0. One that an interrupt hit is dropped and counted as such, below mark DISK: from there on the
-// end of the transfer comes as an interrupt. Stack and user addresses are left out.
+// An operation lasts from mark N to mark 0. One that an interrupt hit is dropped and counted as such, below mark LONG: from there on
+// operations take long or wait for the disk. Stack and user addresses are left out.
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,8 +30,8 @@ extern uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 extern bool qemu_plugin_mem_is_store(uint32_t access);
 EXPORT int qemu_plugin_version = 2;
 
-enum { MARKS = 32, ARM = 31, DISK = 21, OTHER = 0, DATA = 7, CORE = 8, GROUPS = 9, // CORE: every group but OTHER and DATA
-       WATCHED = 3, BITS = 16, SLOTS = 1 << BITS, READ_WRITE = 3 };
+enum { MARKS = 256, ARM = 255, LONG = 128, OTHER = 0, DATA = 7, CORE = 8, GROUPS = 9, // CORE: every group but OTHER and DATA
+       WATCHED = 3, BITS = 20, SLOTS = 1 << BITS, READ_WRITE = 3 };
 #define KERNEL 0xffffffff80000000ull
 #define STACK_MASK (~0x3fffull)
 
@@ -156,7 +156,7 @@ static void on_entry(unsigned cpu, void *data)
         return;
     of(f)->calls++;
     if (role == 'i')
-        interrupted = mode < DISK;
+        interrupted |= mode < LONG;
     else if (role == 'l' || role == 'a' || role == 'f')
         of(last)->watched[role == 'l' ? 0 : role == 'a' ? 1 : 2]++;
 }
