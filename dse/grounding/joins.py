@@ -91,6 +91,9 @@ def rows_of_steps(events: Sequence[Event], operation: str, release: str) -> list
     names: list[str] = []
     following = ""
     for event in reversed(events):
+        if event.event == "common":
+            names.append(event.function)
+            continue
         following = following if event.function in inlined else event.function
         names.append(following or event.function)
     names.reverse()

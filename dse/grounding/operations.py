@@ -17,8 +17,10 @@ from dse import naming
 from dse.describing.explaining import decoded
 from dse.errors import CheckFailed
 from dse.measuring import warming
+from dse.modelling import commons
 from dse.modelling.functions import Event, attribute
 from kernels import demand as d
+from kernels.compiling.constants import BYTE
 from kernels.life import registry as state
 from kernels.observing import probe
 
@@ -71,6 +73,14 @@ class Counted:
     operations: int = 0
     rows: dict[str, Tally] = field(default_factory=dict)
     groups: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Common(Event):
+    """Common step of a kernel function: how many lines it touches, and how many of them nothing touched before."""
+
+    lines: int = 0
+    first: int = 0
 
 
 Name = Callable[[list[Event], str], list[str]]
@@ -139,6 +149,8 @@ class Guest:
         logs: list[NDArray[np.uint64]] = []
         replies: list[str] = []
         for demand in demands:
+            if logs:
+                self.probe.tally[int(probe.SEEN)] -= np.uint64(1)  # lines of the demand before are no new ones
             code = self.one(demand)
             if code == d.NO_BEGIN and replies == ["clean_drop"]:
                 break  # the copy in swap was good, nothing was written: there is no writeback to end
@@ -147,13 +159,14 @@ class Guest:
                 raise CheckFailed(f"{self.named.text} on {self.backend}: page {demand[0] >> 32} is {why}, where a kernel swaps")
             replies.append(d.OPS[code])
             logs.append(self.probe.log[1 : int(self.probe.log[0]) + 1].copy())
-        log = np.concatenate([np.array([sum(map(len, logs))], np.uint64), *logs])
-        events = decoded(self.named.design.own, np.append(log, np.uint64(0)), WHOLE, WHOLE)
+        log = np.concatenate([np.array([sum(map(len, logs))], np.uint64), *logs, np.zeros(1, np.uint64)])
+        events = decoded(self.named.design.own, log, WHOLE, WHOLE)
         start = 0
         for reply, part in zip(replies, logs, strict=True):
-            attribute(reply, events[start : start + len(part) // 2], self.named.design)
-            start += len(part) // 2
-        return events
+            own = int(np.count_nonzero(part[::2] & BYTE != probe.E_COMMON))
+            attribute(reply, events[start : start + own], self.named.design)
+            start += own
+        return _merged(events, log)
 
     def kinds(self) -> Iterator[tuple[str, Iterator[list[Event]]]]:
         """Every kind of operation in the order of the guest's program, with the events of each single one."""
@@ -170,6 +183,19 @@ class Guest:
                     self.one(d.pack(d.RECLAIM_END, page))
 
 
+def _merged(events: list[Event], log: NDArray[np.uint64]) -> list[Event]:
+    """Events of a log and its common steps, in their order."""
+    own, shared = iter(events), commons.entries(log)
+    merged: list[Event] = []
+    for head in log[1:-1:2]:
+        if head & BYTE == probe.E_COMMON:
+            function, lines, first, _ = next(shared)
+            merged.append(Common("common", "", function=function, lines=lines, first=first))
+        else:
+            merged.append(next(own))
+    return merged
+
+
 def add(counted: Counted, events: list[Event], rows: list[str], group: Group) -> None:
     """Add one operation, each event of it in its row, to the counts."""
     counted.operations += 1
@@ -179,6 +205,12 @@ def add(counted: Counted, events: list[Event], rows: list[str], group: Group) ->
     for event, row in zip(events, rows, strict=True):
         tally = counted.rows.setdefault(row, Tally())
         tally.calls += row != before
+        if isinstance(event, Common):
+            tally.lines += event.lines
+            tally.first += event.first
+            for name in _groups(group(row)):
+                counted.groups[name] = counted.groups.get(name, 0) + event.first
+            continue
         before = row
         tally.locks += event.event == "lock"
         tally.allocations += event.event == "alloc"
@@ -193,15 +225,17 @@ def add(counted: Counted, events: list[Event], rows: list[str], group: Group) ->
         counted.groups[name_of_group] = counted.groups.get(name_of_group, 0) + len(lines)
 
 
+def _groups(group: str) -> tuple[str, ...]:
+    """Groups that a line of a group counts in: its own, ``core`` (all but other and data) and ``all``."""
+    return (group, "all") if group in ("other", "data") else (group, "core", "all")
+
+
 def _by_group(touched: Iterable[tuple[str, int]], group: Group) -> Mapping[str, set[int]]:
-    """Distinct lines of every group of functions, of ``core`` (all but other and data) and of ``all``."""
-    found: dict[str, set[int]] = {"all": set(), "core": set()}
+    """Distinct lines of every group of functions."""
+    found: dict[str, set[int]] = {}
     for row, line in touched:
-        which = group(row)
-        found.setdefault(which, set()).add(line)
-        found["all"].add(line)
-        if which not in ("other", "data"):
-            found["core"].add(line)
+        for name in _groups(group(row)):
+            found.setdefault(name, set()).add(line)
     return found
 
 

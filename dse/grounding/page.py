@@ -42,8 +42,10 @@ METHOD = """
   functions stand in one row because a compiler or a release joined or renamed them.
 - **lines** are distinct 64-byte lines. A line belongs to the function that touches it
   first, so that the lines of functions add up. Core groups are all but data copy,
-  compression and code that is not about swap; the stack is left out. The 64 lines that
-  a kernel reads to find a page of zeros are data, too.
+  compression and code that is not about swap; the stack is left out. What swap code
+  reads of a page's content is data too: 64 lines where it looks for a page of zeros,
+  and up to 6.14 the copy of an object that lies in two pages (`CONTENT` in
+  `dse/linux/lines.py`).
 - **modelled share**: a group of the model counts for no more lines than the kernel has
   there, so that one group does not make up for another.
 - **changes** are ratios between one recorded release and the next, in the kernels and
