@@ -301,7 +301,7 @@ def test_explain_beside_a_kernel(capsys: pytest.CaptureFixture[str]) -> None:
     assert "of the kernel's lines are modelled" in err
     lines = {line.split()[1]: line for line in out.splitlines()[2:]}
     assert "2 / 2 (+0.00)" in lines["swap_cache_alloc_folio"]  # both rounds of the cluster's lock, as in 7.2
-    assert "- / 1" in lines["swap_cluster_readahead"]
+    assert "- / 1" in lines["folio_put_swap"]
     assert out.splitlines()[-1].startswith("core")
 
 

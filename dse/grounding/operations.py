@@ -201,12 +201,14 @@ def add(counted: Counted, events: list[Event], rows: list[str], group: Group) ->
     counted.operations += 1
     seen: set[int] = set()
     touched: set[tuple[str, int]] = set()
+    shared: dict[str, tuple[int, int]] = {}
     before = ""
     for event, row in zip(events, rows, strict=True):
         tally = counted.rows.setdefault(row, Tally())
         tally.calls += row != before
         if isinstance(event, Common):
-            tally.lines += event.lines
+            most, first = shared.get(row, (0, 0))
+            shared[row] = (max(most, event.lines), first + event.first)
             tally.first += event.first
             for name in _groups(group(row)):
                 counted.groups[name] = counted.groups.get(name, 0) + event.first
@@ -221,6 +223,8 @@ def add(counted: Counted, events: list[Event], rows: list[str], group: Group) ->
                 tally.regions[event.what] = tally.regions.get(event.what, 0) + 1
             tally.lines += (row, event.line) not in touched
             touched.add((row, event.line))
+    for row, most_and_first in shared.items():
+        counted.rows[row].lines += max(most_and_first)  # a second call touches the same lines, as far as they are not new
     for name_of_group, lines in _by_group(touched, group).items():
         counted.groups[name_of_group] = counted.groups.get(name_of_group, 0) + len(lines)
 
