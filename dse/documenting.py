@@ -1,4 +1,7 @@
-"""Reference pages made from the tables in the code: ``python -m dse.documenting docs``."""
+"""Reference pages made from the tables in the code, the README's line on recorded kernels, and the shares that comparisons show.
+
+``python -m dse.documenting docs`` writes them all.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ from pathlib import Path
 
 from dse import naming, scenario
 from dse.describing import catalogue, common_steps
+from dse.grounding import marks
+from dse.grounding import page as ground_truth
 from dse.modelling import latency
 from dse.workloads import recipes
 
 PAGES: dict[str, Callable[[], str]] = {
     "scenario-keys.md": scenario.reference, "parameters.md": latency.reference, "traces.md": recipes.reference,
     "common-steps.md": common_steps.page,
+    "ground-truth.md": ground_truth.page,
 }  # fmt: skip
 
 
@@ -50,8 +56,18 @@ def readme(path: str, file: str) -> None:
     Path(path).write_text(before + excerpt(file) + rest.split(END)[1], encoding="utf-8")
 
 
+def kernels(path: Path) -> None:
+    """Replace the README's line on recorded kernels."""
+    text = path.read_text(encoding="utf-8")
+    before, rest = text.split(ground_truth.BEGIN)
+    path.write_text(before + ground_truth.line() + rest.split(ground_truth.END)[1], encoding="utf-8")
+
+
 def main(folder: str) -> int:
-    """Write every page into `folder`."""
+    """Write every page into `folder`; where it is the package's own, also the README's line and the shares."""
+    if Path(folder).resolve() == marks.FILE.resolve().parents[2] / "docs":
+        marks.write()
+        kernels(Path(folder).resolve().parent / "README.md")
     for name, make in pages().items():
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,10 @@ def run(args: argparse.Namespace) -> int:
             output.write("")
             tabling.show(found)
     else:
-        output.emit(found["rows"], args.format, columns=COLUMNS, document=found)
+        from dse.grounding.marks import marks
+
+        document = {**found, "kernels": marks(found["provenance"]["designs"])}
+        output.emit(found["rows"], args.format, columns=COLUMNS, document=document)
     for stored in found["provenance"]["runs"]:
         output.note(f"stored as {stored['run']} under {args.results}/runs ({stored['label']})")
     output.note(f"took {found['provenance']['seconds']:.0f} s")

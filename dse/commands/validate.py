@@ -1,4 +1,7 @@
-"""``dse validate``: hold the models against published figures; exit 1 if one falls short."""
+"""``dse validate``: hold the models against published figures and recorded kernels.
+
+Exit 1 if a published figure falls short, if a kernel's is outside and no cause is declared, or if a declared cause explains nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ WIDEST = 44  # characters of a cell of the table; JSON and CSV have it whole
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("ids", nargs="*", metavar="ID", help="yardsticks, such as Y05 (default: all)")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="rows, such as Y05 (published) or K31 (kernels), or Y, K (default: all)")
     options.add_counted_only(parser)
     options.add_format(parser)
 
@@ -25,7 +28,8 @@ def _short(text: object) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Print one row for each yardstick and return 1 if one falls short."""
-    from dse.yardsticks.validating import validate
+    from dse.grounding.judging import FAILING
+    from dse.grounding.validating import validate
 
     found = validate(args.ids or None, counted_only=args.counted_only)
     rows = found["rows"]
@@ -36,4 +40,8 @@ def run(args: argparse.Namespace) -> int:
         output.emit(rows, args.format, columns=COLUMNS, document=found)
     verdicts = [row["verdict"] for row in rows]
     output.note(", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(verdicts)))
-    return 1 if "falls short" in verdicts else 0
+    kernel = found["kernel"]
+    if kernel["rows"]:
+        within = f"{kernel['rows_within']} of {kernel['rows']} rows, {kernel['figures_within']} of {kernel['figures']} figures"
+        output.note(f"kernels: {within} within their tolerance, {kernel['unrecorded']} rows not recorded")
+    return 1 if set(FAILING) & set(verdicts) else 0

@@ -77,7 +77,7 @@ def _fill(design: Any, state: Any, pr: Any, pages: int, backend: int) -> None:
         design.replay(state, pr, block, np.zeros(len(block), np.uint8))
 
 
-def _events(own: Any, log: Any, chain: int, lines_touched: int) -> list[Event]:
+def decoded(own: Any, log: Any, chain: int, lines_touched: int) -> list[Event]:
     """Decode the log of a Trace probe. Lines are numbered in the order of their first touch.
 
     A move starts with a walk from the PTE that only identifies the page and is not counted. It is left out here as well: events are
@@ -154,7 +154,7 @@ def trace(named: naming.Named, op: str, fill: float, slots: int, backend: str, t
         raise BadInput(_instead(named.text, op, reply, fill, backend))
     row = slice(code * probe.COLUMNS, (code + 1) * probe.COLUMNS)
     counted = dict(zip(probe.METRICS, (pr.tally[row] - tally[row]).tolist(), strict=False))
-    events = _events(named.design.own, pr.log, int(counted["chain"]), int(counted["lines"]))
+    events = decoded(named.design.own, pr.log, int(counted["chain"]), int(counted["lines"]))
     attribute(op, events, named.design)
     shared = commons.steps(pr.log, int(st.ctl[control.C_ERA]))
     return Traced(named.text, reply, events, {name: int(counted[name]) for name in TOTALS}, shared)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from dse import naming
-from dse.linux import counting, records
+from dse.linux import experiments, records
 from dse.linux.functions import GROUPS, group_of
 from dse.modelling import commons
 
@@ -167,13 +167,13 @@ def modelled(design: str, backend: str) -> dict[str, Modelled]:
     named.design.replay(live, pr, np.array([d.pack(d.FAULT, page) for page in range(FILLED, FILLED + SINGLE)], np.uint64), replies[:SINGLE])
     pages = FILLED + np.random.default_rng(1).permutation(SINGLE)[:SAMPLE]
     names, found = named.design.own.names(Region), {}
-    for operation in (*counting.OPERATIONS[:-1], "swap_out_last", "zap"):
+    for operation in (*experiments.SINGLE[:-1], "swap_out_last", "zap"):
         logs = []
         for page in pages:
             named.design.replay(live, pr, np.array([_demands(operation, int(page), backend)], np.uint64), replies[:1])
             logs.append(pr.log[: int(pr.log[0]) + 1].copy())
         found[operation] = _mean(logs, names)
-    return {operation: found[operation] for operation in counting.OPERATIONS}
+    return {operation: found[operation] for operation in experiments.SINGLE}
 
 
 def _mean(logs: list[Any], names: dict[int, str]) -> Modelled:

@@ -21,9 +21,9 @@ FOLIOS = 256  # in memory at once: every page goes out right after its first tou
 BYTES_A_SLOT = 200  # PTE, zswap entry, nodes, maps and tables of the model, at most
 
 
-def pairs(first: int, last: int, backend: int, flags: int = 0) -> NDArray[np.uint64]:
-    """Demands that touch the pages `first` .. ``last - 1`` and swap each out: ``uint64[2 * (last - first), 2]``."""
-    touch, out = demand.pack(demand.FAULT, 0), demand.pack(demand.RECLAIM, 0, backend=backend, payload=COMPRESSED, flags=flags)
+def pairs(first: int, last: int, backend: int, flags: int = 0, compressed: int = COMPRESSED) -> NDArray[np.uint64]:
+    """Demands that touch the pages `first` .. ``last - 1`` and swap each out, as `compressed` bytes: ``uint64[2 * (last - first), 2]``."""
+    touch, out = demand.pack(demand.FAULT, 0), demand.pack(demand.RECLAIM, 0, backend=backend, payload=compressed, flags=flags)
     page = np.arange(first, last, dtype=np.uint64) << np.uint64(32)
     block = np.empty((2 * len(page), 2), np.uint64)
     block[0::2, 0], block[0::2, 1] = page | np.uint64(touch[0]), touch[1]
@@ -72,7 +72,7 @@ class Filled:
         self.named.design.replay(self.state, probe.make("off") if pr is None else pr, block, replies)
         return replies
 
-    def fill(self, pages: int, flags: int = 0, pr: Any = None) -> None:
+    def fill(self, pages: int, flags: int = 0, pr: Any = None, compressed: int = COMPRESSED) -> None:
         """Swap pages out until `pages` of them are in swap.
 
         Raises
@@ -82,7 +82,7 @@ class Filled:
         """
         while self.used < pages:
             last = min(pages, self.used + BLOCK)
-            replies = self.replay(pairs(self.used, last, demand.BACKENDS.index(self.backend), flags), pr)
+            replies = self.replay(pairs(self.used, last, demand.BACKENDS.index(self.backend), flags, compressed), pr)
             if not (np.all(replies[0::2] == demand.FIRST_TOUCH) and np.all(replies[1::2] == demand.SWAP_OUT)):
                 raise RuntimeError(f"{self.named.text}: a page between {self.used} and {last} was not swapped out")
             self.used = last

@@ -8,6 +8,7 @@ from typing import Any
 
 from dse import naming, storing
 from dse.errors import BadInput
+from dse.grounding import marks
 from dse.measuring.figures import Figures
 from dse.reports import tabling
 from dse.reports.model import Document, Part, Plot, Range, Ranges, Section, Series, Table
@@ -17,6 +18,7 @@ SLOTS = 1 << 23
 AGES = ("aged", "fresh")
 MIB = 1 << 20
 COUNTED_PER_OP = (("lines", "distinct 64-byte lines an operation"), ("locked_sections", "locked sections an operation"))
+KERNELS = "Designs with a recorded kernel"
 Rows = Sequence[storing.Figure]
 
 
@@ -161,7 +163,9 @@ def document(run: storing.Run) -> Document:
     ledger += [Table("Swapped pages at the end", "counted, measured", tabling.pages(rows, designs)), _structures(run.ledger)]
     layers = tabling.headline(rows, designs) if len(naming.references(designs)) > 1 else []
     head: list[Part] = [Table("Layers against what they may stand on, aged", "counted, measured", layers)] if layers else []
-    costs = head + timed + counted + tables
+    known_kernels = marks.marks(designs)
+    recorded: list[Part] = [Table(KERNELS, "counted", known_kernels, marks.said(designs))] if known_kernels else []
+    costs = head + timed + counted + tables + recorded
     sections = [Section("Operation costs", "", costs)] if costs else []
     keys = (
         "run", "created", "command", "label", "scenario_digest", "trace", "trace_digest", "stream_digest", "seed", "loop", "designs",

@@ -335,7 +335,8 @@ def paragraph(rows: Sequence[Figure], run: About, command: str) -> str:
 
 
 def show(found: dict[str, Any]) -> None:
-    """Print a comparison: for each variant its tables and the paragraph."""
+    """Print a comparison: for each variant its tables, the designs with a recorded kernel, and the paragraph."""
+    from dse.grounding.marks import said
     from dse.naming import split
 
     command = found["provenance"]["command"]
@@ -362,4 +363,7 @@ def show(found: dict[str, Any]) -> None:
             output.emit(table, "table")
         output.write("\nPer swapped page at the end (counted, tax ns: measured; tax: what a lifetime out, written, in costs more)")
         output.emit(pages(rows, designs), "table")
+        kernels = said(designs)
+        if kernels:
+            output.write("\n" + kernels)
         output.write("\n" + paragraph(rows, run, command))

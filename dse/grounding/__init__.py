@@ -1,0 +1,1 @@
+"""Ground truth: the model beside unmodified kernels, function by function and row by row."""
