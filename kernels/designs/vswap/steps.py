@@ -61,15 +61,10 @@ def lookup(st, pr, value):  # type: ignore[no-untyped-def]
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     """Allocate a virtual slot; no physical one yet. A folio that still has one keeps it."""
     if not f_is(st, f, CACHED):
-        block = pc.block_of(st, memcg)
-        early = st.ctl[own.C_VCHARGE] == v.EARLY
-        if early and not vs.charge(st, pr, memcg):
+        if not vs.record(st, pr, memcg):
             return U0
-        pc.id_get(st, pr, block)  # mem_cgroup_record_swap
         if not v.alloc(st, pr, f, memcg, cpu):
-            pc.id_put(st, pr, block, U1)
-            if early:
-                vs.uncharge(st, pr, block, U1)
+            vs.unrecord(st, pr, pc.block_of(st, memcg), U1)
             return U0
     return st.folio[f_word(f, F_VALUE)]
 
