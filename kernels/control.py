@@ -30,6 +30,7 @@ C_CONT_LIMIT = COMMON.parameter("C_CONT_LIMIT", "most continuation pages, or ext
 C_CHAIN = COMMON.parameter("C_CHAIN", "index in `chain` behind the heads of the continuation chains")
 C_CLUSTER_ORDER = COMMON.parameter("C_CLUSTER_ORDER", "the cluster that a CPU gets: 0 a free one first (6.12), 1 a partly used one (6.18)")
 C_MEMCGS = COMMON.parameter("C_MEMCGS", "first word of the memory cgroups' blocks in `memcgs`")
+C_ERA = COMMON.parameter("C_ERA", "kernel whose common steps are touched: 0 that of 6.12, 1 of 6.18, 2 of 7.2")
 C_SYNC_BYPASS = COMMON.parameter("C_SYNC_BYPASS", "1: a synchronous device with a single user bypasses the swap cache", 1)
 
 S_FOLIO_FREE = COMMON.state("S_FOLIO_FREE", "head of the free list of folios")

@@ -9,7 +9,7 @@ import kernels.designs  # noqa: F401 - registers
 from kernels import demand as d
 from kernels.compiling.flat import Flat, U8Array, U64Array
 from kernels.life import registry as state
-from kernels.observing import probe
+from kernels.observing import lineset, probe
 
 
 def stream() -> np.ndarray:
@@ -52,7 +52,7 @@ def test_lines_of_one_operation_are_counted_once_however_many_they_are() -> None
         rows += [d.pack(d.SWAPOFF, 0, backend=d.SSD, payload=d.MEMORY)]
         state.REGISTRY["direct"].replay(live, watching, np.array(rows, np.uint64), np.zeros(len(rows), np.uint8))
         found.append(int(watching.tally[d.SWAPPED_OFF * probe.COLUMNS + probe.METRICS.index("lines")]))
-    assert found[1] > probe.STAMPS
+    assert found[1] > lineset.STAMPS
     assert found[1] == pytest.approx(4 * found[0], rel=0.01)
 
 

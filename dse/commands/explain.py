@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format != "table":
         output.emit(found["rows"], args.format, columns=["step", "function", *names], document=found)
         return 0
-    rows = found["rows"][:MOST]
+    rows = found["rows"][:MOST] + [{"step": "common", **row} for row in found["common"]]
     for total in found["designs"][0]["totals"]:
         figures = {design["design"]: f"{total.replace('_', ' ')}: {design['totals'][total]:,}" for design in found["designs"]}
         rows.append({"step": None, "function": "in all", **figures})

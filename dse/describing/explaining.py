@@ -11,6 +11,7 @@ from dse import naming
 from dse.common import machine
 from dse.errors import BadInput, unknown
 from dse.measuring import warming
+from dse.modelling import commons
 from dse.modelling.functions import Event, attribute
 
 OPERATIONS = (
@@ -24,7 +25,7 @@ BLOCK = 1 << 16
 EVENTS = ("chase", "read", "write", "lock", "unlock", "alloc", "free", "atomic")
 TOUCHES = (0, 1, 2, 7)
 """Events that touch a line, by number."""
-TOTALS = ("lines", "chain", "locked_sections", "atomics", "allocations", "structures_written", "ptes")
+TOTALS = ("lines", "lines_common", "chain", "locked_sections", "atomics", "allocations", "structures_written", "ptes")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Traced:
     reply: str
     events: list[Event]
     totals: dict[str, int]
+    common: list[commons.CommonStep]
 
 
 def _demands(op: str, page: int, fresh: int, backend: int, target: int) -> list[tuple[int, int]]:
@@ -96,6 +98,8 @@ def _events(own: Any, log: Any, chain: int, lines_touched: int) -> list[Event]:
     for at in range(1 + 2 * skip, int(log[0]), 2):
         head, word = int(log[at]), int(log[at + 1])
         event, what, step = head & 0xFF, head >> 8 & 0xFFFFFF, head >> 32
+        if event >= len(EVENTS):
+            continue  # a common step
         line = lines.setdefault((what, word >> 3), len(lines) + 1) if event in TOUCHES else 0
         out.append(Event(EVENTS[event], names[event][what], line, step))
     return out
@@ -122,6 +126,7 @@ def trace(named: naming.Named, op: str, fill: float, slots: int, backend: str, t
     """
     import numpy as np
 
+    from kernels import control
     from kernels import demand as d
     from kernels.life import registry as state
     from kernels.observing import probe
@@ -151,7 +156,8 @@ def trace(named: naming.Named, op: str, fill: float, slots: int, backend: str, t
     counted = dict(zip(probe.METRICS, (pr.tally[row] - tally[row]).tolist(), strict=False))
     events = _events(named.design.own, pr.log, int(counted["chain"]), int(counted["lines"]))
     attribute(op, events, named.design)
-    return Traced(named.text, reply, events, {name: int(counted[name]) for name in TOTALS})
+    shared = commons.steps(pr.log, int(st.ctl[control.C_ERA]))
+    return Traced(named.text, reply, events, {name: int(counted[name]) for name in TOTALS}, shared)
 
 
 def _instead(design: str, op: str, reply: str, fill: float, backend: str) -> str:
@@ -237,8 +243,8 @@ def explain(
     Returns
     -------
     dict
-        ``op``, ``fill``, ``slots``, ``backend``, ``target``, ``kind`` (counted), ``designs`` (design, events, totals) and ``rows``, the
-        events side by side.
+        ``op``, ``fill``, ``slots``, ``backend``, ``target``, ``kind`` (counted), ``designs`` (design, events, totals, common) and ``rows``,
+        the events side by side, and ``common``, the steps that all designs share, by function.
 
     Raises
     ------
@@ -263,6 +269,9 @@ def explain(
     traces = [trace(named, op, fill, slots, backend, target) for named in chosen]
     return {
         "op": op, "fill": fill, "slots": slots, "backend": backend, "target": target if op == "move" else None, "kind": "counted",
-        "designs": [{"design": t.design, "totals": t.totals, "events": [asdict(e) for e in t.events]} for t in traces],
-        "rows": aligned(traces),
+        "designs": [
+            {"design": t.design, "totals": t.totals, "events": [asdict(e) for e in t.events], "common": [asdict(c) for c in t.common]}
+            for t in traces
+        ],
+        "rows": aligned(traces), "common": commons.beside((t.design, t.common) for t in traces),
     }  # fmt: skip

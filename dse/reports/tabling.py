@@ -17,6 +17,11 @@ Line = dict[str, str]
 About = Mapping[str, Any]
 """Provenance of a variant."""
 FULL, MEMCG_FULL = "swap_ins_seeing_swap_full", "swap_ins_seeing_memcg_swap_full"
+COMMON = "lines_common"
+COUNTED = (
+    ("lines", "lines"), ("lines common", COMMON), ("locks", "locked_sections"), ("atomics", "atomics"),
+    ("structures written", "structures_written"),
+)  # fmt: skip
 
 
 class Key(NamedTuple):
@@ -147,12 +152,9 @@ def operations(rows: Sequence[Figure], designs: Sequence[str], age: str) -> list
                     "of zswap": percent(figures.value(design, op, "share_of_zswap_read", age=age)),
                     "of SSD": percent(figures.value(design, op, "share_of_ssd_read", age=age)),
                 }  # fmt: skip
-            for name, metric in (
-                ("lines", "lines"),
-                ("locks", "locked_sections"),
-                ("atomics", "atomics"),
-                ("structures written", "structures_written"),
-            ):
+            for name, metric in COUNTED:
+                if metric == COMMON and not any(row["metric"] == COMMON for row in rows):
+                    continue  # a run from before
                 value = figures.value(design, op, metric, stat="mean", age=age)
                 line[name] = "-" if value is None else f"{value:.2f}"
             out.append(line)

@@ -15,6 +15,7 @@ from kernels.own import Word
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter, swap_map
 from kernels.structures import xarray as xa
+from kernels.structures.common.table import LINES
 from kernels.structures.zswap import ZE_WORDS
 
 TREE_SHIFT = 14
@@ -22,7 +23,11 @@ DISKS = ("ssd", "hdd", "zram")
 
 
 class World(Flat):
-    """Fields that every state has: PTEs, folios, phases, devices, zswap entries, contents (:func:`common`, :func:`device_tables`)."""
+    """Fields that every state has: PTEs, folios, phases, devices, zswap entries, contents (:func:`common`, :func:`device_tables`).
+
+    The last four are those of the common steps (:mod:`kernels.structures.common`): lines that all pages share, and handles, zspages and
+    page descriptors of zsmalloc.
+    """
 
     ctl: U64Array
     pte: U64Array
@@ -37,6 +42,10 @@ class World(Flat):
     percpu: U32Array
     token: U32Array
     ze: U64Array
+    hot: U64Array
+    zhandle: U64Array
+    zspage: U64Array
+    zpdesc: U64Array
 
 
 def folios_of(config: Config) -> int:
@@ -75,6 +84,7 @@ def common(config: Config) -> dict[str, NDArray[Any]]:
         "ring": aligned_zeros(2 * config.pages if config.forks else 2, np.uint32),
         "mm": np.ascontiguousarray(config.memcg, np.uint16),
         "txn": aligned_zeros(int(w.TXNS * w.TXN_WORDS), np.uint64),
+        "hot": aligned_zeros(LINES * 8, np.uint64),
     }
 
 
@@ -123,6 +133,9 @@ def device_tables(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, 
         "percpu": aligned_zeros(config.cpus * int(cl.CPU_WORDS), np.uint32),
         "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
         "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
+        "zhandle": aligned_zeros(zmost + 16, np.uint64),
+        "zspage": aligned_zeros(zmost + 8 * 16, np.uint64),
+        "zpdesc": aligned_zeros((zmost + 16) * 4, np.uint64),
     }
 
 

@@ -33,6 +33,8 @@ from kernels.life.steps import (
 )  # fmt: skip
 from kernels.memory import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
 from kernels.observing.probe import R_PTE, RETRIES, bump, wrote
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 
 MOST_RETRIES = 8
 
@@ -87,12 +89,14 @@ def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-de
     """Second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
     full = swap_full(st, entry)
     note_full(st, pr, memcg_of(st, page))
+    common(pr, st, table.MAP, f)
     w.map_page(st, pr, page, f)
     st.folio[f_word(f, w.F_VALUE)] = value
     put(st, pr, value, entry)
     if f_is(st, f, CACHED):
         full = mem_cgroup_swap_full(st, pr, memcg_of(st, page)) or full
     if flags & codes.WRITE != U0:
+        common(pr, st, table.WRITE, f)
         make_writable(st, pr, page, f)
     elif full and f_is(st, f, CACHED) and not f_is(st, f, WRITEBACK):
         free_swap(st, pr, f)
@@ -106,6 +110,7 @@ def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
     The reply is CACHE_HIT, or SWAP_IN with the folio locked in the cache, or BUSY. The entry may be stale. After the
     folio is locked, `value` is resolved again, and the walk starts again if the entry has changed.
     """
+    common(pr, st, table.FAULT, U0)
     for _ in range(MOST_RETRIES):
         f = lookup(st, pr, entry)
         code = codes.CACHE_HIT
@@ -133,6 +138,7 @@ def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
 @hot
 def complete(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
     """Finish a read: unlock, check the PTE, map. The folio stays in the cache if the PTE has changed."""
+    common(pr, st, table.READ, f)
     read_end(st, pr, entry, f)
     f_clear(st, f, LOCKED)
     st.folio[f_word(f, w.F_PAGE)] = page
@@ -229,10 +235,21 @@ def note_write(st, page, f):  # type: ignore[no-untyped-def]
 
 
 @inner
+def written_out(st, pr, f, backend, flags):  # type: ignore[no-untyped-def]
+    """Common steps of a write: of every page, and of one to a disk or of zeros. Those of zswap are at its entry."""
+    common(pr, st, table.OUT, f)
+    if flags & codes.ZERO != U0:
+        common(pr, st, table.ZERO_OUT, f)
+    elif backend != codes.ZSWAP:
+        common(pr, st, table.DISK_OUT, f)
+
+
+@inner
 @hot
 def swap_out(st, pr, f, page, backend, size, flags, cpu, fail_after):  # type: ignore[no-untyped-def]
     """``shrink_folio_list`` for folio `f`: claim, unmap, write out. It is under writeback after SWAP_OUT."""
     clean = f_is(st, f, CACHED) and not f_is(st, f, DIRTY)
+    common(pr, st, table.ISOLATE, f)
     value = claim(st, pr, f, page, memcg_of(st, page), backend, cpu)
     if value == U0:
         return codes.FULL
@@ -243,12 +260,14 @@ def swap_out(st, pr, f, page, backend, size, flags, cpu, fail_after):  # type: i
     if why != U0:
         return why
     if clean:
+        common(pr, st, table.DROP, f)
         evict(st, pr, f)
         w.folio_free(st, f)
         return codes.CLEAN_DROP
     why = writeout(st, pr, f, value, backend, size, flags & codes.ZERO != U0, cpu)
     if why != U0:
         return why
+    written_out(st, pr, f, backend, flags)
     f_clear(st, f, DIRTY)
     f_set(st, f, WRITEBACK)
     return codes.SWAP_OUT
@@ -287,6 +306,7 @@ def writeback_end(st, pr, f):  # type: ignore[no-untyped-def]
     """End of writeback: drop the folio, unless it was mapped again meanwhile."""
     f_clear(st, f, WRITEBACK)
     if mapcount(st, f) == U0:
+        common(pr, st, table.DROP, f)
         evict(st, pr, f)
         w.folio_free(st, f)
 
@@ -348,6 +368,7 @@ def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
         run = clear_run(st, pr, p, pte, min(count - i + U1, run_limit(st, pte >> U1)))
         n += run - U1
         i += run - U1
+        common(pr, st, table.ZAP, U0)
         put_run(st, pr, pte >> U1, run)
     return codes.ZAPPED if n != U0 else codes.EMPTY
 

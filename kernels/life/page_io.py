@@ -12,6 +12,8 @@ from kernels.observing.regions import R_ZLRUVEC
 from kernels.structures import xarray as xa
 from kernels.structures import zswap
 from kernels.structures.cluster import DEV_WORDS, OFFSET_MASK, device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.slots import folio_swapped, load_erases, zero_mark, zero_of
 
 
@@ -46,6 +48,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
 def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``zswap_invalidate``: drop the stale zswap entry of slot `g`."""
     step(pr, F_INVALIDATE)
+    common(pr, st, table.INVALIDATE, U0)
     touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
     if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
         z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
@@ -79,7 +82,10 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """``swap_read_folio``: zero bit, zswap (whose entry goes, so the folio is dirty), or the device."""
     g = slot_of(st, entry)
     token = u(st.token[g]) if st.ctl[control.C_TOKENS] != U0 else U0
-    if not zero_of(st, pr, g):
+    if zero_of(st, pr, g):
+        common(pr, st, table.ZERO_IN, f)
+    else:
+        common(pr, st, table.TREE, f)
         chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
         z = U0
         keep = f_is(st, f, BYPASS)
@@ -95,6 +101,7 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
             zswap.entry_free(st, pr, z)
             f_set(st, f, DIRTY)
         else:
+            common(pr, st, table.DISK_IN, f)
             read_device(st, pr, entry)
     st.folio[f_word(f, F_TOKEN)] = token
 

@@ -9,6 +9,8 @@ from kernels.life import charging, steps, swapfile
 from kernels.memory import mapcount
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.slots import cache_clear_run, count_down, count_of, count_read, is_cached
 
 
@@ -57,6 +59,7 @@ def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
     The slots are freed together if all are held once and none is cached (``swap_is_last_map``), else one by one in the same section.
     """
     first, kept = slot_of(st, entry), U0
+    common(pr, st, table.DEVICE, U0)
     ci = cl.lock_cluster(st, pr, first)
     alike = n > U1 and all_held_once(st, pr, first, n)
     for i in range(n):

@@ -16,6 +16,8 @@ from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRIT
 from kernels.observing.probe import R_DEV, R_OWNER, chase, wrote
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import D_SLOTS, DEV_WORDS, device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.slots import (
     cache_clear,
     cache_find,
@@ -109,6 +111,7 @@ def fetch_near(st, pr, entry):  # type: ignore[no-untyped-def]
 def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
     """``filemap_get_folio`` in the swap cache space of `entry`."""
     chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
+    common(pr, st, table.DEVICE, U0)
     return cache_find(st, pr, slot_of(st, entry))
 
 
@@ -212,6 +215,7 @@ def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
 def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
     """``swap_duplicate``."""
     g = slot_of(st, entry)
+    common(pr, st, table.DUP, U0)
     ci = cl.lock_cluster(st, pr, g)
     ok = count_up(st, pr, g)
     cl.unlock_cluster(st, pr, ci)

@@ -19,20 +19,25 @@ from kernels.compiling.atomic import drain, read_clock
 from kernels.compiling.bits import popcount
 from kernels.compiling.constants import U0, U1, U2, U3, U8
 from kernels.compiling.flat import Flat, U64Array
-from kernels.compiling.jit import called, inner, operation, u
+from kernels.compiling.jit import inner, operation, u
 from kernels.demand import OPS
 from kernels.observing import allocations as allocs
-from kernels.observing import regions  # its numbers come first
+from kernels.observing import (
+    lineset,
+    regions,  # its numbers come first
+)
 from kernels.own import COMMON
 
 # tally: one row of COLUMNS words for each reply code, then the scratch row of the operation under way
-CODES, COLUMNS = 128, 16
+CODES, COLUMNS = 128, 32
+ROW_SHIFT = u(5)
 (
     N, LINES, CHAIN, LOCKS, PTES, ALLOCS, RETRIES, REGIONS, TICKS, TICKS_MAX, LINES_MAX, LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL,
-    ATOMICS,
-) = (u(i) for i in range(COLUMNS))  # fmt: skip
+    ATOMICS, LINES_COMMON, CHAIN_COMMON, WRITTEN_COMMON,
+) = (u(i) for i in range(19))  # fmt: skip
 METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "retries", "structures_written",
-           "ticks", "ticks_max", "lines_max", "lock_order_violations", "frees", "saw_full", "saw_memcg_full", "atomics")  # fmt: skip
+           "ticks", "ticks_max", "lines_max", "lock_order_violations", "frees", "saw_full", "saw_memcg_full", "atomics",
+           "lines_common", "chain_common", "written_common")  # fmt: skip
 SCRATCH = u(CODES * COLUMNS)
 SEEN, HELD, CLOCK, STEP = (u(CODES * COLUMNS + i) for i in range(COLUMNS, COLUMNS + 4))
 HIST_OPS = len(OPS)
@@ -40,8 +45,6 @@ ALLOC_NOW = u(CODES * COLUMNS + 2 * COLUMNS)  # the row of the operation under w
 FOOT, FOOT_SUM = (ALLOC_NOW + u(allocs.ROW + i) for i in range(2))
 ALLOC_LOG = FOOT + u(2)  # a row for each operation, and one for those that were refused
 TALLY_WORDS = int(ALLOC_LOG) + (HIST_OPS + 1) * allocs.ROW
-STAMPS = 1 << 15  # slots of the set of lines seen by the operation under way
-SPILL = 1 << 22  # slots for lines beyond the set: one operation may touch some 3 M lines, and only such an operation uses this memory
 LOG_WORDS = 1 << 16
 LINE_BINS = 512
 TICK_BINS, TICK_SHIFT = 4096, u(4)  # bins of 16 ticks
@@ -66,6 +69,7 @@ R_BITMAP = COMMON.region("slot bitmap")
 R_PERCPU = COMMON.region("per-CPU cluster")
 R_OWNER = COMMON.region("owner record")
 R_ZRAM = COMMON.region("zram table")
+R_COMMON = COMMON.region("common step", uncounted="lines of kernels.structures.common, which every design touches")
 
 F_NONE = regions.F_NONE
 F_ZERO = COMMON.step("swap_zeromap_folio_set")
@@ -74,7 +78,7 @@ F_ADD = COMMON.step("add_to_swap_cache")
 F_INVALIDATE, F_SWAPCOUNT = COMMON.step("zswap_invalidate"), COMMON.step("swap_swapcount")
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
-E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE, E_ATOMIC = (u(i) for i in range(8))
+E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE, E_ATOMIC, E_COMMON = (u(i) for i in range(9))
 
 
 class Off(Flat):
@@ -124,7 +128,7 @@ def make(kind: str, foot: U64Array | None = None) -> Off | Count | Timed | Trace
     if kind == "timed":
         tally[FOOT] = 0 if foot is None else len(foot)
         return Timed(tally=tally, ticks=np.zeros(HIST_OPS * TICK_BINS, np.uint64), foot=np.zeros(1, np.uint64) if foot is None else foot)
-    stamps, hist = np.zeros((STAMPS + SPILL) * 2, np.uint64), np.zeros(HIST_OPS * LINE_BINS, np.uint64)
+    stamps, hist = np.zeros(lineset.WORDS, np.uint64), np.zeros(HIST_OPS * LINE_BINS, np.uint64)
     if kind == "count":
         return Count(tally=tally, stamps=stamps, hist=hist)
     return Trace(tally=tally, stamps=stamps, hist=hist, log=np.zeros(LOG_WORDS, np.uint64))
@@ -175,36 +179,16 @@ def finish(pr, code):  # type: ignore[no-untyped-def]
     """End the operation with reply `code`, and file its observations under it."""
 
 
-@called
-def _spilled(pr, line):  # type: ignore[no-untyped-def]
-    """Enter a line that does not fit into the set into the larger one behind it; 1 if the line is new or does not fit there, else 0."""
-    i, stamp = (line * u(0x9E3779B97F4A7C15)) >> u(42), pr.tally[SEEN]
-    for _ in range(1024):
-        at = (i + u(STAMPS)) * U2
-        if pr.stamps[at] != stamp:
-            pr.stamps[at], pr.stamps[at + U1] = stamp, line
-            return U1
-        if pr.stamps[at + U1] == line:
-            return u(0)
-        i = (i + U1) & u(SPILL - 1)
-    return U1
+@inner
+def is_new(pr, line):  # type: ignore[no-untyped-def]
+    """Enter `line` into the set of the operation; 1 if it was not there, else 0."""
+    return lineset.enter(pr.stamps, pr.tally[SEEN], line)
 
 
-@called
+@inner
 def line_seen(pr, region, word):  # type: ignore[no-untyped-def]
     """Count the line if the operation has not touched it before (a set of lines, stamped with the operation's number)."""
-    tally, stamp = pr.tally, pr.tally[SEEN]
-    line = region << u(56) | word >> U3
-    i = (line * u(0x9E3779B97F4A7C15)) >> u(49)
-    for _ in range(64):
-        if pr.stamps[i * U2] != stamp:
-            pr.stamps[i * U2], pr.stamps[i * U2 + U1] = stamp, line
-            tally[SCRATCH + LINES] += U1
-            return
-        if pr.stamps[i * U2 + U1] == line:
-            return
-        i = (i + U1) & u(STAMPS - 1)
-    tally[SCRATCH + LINES] += _spilled(pr, line)
+    pr.tally[SCRATCH + LINES] += is_new(pr, region << u(56) | word >> U3)
 
 
 @inner
@@ -263,7 +247,7 @@ def _off_begin(pr):  # type: ignore[no-untyped-def]
 
 @inner
 def _off_finish(pr, code):  # type: ignore[no-untyped-def]
-    pr.tally[code << u(4)] += U1
+    pr.tally[code << ROW_SHIFT] += U1
 
 
 @inner
@@ -276,14 +260,14 @@ def _count_begin(pr):  # type: ignore[no-untyped-def]
 @inner
 def _count_finish(pr, code):  # type: ignore[no-untyped-def]
     tally = pr.tally
-    row = code << u(4)
+    row = code << ROW_SHIFT
     tally[SCRATCH] = U1
     tally[SCRATCH + REGIONS] = popcount(tally[SCRATCH + REGIONS])
     lines = tally[SCRATCH + LINES]
     tally[row + LINES_MAX] = max(tally[row + LINES_MAX], lines)
     for i in range(8):
         tally[row + u(i)] += tally[SCRATCH + u(i)]
-    for metric in (LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL, ATOMICS):
+    for metric in (LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL, ATOMICS, LINES_COMMON, CHAIN_COMMON, WRITTEN_COMMON):
         tally[row + metric] += tally[SCRATCH + metric]
     if tally[SCRATCH + ALLOCS] | tally[SCRATCH + FREES] != U0:
         allocs.file_row(tally, ALLOC_NOW, ALLOC_LOG + min(code, u(HIST_OPS)) * u(allocs.ROW))
@@ -304,7 +288,7 @@ def _timed_begin(pr):  # type: ignore[no-untyped-def]
 def _timed_finish(pr, code):  # type: ignore[no-untyped-def]
     drain()
     ticks = read_clock() - pr.tally[CLOCK]
-    row = code << u(4)
+    row = code << ROW_SHIFT
     pr.tally[row] += U1
     pr.tally[row + TICKS] += ticks
     pr.tally[row + TICKS_MAX] = max(pr.tally[row + TICKS_MAX], ticks)

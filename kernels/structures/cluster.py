@@ -28,6 +28,8 @@ from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, unlock
 from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, step, touch, wrote
 from kernels.observing.regions import R_NR_SWAP
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.slots import count_read, slot_mark, slot_scan
 
 DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
@@ -259,6 +261,7 @@ def turned_off(st, d):  # type: ignore[no-untyped-def]
 def slot_alloc(st, pr, d, cpu):  # type: ignore[no-untyped-def]
     """Allocate a slot of device `d`, marked as cached; return slot + 1, or 0 when the device is full or off."""
     chase(pr, R_DEV, d * DEV_WORDS)
+    common(pr, st, table.CLAIM, U0)
     if st.dev[d * DEV_WORDS + D_FLAGS] & DEV_ON == U0:
         return U0
     percpu = cpu * CPU_WORDS + d * U2
@@ -294,4 +297,5 @@ def slots_release(st, pr, d, g, n):  # type: ignore[no-untyped-def]
         atomic_add(pr, R_NR_SWAP, U0, st.ctl, S_NR_SWAP_PAGES, n)
     atomic_sub(pr, R_DEV, used, st.dev, used, n)
     st.ctl[S_SLOTS] -= n
+    common(pr, st, table.SLOT_FREE, U0)
     relist(st, pr, d, c)

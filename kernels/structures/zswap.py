@@ -15,6 +15,8 @@ from kernels.observing.lock import L_ZLRU, L_ZTREE, lock, unlock
 from kernels.observing.probe import R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, chase, freed, wrote
 from kernels.observing.regions import R_ZSTORED
 from kernels.structures import xarray as xa
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.zsmalloc import object_free, object_new
 
 ZE_WORDS = u(7)
@@ -36,6 +38,7 @@ def entry_new(st, pr, swpentry, length, token):  # type: ignore[no-untyped-def]
     ctl[S_ZE_LIVE] += U1
     ctl[S_ZE_PEAK] = max(ctl[S_ZE_PEAK], ctl[S_ZE_LIVE])
     object_new(ctl, length)
+    common(pr, st, table.ZSWAP_STORE, z)
     base = z * ZE_WORDS
     ze[base + Z_ENTRY] = swpentry
     ze[base + Z_LENGTH] = length
@@ -62,6 +65,7 @@ def entry_free(st, pr, z):  # type: ignore[no-untyped-def]
     """Free entry `z` and its object."""
     ctl, ze = st.ctl, st.ze
     base = z * ZE_WORDS
+    common(pr, st, table.ZSWAP_FREE, z)
     lock(pr, ctl, S_ZLRU_LOCK, L_ZLRU)
     before, after = ze[base + Z_PREV], ze[base + Z_NEXT]
     ze[before * ZE_WORDS + Z_NEXT] = after
@@ -84,6 +88,7 @@ def entry_read(st, pr, z):  # type: ignore[no-untyped-def]
     """Decompress the object of entry `z`: its content token."""
     chase(pr, R_ZE, z * ZE_WORDS)
     chase(pr, R_ZOBJ, z << u(9))
+    common(pr, st, table.ZSWAP_LOAD, z)
     return st.ze[z * ZE_WORDS + Z_HANDLE]
 
 

@@ -36,6 +36,8 @@ from kernels.structures import blocks, idalloc, leaves, page_counter, zswap
 from kernels.structures import cluster as cl
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 
 D_A, D_FOLIO, D_STATE, D_B = U0, U1, U2, U3
 ZTAG, ZERO_TAG = u(30), u(31)
@@ -315,7 +317,10 @@ def read_end(st, pr, d, f):  # type: ignore[no-untyped-def]
         drop_backing(st, pr, d)
         f_set(st, f, DIRTY)
     elif is_slot(backing):
+        common(pr, st, table.DISK_IN, f)
         token = read_slot(st, pr, backing)
+    else:
+        common(pr, st, table.ZERO_IN, f)
     st.folio[f_word(f, F_TOKEN)] = token
 
 

@@ -25,6 +25,7 @@ from kernels.life import arrays, replay
 from kernels.life import registry as s
 from kernels.life.layout import TABLES, ZSWAP_ENTRY, Arrays, Objects, Tree, where
 from kernels.structures import xarray as xa
+from kernels.structures.common import table
 
 
 class SwapDesc(arrays.World):
@@ -49,6 +50,7 @@ def build(config: s.Config) -> SwapDesc:
     stride = int(ctl[int(own.C_STRIDE)])
     on_table = ctl[int(control.C_BASE)] != 0
     ctl[int(control.C_CLUSTER_ORDER)] = on_table
+    ctl[int(control.C_ERA)] = table.ERAS.index("7.2" if on_table else "6.12")
     tables = arrays.table_arrays(config, ctl, tables=bool(on_table))
     made |= {
         "bitmap": aligned_zeros(1 if on_table else (slots >> 6) + 1, np.uint64),

@@ -34,6 +34,7 @@ from kernels.life.layout import (
     Arrays,
 )  # fmt: skip
 from kernels.structures import slots
+from kernels.structures.common import table as common
 
 
 class SwapTable(direct.Swapfile):
@@ -62,6 +63,7 @@ def table_arrays(config: s.Config, ctl: U64Array, phase: str = "") -> dict[str, 
         ctl[int(own.C_PHASE)], ctl[int(own.C_COUNT_MAX)] = PHASES[phase], COUNT_BITS["4"]
     now = int(ctl[int(own.C_PHASE)])
     ctl[int(control.C_CLUSTER_ORDER)] = 1  # 6.18
+    ctl[int(control.C_ERA)] = common.ERAS.index("6.18" if now == PHASES["1"] else "7.2")
     ctl[int(control.C_SYNC_BYPASS)] = now == PHASES["1"]
     made = arrays.device_arrays(config, ctl)
     made |= arrays.map_arrays(config, ctl, smap=now <= PHASES["2"], owners=now != PHASES["4"], zero=now <= PHASES["3"])

@@ -37,6 +37,7 @@ from kernels.life import arrays, replay
 from kernels.life import registry as s
 from kernels.life.layout import TABLES, ZSWAP_ENTRY, Arrays, Blocks, Tree
 from kernels.structures import xarray as xa
+from kernels.structures.common import table
 
 VIRTUAL_SHIFT = 9  # HPAGE_PMD_ORDER, whatever the clusters of devices are; smaller only where those are (tests)
 
@@ -81,7 +82,7 @@ def build(config: s.Config) -> VSwap:
     """State for `config`, no virtual cluster yet."""
     made = arrays.common(config)
     ctl = made["ctl"]
-    ctl[int(control.C_CLUSTER_ORDER)] = 1  # posted on 6.19
+    ctl[int(control.C_CLUSTER_ORDER)], ctl[int(control.C_ERA)] = 1, table.ERAS.index("6.18")  # posted on 6.19
     made |= arrays.device_tables(config, ctl, arrays.DISKS, config.slots.get("zswap", 0))
     slots, tables = int(ctl[int(control.C_ALL_SLOTS)]), arrays.table_arrays(config, ctl)
     made |= virtual_arrays(config, ctl)

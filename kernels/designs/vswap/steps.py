@@ -26,6 +26,8 @@ from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
 from kernels.structures import zswap
 from kernels.structures.cluster import device_of, slot_of
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 
 BATCHED = U1  # C_VFREE
 
@@ -273,8 +275,9 @@ def read_end(st, pr, value, f):  # type: ignore[no-untyped-def]
         token = zswap.entry_read(st, pr, back) & LOW32
         settle(st, pr, value, v.FOLIO, U0)
         f_set(st, f, DIRTY)
-    elif kind == v.SWAPFILE:
-        token = read_slot(st, pr, back)
+    else:
+        common(pr, st, table.DISK_IN if kind == v.SWAPFILE else table.ZERO_IN, f)
+        token = read_slot(st, pr, back) if kind == v.SWAPFILE else token
     st.folio[f_word(f, F_TOKEN)] = token
 
 

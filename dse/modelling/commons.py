@@ -1,0 +1,81 @@
+"""Common steps of a trace, a row for each kernel function, and the table of them for ``dse explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CommonStep:
+    """What one kernel function touches that every design shares.
+
+    Attributes
+    ----------
+    function : str
+    structures : tuple of str
+        Structures that it touches, in the order of the table.
+    lines : int
+        Lines that it touches, those of each call added up.
+    first : int
+        Lines that nothing touched before it in the operation: they add up to ``lines_common``.
+    written : int
+        Lines that it writes, those of each call added up.
+    """
+
+    function: str
+    structures: tuple[str, ...]
+    lines: int
+    first: int
+    written: int
+
+
+def entries(log: Any) -> Iterator[tuple[str, int, int, int]]:
+    """Function, lines, first and written of each entry in the log of a ``trace`` probe, in order."""
+    from kernels.observing.probe import E_COMMON
+    from kernels.structures.common.table import FUNCTIONS
+
+    for at in range(1, int(log[0]), 2):
+        head, word = int(log[at]), int(log[at + 1])
+        if head & 0xFF == int(E_COMMON):
+            yield FUNCTIONS[head >> 8 & 0xFFFFFF], word & 0xFF, word >> 8 & 0xFF, word >> 16
+
+
+def steps(log: Any, era: int) -> list[CommonStep]:
+    """Common steps in a log, a function once, in the order of their first calls.
+
+    Parameters
+    ----------
+    log : numpy.ndarray
+        ``uint64[words]``, the log of a ``trace`` probe after one operation.
+    era : int
+        Number of the kernel (C_ERA).
+    """
+    found: dict[str, list[int]] = {}
+    for function, *counts in entries(log):
+        into = found.setdefault(function, [0, 0, 0])
+        for i, count in enumerate(counts):
+            into[i] += count
+    return [CommonStep(function, structures_of(function, era), *counts) for function, counts in found.items()]
+
+
+def structures_of(function: str, era: int) -> tuple[str, ...]:
+    """Structures that a function of kernel number `era` touches."""
+    from kernels.structures.common.table import TOUCHES
+
+    return tuple(dict.fromkeys(touch.structure for touch in TOUCHES[era] if touch.function == function))
+
+
+def beside(designs: Iterable[tuple[str, list[CommonStep]]]) -> list[dict[str, Any]]:
+    """Common steps of several designs side by side: ``function``, and for each design its lines as words, empty where it has none."""
+    given = list(designs)
+    cells = {name: {step.function: _cell(step) for step in found} for name, found in given}
+    functions = dict.fromkeys(step.function for _, found in given for step in found)
+    return [{"function": function, **{name: cells[name].get(function, "") for name, _ in given}} for function in functions]
+
+
+def _cell(step: CommonStep) -> str:
+    """Write one step: its new lines, and where they lie."""
+    new = f"{step.first} new of " if step.first < step.lines else ""
+    return f"{new}{step.lines} line{'s' * (step.lines != 1)}: {', '.join(step.structures)}"
