@@ -18,10 +18,8 @@ from kernels.structures.common import table
 
 PAIRS = (("direct", "6.12"), ("swap_table_p1", "6.18"), ("swap_table_p4", "7.2"), ("swap_table_p4", "7.3"))
 BAR = 0.9
-CHARGES = {
-    "page_counter_try_charge", "mem_cgroup_id_get_online", "mem_cgroup_private_id_get_online", "mem_cgroup_id_put_many",
-    "__mem_cgroup_try_charge_swap", "__mem_cgroup_uncharge_swap",
-}  # fmt: skip
+UNMET = {("7.3", "zswap", "zap"), ("7.3", "zero", "zap")}
+"""Operations that fall short: mod_memcg_state of 7.3 keeps lines of two more counters, and the steps of p4 are those of 7.2."""
 OUT = ("isolate", "claim", "dup", "out", "drop")
 """Hooks of a swap-out to a fresh slot, where no write waits."""
 FAULT = ("fault", "device", "read", "map", "dup")
@@ -32,28 +30,20 @@ def compared(design: str, release: str) -> list[lines.Compared]:
     return lines.compared(design, records.load(release))
 
 
-def without_charge(found: lines.Compared) -> float:
-    """Share of the lines that are modelled, but for the charge of swap to the memory cgroup, which is the design's."""
-    real = dict(found.real)
-    gone = sum(n for name, n in found.rest.items() if name in CHARGES)
-    gone += found.rest.get("page_counter_uncharge", 0.0) if found.operation == "zap" else 0.0
-    real["memcg"] -= gone
-    return sum(min(real[group], found.model[group]) for group in lines.CORE) / sum(real.values())
-
-
 @pytest.mark.parametrize(("design", "release"), PAIRS)
 def test_nine_tenths_of_the_lines_of_the_kernel_are_modelled(design: str, release: str) -> None:
-    """Of every operation on every backend."""
+    """Of every operation on every backend, but for those that are said to fall short."""
     found = compared(design, release)
     assert len(found) == 15
-    assert {(one.backend, one.operation): round(without_charge(one), 3) for one in found if without_charge(one) < BAR} == {}
+    short = {(release, one.backend, one.operation): round(one.share, 3) for one in found if one.share < BAR}
+    assert short.keys() == {key for key in UNMET if key[0] == release}, short
 
 
 def test_the_share_falls_where_steps_are_missing() -> None:
-    """Without its common steps a swap-in has a fifth of the lines."""
+    """Without its common steps a swap-in has less than a quarter of the lines."""
     found = next(one for one in compared("swap_table_p4", "7.2") if (one.backend, one.operation) == ("zswap", "swap_in_read"))
     bare = lines.modelled("swap_table_p4", "zswap")["swap_in_read"]._replace(common={}).groups()
-    assert found._replace(model=bare).share < 0.2 < BAR < found.share
+    assert found._replace(model=bare).share < 0.25 < BAR < found.share
     none = dict(found.model, memcg=0.0)
     assert found._replace(model=none).share == pytest.approx(found.share - found.real["memcg"] / sum(found.real.values()), abs=0.01)
 
@@ -92,8 +82,10 @@ def test_a_line_of_the_table() -> None:
     text = "out\na|-|c: one two 0! 3, three 1\nd: four 2!"
     assert [touch.function for touch in table.parse(text, 1)] == ["d"]
     assert table.parse(text, 2)[:3] == [
-        table.Touch("out", "c", "one two", 0, True), table.Touch("out", "c", "one two", 3, False), table.Touch("out", "c", "three", 1, False),
-    ]  # fmt: skip
+        table.Touch("out", "c", "one two", 0, True),
+        table.Touch("out", "c", "one two", 3, False),
+        table.Touch("out", "c", "three", 1, False),
+    ]
 
 
 def replayed(design: str, kind: str, rows: list[tuple[int, int]]) -> tuple[Any, Any, list[int]]:
@@ -149,7 +141,7 @@ def test_zap_of_a_run_is_one_step() -> None:
 
 
 def test_timed_runs_touch_and_others_do_not() -> None:
-    """Every shared line that a hook writes is stored to in a timed run, and no other line; a replay that observes nothing stores to none."""
+    """Every shared line that a hook writes is stored to in a timed run, and no other; a replay that observes nothing stores to none."""
     rows = [d.pack(d.FAULT, 5), d.pack(d.RECLAIM, 5, backend=d.ZSWAP, payload=2000), d.pack(d.FAULT, 5)]
     for kind in ("off", "count", "trace"):
         live, _, _ = replayed("swap_table_p4", kind, rows)

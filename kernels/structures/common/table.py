@@ -60,6 +60,7 @@ folio_alloc_swap|-|-: swap_slots_cache 0! 1, swap variables 1
 -|folio_alloc_swap|-: swap variables 5
 -|alloc_swap_scan_cluster|alloc_swap_scan_cluster: swap_info_struct 2!
 -|cluster_alloc_swap_entry|cluster_alloc_swap_entry: swap_info_struct 3
+-|mod_memcg_state|-: memcg_vmstats_percpu 5!
 swap_cgroup_record|swap_cgroup_record|-: swap_cgroup_ctrl 0
 swap_cgroup_record|-|-: swap_cgroup_ctrl 1
 
@@ -71,7 +72,7 @@ folio_free_swap: swap_info_struct 4
 _swap_info_get|-|-: swap_info_struct 5
 __count_memcg_events|count_memcg_events|count_memcg_events: memcg_vmstats_percpu 4!
 -|-|count_memcg_events: stats_index 1
-__mod_memcg_state|mod_memcg_state|__mod_memcg_state: memcg_vmstats_percpu 5!
+__mod_memcg_state|-|__mod_memcg_state: memcg_vmstats_percpu 5!
 
 zero_out
 get_obj_cgroup_from_folio|__get_obj_cgroup_from_memcg|-: obj_cgroup 0, obj_cgroup refcnt 0!, mem_cgroup 7
@@ -86,7 +87,7 @@ obj_cgroup_may_zswap: mem_cgroup 2, parent mem_cgroup 0
 obj_cgroup_charge|obj_cgroup_charge_account|-: obj_stock_pcp 0!
 obj_cgroup_charge|-|-: memcg_stock_pcp 1
 -|try_charge_memcg|try_charge_memcg: memcg_stock_pcp 0!
-__mod_memcg_state|-|-: memcg_vmstats_percpu 6!
+__mod_memcg_state|mod_memcg_state|-: memcg_vmstats_percpu 6!
 -|memcg_list_lru_alloc|memcg_list_lru_alloc: list_lru 0
 -|-|memcg_list_lru_alloc: list_lru xarray 1
 xas_start: list_lru xarray 0
@@ -166,8 +167,8 @@ swap_read_folio: swap_info_struct 6
 -|-|__css_rstat_updated: css_rstat_cpu 1 2
 
 map
-mem_cgroup_swap_full: page_counter 4 5 6
--|mem_cgroup_swap_full|mem_cgroup_swap_full: page_counter 7
+mem_cgroup_swap_full: page_counter 4
+-|mem_cgroup_swap_full|mem_cgroup_swap_full: page_counter 5
 __mod_memcg_lruvec_state|mod_memcg_lruvec_state|__mod_memcg_lruvec_state: stats_index 0, mem_cgroup 4, memcg_vmstats_percpu 0! 1!
   parent memcg_vmstats_percpu 0!, memcg_vmstats 0, lruvec_stats_percpu 0!
 folio_add_new_anon_rmap: folio 0!
@@ -196,8 +197,10 @@ obj_free|-|-: size_class 2!
 fix_fullness_group: zspage 1!
 zswap_entry_free: zswap_pool 0 1!, zswap variables 1!
 -|zswap_entry_free|-: crypto_acomp_ctx 3
-__mod_memcg_state|mod_memcg_state|__mod_memcg_state: stats_index 0, mem_cgroup 4, memcg_vmstats_percpu 0! 5!, parent memcg_vmstats_percpu 0!
-__mod_memcg_state|-|-: memcg_vmstats 0, memcg_vmstats_percpu 6!
+__mod_memcg_state|mod_memcg_state|__mod_memcg_state: stats_index 0, mem_cgroup 4, memcg_vmstats_percpu 0!, parent memcg_vmstats_percpu 0!
+__mod_memcg_state|-|__mod_memcg_state: memcg_vmstats_percpu 5!
+__mod_memcg_state|mod_memcg_state|-: memcg_vmstats_percpu 6!
+__mod_memcg_state|-|-: memcg_vmstats 0
 __cgroup_rstat_updated|css_rstat_updated|__css_rstat_updated: css_rstat_cpu 0, __per_cpu_offset 0
 -|css_rstat_updated|__css_rstat_updated: mem_cgroup 1, cgroup_subsys_state 0
 obj_cgroup_uncharge_pages: obj_cgroup 0
@@ -211,6 +214,7 @@ zswap_invalidate: zswap_trees 0
 -|zswap_invalidate|zswap_invalidate: zswap_trees 1
 
 slot_free
+-|mod_memcg_state|-: memcg_vmstats_percpu 5!
 -|swap_entries_free|__swap_cluster_free_entries: swap variables 2, swap_info_struct 2! 3!
 free_swap_slot|-|-: swap_slots_cache 0! 2!
 
