@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dse import naming, scenario
-from dse.describing import catalogue
+from dse.describing import catalogue, common_steps
 from dse.modelling import latency
 from dse.workloads import recipes
 
 PAGES: dict[str, Callable[[], str]] = {
     "scenario-keys.md": scenario.reference, "parameters.md": latency.reference, "traces.md": recipes.reference,
+    "common-steps.md": common_steps.page,
 }  # fmt: skip
 
 

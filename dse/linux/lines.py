@@ -42,10 +42,10 @@ CONTENT = {
 """Lines of page content, which stand apart: the look for zeros at a whole page, and up to 6.14 the copy of an object that lies in two
 pages (zs_map_object writes 11.5 lines in an operation, 2 of them no content, and reads as many; zs_unmap_object copies back)."""
 REASONS = {
-    "xas_start": "shift of the node at the top of a tree, which the model reads with the slot",
-    "xas_load": "shift of each node on the way, which the model reads with the slot",
-    "xas_create": "shift of each node on the way, which the model reads with the slot",
-    "xas_store": "shift of each node on the way, which the model reads with the slot",
+    **dict.fromkeys(
+        ("xas_start", "xas_load", "xas_create", "xas_store"),
+        "slots of upper nodes that lie apart from the header at the offsets of the record",
+    ),
     "xas_clear_mark": "marks of the nodes",
     "workingset_update_node": "list of the shadow nodes",
     "list_lru_add": "list of the shadow nodes",

@@ -132,11 +132,11 @@ def rows_of(pr: Any) -> NDArray[np.uint64]:
 
 
 def memory_needed(stream: Any, sides: int) -> int:
-    """Most bytes that the states of `sides` designs take: page tables, folios, slots with their trees, zswap entries."""
+    """Most bytes that the states of `sides` designs take: page tables, folios, slots with their trees, zswap entries, zsmalloc."""
     config = stream.config()
     slots = sum(n for name, n in config.slots.items() if name != "zswap")
     zswap = config.slots.get("zswap", 0)
-    each = config.pages * 8 + (config.folios or config.pages) * 64 + slots * (3 + 10 + 10) + zswap * (56 + 64)
+    each = config.pages * 8 + (config.folios or config.pages) * 64 + slots * (3 + 10 + 10) + zswap * (56 + 64 + 48)
     each += 16 * config.pages if config.forks else 0
     total: float = sides * each
     return int(total) + KEEP * 16
