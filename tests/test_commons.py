@@ -114,6 +114,7 @@ def counted(pr: Any, code: int) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
+@pytest.mark.interpreted
 @pytest.mark.parametrize("design", ["direct", "swap_table_p4"])
 def test_counters_are_the_table(design: str) -> None:
     """A page out to a disk, in again, and a page in zswap out and zapped."""

@@ -1,4 +1,8 @@
-"""Yardsticks of effects: lines and locks of operations (counted, exact), and their times (measured, fenced, interleaved)."""
+"""Yardsticks of effects: lines and locks of operations (counted, exact), and their times (measured, fenced, interleaved).
+
+Lines and dependent objects are those of the design, as a series states what it changes. Times include the common steps
+(:mod:`kernels.structures.common`).
+"""
 
 from __future__ import annotations
 
