@@ -183,9 +183,9 @@ def _mean(logs: list[Any], names: dict[int, str]) -> Modelled:
         pairs = log[1:].astype("int64").reshape(-1, 2).tolist()
         touched = {(names[head >> 8 & 0xFFFFFF], word >> 3) for head, word in pairs if head & 0xFF in TOUCHING}
         design.update(structure for structure, _ in touched)
-        for function, _, first, stores in commons.entries(log):
-            common[function] += first
-            written += stores
+        for entry in commons.entries(log):
+            common[entry.function] += entry.first
+            written += entry.written
     n = len(logs)
     return Modelled({name: k / n for name, k in common.items()}, {name: k / n for name, k in design.items()}, written / n)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,25 @@ class CommonStep:
     written: int
 
 
-def entries(log: Any) -> Iterator[tuple[str, int, int, int]]:
-    """Function, lines, first and written of each entry in the log of a ``trace`` probe, in order."""
+class Entry(NamedTuple):
+    """An entry of the log: a call of a function at a place of the table, with its lines, new lines and written lines."""
+
+    hook: str
+    function: str
+    lines: int
+    first: int
+    written: int
+
+
+def entries(log: Any) -> Iterator[Entry]:
+    """Common steps in the log of a ``trace`` probe, in order."""
     from kernels.observing.probe import E_COMMON
-    from kernels.structures.common.table import FUNCTIONS
+    from kernels.structures.common.table import FUNCTIONS, HOOK_NAMES
 
     for at in range(1, int(log[0]), 2):
         head, word = int(log[at]), int(log[at + 1])
         if head & 0xFF == int(E_COMMON):
-            yield FUNCTIONS[head >> 8 & 0xFFFFFF], word & 0xFF, word >> 8 & 0xFF, word >> 16
+            yield Entry(HOOK_NAMES[word >> 24], FUNCTIONS[head >> 8 & 0xFFFFFF], word & 0xFF, word >> 8 & 0xFF, word >> 16 & 0xFF)
 
 
 def steps(log: Any, era: int) -> list[CommonStep]:
@@ -52,19 +62,23 @@ def steps(log: Any, era: int) -> list[CommonStep]:
     era : int
         Number of the kernel (C_ERA).
     """
-    found: dict[str, list[int]] = {}
-    for function, *counts in entries(log):
-        into = found.setdefault(function, [0, 0, 0])
-        for i, count in enumerate(counts):
-            into[i] += count
-    return [CommonStep(function, structures_of(function, era), *counts) for function, counts in found.items()]
+    found: dict[str, list[Entry]] = {}
+    for entry in entries(log):
+        found.setdefault(entry.function, []).append(entry)
+    return [
+        CommonStep(
+            function, structures_of(function, era, {entry.hook for entry in calls}), sum(entry.lines for entry in calls),
+            sum(entry.first for entry in calls), sum(entry.written for entry in calls),
+        )
+        for function, calls in found.items()
+    ]  # fmt: skip
 
 
-def structures_of(function: str, era: int) -> tuple[str, ...]:
-    """Structures that a function of kernel number `era` touches."""
+def structures_of(function: str, era: int, hooks: Collection[str]) -> tuple[str, ...]:
+    """Structures that a function of kernel number `era` touches at some places."""
     from kernels.structures.common.table import TOUCHES
 
-    return tuple(dict.fromkeys(touch.structure for touch in TOUCHES[era] if touch.function == function))
+    return tuple(dict.fromkeys(touch.structure for touch in TOUCHES[era] if touch.function == function and touch.hook in hooks))
 
 
 def beside(designs: Iterable[tuple[str, list[CommonStep]]]) -> list[dict[str, Any]]:

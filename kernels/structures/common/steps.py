@@ -6,7 +6,7 @@ A replay that observes nothing leaves them out, as it leaves out the locks.
 from __future__ import annotations
 
 from kernels import control
-from kernels.compiling.constants import BYTE, LOW16, U0, U1, U3, U8, U16, U32
+from kernels.compiling.constants import BYTE, LOW16, U0, U1, U3, U8, U16, U24, U32
 from kernels.compiling.jit import called, inner, operation, u
 from kernels.observing.probe import (
     CHAIN_COMMON,
@@ -136,7 +136,7 @@ def _logged(pr, st, hook, item):  # type: ignore[no-untyped-def]
         lines += U1
         written += U1 if row & WRITTEN != U0 else U0
         if u(i) + U1 == STARTS[at + U1] or ROWS[u(i) + U1] >> U32 & LOW16 != function:
-            record(pr, E_COMMON, function, lines | first << U8 | written << U16)
+            record(pr, E_COMMON, function, lines | first << U8 | written << U16 | hook << U24)
             lines, first, written = U0, U0, U0
 
 
