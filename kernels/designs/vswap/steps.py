@@ -19,15 +19,13 @@ from kernels.designs.vswap import own
 from kernels.designs.vswap import slots as vs
 from kernels.designs.vswap.own import F_FREE_SWAP, R_VDESC
 from kernels.life import charging, lifecycle, steps
-from kernels.life.page_io import read_slot, write_slot
+from kernels.life.page_io import read_slot, read_zero, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import F_NONE, R_BITMAP, step, touch, wrote
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
 from kernels.structures import zswap
 from kernels.structures.cluster import device_of, slot_of
-from kernels.structures.common import table
-from kernels.structures.common.steps import common
 
 BATCHED = U1  # C_VFREE
 
@@ -276,8 +274,7 @@ def read_end(st, pr, value, f):  # type: ignore[no-untyped-def]
         settle(st, pr, value, v.FOLIO, U0)
         f_set(st, f, DIRTY)
     else:
-        common(pr, st, table.DISK_IN if kind == v.SWAPFILE else table.ZERO_IN, f)
-        token = read_slot(st, pr, back) if kind == v.SWAPFILE else token
+        token = read_slot(st, pr, back) if kind == v.SWAPFILE else read_zero(st, pr, token)
     st.folio[f_word(f, F_TOKEN)] = token
 
 
