@@ -133,6 +133,21 @@ def test_counters_are_the_table(design: str) -> None:
     assert counted(pr, d.ZAPPED) == expected(era, "device", "zap", "zswap_free", "invalidate", "slot_free")
 
 
+@pytest.mark.parametrize("design", sorted(state.REGISTRY))
+def test_every_design_has_the_steps_of_its_kernel(design: str) -> None:
+    """A layer adds to the steps of its base and leaves none of them out, but for a device that a page in zswap does not take."""
+    rows = [d.pack(d.FAULT, 5), d.pack(d.RECLAIM, 5, backend=d.ZSWAP, payload=2000), d.pack(d.FAULT, 5)]
+    live, pr, replies = replayed(design, "count", rows)
+    era = int(live.ctl[int(control.C_ERA)])
+    assert replies == [d.FIRST_TOUCH, d.SWAP_OUT, d.SWAP_IN]
+    out = expected(era, "isolate", "out", "drop", "zswap_store")
+    back = expected(era, "fault", "read", "zswap_load", "zswap_free", "map")
+    device = [expected(era, *OUT, "zswap_store"), expected(era, *FAULT, "tree", "zswap_load", "zswap_free")]
+    for code, least, most in ((d.SWAP_OUT, out, device[0]), (d.SWAP_IN, back, device[1])):
+        found = counted(pr, code)
+        assert all(low <= n <= high for low, n, high in zip(least, found, most, strict=True)), (least, found, most)
+
+
 def test_zap_of_a_run_is_one_step() -> None:
     """Eight contiguous pages: the steps of a range happen once, those of a zswap entry eight times on few more lines."""
     pages = range(8)

@@ -106,7 +106,7 @@ def sections(events: list[dict[str, Any]]) -> list[str]:
     for i, event in enumerate(events):
         if event["event"] == "lock":
             end = next(j for j in range(i, len(events)) if (events[j]["event"], events[j]["what"]) == ("unlock", event["what"]))
-            names = [str(inner["function"]) for inner in events[i:end] if inner["event"] in ("chase", "read", "write")]
+            names = [str(inner["function"]) for inner in events[i:end] if inner["event"] in ("chase", "read", "write", "atomic")]
             out.append(f"{event['what']}: {next(name for name in [*names, ''] if name != 'swap_cluster_lock') or names[0]}")
     return out
 

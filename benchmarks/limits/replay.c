@@ -1115,7 +1115,7 @@ HOT u64 replay(const struct state *state, const u64 *demands, u64 n, u8 *replies
 		default:
 			return i;
 		}
-		s->tally[code << 4] += 1;
+		s->tally[code << 5] += 1;
 		replies[i] = code;
 	}
 	return n;

@@ -127,7 +127,7 @@ class Side:
     def counted(self) -> int:
         """Swap-outs and faults so far."""
         tally = self.probe.arrays()["tally"]
-        return int(sum(tally[code * 16] for code in COUNTED))
+        return int(sum(tally[code * probe.COLUMNS] for code in COUNTED))
 
     def move_house(self) -> None:
         """Move to other memory: the place of a state costs or saves some per cent, for as long as it lies there."""

@@ -141,8 +141,6 @@ def _comparisons(study: Study) -> Measured:
     for at, case in all_cases:
         stream = comparing.checked_stream(case, designs, not study.timed)
         found = comparing.run_scenario(stream, designs, budget=pacing.Budget(study.seconds) if study.timed else None)
-            comparing.checked_stream(case, designs, not study.timed), designs, budget=pacing.Budget(study.seconds) if study.timed else None
-        )
         figures = Figures(found["rows"])
         hashes.append(found["provenance"]["counters_hash"])
         if study.timed and found["provenance"]["aa_lo"] is not None:

@@ -83,7 +83,7 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
     g = slot_of(st, entry)
     token = u(st.token[g]) if st.ctl[control.C_TOKENS] != U0 else U0
     if zero_of(st, pr, g):
-        common(pr, st, table.ZERO_IN, f)
+        read_zero(st, pr, token)
     else:
         common(pr, st, table.TREE, f)
         chase(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
@@ -109,9 +109,17 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
 @inner
 def read_device(st, pr, entry):  # type: ignore[no-untyped-def]
     """Read the slot of `entry` from its device, which zswap counts first (``zswap_folio_swapin``)."""
+    common(pr, st, table.DISK_IN, U0)
     atomic_add(pr, R_ZLRUVEC, U0, st.ctl, control.S_ZDISK_READS, U1)
     if device_of(entry) == codes.ZRAM:
         chase(pr, R_ZRAM, slot_of(st, entry) * U2)
+
+
+@inner
+def read_zero(st, pr, token):  # type: ignore[no-untyped-def]
+    """Fill a folio with zeros (``swap_read_folio_zeromap``): its content token."""
+    common(pr, st, table.ZERO_IN, U0)
+    return token
 
 
 @inner

@@ -27,7 +27,7 @@ from kernels.designs.swap_desc.own import A_DESC, L_DESC_XA, R_DESC, R_DESC_NODE
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.swap_table.own import R_TABLE  # fmt: skip
 from kernels.life import charging
-from kernels.life.page_io import read_slot, write_slot
+from kernels.life.page_io import read_slot, read_zero, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_is, f_set, f_word
 from kernels.observing.atomics import atomic_add, atomic_sub, atomic_xchg
 from kernels.observing.lock import lock, unlock
@@ -36,8 +36,6 @@ from kernels.structures import blocks, idalloc, leaves, page_counter, zswap
 from kernels.structures import cluster as cl
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import device_of, slot_of
-from kernels.structures.common import table
-from kernels.structures.common.steps import common
 
 D_A, D_FOLIO, D_STATE, D_B = U0, U1, U2, U3
 ZTAG, ZERO_TAG = u(30), u(31)
@@ -316,11 +314,8 @@ def read_end(st, pr, d, f):  # type: ignore[no-untyped-def]
         token = zswap.entry_read(st, pr, backing & PAYLOAD) & LOW32
         drop_backing(st, pr, d)
         f_set(st, f, DIRTY)
-    elif is_slot(backing):
-        common(pr, st, table.DISK_IN, f)
-        token = read_slot(st, pr, backing)
     else:
-        common(pr, st, table.ZERO_IN, f)
+        token = read_slot(st, pr, backing) if is_slot(backing) else read_zero(st, pr, token)
     st.folio[f_word(f, F_TOKEN)] = token
 
 

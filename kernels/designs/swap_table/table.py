@@ -127,10 +127,7 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
 
 @inner
 def owner_set(st, pr, g, memcg):  # type: ignore[no-untyped-def]
-    """Write the owner: to the cgroup array up to phase 3, then the memcg table; as first proposed to the word (here it is kept aside).
-
-    Return the owner before. Entries of the memcg table are written under the cluster lock, without an atomic.
-    """
+    """Write the owner (cgroup array, memcg table, or as first proposed the word, here kept aside) and return the one before."""
     if st.ctl[C_PHASE] < P4:
         return swap_map.owner_set(st, pr, g, memcg)
     if st.ctl[C_PHASE] == P4:

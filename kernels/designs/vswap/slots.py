@@ -147,10 +147,7 @@ def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
     """``vswap_free_nr``: free `n` slots from `value` on, which nothing holds; the cluster goes with its last slot. Its lock is held."""
     release(st, pr, c, value, n)
     h, ctl, memcg = v.header(st, c), st.ctl, v.owner_of(st, v.desc_of(st, c, value))
-    block = pc.from_id(st, pr, memcg)
-    if ctl[own.C_VCHARGE] == v.EARLY:
-        uncharge(st, pr, block, n)
-    pc.id_put(st, pr, block, n)
+    unrecord(st, pr, pc.from_id(st, pr, memcg), n)
     for i in range(value, value + n):
         d = v.desc_of(st, c, u(i))
         st.vmem[d + v.D_CACHE] = U0
@@ -202,6 +199,23 @@ def release(st, pr, c, value, n):  # type: ignore[no-untyped-def]
         cl.unlock_cluster(st, pr, ci)
     if charged != U0 and st.ctl[own.C_VCHARGE] == v.LATE:
         uncharge(st, pr, pc.from_id(st, pr, v.owner_of(st, v.desc_of(st, c, value))), charged)
+
+
+@called
+def record(st, pr, memcg):  # type: ignore[no-untyped-def]
+    """``mem_cgroup_record_swap``: a reference to the id for a virtual slot; also a charge where those are charged, false at the limit."""
+    if st.ctl[own.C_VCHARGE] == v.EARLY and not charge(st, pr, memcg):
+        return False
+    pc.id_get(st, pr, pc.block_of(st, memcg))
+    return True
+
+
+@inner
+def unrecord(st, pr, block, n):  # type: ignore[no-untyped-def]
+    """``mem_cgroup_clear_swap``: undo :func:`record` of `n` virtual slots."""
+    if st.ctl[own.C_VCHARGE] == v.EARLY:
+        uncharge(st, pr, block, n)
+    pc.id_put(st, pr, block, n)
 
 
 @called

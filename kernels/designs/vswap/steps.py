@@ -19,15 +19,13 @@ from kernels.designs.vswap import own
 from kernels.designs.vswap import slots as vs
 from kernels.designs.vswap.own import F_FREE_SWAP, R_VDESC
 from kernels.life import charging, lifecycle, steps
-from kernels.life.page_io import read_slot, write_slot
+from kernels.life.page_io import read_slot, read_zero, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import F_NONE, R_BITMAP, step, touch, wrote
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
 from kernels.structures import zswap
 from kernels.structures.cluster import device_of, slot_of
-from kernels.structures.common import table
-from kernels.structures.common.steps import common
 
 BATCHED = U1  # C_VFREE
 
@@ -63,15 +61,10 @@ def lookup(st, pr, value):  # type: ignore[no-untyped-def]
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     """Allocate a virtual slot; no physical one yet. A folio that still has one keeps it."""
     if not f_is(st, f, CACHED):
-        block = pc.block_of(st, memcg)
-        early = st.ctl[own.C_VCHARGE] == v.EARLY
-        if early and not vs.charge(st, pr, memcg):
+        if not vs.record(st, pr, memcg):
             return U0
-        pc.id_get(st, pr, block)  # mem_cgroup_record_swap
         if not v.alloc(st, pr, f, memcg, cpu):
-            pc.id_put(st, pr, block, U1)
-            if early:
-                vs.uncharge(st, pr, block, U1)
+            vs.unrecord(st, pr, pc.block_of(st, memcg), U1)
             return U0
     return st.folio[f_word(f, F_VALUE)]
 
@@ -281,8 +274,7 @@ def read_end(st, pr, value, f):  # type: ignore[no-untyped-def]
         settle(st, pr, value, v.FOLIO, U0)
         f_set(st, f, DIRTY)
     else:
-        common(pr, st, table.DISK_IN if kind == v.SWAPFILE else table.ZERO_IN, f)
-        token = read_slot(st, pr, back) if kind == v.SWAPFILE else token
+        token = read_slot(st, pr, back) if kind == v.SWAPFILE else read_zero(st, pr, token)
     st.folio[f_word(f, F_TOKEN)] = token
 
 
