@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from dse import linux
+from dse import linux, workloads
 from dse.cli import BAD, main
 from dse.common import machine
 from dse.errors import BadInput
@@ -297,5 +297,7 @@ def test_shipped_records_have_their_origin() -> None:
         assert made.provenance["package"]
         assert set(experiments.EXPERIMENTS) | {"sites", "folios"} == set(made.tables)
         assert len({row["repeat"] for row in made.tables["trace"]}) == 5
+        digests = {name: workloads.make(spec, streams.settings()["seed"]).digest for name, spec in streams.specs().items()}
+        assert made.provenance["traces"] == digests
     with pytest.raises(BadInput, match=r"unknown record '9\.9'"):
         linux.load("9.9")
