@@ -41,8 +41,7 @@ from dse.sweeps.workers import Evaluator
 SPACE = "wide"
 SHARE, SEEDS, CORES = 0.05, 10, 2
 SEARCHED = ("tpe", "nsga2", "nsga3")
-GIVEN, GAIN_SEEDS = "memory.policy", 5
-"""Axis of the space that is given to us where the gain over random search is measured in each environment; seeds of that."""
+GIVEN, GAIN_SEEDS = "memory.policy", 5  # the axis that is given to us where gains over random are measured; seeds of that
 DEFAULT = "tpe"
 """Sampler that :func:`dse.sweeps.samplers.auto` takes where fewer trials are wanted than there are configurations."""
 HELD: list[Recorded] = []
@@ -88,7 +87,7 @@ def default_space(folder: Path) -> list[Row]:
     began = time.perf_counter()
     found = sweeping.sweep(space, workers=CORES, results=folder / "default")
     seconds = time.perf_counter() - began
-    detail = f"front of {len(found['front'])}, {len(found['winners'])} environments"
+    detail = f"fronts of {len(found['front'])}, {len(found['winners'])} environments"
     return [
         row("configurations of the built-in default", "counted", found["trials"], detail),
         row("seconds of the built-in default", "measured", seconds, f"{CORES} workers"),
@@ -114,9 +113,7 @@ def hold(recorded: Recorded) -> None:
 
 def search(task: tuple[str, int, int]) -> float:
     """Search with a sampler: name, trials, seed. For the processes of :func:`quality`."""
-    name, trials, seed = task
-    recorded = HELD[0]
-    return recorded.quality(recorded.search(name, trials, seed))
+    return HELD[0].quality(HELD[0].search(*task))
 
 
 def quality(results: Path, seeds: int) -> list[Row]:
@@ -140,19 +137,10 @@ def quality(results: Path, seeds: int) -> list[Row]:
     return rows + judged(medians) + gained(recorded, budget, seeds)
 
 
-def given(recorded: Recorded) -> Recorded:
-    """Return the same values with one axis given to us (:data:`GIVEN`), so that each of its values is an environment with a search."""
-    document = recorded.space.document
-    axes = [{**axis, "role": "environment" if axis["name"] == GIVEN else axis["role"]} for axis in document["axes"]]
-    space = spaces.from_document({**document, "axes": axes})
-    return Recorded(space, {c.identity: {**recorded.look_up(c), "place": c.place} for c in space.every()})
-
-
 def gained(recorded: Recorded, budget: int, seeds: int) -> list[Row]:
-    """Gain of the default sampler over random search in each environment: medians of the share of that environment's hypervolume."""
-    apart = given(recorded)
-    found = apart.gains(DEFAULT, budget, range(1, min(seeds, GAIN_SEEDS) + 1))
-    detail = f"{budget} trials over {apart.space.places} environments, {min(seeds, GAIN_SEEDS)} seeds, {DEFAULT}"
+    """Gain over random search in each environment, one axis being given to us: medians of the share of its own hypervolume."""
+    found = recorded.given(GIVEN).gains(DEFAULT, budget, range(1, min(seeds, GAIN_SEEDS) + 1))
+    detail = f"{budget} trials over {len(found)} environments, at most {GAIN_SEEDS} seeds, {DEFAULT}"
     rows = [row(f"gain over random, {json.loads(place)[GIVEN]}", "counted", gain, detail) for place, gain in found.items()]
     return [*rows, row("gain over random, least environment", "counted", min(found.values()), DEFAULT)]
 
@@ -170,9 +158,8 @@ def table(results: Path) -> list[Row]:
     """Store the objectives of every configuration, for the test of search quality (tests/test_sweep_bars.py)."""
     recorded, made, _, _ = exhausted(results)
     values = {name: [t.values[name] for t in made] for name in recorded.space.objectives}
-    about = {"axes": axes_digest(recorded.space)}
-    TABLE.parent.mkdir(exist_ok=True)
-    pl.DataFrame(values, schema=dict.fromkeys(values, pl.Float64)).write_parquet(TABLE, compression="zstd", metadata=about)
+    frame = pl.DataFrame(values, schema=dict.fromkeys(values, pl.Float64))
+    frame.write_parquet(TABLE, compression="zstd", metadata={"axes": axes_digest(recorded.space)})
     return [row("configurations stored", "counted", len(made), TABLE.relative_to(ROOT).as_posix())]
 
 

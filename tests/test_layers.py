@@ -1,4 +1,4 @@
-"""What a design is, a layer or not and on which base, as each design declares it, and everyone who reads it."""
+"""Layers: whether a design is one and on which base, as it declares itself, and everyone who reads that."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_search_quality_on_the_stored_table(recorded: replaying.Recorded) -> Non
 
 
 def test_the_gain_over_random_holds_in_each_environment(recorded: replaying.Recorded) -> None:
-    apart = sweeping.given(recorded)
+    apart = recorded.given(sweeping.GIVEN)
     assert (apart.space.places, apart.space.size) == (3, recorded.space.size)
     rows = sweeping.gained(recorded, int(recorded.space.size * sweeping.SHARE), 2)
     assert [row["figure"] for row in rows[:-1]] == [f"gain over random, {policy}" for policy in ("lru", "active-inactive", "clock")]

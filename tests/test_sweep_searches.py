@@ -12,7 +12,7 @@ import pytest
 
 from dse.cli import main
 from dse.errors import BadInput
-from dse.sweeps import feasible, overall, proposing, replaying, samplers, space, sweep
+from dse.sweeps import feasible, overall, proposing, replaying, samplers, space, sweep, sweeping
 from dse.sweeps.searching import Search
 from dse.sweeps.space import Configuration, Space
 
@@ -130,6 +130,13 @@ def test_too_few_trials_for_all_environments(tmp_path: Path) -> None:
     where = space.parse('over = { measure = "worst" }\n' + TEXT, "f.toml", "f")
     with pytest.raises(BadInput, match="a choice is judged over 3 environments: give at least as many --trials, got 2"):
         sweep(where, trials=2, sampler="random", results=tmp_path)
+
+
+def test_the_name_of_a_study_says_what_its_trials_depend_on() -> None:
+    where = space.parse(TEXT, "f.toml", "f")
+    names = [sweeping._settings(where, trials, "random", 1)["study"] for trials in (16, 17, 60, 61)]
+    assert names[0] == names[1] != names[2] == names[3]
+    assert sweeping._settings(where, 60, "random", 1, 2)["study"] == names[0]
 
 
 def table(where: Space) -> replaying.Recorded:

@@ -192,7 +192,7 @@ def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
     again_in = results / "again"
     again = sweep(
         searched, trials=settings["trials"], sampler=settings["sampler"], seed=settings["seed"],
-        workers=machine.cores(), results=again_in,
+        workers=machine.cores(), results=again_in, environments=settings.get("environments"),
     )  # fmt: skip
     repeated = study_hash(studies.read_tables(again_in, again["study"])["trials"])
     same = settings["code_digest"] == code_digest()

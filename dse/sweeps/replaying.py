@@ -104,6 +104,12 @@ class Recorded:
             found[configuration.identity] = {"status": status, "values": known, "place": configuration.place}
         return cls(space, found)
 
+    def given(self, axis: str) -> Recorded:
+        """Return the same values with an axis that is given to us, so that each of its points is an environment."""
+        axes = [{**one, "role": "environment" if one["name"] == axis else one["role"]} for one in self.space.document["axes"]]
+        where = spaces.from_document({**self.space.document, "axes": axes})
+        return Recorded(where, {c.identity: {**self.look_up(c), "place": c.place} for c in where.every()})
+
     def look_up(self, configuration: Configuration) -> Found:
         """The stored trial of a configuration.
 

@@ -107,7 +107,9 @@ class Search:
         tried = self._generation(some, known, self.baselines or self.evaluate)
         why = closest(tried, self.space)
         if why:
-            raise BadInput(f"{why}; {len(some)} of {self.space.distinct:,} were tried, of all designs; dse sweep --resume tries the rest")
+            raise BadInput(
+                f"{why}; {len(some)} of {self.space.distinct:,} were tried, of all designs; dse sweep --resume last tries the rest"
+            )
 
     def _generation(self, batch: Sequence[Configuration], known: dict[str, Measures], evaluate: Evaluate | None = None) -> list[Trial]:
         """Evaluate a generation."""

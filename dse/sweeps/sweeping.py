@@ -60,6 +60,7 @@ def sweep(
     storage: str | None = None,
     resume: str | None = None,
     confirm: int = 0,
+    environments: int | None = None,
     command: str = "dse.sweep",
 ) -> Found:
     """Search a space of designs, parameters and environments.
@@ -88,6 +89,8 @@ def sweep(
         Go on with a stored study: its name, a part of it, or ``last``; `trials` may then be raised.
     confirm : int
         Time so many of the front's designs against the baseline afterwards, in interleaved pairs.
+    environments : int, optional
+        Environments that are searched at a time, default as many as have eight trials each.
     command : str
         Command for the provenance.
 
@@ -109,7 +112,7 @@ def sweep(
         space = name if isinstance(name, Space) else spaces.load(name)
         if objectives_:
             space = spaces.from_document({**space.document, "objectives": [objectives.check(o) for o in objectives_]})
-        settings = _settings(space, trials, sampler, seed)
+        settings = _settings(space, trials, sampler, seed, environments)
     if not 1 <= workers <= WORKERS_MAX and not (workers == 0 and storage):
         raise BadInput(f"workers are 1 to {WORKERS_MAX}, got {workers}")
     study = str(settings["study"])
@@ -152,7 +155,7 @@ def _space_of(settings: Found) -> Space:
         raise BadInput(f"the settings of study {settings['study']} are damaged; start it anew") from None
 
 
-def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) -> Found:
+def _settings(space: Space, trials: int | None, sampler: str | None, seed: int, environments: int | None = None) -> Found:
     """Settings of a study; its name follows from them."""
     if trials is not None and not 1 <= trials <= TRIALS_MAX:
         raise BadInput(f"trials are 1 to {TRIALS_MAX:,}, got {trials:,}")
@@ -163,11 +166,12 @@ def _settings(space: Space, trials: int | None, sampler: str | None, seed: int) 
         raise BadInput(f"the space has {space.places:,} environments; a choice is judged over {spaces.PLACES_MOST:,} at most")
     if space.over.robust and trials is not None and trials < space.places:
         raise BadInput(f"a choice is judged over {space.places:,} environments: give at least as many --trials, got {trials:,}")
-    what = [space.digest, chosen, seed, code_digest()]
+    at_a_time = environments or places_at_a_time(space, chosen, trials)
+    what = [space.digest, chosen, seed, code_digest(), at_a_time]  # all that the trial of a number depends on
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
     return {
         "version": studies.VERSION, "study": f"{space.name}-{chosen}-s{seed}-{digest[:8]}", "space": space.document, "sampler": chosen,
-        "seed": seed, "trials": trials, "code_digest": code_digest(), "environments": places_at_a_time(space, chosen, trials),
+        "seed": seed, "trials": trials, "code_digest": code_digest(), "environments": at_a_time,
     }  # fmt: skip
 
 
