@@ -58,16 +58,15 @@ def skip_the_count_hand_over(right: Step) -> Step:
 
 
 @mutant("swap_id", idmove, "change_mapping", script=FORK_IN_A_MOVE)
-def forget_to_look_at_the_count_again(right: Step) -> Step:
-    """A fork or zap between hand-over and change of the mapping is lost."""
+def forget_the_mapping(right: Step) -> Step:
+    """The count is handed over, and the ID still leads to A, where the next fork counts."""
+    return lambda st, pr, value, new: None
 
-    def wrong(st: Any, pr: Any, t: Any) -> Any:
-        a = swapfile.slot_of(st, st.txn[t + w.T_ENTRY])
-        borrowed = st.txn[t + w.T_AUX] & (idmove.BORROWED | np.uint64(255))
-        st.txn[t + w.T_AUX] = borrowed | swap_map.count_of(st, a) << np.uint64(8)
-        return right(st, pr, t)
 
-    return wrong
+@mutant("swap_id", "steps", "still", world=MOVING)
+def forget_the_walk_after_the_read(right: Step) -> Step:
+    """A fault whose ID has moved maps what it has read from the old slot."""
+    return lambda st, pr, value, entry: True
 
 
 @mutant("swap_id", idlayer, "id_free")

@@ -697,7 +697,7 @@ HOT u64 fault(ARGS, u64 page, u64 flags)
 		} else if (is(s->folio + f, LOCKED)) {
 			code = BUSY;
 		}
-		if (layer && RARE(resolve(PASS, value) != entry)) {
+		if (layer && (code != SWAP_IN || o->id_life == LIFE_CACHE) && RARE(resolve(PASS, value) != entry)) {
 			if (code == SWAP_IN)
 				read_abort(PASS, entry, f);
 			entry = resolve(PASS, value);
@@ -754,7 +754,9 @@ HOT void writeout(const struct state *s, const struct options *o, const struct f
 	u64 g = slot_of(s, entry);
 
 	zero_set(s, g, zero);
-	if (backend == ZSWAP && !zero) {
+	if (zero)
+		return;
+	if (backend == ZSWAP) {
 		u64 z = zentry_new(s, o, entry, size, f->token);
 
 		if (z == 0) {

@@ -189,14 +189,17 @@ class Slots(Life):
     def writeout(self, folio: Folio, value: Any, backend: int, size: int, zero: bool, cpu: int) -> int:
         slot = self.slot(folio.entry)
         slot.zero = zero
+        if zero:  # never reaches zswap, which keeps what it had
+            slot.token = folio.token
+            return 0
         stale, slot.zswap = slot.zswap, None
         if d.ZSWAP in self.devices:
             backend = folio.entry[0]
-        if backend == d.ZSWAP and not zero:
+        if backend == d.ZSWAP:
             slot.zswap = self.zswap.store(size, folio.token)
         if stale is not None:
             self.zswap.drop(stale)
-        if backend == d.ZSWAP and not zero and slot.zswap is None and folio.entry[0] == d.ZSWAP:
+        if backend == d.ZSWAP and slot.zswap is None and folio.entry[0] == d.ZSWAP:
             return d.REACTIVATED
         if slot.zswap is None:
             slot.token = folio.token

@@ -98,6 +98,7 @@ def build_off(config: s.Config) -> SwapIdOff:
 LAYER: dict[str, Any] = {
     "resolve": idlayer.resolve,
     "same": idlayer.same,
+    "read_same": idlayer.read_same,
     "still": idlayer.still,
     "run_limit": idruns.run_limit,
     "put_run": idruns.put_run,
@@ -186,9 +187,10 @@ s.register(
         locks=("cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "ID allocator", "ID xa_lock", "zswap LRU",
                "continuation"),
         sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
-        notes="A swap-in walks the tree of IDs, also for pages that never move: to the entry, again with the folio locked (a move may have "
-        "changed the mapping), and, where an ID dies with the count and may have been given out anew, once more with the PTE locked; "
-        "id_life=count+cache spares the last walk. Looks at the count are its base's, with the base's locks. A zap puts ID by ID, as the "
+        notes="A swap-in walks the tree of IDs twice, also for pages that never move: to the entry, and again with folio and PTE locked: "
+        "a move may have changed the mapping and an ID that dies with the count may have been given out anew. With id_life=count+cache "
+        "the second walk comes before the read, as the folio carries the ID. A move changes count and mapping in one section under both "
+        "cluster locks. Looks at the count are its base's, with the base's locks. A zap puts ID by ID, as the "
         "mail says nothing of it; batch=leaf puts IDs of a leaf of the tree in one locked section where their slots follow each other in a "
         "cluster.",
         file=__file__,
