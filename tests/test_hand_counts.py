@@ -80,11 +80,11 @@ HAND = (
     ("fork", "ssd", "swap_table_p4", 1, "cluster: swap_dup_entries_cluster"),
 )
 LAYERS = (
-    ("swap_out", "zswap", "swap_id[zswap=stacked]", "direct", 1),
+    ("swap_out", "zswap", "swap_id", "direct", 1),
     ("swap_out", "ssd", "swap_id[base=swap_table_p4]", "swap_table_p4", 1),
     ("swap_in", "ssd", "swap_id", "direct", 1),
     ("swap_in", "zswap", "swap_id[base=swap_table_p4]", "swap_table_p4", 1),
-    ("move", "zswap", "swap_id[zswap=stacked]", "direct", 0),
+    ("move", "zswap", "swap_id", "direct", 0),
 )
 LOOKS = (
     ("swap_out", "vswap_v3", ["folio_free_swap"]),

@@ -29,7 +29,6 @@ class Swapfile(arrays.World):
     zpool: U64Array
     cont: U8Array
     chain: U32Array
-    zcount: U32Array
 
 
 class Direct(Swapfile):
@@ -71,7 +70,7 @@ OPERATIONS: dict[str, Any] = {
     "cache_clear": swap_cache.clear,
     "cache_clear_run": swap_cache.clear_run,
     "count_prepare": swap_map.prepare,
-    **{name: getattr(swap_map, name) for name in slots.NAMES if name != "wide" and hasattr(swap_map, name)},
+    **{name: getattr(swap_map, name) for name in slots.NAMES if hasattr(swap_map, name)},
 }
 s.bind(Direct, OPERATIONS)
 

@@ -139,14 +139,13 @@ def map_arrays(
     config: Config, ctl: NDArray[np.uint64], *, smap: bool = True, owners: bool = True, zero: bool = True
 ) -> dict[str, NDArray[Any]]:
     """Arrays with an element a slot, of one element where the design has no such array: swap_map, cgroup array, zeromap."""
-    slots, native = int(ctl[int(control.C_ALL_SLOTS)]), int(ctl[int(control.C_ZSLOTS)])
+    slots = int(ctl[int(control.C_ALL_SLOTS)])
     heads = -(-slots // 4096) + 1
     ctl[int(control.C_CHAIN)] = heads
     return {
         "smap": aligned_zeros(slots + 8 if smap else 1, np.uint8),
         "cgroup": aligned_zeros(slots + 8 if owners else 1, np.uint16),
         "zeromap": aligned_zeros((slots >> 6) + 1 if zero else 1, np.uint64),
-        "zcount": aligned_zeros(native + 1 if smap else 1, np.uint32),
         "cont": aligned_zeros((config.continuation_pages + 1) * int(swap_map.PAGE) if smap else 1, np.uint8),
         "chain": aligned_zeros(heads + config.continuation_pages + 3, np.uint32),
     }

@@ -42,10 +42,6 @@ class Slots(Life):
         """Phase of the swap tables, 0 where there are none."""
         return 0
 
-    def narrow(self, entry: Entry) -> bool:
-        """Is the count of `entry` one that can run out of room?"""
-        return True
-
     def set_count(self, entry: Entry, count: int) -> None:
         slot = self.slot(entry)
         before, slot.count = slot.count, count
@@ -141,7 +137,7 @@ class Slots(Life):
 
     def dup(self, value: Any, entry: Entry) -> bool:
         slot = self.slot(entry)
-        if self.narrow(entry) and not self.pages.raised(*entry, slot.count):
+        if not self.pages.raised(*entry, slot.count):
             return False
         self.set_count(entry, slot.count + 1)
         return True

@@ -94,7 +94,7 @@ class SwapId(Swapfile):
         self.retries = 0
 
     def native(self) -> bool:
-        return bool(self.config.parameters.get("C_NATIVE", 1))
+        return bool(self.config.parameters.get("C_NATIVE", 0))
 
     def more(self) -> dict[str, Any]:
         ids = self.ids
@@ -163,20 +163,13 @@ class SwapId(Swapfile):
         if phase.new is None:
             return self.give_up(phase, d.FULL)
         self.slot(phase.new).cache = phase.folio
-        if not self.prepare(phase.new, self.slot(old).count):
+        if not self.pages.prepare(*phase.new, self.slot(old).count):
             return self.give_up(phase, d.NO_MEMORY)
         phase.step = 2
         return d.STEPPED
 
-    def prepare(self, entry: Entry, count: int) -> bool:
-        """Continuation pages for `count`; zswap counts in 32 bits."""
-        return not self.narrow(entry) or self.pages.prepare(*entry, count)
-
     def phase(self) -> int:
         return 4 if self.config.parameters.get("C_BASE", 0) else 0
-
-    def narrow(self, entry: Entry) -> bool:
-        return entry[0] != d.ZSWAP or self.phase() > 0
 
     def hand_over(self, phase: Phase) -> int:
         """Count and owner go to B, which the ID then means."""
@@ -184,9 +177,9 @@ class SwapId(Swapfile):
         if old.count == 0:
             return self.give_up(phase, d.MOVED_AWAY)
         device, offset = phase.new
-        if self.narrow(phase.new) and not self.pages.fits(device, offset, old.count):
+        if not self.pages.fits(device, offset, old.count):
             self.retries += 1
-            return d.STEPPED if self.prepare(phase.new, old.count) else self.give_up(phase, d.NO_MEMORY)
+            return d.STEPPED if self.pages.prepare(*phase.new, old.count) else self.give_up(phase, d.NO_MEMORY)
         self.set_count(phase.new, old.count)
         new.memcg = old.memcg
         assert phase.folio
