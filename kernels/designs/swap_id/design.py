@@ -116,19 +116,14 @@ def without_owners(rows: tuple[s.Field, ...]) -> tuple[s.Field, ...]:
     return tuple(row for row in rows if row is not direct.OWNER_RECORD)
 
 
+ID_SOURCE = f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"
 ON_DIRECT = {"base": "direct"}
 ON_TABLE = {"base": "swap_table_p4"}
 LAYOUT = (
     *where(without_owners(direct.LAYOUT), ON_DIRECT),
     *where(where(without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
-    s.Field(
-        "ID tree",
-        "xarray entry",
-        8,
-        "page",
-        f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h",
-        tree=Tree("one", "idhead", "idpool", 1),
-    ),
+    s.Field("ID tree", "xarray entry", 8, "page if policy=lowest|percpu|cyclic", ID_SOURCE, tree=Tree("one", "idhead", "idpool", 1)),
+    s.Field("ID tree", "xarray entry", 8, "page if policy=reuse", ID_SOURCE, tree=Tree("slots", "idhead", "idpool", 1)),
 )
 PARAMETERS = {
     "id_life": s.Parameter(int(own.C_ID_LIFE), {"count": 0, "count+cache": 1}, "count", "when an ID is freed"),
