@@ -12,7 +12,7 @@ from dse.testing.reading import ctl
 from kernels import control
 
 LOCKED, DIRTY, WRITEBACK, CACHED, BYPASS = 1, 2, 4, 8, 16
-FREE_LIST, NONFULL_LIST, FULL_LIST = 1, 2, 3
+FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST = 1, 2, 3, 4
 
 
 class Findings(list[str]):

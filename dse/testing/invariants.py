@@ -12,6 +12,7 @@ from dse.testing import invariants_desc, invariants_vswap, reading, slotview
 from dse.testing.findings import (
     BYPASS,
     CACHED,
+    FRAG_LIST,
     FREE_LIST,
     FULL_LIST,
     LOCKED,
@@ -151,7 +152,7 @@ def check_slots(found: Findings, st: Any, slots: slotview.Slots) -> None:
 
 
 def check_clusters(found: Findings, st: Any) -> None:
-    """Counts of clusters equal the map, and each is on the list that its count asks for."""
+    """Counts of clusters equal the map, and each is on a list that its count allows."""
     size = 1 << ctl(st, control.C_CLUSTER_SHIFT)
     headers = st.cluster.reshape(-1, 8)
     for d, (base, n) in reading.devices(st).items():
@@ -162,10 +163,11 @@ def check_clusters(found: Findings, st: Any) -> None:
         rows = headers[first : first + many]
         found.equal(f"slots in use in clusters of device {d}", rows[:, 1].astype(np.int64), count)
         room = np.minimum(size, n - np.arange(many) * size)
-        want = np.where(count == 0, FREE_LIST, np.where(count == room, FULL_LIST, NONFULL_LIST))
-        found.equal(f"lists of clusters of device {d}", rows[:, 2].astype(np.int64), want)
+        on = rows[:, 2].astype(np.int64)
+        want = np.where(count == 0, FREE_LIST, np.where(count == room, FULL_LIST, np.where(on == FRAG_LIST, FRAG_LIST, NONFULL_LIST)))
+        found.equal(f"lists of clusters of device {d}", on, want)
         found.equal(f"cluster locks of device {d}", rows[:, 0].astype(np.int64), np.zeros(many, np.int64))
-        for which in (FREE_LIST, NONFULL_LIST, FULL_LIST):
+        for which in (FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST):
             head, tail = (int(x) for x in st.dev[d * 16 + 8 + (which - 1) * 2 :][:2])
             members = reading.linked(head, lambda c: headers[c - 1, 4], many)
             back = reading.linked(tail, lambda c: headers[c - 1, 6], many)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dse.testing.twins.life import Life
-from dse.testing.twins.parts import FULL, SHADOW, Continuation, Device, Extend, Folio, Slot, Zswap, crowded, order_of
+from dse.testing.twins.parts import FULL, SHADOW, Continuation, Device, Extend, Folio, Slot, Zswap, crowded
 from kernels import demand as d
 from kernels.life.registry import Config
 
@@ -21,7 +21,7 @@ class Slots(Life):
         pool = config.slots.get("zswap", 0)
         native = self.native() and pool > 0
         self.devices = {
-            n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram", order=order_of(self.phase() > 0))
+            n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram", tables=self.phase() > 0)
             for n, name in enumerate(d.BACKENDS)
             if native or n != d.ZSWAP
         }
