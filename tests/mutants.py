@@ -28,7 +28,7 @@ from kernels.designs.vswap import slots as vswap_slots
 from kernels.life import lifecycle, moves, page_io, swapfile
 from kernels.observing import probe
 from kernels.observing.probe import touch
-from kernels.structures import blocks, swap_cache, swap_map, zswap
+from kernels.structures import blocks, cluster, shadow_nodes, swap_cache, swap_map, zswap
 
 MUTANTS = Mutants()
 mutant = MUTANTS.enter
@@ -162,6 +162,18 @@ def forget_the_shadow(right: Step) -> Step:
     return lambda st, pr, g, shadow: right(st, pr, g, False)
 
 
+@mutant("direct", shadow_nodes, "leave")
+def leave_a_node_of_folios_on_the_list(right: Step) -> Step:
+    """Every second node that gets a folio stays among the nodes of shadows."""
+    calls = [0]
+
+    def wrong(pool: Any, pr: Any, rn: Any, node: Any) -> Any:
+        calls[0] += 1
+        return right(pool, pr, rn, node) if calls[0] % 2 else None
+
+    return wrong
+
+
 @mutant("direct", "steps", "dup")
 def skip_the_count_on_fork(right: Step) -> Step:
     """Every second duplicate is not counted."""
@@ -227,6 +239,12 @@ def leak_a_descriptor(right: Step) -> Step:
             right(st, pr, desc, value)
 
     return wrong
+
+
+@mutant("swap_table_p4", cluster, "relist")
+def keep_a_fragmented_cluster_on_its_list(right: Step) -> Step:
+    """A free does not take the cluster to the nonfull ones."""
+    return lambda st, pr, d, c, want: right(st, pr, d, c, want) if want != cluster.NONFULL_LIST else None
 
 
 @mutant("swap_table_p4", blocks, "drop")

@@ -16,8 +16,8 @@ from dse.modelling.sizes import dense_span
 from dse.testing.ledgers import agree, filled
 from kernels.designs.vswap.design import CLUSTERS
 from kernels.life import registry as state
+from kernels.life.arrays import dense_nodes
 from kernels.life.layout import Tree
-from kernels.structures.xarray import dense_nodes
 
 SLOTS = 8_388_608  # 32 GiB
 MIB = 1 << 20

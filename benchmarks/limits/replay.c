@@ -395,12 +395,34 @@ HOT u64 cache_find(const struct state *s, u64 g)
 
 static __attribute__((noinline)) void cache_store(const struct state *s, u64 g, u64 entry)
 {
-	store(s->space, g >> TREE_SHIFT, s->cpool, g & SPACE_MASK, entry);
+	u64 *head = s->space, *pool = s->cpool, h = g >> TREE_SHIFT, index = g & SPACE_MASK, leaf;
+	int alone = (head[h * HEAD_WORDS + H_ENTRY] & 1) != 0;
+
+	store_at(head, h, pool, index, entry, &leaf);
+	if (leaf == 0)
+		return;
+	list_update(pool, leaf, pool[leaf] >> 16 & 0xff, pool[leaf] >> 24 & 0xff);
+	if (RARE(alone && index > 63)) {
+		leaf = head[h * HEAD_WORDS + H_ENTRY] >> 2;
+		while (shift_of(pool, leaf) != 0)
+			leaf = pool[leaf + SLOTS] >> 2;
+		list_update(pool, leaf, pool[leaf] >> 16 & 0xff, pool[leaf] >> 24 & 0xff);
+	}
 }
 
 static __attribute__((noinline)) void cache_erase(const struct state *s, u64 g)
 {
-	erase(s->space, g >> TREE_SHIFT, s->cpool, g & SPACE_MASK);
+	u64 h = g >> TREE_SHIFT, index = g & SPACE_MASK, *pool = s->cpool;
+	u64 slot = find_slot(s->space, h, pool, index);
+
+	if (slot == 0) {
+		erase(s->space, h, pool, index);
+	} else if (pool[slot] != 0) {
+		u64 node = slot - SLOTS - (index & 63);
+
+		list_update(pool, node, (pool[node] >> 16 & 0xff) - 1, (pool[node] >> 24 & 0xff) - (pool[slot] & 1));
+		erase_slot(s->space, h, pool, slot, index);
+	}
 }
 
 HOT void cache_add(const struct state *s, u64 g, u64 f, u64 entry)

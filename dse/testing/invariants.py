@@ -21,6 +21,7 @@ from dse.testing.findings import (
     Findings,
     check_marks,
     check_pool,
+    check_shadow_nodes,
     check_trees,
     used_slots,
 )  # fmt: skip
@@ -214,6 +215,7 @@ def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotv
     zentry = np.zeros(slots, np.int64)
     if hasattr(st, "space"):
         check_trees(found, "swap cache", st.space, st.cpool)
+        check_shadow_nodes(found, st.cpool)
     check_trees(found, "zswap", st.ztree, st.zpool)
     for h in range(len(st.ztree) // 8):
         z = reading.tree(st.ztree, h, st.zpool)

@@ -99,6 +99,17 @@ def devices(config: Config, backends: tuple[str, ...]) -> tuple[NDArray[np.uint6
     return dev, headers, base
 
 
+def dense_nodes(entries: int) -> int:
+    """Nodes of a tree that holds the indices 0 .. `entries` - 1, by the kernel's rule (an entry at index 0 alone needs none)."""
+    if entries <= 1:
+        return 0
+    nodes, level = 0, entries
+    while level > 1:
+        level = -(-level // 64)
+        nodes += level
+    return nodes
+
+
 def worst_nodes(entries: int, span: int) -> int:
     """Nodes that `entries` entries below index `span` need at most: every entry a path of its own, or the full tree."""
     height, reach = 1, 64

@@ -60,12 +60,14 @@ R_BITMAP = COMMON.region("slot bitmap")
 R_PERCPU = COMMON.region("per-CPU cluster")
 R_OWNER = COMMON.region("owner record")
 R_ZRAM = COMMON.region("zram table")
+R_SHADOWS = COMMON.region("shadow node LRU", uncounted="a list head, a counter, and page descriptors of slabs")
 
 F_NONE = COMMON.step("")
 F_ZERO = COMMON.step("swap_zeromap_folio_set")
 F_DUP = COMMON.step("swap_dup_entries_cluster")
 F_ADD = COMMON.step("add_to_swap_cache")
 F_INVALIDATE, F_SWAPCOUNT = COMMON.step("zswap_invalidate"), COMMON.step("swap_swapcount")
+F_WORKINGSET = COMMON.step("workingset_update_node")
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
 E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE = (u(i) for i in range(7))

@@ -59,7 +59,7 @@ def id_arrays(config: s.Config, ctl: U64Array) -> dict[str, NDArray[Any]]:
         ctl[int(own.C_ID_RANGE)] = 9  # a range is as long as a cluster: 512
     ctl[int(own.S_ID_NEXT)] = 1
     spread = int(ctl[int(own.C_ID_POLICY)]) != int(idlayer.LOWEST)
-    nodes = arrays.worst_nodes(slots, limit + 1) if spread else xa.dense_nodes(slots + 2) + 8
+    nodes = arrays.worst_nodes(slots, limit + 1) if spread else arrays.dense_nodes(slots + 2) + 8
     return {"idhead": xa.new_heads(1, zero_busy=True), "idpool": xa.new_pool(nodes)}
 
 

@@ -73,7 +73,7 @@ def virtual_arrays(config: s.Config, ctl: U64Array) -> dict[str, Any]:
         "vmem": aligned_zeros(first + (clusters + 1) * stride, np.uint64),
         "vcpu": aligned_zeros(config.cpus * int(v.CPU_WORDS), np.uint64),
         "vhead": xa.new_heads(1, track_free=True),
-        "vpool": xa.new_pool(xa.dense_nodes(clusters + 2) + 8),
+        "vpool": xa.new_pool(arrays.dense_nodes(clusters + 2) + 8),
     }
 
 
