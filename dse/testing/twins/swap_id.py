@@ -163,7 +163,7 @@ class SwapId(Swapfile):
         if phase.new is None:
             return self.give_up(phase, d.FULL)
         self.slot(phase.new).cache = phase.folio
-        if not self.pages.prepare(*phase.new, self.slot(old).count):
+        if not self.pages.prepare(phase.new[0], phase.new[1], self.slot(old).count):
             return self.give_up(phase, d.NO_MEMORY)
         phase.step = 2
         return d.STEPPED
@@ -179,7 +179,7 @@ class SwapId(Swapfile):
         device, offset = phase.new
         if not self.pages.fits(device, offset, old.count):
             self.retries += 1
-            return d.STEPPED if self.pages.prepare(*phase.new, old.count) else self.give_up(phase, d.NO_MEMORY)
+            return d.STEPPED if self.pages.prepare(device, offset, old.count) else self.give_up(phase, d.NO_MEMORY)
         self.set_count(phase.new, old.count)
         new.memcg = old.memcg
         assert phase.folio
