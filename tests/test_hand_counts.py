@@ -142,11 +142,11 @@ def test_looks_of_designs_without_slots(op: str, design: str, functions: list[st
 
 
 def locks_of_a_read(design: str, in_zswap: bool) -> float:
-    """Locked sections of a swap-in from the disk, where zswap has another page of the same 64 MiB or none."""
+    """Locked sections of a swap-in from the disk, where another page of the same 64 MiB is in zswap or on the disk."""
     made = naming.parse(design)
     st = made.design.build(state.Config(pages=64, slots={"ssd": 64, "zswap": 64}, parameters=made.control))
     pr = probe.make("count")
-    others = [d.pack(d.FAULT, 1), d.pack(d.RECLAIM, 1, backend=d.ZSWAP, payload=900)] if in_zswap else []
+    others = [d.pack(d.FAULT, 1), d.pack(d.RECLAIM, 1, backend=d.ZSWAP if in_zswap else d.SSD, payload=900)]
     demands = [*others, d.pack(d.FAULT, 2), d.pack(d.RECLAIM, 2, backend=d.SSD, payload=900), d.pack(d.FAULT, 2)]
     made.design.replay(st, pr, np.array(demands, np.uint64), np.zeros(len(demands), np.uint8))
     row = pr.tally[d.SWAP_IN * probe.COLUMNS :]

@@ -84,7 +84,8 @@ def check_shadow_nodes(found: Findings, pool: NDArray[np.uint64]) -> None:
     head, most = int(shadow_nodes.HEAD), len(nodes)
     want = nodes[(entries != 0) & (entries == values)].tolist()
     for name, side in (("forwards", 0), ("backwards", 1)):
-        at, listed = int(pool[head + side]), []
+        at = int(pool[head + side])
+        listed: list[int] = []
         while at != head and len(listed) <= most:
             listed.append(at - 3)
             at = int(pool[at + side])

@@ -112,8 +112,8 @@ s.register(
         notes="A zswap or zero page ties up a disk slot. A zswap load takes the entry out of its tree first, as up to 6.14: reads from a "
         "disk lock a tree that is not empty. Since 6.15 it looks without a lock. Cluster headers are 24 B in bytes, lines are counted as "
         "if they were 32 B. A leaf of the swap cache that has shadows only is on a list_lru (workingset_update_node), with a lock and "
-        "lines of its own. Its shrinker is not run: it could free these leaves, 256 of the 261 nodes of 64 MiB that are out, and with them what "
-        "refaults are known by.",
+        "lines of its own. Its shrinker is not run: it could free these leaves, 256 of the 261 nodes of 64 MiB that are out, and with them "
+        "what refaults are known by.",
         file=__file__,
     )
 )
