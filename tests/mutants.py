@@ -44,6 +44,11 @@ OUT_AND_GONE = (*(d.pack(d.FAULT, p) for p in range(16)), *(d.pack(d.RECLAIM, p,
                 d.pack(d.UNMAP, 3, count=3), d.pack(d.FAULT, 6))  # fmt: skip
 
 
+ONE_SLOT = streams.World("one slot", slots={"zswap": 4, "ssd": 1, "hdd": 16, "zram": 4}, weights=streams.USUAL)
+READ_AFTER_A_MOVE = (*SWAPPED, d.pack(d.FAULT_BEGIN, 0, count=1), d.pack(d.MOVE, 0, backend=d.SSD, payload=d.HDD), d.pack(d.FAULT, 1),
+                     d.pack(d.RECLAIM, 1, backend=d.SSD, payload=99), d.pack(d.FAULT_END, 0))  # fmt: skip
+
+
 @mutant("swap_id", idmove, "hand_over", world=MOVING)
 def skip_the_count_hand_over(right: Step) -> Step:
     """The count of B stays as it is after the first one."""
@@ -63,7 +68,7 @@ def forget_the_mapping(right: Step) -> Step:
     return lambda st, pr, value, new: None
 
 
-@mutant("swap_id", "steps", "still", world=MOVING)
+@mutant("swap_id", "steps", "still", world=ONE_SLOT, script=READ_AFTER_A_MOVE)
 def forget_the_walk_after_the_read(right: Step) -> Step:
     """A fault whose ID has moved maps what it has read from the old slot."""
     return lambda st, pr, value, entry: True

@@ -1,6 +1,7 @@
 """Rounds of virtual swap space by hand: sections under the lock of a virtual cluster, from mm/vswap.c and its callers in v3 and in v6.
 
-v3 is 20260208215839.87595-1-nphamcs@gmail.com, v6 20260505153854.1612033-1-nphamcs@gmail.com (patches 14, 21 and 22). A single page, count 1, a read fault, swap not full, no readahead. The second section of an allocation makes the cluster that of the CPU.
+v3 is 20260208215839.87595-1-nphamcs@gmail.com, v6 20260505153854.1612033-1-nphamcs@gmail.com (patches 14, 21 and 22). A single
+page, count 1, a read fault, swap not full, no readahead. The second section of an allocation makes the cluster that of the CPU.
 """
 
 from __future__ import annotations
