@@ -11,6 +11,7 @@ from benchmarks import fixtures, loops
 from benchmarks.fixtures import MIDDLE, SIZES, SMALL
 from benchmarks.limits import drivers, micro
 from kernels.compiling.jit import u
+from kernels.life import arrays
 from kernels.observing import probe
 from kernels.structures import xarray
 
@@ -91,7 +92,7 @@ class Nodes:
     param_names = ["entries", "stride"]
 
     def setup(self, entries: int, stride: int) -> None:
-        room = entries * 2 + 64 if stride > 1 else xarray.dense_nodes(entries)
+        room = entries * 2 + 64 if stride > 1 else arrays.dense_nodes(entries)
         heads = xarray.new_heads(1)
         self.tree = drivers.Bench(head=heads, pool=xarray.new_pool(room + 1), plain=xarray.aligned_zeros(1, np.uint64))
         loops.spread(self.tree, probe.make("off"), u(entries), u(stride))

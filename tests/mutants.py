@@ -28,7 +28,7 @@ from kernels.designs.vswap import slots as vswap_slots
 from kernels.life import lifecycle, moves, page_io, swapfile
 from kernels.observing import probe
 from kernels.observing.probe import touch
-from kernels.structures import blocks, page_counter, swap_cache, swap_map, zswap
+from kernels.structures import blocks, cluster, page_counter, shadow_nodes, swap_cache, swap_map, zswap
 
 MUTANTS = Mutants()
 mutant = MUTANTS.enter
@@ -45,6 +45,11 @@ OUT_AND_GONE = (*(d.pack(d.FAULT, p) for p in range(16)), *(d.pack(d.RECLAIM, p,
                 d.pack(d.UNMAP, 3, count=3), d.pack(d.FAULT, 6))  # fmt: skip
 
 
+ONE_SLOT = streams.World("one slot", slots={"zswap": 4, "ssd": 1, "hdd": 16, "zram": 4}, weights=streams.USUAL)
+READ_AFTER_A_MOVE = (*SWAPPED, d.pack(d.FAULT_BEGIN, 0, count=1), d.pack(d.MOVE, 0, backend=d.SSD, payload=d.HDD), d.pack(d.FAULT, 1),
+                     d.pack(d.RECLAIM, 1, backend=d.SSD, payload=99), d.pack(d.FAULT_END, 0))  # fmt: skip
+
+
 @mutant("swap_id", idmove, "hand_over", world=MOVING)
 def skip_the_count_hand_over(right: Step) -> Step:
     """The count of B stays as it is after the first one."""
@@ -59,16 +64,15 @@ def skip_the_count_hand_over(right: Step) -> Step:
 
 
 @mutant("swap_id", idmove, "change_mapping", script=FORK_IN_A_MOVE)
-def forget_to_look_at_the_count_again(right: Step) -> Step:
-    """A fork or zap between hand-over and change of the mapping is lost."""
+def forget_the_mapping(right: Step) -> Step:
+    """The count is handed over, and the ID still leads to A, where the next fork counts."""
+    return lambda st, pr, value, new: None
 
-    def wrong(st: Any, pr: Any, t: Any) -> Any:
-        a = swapfile.slot_of(st, st.txn[t + w.T_ENTRY])
-        borrowed = st.txn[t + w.T_AUX] & (idmove.BORROWED | np.uint64(255))
-        st.txn[t + w.T_AUX] = borrowed | swap_map.count_of(st, a) << np.uint64(8)
-        return right(st, pr, t)
 
-    return wrong
+@mutant("swap_id", "steps", "still", world=ONE_SLOT, script=READ_AFTER_A_MOVE)
+def forget_the_walk_after_the_read(right: Step) -> Step:
+    """A fault whose ID has moved maps what it has read from the old slot."""
+    return lambda st, pr, value, entry: True
 
 
 @mutant("swap_id", idlayer, "id_free")
@@ -164,6 +168,18 @@ def forget_the_shadow(right: Step) -> Step:
     return lambda st, pr, g, shadow: right(st, pr, g, False)
 
 
+@mutant("direct", shadow_nodes, "leave")
+def leave_a_node_of_folios_on_the_list(right: Step) -> Step:
+    """Every second node that gets a folio stays among the nodes of shadows."""
+    calls = [0]
+
+    def wrong(pool: Any, pr: Any, rn: Any, node: Any) -> Any:
+        calls[0] += 1
+        return right(pool, pr, rn, node) if calls[0] % 2 else None
+
+    return wrong
+
+
 @mutant("direct", "steps", "dup")
 def skip_the_count_on_fork(right: Step) -> Step:
     """Every second duplicate is not counted."""
@@ -229,6 +245,12 @@ def leak_a_descriptor(right: Step) -> Step:
             right(st, pr, desc, value)
 
     return wrong
+
+
+@mutant("swap_table_p4", cluster, "relist")
+def keep_a_fragmented_cluster_on_its_list(right: Step) -> Step:
+    """A free does not take the cluster to the nonfull ones."""
+    return lambda st, pr, d, c, want: right(st, pr, d, c, want) if want != cluster.NONFULL_LIST else None
 
 
 @mutant("swap_table_p4", blocks, "drop")

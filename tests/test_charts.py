@@ -69,7 +69,7 @@ def test_break_even_is_where_the_ledgers_are_equal(backend: str) -> None:
 
 
 def test_smaller_below_and_above() -> None:
-    row = dse.break_even("direct", "swap_id[base=swap_table_p4,zswap=stacked]", backend="ssd")["rows"][0]
+    row = dse.break_even("direct", "swap_id[base=swap_table_p4]", backend="ssd")["rows"][0]
     assert row["percent"] == 31.25  # 25 MiB and 8 B a page against 18 B a page
     assert row["smaller_below"].startswith("swap_id")
     assert row["smaller_above"] == "direct"

@@ -112,3 +112,59 @@ def test_ids_of_a_leaf_are_put_together_where_asked(life: str, upkeep: str, base
     for name in ("pte", "cluster", "dev", "idpool"):
         kept, other = getattr(left, name), getattr(same, name)
         assert (kept == other).all() if name != "idpool" else kept[2] == other[2]
+
+
+def lists_of(st: Any) -> dict[str, list[int]]:
+    """Clusters of the SSD on each of its lists, in order."""
+    headers = st.cluster.reshape(-1, int(cluster.CI_WORDS))
+    out = {}
+    for name, which in (("free", 1), ("nonfull", 2), ("full", 3), ("fragmented", 4)):
+        at, members = int(st.dev[int(cluster.list_at(np.uint64(demand.SSD), np.uint64(which)))]), []
+        while at:
+            members.append(at - 1)
+            at = int(headers[at - 1, int(cluster.CI_NEXT)])
+        out[name] = members
+    return out
+
+
+def out_of(page: int, cpu: int = 0) -> tuple[int, int]:
+    return demand.pack(demand.RECLAIM, page, backend=demand.SSD, payload=4096, flags=demand.DIRTY, cpu=cpu)
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize(("text", "current", "freed"), [("direct", "nonfull", "nonfull"), ("swap_table_p4", "fragmented", "nonfull")])
+def test_a_cluster_that_a_cpu_allocates_from(text: str, current: str, freed: str) -> None:
+    """Since 6.18 it is fragmented, until a slot of it is freed, and again with the next allocation."""
+    design, st = live(text, 8, 64, cluster_shift=3)
+    replay(design, st, [demand.pack(demand.FAULT, page) for page in range(8)])
+    replay(design, st, [out_of(0), out_of(1)])
+    assert lists_of(st)[current] == [0]
+    replay(design, st, [demand.pack(demand.UNMAP, 0, count=1)])
+    assert lists_of(st)[freed] == [0]
+    replay(design, st, [out_of(2)])
+    assert lists_of(st)[current] == [0]
+
+
+@pytest.mark.interpreted
+def test_6_12_takes_a_nonfull_cluster_to_the_fragmented_ones() -> None:
+    """No cluster is free: a CPU without one gets the first nonfull one, which other CPUs then take last."""
+    design, st = live("direct", 24, 16, cluster_shift=3, cpus=3)
+    replay(design, st, [demand.pack(demand.FAULT, page) for page in range(24)])
+    replay(design, st, [*(out_of(page) for page in range(8)), *(out_of(page, 1) for page in range(8, 14))])
+    assert lists_of(st) == {"free": [], "nonfull": [1], "full": [0], "fragmented": []}
+    replay(design, st, [out_of(14, 2)])
+    assert lists_of(st) == {"free": [], "nonfull": [], "full": [0], "fragmented": [1]}
+    replay(design, st, [demand.pack(demand.UNMAP, 0, count=1), out_of(15, 1)])
+    assert lists_of(st)["full"] == [1]
+    assert lists_of(st)["nonfull"] == [0]
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize(("text", "offset"), [("direct", 3), ("swap_table_p4", 0)])
+def test_an_emptied_cluster_of_a_cpu(text: str, offset: int) -> None:
+    """6.12 goes on behind the slot that it gave out last; since 6.18 a CPU begins at the first slot of its cluster."""
+    design, st = live(text, 8, 64, cluster_shift=3)
+    replay(design, st, [demand.pack(demand.FAULT, page) for page in range(4)])
+    replay(design, st, [out_of(0), out_of(1), out_of(2), demand.pack(demand.UNMAP, 0, count=3), out_of(3)])
+    used = st.smap if text == "direct" else st.table
+    assert np.flatnonzero(used[: 8 if text == "direct" else None]).tolist()[-1] % 8 == offset

@@ -16,8 +16,8 @@ from dse.modelling.sizes import dense_span
 from dse.testing.ledgers import agree, filled
 from kernels.designs.vswap.design import CLUSTERS
 from kernels.life import registry as state
+from kernels.life.arrays import dense_nodes
 from kernels.life.layout import Tree
-from kernels.structures.xarray import dense_nodes
 
 SLOTS = 8_388_608  # 32 GiB
 MIB = 1 << 20
@@ -88,7 +88,7 @@ def test_direct_as_allocated() -> None:
 @pytest.mark.parametrize("fill", FILLS)
 def test_swap_id_stacked_adds_an_entry_an_id(fill: float, backend: str) -> None:
     live = round(fill * SLOTS)
-    direct, ids = (dse.ledger(d, SLOTS, fill, backend) for d in ("direct", "swap_id[zswap=stacked]"))
+    direct, ids = (dse.ledger(d, SLOTS, fill, backend) for d in ("direct", "swap_id"))
     assert ids["total_bytes"] - direct["total_bytes"] == 8 * live
     assert ids["static_bytes"] == direct["static_bytes"]
     if live:
@@ -112,7 +112,8 @@ def test_configured_out_equals_direct(backend: str) -> None:
 
 @pytest.mark.parametrize(
     "design",
-    ["swap_id[zswap=stacked]", "swap_id[base=swap_table_p4]", "swap_id[base=swap_table_p4,zswap=stacked]", "swap_desc[stride=24]",
+    ["swap_id", "swap_id[policy=reuse]", "swap_id[policy=reuse,zswap=native]", "swap_id[zswap=native]",
+     "swap_id[base=swap_table_p4]", "swap_id[base=swap_table_p4,zswap=native]", "swap_desc[stride=24]",
      "swap_desc[base=swap_table_p4]"],
 )  # fmt: skip
 def test_live_arrays_of_layers_agree_with_the_closed_form_on_two_disks(design: str) -> None:

@@ -29,7 +29,7 @@ def test_canonical_configurations(small: space.Space) -> None:
     assert len(every) == small.size == small.distinct == (1 + 4) * 18  # direct has none of the parameters
     assert len({c.identity for c in every}) == len(every)
     assert {c.design for c in every} == {
-        "direct", "swap_id", "swap_id[policy=cyclic]", "swap_id[zswap=stacked]", "swap_id[policy=cyclic,zswap=stacked]",
+        "direct", "swap_id", "swap_id[policy=cyclic]", "swap_id[zswap=native]", "swap_id[policy=cyclic,zswap=native]",
     }  # fmt: skip
     plain = {c.identity: c for c in map(small.at, itertools.product(*(range(len(a.values)) for a in small.axes)))}
     assert every == list({c.identity: plain[c.identity] for c in every}.values())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kernels.compiling.constants import ONES, U0, U1
 from kernels.compiling.jit import INTERPRETED, outer
 from kernels.designs.swap_id.own import R_ID, R_ID_NODE
+from kernels.life import arrays
 from kernels.observing import probe
 from kernels.structures import idalloc, xarray
 
@@ -98,10 +99,10 @@ def stored(indices: NDArray[np.uint64]) -> int:
 
 def test_node_counts_follow_the_kernels_rule() -> None:
     dense = np.arange((1 << 14) // SMALL, dtype=np.uint64)
-    assert stored(dense) == xarray.dense_nodes(len(dense)) == kernel_nodes(set(dense.tolist()))
-    assert xarray.dense_nodes(1 << 14) == 261
-    assert xarray.dense_nodes(1 << 24) == 266_305
-    assert xarray.dense_nodes(1 << 26) == 1_065_221
+    assert stored(dense) == arrays.dense_nodes(len(dense)) == kernel_nodes(set(dense.tolist()))
+    assert arrays.dense_nodes(1 << 14) == 261
+    assert arrays.dense_nodes(1 << 24) == 266_305
+    assert arrays.dense_nodes(1 << 26) == 1_065_221
     sparse = np.arange(0, (1 << 20) // SMALL, 512, dtype=np.uint64)
     assert stored(sparse) == kernel_nodes(set(sparse.tolist()))
     random = np.unique(np.random.default_rng(1).integers(0, 1 << 24, 3000 // SMALL).astype(np.uint64))

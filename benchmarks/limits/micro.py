@@ -69,7 +69,7 @@ def new_tree(bits: int, *, tracked: bool) -> drivers.Bench:
     entries = 1 << bits
     tree = drivers.Bench(
         head=xarray.new_heads(1, track_free=True),
-        pool=xarray.new_pool(xarray.dense_nodes(entries) + 1),
+        pool=xarray.new_pool(arrays.dense_nodes(entries) + 1),
         plain=xarray.aligned_zeros(entries, np.uint64),
     )
     drivers.fill(tree, probe.make("off"), u(entries))

@@ -30,7 +30,7 @@ enum { UNSUPPORTED = 255 };
 
 enum { LOCKED = 1, DIRTY = 2, WRITEBACK = 4, CACHED = 8, BYPASS = 16 };
 enum { COUNT_MASK = 0x3f, HAS_CACHE = 0x40, MAX_COUNT = 0x3e };
-enum { FREE_LIST = 1, NONFULL_LIST, FULL_LIST };
+enum { FREE_LIST = 1, NONFULL_LIST, FULL_LIST, FRAG_LIST };
 enum { DEV_ON = 1, DEV_SYNC = 2 };
 enum { ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED };
 enum { LIFE_COUNT, LIFE_CACHE };
@@ -44,7 +44,7 @@ enum { SHADOW = 3, TREE_SHIFT = 14, TYPE_SHIFT = 58, MOST_RETRIES = 8 };
 
 struct folio { u64 state, entry, page, token, value, link, unused[2]; };
 struct list { u64 head, tail; };
-struct device { u64 base, slots, first, clusters, used, flags, lock, unused; struct list lists[3]; u64 pad[2]; };
+struct device { u64 base, slots, first, clusters, used, flags, lock, unused; struct list lists[4]; };
 struct cluster { u32 lock, count, list, table, next, memcg, prev, extend; };
 struct zentry { u64 entry, length, pool, handle, objcg, prev, next; };
 struct current { struct { u32 cluster, offset; } device[8]; };
@@ -179,11 +179,8 @@ HOT u64 slots_in(const struct device *dev, u64 c, u64 shift)
 	return left < (u64)1 << shift ? left : (u64)1 << shift;
 }
 
-HOT void relist(struct device *dev, struct cluster *table, u64 c, u64 shift)
+HOT void relist(struct device *dev, struct cluster *table, u64 c, u32 want)
 {
-	u32 count = table[c].count;
-	u32 want = count == 0 ? FREE_LIST : count == slots_in(dev, c, shift) ? FULL_LIST : NONFULL_LIST;
-
 	if (RARE(want != table[c].list)) {
 		list_del(dev, table, c);
 		list_add_tail(dev, table, c, want);
@@ -207,7 +204,10 @@ HOT u64 scan_cluster(const struct state *s, const struct options *o, struct devi
 		s->ctl[S_NR_SWAP_PAGES] -= 1;
 		s->ctl[S_SLOTS] += 1;
 		raise(s->ctl + S_SLOTS_PEAK, s->ctl[S_SLOTS]);
-		relist(dev, s->cluster, c, o->cluster_shift);
+		if (ci->count == size)
+			relist(dev, s->cluster, c, FULL_LIST);
+		else if (ci->count == 1)
+			relist(dev, s->cluster, c, NONFULL_LIST);
 		return g + 1;
 	}
 	return 0;
@@ -217,13 +217,16 @@ COLD u64 new_cluster(const struct state *s, const struct options *o, u64 d, u64 
 {
 	struct device *dev = s->dev + d;
 
-	for (int which = FREE_LIST; which <= NONFULL_LIST; which++) {
+	for (int which = FREE_LIST; which <= FRAG_LIST; which++) {
 		u64 c = dev->lists[which - 1].head;
 		u64 found;
 
-		if (c == 0)
+		if (c == 0 || which == FULL_LIST)
 			continue;
-		list_del(dev, s->cluster, c - 1);
+		if (which != FREE_LIST) {
+			list_del(dev, s->cluster, c - 1);
+			list_add_tail(dev, s->cluster, c - 1, FRAG_LIST);
+		}
 		found = scan_cluster(s, o, dev, c - 1, 0);
 		s->percpu[cpu].device[d].cluster = c;
 		s->percpu[cpu].device[d].offset = found - ((c - 1) << o->cluster_shift);
@@ -441,12 +444,34 @@ HOT u64 cache_find(const struct state *s, u64 g)
 
 static __attribute__((noinline)) void cache_store(const struct state *s, u64 g, u64 entry)
 {
-	store(s->space, g >> TREE_SHIFT, s->cpool, g & SPACE_MASK, entry);
+	u64 *head = s->space, *pool = s->cpool, h = g >> TREE_SHIFT, index = g & SPACE_MASK, leaf;
+	int alone = (head[h * HEAD_WORDS + H_ENTRY] & 1) != 0;
+
+	store_at(head, h, pool, index, entry, &leaf);
+	if (leaf == 0)
+		return;
+	list_update(pool, leaf, pool[leaf] >> 16 & 0xff, pool[leaf] >> 24 & 0xff);
+	if (RARE(alone && index > 63)) {
+		leaf = head[h * HEAD_WORDS + H_ENTRY] >> 2;
+		while (shift_of(pool, leaf) != 0)
+			leaf = pool[leaf + SLOTS] >> 2;
+		list_update(pool, leaf, pool[leaf] >> 16 & 0xff, pool[leaf] >> 24 & 0xff);
+	}
 }
 
 static __attribute__((noinline)) void cache_erase(const struct state *s, u64 g)
 {
-	erase(s->space, g >> TREE_SHIFT, s->cpool, g & SPACE_MASK);
+	u64 h = g >> TREE_SHIFT, index = g & SPACE_MASK, *pool = s->cpool;
+	u64 slot = find_slot(s->space, h, pool, index);
+
+	if (slot == 0) {
+		erase(s->space, h, pool, index);
+	} else if (pool[slot] != 0) {
+		u64 node = slot - SLOTS - (index & 63);
+
+		list_update(pool, node, (pool[node] >> 16 & 0xff) - 1, (pool[node] >> 24 & 0xff) - (pool[slot] & 1));
+		erase_slot(s->space, h, pool, slot, index);
+	}
 }
 
 HOT void cache_add(const struct state *s, u64 g, u64 f, u64 entry)
@@ -492,7 +517,7 @@ static __attribute__((noinline)) void slot_free(const struct state *s, const str
 	dev->used -= 1;
 	s->ctl[S_NR_SWAP_PAGES] += 1;
 	s->ctl[S_SLOTS] -= 1;
-	relist(dev, s->cluster, c, o->cluster_shift);
+	relist(dev, s->cluster, c, s->cluster[c].count == 0 ? FREE_LIST : NONFULL_LIST);
 }
 
 HOT void unset_cache(ARGS, u64 value, u64 entry, u64 g)
@@ -757,7 +782,7 @@ HOT u64 fault(ARGS, u64 page, u64 flags)
 		} else if (is(s->folio + f, LOCKED)) {
 			code = BUSY;
 		}
-		if (layer && RARE(resolve(PASS, value) != entry)) {
+		if (layer && (code != SWAP_IN || o->id_life == LIFE_CACHE) && RARE(resolve(PASS, value) != entry)) {
 			if (code == SWAP_IN)
 				read_abort(PASS, entry, f);
 			entry = resolve(PASS, value);
@@ -818,7 +843,9 @@ HOT void writeout(const struct state *s, const struct options *o, const struct f
 	u64 g = slot_of(s, entry);
 
 	zero_set(s, g, zero);
-	if (backend == ZSWAP && !zero) {
+	if (zero)
+		return;
+	if (backend == ZSWAP) {
 		u64 z = zentry_new(s, o, entry, size, f->token);
 
 		if (z == 0) {
@@ -936,7 +963,7 @@ static __attribute__((noinline)) void slots_free(const struct state *s, const st
 	dev->used -= n;
 	s->ctl[S_NR_SWAP_PAGES] += n;
 	s->ctl[S_SLOTS] -= n;
-	relist(dev, s->cluster, c, o->cluster_shift);
+	relist(dev, s->cluster, c, s->cluster[c].count == 0 ? FREE_LIST : NONFULL_LIST);
 }
 
 /*
@@ -1142,7 +1169,7 @@ HOT u64 exchange(const struct state *s, const struct options *o, u64 g)
 	s->dev[1].used -= 1;
 	s->ctl[S_NR_SWAP_PAGES] += 1;
 	s->ctl[S_SLOTS] -= 1;
-	relist(s->dev + 1, s->cluster, c, o->cluster_shift);
+	relist(s->dev + 1, s->cluster, c, s->cluster[c].count == 0 ? FREE_LIST : NONFULL_LIST);
 	return slot_alloc(s, o, 1, 0) - 1;
 }
 

@@ -78,8 +78,47 @@ static u64 node_alloc(u64 *pool, u64 shift, u64 parent, u64 offset, int free_mar
 	return node;
 }
 
+/* The list of nodes with nothing but shadows (kernels/structures/shadow_nodes.py): links in words 3 and 4 of a node. */
+enum { LINKS = 3, SHADOWS = 8, LENGTH = 10 };
+
+static void list_leave(u64 *pool, u64 node)
+{
+	u64 after = pool[node + LINKS], before = pool[node + LINKS + 1];
+
+	pool[before] = after;
+	pool[after + 1] = before;
+	pool[node + LINKS] = 0;
+	pool[node + LINKS + 1] = 0;
+	pool[LENGTH] -= 1;
+}
+
+static void list_join(u64 *pool, u64 node)
+{
+	u64 last = pool[SHADOWS + 1];
+
+	pool[node + LINKS] = SHADOWS;
+	pool[node + LINKS + 1] = last;
+	pool[last] = node + LINKS;
+	pool[SHADOWS + 1] = node + LINKS;
+	pool[LENGTH] += 1;
+}
+
+static inline void list_update(u64 *pool, u64 node, u64 count, u64 values)
+{
+	int listed = pool[node + LINKS] != 0;
+
+	if (listed != (count != 0 && count == values)) {
+		if (listed)
+			list_leave(pool, node);
+		else
+			list_join(pool, node);
+	}
+}
+
 static void node_free(u64 *pool, u64 node)
 {
+	if (pool[node + LINKS] != 0)
+		list_leave(pool, node);
 	pool[node + SLOTS] = 0;
 	pool[node + MARKS] = 0;
 	pool[node + MARKS + 1] = 0;
@@ -160,7 +199,7 @@ static void clear_free_mark(u64 *head, u64 h, u64 *pool, u64 node, u64 offset)
 	}
 }
 
-static inline u64 store_below(u64 *head, u64 h, u64 *pool, u64 node, u64 index, u64 new)
+static inline u64 store_leaf(u64 *head, u64 h, u64 *pool, u64 node, u64 index, u64 new, u64 *leaf)
 {
 	int track = (head[h * HEAD_WORDS + H_FREE] & 1) != 0;
 	u64 offset, slot, old;
@@ -191,10 +230,19 @@ static inline u64 store_below(u64 *head, u64 h, u64 *pool, u64 node, u64 index, 
 	}
 	if (track)
 		clear_free_mark(head, h, pool, node, offset);
+	*leaf = node;
 	return old;
 }
 
-static inline u64 store(u64 *head, u64 h, u64 *pool, u64 index, u64 new)
+static inline u64 store_below(u64 *head, u64 h, u64 *pool, u64 node, u64 index, u64 new)
+{
+	u64 leaf;
+
+	return store_leaf(head, h, pool, node, index, new, &leaf);
+}
+
+/* As store(); the leaf is 0 if the head itself has the entry. */
+static inline u64 store_at(u64 *head, u64 h, u64 *pool, u64 index, u64 new, u64 *leaf)
 {
 	u64 base = h * HEAD_WORDS;
 	u64 entry = head[base + H_ENTRY];
@@ -203,13 +251,21 @@ static inline u64 store(u64 *head, u64 h, u64 *pool, u64 index, u64 new)
 	if (index == 0 && !is_node(entry)) {
 		head[base + H_ENTRY] = new;
 		head[base + H_FREE] &= ~(u64)2;
+		*leaf = 0;
 		return entry;
 	}
 	if (!is_node(entry) || index >> shift_of(pool, entry >> 2) > 63)
 		node = expand(head, h, pool, index);
 	else
 		node = entry >> 2;
-	return store_below(head, h, pool, node, index, new);
+	return store_leaf(head, h, pool, node, index, new, leaf);
+}
+
+static inline u64 store(u64 *head, u64 h, u64 *pool, u64 index, u64 new)
+{
+	u64 leaf;
+
+	return store_at(head, h, pool, index, new, &leaf);
 }
 
 static void shrink(u64 *head, u64 h, u64 *pool, u64 node)

@@ -189,7 +189,7 @@ def _merged(events: list[Event], log: NDArray[np.uint64]) -> list[Event]:
     merged: list[Event] = []
     for head in log[1:-1:2]:
         if head & BYTE == probe.E_COMMON:
-            function, lines, first, *_ = next(shared)
+            _, function, lines, first, *_ = next(shared)
             merged.append(Common("common", "", function=function, lines=lines, first=first))
         else:
             merged.append(next(own))

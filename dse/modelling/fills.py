@@ -134,7 +134,7 @@ def break_even(a: str, b: str, slots: int = SLOTS, backend: str | Mapping[str, f
 
     Examples
     --------
-    >>> break_even("direct", "swap_id[base=swap_table_p4,zswap=stacked]", backend="ssd")["rows"][0]["percent"]
+    >>> break_even("direct", "swap_id[base=swap_table_p4]", backend="ssd")["rows"][0]["percent"]
     31.25
     """
     one, two = curve(a, slots, backend), curve(b, slots, backend)

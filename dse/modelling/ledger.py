@@ -152,12 +152,21 @@ def _elements(kind: Blocks, per: str, devices: list[Device]) -> list[int]:
     return [sum(used)] if kind.first else used
 
 
+def _bases(devices: list[Device]) -> dict[str, int]:
+    """First slot of each device in the numbers of all slots: devices begin at boundaries of 64 MiB."""
+    sizes = {device.name: -(-device.slots // ob.TREE_SLOTS) * ob.TREE_SLOTS for device in devices}
+    order = [name for name in demand.BACKENDS if name in sizes]
+    return {name: sum(sizes[other] for other in order[:i]) for i, name in enumerate(order)}
+
+
 def _spans(tree: Tree, per: str, devices: list[Device], stacked: set[str]) -> list[tuple[int, int]]:
     """Index ranges of a tree on every device. The parts that hold slots follow each other in the order zswap, disk, zero."""
     wanted = per.split("+")
+    bases = _bases(devices) if tree.shape == "slots" else {}
     out = []
     for device in devices:
-        first, start, n = 0, 0, 0
+        start, n = 0, 0
+        first = bases.get(device.name, 0)
         for part in PARTS:
             pages = getattr(device, part)
             if part in wanted:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.modelling.sizes import Ledger, dense_span, node_bytes, object_bytes, pages_up, zspages
+from dse.modelling.sizes import Ledger, dense_span, node_bytes, object_bytes, pages_up, union_nodes, zspages
 from kernels import control
 from kernels.life.arrays import TREE_SHIFT
 from kernels.life.layout import Blocks, Field, Tree
@@ -82,6 +82,8 @@ def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
     """
     if tree.shape == "one":
         return dense_span(tree.first, sum(n for _, n in spans))
+    if tree.shape == "slots":
+        return union_nodes([(0, tree.first), *((first + tree.first, n) for first, n in spans)])
     nodes = 0
     for first, n in spans:
         at = first

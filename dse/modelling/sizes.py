@@ -110,6 +110,28 @@ def dense_span(first: int, n: int) -> int:
             return nodes
 
 
+def union_nodes(ranges: list[tuple[int, int]]) -> int:
+    """Nodes of a tree that holds the indices of several ranges, each of a first index and a number of entries.
+
+    Examples
+    --------
+    >>> union_nodes([(0, 64)]), union_nodes([(0, 1), (64, 1)]), union_nodes([(1, 3), (1 << 14, 70)])
+    (1, 3, 6)
+    """
+    spans = sorted((first, first + n - 1) for first, n in ranges if n)
+    nodes = 0
+    while spans and spans[-1][1] > 0:
+        above: list[tuple[int, int]] = []
+        for low, high in ((low >> 6, high >> 6) for low, high in spans):
+            if above and low <= above[-1][1]:
+                above[-1] = above[-1][0], max(high, above[-1][1])
+            else:
+                above.append((low, high))
+        nodes += sum(high - low + 1 for low, high in above)
+        spans = above
+    return nodes
+
+
 def pages_up(nbytes: int) -> int:
     """Round up to whole pages."""
     return -(-nbytes // PAGE) * PAGE

@@ -113,8 +113,8 @@ def split(text: str) -> list[str]:
 
     Examples
     --------
-    >>> split("direct,swap_id[zswap=stacked,upkeep=apart]")
-    ['direct', 'swap_id[zswap=stacked,upkeep=apart]']
+    >>> split("direct,swap_id[zswap=native,upkeep=apart]")
+    ['direct', 'swap_id[zswap=native,upkeep=apart]']
     """
     return [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
 

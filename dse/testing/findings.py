@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from dse.testing import reading, slotview
 from dse.testing.reading import ctl
 from kernels import control
+from kernels.structures import shadow_nodes
 
 LOCKED, DIRTY, WRITEBACK, CACHED, BYPASS = 1, 2, 4, 8, 16
-FREE_LIST, NONFULL_LIST, FULL_LIST = 1, 2, 3
+FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST = 1, 2, 3, 4
 
 
 class Findings(list[str]):
@@ -73,6 +74,24 @@ def check_marks(found: Findings, head: NDArray[np.uint64], pool: NDArray[np.uint
         want[slots != 0] = pool[below + 69] != 0
         found.none("slots whose free mark is wrong", np.flatnonzero(marks != want))
         nodes = below
+
+
+def check_shadow_nodes(found: Findings, pool: NDArray[np.uint64]) -> None:
+    """Nodes with nothing but values are on the list of shadow nodes, forwards and backwards, and no others."""
+    nodes = np.arange(72, int(pool[1]), 72)
+    header = pool[nodes]
+    entries, values = header >> np.uint64(16) & np.uint64(255), header >> np.uint64(24) & np.uint64(255)
+    head, most = int(shadow_nodes.HEAD), len(nodes)
+    want = nodes[(entries != 0) & (entries == values)].tolist()
+    for name, side in (("forwards", 0), ("backwards", 1)):
+        at = int(pool[head + side])
+        listed: list[int] = []
+        while at != head and len(listed) <= most:
+            listed.append(at - 3)
+            at = int(pool[at + side])
+        found.equal(f"shadow nodes {name}", sorted(listed), want)
+    found.equal("links of other nodes", int(np.count_nonzero(pool[nodes + 3])), int(pool[int(shadow_nodes.LENGTH)]))
+    found.equal("lock of the shadow nodes", int(pool[int(shadow_nodes.LOCK)]), 0)
 
 
 def check_pool(found: Findings, what: str, pool: NDArray[np.uint64], reached: int) -> None:

@@ -12,6 +12,7 @@ from dse.testing import invariants_charges, invariants_desc, invariants_vswap, r
 from dse.testing.findings import (
     BYPASS,
     CACHED,
+    FRAG_LIST,
     FREE_LIST,
     FULL_LIST,
     LOCKED,
@@ -20,6 +21,7 @@ from dse.testing.findings import (
     Findings,
     check_marks,
     check_pool,
+    check_shadow_nodes,
     check_trees,
     used_slots,
 )  # fmt: skip
@@ -152,7 +154,7 @@ def check_slots(found: Findings, st: Any, slots: slotview.Slots) -> None:
 
 
 def check_clusters(found: Findings, st: Any) -> None:
-    """Counts of clusters equal the map, and each is on the list that its count asks for."""
+    """Counts of clusters equal the map, and each is on a list that its count allows."""
     size = 1 << ctl(st, control.C_CLUSTER_SHIFT)
     headers = st.cluster.reshape(-1, 8)
     for d, (base, n) in reading.devices(st).items():
@@ -163,10 +165,11 @@ def check_clusters(found: Findings, st: Any) -> None:
         rows = headers[first : first + many]
         found.equal(f"slots in use in clusters of device {d}", rows[:, 1].astype(np.int64), count)
         room = np.minimum(size, n - np.arange(many) * size)
-        want = np.where(count == 0, FREE_LIST, np.where(count == room, FULL_LIST, NONFULL_LIST))
-        found.equal(f"lists of clusters of device {d}", rows[:, 2].astype(np.int64), want)
+        on = rows[:, 2].astype(np.int64)
+        want = np.where(count == 0, FREE_LIST, np.where(count == room, FULL_LIST, np.where(on == FRAG_LIST, FRAG_LIST, NONFULL_LIST)))
+        found.equal(f"lists of clusters of device {d}", on, want)
         found.equal(f"cluster locks of device {d}", rows[:, 0].astype(np.int64), np.zeros(many, np.int64))
-        for which in (FREE_LIST, NONFULL_LIST, FULL_LIST):
+        for which in (FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST):
             head, tail = (int(x) for x in st.dev[d * 16 + 8 + (which - 1) * 2 :][:2])
             members = reading.linked(head, lambda c: headers[c - 1, 4], many)
             back = reading.linked(tail, lambda c: headers[c - 1, 6], many)
@@ -206,13 +209,14 @@ def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotv
     slots = len(view.used)
     held = np.bincount(reading.slot_index(st, entries), minlength=slots) if len(entries) else np.zeros(slots, np.int64)
     every = np.flatnonzero(view.used | (held != 0))
-    every = np.setdiff1d(every, [b for _, b, step, _ in moving(st) if step < 4])
+    every = np.setdiff1d(every, [b for _, b, step, _ in moving(st) if step < 3])
     found.equal("counts of slots", view.count[every], held[every])
     base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
 
     zentry = np.zeros(slots, np.int64)
     if hasattr(st, "space"):
         check_trees(found, "swap cache", st.space, st.cpool)
+        check_shadow_nodes(found, st.cpool)
     check_trees(found, "zswap", st.ztree, st.zpool)
     for h in range(len(st.ztree) // 8):
         z = reading.tree(st.ztree, h, st.zpool)
@@ -221,7 +225,7 @@ def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotv
     found.none("free slots with a shadow or folio", np.flatnonzero(~view.used & (view.cache != 0)))
     found.none("free slots with a zswap entry", np.flatnonzero(~view.used & (zentry != 0)))
     check_cache(found, st, folios, view)
-    check_zentries(found, st, zentry, view)
+    check_zentries(found, st, zentry)
     if ctl(st, control.C_TOKENS) and len(pages):
         check_content(found, st, pages, reading.slot_index(st, entries), view, zentry)
 
@@ -245,7 +249,7 @@ def check_cache(found: Findings, st: Any, folios: reading.Folios, view: slotview
     by_slot[where[cached]] = folios.number[there][cached]
     busy[where] = True
     for _, _, step, record in moving(st):
-        if step == 5:
+        if step == 4:
             continue
         for entry in (record[3:4], record[6:7]):  # until the move leaves A the folio is in both caches
             at = reading.slot_index(st, entry)[0]
@@ -256,8 +260,8 @@ def check_cache(found: Findings, st: Any, folios: reading.Folios, view: slotview
     found.none("shadow and folio in one slot", np.flatnonzero(shadows))
 
 
-def check_zentries(found: Findings, st: Any, zentry: Ints, view: slotview.Slots) -> None:
-    """Zswap entries in trees are the live ones, each knows its slot, and none has a zero bit."""
+def check_zentries(found: Findings, st: Any, zentry: Ints) -> None:
+    """Zswap entries in trees are the live ones, and each knows its slot. A slot with a zero bit may still have an older one."""
     slots = np.flatnonzero(zentry)
     table = st.ze.reshape(-1, 7)
     numbers = zentry[slots]
@@ -265,7 +269,6 @@ def check_zentries(found: Findings, st: Any, zentry: Ints, view: slotview.Slots)
     if not hasattr(st, "zidx"):
         found.equal("zswap entries in trees", len(numbers), ctl(st, control.S_ZE_LIVE))
     found.equal("slots of zswap entries", reading.slot_index(st, table[numbers, 0]), slots)
-    found.none("zero pages that are in zswap", slots[view.zero[slots]])
 
 
 def check_zswap_list(found: Findings, st: Any) -> None:
@@ -294,8 +297,9 @@ def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, view: slot
     in_cache = (folio != 0) & (table[folio, 3].astype(np.int64) == st.truth[pages])
     for _, b, step, record in moving(st):  # the mapping has changed, the data has not been copied yet
         a = reading.slot_index(st, record[3:4])[0]
-        if step == 4:
-            backing[slots == b] = st.ze.reshape(-1, 7)[zentry[a], 3].astype(np.int64) & 0xFFFF_FFFF if zentry[a] else st.token[a]
+        if step == 3:
+            in_z = zentry[a] and not view.zero[a]
+            backing[slots == b] = st.ze.reshape(-1, 7)[zentry[a], 3].astype(np.int64) & 0xFFFF_FFFF if in_z else st.token[a]
     right = np.where(folio == 0, backing == st.truth[pages], in_cache | (locked & (backing == st.truth[pages])))
     found.none("swapped pages whose content is lost", pages[~right])
 

@@ -124,8 +124,6 @@ def slot_index(st: Any, entries: NDArray[np.uint64]) -> Ints:
 def counts(st: Any, slots: Ints) -> Ints:
     """Whole counts of `slots`, continuation digits included."""
     total: Ints = (st.smap[slots] & COUNT).astype(np.int64)
-    wide = slots < ctl(st, control.C_ZSLOTS)
-    total[wide] = st.zcount[slots[wide]]
     for i in np.flatnonzero(st.smap[slots] & CONTINUED):
         g = int(slots[i])
         page, weight = int(st.chain[g >> 12]), 63

@@ -29,7 +29,6 @@ class Swapfile(arrays.World):
     zpool: U64Array
     cont: U8Array
     chain: U32Array
-    zcount: U32Array
 
 
 class Direct(Swapfile):
@@ -71,7 +70,7 @@ OPERATIONS: dict[str, Any] = {
     "cache_clear": swap_cache.clear,
     "cache_clear_run": swap_cache.clear_run,
     "count_prepare": swap_map.prepare,
-    **{name: getattr(swap_map, name) for name in slots.NAMES if name != "wide" and hasattr(swap_map, name)},
+    **{name: getattr(swap_map, name) for name in slots.NAMES if hasattr(swap_map, name)},
 }
 s.bind(Direct, OPERATIONS)
 
@@ -112,7 +111,9 @@ s.register(
         sources=("mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17",),
         notes="A zswap or zero page ties up a disk slot. A zswap load takes the entry out of its tree first, as up to 6.14: reads from a "
         "disk lock a tree that is not empty. Since 6.15 it looks without a lock. Cluster headers are 24 B in bytes, lines are counted as "
-        "if they were 32 B.",
+        "if they were 32 B. A leaf of the swap cache that has shadows only is on a list_lru (workingset_update_node), with a lock and "
+        "lines of its own. Its shrinker is not run: it could free these leaves, 256 of the 261 nodes of 64 MiB that are out, and with them "
+        "what refaults are known by.",
         file=__file__,
     )
 )

@@ -113,6 +113,17 @@ def devices(config: Config, backends: tuple[str, ...]) -> tuple[NDArray[np.uint6
     return dev, headers, base
 
 
+def dense_nodes(entries: int) -> int:
+    """Nodes of a tree that holds the indices 0 .. `entries` - 1, by the kernel's rule (an entry at index 0 alone needs none)."""
+    if entries <= 1:
+        return 0
+    nodes, level = 0, entries
+    while level > 1:
+        level = -(-level // 64)
+        nodes += level
+    return nodes
+
+
 def worst_nodes(entries: int, span: int) -> int:
     """Nodes that `entries` entries below index `span` need at most: every entry a path of its own, or the full tree."""
     height, reach = 1, 64
@@ -157,14 +168,13 @@ def map_arrays(
     config: Config, ctl: NDArray[np.uint64], *, smap: bool = True, owners: bool = True, zero: bool = True
 ) -> dict[str, NDArray[Any]]:
     """Arrays with an element a slot, of one element where the design has no such array: swap_map, cgroup array, zeromap."""
-    slots, native = int(ctl[int(control.C_ALL_SLOTS)]), int(ctl[int(control.C_ZSLOTS)])
+    slots = int(ctl[int(control.C_ALL_SLOTS)])
     heads = -(-slots // 4096) + 1
     ctl[int(control.C_CHAIN)] = heads
     return {
         "smap": aligned_zeros(slots + 8 if smap else 1, np.uint8),
         "cgroup": aligned_zeros(slots + 8 if owners else 1, np.uint16),
         "zeromap": aligned_zeros((slots >> 6) + 1 if zero else 1, np.uint64),
-        "zcount": aligned_zeros(native + 1 if smap else 1, np.uint32),
         "cont": aligned_zeros((config.continuation_pages + 1) * int(swap_map.PAGE) if smap else 1, np.uint8),
         "chain": aligned_zeros(heads + config.continuation_pages + 3, np.uint32),
     }

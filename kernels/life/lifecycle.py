@@ -24,6 +24,7 @@ from kernels.life.steps import (
     read_abort,
     read_begin,
     read_end,
+    read_same,
     resolve,
     run_limit,
     same,
@@ -108,8 +109,9 @@ def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-de
 def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
     """Find the folio of `entry` in the swap cache, or start reading it. Return (reply, folio, entry).
 
-    The reply is CACHE_HIT, or SWAP_IN with the folio locked in the cache, or BUSY. The entry may be stale. After the
-    folio is locked, `value` is resolved again, and the walk starts again if the entry has changed.
+    The reply is CACHE_HIT, or SWAP_IN with the folio locked in the cache, or BUSY. The entry may be stale. With the
+    folio and the PTE locked `value` is resolved again, and the walk starts again if the entry has changed. For a folio
+    that is still to be read :func:`complete` does that, unless the design asks before the read.
     """
     common(pr, st, table.FAULT, U0)
     for _ in range(MOST_RETRIES):
@@ -125,7 +127,8 @@ def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
                 code = codes.BUSY
         elif f_is(st, f, LOCKED):
             code = codes.BUSY
-        if same(st, pr, value, entry):
+        ok = read_same(st, pr, value, entry) if code == codes.SWAP_IN else same(st, pr, value, entry)
+        if ok:
             return code, f, entry
         if code == codes.SWAP_IN:
             read_abort(st, pr, entry, f)

@@ -20,15 +20,22 @@ from kernels.structures.slots import folio_swapped, load_erases, zero_mark, zero
 @inner
 @hot
 def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
-    """``swap_writepage``: the zero bit, or zswap, or the slot's sector. ``folio_free_swap`` sees first that PTEs hold the slot."""
+    """``swap_writepage``: the zero bit, or zswap, or the slot's sector. ``folio_free_swap`` sees first that PTEs hold the slot.
+
+    A zero page reaches neither zswap nor the device. What zswap has of the slot from before stays until the slot is freed or written
+    again; the zero bit is looked at first.
+    """
     entry = st.folio[f_word(f, F_ENTRY)]
     g = slot_of(st, entry)
     folio_swapped(st, pr, g)
     zero_mark(st, pr, g, zero)
     token = st.folio[f_word(f, F_TOKEN)]
+    if zero:
+        keep_content(st, g, token)
+        return U0
     if st.ctl[control.C_ZSLOTS] != U0:
         backend = device_of(entry)  # entries of its own: the page is written where its entry is
-    if backend == codes.ZSWAP and not zero:
+    if backend == codes.ZSWAP:
         z = zswap.entry_new(st, pr, entry, size, token)
         if z != U0:
             z = zswap.tree_store(st, pr, g, entry & OFFSET_MASK, z)
@@ -62,6 +69,12 @@ def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
     """Write slot `g` through the block layer; zram keeps two words a page (handle, size and flags)."""
     if device_of(entry) == codes.ZRAM:
         wrote(pr, R_ZRAM, g * U2)
+    keep_content(st, g, token)
+
+
+@inner
+def keep_content(st, g, token):  # type: ignore[no-untyped-def]
+    """Note the content of slot `g`, where contents are kept: the model's own, which counts nothing."""
     if st.ctl[control.C_TOKENS] != U0:
         st.token[g] = token
 
@@ -70,10 +83,14 @@ def store_data(st, pr, entry, g, token):  # type: ignore[no-untyped-def]
 def copy_data(st, pr, f, old, new, read):  # type: ignore[no-untyped-def]
     """Write the content of `old` to `new`. With `read` it is read into folio `f` first; else `f` has it."""
     b = slot_of(st, new)
-    zero_mark(st, pr, b, zero_of(st, pr, slot_of(st, old)) and (read or not f_is(st, f, DIRTY)))
+    zero = zero_of(st, pr, slot_of(st, old)) and (read or not f_is(st, f, DIRTY))
+    zero_mark(st, pr, b, zero)
     if read:
         read_data(st, pr, old, f)
-    store_data(st, pr, new, b, st.folio[f_word(f, F_TOKEN)])
+    if zero:
+        keep_content(st, b, st.folio[f_word(f, F_TOKEN)])
+    else:
+        store_data(st, pr, new, b, st.folio[f_word(f, F_TOKEN)])
 
 
 @called

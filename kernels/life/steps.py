@@ -11,7 +11,7 @@ demand          steps, in order
 =============== ============================================================================================
 every           on_cpu; fetch_near, fetch_entry, fetch_behind ahead of it, where nothing is observed
 FAULT           resolve, lookup; on a hit: same, swap_full, put, free_swap
-                on a miss: read_begin, same (read_abort, resolve again), read_end, still, swap_full, put, free_swap
+                on a miss: read_begin, read_same (read_abort, resolve again), read_end, still, swap_full, put, free_swap
 RECLAIM         claim, dup for each PTE, count_is_zero (unclaim), then evict if the copy is clean, else writeout
 RECLAIM_END     evict
 FORK            resolve, dup for each PTE
@@ -58,6 +58,15 @@ def lookup(st, pr, entry):  # type: ignore[no-untyped-def]
 def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
     """Tell, under the folio lock, if `value` still leads to `entry`. Default: it leads nowhere else."""
     return True
+
+
+@optional
+def read_same(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """Tell the same of a folio that has entered the swap cache and is not read yet; :func:`still` is asked after the read.
+
+    Default: as :func:`same`.
+    """
+    return same(st, pr, value, entry)
 
 
 @optional

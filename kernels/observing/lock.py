@@ -21,6 +21,7 @@ L_CACHE = COMMON.lock("swap cache xa_lock")
 L_ZTREE = COMMON.lock("zswap tree xa_lock")
 L_ZLRU = COMMON.lock("zswap LRU")
 L_CONT = COMMON.lock("continuation")
+L_SHADOWS = COMMON.lock("shadow node LRU")
 
 
 @operation

@@ -63,19 +63,20 @@ R_ZNODE = COMMON.region("zswap node")
 R_ZE = COMMON.region("zswap_entry")
 R_ZOBJ = COMMON.region("zsmalloc object")
 R_ZLRU = COMMON.region("zswap LRU")
-R_ZCOUNT = COMMON.region("zswap count")
 R_CONT = COMMON.region("continuation")
 R_BITMAP = COMMON.region("slot bitmap")
 R_PERCPU = COMMON.region("per-CPU cluster")
 R_OWNER = COMMON.region("owner record")
 R_ZRAM = COMMON.region("zram table")
 R_COMMON = COMMON.region("common step", uncounted="lines of kernels.structures.common, which every design touches")
+R_SHADOWS = COMMON.region("shadow node LRU", uncounted="a list head, a counter, and page descriptors of slabs")
 
 F_NONE = regions.F_NONE
 F_ZERO = COMMON.step("swap_zeromap_folio_set")
 F_DUP = COMMON.step("swap_dup_entries_cluster")
 F_ADD = COMMON.step("add_to_swap_cache")
 F_INVALIDATE, F_SWAPCOUNT = COMMON.step("zswap_invalidate"), COMMON.step("swap_swapcount")
+F_WORKINGSET = COMMON.step("workingset_update_node")
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
 E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE, E_ATOMIC, E_COMMON = (u(i) for i in range(9))

@@ -1,10 +1,21 @@
 """Swap devices and the cluster allocator: per-CPU current cluster, then a free and a partly used cluster, in the design's order.
 
-mm/swapfile.c for order 0: ``cluster_alloc_swap_entry`` tries the CPU's own cluster, then lists of the device. The order of the lists
-(C_CLUSTER_ORDER) is that of the kernel: free before nonfull in 6.12 to 6.17, nonfull before free from 6.18 on, but for a device that
-discards. The fragmented lists are those of orders above 0: a cluster gets there when a scan of it finds no room for a large folio. Pages
-of order 0 always find room in a nonfull cluster, so there is none here. A cluster header is 32 bytes. The design keeps the mark of a used
-slot (swap_map byte, bitmap).
+mm/swapfile.c for order 0: ``cluster_alloc_swap_entry`` tries the CPU's own cluster, then lists of the device. Rules of two eras
+(C_CLUSTER_ORDER), for a device that does not discard:
+
+======================== ======================================= ================================================
+what                     6.12 (0)                                6.18 on (1)
+======================== ======================================= ================================================
+lists, in order          free, nonfull, fragmented               nonfull, free, fragmented
+cluster that a CPU gets  from nonfull it goes to fragmented      it leaves its list
+after an allocation      a free one goes to nonfull              it goes to fragmented (``relocate_cluster``)
+after a free             it goes to nonfull                      it goes to nonfull (``partial_free_cluster``)
+own cluster, emptied     the CPU goes on where it was            the CPU begins at the cluster's first slot
+======================== ======================================= ================================================
+
+In both a cluster without slots in use is free, one without a free slot full. Fragmented clusters are those that a CPU allocates from, and
+those that it left half used: other CPUs take them last. A cluster header is 32 bytes. The design keeps the mark of a used slot (swap_map
+byte, bitmap).
 
 ===== =========================== ===== ================================
 dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
@@ -14,7 +25,7 @@ dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
 4     inuse_pages (atomic)        2     list it is on (0 none)
 5     flags (ON, SYNC)            4, 6  next + 1, previous + 1
 6     lock (``si->lock``)
-8..13 head, tail + 1 of 3 lists
+8..15 head, tail + 1 of 4 lists
 ===== =========================== ===== ================================
 """
 
@@ -38,7 +49,7 @@ D_LISTS = U8
 CPU_OWN = U8  # of a CPU: behind its cluster + 1 and next offset for each device, words of the design's own
 DEV_ON, DEV_SYNC = U1, U2
 CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
-FREE_LIST, NONFULL_LIST, FULL_LIST = U1, U2, U3
+FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST = U1, U2, U3, U4
 OFFSET_MASK = (U1 << U58) - U1
 
 
@@ -153,14 +164,8 @@ def slots_in(st, d, c):  # type: ignore[no-untyped-def]
 
 
 @inner
-def relist(st, pr, d, c):  # type: ignore[no-untyped-def]
-    """Put cluster `c` on the list for its count. The caller holds its lock."""
-    count = u(st.cluster[c * CI_WORDS + CI_COUNT])
-    want = NONFULL_LIST
-    if count == U0:
-        want = FREE_LIST
-    elif count == slots_in(st, d, c):
-        want = FULL_LIST
+def relist(st, pr, d, c, want):  # type: ignore[no-untyped-def]
+    """Put cluster `c` at the end of list `want`, unless it is on it (``move_cluster``). The caller holds its lock."""
     if want != u(st.cluster[c * CI_WORDS + CI_LIST]):
         lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
         list_del(st, pr, d, c)
@@ -176,9 +181,10 @@ def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
     first = c << st.ctl[C_CLUSTER_SHIFT]
     lock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
     wrote(pr, R_CLUSTER, c * U4)
-    found = U0
-    if u(st.cluster[c * CI_WORDS + CI_COUNT]) < size:
-        found = slot_scan(st, pr, first + start, first + size)
+    found, count = U0, u(st.cluster[c * CI_WORDS + CI_COUNT])
+    if count < size:
+        begin = first if count == U0 and st.ctl[C_CLUSTER_ORDER] != U0 else first + start
+        found = slot_scan(st, pr, begin, first + size)
     if found != U0:
         slot_mark(st, pr, found - U1, True)
         st.cluster[c * CI_WORDS + CI_COUNT] += 1
@@ -188,20 +194,28 @@ def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
             atomic_sub(pr, R_NR_SWAP, U0, st.ctl, S_NR_SWAP_PAGES, U1)
         st.ctl[S_SLOTS] += U1
         st.ctl[S_SLOTS_PEAK] = max(st.ctl[S_SLOTS_PEAK], st.ctl[S_SLOTS])
-        relist(st, pr, d, c)
+        if count + U1 == size:
+            relist(st, pr, d, c, FULL_LIST)
+        elif st.ctl[C_CLUSTER_ORDER] != U0:
+            relist(st, pr, d, c, FRAG_LIST)
+        elif count == U0:
+            relist(st, pr, d, c, NONFULL_LIST)
     unlock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
     return found
 
 
 @inner
 def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
-    """Take the first cluster of list `which` off it (``isolate_lock_cluster``); return cluster + 1, or 0."""
+    """Take the first cluster of list `which` off it (``isolate_lock_cluster``), in 6.12 to the end of the fragmented ones; it + 1, or 0."""
     at = list_at(d, which)
     lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
     c = st.dev[at]
     touch(pr, R_DEV, at)
-    if c != U0:
+    late = st.ctl[C_CLUSTER_ORDER] != U0
+    if c != U0 and (late or which != FREE_LIST):
         list_del(st, pr, d, c - U1)
+        if not late:
+            list_add_tail(st, pr, d, c - U1, FRAG_LIST)
     unlock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
     return c
 
@@ -210,7 +224,7 @@ def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
 def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
     """Give the CPU another cluster of device `d` and claim its first free slot; return slot + 1, or 0 when the device is full."""
     first = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1)
-    for which in (first, FREE_LIST + NONFULL_LIST - first):
+    for which in (first, FREE_LIST + NONFULL_LIST - first, FRAG_LIST):
         c = pick_cluster(st, pr, d, which)
         if c != U0:
             found = scan_cluster(st, pr, d, c - U1, U0)
@@ -298,4 +312,4 @@ def slots_release(st, pr, d, g, n):  # type: ignore[no-untyped-def]
     atomic_sub(pr, R_DEV, used, st.dev, used, n)
     st.ctl[S_SLOTS] -= n
     common(pr, st, table.SLOT_FREE, U0)
-    relist(st, pr, d, c)
+    relist(st, pr, d, c, FREE_LIST if st.cluster[c * CI_WORDS + CI_COUNT] == 0 else NONFULL_LIST)

@@ -154,11 +154,5 @@ def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
     return
 
 
-@optional
-def wide(st, g):  # type: ignore[no-untyped-def]
-    """Tell if slot `g` belongs to a backend that counts in 32 bits. Default: every count is in the swap_map."""
-    return False
-
-
 NAMES = tuple(name for name, value in list(globals().items()) if hasattr(value, "default"))
 """Names of the steps."""

@@ -1,15 +1,16 @@
 """The swap cache of 4.12..6.17: one xarray (``address_space``) for each 64 MiB of a swap device.
 
-A leaf holds the folio, or after its eviction a shadow, which stays until the slot is freed.
+A leaf holds the folio, or after its eviction a shadow, which stays until the slot is freed. A leaf with nothing but shadows is on a list
+(:mod:`kernels.structures.shadow_nodes`).
 """
 
 from __future__ import annotations
 
-from kernels.compiling.constants import U0, U1, U2, U3, U14
-from kernels.compiling.jit import inner, u
+from kernels.compiling.constants import BYTE, U0, U1, U2, U3, U14, U16, U24, U63
+from kernels.compiling.jit import called, inner, u
 from kernels.observing.lock import L_CACHE, lock, unlock
 from kernels.observing.probe import F_ADD, F_NONE, R_CACHE, R_CACHE_NODE, step
-from kernels.structures import leaves, runs, swap_map
+from kernels.structures import leaves, runs, shadow_nodes, swap_map
 from kernels.structures import xarray as xa
 
 SPACE_MASK = (U1 << U14) - U1  # SWAP_ADDRESS_SPACE_SHIFT = 14: 2^14 slots of 4 KiB
@@ -24,11 +25,46 @@ def find(st, pr, g):  # type: ignore[no-untyped-def]
 
 
 @inner
+def store(st, pr, g, entry):  # type: ignore[no-untyped-def]
+    """Store `entry` for slot `g`, and update the leaf. The lock of the tree is held."""
+    h, index = g >> U14, g & SPACE_MASK
+    alone = st.space[h * xa.HEAD_WORDS + xa.H_ENTRY] & U1 != U0  # a shadow of slot 0, which has no leaf so far
+    node = xa.store_at(st.space, h, st.cpool, pr, R_CACHE, R_CACHE_NODE, index, entry)[1]
+    if node != U0:
+        shadow_nodes.updated(st.cpool, pr, R_CACHE_NODE, node)
+        if alone and index > U63:
+            shadow_nodes.updated(st.cpool, pr, R_CACHE_NODE, first_leaf(st, h))
+
+
+@called
+def first_leaf(st, h):  # type: ignore[no-untyped-def]
+    """Leaf of index 0 of tree `h`, which has one (``xas_expand`` has made it: the walk is over, so nothing is counted)."""
+    node = st.space[h * xa.HEAD_WORDS + xa.H_ENTRY] >> U2
+    while st.cpool[node] & BYTE != U0:
+        node = st.cpool[node + xa.SLOTS] >> U2
+    return node
+
+
+@inner
+def erase(st, pr, g):  # type: ignore[no-untyped-def]
+    """Erase the entry of slot `g`; the leaf is updated first, as it may go. The lock of the tree is held."""
+    h, pool, index = g >> U14, st.cpool, g & SPACE_MASK
+    slot = xa.find_slot(st.space, h, pool, pr, R_CACHE, R_CACHE_NODE, index)
+    if slot == U0:
+        xa.erase_head(st.space, h, pr, R_CACHE, index)
+    elif pool[slot] != U0:
+        node, gone = xa.node_of(slot, index), pool[slot]
+        count, values = pool[node] >> U16 & BYTE, pool[node] >> U24 & BYTE
+        shadow_nodes.update(pool, pr, R_CACHE_NODE, node, count - U1, values - (gone & U1))
+        xa.erase_slot(st.space, h, pool, pr, R_CACHE, R_CACHE_NODE, slot, index)
+
+
+@inner
 def insert(st, pr, g, f):  # type: ignore[no-untyped-def]
     """Enter folio `f` as the cache of slot `g`; it replaces a shadow."""
     step(pr, F_ADD)
     lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
-    xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, f << U2)
+    store(st, pr, g, f << U2)
     unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
     step(pr, F_NONE)
 
@@ -38,9 +74,9 @@ def remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
     """Replace the folio of slot `g` by a `shadow` while the slot lives on (end of writeback, clean drop), or by nothing."""
     lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
     if shadow:
-        xa.store(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, SHADOW)
+        store(st, pr, g, SHADOW)
     else:
-        xa.erase(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK)
+        erase(st, pr, g)
     unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
 
 
@@ -52,7 +88,10 @@ def clear(st, pr, g):  # type: ignore[no-untyped-def]
 
 @inner
 def clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
-    """``clear_shadow_from_swap_cache``: clear `n` slots of one cluster from `g` on under one lock of their tree."""
+    """``clear_shadow_from_swap_cache``: clear `n` slots of one cluster from `g` on under one lock of their tree.
+
+    All of them are shadows, so that a leaf that was on the list stays until its last entry goes.
+    """
     lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
     runs.erase(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK, n)
     unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)

@@ -16,9 +16,8 @@ from kernels.control import C_CHAIN, C_CONT_LIMIT, S_CONT_LOCK, S_CONT_PEAK, S_C
 from kernels.observing.allocations import A_CONT
 from kernels.observing.atomics import atomic_and, atomic_or, atomic_xchg
 from kernels.observing.lock import L_CONT, lock, unlock
-from kernels.observing.probe import F_SWAPCOUNT, R_CGROUP, R_CONT, R_MAP, R_ZCOUNT, R_ZEROMAP, allocated, chase, touch, wrote
+from kernels.observing.probe import F_SWAPCOUNT, R_CGROUP, R_CONT, R_MAP, R_ZEROMAP, allocated, chase, touch, wrote
 from kernels.structures.cluster import look_locked
-from kernels.structures.slots import wide
 
 COUNT_MASK, CONTINUED, FLAGS = u(0x3F), u(0x80), u(0xC0)
 HAS_CACHE = u(0x40)  # SWAP_HAS_CACHE
@@ -103,8 +102,6 @@ def count_up(st, pr, g):  # type: ignore[no-untyped-def]
     """``__swap_duplicate``: add one PTE to slot `g`; False if a continuation page could not be had. Cluster lock held."""
     byte = u(st.smap[g])
     wrote(pr, R_MAP, g >> U3)
-    if wide(st, g):
-        return wide_set(st, pr, g, byte, st.zcount[g] + U1)
     if byte & COUNT_MASK < MAX_COUNT:
         st.smap[g] = byte + U1
         return True
@@ -121,9 +118,6 @@ def count_down(st, pr, g):  # type: ignore[no-untyped-def]
     """``__swap_entry_free``: take one PTE off slot `g`; return True if none is left. Cluster lock held."""
     byte = u(st.smap[g])
     wrote(pr, R_MAP, g >> U3)
-    if wide(st, g):
-        wide_set(st, pr, g, byte, st.zcount[g] - U1)
-        return st.zcount[g] == 0
     if byte & COUNT_MASK != U0:
         st.smap[g] = byte - U1
         return (byte - U1) & ~u(0x40) == U0
@@ -134,19 +128,10 @@ def count_down(st, pr, g):  # type: ignore[no-untyped-def]
     return False
 
 
-@inner
-def wide_set(st, pr, g, byte, count):  # type: ignore[no-untyped-def]
-    """Set a count of 32 bits; the map byte keeps the flag and says one, or more, or none. Always succeeds."""
-    st.zcount[g] = count
-    wrote(pr, R_ZCOUNT, g >> U1)
-    st.smap[g] = byte & HAS_CACHE | min(count, U2)
-    return True
-
-
 @called
 def prepare(st, pr, g, count):  # type: ignore[no-untyped-def]
     """Chain the continuation pages that slot `g` needs for `count` (outside the cluster lock, as they may sleep); False if none is left."""
-    if wide(st, g) or count <= MAX_COUNT:
+    if count <= MAX_COUNT:
         return True
     rest, last, page = count // RADIX, U0, u(st.chain[g >> PAGE_SHIFT])
     ok = True
@@ -166,8 +151,6 @@ def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
     """Write `count` as the count of slot `g`; False if it needs pages that :func:`prepare` has not chained. Cluster lock held."""
     byte = u(st.smap[g]) & HAS_CACHE
     wrote(pr, R_MAP, g >> U3)
-    if wide(st, g):
-        return wide_set(st, pr, g, byte, count)
     rest, page = count // RADIX, u(st.chain[g >> PAGE_SHIFT])
     left, spare = rest, page
     while left != U0 and spare != U0:
@@ -186,8 +169,6 @@ def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
 def count_of(st, g):  # type: ignore[no-untyped-def]
     """Full count of slot `g`."""
     byte = u(st.smap[g])
-    if wide(st, g):
-        return st.zcount[g]
     count = byte & COUNT_MASK
     if byte & CONTINUED != U0:
         page, weight = u(st.chain[g >> PAGE_SHIFT]), RADIX

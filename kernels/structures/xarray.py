@@ -8,15 +8,13 @@ word   content
 ====== ======================================================================
 0      shift u8, offset in the parent u8, count u8, nr_values u8
 1      parent (word index of the node, 0 none); free list link while free
-2..4   array pointer, list head / RCU head (not used by the model, 24 bytes)
+2..4   array pointer (not used by the model), ``private_list`` (kernels.structures.shadow_nodes) or RCU head
 5..68  64 slots
 69..71 three mark bitmaps; mark 0 is the free mark of allocating trees
 ====== ======================================================================
 
-Entries: 0 nothing; low bit 1 a value (``xa_mk_value``); low bits 10 a node (word index
-<< 2 | 2); else a pointer. As in the kernel, the walk computes the slot from the shift
-that it *loaded* from the node. With a shift in a register the model would be a third
-faster.
+Entries: 0 nothing; low bit 1 a value (``xa_mk_value``); low bits 10 a node (word index << 2 | 2); else a pointer. As in the kernel, a walk
+computes the slot from the shift that it *loaded* from the node. With a shift in a register the model would be a third faster.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ from kernels.compiling.flat import aligned_zeros
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.observing.allocations import A_NODE
 from kernels.observing.probe import allocated, chase, freed, touch, wrote
+from kernels.structures import shadow_nodes
 
 # words of a tree head
 HEAD_WORDS, H_LOCK, H_ENTRY, H_FREE = U8, U0, U1, U2  # H_FREE: bit 0 tracks free entries, bit 1 the free mark of the tree
@@ -55,6 +54,7 @@ def new_pool(nodes: int) -> NDArray[np.uint64]:
     """
     pool = aligned_zeros((nodes + 1) * 72, np.uint64)
     pool[1], pool[4] = 72, (nodes + 1) * 72
+    pool[int(shadow_nodes.HEAD) :][:2] = int(shadow_nodes.HEAD)
     return pool
 
 
@@ -153,7 +153,9 @@ def node_alloc(pool, pr, rn, shift, parent, offset, free_marks):  # type: ignore
 
 @called
 def node_free(pool, pr, rn, node):  # type: ignore[no-untyped-def]
-    """Give a node back: its slots are empty but for slot 0 of a shrunk root."""
+    """Give a node back: its slots are empty but for slot 0 of a shrunk root. It leaves the list of nodes of shadows."""
+    if pool[node + shadow_nodes.LINKS] != U0:
+        shadow_nodes.leave(pool, pr, rn, node)
     pool[node + SLOTS] = U0
     pool[node + MARKS] = U0
     pool[node + MARKS + U1] = U0
@@ -204,6 +206,12 @@ def expand(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
 @inner
 def store(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def]
     """``xa_store`` of a non-null entry; return the previous entry. The caller holds the tree's lock."""
+    return store_at(head, h, pool, pr, rh, rn, index, new)[0]
+
+
+@inner
+def store_at(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def]
+    """:func:`store`; return the previous entry and the leaf, 0 if the head itself has the entry."""
     base = h * HEAD_WORDS
     chase(pr, rh, base)
     entry = head[base + H_ENTRY]
@@ -211,7 +219,7 @@ def store(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def
         head[base + H_ENTRY] = new
         head[base + H_FREE] &= ~U2
         wrote(pr, rh, base)
-        return entry
+        return entry, U0
     if not is_node(entry) or index >> (pool[entry >> U2] & BYTE) > U63:
         node = expand(head, h, pool, pr, rh, rn, index)
     else:
@@ -223,7 +231,7 @@ def store(head, h, pool, pr, rh, rn, index, new):  # type: ignore[no-untyped-def
 @inner
 @hot
 def store_below(head, h, pool, pr, rh, rn, node, index, new):  # type: ignore[no-untyped-def]
-    """Store from `node`, which covers `index`, downwards: ``xas_create`` of missing nodes, then ``xas_store``."""
+    """Store from `node`, which covers `index`, downwards: ``xas_create`` of missing nodes, then ``xas_store``. As :func:`store_at`."""
     track = head[h * HEAD_WORDS + H_FREE] & U1 != U0
     while True:
         shift = pool[node] & BYTE
@@ -247,7 +255,7 @@ def store_below(head, h, pool, pr, rh, rn, node, index, new):  # type: ignore[no
         recount(pool, pr, rn, node, (U1 << U16 if old == U0 else U0) + (((new & U1) - (old & U1)) << U24))
     if track:
         clear_free_mark(head, h, pool, pr, rh, rn, node, offset)
-    return old
+    return old, node
 
 
 @inner
@@ -354,17 +362,21 @@ def clear_marks(pool, pr, rn, node, offset):  # type: ignore[no-untyped-def]
 @inner
 def erase(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
     """``xa_erase``: remove the entry at `index`, free empty nodes, lower the tree. Return the previous entry."""
-    base = h * HEAD_WORDS
     slot = find_slot(head, h, pool, pr, rh, rn, index)
-    if slot == U0:
-        old = head[base + H_ENTRY]
-        if index != U0 or is_node(old):
-            return U0
-        head[base + H_ENTRY] = U0
-        head[base + H_FREE] |= (head[base + H_FREE] & U1) << U1
-        wrote(pr, rh, base)
-        return old
-    return erase_slot(head, h, pool, pr, rh, rn, slot, index)
+    return erase_slot(head, h, pool, pr, rh, rn, slot, index) if slot != U0 else erase_head(head, h, pr, rh, index)
+
+
+@inner
+def erase_head(head, h, pr, rh, index):  # type: ignore[no-untyped-def]
+    """Erase at `index` of a tree that has no leaf for it: the entry in the head itself, if there is one."""
+    base = h * HEAD_WORDS
+    old = head[base + H_ENTRY]
+    if index != U0 or is_node(old):
+        return U0
+    head[base + H_ENTRY] = U0
+    head[base + H_FREE] |= (head[base + H_FREE] & U1) << U1
+    wrote(pr, rh, base)
+    return old
 
 
 @inner
@@ -385,14 +397,3 @@ def erase_slot(head, h, pool, pr, rh, rn, slot, index):  # type: ignore[no-untyp
     if pool[node] >> U16 & BYTE == U0 or pool[node + U1] == U0:
         delete_node(head, h, pool, pr, rh, rn, node)
     return old
-
-
-def dense_nodes(entries: int) -> int:
-    """Nodes of a tree that holds the indices 0 .. `entries` - 1, by the kernel's rule (an entry at index 0 alone needs none)."""
-    if entries <= 1:
-        return 0
-    nodes, level = 0, entries
-    while level > 1:
-        level = -(-level // 64)
-        nodes += level
-    return nodes

@@ -111,7 +111,7 @@ class Life(Memory):
                 folio = self.folio(0)
                 folio.value = phase.value
                 if self.read_begin(phase.entry, folio):
-                    if self.same(phase.value, phase.entry):
+                    if self.read_same(phase.value, phase.entry):
                         phase.folio = folio
                         return d.SWAP_IN
                     self.read_abort(phase.entry, folio)

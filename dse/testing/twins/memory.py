@@ -120,6 +120,10 @@ class Memory:
         """Does the value still lead to the entry?"""
         raise NotImplementedError
 
+    def read_same(self, value: Any, entry: Any) -> bool:
+        """The same before a read."""
+        return self.same(value, entry)
+
     def still(self, value: Any, entry: Any) -> bool:
         """After the read: is the value the one that was read, or given out anew?"""
         return True

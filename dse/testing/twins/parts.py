@@ -10,7 +10,7 @@ from kernels.demand import BACKENDS, ZSWAP
 from kernels.life.registry import Config
 
 SHADOW = "shadow"
-FREE, NONFULL, FULL = "free", "nonfull", "full"
+FREE, NONFULL, FULL, FRAG = "free", "nonfull", "full", "fragmented"
 
 
 @dataclass(eq=False)
@@ -116,13 +116,13 @@ class Slot:
 
 
 class Device:
-    """A swap device: slots in use by offset, clusters on three lists, a current cluster for each CPU."""
+    """A swap device: slots in use by offset, clusters on four lists, a current cluster for each CPU. `tables`: as since 6.18."""
 
-    def __init__(self, number: int, size: int, cluster: int, sync: bool, order: tuple[str, str] = (FREE, NONFULL)) -> None:
-        self.number, self.size, self.cluster, self.sync, self.order = number, size, cluster, sync, order
+    def __init__(self, number: int, size: int, cluster: int, sync: bool, tables: bool) -> None:
+        self.number, self.size, self.cluster, self.sync, self.tables = number, size, cluster, sync, tables
         self.on = size > 0
         self.slots: dict[int, Slot] = {}
-        self.lists: dict[str, list[int]] = {FREE: list(range(-(-size // cluster))), NONFULL: [], FULL: []}
+        self.lists: dict[str, list[int]] = {FREE: list(range(-(-size // cluster))), NONFULL: [], FULL: [], FRAG: []}
         self.current: dict[int, tuple[int, int]] = {}  # cpu -> cluster, where to go on
 
     @property
@@ -136,10 +136,8 @@ class Device:
     def used(self, c: int) -> int:
         return sum(o in self.slots for o in self.room(c))
 
-    def relist(self, c: int) -> None:
-        """Put cluster `c` at the end of the list that it belongs to, unless it is there."""
-        used = self.used(c)
-        want = FREE if used == 0 else FULL if used == len(self.room(c)) else NONFULL
+    def relist(self, c: int, want: str) -> None:
+        """Put cluster `c` at the end of list `want`, unless it is there."""
         if c not in self.lists[want]:
             for members in self.lists.values():
                 if c in members:
@@ -147,16 +145,22 @@ class Device:
             self.lists[want].append(c)
 
     def take(self, c: int, start: int) -> int | None:
-        """Claim the first free slot of cluster `c` from its `start`-th on."""
-        for offset in self.room(c)[start:]:
+        """Claim the first free slot of cluster `c` from its `start`-th on, in a cluster without slots since 6.18 from the first on."""
+        used = self.used(c)
+        for offset in self.room(c)[0 if self.tables and used == 0 else start :]:
             if offset not in self.slots:
                 self.slots[offset] = Slot()
-                self.relist(c)
+                if used + 1 == len(self.room(c)):
+                    self.relist(c, FULL)
+                elif self.tables:
+                    self.relist(c, FRAG)
+                elif used == 0:
+                    self.relist(c, NONFULL)
                 return offset
         return None
 
     def alloc(self, cpu: int) -> int | None:
-        """A free slot: of the CPU's cluster, else of a free or a partly used one, whichever the kernel tries first."""
+        """A free slot: of the CPU's cluster, else of a free or a partly used one, whichever the kernel tries first, else of any other."""
         if not self.on:
             return None
         if cpu in self.current:
@@ -165,9 +169,13 @@ class Device:
             if offset is not None:
                 self.current[cpu] = c, offset + 1 - c * self.cluster
                 return offset
-        for which in self.order:
+        for which in (NONFULL, FREE, FRAG) if self.tables else (FREE, NONFULL, FRAG):
             if self.lists[which]:
-                c = self.lists[which].pop(0)
+                c = self.lists[which][0]
+                if self.tables or which != FREE:
+                    self.lists[which].pop(0)
+                    if not self.tables:
+                        self.lists[FRAG].append(c)
                 offset = self.take(c, 0)
                 assert offset is not None
                 self.current[cpu] = c, offset + 1 - c * self.cluster
@@ -176,7 +184,8 @@ class Device:
 
     def free(self, offset: int) -> None:
         del self.slots[offset]
-        self.relist(offset // self.cluster)
+        c = offset // self.cluster
+        self.relist(c, NONFULL if self.used(c) else FREE)
 
 
 def crowded(devices: dict[int, Device]) -> bool:
@@ -185,15 +194,10 @@ def crowded(devices: dict[int, Device]) -> bool:
     return 2 * sum(len(device.slots) for device in disks_) > sum(device.size for device in disks_)
 
 
-def order_of(tables: bool) -> tuple[str, str]:
-    """Lists in the order in which a CPU tries them: kernels with swap tables (6.18 on) fill partly used clusters first."""
-    return (NONFULL, FREE) if tables else (FREE, NONFULL)
-
-
 def disks(config: Config, *, tables: bool) -> dict[int, Device]:
     """Every device but zswap, by its number."""
     return {
-        n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram", order=order_of(tables))
+        n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram", tables=tables)
         for n, name in enumerate(BACKENDS)
         if n != ZSWAP
     }

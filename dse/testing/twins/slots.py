@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dse.testing.twins.life import Life
-from dse.testing.twins.parts import FULL, SHADOW, Continuation, Device, Extend, Folio, Slot, Zswap, crowded, order_of
+from dse.testing.twins.parts import FULL, SHADOW, Continuation, Device, Extend, Folio, Slot, Zswap, crowded
 from kernels import demand as d
 from kernels.life.registry import Config
 
@@ -21,7 +21,7 @@ class Slots(Life):
         pool = config.slots.get("zswap", 0)
         native = self.native() and pool > 0
         self.devices = {
-            n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram", order=order_of(self.phase() > 0))
+            n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram", tables=self.phase() > 0)
             for n, name in enumerate(d.BACKENDS)
             if native or n != d.ZSWAP
         }
@@ -41,10 +41,6 @@ class Slots(Life):
     def phase(self) -> int:
         """Phase of the swap tables, 0 where there are none."""
         return 0
-
-    def narrow(self, entry: Entry) -> bool:
-        """Is the count of `entry` one that can run out of room?"""
-        return True
 
     def set_count(self, entry: Entry, count: int) -> None:
         slot = self.slot(entry)
@@ -145,7 +141,7 @@ class Slots(Life):
 
     def dup(self, value: Any, entry: Entry) -> bool:
         slot = self.slot(entry)
-        if self.narrow(entry) and not self.pages.raised(*entry, slot.count):
+        if not self.pages.raised(*entry, slot.count):
             return False
         self.set_count(entry, slot.count + 1)
         return True
@@ -193,14 +189,17 @@ class Slots(Life):
     def writeout(self, folio: Folio, value: Any, backend: int, size: int, zero: bool, cpu: int) -> int:
         slot = self.slot(folio.entry)
         slot.zero = zero
+        if zero:  # never reaches zswap, which keeps what it had
+            slot.token = folio.token
+            return 0
         stale, slot.zswap = slot.zswap, None
         if d.ZSWAP in self.devices:
             backend = folio.entry[0]
-        if backend == d.ZSWAP and not zero:
+        if backend == d.ZSWAP:
             slot.zswap = self.zswap.store(size, folio.token)
         if stale is not None:
             self.zswap.drop(stale)
-        if backend == d.ZSWAP and not zero and slot.zswap is None and folio.entry[0] == d.ZSWAP:
+        if backend == d.ZSWAP and slot.zswap is None and folio.entry[0] == d.ZSWAP:
             return d.REACTIVATED
         if slot.zswap is None:
             slot.token = folio.token

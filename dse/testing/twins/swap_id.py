@@ -94,7 +94,7 @@ class SwapId(Swapfile):
         self.retries = 0
 
     def native(self) -> bool:
-        return bool(self.config.parameters.get("C_NATIVE", 1))
+        return bool(self.config.parameters.get("C_NATIVE", 0))
 
     def more(self) -> dict[str, Any]:
         ids = self.ids
@@ -110,6 +110,9 @@ class SwapId(Swapfile):
 
     def same(self, value: int, entry: Entry) -> bool:
         return self.ids.map.get(value) == entry
+
+    def read_same(self, value: int, entry: Entry) -> bool:
+        return not self.with_cache or self.same(value, entry)
 
     def still(self, value: int, entry: Entry) -> bool:
         return self.with_cache or self.same(value, entry)
@@ -130,7 +133,7 @@ class SwapId(Swapfile):
         if self.with_cache:
             self.ids.free(value)
 
-    # -- moves: hold in A's cache; take B's slot; hand over; change the mapping; copy and leave A; end of writeback ---------
+    # -- moves: hold in A's cache; take B's slot; hand over count and mapping; copy and leave A; end of writeback -------------
 
     def move_step(self, page: int, phase: Phase, cpu: int) -> int:
         if phase.step == 0 and self.impossible(phase):
@@ -147,8 +150,6 @@ class SwapId(Swapfile):
         if phase.step == 2:
             return self.hand_over(phase)
         if phase.step == 3:
-            return self.change(phase)
-        if phase.step == 4:
             return self.leave_a(phase)
         assert phase.folio
         self.writeback_end(phase.folio)
@@ -162,49 +163,32 @@ class SwapId(Swapfile):
         if phase.new is None:
             return self.give_up(phase, d.FULL)
         self.slot(phase.new).cache = phase.folio
-        if not self.prepare(phase.new, self.slot(old).count):
+        if not self.pages.prepare(phase.new[0], phase.new[1], self.slot(old).count):
             return self.give_up(phase, d.NO_MEMORY)
         phase.step = 2
         return d.STEPPED
 
-    def prepare(self, entry: Entry, count: int) -> bool:
-        """Continuation pages for `count`; zswap counts in 32 bits."""
-        return not self.narrow(entry) or self.pages.prepare(*entry, count)
-
     def phase(self) -> int:
         return 4 if self.config.parameters.get("C_BASE", 0) else 0
 
-    def narrow(self, entry: Entry) -> bool:
-        return entry[0] != d.ZSWAP or self.phase() > 0
-
     def hand_over(self, phase: Phase) -> int:
-        """Copy count and owner."""
+        """Count and owner go to B, which the ID then means."""
         old, new = self.slot(phase.entry), self.slot(phase.new)
-        self.charged[old.memcg] += 0 if new.memcg else 1
-        new.memcg = old.memcg
         if old.count == 0:
             return self.give_up(phase, d.MOVED_AWAY)
         device, offset = phase.new
-        if self.narrow(phase.new) and not self.pages.fits(device, offset, old.count):
+        if not self.pages.fits(device, offset, old.count):
             self.retries += 1
-            return d.STEPPED if self.prepare(phase.new, old.count) else self.give_up(phase, d.NO_MEMORY)
+            return d.STEPPED if self.pages.prepare(device, offset, old.count) else self.give_up(phase, d.NO_MEMORY)
         self.set_count(phase.new, old.count)
-        phase.step = 3
-        return d.STEPPED
-
-    def change(self, phase: Phase) -> int:
-        """The ID means B, if the count is still the one that was handed over."""
-        old, new = self.slot(phase.entry), self.slot(phase.new)
-        if old.count != new.count:
-            self.retries += 1
-            phase.step = 2
-            return d.STEPPED
+        self.charged[old.memcg] += 0 if new.memcg else 1
+        new.memcg = old.memcg
         assert phase.folio
         self.ids.map[phase.value] = phase.new
         self.ids.moved.add(phase.value)
         self.set_count(phase.entry, 0)
         phase.folio.entry = phase.new
-        phase.step = 4
+        phase.step = 3
         return d.STEPPED
 
     def leave_a(self, phase: Phase) -> int:

@@ -309,7 +309,7 @@ class VSwap(Life):
 
     def swap_full(self, entry: int) -> bool:
         backing = self.known(entry).backing
-        return (isinstance(backing, Place) and self.devices[backing.device].sync) or crowded(self.devices)
+        return not isinstance(backing, Place) or self.devices[backing.device].sync or crowded(self.devices)
 
     # -- moves: hold; take a slot; switch; end of writeback -------------------------------------------
 

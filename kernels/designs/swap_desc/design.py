@@ -59,7 +59,7 @@ def build(config: s.Config) -> SwapDesc:
         "desc": aligned_zeros((descs + 2) * stride, np.uint64),
         "dlock": aligned_zeros(64, np.uint64),
         "dhead": xa.new_heads(1, zero_busy=True),
-        "dpool": xa.new_pool(xa.dense_nodes(descs + 2) + 8),
+        "dpool": xa.new_pool(arrays.dense_nodes(descs + 2) + 8),
     }
     return SwapDesc(**made)
 

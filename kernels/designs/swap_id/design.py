@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kernels import control
 from kernels.compiling.flat import U64Array
-from kernels.compiling.jit import inner, outer
+from kernels.compiling.jit import outer
 from kernels.designs import direct
 from kernels.designs.swap_id import functions, own
 from kernels.designs.swap_id import layer as idlayer
@@ -45,12 +45,6 @@ class SwapIdOff(direct.Direct):
     """State of a design whose layer is not configured: no tree, no IDs."""
 
 
-@inner
-def wide(st, g):  # type: ignore[no-untyped-def]
-    """True if zswap with an entry space of its own (slots 0 .. C_ZSLOTS - 1) counts in 32 bits."""
-    return g < st.ctl[control.C_ZSLOTS]
-
-
 def id_limit(config: s.Config, slots: int) -> int:
     """Highest ID: four times the slots of all backends, so that cyclic reuse and collisions find room without an unbounded tree."""
     return int(config.parameters.get("C_ID_LIMIT", 0) or 4 * max(slots, 64))
@@ -65,7 +59,7 @@ def id_arrays(config: s.Config, ctl: U64Array) -> dict[str, NDArray[Any]]:
         ctl[int(own.C_ID_RANGE)] = 9  # a range is as long as a cluster: 512
     ctl[int(own.S_ID_NEXT)] = 1
     spread = int(ctl[int(own.C_ID_POLICY)]) != int(idlayer.LOWEST)
-    nodes = arrays.worst_nodes(slots, limit + 1) if spread else xa.dense_nodes(slots + 2) + 8
+    nodes = arrays.worst_nodes(slots, limit + 1) if spread else arrays.dense_nodes(slots + 2) + 8
     return {"idhead": xa.new_heads(1, zero_busy=True), "idpool": xa.new_pool(nodes)}
 
 
@@ -98,6 +92,7 @@ def build_off(config: s.Config) -> SwapIdOff:
 LAYER: dict[str, Any] = {
     "resolve": idlayer.resolve,
     "same": idlayer.same,
+    "read_same": idlayer.read_same,
     "still": idlayer.still,
     "run_limit": idruns.run_limit,
     "put_run": idruns.put_run,
@@ -106,12 +101,11 @@ LAYER: dict[str, Any] = {
     "fetch_behind": idlayer.fetch_behind,
     "publish": idlayer.publish,
     "retire": idlayer.retire,
-    "wide": wide,
     "move_step": idmove.move_step,
     "swapoff": idmove.swapoff,
 }
 s.bind(SwapId, direct.OPERATIONS | LAYER)
-s.bind(SwapIdOnTable, swap_table.OPERATIONS | {name: step for name, step in LAYER.items() if name != "wide"})
+s.bind(SwapIdOnTable, swap_table.OPERATIONS | LAYER)
 s.bind(SwapIdOff, direct.OPERATIONS)
 
 MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023-03-23, linux-mm)"
@@ -122,26 +116,14 @@ def without_owners(rows: tuple[s.Field, ...]) -> tuple[s.Field, ...]:
     return tuple(row for row in rows if row is not direct.OWNER_RECORD)
 
 
+ID_SOURCE = f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"
 ON_DIRECT = {"base": "direct"}
 ON_TABLE = {"base": "swap_table_p4"}
 LAYOUT = (
     *where(without_owners(direct.LAYOUT), ON_DIRECT),
     *where(where(without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
-    s.Field(
-        "ID tree",
-        "xarray entry",
-        8,
-        "page",
-        f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h",
-        tree=Tree("one", "idhead", "idpool", 1),
-    ),
-    s.Field(
-        "zswap count",
-        "count",
-        4,
-        "zswap slot if zswap=native and base=direct",
-        "a zswap with its own entries counts in 32 bits: this model's choice",
-    ),
+    s.Field("ID tree", "xarray entry", 8, "page if policy=lowest|percpu|cyclic", ID_SOURCE, tree=Tree("one", "idhead", "idpool", 1)),
+    s.Field("ID tree", "xarray entry", 8, "page if policy=reuse", ID_SOURCE, tree=Tree("slots", "idhead", "idpool", 1)),
 )
 PARAMETERS = {
     "id_life": s.Parameter(int(own.C_ID_LIFE), {"count": 0, "count+cache": 1}, "count", "when an ID is freed"),
@@ -157,7 +139,9 @@ PARAMETERS = {
     "batch": s.Parameter(
         int(own.C_ID_BATCH), {"off": 0, "leaf": 1}, "off", "a zap puts ID by ID, or those of a leaf whose slots are a row in one go"
     ),
-    "zswap": s.Parameter(int(control.C_NATIVE), {"native": 1, "stacked": 0}, "native", "zswap has its own entries, or sits on disk slots"),
+    "zswap": s.Parameter(
+        int(control.C_NATIVE), {"stacked": 0, "native": 1}, "stacked", "zswap sits on disk slots, or has an entry space of its own"
+    ),
     "base": s.Parameter(int(control.C_BASE), s.BASES, "direct", "what backends are made of underneath"),
 }
 
@@ -186,11 +170,15 @@ s.register(
         locks=("cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "ID allocator", "ID xa_lock", "zswap LRU",
                "continuation"),
         sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
-        notes="A swap-in walks the tree of IDs, also for pages that never move: to the entry, again with the folio locked (a move may have "
-        "changed the mapping), and, where an ID dies with the count and may have been given out anew, once more with the PTE locked; "
-        "id_life=count+cache spares the last walk. Looks at the count are its base's, with the base's locks. A zap puts ID by ID, as the "
+        notes="A swap-in walks the tree of IDs twice, also for pages that never move: to the entry, and again with folio and PTE locked: "
+        "a move may have changed the mapping and an ID that dies with the count may have been given out anew. With id_life=count+cache "
+        "the second walk comes before the read, as the folio carries the ID. A move changes count and mapping in one section under both "
+        "cluster locks. Looks at the count are its base's, with the base's locks. A zap puts ID by ID, as the "
         "mail says nothing of it; batch=leaf puts IDs of a leaf of the tree in one locked section where their slots follow each other in a "
-        "cluster.",
+        "cluster. zswap sits on disk slots (stacked), as in every kernel that the mail could build on: a swap_entry is the size of "
+        "swp_entry_t, backends keep their own count and cache, and the mail gives zswap neither. zswap=native is an assumption of this "
+        "model: zswap as a swap device without a disk, with swap_map, cgroup array, zeromap and clusters as any device has them (a static "
+        "ghost swapfile, 20251121-ghost-v1-1-cfc0efcf3855@kernel.org). Its pages tie up no disk slot, and its size is set at swapon.",
         file=__file__,
         own=own.OWN,
         base="direct",
@@ -214,7 +202,7 @@ s.register(
         lost_when_off=(
             "move: no mapping to change, so a page changes device by being faulted in and swapped out, or by rewriting its PTEs (move=)",
             "swapoff: scans page tables again, instead of the IDs",
-            "zswap and zero pages tie up a disk slot again (stacked)",
+            "zswap=native: zswap and zero pages tie up a disk slot again",
         ),
     )
 )

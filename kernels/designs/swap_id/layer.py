@@ -66,13 +66,23 @@ def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
 
 @inner
 def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """Walk again under the folio lock: the mapping may have changed since `entry` was loaded."""
+    """Walk again with folio and PTE locked: the mapping may have changed since `entry` was loaded."""
     return resolve(st, pr, value) == entry
 
 
 @inner
+def read_same(st, pr, value, entry):  # type: ignore[no-untyped-def]
+    """Walk again before the read if the folio will carry the ID, which must be the right one. Else :func:`still` is early enough."""
+    return st.ctl[own.C_ID_LIFE] == LIFE_COUNT or resolve(st, pr, value) == entry
+
+
+@inner
 def still(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """Walk once more if the ID dies with the count, as it may have been given to another page. An ID that the folio carries may not."""
+    """Walk again after the read if the ID dies with the count: it may have moved, or been given to another page, since it was loaded.
+
+    One walk under the page-table lock says both. A folio that was read for nothing stays in the swap cache of its own slot. An ID that
+    the folio carries has been asked for before the read, and cannot change while the folio is locked.
+    """
     return st.ctl[own.C_ID_LIFE] == LIFE_CACHE or resolve(st, pr, value) == entry
 
 

@@ -1,20 +1,19 @@
 """Move of the mail: add the page to the swap cache of B, hand the count over, change the ID's mapping, drop the page from A.
 
 A step machine, so that other demands can come between any two steps. A fault that
-loaded A's entry before finds a locked folio or a changed mapping and walks again. A
-fork or zap between the hand-over and the change of the mapping changes A's count. The
-move notices that under both cluster locks and does the hand-over again. Nothing is read
-or freed on A before the mapping has changed, so backing out loses nothing.
+loaded A's entry before finds a locked folio or a changed mapping and walks again. Count
+and mapping change in one section under both cluster locks, so that no fork or zap comes
+between. Nothing is read or freed on A before the mapping has changed, so backing out
+loses nothing.
 
 ====== ==================================================================================================
 step   action
 ====== ==================================================================================================
 0      precheck (place of the data, cached, under writeback), lock a folio, enter it in A's swap cache, walk the ID again
 1      allocate B's slot, enter the folio in B's swap cache, chain the continuation pages that the count needs (no lock held)
-2      under both cluster locks: copy count and memcg
-3      under both cluster locks: has A's count changed? then 2 again; else map[ID] = B, A's count = 0
-4      read from A, write to B, leave A's swap cache, free A's slot
-5      end of writeback
+2      under both cluster locks: count and memcg to B, map[ID] = B, A's count = 0; again if the count has outgrown the pages
+3      read from A, write to B, leave A's swap cache, free A's slot
+4      end of writeback
 ====== ==================================================================================================
 """
 
@@ -22,7 +21,7 @@ from __future__ import annotations
 
 from kernels import codes, control
 from kernels import memory as w
-from kernels.compiling.constants import BYTE, LOW32, U0, U1, U2, U3, U4, U8
+from kernels.compiling.constants import BYTE, LOW32, U0, U1, U2, U3, U4
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import own
@@ -130,55 +129,37 @@ def hand_over(st, pr, t):  # type: ignore[no-untyped-def]
     a, b = slot_of(st, txn[t + w.T_ENTRY]), slot_of(st, txn[t + T_B1])
     lock_both(st, pr, a, b)
     count = count_of(st, a)
-    fits = count_set(st, pr, b, count)
-    charging.owner_copy(st, pr, a, b)
+    fits = count != U0 and count_set(st, pr, b, count)
+    if fits:
+        charging.owner_copy(st, pr, a, b)
+        change_mapping(st, pr, txn[t + w.T_VALUE], txn[t + T_B1])
+        count_set(st, pr, a, U0)
+        st.folio[f_word(txn[t + w.T_FOLIO], F_ENTRY)] = txn[t + T_B1]
     unlock_both(st, pr, a, b)
     if count == U0:
         return give_up(st, pr, t, codes.MOVED_AWAY)
     if not fits:
-        retry(st, pr)
+        st.ctl[own.S_HANDOVER_RETRIES] += U1
+        bump(pr, RETRIES, U1)
         return codes.STEPPED if count_prepare(st, pr, b, count) else give_up(st, pr, t, codes.NO_MEMORY)
-    txn[t + w.T_AUX] = txn[t + w.T_AUX] & (BYTE | BORROWED) | count << U8
     txn[t + w.T_STEP] = U3
     return codes.STEPPED
 
 
-@inner
-def retry(st, pr):  # type: ignore[no-untyped-def]
-    """Hand the count over again: that of A changed after it was copied."""
-    st.ctl[own.S_HANDOVER_RETRIES] += U1
-    bump(pr, RETRIES, U1)
-
-
 @called
-def change_mapping(st, pr, t):  # type: ignore[no-untyped-def]
-    """Step 3."""
-    txn = st.txn
-    new, value = txn[t + T_B1], txn[t + w.T_VALUE]
-    a, b = slot_of(st, txn[t + w.T_ENTRY]), slot_of(st, new)
-    lock_both(st, pr, a, b)
-    changed = count_of(st, a) != (txn[t + w.T_AUX] & ~BORROWED) >> U8
-    if not changed:
-        step(pr, F_ID_STORE)
-        lock(pr, st.idhead, xa.H_LOCK, L_ID)
-        slot = xa.find_slot(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
-        xa.replace(st.idpool, pr, R_ID_NODE, slot, value, xa.mk_value(new | idlayer.MOVED_BIT))
-        unlock(pr, st.idhead, xa.H_LOCK, L_ID)
-        step(pr, F_NONE)
-        count_set(st, pr, a, U0)
-        st.folio[f_word(txn[t + w.T_FOLIO], F_ENTRY)] = new
-    unlock_both(st, pr, a, b)
-    if changed:
-        retry(st, pr)
-        txn[t + w.T_STEP] = U2
-        return codes.STEPPED
-    txn[t + w.T_STEP] = U4
-    return codes.STEPPED
+def change_mapping(st, pr, value, new):  # type: ignore[no-untyped-def]
+    """Write entry `new` over the one that ID `value` has (``xa_store``)."""
+    step(pr, F_ID_STORE)
+    lock(pr, st.idhead, xa.H_LOCK, L_ID)
+    slot = xa.find_slot(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, value)
+    xa.replace(st.idpool, pr, R_ID_NODE, slot, value, xa.mk_value(new | idlayer.MOVED_BIT))
+    unlock(pr, st.idhead, xa.H_LOCK, L_ID)
+    step(pr, F_NONE)
 
 
 @called
 def leave_a(st, pr, t):  # type: ignore[no-untyped-def]
-    """Step 4."""
+    """Step 3."""
     txn, f, old, new = st.txn, st.txn[t + w.T_FOLIO], st.txn[t + w.T_ENTRY], st.txn[t + T_B1]
     a = slot_of(st, old)
     page_io.copy_data(st, pr, f, old, new, txn[t + w.T_AUX] & BORROWED == U0)
@@ -187,7 +168,7 @@ def leave_a(st, pr, t):  # type: ignore[no-untyped-def]
     cl.unlock_cluster(st, pr, ci)
     f_clear(st, f, LOCKED | w.DIRTY)
     f_set(st, f, WRITEBACK)
-    txn[t + w.T_STEP] = u(5)
+    txn[t + w.T_STEP] = U4
     return codes.STEPPED
 
 
@@ -209,8 +190,6 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     if n == U2:
         return hand_over(st, pr, t)
     if n == U3:
-        return change_mapping(st, pr, t)
-    if n == U4:
         return leave_a(st, pr, t)
     lifecycle.writeback_end(st, pr, st.txn[t + w.T_FOLIO])
     return codes.MOVED

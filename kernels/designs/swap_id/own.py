@@ -22,7 +22,7 @@ S_ID_PEAK = OWN.statistic("S_ID_PEAK", "most IDs in use")
 S_ID_FREED = OWN.statistic("S_ID_FREED", "IDs freed")
 S_ID_NEVER_MOVED = OWN.statistic("S_ID_NEVER_MOVED", "IDs freed whose entry never moved")
 S_ID_COLLISIONS = OWN.statistic("S_ID_COLLISIONS", "IDs that had to be other than the slot's own index")
-S_HANDOVER_RETRIES = OWN.statistic("S_HANDOVER_RETRIES", "moves that had to hand the count over again")
+S_HANDOVER_RETRIES = OWN.statistic("S_HANDOVER_RETRIES", "moves whose count outgrew its pages: they took the locks again")
 
 R_ID = OWN.region("ID tree", "ID tree")
 R_ID_NODE = OWN.region("ID node", "ID tree")

@@ -125,16 +125,23 @@ def find(st, pr, value):  # type: ignore[no-untyped-def]
             chase(pr, own.R_VCLUSTER, header(st, st.vcpu[at + P_CLUSTER]))
             return st.vcpu[at + P_CLUSTER]
         ctl[own.S_LOOKUP_MISSES] += U1
-    c = xa.load(st.vhead, U0, st.vpool, pr, own.R_VMAP, own.R_VNODE, vid) >> U2
+    c = load(st, pr, value)
+    if c != U0 and ctl[own.C_VLOOKUP] != U0:
+        if st.vcpu[at + P_CLUSTER] != U0:
+            forget(st, pr, at)
+        reference(st, pr, c, REF)
+        st.vcpu[at + P_ID] = vid + U1
+        st.vcpu[at + P_CLUSTER] = c
+        wrote(pr, own.R_VCPU, at)
+    return c
+
+
+@inner
+def load(st, pr, value):  # type: ignore[no-untyped-def]
+    """Cluster of `value` from the map (``xa_load``), 0 if there is none."""
+    c = xa.load(st.vhead, U0, st.vpool, pr, own.R_VMAP, own.R_VNODE, value >> st.ctl[own.C_VSHIFT]) >> U2
     if c != U0:
         chase(pr, own.R_VCLUSTER, header(st, c))
-        if ctl[own.C_VLOOKUP] != U0:
-            if st.vcpu[at + P_CLUSTER] != U0:
-                forget(st, pr, at)
-            reference(st, pr, c, REF)
-            st.vcpu[at + P_ID] = vid + U1
-            st.vcpu[at + P_CLUSTER] = c
-            wrote(pr, own.R_VCPU, at)
     return c
 
 

@@ -9,9 +9,9 @@ they are charged. When none is left the page stays in the swap cache.
 
 Every question to the layer is a round: the cluster from the map, its lock, the bitmap,
 the descriptor. The versions are one design; their differences are its parameters:
-*rounds* (a fault asks separately, or several things in one round), *lookup_cache* (each
-CPU remembers the cluster that it found last), *free* (a zap frees PTE by PTE, a round
-for each, or all of a cluster in one), *owner* (a zap first asks for the memcg of every
+*rounds* (what is written together takes a round for each, or one), *lookup_cache* (each
+CPU remembers the cluster that it found last), *free* (a slot is freed by itself, with
+rounds for backing and owner, or all of a cluster in one), *owner* (a zap first asks for the memcg of every
 PTE, which is one more round, or sees it while it frees), *cacheonly* (a bit of the
 reverse word tells the slot allocator that the swap cache alone holds a slot, instead of
 a visit to the layer), *object* (header and descriptors in one object, which rounds up
@@ -31,6 +31,8 @@ from kernels.compiling.flat import U32Array, U64Array, aligned_zeros
 from kernels.compiling.jit import outer
 from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import functions, own
+from kernels.designs.vswap import moves as vswap_moves
+from kernels.designs.vswap import rounds as vswap_rounds
 from kernels.designs.vswap import slots as vswap_slots
 from kernels.designs.vswap import steps as vswap_steps
 from kernels.life import arrays, replay
@@ -74,7 +76,7 @@ def virtual_arrays(config: s.Config, ctl: U64Array) -> dict[str, Any]:
         "vmem": aligned_zeros(first + (clusters + 1) * stride, np.uint64),
         "vcpu": aligned_zeros(config.cpus * int(v.CPU_WORDS), np.uint64),
         "vhead": xa.new_heads(1, track_free=True),
-        "vpool": xa.new_pool(xa.dense_nodes(clusters + 2) + 8),
+        "vpool": xa.new_pool(arrays.dense_nodes(clusters + 2) + 8),
     }
 
 
@@ -96,10 +98,13 @@ def build(config: s.Config) -> VSwap:
 
 
 STEPS = (
-    "on_cpu", "lookup", "claim", "unclaim", "dup", "put", "run_limit", "put_run", "count_is_zero", "writeout", "evict", "read_begin",
-    "read_end", "read_abort", "free_swap", "swap_full", "move_step", "swapoff",
+    "on_cpu", "lookup", "claim", "unclaim", "dup", "put", "run_limit", "put_run", "count_is_zero", "evict", "read_begin",
+    "read_end", "read_abort", "free_swap", "swap_full",
 )  # fmt: skip
 OPERATIONS: dict[str, Any] = {name: getattr(vswap_steps, name) for name in STEPS} | {
+    "writeout": vswap_rounds.writeout,
+    "move_step": vswap_moves.move_step,
+    "swapoff": vswap_moves.swapoff,
     "fetch_near": v.fetch_near,
     **{name: getattr(vswap_slots, name) for name in ("slot_scan", "slot_mark", "count_read", "is_cached", "unheld", "cache_find")},
 }
@@ -136,9 +141,19 @@ def parameters_of(version: int) -> dict[str, s.Parameter]:
         return s.Parameter(int(word), {old: 0, new: 1}, new if version == 6 and not both else old, text)
 
     return {
-        "rounds": choice(own.C_VROUNDS, "separate", "merged", "lookup and lock for every question of a fault, or for several at once"),
+        "rounds": choice(
+            own.C_VROUNDS,
+            "separate",
+            "merged",
+            "as in v3, or as in v6: one for what is written together",
+        ),
         "lookup_cache": choice(own.C_VLOOKUP, "off", "on", "each CPU remembers the virtual cluster that it looked up last"),
-        "free": choice(own.C_VFREE, "single", "batched", "a zap puts PTE by PTE, or all of a virtual cluster in one locked section"),
+        "free": choice(
+            own.C_VFREE,
+            "single",
+            "batched",
+            "one by one, the lock dropped for each, or all of a cluster in one section",
+        ),
         "owner": choice(
             own.C_VOWNER, "collecting", "freeing", "a zap asks for the memcg of each PTE it collects, or sees it when it frees"
         ),
@@ -164,8 +179,13 @@ TEMPLATE = s.Design(
     parameters={},
     locks=("virtual cluster", "cluster", "device", "zswap LRU", "virtual cluster map xa_lock"),
     sources=(),
-    notes="Slots are taken at writeout, none for zswap or zero pages; they alone are charged. The looks at the count before a read and at "
-    "the head of a writeout are a round each.",
+    notes="Slots are taken at writeout, none for zswap or zero pages; they alone are charged. Rounds are those of mm/vswap.c and its "
+    "callers. A swap-in asks in v6 as often as in v3: slot, swap cache twice, swapped, prepare, backed by a folio, memcg, add, "
+    "zero, load, put, backed by a slot, and the unpinning. v6 merges what is written together: a backing is released and replaced "
+    "in one round (store_folio, prepare_writeout, zeromap, zswap store), a slot is allocated with owner and folio, "
+    "folio_free_swap and __remove_mapping are one round each. The lookup cache then spares the walk of most rounds, not their "
+    "lock. Pin and unpin do not use it. A page that is not backed by a slot leaves the swap cache when it is mapped, and its "
+    "virtual slot is freed (should_try_to_free_swap).",
     file=__file__,
     own=own.OWN,
     base="swap_table_p1",

@@ -9,9 +9,9 @@ V6 = "20260505153854.1612033-1-nphamcs@gmail.com"
 
 OWN = Own("vswap", TABLES)
 
-C_VROUNDS = OWN.parameter("C_VROUNDS", "0: a lookup and a lock for every question, 1: several in one round")
+C_VROUNDS = OWN.parameter("C_VROUNDS", "0: the rounds of v3, 1: those of v6")
 C_VLOOKUP = OWN.parameter("C_VLOOKUP", "1: each CPU remembers the virtual cluster that it looked up last")
-C_VFREE = OWN.parameter("C_VFREE", "1: a zap frees all slots of a virtual cluster in one locked section")
+C_VFREE = OWN.parameter("C_VFREE", "1: all slots of a virtual cluster are freed in one locked section")
 C_VOWNER = OWN.parameter("C_VOWNER", "1: a zap sees the memcg when it frees, 0: it asks for that of each PTE")
 C_VHINT = OWN.parameter("C_VHINT", "1: a bit of the reverse word says that the swap cache alone holds the slot")
 C_VSPLIT = OWN.parameter("C_VSPLIT", "1: header and descriptors are two objects")
@@ -48,6 +48,15 @@ L_VCLUSTER = OWN.lock("virtual cluster", outside="cluster")
 L_VMAP = OWN.lock("virtual cluster map xa_lock", inside="continuation")
 
 F_FREE_SWAP = OWN.step("folio_free_swap")
+F_SLOT, F_CACHE = OWN.step("swp_entry_to_swp_slot"), OWN.step("swap_cache_get_folio")
+F_FOLIO_BACKED, F_SWAPFILE_BACKED = OWN.step("vswap_folio_backed"), OWN.step("vswap_swapfile_backed")
+F_CGROUP, F_RECORD = OWN.step("lookup_swap_cgroup_id"), OWN.step("swap_cgroup_record")
+F_ADD, F_CLAIM = OWN.step("swap_cache_add_folio"), OWN.step("swapcache_prepare")
+F_ZEROMAP = OWN.step("swap_zeromap_batch")
+F_LOAD, F_STORE, F_STORE_FOLIO = OWN.step("zswap_entry_load"), OWN.step("zswap_entry_store"), OWN.step("vswap_store_folio")
+F_PREPARE, F_ALLOC_SLOT, F_PUT_ENTRY = (
+    OWN.step("vswap_prepare_writeout"), OWN.step("vswap_alloc_swap_slot"), OWN.step("put_swap_entry")
+)  # fmt: skip
 
 A_VOBJECT = OWN.allocation("virtual cluster with descriptors", ("virtual cluster",), rcu=True, source=f"{V6}: RCU protects the cluster")
 A_VHEADER = OWN.allocation("virtual cluster header", ("virtual cluster",), rcu=True, source=f"{V6}: RCU protects the cluster")

@@ -76,7 +76,7 @@ def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
 def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
     """``vswap_alloc_swap_slot``: take a charged slot of `device` for `value`, with its reverse word; return its swap entry, or 0.
 
-    The reverse word is one atomic store without the cluster's lock (``vswap_rmap_set``): nobody else has the slot yet.
+    The reverse word is one atomic store without the cluster's lock (``vswap_rmap_set``), which v3 took: nobody else has the slot yet.
     """
     found = swapfile.slot_or_reclaim(st, pr, device, cpu)
     if found == U0:
@@ -86,7 +86,12 @@ def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
         cl.slot_release(st, pr, device, found - U1)
         cl.unlock_cluster(st, pr, ci)
         return U0
-    swap_table.word_set(st, pr, found - U1, value)
+    if st.ctl[own.C_VROUNDS] == v.SEPARATE:
+        ci = cl.lock_cluster(st, pr, found - U1)
+        swap_table.word_set(st, pr, found - U1, value)
+        cl.unlock_cluster(st, pr, ci)
+    else:
+        swap_table.word_set(st, pr, found - U1, value)
     return cl.entry_of(st, device, found - U1)
 
 
