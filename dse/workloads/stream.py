@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from dse.errors import BadInput
 from dse.scenario import Scenario
 from dse.workloads import generators, make, trace
+from dse.workloads.backing import PAGE, SLACK, backends_of, shares_of, sizes_of, slots_of, zero_share
 from dse.workloads.workload import EVENTS, Workload
 from kernels import demand
 from kernels.compiling.flat import Flat
@@ -32,11 +33,9 @@ from kernels.reclaim import state as s
 
 VERSION = 2  # of the stage: raise it when the same scenario gives another stream
 HALF = 1 << 32  # shares are thresholds of 32 random bits
-PAGE = 4096
 PART = 16  # bits of the fraction in which the daemon's speed is counted
 DELAYS = 4  # mean lifetimes per move's delay, see kernels.reclaim.migration
 OF_STATES = ("swap_max", "cgroup_depth")  # keys of the section memory that the stage does not read
-SLACK = 1 << 13  # folios above the memory limit: in the swap cache, in a move, in a batch
 WORDS = 2  # of a demand
 GENERATIONS = ("mglru", "mglru-6.18")
 LISTS = 4  # of generations
@@ -247,57 +246,6 @@ def has_forks(scenario: Scenario) -> bool:
     if scenario.workload.trace is None:
         return scenario.workload.generator == "fork"
     return bool(np.any(demand.records(trace.load(scenario.workload.trace).events)["kind"] == demand.FORK))
-
-
-def shares_of(scenario: Scenario) -> dict[str, float]:
-    """Share of the pages with data that each backend is meant for."""
-    given = scenario.backend
-    if not given.mix:
-        return {given.placement or "zswap": 1.0}
-    data = {name: share for name, share in given.mix.items() if name != "zero" and share > 0}
-    total = sum(data.values())
-    return {name: share / total for name, share in data.items()} if data else {given.disk: 1.0}
-
-
-def zero_share(scenario: Scenario) -> float:
-    """Share of zero-filled pages."""
-    return scenario.backend.mix.get("zero", 0.0) if scenario.backend.mix else scenario.backend.zero_share
-
-
-def backends_of(scenario: Scenario) -> list[str]:
-    """Backends that a page may go to."""
-    names = set(shares_of(scenario)) | set(scenario.moves.tiers if scenario.moves.rate else ())
-    if "zswap" in names:
-        names.add(scenario.backend.disk)
-    if scenario.swapoff.device and scenario.swapoff.target != "memory":
-        names.add(scenario.swapoff.target)
-    return sorted(names)
-
-
-def slots_of(scenario: Scenario, touched: int, limit: int) -> dict[str, int]:
-    """Slots of each backend that has any, for `touched` pages and a memory limit of `limit` pages."""
-    given, used = scenario.backend, backends_of(scenario)
-    slots = {name: math.ceil(given.slots * touched) for name in used if name in ("zram", given.disk)}
-    if given.hdd_slots and given.disk != "hdd":
-        slots["hdd"] = math.ceil(given.hdd_slots * touched)
-    if "ssd" in used and given.disk != "ssd":
-        slots["ssd"] = math.ceil(given.slots * touched)
-    if "zswap" in used:
-        zero = zero_share(scenario)
-        if given.mix:
-            most = shares_of(scenario).get("zswap", 1.0) * touched
-        else:
-            low, _ = sizes_of(scenario)
-            most = zero * touched + given.zswap_share * limit * PAGE / max(low // 16 * 16, 32)
-        slots["zswap"] = min(touched, math.ceil(most * 1.05) + SLACK)
-    return slots
-
-
-def sizes_of(scenario: Scenario) -> tuple[int, int]:
-    """Least compressed size [B] and half the range of sizes [B] of the triangular distribution."""
-    mean = min(round(PAGE / scenario.backend.compression_ratio), PAGE - 1)
-    half = min(mean // 2, PAGE - 1 - mean)
-    return mean - half, half
 
 
 def may_overshoot(scenario: Scenario) -> bool:
