@@ -119,7 +119,7 @@ def lists_of(st: Any) -> dict[str, list[int]]:
     headers = st.cluster.reshape(-1, int(cluster.CI_WORDS))
     out = {}
     for name, which in (("free", 1), ("nonfull", 2), ("full", 3), ("fragmented", 4)):
-        at, members = int(st.dev[int(cluster.list_at(np.uint64(demand.SSD), np.uint64(which)))]), []
+        at, members = int(st.dev[demand.SSD * int(cluster.DEV_WORDS) + int(cluster.D_LISTS) + 2 * (which - 1)]), []
         while at:
             members.append(at - 1)
             at = int(headers[at - 1, int(cluster.CI_NEXT)])

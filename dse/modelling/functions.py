@@ -108,7 +108,6 @@ def function_of(op: str, event: Event, seen: Seen, held: set[str], design: Desig
         return _swap_cache(op, held, seen)
     names = {
         "PTE": PTE.get(op, "rmap_walk_anon"),
-        "rmap": "rmap_walk_anon",
         "swap device": "get_swap_device" if not write else "swap_usage_add" if op == "swap_out" else "swap_usage_sub",
         "cluster header": "swap_cluster_lock",
         "nr_swap_pages": "swap_range_alloc" if op == "swap_out" else "swap_range_free",

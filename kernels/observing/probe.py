@@ -50,7 +50,6 @@ LINE_BINS = 512
 TICK_BINS, TICK_SHIFT = 4096, u(4)  # bins of 16 ticks
 
 R_PTE = COMMON.region("PTE")
-R_RMAP = COMMON.region("rmap")
 R_DEV = COMMON.region("swap device")
 R_CLUSTER = COMMON.region("cluster header")
 R_MAP = COMMON.region("swap_map")
