@@ -141,7 +141,8 @@ def test_every_design_has_the_steps_of_its_kernel(design: str) -> None:
     era = int(live.ctl[int(control.C_ERA)])
     assert replies == [d.FIRST_TOUCH, d.SWAP_OUT, d.SWAP_IN]
     out = expected(era, "isolate", "out", "drop", "zswap_store")
-    back = expected(era, "fault", "read", "zswap_load", "zswap_free", "map")
+    lines_back, *others = expected(era, "fault", "read", "zswap_load", "zswap_free", "map")
+    back = (lines_back - 1, *others)  # the object that is freed was decompressed: a line of the design
     device = [expected(era, *OUT, "zswap_store"), expected(era, *FAULT, "tree", "zswap_load", "zswap_free")]
     for code, least, most in ((d.SWAP_OUT, out, device[0]), (d.SWAP_IN, back, device[1])):
         found = counted(pr, code)

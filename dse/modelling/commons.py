@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True)
 class CommonStep:
-    """What one kernel function touches that every design shares.
+    """Touches of one kernel function that every design shares.
 
     Attributes
     ----------
