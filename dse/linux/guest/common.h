@@ -125,10 +125,19 @@ static void out(char *p, size_t pages)
     }
 }
 
+static int put_text(const char *path, const char *text)
+{
+    int file = open(path, O_WRONLY), failed = file < 0 || write(file, text, strlen(text)) < 0;
+    if (file >= 0)
+        close(file);
+    return failed;
+}
+
 static long swap_cached(void)
 {
     char line[256];
     long kib = 0;
+    put_text("/proc/sys/vm/stat_refresh", "1"); // counts of a CPU are added at once
     FILE *file = fopen("/proc/meminfo", "r");
     while (file && fgets(line, sizeof line, file))
         sscanf(line, "SwapCached: %ld kB", &kib);
@@ -148,14 +157,6 @@ static long counter(const char *name)
     if (file)
         fclose(file);
     return value;
-}
-
-static int put_text(const char *path, const char *text)
-{
-    int file = open(path, O_WRONLY), failed = file < 0 || write(file, text, strlen(text)) < 0;
-    if (file >= 0)
-        close(file);
-    return failed;
 }
 
 // Pages at an address that 512 of them share a table of.

@@ -38,6 +38,7 @@ static int writeback(int which, size_t pages)
     give_content(p, pages, 0, 0);
     out(p, pages);
     put_text("/sys/module/zswap/parameters/shrinker_enabled", "Y");
+    usleep(2500000); // the group's statistics, which the shrinker asks, are flushed every 2 s
     long before = counter("zswpwb");
     int file = open("/proc/sys/vm/drop_caches", O_WRONLY);
     mark(which);
