@@ -2,6 +2,7 @@
 #pragma once
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,11 +181,11 @@ static void reclaim(void)
 {
     char text[32];
     usleep(200000);
-    for (int tries = 0; tries < 20 && swap_cached() > 0; tries++) {
+    for (long before = LONG_MAX, now; (now = swap_cached()) > 0 && now < before; before = now) { // what is mapped stays cached
         int file = open("/sys/fs/cgroup/dse/memory.reclaim", O_WRONLY);
         if (file < 0)
             return;
-        if (write(file, text, snprintf(text, sizeof text, "%ld", swap_cached())) < 0)
+        if (write(file, text, snprintf(text, sizeof text, "%ld", now)) < 0)
             usleep(10000); // less was freed than asked for
         close(file);
     }
