@@ -74,6 +74,7 @@ def test_operations_on_many_pages_are_exact() -> None:
         "xas_lock",
     }  # small ones and those of no group left out
     assert {row["pages"] for row in tables["writeback"]} == {100}
+    assert "writeback" not in counting.counted_rows(COUNTS, experiments.marks(1024), ["wrote 150 0"])
     shown = {(row["pages"], row["group"]): row for row in summaries.many(tables["zap"])}
     assert shown[1, "core"]["locks"] == 0
     assert shown[16, "core"]["locks"] == 131 / 8

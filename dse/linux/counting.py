@@ -170,13 +170,16 @@ def counted_rows(counts: Iterable[str], marks: Mapping[int, Mark], said: Iterabl
     marks : mapping
         What lies behind each mark.
     said : iterable of str
-        Lines of the guest: ``wrote MARK PAGES`` gives the pages of an operation that does not know them before.
+        Lines of the guest: ``wrote MARK PAGES`` gives the pages of an operation that does not know them before;
+        one that wrote none has no rows.
     """
     wrote = {int(line.split()[1]): int(line.split()[2]) for line in said if line.startswith("wrote ")}
     tables: dict[str, list[dict[str, Any]]] = {}
     for number, found in _parsed(counts).items():
         mark = marks[number]
         pages = wrote.get(number, 0) if mark.pages < 0 else mark.pages
+        if mark.pages < 0 and not pages:
+            continue
         head = {"backend": mark.backend, "operation": mark.operation, "pages": pages}
         done = {"operations": found.operations, "dropped": found.dropped}
         columns = OPERATION if mark.experiment == "operation" else COUNTED

@@ -2,6 +2,7 @@
 #pragma once
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -125,10 +126,19 @@ static void out(char *p, size_t pages)
     }
 }
 
+static int put_text(const char *path, const char *text)
+{
+    int file = open(path, O_WRONLY), failed = file < 0 || write(file, text, strlen(text)) < 0;
+    if (file >= 0)
+        close(file);
+    return failed;
+}
+
 static long swap_cached(void)
 {
     char line[256];
     long kib = 0;
+    put_text("/proc/sys/vm/stat_refresh", "1"); // counts of a CPU are added at once
     FILE *file = fopen("/proc/meminfo", "r");
     while (file && fgets(line, sizeof line, file))
         sscanf(line, "SwapCached: %ld kB", &kib);
@@ -148,14 +158,6 @@ static long counter(const char *name)
     if (file)
         fclose(file);
     return value;
-}
-
-static int put_text(const char *path, const char *text)
-{
-    int file = open(path, O_WRONLY), failed = file < 0 || write(file, text, strlen(text)) < 0;
-    if (file >= 0)
-        close(file);
-    return failed;
 }
 
 // Pages at an address that 512 of them share a table of.
@@ -179,11 +181,11 @@ static void reclaim(void)
 {
     char text[32];
     usleep(200000);
-    for (int tries = 0; tries < 20 && swap_cached() > 0; tries++) {
+    for (long before = LONG_MAX, now; (now = swap_cached()) > 0 && now < before; before = now) { // what is mapped stays cached
         int file = open("/sys/fs/cgroup/dse/memory.reclaim", O_WRONLY);
         if (file < 0)
             return;
-        if (write(file, text, snprintf(text, sizeof text, "%ld", swap_cached())) < 0)
+        if (write(file, text, snprintf(text, sizeof text, "%ld", now)) < 0)
             usleep(10000); // less was freed than asked for
         close(file);
     }

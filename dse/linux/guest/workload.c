@@ -33,6 +33,8 @@ static int run(int count, char **given)
         return trace(given[2], next, given[4], given[5]);
     if (count == 6 && !strcmp(verb, "operation"))
         return operation(size, next, atoi(given[4]), given[5]);
+    if (mlockall(MCL_CURRENT)) // none of the program's own pages is swapped out; what is mapped from here on is
+        return 12;
     if (count == 4 && !strcmp(verb, "range"))
         return range(size, given[3]);
     if (count == 4 && !strcmp(verb, "folio"))
