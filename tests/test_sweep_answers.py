@@ -78,6 +78,8 @@ def test_measured_times_come_first(span: tuple[float, float, float], certain: bo
     assert (first["gap"], first["lo"], first["hi"]) == pytest.approx(gap)
     assert (first["certain"], first["tied"]) == (certain, [] if certain else ["direct"])
     assert (second["design"], second["kind"]) == ("swap_id", "modelled")
+    rival = trial(9, "swap_desc", PLACES[0], **{NS: 2000.0, "lifetime.loads": 12.0, "lifetime.locked_sections": 3.0})
+    assert "swap_desc" in winning.winners([*toy(), rival], NS, timed)[0]["tied"]  # not timed: two locks less may outweigh a load
     without_winner = {json.dumps(PLACES[0]): {"swap_id": Span(0, 0, 0), "swap_table_p4": Span(-1, -1, -1)}}
     assert winning.winners(toy(), NS, without_winner)[0]["kind"] == "modelled"
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from dse.naming import STANDS_ON
 from dse.sweeps import objectives as obj
 from dse.sweeps.analysing import EQUAL, Row, Trial, base_of, is_layer
 
@@ -50,7 +51,8 @@ def breakeven(trials: Sequence[Trial], winner: str, baseline: str) -> list[Row]:
     -------
     list of dict
         ``objective`` (the deciding one, and lines where that is a time), ``design`` (a layer at its best parameters, on each base, or any
-        layer), ``against`` (its base, the baseline, each with every way to move that was tried, or the best design without a layer),
+        layer), ``against`` (its base, the baseline, the bases that layers may choose, each with every way to move that was
+        tried, or the best design without a layer),
         ``environment``, ``rate`` (delivered), ``status``, the ``curve`` of [delivered rate, layer, without], ``asked`` (the rates asked
         for, in the order of the curve) and ``axis`` (``delivered``, or ``asked`` where trials do not say what was delivered).
     """
@@ -77,7 +79,7 @@ def _of(trials: Sequence[Trial], objective: str, baseline: str) -> list[Row]:
             at[name] = min(figure, at.get(name, figure))
         base = base_of(trial.configuration.design)
         if base is not None:
-            against[own_name(trial)] |= dict.fromkeys((base, baseline))
+            against[own_name(trial)] |= dict.fromkeys((base, baseline, *STANDS_ON))
     return [row for rest in costs for row in _rows(rest, costs[rest], against, delivered, objective)]
 
 

@@ -76,7 +76,7 @@ def winners(trials: Sequence[Trial], winner: str, measured: Measured | None = No
         timed = (measured or {}).get(place, {})
         decided = _modelled(found, winner)
         if len({design.partition("[")[0] for design in timed}) > 1 and found[0].configuration.design in timed:
-            decided = _by_clock([t for t in found if t.configuration.design in timed], timed) or decided
+            decided = _by_clock(found, timed, winner) or decided
         rows.append(_row(found, winner, decided))
     return rows
 
@@ -96,9 +96,9 @@ def _modelled(found: Sequence[Trial], winner: str) -> Row:
     }  # fmt: skip
 
 
-def _by_clock(found: Sequence[Trial], timed: Mapping[str, Span]) -> Row | None:
-    """Decide by measured lifetimes among the designs that were timed."""
-    ranked = sorted(found, key=lambda t: (timed[t.configuration.design].value, t.number))
+def _by_clock(found: Sequence[Trial], timed: Mapping[str, Span], winner: str) -> Row | None:
+    """Decide by measured lifetimes among the designs that were timed; one that was not may still be cheaper by its modelled time."""
+    ranked = sorted((t for t in found if t.configuration.design in timed), key=lambda t: (timed[t.configuration.design].value, t.number))
     best = ranked[0]
     mine = timed[best.configuration.design]
     others = [t for t in ranked if t.design != best.design]
@@ -106,9 +106,12 @@ def _by_clock(found: Sequence[Trial], timed: Mapping[str, Span]) -> Row | None:
         return None
     apart = [(t, timed[t.configuration.design].low - mine.high) for t in others]
     second = timed[others[0].configuration.design]
+    untimed = [t for t in found if t.configuration.design not in timed and t.design != best.design]
+    tied = [t.configuration.design for t, low in apart if low <= 0]
+    tied += [t.configuration.design for t in untimed if gap(best, t, winner).low <= EQUAL]
     return {
         "best": best, "second": others[0], "kind": "measured", "margin": None,
-        "tied": [t.configuration.design for t, low in apart if low <= 0], "gap": second.value - mine.value,
+        "tied": tied, "gap": second.value - mine.value,
         "lo": min(low for _, low in apart), "hi": second.high - mine.low,
     }  # fmt: skip
 
