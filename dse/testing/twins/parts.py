@@ -165,7 +165,7 @@ class Device:
             return None
         if cpu in self.current:
             c, start = self.current.pop(cpu)
-            offset = self.take(c, start)
+            offset = self.take(c, start) if start < self.cluster else None
             if offset is not None:
                 self.current[cpu] = c, offset + 1 - c * self.cluster
                 return offset
