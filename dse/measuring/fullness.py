@@ -11,7 +11,6 @@ from dse.measuring.run import Side, rows_of
 from dse.storing import Figure, figure
 from kernels import demand
 from kernels.observing import probe
-from kernels.structures import page_counter
 
 METRIC, MEMCG_METRIC = "swap_ins_seeing_swap_full", "swap_ins_seeing_memcg_swap_full"
 HALVES = {METRIC: "saw_full", MEMCG_METRIC: "saw_memcg_full"}
@@ -23,8 +22,7 @@ MOST, HARDLY = 0.5, 0.05
 def halves(side: Side, age: str) -> dict[str, float]:
     """Shares of the swap-ins in the counted chunks of a window that saw swap full, by metric; empty without a swap-in."""
     row = rows_of(side.count[age])[demand.SWAP_IN]
-    limit = int(side.state.memcgs[int(page_counter.P_MAX) - int(page_counter.WORDS)])  # of the last memory cgroup, as of all
-    known = HALVES if limit < page_counter.NO_MAX else {METRIC: HALVES[METRIC]}
+    known = HALVES if side.limited else {METRIC: HALVES[METRIC]}
     return {metric: float(row[probe.METRICS.index(name)]) / float(row[0]) for metric, name in known.items()} if row[0] else {}
 
 

@@ -24,6 +24,7 @@ from dse.modelling import ledger
 from dse.modelling.sizes import Ledger
 from kernels import control, demand
 from kernels.observing import probe
+from kernels.structures import page_counter
 
 CHUNK = 1 << 14  # demands
 AGES = ("fresh", "aged")
@@ -44,6 +45,11 @@ class Side:
     state: Any
     off: Any = field(default_factory=lambda: probe.make("off"))
     count: dict[str, Any] = field(default_factory=lambda: {age: probe.make("count") for age in AGES})
+
+    @functools.cached_property
+    def limited(self) -> bool:
+        """True if the memory cgroups have a swap limit. It is that of the last one, as of all."""
+        return int(self.state.memcgs[int(page_counter.P_MAX) - int(page_counter.WORDS)]) < page_counter.NO_MAX
 
     def replay(self, pr: Any, block: NDArray[np.uint64]) -> None:
         """Replay a block."""
@@ -93,6 +99,7 @@ class Outcome:
     def release(self) -> None:
         """Let the live states go. What is read off them is read before."""
         for side in self.sides:
+            _ = side.limited
             side.state = None
 
     @functools.cached_property
