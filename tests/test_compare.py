@@ -227,7 +227,7 @@ def test_the_readme_shows_what_the_code_counts() -> None:
     words = re.search(r"^Repeat: dse compare \(counters ([0-9a-f]{16})\)", README.read_text(encoding="utf-8"), re.MULTILINE)
     assert words
     designs = naming.default_designs()
-    cases = comparing.variants("writeback", None)
+    cases = comparing.variants(scenario.load("writeback"), None)
     hashes = [comparing.run_scenario(streams.build(case), designs, budget=None)["provenance"]["counters_hash"] for case in cases]
     told = "dse compare --format json > FILE, then python -m dse.documenting readme FILE"
     assert storing.combined_hash(hashes).startswith(words[1]), f"the model has changed: {told}"
@@ -350,8 +350,11 @@ def test_more_memory_than_there_is(
 
 def test_nothing_swapped_out(small: Path) -> None:
     calm = scenario.load(str(small)).but(memory__limit=1.0)
-    with pytest.raises(BadInput, match="nothing is swapped out"):
+    with pytest.raises(BadInput, match=r"nothing is swapped out, as .* would do$") as refused:
         dse.compare(calm, "direct", counted_only=True)
+    settings = re.search(r"--set (memory\.limit=\S+)", str(refused.value))
+    assert settings
+    assert dse.compare(calm, "direct", counted_only=True, settings=[settings[1]])["rows"]
 
 
 def test_a_run_that_is_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,35 @@ def test_csv_columns(tmp_path: Path):
         imports.load(path, "perf", page_column=1)
 
 
+def test_csv_writes_by_other_texts(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_text(BLOCKS)
+    trace = imports.load(path, "csv", page_column=5, write_column=3, writes=["2a"])
+    assert plain(trace) == [(1, True), (0, True), (1, False)]
+    assert trace.meta["writes_known"] is True
+    path.write_text("5,R\r\n6,W\r\n")
+    assert plain(imports.load(path, "csv", writes=["W", "w"])) == [(0, False), (1, True)]
+    with pytest.raises(BadInput, match=r"a\.csv:1: not PAGE,WRITE .*; if 'R' means a write: --writes R \(else name what does\)"):
+        imports.load(path, "csv")
+    for bad in ("5\n", "x,W\n", "-5,W\n", "5,\n", "5123456789012345678,W\n"):
+        path.write_text(f"page,rw\n1,R\n{bad}")
+        with pytest.raises(BadInput, match=r"a\.csv:3: not column 1 a decimal page number, column 2 present: "):
+            imports.load(path, "csv", writes=["W"])
+    with pytest.raises(BadInput, match="need a write column"):
+        imports.load(path, "csv", write_column=0, writes=["W"])
+    with pytest.raises(BadInput, match="columns are for csv"):
+        imports.load(path, "perf", writes=["W"])
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.lists(st.tuples(st.integers(0, 1 << 58), st.integers(0, 1)), min_size=1, max_size=40))
+def test_csv_of_texts_equals_csv_of_flags(rows, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("csv")
+    (folder / "a.csv").write_text("".join(f"{p},{w}\n" for p, w in rows))
+    (folder / "b.csv").write_text("".join(f"{p},{'rw'[w]}\n" for p, w in rows))
+    assert imports.load(folder / "b.csv", "csv", writes=["w"]).digest == imports.load(folder / "a.csv", "csv").digest
+
+
 @pytest.mark.parametrize("form", imports.FORMATS)
 def test_empty_and_compressed_files_are_refused(tmp_path: Path, form):
     path = tmp_path / "a"

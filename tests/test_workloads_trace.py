@@ -182,6 +182,28 @@ def dse(capsys, monkeypatch):
     return call
 
 
+def test_hint_and_time_of_a_recording(dse, monkeypatch, tmp_path: Path):
+    from dse.commands import trace as command
+
+    monkeypatch.setattr(record, "record", lambda *_, progress, **__: progress(5_000_000, 7) or example())
+    monkeypatch.setattr(record, "faster", lambda recorder: "qemu" if recorder == "lackey" else "")
+    said = "lackey takes 1,600 to 3,000 times as long as the program alone; --recorder qemu: 15 to 25 times"
+    assert said in dse("trace", "record", "-o", str(tmp_path / "a"), "--", "true")[2]
+    status, _, err = dse("trace", "record", "--recorder", "qemu", "--eta", "-o", str(tmp_path / "a"), "--", "true")
+    assert status == 0
+    assert "the program alone took 0.0" in err
+    assert "--recorder" not in err
+    status, _, err = dse("trace", "record", "--eta", "-o", str(tmp_path / "a"), "--", "no-such-program")
+    assert status == 2
+    assert "no-such-program: no such program" in err.splitlines()[-1]
+    line = []
+    progress = type("Progress", (), {"done": 0, "step": lambda self, count, detail: line.append((count, detail))})()
+    now = command.time.monotonic()
+    monkeypatch.setattr(command.time, "monotonic", lambda: now)
+    command._showing(progress, (now + 90, now + 300))(2_000_000, 9)
+    assert line == [(9, "2 MB read, 2 to 5 min left")]
+
+
 def test_command_info(dse):
     status, out, _ = dse("trace", "info", "sort", "--format", "json")
     row = json.loads(out)
@@ -194,6 +216,18 @@ def test_command_info(dse):
     status, out, _ = dse("trace", "info", "sort")
     assert status == 0
     assert "filter_pages" in out
+
+
+def test_a_command_of_several_lines_is_printed_on_one(dse, tmp_path: Path):
+    made = example()
+    made.meta["command"] = "perl -e 'a" + chr(10) + chr(27) + "b'"
+    path = trace.save(made, tmp_path / "a")
+    for form in ("table", "csv"):
+        status, out, _ = dse("trace", "info", str(path), "--format", form)
+        assert status == 0
+        assert chr(27) not in out or form == "csv"
+    assert r"perl -e 'a\n\x1bb'" in dse("trace", "info", str(path))[1]
+    assert json.loads(dse("trace", "info", str(path), "--format", "json")[1])["command"] == made.meta["command"]
 
 
 def test_scripts_run_under_their_interpreter(tmp_path: Path):

@@ -34,6 +34,8 @@ COLUMNS = [
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("scenario", nargs="?", default="writeback", metavar="SCENARIO", help="name or TOML file (default: %(default)s)")
+    parser.add_argument("--trace", metavar="F", help="trace file or shipped trace to run the scenario on: once, one copy, unfiltered")
+    options.add_set(parser)
     parser.add_argument("--designs", default=None, metavar="A,B", help="designs, the baseline first: NAME[param=value,...], all, layers")
     parser.add_argument(
         "--state", choices=STATES, help="the only state of the caches before a timed operation (default: footprint and cold)"
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     found = compare(
         args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, budget=args.budget,
-        width=args.width, results=args.results, command=args.command_line,
+        width=args.width, results=args.results, command=args.command_line, trace=args.trace, settings=args.set,
     )  # fmt: skip
     if args.format == "table":
         output.write("\n".join(answer.screen(found).lines(chart=sys.stdout.isatty())))

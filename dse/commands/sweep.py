@@ -31,6 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="begin no generation after SECONDS; continue with --resume")
     parser.add_argument("--resume", nargs="?", const="", metavar="STUDY", help="resume a stored study: its name, a part of it, or last")
     parser.add_argument("--storage", metavar="URL", help="Optuna storage to share with dse worker: journal file, sqlite, postgresql, grpc")
+    parser.add_argument("--trace", metavar="F", help="trace file or shipped trace instead of the workload of the space")
+    options.add_set(parser)
     parser.add_argument("--confirm", type=options.whole, default=0, metavar="N", help="time N designs of the front against the baseline")
     options.add_seed(parser)
     options.add_format(parser)
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         args.space or "default", trials=args.trials, sampler=args.sampler, seed=1 if args.seed is None else args.seed,
         workers=machine.cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results, storage=args.storage,
         objectives_=args.objectives.split(",") if args.objectives else None, resume=args.resume or None, confirm=args.confirm,
+        trace=args.trace, settings=args.set,
         command=" ".join(shown(part) for part in args.command_line.split(" ")),
     )  # fmt: skip
     if args.format == "json":
@@ -72,7 +75,8 @@ def _check_resume(args: argparse.Namespace) -> None:
         known = studies.names(args.results)
         there = f"last, or one of {len(known):,}, the newest is {known[-1]}" if known else f"there are none under {args.results}"
         raise BadInput(f"--resume needs the name of a study: {there}")
-    given = {"SPACE": args.space, "--sampler": args.sampler, "--objectives": args.objectives, "--seed": args.seed}
+    given = {"SPACE": args.space, "--sampler": args.sampler, "--objectives": args.objectives, "--seed": args.seed,
+             "--trace": args.trace, "--set": args.set or None}  # fmt: skip
     for name, value in given.items():
         if value is not None:
             raise BadInput(f"--resume {args.resume} goes on with the settings of that study; leave {name} out")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dse.common import options, output
+from dse.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
 RECORDERS = ("lackey", "qemu", "fault")
 FORMATS = ("lackey", "perf", "oracleGeneral", "csv")
+TOLD = ("events", "pages", "writes", "command", "recorder", "mappings", "mapping_events")
+"""Facts that the head of a description says."""
 SHORT = ("name", "recorder", "command", "events", "pages", "writes", "filter_pages", "mappings", "digest")
 
 
@@ -24,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     record = verbs.add_parser("record", help="run a program under a recorder: dse trace record -- CMD ARG...")
     record.add_argument("--recorder", choices=RECORDERS, default="lackey", help="default %(default)s (valgrind)")
     record.add_argument("--show", action="store_true", help="let the program write to stderr (else it is silent)")
+    record.add_argument("--eta", action="store_true", help="run the program once unrecorded first, to tell how long the recording takes")
     record.add_argument("program", nargs=argparse.REMAINDER, metavar="-- CMD", help="the program and its arguments")
     bring = verbs.add_parser("import", help="convert a trace of another tool")
     bring.add_argument("file", help="the file to convert")
@@ -36,8 +42,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )  # fmt: skip
     bring.add_argument("--page-column", type=options.positive, metavar="N", help="csv: column of the page, from 1 (default: page,write)")
     bring.add_argument("--write-column", type=options.whole, metavar="N", help="csv: column of 0 or 1 for a write; 0: reads only")
-    info = verbs.add_parser("info", help="print a trace's header: events, pages, origin")
+    bring.add_argument("--writes", metavar="W,2a", help="csv: texts of the write column that mean a write; every other one is a read")
+    info = verbs.add_parser("info", help="describe a trace: origin, miss ratio over memory, working set, is it worth a run?")
     info.add_argument("trace", nargs="?", help="trace file or shipped trace (default: list the shipped ones)")
+    info.add_argument("--chart", metavar="FILE", help="draw the same: FILE.png, FILE.svg")
     options.add_format(info)
 
 
@@ -46,13 +54,53 @@ def run(args: argparse.Namespace) -> int:
     return {"record": _record, "import": _import, "info": _info}[args.trace_verb](args)
 
 
-def _showing(progress: output.Progress) -> Callable[[int, int], None]:
-    """Adapt the progress line to a recorder's report of (bytes read, page runs)."""
+def _showing(progress: output.Progress, ends: tuple[float, float] | None = None) -> Callable[[int, int], None]:
+    """Adapt the progress line to a recorder's report of (bytes read, page runs); `ends` is when it may be over, by the monotonic clock."""
 
     def show(done: int, runs: int) -> None:
-        progress.step(runs - progress.done, f"{done / 1e6:,.0f} MB read")
+        left = "" if ends is None else f", {until(*(max(end - time.monotonic(), 0.0) for end in ends))} left"
+        progress.step(runs - progress.done, f"{done / 1e6:,.0f} MB read{left}")
 
     return show
+
+
+def until(least: float, most: float) -> str:
+    """Say a span of seconds.
+
+    Examples
+    --------
+    >>> until(3.2, 5.9), until(150, 7300), until(0, 0)
+    ('3 to 6 s', '2 min to 2 h', 'little')
+    """
+    if most < 1:
+        return "little"
+    (a, unit), (b, other) = _span(least), _span(most)
+    return f"{a} to {b} {unit}" if unit == other else f"{a} {unit} to {b} {other}"
+
+
+def _span(seconds: float) -> tuple[str, str]:
+    """A number of seconds, minutes or hours, and its unit."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f}", unit
+    return f"{seconds:.0f}", "s"
+
+
+def _hinted(command: list[str], args: argparse.Namespace) -> tuple[float, float] | None:
+    """Say how slow the recorder is and which is faster; with ``--eta`` run the program alone and say when it will be over."""
+    from dse.workloads import record
+
+    least, most = record.SLOWDOWN[args.recorder]
+    quick = record.faster(args.recorder) if command and shutil.which(command[0]) else ""
+    if quick:
+        fast = "{:,} to {:,}".format(*record.SLOWDOWN[quick])
+        output.note(f"{args.recorder} takes {least:,} to {most:,} times as long as the program alone; --recorder {quick}: {fast} times")
+    if not args.eta:
+        return None
+    alone = record.alone(command, show=args.show)
+    output.note(f"the program alone took {alone:.2f} s: the recording takes {until(least * alone, most * alone)}")
+    began = time.monotonic()
+    return began + least * alone, began + most * alone
 
 
 def _record(args: argparse.Namespace) -> int:
@@ -61,8 +109,9 @@ def _record(args: argparse.Namespace) -> int:
 
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
     target = writable(args.out or f"{Path(command[0]).name if command else 'trace'}.npz")
+    ends = _hinted(command, args)
     with output.Progress("page runs") as progress:
-        trace = record.record(command, args.recorder, filter_pages=args.filter_pages, show=args.show, progress=_showing(progress))
+        trace = record.record(command, args.recorder, filter_pages=args.filter_pages, show=args.show, progress=_showing(progress, ends))
     if trace.meta.get("exit_status"):
         output.note(f"{command[0]} ended with status {trace.meta['exit_status']}; the trace is kept")
     return _keep(trace, target)
@@ -74,8 +123,9 @@ def _import(args: argparse.Namespace) -> int:
 
     target = writable(args.out or f"{Path(args.file).stem}.npz")
     trace = imports.load(
-        args.file, args.source, filter_pages=args.filter_pages, page_column=args.page_column, write_column=args.write_column
-    )
+        args.file, args.source, filter_pages=args.filter_pages, page_column=args.page_column, write_column=args.write_column,
+        writes=[text for text in (args.writes or "").split(",") if text],
+    )  # fmt: skip
     return _keep(trace, target)
 
 
@@ -93,11 +143,30 @@ def _info(args: argparse.Namespace) -> int:
     from dse.workloads import info, load, shipped
 
     if args.trace is not None:
-        _one(info(load(args.trace)), args.format)
+        _described(load(args.trace), args)
+    elif args.chart:
+        raise BadInput(f"--chart needs a trace: {', '.join(shipped())}, or a file")
     else:
         rows = [{"name": name} | info(load(name)) for name in shipped()]
         output.emit(rows, args.format, columns=SHORT if args.format == "table" else None)
     return 0
+
+
+def _described(trace: Trace, args: argparse.Namespace) -> None:
+    """Print what a trace is and how its pages come back, and draw it."""
+    from dse.reports import reuse as told
+    from dse.workloads import info, reuse
+
+    if args.chart:
+        told.check(args.chart)
+    found = reuse.analyse(trace) if len(trace.accesses) else None
+    if found is not None and args.chart:
+        output.note(f"wrote {told.picture(trace, found, args.trace, args.chart)}")
+    if args.format == "table" and found is not None:
+        output.write("\n".join([*told.text(trace, found, args.trace), ""]))
+        output.write("\n".join(told.facts({key: value for key, value in info(trace).items() if key not in TOLD})))
+    else:
+        _one(info(trace) | (found.document() if found is not None and args.format == "json" else {}), args.format)
 
 
 def _one(row: dict[str, Any], form: str) -> None:

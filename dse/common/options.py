@@ -107,6 +107,13 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, default=None, metavar="N", help="seed (default: the scenario's)")
 
 
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Add ``--set``: keys of the scenario, one each time that the option is given."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a scenario key, such as memory.limit=0.3 (repeat it)"
+    )
+
+
 def add_budget(parser: argparse.ArgumentParser) -> None:
     """Add ``--budget`` and ``--width``: how long and how narrow times are measured."""
     parser.add_argument("--budget", type=seconds, default=60.0, metavar="SECONDS", help="most time for measuring (default: %(default)g)")

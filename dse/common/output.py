@@ -36,6 +36,17 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:,.{max(digits - 1 - magnitude, 0)}f}"
 
 
+def printable(text: str) -> str:
+    """Escape newlines and other control characters, so that a text stays on its line.
+
+    Examples
+    --------
+    >>> printable("a" + chr(10) + "b") == "a" + chr(92) + "nb"
+    True
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def cell(value: Any) -> str:
     """Format one cell of a table."""
     if value is None:
@@ -46,7 +57,7 @@ def cell(value: Any) -> str:
         return number(value)
     if isinstance(value, (list, tuple)):
         return ", ".join(cell(item) for item in value)
-    return str(value)
+    return printable(str(value))
 
 
 def columns_of(rows: Sequence[Row]) -> list[str]:

@@ -14,15 +14,15 @@ from dse.common import machine
 from dse.errors import BadInput
 from dse.measuring import pacing, warming
 from dse.measuring.provenance import code_digest, origin
+from dse.workloads import choosing
 
 PROBES = ("off", "count", "timed")
 NOT_MODELLED = "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the backend"
 LOOP = "open"
 
 
-def variants(name: str | scenario.Scenario, seed: int | None, state: str | None = None) -> list[scenario.Scenario]:
+def variants(chosen: scenario.Scenario, seed: int | None, state: str | None = None) -> list[scenario.Scenario]:
     """The scenario and, where it moves pages, the same one without moves."""
-    chosen = name if isinstance(name, scenario.Scenario) else scenario.load(name)
     if seed is not None:
         chosen = chosen.but(replay__seed=seed)
     if state is not None:
@@ -110,6 +110,8 @@ def compare(
     budget: float = pacing.BUDGET_S,
     width: float = pacing.WIDTH,
     results: str | Path | None = None,
+    trace: str | None = None,
+    settings: Sequence[str] = (),
     command: str = "dse.compare",
 ) -> dict[str, Any]:
     """Compare designs on a scenario, and on the same scenario without moves.
@@ -136,6 +138,10 @@ def compare(
         Width of the 95 % interval over the ratio, at which a headline ratio has been measured enough.
     results : path, optional
         Folder to store the runs in; nothing is stored without it.
+    trace : str, optional
+        Trace file or shipped trace that the scenario runs on instead of its own workload: once, one copy, unfiltered.
+    settings : sequence of str
+        ``section.key=value`` of any scenario key, such as ``memory.limit=0.3``.
     command : str
         The call that provenance records.
 
@@ -156,7 +162,7 @@ def compare(
         if not (math.isfinite(value) and value > 0):
             raise BadInput(f"{name} {value} is not above 0; the default is {pacing.BUDGET_S if name == 'budget' else pacing.WIDTH:g}")
     chosen = naming.parse_many(designs) if designs is not None else naming.default_designs()
-    cases = variants(scenario_name, seed, state)
+    cases = variants(choosing.choose(scenario_name, trace, settings), seed, state)
     if results is not None:
         storing.check_writable(results)
     began = time.monotonic()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dse import naming
 from dse.common import machine, output
 from dse.errors import BadInput, CheckFailed
-from dse.measuring import holding
+from dse.measuring import holding, lacking
 from dse.modelling import ledger
 from dse.modelling.sizes import Ledger
 from kernels import control, demand
@@ -28,7 +28,6 @@ from kernels.structures import page_counter
 
 CHUNK = 1 << 14  # demands
 AGES = ("fresh", "aged")
-RECLAIMS = (demand.RECLAIM, demand.RECLAIM_BEGIN)
 UNIT = CHUNK // 16
 """Demands of a unit of the survey."""
 VERIFY_PAGES, VERIFY_ACCESSES = 1 << 14, 600_000
@@ -202,7 +201,7 @@ def survey(stream: Any, progress: output.Progress) -> Survey:
     for block in stream.blocks():
         kinds = block[:, 0].astype(np.uint8)
         if first < 0:
-            out = np.isin(kinds, RECLAIMS)
+            out = np.isin(kinds, lacking.RECLAIMS)
             if out.any():
                 first = sum(sizes) + int(out.argmax())
         units, rest = kinds_of(kinds, rest)
@@ -319,7 +318,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> Out
     with output.Progress(f"{stream.scenario.label}: demands") as progress:
         seen = survey(stream, progress)
     if seen.first >= seen.demands:
-        raise BadInput(f"scenario {stream.scenario.name}: nothing is swapped out; lower memory.limit or take more accesses")
+        raise lacking.refuse(stream)
     windows = windows_of(seen.sizes, seen.first, stream.scenario.replay.pairs)
     sides = [build_side(stream, named) for named in designs]
     now, gone = "", 0

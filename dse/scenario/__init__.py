@@ -2,8 +2,9 @@
 
 from dse.scenario.keys import Backend, Fork, KeyInfo, Memory, Moves, Replay, Swapoff, Workload, keys, reference
 from dse.scenario.parsing import Scenario, builtin, from_values, line_of, load, override, parse
+from dse.scenario.setting import changed
 
 __all__ = [
     "Backend", "Fork", "KeyInfo", "Memory", "Moves", "Replay", "Scenario", "Swapoff", "Workload",
-    "builtin", "from_values", "keys", "line_of", "load", "override", "parse", "reference",
+    "builtin", "changed", "from_values", "keys", "line_of", "load", "override", "parse", "reference",
 ]  # fmt: skip

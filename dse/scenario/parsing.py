@@ -68,6 +68,14 @@ class Scenario:
         """Name of the variant in rows and tables: the scenario and its rate of moves."""
         return f"{self.name}, moves.rate={self.moves.rate:g}"
 
+    def bare_workload(self) -> Scenario:
+        """Return the scenario without its workload and forks, for another one."""
+        return dataclasses.replace(self, workload=Workload(exit=self.workload.exit), fork=Fork())
+
+    def renamed(self, name: str) -> Scenario:
+        """Return the same scenario under another name."""
+        return dataclasses.replace(self, name=name)
+
     def limit_pages(self, pages: int) -> int:
         """Memory limit in pages, for a workload of `pages` pages."""
         limit = self.memory.limit
@@ -113,6 +121,8 @@ def load(name: str | Path) -> Scenario:
     BadInput
         A mistake in the scenario, with file and line.
     """
+    if str(name).endswith(".npz"):
+        raise BadInput(f"{name} is a trace, not a scenario: dse compare --trace {name} replays it")
     return parse(*texts.read(name, HERE, "scenario"))
 
 
@@ -274,7 +284,7 @@ def _among(info: KeyInfo, value: str, at: str) -> None:
         raise BadInput(at + unknown(f"{info.name} value", value, info.choices))
 
 
-def _unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
+def unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Keys that cannot act in a scenario: section, names, and the reason."""
     workload, backend = chosen.workload, chosen.backend
     if workload.generator is not None:
@@ -295,7 +305,7 @@ def _unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
 
 def _refuse_unused(chosen: Scenario, document: Mapping[str, Any], where: Where) -> None:
     """Refuse a key that differs from its default and cannot act."""
-    for section, names, why in _unused(chosen):
+    for section, names, why in unused(chosen):
         for option, value in document.get(section, {}).items():
             if option in names and value != _table()[section][option].default:
                 raise BadInput(f"{where((section, option))}{option} has no effect: it is {why}")

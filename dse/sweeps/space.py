@@ -278,6 +278,8 @@ def load(name: str | Path = DEFAULT) -> Space:
     BadInput
         Error with its file and line.
     """
+    if str(name).endswith(".npz"):
+        raise BadInput(f"{name} is a trace, not a space: dse sweep --trace {name} searches the default space on it")
     return parse(*texts.read(name, HERE, "space"))
 
 

@@ -31,6 +31,7 @@ from dse.sweeps.proposing import places_at_a_time
 from dse.sweeps.samplers import auto, check
 from dse.sweeps.searching import Search
 from dse.sweeps.sensitivity import sensitivity
+from dse.sweeps.setting import on
 from dse.sweeps.space import Space
 from dse.sweeps.winning import Measured, orders, winners
 from dse.sweeps.workers import Evaluator
@@ -61,6 +62,8 @@ def sweep(
     resume: str | None = None,
     confirm: int = 0,
     environments: int | None = None,
+    trace: str | None = None,
+    settings: Sequence[str] = (),
     command: str = "dse.sweep",
 ) -> Found:
     """Search a space of designs, parameters and environments.
@@ -91,6 +94,10 @@ def sweep(
         Time so many of the front's designs against the baseline afterwards, in interleaved pairs.
     environments : int, optional
         Environments that are searched at a time, default as many as have eight trials each.
+    trace : str, optional
+        Trace file or shipped trace that replaces the workload of the space.
+    settings : sequence of str
+        ``section.key=value`` of any scenario key that is no axis.
     command : str
         Command for the provenance.
 
@@ -106,22 +113,22 @@ def sweep(
         Error of the space, an option, a folder or a storage, in one line.
     """
     if resume is not None:
-        settings = _resumed(results, resume, trials)
-        space = _space_of(settings)
+        about = _resumed(results, resume, trials)
+        space = _space_of(about)
     else:
-        space = name if isinstance(name, Space) else spaces.load(name)
+        space = on(name if isinstance(name, Space) else spaces.load(name), trace, settings)
         if objectives_:
             space = spaces.from_document({**space.document, "objectives": [objectives.check(o) for o in objectives_]})
-        settings = _settings(space, trials, sampler, seed, environments)
+        about = _settings(space, trials, sampler, seed, environments)
     if not 1 <= workers <= WORKERS_MAX and not (workers == 0 and storage):
         raise BadInput(f"workers are 1 to {WORKERS_MAX}, got {workers}")
-    study = str(settings["study"])
+    study = str(about["study"])
     began = time.monotonic()
     with stored_under(results), studies.held(results, study):
         if not (studies.folder(results, study) / studies.SETTINGS).exists() or resume is None:
-            studies.write_settings(results, study, settings)
+            studies.write_settings(results, study, about)
         warm(space)
-        made, evaluated, timed_out = searched(space, settings, workers, timeout, results, storage, probing=resume is None)
+        made, evaluated, timed_out = searched(space, about, workers, timeout, results, storage, probing=resume is None)
         found = analyse(space, made)
         if confirm:
             from dse.sweeps.confirming import confirmed, measured
@@ -129,13 +136,13 @@ def sweep(
             rows = confirmed(space, made, confirm, results, command)
             found = {**analyse(space, made, measured(rows)), "confirmed": rows}
         provenance = {
-            "command": command, "space": space.name, "space_digest": space.digest, "sampler": settings["sampler"],
-            "seed": settings["seed"], "trials": len(made), "wanted": settings["trials"] or space.size, "evaluated": evaluated,
+            "command": command, "space": space.name, "space_digest": space.digest, "sampler": about["sampler"],
+            "seed": about["seed"], "trials": len(made), "wanted": about["trials"] or space.size, "evaluated": evaluated,
             "seconds": round(time.monotonic() - began, 3), "code_digest": code_digest(), "commit": commit(),
             "host": platform.node(), "packages": machine.packages(), "document": space.document,
             "objectives": list(space.objectives), "winner": space.winner, "baseline": space.baseline,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "over": space.over.document,
-            "environments": settings.get("environments"), "places": space.places,
+            "environments": about.get("environments"), "places": space.places,
         }  # fmt: skip
         studies.write_tables(results, study, {**tables(space, made, found), "provenance": [provenance]})
     if made and not any(t.ok for t in made):

@@ -150,7 +150,7 @@ def reference() -> str:
     """Page about the shipped traces, from their headers."""
     lines = [
         "# The traces that ship with the package", "",
-        "To print the header of a shipped trace, run `dse trace info NAME`. To record the traces",
+        "To describe a shipped trace, run `dse trace info NAME`. To record the traces",
         "again, run (needs qemu-user and gcc):", "",
         "    python -m dse.workloads.recipes FOLDER [NAME ...]", "",
         "Each recipe writes its seeded inputs into an empty folder and records a program there.",

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +30,8 @@ ADDRESSES = "every private page from its first write on, shared mappings left ou
 KINDS = ("access", "map", "shared", "unmap", "drop", "brk", "move", "fork", "gone")  # enum kind of the plugin
 MORE = 15
 LONGEST_HEAD = 256  # [B] of a script's first line: BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h
+SLOWDOWN = {"lackey": (1600, 3000), "qemu": (15, 25), "fault": (1, 2)}
+"""How many times longer a program takes under a recorder, from and to: measured on the shipped traces' programs (docs/formats.md)."""
 KIND_SHIFT = np.uint64(60)
 PAYLOAD = (1 << 60) - 1
 
@@ -79,6 +82,33 @@ def interpreted(path: str) -> list[str]:
     with open(path, "rb") as file:
         first = file.readline(LONGEST_HEAD)
     return first[2:].decode("utf-8", "replace").strip().split(None, 1) if first.startswith(b"#!") else []
+
+
+def alone(command: list[str], *, show: bool = False) -> float:
+    """Run a program unrecorded, and return how long it takes.
+
+    Returns
+    -------
+    float
+        [s]
+
+    Raises
+    ------
+    BadInput
+        The program is not there.
+    """
+    if not command or shutil.which(command[0]) is None:
+        raise BadInput(f"{command[0]}: no such program" if command else "no command to record")
+    output = None if show else subprocess.DEVNULL
+    began = time.monotonic()
+    subprocess.run(command, stdout=2 if show else output, stderr=output, check=False)
+    return time.monotonic() - began
+
+
+def faster(recorder: str) -> str:
+    """Name of a recorder that sees all accesses, takes less time, and is installed; empty if there is none."""
+    there = platform.machine() == "x86_64" and shutil.which("qemu-x86_64") and shutil.which("gcc")
+    return "qemu" if recorder == "lackey" and there else ""
 
 
 def _tool(name: str, package: str) -> str:

@@ -1,0 +1,50 @@
+"""Scenario of a command: a named one, on another trace, with some keys changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dse import scenario
+from dse.errors import BadInput
+from dse.scenario import setting
+from dse.workloads import trace as traces
+
+DEFAULT = "writeback"
+PLACE = "workload.trace"
+
+
+def choose(name: str | Path | scenario.Scenario | None = None, trace: str | None = None, settings: Sequence[str] = ()) -> scenario.Scenario:
+    """Choose a scenario.
+
+    Parameters
+    ----------
+    name : str, Path or Scenario, optional
+        Built-in name or TOML file, default :data:`DEFAULT`.
+    trace : str, optional
+        Trace file or shipped trace that the scenario runs on instead of its own workload: once from its beginning to its end, one copy,
+        unfiltered, unless `settings` say otherwise.
+    settings : sequence of str
+        ``section.key=value`` of any scenario key.
+
+    Raises
+    ------
+    BadInput
+        No such scenario or trace, or a setting that does not fit.
+    """
+    chosen = name if isinstance(name, scenario.Scenario) else scenario.load(DEFAULT if name is None else name)
+    given = setting.read(settings)
+    if trace is None:
+        return scenario.changed(chosen, given)
+    if PLACE in given or "workload.generator" in given:
+        raise BadInput("--trace gives the workload: leave workload.trace and workload.generator out")
+    if str(trace).endswith(".toml"):
+        raise BadInput(f"{trace} is a scenario, not a trace: dse compare {trace}")
+    accesses = len(traces.load(trace).accesses)
+    if not accesses:
+        raise BadInput(f"{trace}: the trace is empty")
+    own = {
+        PLACE: trace, "workload.copies": 1, "workload.pages_at_least": 0, "workload.filter_pages": 0, "workload.accesses": accesses,
+    }  # fmt: skip
+    placed = scenario.changed(chosen.bare_workload(), {key: value for key, value in own.items() if key not in given}, named=False)
+    return scenario.changed(placed.renamed(f"{chosen.name} on {Path(trace).stem}"), given)
