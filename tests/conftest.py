@@ -32,6 +32,12 @@ def wrap_around() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no thread tell of progress: on a busy machine its lines would come between those that a test looks for."""
+    monkeypatch.setattr("dse.common.output.LOOK", 3600.0)
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scenario that takes seconds: compare and what is made of its rows."""

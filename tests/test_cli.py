@@ -266,4 +266,34 @@ def test_progress_waits_and_then_speaks() -> None:
         progress.step(2, "half")
         progress.step()
     assert quiet.getvalue() == ""
-    assert loud.getvalue() == "dse: work 50 %, 0 s, half\n"
+    assert loud.getvalue() == "dse: work 2/4, 0 s, about 0 s left, half\n"
+
+
+def test_progress_of_many_steps_is_a_percentage_and_tells_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    now = [100.0]
+    monkeypatch.setattr(output.time, "monotonic", lambda: now[0])
+    told = io.StringIO()
+    with output.Progress("work", 200_000, told, watched=False) as progress:
+        now[0] = 130.0
+        progress.step(50_000)
+    assert told.getvalue() == "dse: work 25 %, 30 s, about 90 s left\n"
+
+
+def test_progress_speaks_within_a_long_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+    import time
+
+    class Told(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(output, "LOOK", 0.01)
+    told = Told()
+    with output.Progress("work", 3, told, patience=0.02):
+        until = time.monotonic() + 60.0
+        while "work 0/3" not in told.getvalue():
+            assert time.monotonic() < until, "a long step was silent"
+            time.sleep(0.01)
+    assert told.getvalue().endswith("\r")

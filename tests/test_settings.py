@@ -36,6 +36,7 @@ def test_a_trace_and_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     values = json.loads(about["scenario_json"])
     assert (values["workload"]["trace"], values["workload"]["accesses"], values["memory"]["limit"]) == (mine, 4000, 0.3)
     assert about["stream"]["faults"] == 4000  # a scan of 500 pages in 150 misses at each access
+    capsys.readouterr()
     for argv, said in (
         (["compare", mine], f"{mine} is a trace, not a scenario: dse compare --trace {mine} replays it"),
         (["compare", "--trace", "x.toml"], "x.toml is a scenario, not a trace: dse compare x.toml"),

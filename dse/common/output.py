@@ -7,11 +7,14 @@ import io
 import json
 import math
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, TextIO
 
 Row = Mapping[str, Any]
+PATIENCE, LOOK, EVERY = 2.0, 1.0, 10.0
+"""Seconds before the first line of progress, between two on a terminal while a step is long, and between two elsewhere."""
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -143,10 +146,29 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+FEW = 100_000
+"""Steps up to which progress is told as k/n, above in percent."""
+
+
+def left(done: int, total: int, spent: float) -> str:
+    """Say how long the rest takes if it goes on as before.
+
+    Examples
+    --------
+    >>> left(3, 12, 10.0), left(1, 100, 60.0), left(0, 5, 3.0), left(4, 4, 3.0), left(1, 0, 9.0)
+    ('about 30 s left', 'about 99 min left', '', '', '')
+    """
+    if not 0 < done < total:
+        return ""
+    rest = spent * (total - done) / done
+    return f"about {rest:.0f} s left" if rest < 600 else f"about {rest / 60:.0f} min left"
+
+
 class Progress:
     """Progress on stderr of work that takes longer than two seconds; silent before.
 
-    On a terminal one line is rewritten, elsewhere a line appears every ten seconds.
+    On a terminal one line is rewritten, elsewhere a line appears every ten seconds. A line also appears while a single step is long: a
+    thread looks after it. The line holds the steps done of all, or their percentage, and how long the rest takes.
 
     Parameters
     ----------
@@ -156,6 +178,10 @@ class Progress:
         Number of steps, 0 if unknown.
     stream : text stream, optional
         Default: stderr.
+    patience : float
+        Seconds of silence before the first line.
+    watched : bool
+        Let a thread look after long steps. False where times are measured: it would disturb them.
 
     Examples
     --------
@@ -164,31 +190,57 @@ class Progress:
     ...         progress.step()
     """
 
-    def __init__(self, what: str, total: int = 0, stream: TextIO | None = None, *, patience: float = 2.0) -> None:
+    def __init__(
+        self, what: str, total: int = 0, stream: TextIO | None = None, *, patience: float = PATIENCE, watched: bool = True
+    ) -> None:
         self.what, self.total, self.done = what, total, 0
         self.stream = stream if stream is not None else sys.stderr
         self._live = self.stream.isatty()
         self._began = time.monotonic()
         self._next = self._began + patience
-        self._shown = 0
+        self._shown, self._detail = 0, ""
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._watched = watched and math.isfinite(patience)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        if self._watched:
+            self._thread = threading.Thread(target=self._watch, daemon=True, name="progress")
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
         if self._live and self._shown:
             self.stream.write("\r" + " " * self._shown + "\r")
             self.stream.flush()
 
+    def _watch(self) -> None:
+        """Show the line when it is due, also within a step."""
+        while not self._over.wait(max(self._next - time.monotonic(), LOOK)):
+            with self._lock:
+                self._show(LOOK if self._live else EVERY)
+
     def step(self, count: int = 1, detail: str = "") -> None:
         """Note that `count` more steps are done."""
-        self.done += count
+        with self._lock:
+            self.done += count
+            self._detail = detail
+            self._show(0.2 if self._live else EVERY)
+
+    def _show(self, pause: float) -> None:
+        """Show the line if it is due."""
         now = time.monotonic()
-        if now < self._next:
+        if now < self._next or self._over.is_set():
             return
-        self._next = now + (0.2 if self._live else 10.0)
-        part = f" {100 * self.done // self.total} %" if self.total else f" {self.done:,}"
-        line = f"dse: {self.what}{part}, {now - self._began:.0f} s{f', {detail}' if detail else ''}"
+        self._next = now + pause
+        few = f" {self.done:,}/{self.total:,}"
+        part = few if 0 < self.total <= FEW else f" {100 * self.done // self.total} %" if self.total else f" {self.done:,}"
+        spent = now - self._began
+        more = [text for text in (left(self.done, self.total, spent), self._detail) if text]
+        line = f"dse: {', '.join([f'{self.what}{part}, {spent:.0f} s', *more])}"
         self.stream.write(f"\r{line.ljust(self._shown)}" if self._live else f"{line}\n")
         self._shown = len(line)
         self.stream.flush()

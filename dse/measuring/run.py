@@ -210,7 +210,7 @@ def survey(stream: Any, progress: output.Progress) -> Survey:
         if kept is not None:
             kept.append(block)
             kept = kept if sum(sizes) <= KEEP else None
-        progress.step(0, f"{sum(sizes):,} demands")
+        progress.step(stream.taken - progress.done, f"{sum(sizes):,} demands")
     counts.append(np.bincount(rest, minlength=len(demand.KINDS)).reshape(1, -1).astype(np.uint32))
     return Survey(sizes, first if first >= 0 else sum(sizes), kept, np.concatenate(counts))
 
@@ -274,11 +274,12 @@ def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
     )
     stream = streams.build(small)
     sides = [Side(n.text, n, n.design.build(stream.config(n.control, tokens=True))) for n in designs]
-    replayed = 0
-    with concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
+    replayed, bar = 0, output.Progress(f"{scenario.label}: contents", stream.accesses)
+    with bar as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for block in stream.blocks():
             replayed += len(block)
             replay_all(sides, block, pool)
+            progress.step(stream.taken - progress.done)
     for side in sides:
         lost = int(side.state.ctl[int(control.S_LOST)])
         if lost:
@@ -315,7 +316,7 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> Out
         Not enough memory, or a stream in which nothing is swapped out.
     """
     machine.require_memory(memory_needed(stream, len(designs) + timed), f"comparing {len(designs)} designs on {stream.trace_name}")
-    with output.Progress(f"{stream.scenario.label}: demands") as progress:
+    with output.Progress(f"{stream.scenario.label}: demands", stream.accesses) as progress:
         seen = survey(stream, progress)
     if seen.first >= seen.demands:
         raise lacking.refuse(stream)

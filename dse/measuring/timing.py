@@ -233,7 +233,8 @@ class Passes:
         order = next(turns)
         kept = self.outcome.survey.blocks
         title = f"{self.stream.scenario.label}: timing, pass {self.pace.passes}"
-        with output.Progress(title, self.outcome.demands) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
+        bar = output.Progress(title, self.outcome.demands, watched=False)
+        with bar as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
             for span, block in cut(iter(kept) if kept is not None else self.stream.blocks(), chosen):
                 turn = self.turn(span)
                 if self.pace.over:
@@ -243,7 +244,7 @@ class Passes:
                 else:
                     self.timed(span, turn, order, block, pool)
                     order = next(turns)
-                progress.step(len(block))
+                progress.step(len(block), f"{max(self.pace.budget.left, 0.0):.0f} s of the budget left")
         return now() - began - (sum(self.pace.seconds.values()) - paid)
 
     def build_up(self, order: Sequence[Timer], block: NDArray[np.uint64], pool: concurrent.futures.Executor) -> None:

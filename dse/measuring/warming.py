@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import subprocess
 import sys
-import threading
+import tempfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,7 +17,6 @@ from dse.naming import registered
 Pair = tuple[str, str]
 """A design as text, NAME[param=value,...], and the kind of a probe."""
 SMALL = dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 8)
-PATIENCE = 2.0
 BAD = 2
 """Exit status of a process that refuses a design. The last line on stderr says why."""
 
@@ -72,20 +71,22 @@ def compile_pair(pair: Pair) -> None:
     named.design.replay(named.design.build(_config(named)), probe.make(pair[1]), np.zeros((0, 2), np.uint64), np.zeros(0, np.uint8))
 
 
-def _compile_apart(pairs: list[Pair]) -> None:
+def _compile_apart(pairs: list[Pair], progress: output.Progress) -> None:
     """Compile pairs in another interpreter. It is a plain process, so that a caller's script needs no guard against being imported."""
     names = [f"{text}:{kind}" for text, kind in pairs]
-    done = subprocess.run(
-        [sys.executable, "-m", "dse.measuring.warming", *names],
-        env=registered.environ(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode == BAD:
-        raise BadInput(done.stderr.strip().splitlines()[-1])
-    if done.returncode:
-        raise RuntimeError(f"compiling {', '.join(names)} failed: {done.stderr.strip()[-2000:]}")
+    command = [sys.executable, "-m", "dse.measuring.warming", *names]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, env=registered.environ(), stdout=subprocess.PIPE, stderr=said, text=True)
+        with process:
+            assert process.stdout is not None  # noqa: S101 - a pipe
+            for line in process.stdout:  # one for each pair
+                progress.step(1, line.strip())
+        said.seek(0)
+        told = said.read().strip()
+    if process.returncode == BAD:
+        raise BadInput(told.splitlines()[-1])
+    if process.returncode:
+        raise RuntimeError(f"compiling {', '.join(names)} failed: {told[-2000:]}")
 
 
 def _dealt(pairs: list[Pair], workers: int) -> list[list[Pair]]:
@@ -115,28 +116,25 @@ def warm(pairs: Iterable[Pair]) -> int:
     cold = [pair for pair in {kernel(*pair): pair for pair in pairs}.values() if not is_compiled(*pair)]
     if not cold:
         return 0
-    what = f"compiling {len(cold)} kernel{'s' if len(cold) > 1 else ''}, about 10 s each; kept for the next run"
-    timer = threading.Timer(PATIENCE, output.note, (what,))
-    timer.daemon = True
-    timer.start()
-    try:
+    with output.Progress("compiling kernels (kept for the next run)", len(cold)) as progress:
         workers = min(len(cold), machine.cores())
         if workers < 2:
             for pair in cold:
                 compile_pair(pair)
+                progress.step(1, ":".join(pair))
         else:
             with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-                list(pool.map(_compile_apart, _dealt(cold, workers)))
-    finally:
-        timer.cancel()
+                list(pool.map(lambda hand: _compile_apart(hand, progress), _dealt(cold, workers)))
     return len(cold)
 
 
 def main(names: list[str]) -> int:
-    """Compile pairs, each named ``DESIGN:PROBE``."""
+    """Compile pairs, each named ``DESIGN:PROBE``; each is named on stdout when it is done."""
     try:
         for name in names:
             compile_pair((name.partition(":")[0], name.partition(":")[2]))
+            sys.stdout.write(f"{name}\n")
+            sys.stdout.flush()
     except refusals() as error:
         sys.stderr.write(f"{error}\n")
         return BAD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,12 +12,14 @@ from dse.common import output
 from dse.errors import BadInput
 from dse.sweeps import objectives as obj
 from dse.sweeps import proposing
-from dse.sweeps.analysing import Trial, fronts
+from dse.sweeps.analysing import Trial
 from dse.sweeps.caching import key_of
 from dse.sweeps.feasible import TRIED, closest
 from dse.sweeps.space import Configuration, Space
 
 DETAIL_EVERY = 2.0
+BEST = 3
+"""Designs that the progress line names."""
 QUIET = float("inf")
 Measures = dict[str, Any]
 
@@ -84,7 +87,9 @@ class Search:
         total = min(self.wanted or self.space.distinct, self.space.size if self.space.countable else self.space.distinct)
         if self.probing:
             self._probe(known)
-        with output.Progress(f"sweep {self.space.name}, {self.sampler}", total, patience=QUIET if self.quiet else 2.0) as progress:
+        with output.Progress(
+            f"sweep {self.space.name}, {self.sampler}", total, patience=QUIET if self.quiet else output.PATIENCE
+        ) as progress:
             while self.wanted is None or len(self.trials) < self.wanted:
                 self.timed_out = self.timeout is not None and time.monotonic() - began >= self.timeout
                 if self.timed_out:
@@ -96,7 +101,7 @@ class Search:
                 self.trials += made
                 proposer.tell(made, self.trials)
                 self.record(made)
-                progress.step(len(made), self._detail(began, total))
+                progress.step(len(made), self._detail())
         return self.trials
 
     def _probe(self, known: dict[str, Measures]) -> None:
@@ -134,15 +139,34 @@ class Search:
             known |= dict(zip(new, (self.baselines or self.evaluate)(list(new.values())), strict=True))
         return known
 
-    def _detail(self, began: float, total: int) -> str:
-        """Time left and the current front, for the progress line."""
+    def _detail(self) -> str:
+        """The best so far, for the progress line."""
         now = time.monotonic()
         if self.quiet or now < self._next_detail:
             return self._said
         self._next_detail = now + DETAIL_EVERY
-        spent = now - began
-        left = spent / max(len(self.trials), 1) * max(total - len(self.trials), 0)
-        best = fronts(self.trials, self.space.objectives)
-        designs = ", ".join(dict.fromkeys(t.design for here in best.values() for t in here))
-        self._said = f"{left:.0f} s left, fronts of {len(best)} environment{'s' * (len(best) != 1)}: {designs}"
+        self._said = best_so_far(self.trials, self.space.winner)
         return self._said
+
+
+def best_so_far(trials: Sequence[Trial], winner: str) -> str:
+    """Say which designs are the best so far, and in how many environments each.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        Those that were evaluated.
+    winner : str
+        The objective that decides.
+    """
+    best: dict[str, Trial] = {}
+    for trial in trials:
+        figure = trial.values.get(winner)
+        if trial.ok and trial.feasible and figure is not None:
+            held = best.get(trial.configuration.place)
+            if held is None or figure < (held.values[winner] or 0.0):
+                best[trial.configuration.place] = trial
+    counts = Counter(trial.design for trial in best.values()).most_common()
+    said = ", ".join(f"{design} in {n}" for design, n in counts[:BEST]) + (", ..." if len(counts) > BEST else "")
+    feasible = sum(trial.ok and trial.feasible for trial in trials)
+    return f"feasible {feasible / max(len(trials), 1):.0%}, best so far by {winner} (of {len(best)} environments): {said or 'none'}"

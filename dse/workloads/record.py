@@ -31,7 +31,7 @@ KINDS = ("access", "map", "shared", "unmap", "drop", "brk", "move", "fork", "gon
 MORE = 15
 LONGEST_HEAD = 256  # [B] of a script's first line: BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h
 SLOWDOWN = {"lackey": (1600, 3000), "qemu": (15, 25), "fault": (1, 2)}
-"""How many times longer a program takes under a recorder, from and to: measured on the shipped traces' programs (docs/formats.md)."""
+"""Factors by which a program takes longer under a recorder, from and to: measured on the shipped traces' programs (docs/formats.md)."""
 KIND_SHIFT = np.uint64(60)
 PAYLOAD = (1 << 60) - 1
 

@@ -52,6 +52,8 @@ class Stream:
     workload : Workload
     limit : int
         Memory limit [pages].
+    taken : int
+        Accesses that :meth:`blocks` has gone through so far.
     counters : dict of str to int
         Counters of the stage, filled when :meth:`blocks` is exhausted. ``avoidable``: faults that a refused RECLAIM would avoid.
     """
@@ -60,6 +62,7 @@ class Stream:
     workload: Workload
     limit: int
     forks: bool
+    taken: int = 0
     counters: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -141,7 +144,7 @@ class Stream:
         """
         from kernels.reclaim.stage import advance
 
-        block = self.scenario.replay.block
+        block, self.taken = self.scenario.replay.block, 0
         stage = start(self)
         ctl, out = stage.ctl, stage.out.reshape(-1, WORDS)
         for accesses, events, positions in self._input():
@@ -173,6 +176,7 @@ class Stream:
                 at = None
             yield accesses, events, positions
             done += len(accesses)
+            self.taken = done
         if self.scenario.workload.exit:
             yield from exits(self.workload.pages)
 
