@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -96,6 +97,69 @@ def test_tables(results: Path) -> None:
     assert all(isinstance(frame, pl.LazyFrame) for frame in frames.values())
     assert {"runs", "trials", "ops", "ledger", "provenance", "asv"} <= frames.keys()
     assert querying.query("SELECT * FROM trials", results=results / "nothing").is_empty()
+
+
+@pytest.fixture
+def swept(tmp_path: Path) -> Path:
+    """Two studies by hand: axes of numbers, of mixes and of texts; a parameter that one design alone has."""
+    mix = {"ssd": 1.0}
+    values = {"design": ["direct", "swap_id"], "base": ["direct", "x"], "moves.rate": [0, 0.5], "unit": ["a"], "backend.mix": [mix]}
+    space = {"axes": [{"name": name, "role": "choice", "values": given} for name, given in values.items()]}
+    for study, rates in (("s", (0, 0.5)), ("t", (0.5,))):
+        rows = []
+        for number, rate in enumerate(rates):
+            for objective, value in (("swap_in", 2.0 + rate), ("lifetime.ns", 100.0 * (number + 1))):
+                place = {"moves.rate": rate, "backend.mix": mix}
+                rows.append({
+                    "study": study, "number": number, "design": "swap_id", "environment": place, "params": {"base": "x"}, "status": "ok",
+                    "feasible": True, "front": number == 0, "objective": objective, "kind": "counted", "unit": "lines", "value": value,
+                })  # fmt: skip
+        studies.write_settings(tmp_path, study, {"version": 1})
+        about = {"study": study, "document": space if study == "s" else "torn"}
+        studies.write_tables(tmp_path, study, {"trials": rows, "winners": [], "provenance": [about]})
+    return tmp_path
+
+
+def test_axes_are_columns(swept: Path) -> None:
+    found = querying.query("SELECT study, number, moves_rate, backend_mix, base, unit, axis_unit, value FROM trials "
+                           "WHERE objective = 'swap_in' AND moves_rate > 0 ORDER BY study", results=swept).to_dicts()  # fmt: skip
+    same = {"moves_rate": 0.5, "backend_mix": '{"ssd":1.0}', "base": "x", "unit": "lines", "axis_unit": None, "value": 2.5}
+    assert found == [{"study": "s", "number": 1, **same}, {"study": "t", "number": 0, **same}]
+
+
+def test_wide_trials_have_a_row_each(swept: Path) -> None:
+    found = querying.query("SELECT study, number, moves_rate, swap_in, lifetime_ns, front FROM trials_wide ORDER BY study, number",
+                           results=swept).rows()  # fmt: skip
+    assert found == [("s", 0, 0.0, 2.0, 100.0, True), ("s", 1, 0.5, 2.5, 200.0, False), ("t", 0, 0.5, 2.5, 100.0, True)]
+    empty = querying.scan(swept / "nothing")
+    assert empty["trials_wide"].collect().is_empty()
+
+
+def test_scenario_keys_are_columns_of_runs(tmp_path: Path) -> None:
+    case = json.dumps({"memory": {"limit": 0.3, "policy": "lru"}, "workload": {"trace": None, "exit": True}})
+    row = storing.figure("direct", "swap_in", "lines", "counted", "lines", 1, stat="total")
+    storing.write_run(tmp_path, [row], [], {"scenario_json": case, "seed": 1})
+    found = querying.query("SELECT memory_limit, memory_policy, workload_trace, workload_exit FROM runs", results=tmp_path)
+    assert found.rows() == [(0.3, "lru", None, "true")]
+
+
+def test_the_worked_examples_of_the_documentation_run(swept: Path) -> None:
+    text = (Path(__file__).resolve().parent.parent / "docs" / "query.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    shapes = []
+    for block in blocks:
+        names: dict[str, object] = {}
+        exec(block.replace('"results"', repr(str(swept))), names)
+        assert isinstance(names["found"], pl.DataFrame)
+        shapes.append(names["found"])
+    assert shapes[0].rows() == [("s", 0.0, "swap_id", 100.0), ("s", 0.5, "swap_id", 200.0), ("t", 0.5, "swap_id", 100.0)]
+    assert shapes[1].rows() == [("swap_id", 0.25)]
+    assert shapes[2].is_empty()
+    queries = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
+    assert queries
+    for sql in queries:
+        querying.query(sql, results=swept)
 
 
 def test_presets(results: Path) -> None:

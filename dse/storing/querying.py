@@ -13,7 +13,7 @@ import polars as pl
 
 from dse import storing
 from dse.errors import BadInput, nearest, unknown
-from dse.storing import files
+from dse.storing import files, widening
 from dse.storing.writer import TYPES
 
 ASV = {
@@ -183,18 +183,33 @@ def scan(results: str | os.PathLike[str] = "results") -> Tables:
     dict of str to polars.LazyFrame
         runs, ops, ledger, provenance (of runs); trials, params, winners, orders, breakeven, moves, sensitivity, regret, confirmed, studies
         (of sweeps);
-        asv. A run or study with a foreign or truncated file is named on stderr and left out whole.
+        trials_wide (a row a trial, a column an objective); asv. Tables of sweeps have a column for each axis of the environment and each
+        parameter (``moves_rate``, ``base``), runs one for each scenario key (``memory_limit``). A run or study with a foreign or truncated
+        file is named on stderr and left out whole.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> tables = scan("/nowhere")
+    >>> tables["trials"].filter(pl.col("objective") == "swap_in").group_by("design").agg(pl.col("value").min()).collect().shape
+    (0, 2)
     """
     from dse.storing import studies
 
     tables = dict(storing.scan(results))
-    tables["runs"] = tables["provenance"].select(RUNS)
+    tables["runs"] = widening.with_keys(tables["provenance"], RUNS)
     found: dict[str, list[pl.LazyFrame]] = {table: [] for table in studies.TABLES}
+    names: list[str] = []
     for table, frame in _studies(results):
         found[table].append(frame)
+        names += widening.objectives_of(frame) if table == "trials" else []
     for table, columns in studies.TABLES.items():
         name = "studies" if table == "provenance" else table
         tables[name] = pl.concat(found[table], how="diagonal") if found[table] else pl.LazyFrame(schema=_schema(columns))
+    axes = widening.axes_of(tables["studies"].select("document").collect().to_series().to_list())
+    tables["trials_wide"] = widening.wide(tables["trials"], dict.fromkeys(names), axes)
+    for name in ("trials", "winners", "breakeven", "moves", "regret", "confirmed"):
+        tables[name] = widening.with_axes(tables[name], axes)
     tables["asv"] = pl.LazyFrame(asv_rows(results), schema=_schema(ASV))
     return tables
 

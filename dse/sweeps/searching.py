@@ -87,9 +87,8 @@ class Search:
         total = min(self.wanted or self.space.distinct, self.space.size if self.space.countable else self.space.distinct)
         if self.probing:
             self._probe(known)
-        with output.Progress(
-            f"sweep {self.space.name}, {self.sampler}", total, patience=QUIET if self.quiet else output.PATIENCE
-        ) as progress:
+        patience = QUIET if self.quiet else output.PATIENCE
+        with output.Progress(f"sweep {self.space.name}, {self.sampler}", total, patience=patience) as progress:
             while self.wanted is None or len(self.trials) < self.wanted:
                 self.timed_out = self.timeout is not None and time.monotonic() - began >= self.timeout
                 if self.timed_out:
