@@ -16,10 +16,10 @@ from dse.errors import require_kernels
 __version__ = "0.1.0"
 
 _CALLS = {
-    "ask": "dse.asking",
+    "ask": "dse.reports.results",
     "bench": "dse.benching.gate",
     "check": "dse.testing.checking",
-    "compare": "dse.measuring.comparing",
+    "compare": "dse.reports.results",
     "explain": "dse.describing.explaining",
     "explain_beside": "dse.grounding.beside",
     "ledger": "dse.modelling.bookkeeping",
@@ -31,7 +31,7 @@ _CALLS = {
     "query": "dse.storing.querying",
     "report": "dse.reports",
     "scan": "dse.storing.querying",
-    "sweep": "dse.sweeps",
+    "sweep": "dse.reports.results",
 }
 
 __all__ = ["__version__", *sorted(_CALLS)]  # noqa: PLE0604 - strings all of them

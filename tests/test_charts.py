@@ -104,6 +104,33 @@ def test_picture_is_written_whole_and_the_same_again(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.svg", "b.svg", "c.png"]
 
 
+def told(*rows: tuple[float | None, str, str]) -> str:
+    given = [{"measure": "allocated", "percent": p, "smaller_below": below, "smaller_above": above} for p, below, above in rows]
+    return fills.sentence({"a": "x", "b": "y", "rows": given})
+
+
+def test_the_sentence_of_a_break_even() -> None:
+    assert told((57.04, "y", "x")) == "Allocated bytes: below 57 % of the slots in use y is smaller, above x."
+    assert told((None, "x", "x")) == "Allocated bytes: x is smaller at every fill."
+    assert told((None, "equal", "x")) == "Allocated bytes: x is smaller at every fill."
+    assert told((None, "equal", "equal")) == "Allocated bytes: x and y are equal at every fill."
+    assert told((10.0, "x", "y"), (70.25, "y", "x")) == (
+        "Allocated bytes: below 10 % of the slots in use x is smaller, from 10 to 70.2 % y, above x."
+    )
+
+
+def test_the_command_ends_in_the_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["ledger", "swap_table_p4", "vswap_v6", "--break-even"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    row = next(r for r in dse.break_even("swap_table_p4", "vswap_v6")["rows"] if r["measure"] == "allocated")
+    assert last == (
+        f"Allocated bytes: below {row['percent']:.1f}".removesuffix(".0") + f" % of the slots in use {row['smaller_below']} is smaller, "
+        f"above {row['smaller_above']}."
+        if row["percent"] is not None
+        else f"Allocated bytes: {row['smaller_above']} is smaller at every fill."
+    )
+
+
 def test_text_chart() -> None:
     said = charts.text([straight("flat", 10 * MIB, 10 * MIB), straight("rising", 0, 20 * MIB)], "zswap")
     lines = said.splitlines()

@@ -10,8 +10,6 @@ from dse.errors import BadInput
 if TYPE_CHECKING:
     import argparse
 
-COLUMNS = ["id", "question", "status", "answer", "certainty", "needs", "command", "counters_hash"]
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
@@ -26,6 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """List the questions, or answer some."""
     from dse import asking
     from dse.asking import screens
+    from dse.reports import results
 
     if args.all and args.questions:
         raise BadInput(f"--all takes no questions, got {' '.join(args.questions)}")
@@ -36,15 +35,15 @@ def run(args: argparse.Namespace) -> int:
         else:
             output.emit(rows, args.format)
         return 0
-    found = asking.ask(args.questions or None, results=args.results, again=args.again)
+    found = results.ask(args.questions or None, results=args.results, again=args.again)
     if args.all:
         from dse.reports import answers
 
         answers.write(found, args.results)
     if args.format == "json":
-        output.emit([{name: one[name] for name in COLUMNS} for one in found], "json")
+        output.emit([], "json", document=found.document())
     elif args.format == "csv":
-        output.emit(found, "csv", columns=COLUMNS)
+        output.emit(found, "csv", columns=results.ASKED)
     else:
-        output.write("\n\n".join("\n".join(screens.screen(one)) for one in found))
+        output.write(found.answer)
     return 0

@@ -50,8 +50,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, store, print."""
-    from dse.measuring.comparing import compare
     from dse.reports import answer, tabling
+    from dse.reports.results import compare
 
     found = compare(
         args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, budget=args.budget,
@@ -63,10 +63,7 @@ def run(args: argparse.Namespace) -> int:
             output.write("")
             tabling.show(found)
     else:
-        from dse.grounding.marks import marks
-
-        document = {**found, "kernels": marks(found["provenance"]["designs"])}
-        output.emit(found["rows"], args.format, columns=COLUMNS, document=document)
+        output.emit(found["rows"], args.format, columns=COLUMNS, document=found.document() if args.format == "json" else None)
     for stored in found["provenance"]["runs"]:
         output.note(f"stored as {stored['run']} under {args.results}/runs ({stored['label']})")
     output.note(f"took {found['provenance']['seconds']:.0f} s")

@@ -74,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _break_even(found: dict[str, Any], form: str) -> None:
     """Print where two designs break even."""
+    from dse.modelling import fills
+
     if form != "table":
         output.emit(found["rows"], form, document=found)
         return
@@ -86,6 +88,7 @@ def _break_even(found: dict[str, Any], form: str) -> None:
         for row in found["rows"]
     ]  # fmt: skip
     output.emit(rows, "table")
+    output.write(fills.sentence(found))
 
 
 def _side_by_side(found: list[dict[str, Any]], args: argparse.Namespace) -> None:

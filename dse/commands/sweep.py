@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweep, store, print."""
-    from dse.sweeps import sweep
+    from dse.reports.results import sweep
     from dse.sweeps.storages import shown
 
     _check_resume(args)
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         command=" ".join(shown(part) for part in args.command_line.split(" ")),
     )  # fmt: skip
     if args.format == "json":
-        output.emit([], "json", document={name: value for name, value in found.items() if name != "provenance"} | _brief(found))
+        output.emit([], "json", document=found.document())
     elif args.format == "csv":
         output.emit(_front(found), "csv")
     else:
@@ -80,11 +80,6 @@ def _check_resume(args: argparse.Namespace) -> None:
     for name, value in given.items():
         if value is not None:
             raise BadInput(f"--resume {args.resume} goes on with the settings of that study; leave {name} out")
-
-
-def _brief(found: dict[str, Any]) -> dict[str, Any]:
-    """Provenance without the long fields."""
-    return {"provenance": {k: v for k, v in found["provenance"].items() if k not in ("document", "packages")}}
 
 
 def _front(found: dict[str, Any]) -> list[dict[str, Any]]:

@@ -154,11 +154,12 @@ def _info(args: argparse.Namespace) -> int:
 
 def _described(trace: Trace, args: argparse.Namespace) -> None:
     """Print what a trace is and how its pages come back, and draw it."""
+    from dse.reports import charts
     from dse.reports import reuse as told
     from dse.workloads import info, reuse
 
     if args.chart:
-        told.check(args.chart)
+        charts.target(args.chart)
     found = reuse.analyse(trace) if len(trace.accesses) else None
     if found is not None and args.chart:
         output.note(f"wrote {told.picture(trace, found, args.trace, args.chart)}")

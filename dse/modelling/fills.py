@@ -165,6 +165,47 @@ def break_even(a: str, b: str, slots: int = SLOTS, backend: str | Mapping[str, f
     }
 
 
+def sentence(found: Mapping[str, Any], measure: str = MEASURES[-1]) -> str:
+    """Say which of two designs is smaller at which fill.
+
+    Parameters
+    ----------
+    found : mapping
+        What :func:`break_even` returns.
+    measure : str
+        One of :data:`MEASURES`.
+
+    Examples
+    --------
+    >>> row = {"measure": "allocated", "percent": 57.0, "smaller_below": "vswap_v6", "smaller_above": "direct"}
+    >>> sentence({"a": "direct", "b": "vswap_v6", "rows": [row]})
+    'Allocated bytes: below 57 % of the slots in use vswap_v6 is smaller, above direct.'
+    """
+    rows = [row for row in found["rows"] if row["measure"] == measure]
+    what = measure[:1].upper() + measure[1:]
+    if rows[0]["percent"] is None:
+        ends = {rows[0]["smaller_below"], rows[0]["smaller_above"]} - {"equal"}
+        if not ends:
+            return f"{what} bytes: {found['a']} and {found['b']} are equal at every fill."
+        return f"{what} bytes: {' and '.join(sorted(ends))} is smaller at every fill."
+    parts = [f"below {_percent(rows[0]['percent'])} % of the slots in use {_is(rows[0]['smaller_below'])}"]
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        above = row["smaller_above"] if after is None else after["smaller_below"]
+        upto = "above" if after is None else f"from {_percent(row['percent'])} to {_percent(after['percent'])} %"
+        parts.append(f"{upto} {above if above != 'equal' else 'they are equal'}")
+    return f"{what} bytes: {', '.join(parts)}."
+
+
+def _is(name: str) -> str:
+    """Say of a design that it is smaller."""
+    return "they are equal" if name == "equal" else f"{name} is smaller"
+
+
+def _percent(value: float) -> str:
+    """Write a percentage with at most one digit behind the point."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
 def _smaller(one: Curve, two: Curve, measure: str, pages: int) -> str:
     """The design that takes fewer bytes."""
     x, y = one.bytes(measure, pages), two.bytes(measure, pages)

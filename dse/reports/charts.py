@@ -40,12 +40,25 @@ def _size(slots: int) -> str:
     return f"{nbytes / (1 << 30):g} GiB" if nbytes >= 1 << 30 else f"{nbytes / MIB:g} MiB"
 
 
+def target(path: str | Path) -> Path:
+    """Refuse another suffix than those of pictures, and a folder that is not there.
+
+    Raises
+    ------
+    BadInput
+        As it says.
+    """
+    found = Path(path)
+    if found.suffix.lower() not in SUFFIXES:
+        raise BadInput(unknown("kind of picture", found.suffix or found.name, SUFFIXES))
+    if not found.parent.is_dir():
+        raise BadInput(f"no such folder: {found.parent}")
+    return found
+
+
 def picture(curves: Sequence[Curve], backend: str, path: Path) -> str:
     """Write a chart: counted bytes dashed, allocated bytes solid, one colour and one marker for each design."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise BadInput(unknown("kind of picture", path.suffix or path.name, SUFFIXES))
-    if not path.parent.is_dir():
-        raise BadInput(f"no such folder: {path.parent}")
+    target(path)
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

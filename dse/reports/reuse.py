@@ -11,8 +11,8 @@ from typing import Any
 
 from dse.common import output
 from dse.common.writing import save
-from dse.errors import BadInput, unknown
-from dse.reports.charts import COLOURS, SUFFIXES
+from dse.reports import charts
+from dse.reports.charts import COLOURS
 from dse.workloads.reuse import SHARES, TURNOVERS, Reuse
 from dse.workloads.trace import Trace
 
@@ -152,7 +152,7 @@ def picture(trace: Trace, found: Reuse, name: str, path: str | Path) -> str:
     BadInput
         Another suffix, or a folder that is not there.
     """
-    target = check(path)
+    target = charts.target(path)
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -173,16 +173,6 @@ def picture(trace: Trace, found: Reuse, name: str, path: str | Path) -> str:
         content = io.BytesIO()
         figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else {"Software": None})
     return save(target, content.getvalue())
-
-
-def check(path: str | Path) -> Path:
-    """Refuse another suffix than those of pictures, and a folder that is not there."""
-    target = Path(path)
-    if target.suffix.lower() not in SUFFIXES:
-        raise BadInput(unknown("kind of picture", target.suffix or target.name, SUFFIXES))
-    if not target.parent.is_dir():
-        raise BadInput(f"no such folder: {target.parent}")
-    return target
 
 
 def _title(trace: Trace, found: Reuse, name: str) -> list[str]:
