@@ -140,6 +140,23 @@ def test_one_figure(results: Path) -> None:
         pictures.chosen(document, "paretto")
 
 
+def test_the_picture_of_a_study(results: Path) -> None:
+    """Environments are small multiples in one place; legend, front and conditions are in the picture."""
+    document = reporting.load("study", "made-up-s1", results)
+    places = pictures.slots(document, None)
+    assert [len(slot) for slot in places] == [6, 1, 1, 1]
+    assert [len(slot) for slot in pictures.slots(document, "moves.rate 0.5")] == [2]
+    drawn = pictures.render(document, "svg", "pareto").decode()
+    for text in ("an environment each", "direct", "swap_desc", "front in these two objectives", "dse sweep made-up", "code c0de"):
+        assert text in drawn
+    assert drawn == pictures.render(document, "svg", "pareto").decode()
+
+
+def test_the_front_in_a_plane_by_hand() -> None:
+    assert pictures.staircase([]) == []
+    assert pictures.staircase([(2.0, 2.0), (1.0, 3.0), (3.0, 2.5)]) == [(1.0, 3.0), (2.0, 3.0), (2.0, 2.0)]
+
+
 def test_last_is_what_was_stored_last(tmp_path: Path) -> None:
     run = reportdata.store_run(tmp_path)
     assert reporting.resolve("last", tmp_path) == ("run", run)

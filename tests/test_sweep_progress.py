@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
+import optuna
+
+from dse.sweeps import recording
+from dse.sweeps import space as spaces
 from dse.sweeps.searching import best_so_far
 from tests.sweepdata import trial
 
@@ -21,3 +26,18 @@ def test_the_best_so_far_is_that_of_each_environment() -> None:
     met = dataclasses.replace(cheap, violations={"memory": 0.0})
     assert best_so_far([*trials, met], "cost").endswith("swap_desc in 1, swap_id in 1")
     assert best_so_far([], "cost") == "feasible 0%, best so far by cost (of 0 environments): none"
+
+
+def test_the_dashboard_sees_the_feasible_share(tmp_path: Path) -> None:
+    text = 'objectives = ["swap_in"]\n[scenario]\nworkload = { generator = "zipf" }\n[axes.design]\nvalues = ["direct"]\n'
+    space = spaces.parse(text, "s", "s")
+    journal = tmp_path / "journal.log"
+    one = trial(0, "direct", {}, swap_in=1.0)
+    two = dataclasses.replace(trial(1, "direct", {}, swap_in=2.0), violations={"memory": 0.5})
+    with recording.Recorder(journal, "s", space) as recorder:
+        recorder.record([one])
+        recorder.record([two])
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(journal)))
+    stored = optuna.load_study(study_name="s", storage=storage)
+    assert stored.user_attrs[recording.SHARE] == 0.5
+    assert [t.user_attrs["feasible"] for t in stored.trials] == [True, False]

@@ -9,7 +9,7 @@ from typing import Any
 
 from dse.errors import BadInput, unknown
 from dse.reports.drawing import COLOURS, SHAPES, from_zero
-from dse.reports.model import Cloud, Document, Part, Plot, Ranges
+from dse.reports.model import Cloud, Document, Plot, Ranges
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#C0619A", "#A87200", "#5B4FA0", "#6B6B6B")
 """Colours of page.css: after Okabe and Ito, told apart by people with a colour vision deficiency (https://jfly.uni-koeln.de/color/), the
@@ -19,6 +19,8 @@ DASHES = ("-", "--", ":")
 MOST = 4
 DPI = 150
 TITLE = 76  # characters of a line above a figure
+FOOT = 150  # characters of a line of conditions
+COLUMNS = 3  # environments beside one another
 
 
 def drawable(document: Document) -> list[Plot | Cloud | Ranges]:
@@ -59,19 +61,57 @@ def _plot(axes: Any, part: Plot) -> None:
         axes.set_ylim(bottom=0)
 
 
+def staircase(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Corners of the front of some points in a plane, both coordinates minimised, from left to right.
+
+    Examples
+    --------
+    >>> staircase([(1.0, 5.0), (2.0, 6.0), (3.0, 2.0), (3.0, 4.0)])
+    [(1.0, 5.0), (3.0, 5.0), (3.0, 2.0)]
+    """
+    out: list[tuple[float, float]] = []
+    for x, y in sorted(points):
+        if not out or y < out[-1][1]:
+            out += [(x, out[-1][1]), (x, y)] if out else [(x, y)]
+    return out
+
+
 def _cloud(axes: Any, part: Cloud) -> None:
     i, j = part.first
-    seen: set[str] = set()
-    for p in sorted(part.points, key=lambda p: bool(p["front"])):
-        x, y = p["values"][i], p["values"][j]
-        if x is None or y is None:
-            continue
+    shown = [(p, p["values"][i], p["values"][j]) for p in part.points if p["values"][i] is not None and p["values"][j] is not None]
+    for p, x, y in sorted(shown, key=lambda item: bool(item[0]["front"])):
         size, alpha = (42, 1.0) if p["front"] else (12, 0.4)
         axes.scatter([x], [y], s=size, alpha=alpha, linewidths=0.4, edgecolors="white", **_style(p["group"]))
-        seen.add(p["name"])
-    for name, group in {p["name"]: p["group"] for p in part.points if p["name"] in seen}.items():
-        axes.plot([], [], linestyle="", label=name, **_style(group))
-    axes.set(xlabel=part.objectives[i], ylabel=part.objectives[j])
+    corners = staircase([(x, y) for p, x, y in shown if p["front"]])
+    axes.plot([x for x, _ in corners], [y for _, y in corners], "-", color="#444444", linewidth=0.9, zorder=0.5)
+    axes.grid(visible=True, color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _clouds(figure: Any, parts: Sequence[Cloud]) -> None:
+    """Draw environments as small multiples on the same axes, with one legend."""
+    from matplotlib.lines import Line2D
+
+    columns = min(len(parts), COLUMNS)
+    grid = figure.subplots(-(-len(parts) // columns), columns, squeeze=False, sharex=True, sharey=True)
+    first, (i, j) = parts[0], parts[0].first
+    for axes, part in zip(grid.flat, parts, strict=False):
+        _cloud(axes, part)
+        title = part.title.partition(": ")[2] if len(parts) > 1 else f"{part.title} ({part.kind})"
+        axes.set_title(textwrap.fill(title or part.title, TITLE // columns), fontsize=8 if len(parts) > 1 else 9, loc="left")
+    for axes in grid.flat[len(parts) :]:
+        axes.set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(first.objectives[j])
+    for n in range(columns):
+        grid[(len(parts) - 1 - n) // columns, n].set_xlabel(first.objectives[i])
+        grid[(len(parts) - 1 - n) // columns, n].tick_params(labelbottom=True)
+    if len(parts) > 1:
+        figure.suptitle(f"{first.title.partition(': ')[0]}, an environment each ({first.kind})", fontsize=9, x=0.01, ha="left")
+    groups = {p["name"]: p["group"] for part in parts for p in part.points}
+    marks = [Line2D([], [], linestyle="", label=name, **_style(group)) for name, group in groups.items()]
+    marks.append(Line2D([], [], color="#444444", linewidth=0.9, label="front in these two objectives; large: on the front of all"))
+    figure.legend(handles=marks, loc="outside lower left", frameon=False, fontsize=7, ncols=2)
 
 
 def _ranges(axes: Any, part: Ranges) -> None:
@@ -93,9 +133,52 @@ def _ranges(axes: Any, part: Ranges) -> None:
         axes.set_xlim(left=0)
 
 
-def _height(part: Part) -> float:
+def _height(slot: Sequence[Plot | Cloud | Ranges]) -> float:
     """Height of a figure in inches."""
-    return 1.4 + 0.17 * sum(len(block) + 0.6 for _, block in part.blocks) if isinstance(part, Ranges) else 4.2
+    part = slot[0]
+    if isinstance(part, Ranges):
+        return 1.4 + 0.17 * sum(len(block) + 0.6 for _, block in part.blocks)
+    names = len({p["name"] for one in slot if isinstance(one, Cloud) for p in one.points})
+    return 4.2 if len(slot) == 1 else 0.9 + 2.3 * -(-len(slot) // COLUMNS) + 0.08 * names
+
+
+def slots(document: Document, name: str | None) -> list[list[Plot | Cloud | Ranges]]:
+    """Figures by their place in a picture: the clouds of one section, an environment each, share a place."""
+    together = [[p for p in section.parts if isinstance(p, Cloud)] for section in document.sections]
+    found: list[list[Plot | Cloud | Ranges]] = []
+    for part in chosen(document, name):
+        if not isinstance(part, Cloud):
+            found.append([part])
+            continue
+        fellows = next(parts for parts in together if part in parts)
+        wanted: list[Plot | Cloud | Ranges] = [p for p in fellows if name is None or name.lower() in p.title.lower()]
+        if wanted not in found:
+            found.append(wanted)
+    return found
+
+
+def conditions(document: Document) -> str:
+    """Line below a picture: where its figures come from."""
+    about = document.provenance
+    said = [document.name, about.get("command"), *(f"{key} {about[key]}" for key in ("seed", "trace", "host", "cpu") if about.get(key))]
+    said += [f"{key.partition('_')[0]} {str(about[key])[:16]}" for key in ("counters_hash", "code_digest") if about.get(key)]
+    return textwrap.fill("; ".join(str(one) for one in said if one), FOOT, break_on_hyphens=False)
+
+
+def _draw(figure: Any, slot: Sequence[Plot | Cloud | Ranges]) -> None:
+    """Draw one place of a picture."""
+    clouds = [part for part in slot if isinstance(part, Cloud)]
+    if clouds:
+        _clouds(figure, clouds)
+        return
+    part, axes = slot[0], figure.subplots()
+    if isinstance(part, Plot):
+        _plot(axes, part)
+        axes.legend(frameon=False, fontsize=7, ncols=2)
+    elif isinstance(part, Ranges):
+        _ranges(axes, part)
+    axes.set_title(textwrap.fill(f"{part.title} ({part.kind})", TITLE), fontsize=9, loc="left")
+    axes.grid(visible=True, color="#dddddd", linewidth=0.6)
 
 
 def render(document: Document, form: str, name: str | None = None) -> bytes:
@@ -123,22 +206,14 @@ def render(document: Document, form: str, name: str | None = None) -> bytes:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    parts: Sequence[Plot | Cloud | Ranges] = chosen(document, name)
-    heights = [_height(part) for part in parts]
+    places = slots(document, name)
+    heights = [_height(slot) for slot in places]
+    foot = conditions(document)
     with mpl.rc_context({"svg.hashsalt": document.name, "svg.fonttype": "none", "font.size": 9}):
-        figure = Figure(figsize=(7.2, sum(heights)), dpi=DPI, layout="constrained")
-        grid = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)
-        for axes, part in zip(grid[:, 0], parts, strict=True):
-            if isinstance(part, Plot):
-                _plot(axes, part)
-            elif isinstance(part, Cloud):
-                _cloud(axes, part)
-            else:
-                _ranges(axes, part)
-            axes.set_title(textwrap.fill(f"{part.title} ({part.kind})", TITLE), fontsize=9, loc="left")
-            axes.grid(visible=True, color="#dddddd", linewidth=0.6)
-            if not isinstance(part, Ranges):
-                axes.legend(frameon=False, fontsize=7, ncols=2)
+        figure = Figure(figsize=(7.2, sum(heights) + 0.12 * (1 + foot.count("\n"))), dpi=DPI, layout="constrained")
+        figure.supxlabel(foot, fontsize=6, x=0.01, ha="left", color="#555555")
+        for part, slot in zip(figure.subfigures(len(places), 1, squeeze=False, height_ratios=heights)[:, 0], places, strict=True):
+            _draw(part, slot)
         buffer = io.BytesIO()
         figure.savefig(buffer, format=form, metadata={"Date": None} if form == "svg" else {"Software": None})
     return buffer.getvalue()

@@ -60,7 +60,7 @@ class Picture:
 
 
 class _Shown:
-    """What all results share; a subclass has `answer`, `rows`, `chart` and `document`."""
+    """Common part of all results; a subclass has `answer`, `rows`, `chart` and `document`."""
 
     answer: str
     rows: pl.DataFrame
@@ -115,7 +115,8 @@ class Comparison(dict[str, Any], _Shown):
             parts.append(Ranges(f"A swap-out and return, {against}", kind, f"{'ns' if timed else 'lines'} more", [("", time)], 0.0))
         if memory:
             parts.append(Ranges(f"Memory a swapped page, {against}", "counted", "bytes more", [("", memory)], 0.0))
-        return Picture(_drawn("compare", parts, [row.design for row in rows]))
+        about = {name: self["provenance"][name] for name in ("command", "counters_hash")}
+        return Picture(_drawn("compare", parts, [row.design for row in rows], about))
 
     def document(self) -> dict[str, Any]:
         """The document of ``dse compare --format json``."""
@@ -180,9 +181,9 @@ class Answers(list[dict[str, Any]], _Shown):
         return [{name: one[name] for name in ASKED} for one in self]
 
 
-def _drawn(name: str, parts: Sequence[Part], designs: Sequence[str]) -> Document:
+def _drawn(name: str, parts: Sequence[Part], designs: Sequence[str], about: dict[str, Any] | None = None) -> Document:
     """Document that holds figures alone."""
-    return Document(name, name, [], designs, [Section("", "", [part]) for part in parts])
+    return Document(name, name, [], designs, [Section("", "", [part]) for part in parts], about or {})
 
 
 def _number(value: Any) -> float | None:

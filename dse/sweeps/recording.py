@@ -18,6 +18,8 @@ from dse.sweeps.axes import text_of
 from dse.sweeps.space import Space
 
 INDEX = "index"
+SHARE = "feasible share"
+"""Attribute of a study: the share of its trials that meet the constraints, which the dashboard shows."""
 
 
 def frozen(trial: Trial, space: Space) -> FrozenTrial:
@@ -26,7 +28,8 @@ def frozen(trial: Trial, space: Space) -> FrozenTrial:
     params = {name: text_of(value) for name, value in trial.configuration.params.items() if name in axes}
     values = [trial.values[name] for name in space.objectives]
     done = trial.ok and all(value is not None for value in values)
-    about = {INDEX: trial.number, "design": trial.configuration.design, "key": trial.key, "status": trial.status}
+    about = {INDEX: trial.number, "design": trial.configuration.design, "key": trial.key, "status": trial.status,
+             "feasible": trial.feasible, "environment": trial.configuration.place}  # fmt: skip
     return create_trial(
         state=TrialState.COMPLETE if done else TrialState.FAIL,
         params=params,
@@ -57,6 +60,7 @@ class Recorder:
 
     def __init__(self, path: Path, name: str, space: Space) -> None:
         self._path, self._name, self._space = path, name, space
+        self._feasible: list[bool] = []
 
     def __enter__(self) -> Self:
         with storages.reported(str(self._path)):
@@ -70,10 +74,12 @@ class Recorder:
         return self
 
     def record(self, trials: Sequence[Trial]) -> None:
-        """Write a generation."""
+        """Write a generation, and the share of feasible trials so far."""
         for trial in trials:
             if trial.number not in self._done:
                 self._study.add_trial(frozen(trial, self._space))
+            self._feasible.append(trial.feasible)
+        self._study.set_user_attr(SHARE, round(sum(self._feasible) / max(len(self._feasible), 1), 4))
         self._journal.flush()
 
     def __exit__(self, *_: object) -> None:
