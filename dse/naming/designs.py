@@ -182,7 +182,7 @@ def base_of(text: str) -> str | None:
 
 
 def status_of(text: str) -> str:
-    """How far a design got, as it declares it; empty where it declares nothing, or is not registered any more.
+    """Status that a design declares; empty where it declares none, or is not registered any more.
 
     Examples
     --------

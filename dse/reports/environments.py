@@ -8,7 +8,7 @@ from typing import Any
 
 from dse import naming
 from dse.reports.answer import shortened
-from dse.reports.model import Bar, Head, short
+from dse.reports.model import Bar, Head
 from dse.sweeps import objectives as obj
 from dse.sweeps import wording
 from dse.sweeps.axes import text_of
@@ -16,6 +16,8 @@ from dse.sweeps.measure import EACH, SAID
 
 Rows = Sequence[Mapping[str, Any]]
 PATCHED = "*patched"
+"""Mark of rows in which only designs that exist as patches or in a kernel were compared."""
+TODAY = "swap_table_p4"
 MOST = 4
 """Most groups that are named with their environments."""
 
@@ -37,12 +39,12 @@ class Group:
     certain: bool | None
     rows: tuple[Mapping[str, Any], ...]
 
-    def span(self, column: str, scale: float = 1.0, sign: str = "") -> str:
+    def span(self, column: str, scale: float = 1.0, form: str = ",.0f") -> str:
         """Least and most of a column, once where they are written alike; ``-`` where it is not known."""
         known = [float(row[column]) * scale for row in self.rows if row.get(column) is not None]
         if not known:
             return "-"
-        ends = [f"{value:{sign}.0f}" if scale != 1.0 else short(float(f"{value:.4g}")) for value in (min(known), max(known))]
+        ends = [f"{value:{form}}" for value in (min(known), max(known))]
         return ends[0] if ends[0] == ends[1] else f"{ends[0]}..{ends[1]}"
 
     @property
@@ -72,28 +74,27 @@ def where(group: Group, winners: Rows) -> str:
     Returns
     -------
     str
-        Empty where it has all. ``mostly`` before it where other environments have these values too.
+        A phrase that goes on after the design. ``mostly`` comes first where other environments have these values too.
     """
     mine, every = ([wording.parsed(row["environment"]) or {} for row in rows] for rows in (group.rows, winners))
     held = {axis: dict.fromkeys(text_of(place.get(axis)) for place in mine) for axis in dict.fromkeys(a for place in every for a in place)}
     told = {axis: values for axis, values in held.items() if len(values) < len({text_of(place.get(axis)) for place in every})}
     if len(mine) == len(every):
-        return ""
+        return "in all of them" if len(every) > 1 else "there"
+    if not told:
+        return "in some, which no axis tells apart"
     alike = sum(all(text_of(place.get(axis)) in values for axis, values in told.items()) for place in every)
-    text = ", ".join(f"{axis} {' or '.join(values)}" for axis, values in told.items()) or "every axis has both"
+    text = "where " + ", ".join(f"{axis} {' or '.join(values)}" for axis, values in told.items())
     return text if alike == len(mine) else f"mostly {text}"
 
 
 def _row(group: Group, of: int) -> tuple[str, ...]:
     """Cells of a group."""
     status = naming.status_of(group.design).partition(",")[0].split(" in ")[0] or "-"
-    sure = {True: "yes", None: "alone"}.get(group.certain) or f"no: {group.rivals[0] if group.rivals else 'open'}"
-    seconds = [wording.bare(row["runner_up"]) for row in group.rows if row["runner_up"]]
-    more = "-"
-    if seconds:
-        margin = group.span("margin", 100.0, "+")
-        more = ("" if margin == "-" else f"{margin} % ") + max(dict.fromkeys(seconds), key=seconds.count)
-    return (group.design, f"{len(group.rows)} of {of}", status, sure, group.span("value"), group.span("bytes"), more)
+    sure = {True: "yes", False: "no", None: "alone"}[group.certain]
+    margin = group.span("margin", 100.0, "+.0f")
+    more = margin if margin == "-" else f"{margin} %"
+    return (group.design, f"{len(group.rows)}/{of}", status, sure, group.span("value", form=",.4g"), group.span("bytes"), more)
 
 
 def _bar(group: Group) -> Bar | None:
@@ -106,10 +107,10 @@ def finding(groups: Sequence[Group], winners: Rows, objective: str) -> list[str]
     """Say who wins where, as sentences."""
     out = []
     for group in groups[:MOST]:
-        told = where(group, winners)
-        place = f"where {told}" if told else "in all of them" if len(winners) > 1 else "there"
-        sure = {True: "for certain", False: "undecided", None: "without a rival"}[group.certain]
-        out.append(f"{shortened(group.design)} {place} ({len(group.rows)} of {len(winners)}, {sure})")
+        seconds = [wording.bare(row["runner_up"]) for row in group.rows]
+        before = f"before {max(dict.fromkeys(seconds), key=seconds.count)}"
+        sure = f"for certain {before}" if group.certain else f"undecided: {' or '.join(group.rivals[:2]) or 'others'} may be cheaper"
+        out.append(f"{shortened(group.design)} {where(group, winners)} ({len(group.rows)} of {len(winners)}, {sure})")
     rest = sum(len(group.rows) for group in groups[MOST:])
     return [f"Cheapest by {objective}: " + "; ".join(out) + (f"; others in {rest}" if rest else "") + "."] if out else []
 
@@ -128,13 +129,17 @@ def caution(winners: Rows, patched: Rows) -> list[str]:
     names = " and ".join(words)
     n = sum(naming.proposed(wording.bare(row["design"])) for row in winners)
     status = "; ".join(dict.fromkeys(naming.status_of(name) for name in words))
-    out = f"No verdict on {names}, cheapest in {n}: {status}, without patches. The model has the few steps that the text names; what it "
-    out += "leaves out costs nothing here."
+    out = [
+        f"No verdict on {names}, cheapest in {n}: only {status}, modelled with the few steps that the text names; what it "
+        "leaves out costs nothing here."
+    ]
     if patched:
         counts = wording.tally([wording.bare(row["design"]) for row in patched])
         open_ = sum(row["certain"] is False for row in patched)
-        out += f" Of the designs with patches, cheapest: {counts} ({f'undecided in {open_}' if open_ else 'for certain'})."
-    return [out]
+        rivals = [name for group in grouped(patched) for name in group.rivals]
+        said = f"undecided in {open_}, where {' or '.join(list(dict.fromkeys(rivals))[:2])} may be cheaper" if open_ else "for certain"
+        out.append(f"With patches, cheapest: {counts} ({said}).")
+    return out
 
 
 def head(tables: Mapping[str, Rows], about: Mapping[str, Any], objective: str, over: str = EACH, more: Sequence[str] = ()) -> Head | None:
@@ -170,11 +175,11 @@ def head(tables: Mapping[str, Rows], about: Mapping[str, Any], objective: str, o
     rows, bars = [_row(g, len(winners)) for g in groups], [_bar(g) for g in groups]
     if told:
         below = grouped(patched)
-        rows += [(name, f"{n} *", *cells) for name, n, *cells in (_row(g, len(patched)) for g in below)]
+        rows += [(name, f"{n}*", *cells) for name, n, *cells in (_row(g, len(patched)) for g in below)]
         bars += [_bar(g) for g in below]
     columns = (
         ("winner", ""), ("wins in", PATCHED * bool(told and patched)), ("status", ""), ("sure", ""), (objective, unit),
-        ("memory", "B a page"), ("the next one", "costs more"),
+        ("memory", "B a page"), ("next", "costs more"),
     )  # fmt: skip
     digest = ", ".join(f"{name} {str(about[key])[:16]}" for name, key in (("space", "space_digest"), ("code", "code_digest"))
                        if about.get(key))  # fmt: skip
@@ -202,6 +207,56 @@ def _changes(tables: Mapping[str, Rows], winners: Rows, objective: str) -> list[
     for key, name in wording.YARDSTICKS.items():
         apart = [row for row in winners if row.get(key) and wording.bare(row[key]) != wording.bare(row["design"])]
         if apart:
-            said.append(f"by {name} {wording.tally([wording.bare(row[key]) for row in apart])}")
+            said.append(f"by {name} {wording.tally([_marked(row[key]) for row in apart])}")
     out = [f"What would change it: {'; '.join(said)}." if said else "Lines, locks and bytes name the same winners."]
-    return out + wording.paying(tables.get("breakeven", ()), objective)[:1]
+    rows = tables.get("breakeven", ())
+    if any(naming.proposed(wording.bare(row["design"])) for row in winners):
+        return out + moving(rows, objective)
+    return out + wording.paying(rows, objective)[:1]
+
+
+def _marked(design: str) -> str:
+    """Name of a design, with a mark where it was only proposed."""
+    name = wording.bare(design)
+    return f"{name} (only proposed)" if naming.proposed(name) else name
+
+
+def moving(breakeven: Rows, objective: str) -> list[str]:
+    """Say from which rate of moves each layer that exists as patches pays against today's kernel.
+
+    Returns
+    -------
+    list of str
+        One sentence, or nothing where there is no such layer. A rate is in moves for each page that goes out, as delivered.
+    """
+    layers: dict[str, list[Mapping[str, Any]]] = {}
+    for row in breakeven:
+        name = wording.bare(str(row["design"]).partition(" on ")[0])
+        if (
+            row["against"] == TODAY
+            and (row["objective"] or objective) == objective
+            and naming.status_of(name)
+            and not naming.proposed(name)
+        ):
+            layers.setdefault(str(row["design"]), []).append(row)
+    said = [f"{name} {_pays(rows)}" for name, rows in layers.items()]
+    return [f"If pages move while out, against {TODAY}: {'; '.join(said)}."] if said else []
+
+
+def _pays(rows: Rows) -> str:
+    """Say in how many conditions a layer pays from which rate on.
+
+    Examples
+    --------
+    >>> _pays([{"status": "never", "rate": None}, {"status": "above", "rate": 0.25}])
+    'pays above 0.25 moves a page in 1 of 2, never in 1'
+    """
+    counts = {status: sum(row["status"] == status for row in rows) for status in ("above", "below", "always", "never")}
+    if counts["never"] == len(rows):
+        return f"never pays (in {len(rows)})"
+    if counts["always"] == len(rows):
+        return f"always pays (in {len(rows)})"
+    rates = sorted(float(row["rate"]) for row in rows if row["status"] == "above" and row["rate"] is not None)
+    ends = [f"{rate:.2g}" for rate in (rates[0], rates[-1])] if rates else []
+    parts = [f"pays above {'..'.join(dict.fromkeys(ends))} moves a page in {len(rates)} of {len(rows)}"] if rates else []
+    return ", ".join([*parts, *(f"{status} in {n}" for status, n in counts.items() if status != "above" and n)])

@@ -44,10 +44,12 @@ def of_answer(found: Answer) -> Head:
 
 
 def wrapped(texts: Sequence[str], width: int, most: int) -> list[str]:
-    """Break texts into at most `most` lines in all; what has no room ends in an ellipsis."""
+    """Break texts into at most `most` lines in all; what has no room ends in an ellipsis. Each text has a line if there are enough."""
     out: list[str] = []
-    for text in texts:
-        if (room := most - len(out)) > 0:
+    for n, text in enumerate(texts):
+        room = most - len(out)
+        if room > 0:
+            room = max(1, room - (len(texts) - n - 1))
             out += textwrap.wrap(text, width, subsequent_indent="  ", max_lines=room, placeholder=" ...", break_on_hyphens=False)
     return out
 
@@ -67,7 +69,7 @@ def table(head: Head, width: int, most: int) -> list[str]:
     ----------
     head : Head
     width : int
-        Columns. Where a row has no room, intervals at the right go first, then the ends of names.
+        Columns. Where a row has no room, intervals at the right go first, then the ends of names, then columns at the right.
     most : int
         Lines with the two of the heads. Rows at the end that have no room are counted in a line.
     """
@@ -84,6 +86,8 @@ def table(head: Head, width: int, most: int) -> list[str]:
     if over > 0:
         keep = max(NARROW, max(len(line[0]) for line in lines) - over)
         lines = [(line[0] if len(line[0]) <= keep else line[0][: keep - 2] + "..", *line[1:]) for line in lines]
+    while _width(lines) > width and len(lines[0]) > 2:
+        lines = [line[:-1] for line in lines]
     widths = _widths(lines)
     out = ["  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip()[:width] for line in lines]
     left = len(head.rows) - len(rows)
@@ -110,20 +114,21 @@ def text(head: Head, width: int, most: int) -> list[str]:
     Returns
     -------
     list of str
-        At most `most` lines. Each part has its least; what is left over goes to the question, the table, the finding, the doubts and
+        At most `most` lines. Each part has its least; what is left over goes to the question, the finding, the table, the doubts and
         the rest, in this order. The last line ends the command that repeats it.
     """
     again = _last(head.again, width, MORE_LINES)
     parts = {
-        "question": ((head.question,), 1), "finding": (head.finding, 1), "conditions": (head.conditions, 0),
+        "question": ((head.question,), 1), "finding": (head.finding, len(head.finding)), "conditions": (head.conditions, 0),
         "buys": (head.buys, 0), "doubts": (head.doubts, 1),
         "missing": (head.missing, 1),
     }  # fmt: skip
     full = {name: len(wrapped(texts, width, most)) for name, (texts, _) in parts.items()} | {"table": len(head.rows) + 2}
+    full["finding"] = min(full["finding"], max(most // 4, len(head.finding)))
     given = {name: min(full[name], least) for name, (_, least) in parts.items()}
     given["table"] = min(full["table"], FEWEST + 2)
     left = most - len(again) - sum(given.values())
-    for name in ("question", "table", "finding", "doubts", "missing", "buys", "conditions"):
+    for name in ("question", "finding", "table", "doubts", "missing", "buys", "conditions"):
         more = max(0, min(full[name] - given[name], left))
         given[name] += more
         left -= more
