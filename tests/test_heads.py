@@ -184,9 +184,8 @@ def test_the_exit_in_words() -> None:
 
 def test_an_exit_that_was_not_timed_says_locks_alone() -> None:
     counted = [r for r in EXITS if r["metric"] not in ("ns", "ratio")]
-    assert exits.lines(counted, RUN) == [
-        "Exit of a process of 56 GiB: locked sections a PTE: same 1.00, swap_table_p4 0.50, slow 0.25; not timed."
-    ]
+    (said,) = exits.lines(counted, RUN)
+    assert said.startswith("Exit of a process of 56 GiB: locked sections a PTE: same 1.00, swap_table_p4 0.50, slow 0.25. No time: ")
 
 
 def test_no_exit_no_words() -> None:

@@ -125,7 +125,11 @@ def words(exits: Sequence[Exit], gib: float, base: str) -> list[str]:
     if not timed:
         known = sorted((row for row in exits if row.locks is not None), key=lambda row: -(row.locks or 0.0))
         said = ", ".join(f"{shortened(row.design)} {row.locks:.2f}" for row in known)
-        return [f"Exit of a process of {gib:.3g} GiB: locked sections a PTE: {said}; not timed."] if known else []
+        return (
+            [f"Exit of a process of {gib:.3g} GiB: locked sections a PTE: {said}. No time: too few calls of zap were timed, or none."]
+            if known
+            else []
+        )
     ranked = sorted(timed, key=lambda row: -(row.ns or 0.0))
     said = ", ".join(f"{shortened(row.design)} {row.seconds(gib):.3g} s ({_said(row, base)})" for row in ranked)
     out = [f"Exit of a process of {gib:.3g} GiB, all of it swapped out: {said}."]
