@@ -98,7 +98,7 @@ def _row(group: Group, of: int) -> tuple[str, ...]:
 
 
 def _bar(group: Group) -> Bar | None:
-    """What the next design costs more, in percent: mean, least and most of the environments."""
+    """Cost of the next design beyond the winner's, in percent: mean, least and most of the environments."""
     known = [100 * row["margin"] for row in group.rows if row.get("margin") is not None]
     return Bar(sum(known) / len(known), min(known), max(known)) if known else None
 

@@ -159,7 +159,7 @@ def opening(head: Head) -> str:
     for n, row in enumerate(head.rows):
         bar = _drawn(head.bars[n], head.bars) if n < len(head.bars) else ""
         cells = "".join(
-            f'<td data-name="{escape(" ".join(head.columns[i]).strip(), quote=True)}">{_cell(text)}{bar if i == head.drawn else ""}</td>'
+            f'<td data-name="{escape(head.columns[i][0], quote=True)}">{_cell(text)}{bar if i == head.drawn else ""}</td>'
             for i, text in enumerate(row[1:], 1)
         )  # fmt: skip
         status = status_of(row[0])
