@@ -129,10 +129,8 @@ def caution(winners: Rows, patched: Rows) -> list[str]:
     names = " and ".join(words)
     n = sum(naming.proposed(wording.bare(row["design"])) for row in winners)
     status = "; ".join(dict.fromkeys(naming.status_of(name) for name in words))
-    out = [
-        f"No verdict on {names}, cheapest in {n}: only {status}, modelled with the few steps that the text names; what it "
-        "leaves out costs nothing here."
-    ]
+    text = f"No verdict on {names}, cheapest in {n}: only {status}, modelled with the few steps that the text names; what it leaves out "
+    out = [f"{text}costs nothing here."]
     if patched:
         counts = wording.tally([wording.bare(row["design"]) for row in patched])
         open_ = sum(row["certain"] is False for row in patched)
