@@ -158,3 +158,16 @@ def locks_of_a_read(design: str, in_zswap: bool) -> float:
 def test_a_read_from_a_disk_with_pages_in_zswap(design: str, more: int) -> None:
     """``zswap_load`` erases first in 6.12 to 6.14. Since 6.15 it looks without a lock, so in every phase of the swap tables."""
     assert locks_of_a_read(design, in_zswap=True) == locks_of_a_read(design, in_zswap=False) + more
+
+
+@pytest.mark.parametrize("design", ["direct", "swap_table_p4", "vswap_v6"])
+def test_a_zap_counts_the_ptes_that_it_clears(design: str) -> None:
+    """Of 8 PTEs of a run two hold swap entries, one maps a folio, five are empty: three are cleared."""
+    made = naming.parse(design)
+    st = made.design.build(state.Config(pages=64, slots={"ssd": 64, "zswap": 64}, parameters=made.control))
+    pr = probe.make("count")
+    out = [d.pack(d.RECLAIM, page, backend=d.SSD, payload=900) for page in (1, 2)]
+    demands = [*(d.pack(d.FAULT, page) for page in (1, 2, 5)), *out, d.pack(d.UNMAP, 0, count=8), d.pack(d.UNMAP, 0, count=8)]
+    made.design.replay(st, pr, np.array(demands, np.uint64), np.zeros(len(demands), np.uint8))
+    row = pr.tally[d.ZAPPED * probe.COLUMNS :]
+    assert (row[int(probe.N)], row[int(probe.PTES)]) == (1, 3)

@@ -34,7 +34,7 @@ def store_first(results: Path) -> str:
     folder = studies.folder(results, name)
     for table, columns in studies.TABLES.items():
         path = folder / f"{table}.parquet"
-        if table in ("orders", "moves"):
+        if table in ("orders", "moves", "patched"):
             path.unlink(missing_ok=True)
             continue
         assert list(columns)[len(columns) - len(NEW.get(table, ())) :] == list(NEW.get(table, ()))  # appended

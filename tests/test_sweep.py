@@ -255,6 +255,10 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert all({"params", "values"} <= row.keys() for row in document["front"])
     assert all({"environment", "design", "params", "margin"} <= row.keys() for row in document["winners"])
     assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= 80
+    assert main([*arguments, "--full"]) == 0
     assert "Winners by lifetime" in capsys.readouterr().out
     for bad, said in (
         (["sweep", "nothing", "--results", results], "unknown space 'nothing'"),

@@ -20,7 +20,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def _short(about: dict[str, Any]) -> dict[str, str]:
     """One line of the overview."""
     parameters = ", ".join(f"{p['name']}={'|'.join(p['values'])}" for p in about["parameters"])
-    return {"name": about["name"], "title": about["title"], "layer on": "|".join(about["bases"]) or "-", "parameters": parameters}
+    return {
+        "name": about["name"],
+        "title": about["title"],
+        "status": about["status"] or "-",
+        "layer on": "|".join(about["bases"]) or "-",
+        "parameters": parameters,
+    }
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
 def _print(about: dict[str, Any], steps: list[dict[str, Any]], chain: list[dict[str, Any]]) -> None:
     """Print one design as text."""
     layer = f"A layer on {' or '.join(about['bases'])}." if about["bases"] else "The PTE holds the swap entry: no layer."
-    output.write(f"{about['name']}: {about['title']}\n{layer}\n{about['notes']}\n\nLayout")
+    status = f" Status: {about['status']}." if about["status"] else ""
+    output.write(f"{about['name']}: {about['title']}\n{layer}{status}\n{about['notes']}\n\nLayout")
     output.emit(about["layout"], "table")
     output.write("\nParameters")
     output.emit(about["parameters"], "table") if about["parameters"] else output.write("none")

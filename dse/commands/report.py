@@ -19,13 +19,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMS, default="html", help="kind of report (default: %(default)s)")
     parser.add_argument("--output", metavar="FILE", help="output file, - for stdout (default: DIR/reports; text: stdout)")
     parser.add_argument("--figure", metavar="TITLE", help="draw the figure with this text in its title")
+    parser.add_argument("--full", action="store_true", help="all tables as text (default: a mail of 15 lines)")
     parser.add_argument("--bundle", action="store_true", help="write a bundle that dse rerun checks elsewhere")
     options.add_results(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the report and print its path, or its text."""
+    from dse.errors import BadInput
     from dse.reports import report
 
-    output.write(report(args.name, args.format, args.output, figure=args.figure, bundle=args.bundle, results=args.results))
+    if args.full and args.format != "text":
+        raise BadInput("--full needs --format text; the other formats have all tables")
+    output.write(report(args.name, args.format, args.output, figure=args.figure, full=args.full, bundle=args.bundle, results=args.results))
     return 0

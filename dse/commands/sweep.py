@@ -7,6 +7,8 @@ from typing import Any
 
 from dse.common import machine, options, output
 
+WIDTH, LINES = 80, 25
+"""Columns and lines of the answer."""
 MOST = 40
 """Most rows of fronts that are printed."""
 
@@ -34,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trace", metavar="F", help="trace file or shipped trace instead of the workload of the space")
     options.add_set(parser)
     parser.add_argument("--confirm", type=options.whole, default=0, metavar="N", help="time N designs of the front against the baseline")
+    parser.add_argument("--full", action="store_true", help="all tables after the answer: fronts, winners, break-even, sensitivity, regret")
     options.add_seed(parser)
     options.add_format(parser)
     options.add_results(parser)
@@ -57,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.format == "csv":
         output.emit(_front(found), "csv")
     else:
-        _show(found)
+        _head(found, args.command_line)
+        if args.full:
+            _show(found)
     if found["timed_out"]:
         output.note(f"the time was up after {found['trials']:,} trials: dse sweep --resume {found['study']}")
     output.note(f"stored as {found['study']} under {args.results}/studies; dse report {found['study']} shows it")
@@ -91,8 +96,19 @@ def _front(found: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def _head(found: dict[str, Any], command: str) -> None:
+    """Print the answer on one screen."""
+    from dse.reports import environments, heads
+
+    about = found["provenance"]
+    more = [] if "--full" in command else [f"{about['command']} --full"]
+    head = environments.head(found, about, about["winner"], about["over"]["measure"], [*more, f"dse report {found['study']}"])
+    for line in ["No environment has more than one design, so that none wins."] if head is None else heads.text(head, WIDTH, LINES):
+        output.write(line)
+
+
 def _show(found: dict[str, Any]) -> None:
-    """Print the answer and the tables."""
+    """Print the tables."""
     from dse.sweeps.wording import first_lines
 
     about = found["provenance"]

@@ -65,9 +65,10 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        For each design name, title, bases (those that the layer may stand on, its default first; none: the PTE holds the swap entry),
-        parameters (name, default, values, help), operations, locks (in the order in which they may be
-        nested), layout (structure, name, nbytes, per, block, source, by_default: true if it counts with default parameters),
+        For each design name, title, status (how far it got, empty where nothing is declared), bases (those that the layer may stand on,
+        its default first; none: the PTE holds the swap entry), parameters (name, default, values, help), operations, locks (in the order
+        in which they may be nested), layout (structure, name, nbytes, per, block, source, by_default: true if it counts with default
+        parameters),
         lost_when_off, notes and sources.
 
     Raises
@@ -78,7 +79,7 @@ def designs(name: str | None = None) -> list[dict[str, Any]]:
     chosen = [naming.parse(name).design] if name is not None else list(naming.registry().values())
     return [
         {
-            "name": d.name, "title": d.title, "bases": list(d.bases), "parameters": _parameters(d),
+            "name": d.name, "title": d.title, "status": d.status, "bases": list(d.bases), "parameters": _parameters(d),
             "operations": operations(), "sources": list(d.sources),
             "locks": list(d.locks), "layout": _layout(d),
             "lost_when_off": list(d.lost_when_off), "notes": d.notes,
@@ -278,7 +279,7 @@ def page(name: str) -> str:
         "",
         f"{design.title}. Made by `make docs` from {source_of(design)}.",
         "",
-        standing(design),
+        standing(design) + (f" Status: {design.status}." if design.status else ""),
         "",
         words(design),
         "",

@@ -11,9 +11,11 @@ from dse.naming.designs import (
     layers,
     parse,
     parse_many,
+    proposed,
     references,
     rivals,
     split,
+    status_of,
 )
 from dse.naming.registered import registry
 
@@ -28,8 +30,10 @@ __all__ = [
     "layers",
     "parse",
     "parse_many",
+    "proposed",
     "references",
     "registry",
     "rivals",
     "split",
+    "status_of",
 ]

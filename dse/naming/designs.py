@@ -181,6 +181,34 @@ def base_of(text: str) -> str | None:
         return None
 
 
+def status_of(text: str) -> str:
+    """Status that a design declares; empty where it declares none, or is not registered any more.
+
+    Examples
+    --------
+    >>> status_of("swap_table_p4"), status_of("swap_desc[base=swap_table_p4]"), status_of("gone")
+    ('merged in 7.2', 'proposed in mails of 2023', '')
+    """
+    try:
+        return parse(text).design.status
+    except BadInput:
+        return ""
+
+
+def proposed(text: str) -> bool:
+    """Tell whether a design was described in words only, so that no patches say what its steps are.
+
+    Examples
+    --------
+    >>> proposed("swap_desc"), proposed("vswap_v6"), proposed("gone")
+    (True, False, False)
+    """
+    try:
+        return parse(text).design.proposed
+    except BadInput:
+        return False
+
+
 def default_designs() -> list[Named]:
     """The designs that ``dse compare`` compares by default, the baseline first."""
     return [parse(name) for name in COMPARED if name.partition("[")[0] in registry()]

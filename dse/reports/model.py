@@ -143,6 +143,57 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A cost that is drawn, with its interval."""
+
+    value: float
+    lo: float | None = None
+    hi: float | None = None
+
+
+@dataclass(frozen=True)
+class Head:
+    """Head of a report.
+
+    Attributes
+    ----------
+    question : str
+        One sentence.
+    finding : tuple of str
+        The finding in words.
+    columns : tuple of (str, str)
+        Name and unit of each column.
+    rows : tuple of tuple of str
+        Cells; the first one is a name.
+    bars : tuple of Bar or None
+        What is drawn in each row, in column `drawn`.
+    drawn : int
+        Column of the bars.
+    caption : str
+        What the bars are.
+    conditions : tuple of str
+        On what it was asked.
+    buys, doubts, missing : tuple of str
+        What it is good for; how sure it is; what is not in it, or what would change it.
+    again : tuple of str
+        Next commands, and as the last one the command that repeats it.
+    """
+
+    question: str
+    finding: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, ...], ...]
+    bars: tuple[Bar | None, ...] = ()
+    drawn: int = 2
+    caption: str = ""
+    conditions: tuple[str, ...] = ()
+    buys: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Document:
     """Report.
 
@@ -160,6 +211,8 @@ class Document:
         The figures.
     provenance : dict
         Its origin.
+    head : Head, optional
+        What it opens on; None where there is nothing to compare.
     """
 
     name: str
@@ -168,6 +221,7 @@ class Document:
     groups: Sequence[str]
     sections: Sequence[Section]
     provenance: Cells = field(default_factory=dict)
+    head: Head | None = None
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:

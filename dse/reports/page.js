@@ -106,7 +106,23 @@
     }
   }
 
+  function hints() {
+    for (const box of document.querySelectorAll(".wide")) {
+      const over = box.scrollWidth > box.clientWidth + 1, shown = box.previousElementSibling;
+      const there = shown !== null && shown.classList.contains("hint");
+      if (over && !there) {
+        const hint = document.createElement("p");
+        hint.className = "hint";
+        hint.textContent = "wider than the screen: scroll sideways \u2192";
+        box.before(hint);
+      } else if (!over && there) shown.remove();
+    }
+  }
+
   for (const figure of document.querySelectorAll("figure.cloud")) cloud(figure);
   for (const figure of document.querySelectorAll("figure.plot")) plot(figure);
+  hints();
+  window.addEventListener("resize", hints);
+  for (const folded of document.querySelectorAll("details")) folded.addEventListener("toggle", hints);
   document.documentElement.dataset.ready = "yes";
 })();

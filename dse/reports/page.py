@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from dse.common import output
+from dse.naming import status_of
 from dse.reports import drawing
-from dse.reports.model import Cloud, Document, Map, Part, Plot, Ranges, Section, short
+from dse.reports.model import Bar, Cloud, Document, Head, Map, Part, Plot, Ranges, Section, short
 
 HERE = Path(__file__).parent
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """Policy that tells the browser to fetch nothing."""
 OPEN_ROWS = 14
+CARDS = 4
+"""Most columns of an answer that a narrow screen shows beside each other; more become cards."""
 
 
 def anchor(title: str) -> str:
@@ -125,6 +128,55 @@ def _map(chart: Map) -> str:
     )
 
 
+def _drawn(bar: Bar | None, bars: Sequence[Bar | None]) -> str:
+    """Draw a bar from zero with its interval, on the scale of all bars."""
+    ends = [x for b in bars if b is not None for x in (0.0, b.value, b.lo, b.hi) if x is not None]
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
+    span = (high - low) or 1.0
+
+    def at(value: float) -> float:
+        return 1 + 98 * (value - low) / span
+
+    out = f'<line class="zero" x1="{at(0):.1f}" x2="{at(0):.1f}" y1="0" y2="10"/>'
+    if bar is not None:
+        left, right = sorted((at(0), at(bar.value)))
+        out += f'<rect x="{left:.1f}" y="2" width="{right - left:.1f}" height="6"/>'
+        if bar.lo is not None and bar.hi is not None:
+            out += f'<line class="range" x1="{at(bar.lo):.1f}" x2="{at(bar.hi):.1f}" y1="5" y2="5"/>'
+    return f'<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{out}</svg>'
+
+
+def _cell(text: str) -> str:
+    """Write a cell of the answer; its interval may stand below it."""
+    figure, sign, interval = text.partition(" [")
+    return escape(figure) + (f' <span class="span">[{escape(interval)}</span>' if sign else "")
+
+
+def opening(head: Head) -> str:
+    """Write what a page opens on: question, finding, table with its bars, doubts, how to repeat."""
+    heads = "".join(f'<th scope="col">{escape(name)}<small>{escape(unit)}</small></th>' for name, unit in head.columns)
+    body = []
+    for n, row in enumerate(head.rows):
+        bar = _drawn(head.bars[n], head.bars) if n < len(head.bars) else ""
+        cells = "".join(
+            f'<td data-name="{escape(head.columns[i][0], quote=True)}">{_cell(text)}{bar if i == head.drawn else ""}</td>'
+            for i, text in enumerate(row[1:], 1)
+        )  # fmt: skip
+        status = status_of(row[0])
+        name = escape(row[0]) + (f"<small>{escape(status)}</small>" if status else "")
+        body.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+    said = "".join(f"<p>{escape(text)}</p>" for text in head.finding)
+    notes = "".join(f"<p>{escape(text)}</p>" for text in (*head.doubts, *head.missing, *head.conditions, *head.buys))
+    *following, repeat = ("", *(f'<p class="repeat">{escape(text)}</p>' for text in head.again))
+    caption = f"<figcaption>{escape(head.caption)}</figcaption>" if any(head.bars) else ""
+    kind = "many" if len(head.columns) > CARDS else "few"
+    return (
+        f'<section class="answer" aria-label="the answer"><p class="question">{escape(head.question)}</p>{said}'
+        f'<figure><div class="wide"><table class="costs {kind}"><thead><tr>{heads}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+        f'{caption}</figure><div class="notes">{repeat}{notes}{"".join(following)}</div></section>'
+    )
+
+
 def part(one: Part) -> str:
     """Write one figure with its title, its kind and its note."""
     kinds = "".join(f' <span class="kind {escape(kind)}">{escape(kind)}</span>' for kind in one.kind.split(", "))
@@ -179,14 +231,17 @@ def render(document: Document) -> str:
     """
     links = [*((anchor(s.title), s.title) for s in document.sections), ("provenance", "Provenance")]
     nav = "".join(f'<li><a href="#{name}">{escape(title)}</a></li>' for name, title in links)
-    answer = "".join(f"<p>{escape(text)}</p>" for text in document.answer)
+    words = "".join(f"<p>{escape(text)}</p>" for text in document.answer)
+    answer = f'<section class="answer" aria-label="the answer">{words}</section>'
+    if document.head is not None:
+        answer = f"{opening(document.head)}<details><summary>In words, and under which conditions</summary>{words}</details>"
     body = "".join(text for section in document.sections for text in _section(section))
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<title>{escape(document.title)}</title><style>{style}</style></head><body><main>"
-        f'<header><h1>{escape(document.title)}</h1></header><section class="answer" aria-label="the answer">{answer}</section>'
+        f"<header><h1>{escape(document.title)}</h1></header>{answer}"
         f'<p class="soft"><span class="kind counted">counted</span> exact, the same on every machine '
         f'<span class="kind measured">measured</span> nanoseconds of one host '
         f'<span class="kind modelled">modelled</span> from counts and a table of latencies</p>'

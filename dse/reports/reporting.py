@@ -77,6 +77,7 @@ def report(
     path: str | Path | None = None,
     *,
     figure: str | None = None,
+    full: bool = False,
     bundle: bool = False,
     results: str | Path = "results",
 ) -> str:
@@ -93,6 +94,8 @@ def report(
         but png with ``-``.
     figure : str, optional
         Part of the title of the figure that a picture shows.
+    full : bool
+        All tables as text; without, a mail of 15 lines.
     bundle : bool
         Write a bundle instead, which ``dse rerun`` checks elsewhere.
     results : path
@@ -122,7 +125,7 @@ def report(
     if form == "text":
         from dse.reports import textual
 
-        text = textual.render(document)
+        text = textual.render(document, full=full)
         return text if path is None or stdout else save(target, f"{text}\n".encode())
     if form == "html":
         from dse.reports import page

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dse import naming, storing
 from dse.errors import BadInput
 from dse.grounding import marks
 from dse.measuring.figures import Figures
-from dse.reports import tabling
-from dse.reports.model import Document, Part, Plot, Range, Ranges, Section, Series, Table
+from dse.reports import exits, footnotes, heads, tabling
+from dse.reports.answer import screen
+from dse.reports.model import Document, Head, Part, Plot, Range, Ranges, Section, Series, Table
 
 POINTS = 33
 SLOTS = 1 << 23
@@ -131,6 +133,20 @@ def _about(run: storing.Run) -> dict[str, Any]:
     return {**run.provenance, **(extra if isinstance(extra, dict) else {})}
 
 
+def opening(run: storing.Run, about: Mapping[str, Any]) -> Head | None:
+    """Head of a run: the first screen of ``dse compare``, for the one variant that the run has; None for what is no comparison."""
+    label = str(about.get("label") or run.name)
+    stored = {**about, "label": label, "run": run.name}
+    rows = [{**row, "scenario": label} for row in run.ops]
+    whole = {"command": about.get("command") or "", "counters_hash": about.get("counters_hash") or "", "runs": [stored]}
+    try:
+        found = heads.of_answer(screen({"rows": rows, "provenance": whole}))
+    except (KeyError, TypeError, IndexError):
+        return None
+    repeat = f"Repeat: {whole['command']} (counters of {label}: {str(whole['counters_hash'])[:16]})"
+    return replace(found, again=(f"Next: dse report {run.name} --format text --full, dse rerun {run.name}", repeat))
+
+
 def document(run: storing.Run) -> Document:
     """Make the report of a run.
 
@@ -150,17 +166,22 @@ def document(run: storing.Run) -> Document:
     timed: list[Part] = [chart for age in AGES if (chart := _ratios(run.ops, designs, age)) is not None]
     rows = run.ops
     tables: list[Part] = [
-        Table(f"Operations, {age}", "counted, measured, modelled", found)
+        Table(f"Operations, {age}", "counted, measured, modelled", found, " ".join(footnotes.tails(rows, designs, tabling.SHOWN, age)))
         for age in AGES
         if (found := tabling.operations(rows, designs, age))
     ]
+    zapped = exits.table(rows, designs, exits.leaving(about), tabling.states(rows))
+    tables += [Table("Zap, by PTE, aged", "counted, measured", zapped, " ".join(exits.lines(rows, about)))] if zapped else []
     drawn = (_operations(run.ops, designs, metric, unit) for metric, unit in COUNTED_PER_OP)
     counted: list[Part] = [chart for chart in drawn if chart is not None]
     curves = fill_curves(designs, _mix(run.provenance))
     ledger: list[Part] = [] if curves is None else [curves]
     allocated = tabling.allocated(rows, designs, "aged")
     ledger += [Table("Allocated and freed, aged", "counted, modelled", allocated)] if allocated else []
-    ledger += [Table("Swapped pages at the end", "counted, measured", tabling.pages(rows, designs)), _structures(run.ledger)]
+    ledger += [
+        Table("Swapped pages at the end", "counted, measured", tabling.pages(rows, designs), footnotes.WORDS),
+        _structures(run.ledger),
+    ]
     layers = tabling.headline(rows, designs) if len(naming.references(designs)) > 1 else []
     head: list[Part] = [Table("Layers against what they may stand on, aged", "counted, measured", layers)] if layers else []
     known_kernels = marks.marks(designs)
@@ -177,4 +198,4 @@ def document(run: storing.Run) -> Document:
         else f"{about.get('aa_ratio') or 1:.3f} [{about['aa_lo']:.3f}, {about['aa_hi']:.3f}]"
     )  # fmt: skip
     title = f"{about.get('label') or run.name}: what each design costs"
-    return Document(run.name, title, answer(run), designs, [*sections, Section("Bytes", "", ledger)], provenance)
+    return Document(run.name, title, answer(run), designs, [*sections, Section("Bytes", "", ledger)], provenance, opening(run, about))

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dse.reports import environments
 from dse.reports.model import Cell, Cloud, Document, Map, Part, Plot, Range, Ranges, Section, Series, Table, short
 from dse.sweeps import wording
 from dse.sweeps.axes import text_of
@@ -349,7 +350,7 @@ def document(name: str, tables: Tables) -> Document:
     """
     from dse.reports.runs import fill_curves
 
-    empty: Tables = {key: [] for key in ("winners", "orders", "moves", "breakeven", "sensitivity", "regret", "confirmed")}
+    empty: Tables = {key: [] for key in ("winners", "patched", "orders", "moves", "breakeven", "sensitivity", "regret", "confirmed")}
     study = Study(name, {**empty, **tables})
     map_ = winners(study)
     bytes_ = fill_curves(study.designs, {"zswap": 1.0})
@@ -371,4 +372,6 @@ def document(name: str, tables: Tables) -> Document:
     timed = "in the runs of the confirmations" if study.tables["confirmed"] else "nothing was timed: counted and modelled figures"
     provenance["A/A noise"] = timed
     title = f"{about.get('space') or name}: what a layer costs and where it pays"
-    return Document(name, title, answer(study), study.designs, [s for s in sections if s.parts], provenance)
+    more = [f"dse report {name} --format text --full", f"dse sweep --resume {name}"]
+    head = environments.head(study.tables, about, study.winner, study.over, more)
+    return Document(name, title, answer(study), study.designs, [s for s in sections if s.parts], provenance, head)

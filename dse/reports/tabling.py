@@ -10,6 +10,7 @@ from typing import Any
 from dse import naming
 from dse.common import output
 from dse.measuring.figures import FULL, MEMCG_FULL, Figures, percent
+from dse.reports import exits, footnotes
 from dse.reports.precision import precision
 from dse.storing import Figure
 
@@ -345,7 +346,7 @@ def show(found: dict[str, Any]) -> None:
         designs = split(run["designs"])
         if number:
             output.write("")
-        output.write(f"{run['label']}: {run['trace']}, seed {run['seed']}")
+        output.write(f"{run['label']}: {run['trace']}, seed {run['seed']}\n{footnotes.statuses(designs)}")
         layers = headline(rows, designs)
         if layers and len(naming.references(designs)) > 1:
             kinds = "ratios, ns: measured; lines, locks, B: counted"
@@ -356,6 +357,9 @@ def show(found: dict[str, Any]) -> None:
             if table:
                 output.write(f"\nPer operation, {age} (lines, locks, structures: counted means; ns: measured; shares: modelled)")
                 output.emit(table, "table")
+                for text in footnotes.tails(rows, designs, SHOWN, age):
+                    output.write(text)
+        _zap(rows, designs, run)
         table = allocated(rows, designs, "aged")
         if table:
             kinds = "counted objects, without the backend's own" + "; waits for RCU: modelled, a mean for one CPU" * bool(run["timed"])
@@ -367,3 +371,15 @@ def show(found: dict[str, Any]) -> None:
         if kernels:
             output.write("\n" + kernels)
         output.write("\n" + paragraph(rows, run, command))
+        output.write(footnotes.WORDS)
+
+
+def _zap(rows: Sequence[Figure], designs: Sequence[str], run: About) -> None:
+    """Print the table of zap by PTE, and what the exit of the process costs."""
+    gib = exits.leaving(run)
+    table = exits.table(rows, designs, gib, states(rows))
+    if table:
+        output.write("\nZap, by PTE, aged (ns, s: measured; the rest: counted)")
+        output.emit(table, "table")
+    for text in exits.lines(rows, run):
+        output.write(text)

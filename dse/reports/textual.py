@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dse.common import output
+from dse.reports import heads
 from dse.reports.model import Cloud, Document, Map, Part, Plot, Ranges, Table, short
 
 WIDTH = 76
@@ -66,19 +67,24 @@ def _part(part: Part) -> Iterator[str]:
         yield textwrap.fill(part.note, WIDTH)
 
 
-def render(document: Document) -> str:
+def render(document: Document, *, full: bool = False) -> str:
     """Render a report as plain text.
 
     Parameters
     ----------
     document : Document
         The report.
+    full : bool
+        All tables. Without, and where the report has a head, a mail of at most 15 lines of 72 columns, which ends in the command that
+        repeats it.
 
     Returns
     -------
     str
         Lines of at most 76 columns, ASCII where the data is.
     """
+    if document.head is not None and not full:
+        return "\n".join(heads.mail(document.head))
     lines = [textwrap.fill(document.title, WIDTH), "=" * min(WIDTH, len(document.title)), ""]
     lines += [textwrap.fill(text, WIDTH, break_long_words=True) + "\n" for text in document.answer]
     for section in document.sections:

@@ -27,6 +27,12 @@ VERSION = 2
 SETTINGS, JOURNAL = "settings.json", "journal.log"
 NEEDED = frozenset(("study", "space", "sampler", "seed", "trials", "code_digest"))
 """Keys of the settings."""
+WINNERS = {
+    "study": "str", "environment": "str", "design": "str", "params": "str", "margin": "f64", "objective": "str", "value": "f64",
+    "runner_up": "str", "designs": "u64", "layer": "bool", "kind": "str", "gap": "f64", "lo": "f64", "hi": "f64", "certain": "bool",
+    "tied": "str", "bytes": "f64", "by_lines": "str", "by_locks": "str", "by_bytes": "str",
+}  # fmt: skip
+"""Columns of the winners: of all designs, and of those that exist as patches or in a kernel (``patched``)."""
 TABLES: dict[str, dict[str, str]] = {
     "trials": {
         "study": "str", "number": "u64", "design": "str", "environment": "str", "params": "str", "status": "str", "feasible": "bool",
@@ -34,11 +40,7 @@ TABLES: dict[str, dict[str, str]] = {
         "delivered": "f64", "writeback": "f64",
     },
     "params": {"study": "str", "number": "u64", "axis": "str", "role": "str", "text": "str", "value": "f64"},
-    "winners": {
-        "study": "str", "environment": "str", "design": "str", "params": "str", "margin": "f64", "objective": "str", "value": "f64",
-        "runner_up": "str", "designs": "u64", "layer": "bool", "kind": "str", "gap": "f64", "lo": "f64", "hi": "f64", "certain": "bool",
-        "tied": "str", "bytes": "f64", "by_lines": "str", "by_locks": "str", "by_bytes": "str",
-    },
+    "winners": WINNERS,
     "breakeven": {
         "study": "str", "design": "str", "against": "str", "environment": "str", "rate": "f64", "status": "str", "curve": "str",
         "objective": "str", "asked": "str", "axis": "str",
@@ -65,6 +67,7 @@ TABLES: dict[str, dict[str, str]] = {
         "study": "str", "design": "str", "other": "str", "by": "str", "objective": "str", "environments": "u64", "of": "u64",
         "environment": "str", "costs": "str", "counts": "str",
     },
+    "patched": WINNERS,
     "moves": {"study": "str", "environment": "str", "asked": "f64", "delivered": "f64", "writeback": "f64"},
 }  # fmt: skip
 

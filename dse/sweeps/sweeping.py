@@ -104,8 +104,9 @@ def sweep(
     Returns
     -------
     dict
-        ``study``, ``trials`` (number evaluated), ``front`` (params, values), ``winners`` (environment, design, params, margin), and
-        ``breakeven``, ``sensitivity``, ``regret``, ``confirmed``, ``provenance``.
+        ``study``, ``trials`` (number evaluated), ``front`` (params, values), ``winners`` (environment, design, params, margin),
+        ``patched`` (the winners among designs that exist as patches or in a kernel), and ``breakeven``, ``sensitivity``, ``regret``,
+        ``confirmed``, ``provenance``.
 
     Raises
     ------
@@ -244,6 +245,7 @@ def analyse(space: Space, made: Sequence[Trial], measured: Measured | None = Non
     return {
         "front": analysing.front(judged, space.objectives),
         "winners": winners(judged, space.winner, measured),
+        "patched": winners([t for t in judged if not naming.proposed(t.configuration.design)], space.winner, measured),
         "orders": orders(judged, space.winner),
         "breakeven": breakeven(made, space.winner, naming.parse(space.baseline).text),
         "moves": moves(made),
@@ -285,5 +287,5 @@ def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[
                  "value": float(value) if isinstance(value, (int, float)) else None}
                 for axis, value in values.items()
             ]  # fmt: skip
-    rest = {name: found[name] for name in ("winners", "orders", "moves", "breakeven", "sensitivity", "regret", "confirmed")}
+    rest = {name: found[name] for name in ("winners", "patched", "orders", "moves", "breakeven", "sensitivity", "regret", "confirmed")}
     return {"trials": trials, "params": params, **rest}

@@ -115,5 +115,6 @@ s.register(
         "lines of its own. Its shrinker is not run: it could free these leaves, 256 of the 261 nodes of 64 MiB that are out, and with them "
         "what refaults are known by.",
         file=__file__,
+        status="merged, in 6.12 to 6.17",
     )
 )

@@ -18,7 +18,7 @@ from kernels.compiling.flat import Flat
 from kernels.compiling.functions import function_of
 from kernels.life import reach, steps
 from kernels.life.arrays import World
-from kernels.life.design import Design, Parameter
+from kernels.life.design import STATUSES, Design, Parameter
 from kernels.life.layout import PER, Field
 from kernels.own import COMMON, PARAMETER, Allocation, Lock, Own, Region, Word, nearest
 from kernels.structures import slots
@@ -98,6 +98,8 @@ def _check_kinds(design: Design) -> None:
         if not isinstance(value, kind):
             names = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
             raise BadDesign(f"{design.name}: {field} is of type {type(value).__name__}, not {names}")
+    if design.status and not str(design.status).startswith(STATUSES):
+        raise BadDesign(f"{design.name}: status {design.status!r} begins with none of {', '.join(STATUSES)}")
     for row in design.layout:
         if not isinstance(row, Field):
             raise BadDesign(f"{design.name}: the layout has a {type(row).__name__}, where a Field is needed")

@@ -15,6 +15,8 @@ from kernels.own import COMMON, Own, Word
 
 BASES = {"direct": 0, "swap_table_p4": 1}
 """The designs that a layer may stand on (C_BASE)."""
+STATUSES = ("merged", "posted", "proposed")
+"""First words of a design's status: in a released kernel; as patches, which can be run; in words only, without patches."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class Design:
     function_of : callable, optional
         ``function_of(op, what, write, seen, held)``: the kernel function behind an access to region `what`, for ``dse explain``; None
         leaves it to what is known of all designs. `seen` is :class:`Seen`, `held` the locks held.
+    status : str, optional
+        How far it got, a phrase that begins with one of :data:`STATUSES`: ``merged in 7.2``, ``posted, v6 (May 2026)``, ``proposed in
+        mails of 2023``; empty where nothing is declared. Comparisons show it beside the name.
     check : callable, optional
         Invariants of its own: from a live state to findings in words, none if all hold.
     """
@@ -86,10 +91,16 @@ class Design:
     lost_when_off: tuple[str, ...] = ()
     function_of: Callable[[str, str, bool, Seen, set[str]], str | None] | None = None
     check: Callable[[Any], Iterable[str]] | None = None
+    status: str = ""
 
     def class_for(self, config: Config) -> type:
         """The class of the state that ``build(config)`` returns."""
         return self.state if self.state_of is None else self.state_of(with_defaults(config, self))
+
+    @property
+    def proposed(self) -> bool:
+        """True if no patches of the design were posted: its steps are those that its description names."""
+        return self.status.startswith("proposed")
 
     @property
     def bases(self) -> tuple[str, ...]:

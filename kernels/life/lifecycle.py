@@ -34,7 +34,7 @@ from kernels.life.steps import (
     writeout,
 )  # fmt: skip
 from kernels.memory import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
-from kernels.observing.probe import R_PTE, RETRIES, bump, wrote
+from kernels.observing.probe import PTES, R_PTE, RETRIES, bump, wrote
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
 
@@ -375,6 +375,7 @@ def zap(st, pr, page, count):  # type: ignore[no-untyped-def]
         i += run - U1
         common(pr, st, table.ZAP, U0)
         put_run(st, pr, pte >> U1, run)
+    bump(pr, PTES, n)
     return codes.ZAPPED if n != U0 else codes.EMPTY
 
 

@@ -147,6 +147,7 @@ s.register(
         "the looks at it before a read and at the head of a writeout take no lock. A zap puts descriptor by descriptor: each has a lock of "
         "its own, so that a run of them would spare the lock of the tree and no other.",
         file=__file__,
+        status="proposed in mails of 2023",
         own=own.OWN,
         base="direct",
         function_of=functions.function_of,

@@ -180,6 +180,7 @@ s.register(
         "model: zswap as a swap device without a disk, with swap_map, cgroup array, zeromap and clusters as any device has them (a static "
         "ghost swapfile, 20251121-ghost-v1-1-cfc0efcf3855@kernel.org). Its pages tie up no disk slot, and its size is set at swapon.",
         file=__file__,
+        status="proposed in a mail of 2023",
         own=own.OWN,
         base="direct",
         function_of=functions.function_of,
@@ -199,6 +200,7 @@ s.register(
         sources=(MAIL,),
         notes="The same source as swap_id with the layer switched off by type.",
         file=__file__,
+        status="proposed in a mail of 2023",
         lost_when_off=(
             "move: no mapping to change, so a page changes device by being faulted in and swapped out, or by rewriting its PTEs (move=)",
             "swapoff: scans page tables again, instead of the IDs",

@@ -142,12 +142,12 @@ TEMPLATE = s.Design(
     own=own.OWN,
     function_of=functions.function_of,
 )
-for _name, _phase, _title, _source in (
-    ("swap_table_p1", "1", "swap table in place of the swap cache's xarray (6.18)", P1),
-    ("swap_table_p2", "2", "every swap-in through the swap cache, no has-cache flag (7.0)", P2),
-    ("swap_table_p3", "3", "counts in the table, no swap_map", P3),
-    ("swap_table_p4", "4", "nothing static but cluster headers (7.2)", P4),
-    ("swap_table_p4_pitched", "4_pitched", "phase IV as first proposed", PITCH),
+for _name, _phase, _title, _source, _status in (
+    ("swap_table_p1", "1", "swap table in place of the swap cache's xarray (6.18)", P1, "merged in 6.18"),
+    ("swap_table_p2", "2", "every swap-in through the swap cache, no has-cache flag (7.0)", P2, "merged in 7.0"),
+    ("swap_table_p3", "3", "counts in the table, no swap_map", P3, "merged by 7.2"),
+    ("swap_table_p4", "4", "nothing static but cluster headers (7.2)", P4, "merged in 7.2"),
+    ("swap_table_p4_pitched", "4_pitched", "phase IV as first proposed", PITCH, "proposed in a mail, merged otherwise"),
 ):
     _sources = (_source, "mm/swap_table.h, mm/swapfile.c")
-    s.register(replace(TEMPLATE, name=_name, title=_title, parameters=parameters_of(_phase), sources=_sources))
+    s.register(replace(TEMPLATE, name=_name, title=_title, parameters=parameters_of(_phase), sources=_sources, status=_status))

@@ -191,9 +191,10 @@ TEMPLATE = s.Design(
     base="swap_table_p1",
     function_of=functions.function_of,
 )
-for _version, _title, _source in (
-    (3, "virtual slot in the PTE, clusters of descriptors, a lookup and a lock for every question", V3),
-    (6, "virtual slot in the PTE, rounds merged, frees batched, a lookup cache for each CPU", V6),
+for _version, _title, _source, _status in (
+    (3, "virtual slot in the PTE, clusters of descriptors, a lookup and a lock for every question", V3, "posted, v3 (Feb 2026)"),
+    (6, "virtual slot in the PTE, rounds merged, frees batched, a lookup cache for each CPU", V6, "posted, v6 (May 2026)"),
 ):
     _sources = (_source, "mm/vswap.c as posted")
-    s.register(replace(TEMPLATE, name=f"vswap_v{_version}", title=_title, parameters=parameters_of(_version), sources=_sources))
+    _named = replace(TEMPLATE, name=f"vswap_v{_version}", title=_title, sources=_sources, status=_status)
+    s.register(replace(_named, parameters=parameters_of(_version)))

@@ -1,0 +1,192 @@
+"""Zap: what freeing the swap entries of a process costs, by PTE, by GiB, and for the whole process where one exits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dse.measuring.figures import Figures
+from dse.reports.answer import shortened
+from dse.storing import Figure
+
+PAGE = 4096
+GIB = 1 << 30
+PTES_A_GIB = GIB // PAGE
+COUNTED = (("lines", "lines"), ("locks", "locked_sections"), ("atomics", "atomics"))
+
+
+@dataclass(frozen=True)
+class Exit:
+    """Costs of zapping with one design.
+
+    Attributes
+    ----------
+    design : str
+    ptes : float
+        PTEs that a call of zap clears, a mean. A call has at most the 512 of a page table.
+    ns : float or None
+        Nanoseconds a PTE, measured.
+    lines, locks, atomics : float or None
+        Counted, a PTE.
+    times, lo, hi : float or None
+        Ratio of the times to that of the baseline, with its 95 % interval.
+    finding : str
+        ``faster``, ``slower``, ``same``, ``inconclusive``; empty for the baseline.
+    """
+
+    design: str
+    ptes: float
+    ns: float | None = None
+    lines: float | None = None
+    locks: float | None = None
+    atomics: float | None = None
+    times: float | None = None
+    lo: float | None = None
+    hi: float | None = None
+    finding: str = ""
+
+    def seconds(self, gib: float) -> float | None:
+        """Seconds to free `gib` GiB of base pages, at so many nanoseconds a PTE."""
+        return None if self.ns is None else self.ns * gib * PTES_A_GIB / 1e9
+
+
+def found(rows: Sequence[Figure], designs: Sequence[str], *, age: str = "aged", state: str = "") -> list[Exit]:
+    """Find the costs of zap by PTE.
+
+    Parameters
+    ----------
+    rows : sequence of Figure
+        Figures of one variant.
+    designs : sequence of str
+        The baseline first.
+    age, state : str
+        Which window, and which state of the caches; the first one that was measured where `state` is empty.
+
+    Returns
+    -------
+    list of Exit
+        A row for each design that zapped and whose PTEs were counted, in the given order.
+    """
+    figures, out = Figures(rows), []
+    for design in designs:
+        ptes = figures.value(design, "zap", "ptes", stat="mean", age=age)
+        if not ptes:  # nothing was zapped, or the run is from before PTEs were counted
+            continue
+
+        def each(metric: str, *, where: str = "", design: str = design, ptes: float = ptes) -> float | None:
+            value = figures.value(design, "zap", metric, stat="mean", age=age, state=where)
+            return None if value is None else value / ptes
+
+        ratio = figures.row(design, "zap", "ratio", stat="mean", age=age, against=designs[0], state=state)
+        more = {} if ratio is None else {"times": ratio["value"], "lo": ratio["lo"], "hi": ratio["hi"]}
+        finding = "" if ratio is None else str(ratio["status"]).partition(":")[0]
+        counts = {name: each(metric) for name, metric in COUNTED}
+        out.append(Exit(design, ptes, each("ns", where=state), **counts, **more, finding=finding))
+    return out
+
+
+def leaving(run: Mapping[str, Any]) -> float | None:
+    """GiB of the process that exits, None where the scenario has no exit (``workload.exit``).
+
+    Parameters
+    ----------
+    run : mapping
+        Provenance of a variant: ``scenario_json``, and ``stream`` with ``first_touches``, the pages that the process has.
+    """
+    try:
+        exits = json.loads(run["scenario_json"])["workload"]["exit"]
+        pages = (run.get("stream") or {}).get("first_touches") or 0
+    except (KeyError, TypeError, ValueError):
+        return None
+    return pages * PAGE / GIB if exits and pages else None
+
+
+def words(exits: Sequence[Exit], gib: float, base: str) -> list[str]:
+    """Say in sentences what the exit of a process of `gib` GiB costs, the longest first.
+
+    Parameters
+    ----------
+    exits : sequence of Exit
+        From :func:`found`.
+    gib : float
+        Size of the process, from :func:`leaving`.
+    base : str
+        The baseline.
+
+    Returns
+    -------
+    list of str
+        One sentence for the times (for the locks where nothing was timed), and one where locks order the longest and the shortest the
+        other way round. Nothing where nothing was zapped.
+    """
+    timed = [row for row in exits if row.ns is not None]
+    if not timed:
+        known = sorted((row for row in exits if row.locks is not None), key=lambda row: -(row.locks or 0.0))
+        said = ", ".join(f"{shortened(row.design)} {row.locks:.2f}" for row in known)
+        return (
+            [f"Exit of a process of {gib:.3g} GiB: locked sections a PTE: {said}. No time: too few calls of zap were timed, or none."]
+            if known
+            else []
+        )
+    ranked = sorted(timed, key=lambda row: -(row.ns or 0.0))
+    said = ", ".join(f"{shortened(row.design)} {row.seconds(gib):.3g} s ({_said(row, base)})" for row in ranked)
+    out = [f"Exit of a process of {gib:.3g} GiB, all of it swapped out: {said}."]
+    longest, shortest = ranked[0], ranked[-1]
+    if apart(longest, shortest, base) and None not in (longest.locks, shortest.locks) and longest.locks < shortest.locks - 0.005:  # type: ignore[operator]
+        out.append(
+            f"Time and locks disagree, time decides: {longest.design} takes {longest.locks:.2f} locked sections a PTE, {shortest.design} "
+            f"{shortest.locks:.2f}."
+        )
+    return out
+
+
+def _said(row: Exit, base: str) -> str:
+    """Nanoseconds and locks a PTE, and whether the time is another than the baseline's."""
+    text = f"{row.ns:,.0f} ns" + ("" if row.locks is None else f", {row.locks:.2f} locks") + " a PTE"
+    return text + (f", {row.finding}" if row.design != base and row.finding in ("same", "inconclusive") else "")
+
+
+def apart(one: Exit, two: Exit, base: str) -> bool:
+    """True if the intervals of two designs' ratios to `base` do not overlap; the baseline's own is 1."""
+    spans = [(1.0, 1.0) if row.design == base else (row.lo, row.hi) for row in (one, two)]
+    (a_lo, a_hi), (b_lo, b_hi) = spans
+    if a_lo is None or a_hi is None or b_lo is None or b_hi is None:
+        return False
+    return a_lo > b_hi or b_lo > a_hi
+
+
+def lines(rows: Sequence[Figure], run: Mapping[str, Any]) -> list[str]:
+    """Lines in words for the first screen: empty where the scenario has no exit, or nothing was zapped.
+
+    Parameters
+    ----------
+    rows : sequence of Figure
+        Figures of the variant.
+    run : mapping
+        Its provenance.
+    """
+    from dse.naming import split
+
+    gib, designs = leaving(run), split(str(run["designs"]))
+    return words(found(rows, designs), gib, designs[0]) if gib else []
+
+
+def table(rows: Sequence[Figure], designs: Sequence[str], gib: float | None, states: Sequence[str] = ("",)) -> list[dict[str, str]]:
+    """The table of zap: a row for each design and state of the caches; seconds of the process that exits, else of 1 GiB."""
+    size = gib or 1.0
+    out = []
+    for state in states:
+        for row in found(rows, designs, state=state):
+            line = {"design": row.design} | ({"caches": state} if len(states) > 1 else {})
+            line |= {"PTEs a call": f"{row.ptes:.1f}", "ns a PTE": "-" if row.ns is None else f"{row.ns:,.1f}"}
+            seconds = row.seconds(size)
+            line[f"s for {size:.3g} GiB"] = "-" if seconds is None else f"{seconds:.3g}"
+            line["ratio"] = "1 (baseline)" if row.design == designs[0] else "-" if row.times is None or row.lo is None else (
+                f"{row.times:.2f} [{row.lo:.2f}, {row.hi:.2f}]"
+            )  # fmt: skip
+            for name, value in (("lines a PTE", row.lines), ("locks a PTE", row.locks), ("atomics a PTE", row.atomics)):
+                line[name] = "-" if value is None else f"{value:.2f}"
+            out.append(line)
+    return out
