@@ -115,7 +115,7 @@ def test_sweep_at_any_write(writes: int, full: Full, tmp_path: Path, capsys: pyt
     after = contents(results)
     assert {name: after[name] for name in before} == before
     assert not [name for name in after if ".writing" in name]
-    assert len(studies.read_tables(results, study)["trials"]) == 4 * 4
+    assert len(studies.read_tables(results, study)["trials"]) == 4 * 4 * 2  # trials, designs, environments
 
 
 def test_tables_of_a_study_change_together(full: Full, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from kernels.observing import probe
 
 SLOTS = 64
 PAIR = ["direct", "swap_id"]
+NATIVE = "swap_id[zswap=native]"  # its zswap pages tie up no slot of a disk
 
 
 @pytest.mark.interpreted
@@ -55,7 +56,8 @@ def test_swap_ins_are_counted_where_half_of_the_limit_of_their_cgroup_is_used(na
     seen = charged and used == 4
     assert [row[probe.METRICS.index(what)] for what in ("n", "saw_full", "saw_memcg_full")] == [1, 0, seen]
     folio = int(st.pte[0]) >> 1
-    assert bool(st.folio[folio * 8] & np.uint64(memory.CACHED)) == (not seen)
+    kept = not seen and (name, backend) != ("vswap_v6", demand.ZSWAP)  # a page that no slot backs leaves the cache when it is mapped
+    assert bool(st.folio[folio * 8] & np.uint64(memory.CACHED)) == kept
 
 
 def test_designs_on_different_sides_are_told_apart() -> None:
@@ -74,10 +76,10 @@ def scarce(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_no_finding_where_swap_was_full_for_one_alone(scarce: Path, quick: dict[str, float], capsys: pytest.CaptureFixture[str]) -> None:
-    found = dse.compare(str(scarce), PAIR, **quick)
+    found = dse.compare(str(scarce), ["direct", NATIVE], **quick)
     share = {row["design"]: row["value"] for row in found["rows"] if row["metric"] == fullness.METRIC and row["age"] == "aged"}
     assert share["direct"] > fullness.MOST
-    assert share["swap_id"] < fullness.HARDLY
+    assert share[NATIVE] < fullness.HARDLY
     ratios = [row for row in found["rows"] if row["metric"] == "ratio" and row["age"] == "aged" and row["op"] != "first_touch"]
     assert ratios
     assert all(str(row["status"]).startswith("inconclusive: swap was full for") for row in ratios)

@@ -59,7 +59,7 @@ def run(st, pr, demands, replies):
 
 
 s.register(s.Design(name="wrong", title="wrong", state=Wrong, build=build, replay=run, layout=direct.LAYOUT, parameters=direct.PARAMETERS,
-                    locks=direct.LOCKS, sources=("tests",), notes="", file=__file__))
+                    locks=direct.LOCKS, sources=("tests",), notes="", file=__file__{base}))
 """
 WRONG = {
     "wrong entry": ("resolve", "@inner\ndef wrong(st, pr, value):\n    return value + U8192", "wrong: swap_in"),
@@ -82,7 +82,7 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_design_fails_the_comparison(case: str, tmp_path: Path) -> None:
     name, step, says = WRONG[case]
-    (tmp_path / "wrong.py").write_text(BASE.format(step=step, name=name))
+    (tmp_path / "wrong.py").write_text(BASE.format(step=step, name=name, base=', base="direct"' if name == "resolve" else ""))
     (tmp_path / "small.toml").write_text(SCENARIO)
     env = {**os.environ, "DSE_DESIGNS": str(tmp_path / "wrong.py"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "dse.cli", "compare", "small.toml", "--designs", "direct,wrong", "--counted-only"]

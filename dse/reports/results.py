@@ -120,7 +120,7 @@ class Comparison(dict[str, Any], _Shown):
 
     def document(self) -> dict[str, Any]:
         """The document of ``dse compare --format json``."""
-        return {**self, "kernels": marks(self["provenance"]["designs"])}
+        return {**self, "provenance": {**self["provenance"], "kernels": marks(self["provenance"]["designs"])}}
 
 
 class Swept(dict[str, Any], _Shown):

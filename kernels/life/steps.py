@@ -40,7 +40,6 @@ ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4)
 @optional
 def on_cpu(st, cpu):  # type: ignore[no-untyped-def]
     """Note that the demand that follows runs on `cpu`, where lookups have state for each CPU."""
-    return
 
 
 @optional
@@ -62,10 +61,7 @@ def same(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 @optional
 def read_same(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """Tell the same of a folio that has entered the swap cache and is not read yet; :func:`still` is asked after the read.
-
-    Default: as :func:`same`.
-    """
+    """Tell the same of a folio in the swap cache that is not read yet; :func:`still` is asked after it. Default: as :func:`same`."""
     return same(st, pr, value, entry)
 
 
@@ -83,7 +79,6 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
 @optional
 def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
     """Take back what lives only as long as PTEs hold `value`: the unmap wrote it into none. Default: nothing does."""
-    return
 
 
 @required
@@ -163,7 +158,6 @@ def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
 @optional
 def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
     """Free `value` if this is its moment: count 0 or slot freed, under the cluster lock or after it. Default: nothing to free."""
-    return
 
 
 @optional
@@ -181,19 +175,16 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
 @optional
 def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
     """Prefetch what leads from `value` to its entry, or the entry's metadata where nothing leads there. Default: nothing."""
-    return
 
 
 @optional
 def fetch_entry(st, pr, value):  # type: ignore[no-untyped-def]
     """Prefetch the metadata of the entry behind `value`; :func:`fetch_near` came before. Default: nothing."""
-    return
 
 
 @optional
 def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
     """Prefetch the metadata of `entry` of a cached folio, where :func:`fetch_near` fetches only what names it. Default: nothing."""
-    return
 
 
 @inner

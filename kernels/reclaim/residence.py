@@ -1,4 +1,4 @@
-"""How pages come to the lists of a policy and leave them outside of reclaim: faults, pages that no backend takes, unmapped pages."""
+"""Ways of pages to the lists of a policy and off them outside of reclaim: faults, pages that no backend takes, unmapped pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reclaim sees of the sizes of the two lists: the statistics of a memory cgroup as they were at their last flush.
+"""Sizes of the two lists as reclaim sees them: the statistics of a memory cgroup as they were at their last flush.
 
 ``lruvec_page_state`` reads figures that are flushed every two seconds (FLUSH_TIME, mm/memcontrol.c) or when somebody reads
 memory.stat. `memory.flush` gives that period in accesses; 0: reclaim sees the present figures. Sizes to scan are always exact
