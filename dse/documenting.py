@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dse import naming, scenario
-from dse.describing import catalogue, common_steps
-from dse.grounding import marks
+from dse.describing import catalogue
+from dse.grounding import common_steps, marks
 from dse.grounding import page as ground_truth
 from dse.modelling import latency
 from dse.workloads import recipes

@@ -20,8 +20,8 @@ WORDS, COMMON_WORDS = 160, 96
 REGIONS, COMMON_REGIONS = 64, 40
 CLASSES, COMMON_CLASSES = 16, 8
 STEPS, COMMON_STEPS = 128, 64
-RANKS, GAP = 64, 8
-"""Ranks of locks. A common lock takes every eighth; seven of a design's own fit in between."""
+RANKS, GAP = 64, 4
+"""Ranks of locks: a bit of one word each. A common lock takes every fourth, sixteen in all; three of a design's own fit in between."""
 PARAMETER, STATE, STATISTIC = "parameter", "state", "statistic"
 
 
@@ -256,7 +256,10 @@ class Own:
             A lock that may be held when it is taken, or the common lock that may be taken while it is held. One of the two.
         """
         if self is COMMON:
-            return self._enter(Lock(len(self.entries_of(Lock)) * GAP + GAP - 1, name), "lock")
+            number = len(self.entries_of(Lock)) * GAP + GAP - 1
+            if number >= RANKS:
+                raise BadDesign(f"{self.owner}: no number is left for another lock, {RANKS // GAP} are in use")
+            return self._enter(Lock(number, name), "lock")
         ranks = {entry.name: entry.number for entry in self.all(Lock).values()}
         beside = inside or outside
         if beside not in ranks or bool(inside) == bool(outside):

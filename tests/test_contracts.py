@@ -121,6 +121,18 @@ def test_ranks_of_locks() -> None:
         mine.lock("wrong", inside="devise")
 
 
+def test_one_lock_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The locks that are held are bits of one word."""
+    all_of = own.Own("every design")
+    monkeypatch.setattr(own, "COMMON", all_of)
+    ranks = [int(all_of.lock(f"lock {i}")) for i in range(own.RANKS // own.GAP)]
+    assert (len(ranks), ranks[-1]) == (16, 63)
+    with pytest.raises(BadDesign, match="no number is left for another lock, 16 are in use"):
+        all_of.lock("one more")
+    with pytest.raises(BadDesign, match="no rank is left for lock 'inner' beside 'lock 15'"):
+        own.Own("mine").lock("inner", inside="lock 15")
+
+
 def test_constants_carry_the_names_that_are_declared() -> None:
     modules = [
         control,

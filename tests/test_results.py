@@ -41,7 +41,7 @@ def test_a_comparison_is_the_contract(
     printed, ours = json.loads(capsys.readouterr().out), json.loads(compared.json())
     assert printed.keys() == ours.keys()
     assert printed["rows"] == ours["rows"]
-    assert printed["kernels"] == ours["kernels"]
+    assert printed["provenance"]["kernels"] == ours["provenance"]["kernels"]
 
 
 def test_rows_answer_and_chart_of_a_comparison(compared: results.Comparison, tmp_path: Path) -> None:

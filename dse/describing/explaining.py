@@ -25,7 +25,9 @@ BLOCK = 1 << 16
 EVENTS = ("chase", "read", "write", "lock", "unlock", "alloc", "free", "atomic")
 TOUCHES = (0, 1, 2, 7)
 """Events that touch a line, by number."""
-TOTALS = ("lines", "lines_common", "chain", "locked_sections", "atomics", "allocations", "structures_written", "ptes")
+TOTALS = (
+    "lines", "lines_common", "chain", "locked_sections", "locked_sections_common", "atomics", "allocations", "structures_written", "ptes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,19 @@ from dse.errors import BadInput, unknown
 from dse.grounding import declared, joins
 from dse.grounding.operations import OPERATIONS, Counted, Sizes, Tally, count
 from dse.linux.functions import GROUPS
-from dse.linux.lines import CONTENT
 
 NAMES = {"swap_in": "swap_in_read", "clean_drop": "swap_out_again"} | {name: name for name in OPERATIONS}
 """Operation of the record by the operation that is asked for."""
 BACKENDS = {"ssd": "disk", "disk": "disk", "zswap": "zswap", "zero": "zero"}
 CORE = tuple(group for group in GROUPS if group not in ("other", "data", "core"))
 FIGURES = ("calls", "lines", "first", "locks", "allocations")
+CONTENT = {
+    ("zero", "swap_out", "swap_writeout"): 64, ("zero", "swap_out", "swap_writepage"): 64,
+    ("zswap", "swap_in_read", "zs_map_object"): 19, ("zswap", "swap_in_write", "zs_map_object"): 19,
+    ("zswap", "swap_out", "zs_unmap_object"): 8, ("zswap", "swap_out_again", "zs_unmap_object"): 8,
+}  # fmt: skip
+"""Lines of page content, which stand apart: the look for zeros at a whole page, and up to 6.14 the copy of an object that lies in two
+pages (zs_map_object writes 11.5 lines in an operation, 2 of them no content, and reads as many; zs_unmap_object copies back)."""
 Row = dict[str, Any]
 Means = dict[str, float]
 """Means of an operation by figure."""
@@ -81,7 +87,7 @@ def counted(design: str, backend: str, sizes: Sizes, release: str) -> dict[str, 
 
 
 def content_of(row: Mapping[str, Any], figure: str) -> float:
-    """Lines of page content that a function of a record touches, which are data (dse/linux/lines.py)."""
+    """Lines of page content that a function of a record touches, which are data (:data:`CONTENT`)."""
     most = CONTENT.get((row["backend"], row["operation"], joins.base_of(row["function"])), 0)
     return float(min(most, row[figure] / row["operations"]))
 

@@ -77,10 +77,11 @@ class Counted:
 
 @dataclass
 class Common(Event):
-    """Common step of a kernel function: how many lines it touches, and how many of them nothing touched before."""
+    """Common step of a kernel function: how many lines it touches, how many of them nothing touched before, its locks."""
 
     lines: int = 0
     first: int = 0
+    locks: int = 0
 
 
 Name = Callable[[list[Event], str], list[str]]
@@ -189,8 +190,8 @@ def _merged(events: list[Event], log: NDArray[np.uint64]) -> list[Event]:
     merged: list[Event] = []
     for head in log[1:-1:2]:
         if head & BYTE == probe.E_COMMON:
-            _, function, lines, first, *_ = next(shared)
-            merged.append(Common("common", "", function=function, lines=lines, first=first))
+            one = next(shared)
+            merged.append(Common("common", "", function=one.function, lines=one.lines, first=one.first, locks=one.locks))
         else:
             merged.append(next(own))
     return merged
@@ -210,6 +211,7 @@ def add(counted: Counted, events: list[Event], rows: list[str], group: Group) ->
             most, first = shared.get(row, (0, 0))
             shared[row] = (max(most, event.lines), first + event.first)
             tally.first += event.first
+            tally.locks += event.locks
             for name in _groups(group(row)):
                 counted.groups[name] = counted.groups.get(name, 0) + event.first
             continue

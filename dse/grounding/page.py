@@ -34,18 +34,25 @@ METHOD = """
   shows.
 - **trace**: reclaim of the model replays the accesses that the guest replayed. Its
   limit is that of the memory cgroup without the kernel memory that was charged to it,
-  and the compressed size is that of the record. The kernel's figure is the mean of its
-  repeats.
+  and the compressed size is that of the record. Statistics are never flushed, as the
+  guest's clock counts instructions and no replay lasts two seconds of it. Generations
+  of 6.12 have no policy of their own, that of 6.18 is the nearest. The kernel's figure
+  is the mean of its repeats. Where the repeats spread by more than the tolerance (the
+  largest less the smallest by the mean), the spread is the tolerance.
 - **operation**: the model does what the guest's program does, in the same order, with
   the same number of other pages in swap, so that trees are as high. Each operation is
   traced, and its steps are counted by function. `dse/grounding/joins.toml` says which
   functions stand in one row because a compiler or a release joined or renamed them.
+- **locks** are those of the core groups: of the design, and of the common steps
+  ([common steps](common-steps.md)), each against the same group of the kernel's
+  functions. Common locks were set from these records, so they agree by construction;
+  those of swap, zswap and the trees were not.
 - **lines** are distinct 64-byte lines. A line belongs to the function that touches it
   first, so that the lines of functions add up. Core groups are all but data copy,
   compression and code that is not about swap; the stack is left out. What swap code
   reads of a page's content is data too: 64 lines where it looks for a page of zeros,
   and up to 6.14 the copy of an object that lies in two pages (`CONTENT` in
-  `dse/linux/lines.py`).
+  `dse/grounding/beside.py`).
 - **modelled share**: a group of the model counts for no more lines than the kernel has
   there, so that one group does not make up for another.
 - **changes** are ratios between one recorded release and the next, in the kernels and
@@ -94,7 +101,7 @@ def summary(rows: Iterable[Mapping[str, Any]]) -> str:
     share = 100.0 * made["figures_within"] / max(1, made["figures"])
     return (
         f"{made['rows_within']} of {made['rows']} rows and {made['figures_within']} of {made['figures']} figures ({share:.0f} %) are "
-        f"within their tolerance; {made['unrecorded']} rows are not recorded yet."
+        f"within their tolerance; {made['unrecorded']} row{' is' if made['unrecorded'] == 1 else 's are'} not recorded yet."
     )
 
 

@@ -21,6 +21,10 @@ Figure = dict[str, Any]
 """Figure: quantity, where (release and backend), published (the kernel's), ours, unit, tolerance, holds, said, apart."""
 
 
+LEAST = 1000
+"""A structure of fewer objects than the pages by this is none that filling swap makes: the records leave it out (docs/linux.md)."""
+
+
 @dataclass
 class Read:
     """Figures of a row, and what of it is not recorded, in words."""
@@ -75,9 +79,9 @@ def _records(asked: Asked, found: Mapping[str, Record]) -> Read:
     return read
 
 
-def _real_of(record: Record, asked: Asked, backend: str) -> tuple[bool, float]:
+def _real_of(record: Record, release: str, asked: Asked, backend: str) -> tuple[bool, float]:
     """Tell whether the record has the structure of a row, and how much of it."""
-    kind, names, figure = asked.of["real"]
+    kind, names, figure = asked.of.get("real_of", {}).get(release, asked.of["real"])
     stage = asked.of.get("stage", "filled")
     rows = [
         row for row in record.tables["fill"]
@@ -88,7 +92,7 @@ def _real_of(record: Record, asked: Asked, backend: str) -> tuple[bool, float]:
 
 
 def _objects(asked: Asked, found: Mapping[str, Record]) -> Read:
-    """Objects or bytes of a structure that filling swap leaves; nothing is asked where neither has it."""
+    """Objects or bytes of a structure that filling swap leaves; nothing is asked where neither has more than single objects of it."""
     read = Read()
     structures, figure = asked.of["model"]
     for release, record in found.items():
@@ -101,27 +105,26 @@ def _objects(asked: Asked, found: Mapping[str, Record]) -> Read:
             made = record.provenance
             ledger = filled(declared.design_of(release), backend, int(made["slots"]), int(made["pages"]))
             ours = float(sum(getattr(row, figure) for row in ledger.rows if row.structure in structures))
-            there, real = _real_of(record, asked, backend)
+            there, real = _real_of(record, release, asked, backend)
             if not there and "unseen" in asked.of:
                 read.missing += [asked.of["unseen"]] * bool(ours)
-            elif real or ours:
+            elif max(real, ours) * LEAST > made["pages"] or (figure.endswith("bytes") and (real or ours)):
                 unit = "B" if figure.endswith("bytes") else "objects"
                 read.add(asked, f"{release} {backend}", real, ours, holds=near(ours, real, asked.tolerance), unit=unit)
     return read
 
 
 def _trace(asked: Asked, found: Mapping[str, Record]) -> Read:
-    """Counter of a replayed trace, the mean of the repeats."""
+    """Counter of a replayed trace, the mean of the repeats. Where they spread by more than the tolerance, that is the tolerance."""
     read = Read()
     for release, record in found.items():
-        runs = tracing.runs(record, asked.of["trace"])
+        runs = tracing.runs(record, release, asked.of["trace"])
         if not runs:
             read.missing.append(f"{release} has no experiment trace {asked.of['trace']}")
         for run in runs:
-            ours = tracing.modelled(run, declared.design_of(release)).get(asked.of["counter"])
-            real = run.counters[asked.of["counter"]]
-            holds = ours is not None and near(ours, real, asked.tolerance)
-            said = "" if ours is not None else f"the model has no policy for {run.lists}"
+            ours, real, spread = (figures[asked.of["counter"]] for figures in (tracing.modelled(run), run.counters, run.spread))
+            holds = near(ours, real, max(asked.tolerance, spread))
+            said = f"repeats spread by {spread:.1%}" if spread > asked.tolerance else ""
             read.add(asked, f"{release} {run.backend} {run.lists}", real, ours, holds=holds, unit="pages", said=said)
     return read
 

@@ -18,7 +18,8 @@ from kernels.own import Word
 from kernels.structures import cluster
 
 OPS = demand.OUTCOMES
-COUNTED = (("lines", "lines"), ("lines_common", "lines"), ("chain", "objects"), ("locked_sections", "sections"), ("atomics", "atomics"),
+COUNTED = (("lines", "lines"), ("lines_common", "lines"), ("chain", "objects"), ("locked_sections", "sections"),
+           ("locked_sections_common", "sections"), ("atomics", "atomics"),
            ("allocations", "objects"), ("frees", "objects"), ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"),
            ("lock_order_violations", "violations"))  # fmt: skip
 LIFETIME = ("swap_out", "writeback_end", "swap_in")

@@ -22,6 +22,8 @@ class CommonStep:
         Lines that nothing touched before it in the operation: they add up to ``lines_common``.
     written : int
         Lines that it writes, those of each call added up.
+    locks : int
+        Locks that it takes, in all its calls.
     """
 
     function: str
@@ -29,16 +31,18 @@ class CommonStep:
     lines: int
     first: int
     written: int
+    locks: int
 
 
 class Entry(NamedTuple):
-    """An entry of the log: a call of a function at a place of the table, with its lines, new lines and written lines."""
+    """An entry of the log: a call of a function at a place of the table, with its lines, new lines, written lines and locks."""
 
     hook: str
     function: str
     lines: int
     first: int
     written: int
+    locks: int
 
 
 def entries(log: Any) -> Iterator[Entry]:
@@ -49,7 +53,8 @@ def entries(log: Any) -> Iterator[Entry]:
     for at in range(1, int(log[0]), 2):
         head, word = int(log[at]), int(log[at + 1])
         if head & 0xFF == int(E_COMMON):
-            yield Entry(HOOK_NAMES[word >> 24], FUNCTIONS[head >> 8 & 0xFFFFFF], word & 0xFF, word >> 8 & 0xFF, word >> 16 & 0xFF)
+            counts = (word & 0xFF, word >> 8 & 0xFF, word >> 16 & 0xFF, word >> 32 & 0xFF)
+            yield Entry(HOOK_NAMES[word >> 24 & 0xFF], FUNCTIONS[head >> 8 & 0xFFFFFF], *counts)
 
 
 def steps(log: Any, era: int) -> list[CommonStep]:
@@ -68,7 +73,7 @@ def steps(log: Any, era: int) -> list[CommonStep]:
     return [
         CommonStep(
             function, structures_of(function, era, {entry.hook for entry in calls}), sum(entry.lines for entry in calls),
-            sum(entry.first for entry in calls), sum(entry.written for entry in calls),
+            sum(entry.first for entry in calls), sum(entry.written for entry in calls), sum(entry.locks for entry in calls),
         )
         for function, calls in found.items()
     ]  # fmt: skip
@@ -92,4 +97,5 @@ def beside(designs: Iterable[tuple[str, list[CommonStep]]]) -> list[dict[str, An
 def _cell(step: CommonStep) -> str:
     """Write one step: its new lines, and where they lie."""
     new = f"{step.first} new of " if step.first < step.lines else ""
-    return f"{new}{step.lines} line{'s' * (step.lines != 1)}: {', '.join(step.structures)}"
+    locks = f", {step.locks} lock{'s' * (step.locks != 1)}" if step.locks else ""
+    return f"{new}{step.lines} line{'s' * (step.lines != 1)}{locks}: {', '.join(step.structures)}"

@@ -110,7 +110,11 @@ s.register(
         locks=LOCKS,
         sources=("mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17",),
         notes="A zswap or zero page ties up a disk slot. A zswap load takes the entry out of its tree first, as up to 6.14: reads from a "
-        "disk lock a tree that is not empty. Since 6.15 it looks without a lock. Cluster headers are 24 B in bytes, lines are counted as "
+        "disk lock the tree, also an empty one. Since 6.15 it looks without a lock. zswap_invalidate looks first, as from 6.13 on. Slots "
+        "are freed at once, as from 6.15 on; up to 6.14 a CPU's cache collected 64 freed slots (swap_slots_cache) and freed them together, "
+        "with a second lock of the cluster each, and cleared shadow and owner then. The design has no such cache: it is gone from the "
+        "kernel, and a layer would be held against its delay. Common steps are those of 6.12, with the locks of that cache and of the "
+        "cgroup array. Cluster headers are 24 B in bytes, lines are counted as "
         "if they were 32 B. A leaf of the swap cache that has shadows only is on a list_lru (workingset_update_node), with a lock and "
         "lines of its own. Its shrinker is not run: it could free these leaves, 256 of the 261 nodes of 64 MiB that are out, and with them "
         "what refaults are known by.",

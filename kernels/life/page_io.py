@@ -7,7 +7,7 @@ from kernels.compiling.constants import LOW32, U0, U1, U2, U14
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.memory import BYPASS, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word
 from kernels.observing.atomics import atomic_add
-from kernels.observing.probe import F_INVALIDATE, F_NONE, R_DEV, R_ZRAM, R_ZTREE, chase, step, touch, wrote
+from kernels.observing.probe import F_ENTRY_FREE, F_INVALIDATE, F_NONE, R_DEV, R_ZE, R_ZRAM, R_ZTREE, chase, step, touch, wrote
 from kernels.observing.regions import R_ZLRUVEC
 from kernels.structures import xarray as xa
 from kernels.structures import zswap
@@ -42,24 +42,39 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
             if z != U0:
                 zswap.entry_free(st, pr, z)
             return U0
-        drop_zswap(st, pr, entry, g)
+        erase_old(st, pr, entry, g)
         if device_of(entry) == codes.ZSWAP:
             return codes.REACTIVATED
-    elif st.ctl[control.S_ZE_LIVE] != U0:
-        drop_zswap(st, pr, entry, g)
+    elif st.ctl[control.C_ZSLOTS] == U0:
+        erase_old(st, pr, entry, g)
     store_data(st, pr, entry, g, token)
     return U0
 
 
 @inner
+def erase_old(st, pr, entry, g):  # type: ignore[no-untyped-def]
+    """``zswap_store`` of a page that zswap does not take: drop its older entry of slot `g`.
+
+    It takes the tree's lock without a look first, also with an empty tree and where zswap is off (``check_old`` in mm/zswap.c; the
+    records of 6.12, 6.18, 7.2 and 7.3).
+    """
+    z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
+    if z != U0:
+        zswap.entry_free(st, pr, z)
+
+
+@inner
 def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
-    """``zswap_invalidate``: drop the stale zswap entry of slot `g`."""
+    """``zswap_invalidate``: drop the zswap entry of slot `g`. It looks first if the tree is empty, as from 6.13 on."""
     step(pr, F_INVALIDATE)
     common(pr, st, table.INVALIDATE, U0)
     touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
     if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
         z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
         if z != U0:
+            step(pr, F_ENTRY_FREE)
+            chase(pr, R_ZE, z * zswap.ZE_WORDS)
+            step(pr, F_INVALIDATE)
             zswap.entry_free(st, pr, z)
     step(pr, F_NONE)
 
@@ -107,8 +122,10 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
         z = U0
         keep = f_is(st, f, BYPASS)
         erase = load_erases(st) and not keep
-        if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
-            z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK) if erase else zswap.tree_find(st, pr, g, entry & OFFSET_MASK)
+        if erase:
+            z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
+        elif st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+            z = zswap.tree_find(st, pr, g, entry & OFFSET_MASK)
         if z != U0 and keep:
             token = zswap.entry_read(st, pr, z) & LOW32
         elif z != U0:

@@ -22,6 +22,13 @@ L_ZTREE = COMMON.lock("zswap tree xa_lock")
 L_ZLRU = COMMON.lock("zswap LRU")
 L_CONT = COMMON.lock("continuation")
 L_SHADOWS = COMMON.lock("shadow node LRU")
+# Locks of the common steps (kernels.structures.common): taken and released within one function, inside of all others.
+L_SLOTS_CACHE = COMMON.lock("swap_slots_cache")
+L_SWAP_CGROUP = COMMON.lock("swap_cgroup_ctrl")
+L_LRUVEC = COMMON.lock("lruvec")
+L_ZS_POOL = COMMON.lock("zsmalloc pool")
+L_ZSPAGE = COMMON.lock("zspage")
+L_ZS_CLASS = COMMON.lock("zsmalloc class")
 
 
 @operation

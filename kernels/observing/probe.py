@@ -33,11 +33,11 @@ CODES, COLUMNS = 128, 32
 ROW_SHIFT = u(5)
 (
     N, LINES, CHAIN, LOCKS, PTES, ALLOCS, RETRIES, REGIONS, TICKS, TICKS_MAX, LINES_MAX, LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL,
-    ATOMICS, LINES_COMMON, CHAIN_COMMON, WRITTEN_COMMON,
-) = (u(i) for i in range(19))  # fmt: skip
+    ATOMICS, LINES_COMMON, CHAIN_COMMON, WRITTEN_COMMON, LOCKS_COMMON,
+) = (u(i) for i in range(20))  # fmt: skip
 METRICS = ("n", "lines", "chain", "locked_sections", "ptes", "allocations", "retries", "structures_written",
            "ticks", "ticks_max", "lines_max", "lock_order_violations", "frees", "saw_full", "saw_memcg_full", "atomics",
-           "lines_common", "chain_common", "written_common")  # fmt: skip
+           "lines_common", "chain_common", "written_common", "locked_sections_common")  # fmt: skip
 SCRATCH = u(CODES * COLUMNS)
 SEEN, HELD, CLOCK, STEP = (u(CODES * COLUMNS + i) for i in range(COLUMNS, COLUMNS + 4))
 HIST_OPS = len(OPS)
@@ -76,6 +76,7 @@ F_DUP = COMMON.step("swap_dup_entries_cluster")
 F_ADD = COMMON.step("add_to_swap_cache")
 F_INVALIDATE, F_SWAPCOUNT = COMMON.step("zswap_invalidate"), COMMON.step("swap_swapcount")
 F_WORKINGSET = COMMON.step("workingset_update_node")
+F_ENTRY_FREE = COMMON.step("zswap_entry_free")
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
 E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE, E_ATOMIC, E_COMMON = (u(i) for i in range(9))
@@ -267,7 +268,7 @@ def _count_finish(pr, code):  # type: ignore[no-untyped-def]
     tally[row + LINES_MAX] = max(tally[row + LINES_MAX], lines)
     for i in range(8):
         tally[row + u(i)] += tally[SCRATCH + u(i)]
-    for metric in (LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL, ATOMICS, LINES_COMMON, CHAIN_COMMON, WRITTEN_COMMON):
+    for metric in (LOCK_ORDER, FREES, SAW_FULL, SAW_MEMCG_FULL, ATOMICS, LINES_COMMON, CHAIN_COMMON, WRITTEN_COMMON, LOCKS_COMMON):
         tally[row + metric] += tally[SCRATCH + metric]
     if tally[SCRATCH + ALLOCS] | tally[SCRATCH + FREES] != U0:
         allocs.file_row(tally, ALLOC_NOW, ALLOC_LOG + min(code, u(HIST_OPS)) * u(allocs.ROW))

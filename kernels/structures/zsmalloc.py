@@ -22,6 +22,7 @@ from kernels.control import S_ZOBJ_BYTES, S_ZOBJ_PEAK, S_ZSPAGES, S_ZSPAGES_PEAK
 PAGE, HANDLE, DELTA, SMALLEST, CHAIN = 4096, 8, 16, 32, 8
 PART = 32
 """A zspage is counted in 2**PART parts, and an object has its share of them, rounded down."""
+WHOLE, FRACTION = u(PART), u((1 << PART) - 1)
 ROUND, LAST = u(HANDLE + DELTA - 1), u(PAGE // DELTA)
 
 
@@ -64,12 +65,14 @@ def class_bytes(length):  # type: ignore[no-untyped-def]
 
 @inner
 def object_new(ctl, length):  # type: ignore[no-untyped-def]
-    """Count an object of `length` bytes."""
+    """Count an object of `length` bytes; true where the zspages that there are have no room for it (``alloc_zspage``)."""
     word = class_word(length)
     ctl[S_ZOBJ_BYTES] += word & LOW16
     ctl[S_ZOBJ_PEAK] = max(ctl[S_ZOBJ_PEAK], ctl[S_ZOBJ_BYTES])
-    ctl[S_ZSPAGES] += word >> U16
+    before = ctl[S_ZSPAGES]
+    ctl[S_ZSPAGES] = before + (word >> U16)
     ctl[S_ZSPAGES_PEAK] = max(ctl[S_ZSPAGES_PEAK], ctl[S_ZSPAGES])
+    return ctl[S_ZSPAGES] + FRACTION >> WHOLE != before + FRACTION >> WHOLE
 
 
 @inner

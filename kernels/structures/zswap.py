@@ -37,8 +37,10 @@ def entry_new(st, pr, swpentry, length, token):  # type: ignore[no-untyped-def]
         ctl[S_ZE_HIGH] = z + U1
     ctl[S_ZE_LIVE] += U1
     ctl[S_ZE_PEAK] = max(ctl[S_ZE_PEAK], ctl[S_ZE_LIVE])
-    object_new(ctl, length)
+    grown = object_new(ctl, length)
     common(pr, st, table.ZSWAP_STORE, z)
+    if grown:
+        common(pr, st, table.ZSPAGE_NEW, z)
     base = z * ZE_WORDS
     ze[base + Z_ENTRY] = swpentry
     ze[base + Z_LENGTH] = length

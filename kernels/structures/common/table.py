@@ -2,9 +2,11 @@
 
 A line of :data:`TABLE` is a function of the kernel at a hook. Its name is the same for all kernels, or one for each of 6.12, 6.18 and 7.2
 (``-``: no such step there), separated by ``|``. Behind the colon stand the lines that it touches: structure, number of the line, ``!`` if
-it is written. Numbers tell lines of a structure apart, they are no offsets. Structures are those that the source of the function names.
-How many lines of one it touches was held against the shipped records (dse/linux/records), where structures have the layout that the
-compiler gave them. A line that the design counts itself (slot, cluster, tree, zswap_entry, PTE) is not here.
+it is written, ``^`` for each lock that is taken in it. Numbers tell lines of a structure apart, they are no offsets. How many lines a
+function touches, and which locks it takes, was set from the shipped records of 6.12, 6.18 and 7.2 (dse/linux/records), where structures
+have the layout that the compiler gave them. A record does not name the structure of a line: names were given from what is known of the
+functions, not read off their source one by one. The record of 7.3 set nothing, so it is the check. A line that the design counts itself
+(slot, cluster, tree, zswap_entry, PTE) is not here.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.compiling.jit import u
+from kernels.observing.lock import L_LRUVEC, L_SLOTS_CACHE, L_SWAP_CGROUP, L_ZS_CLASS, L_ZS_POOL, L_ZSPAGE
 
 ERAS = ("6.12", "6.18", "7.2")
 """Kernels with steps of their own, in the order of C_ERA."""
@@ -32,10 +35,17 @@ POINTERS = frozenset(
 )  # fmt: skip
 """Structures that are reached through a loaded address; the others are variables of the kernel, of a CPU or of the task."""
 
+LOCKS = {
+    "swap_slots_cache": L_SLOTS_CACHE, "swap_cgroup_ctrl": L_SWAP_CGROUP, "mem_cgroup_per_node": L_LRUVEC, "zs_pool": L_ZS_POOL,
+    "zspage": L_ZSPAGE, "size_class": L_ZS_CLASS,
+}  # fmt: skip
+"""Class of the lock in a structure: ``free_lock``, ``lock``, ``lru_lock`` of its lruvec, ``lock``, ``zsl`` (up to 6.13 a rwlock),
+``lock``."""
+
 TABLE = """
 isolate
 lru_add_drain_cpu: cpu_fbatches 0 1 2 3 4 5 6
-folio_lruvec_lock_irq: mem_cgroup 0 5, mem_cgroup_per_node 0! 1, pglist_data 0
+folio_lruvec_lock_irq: mem_cgroup 0 5, mem_cgroup_per_node 0!^ 1, pglist_data 0
 -|-|folio_lruvec_lock_irq: obj_cgroup 0, pglist_data 1
 lru_gen_del_folio: lru_gen_folio 0!, list neighbour 0!
 shrink_folio_list: folio 0!
@@ -59,10 +69,9 @@ folio_alloc_swap|-|-: swap_slots_cache 0! 1, swap variables 1
 -|folio_alloc_swap|folio_alloc_swap: swap variables 1 2, swap_info_struct 1
 -|folio_alloc_swap|-: swap variables 5
 -|alloc_swap_scan_cluster|alloc_swap_scan_cluster: swap_info_struct 2!
--|cluster_alloc_swap_entry|cluster_alloc_swap_entry: swap_info_struct 3
 -|mod_memcg_state|-: memcg_vmstats_percpu 5!
-swap_cgroup_record|swap_cgroup_record|-: swap_cgroup_ctrl 0
-swap_cgroup_record|-|-: swap_cgroup_ctrl 1
+-|swap_cgroup_record|-: swap_cgroup_ctrl 0
+swap_cgroup_record|-|-: swap_cgroup_ctrl 0^ 1
 
 dup
 __swap_duplicate|__swap_duplicate|folio_dup_swap: swap_info 0, swap_info_struct 1
@@ -94,7 +103,7 @@ xas_start: list_lru xarray 0
 -|-|xas_load: list_lru xarray 2
 zswap_store: zswap_trees 0 1, zswap_pool 0 1!, crypto_acomp_ctx 0! 1! 2
 zswap_store|-|zswap_store: zswap variables 1
-zs_malloc: zs_pool 0, size_class 0! 1, zs_handle 0!
+zs_malloc: zs_pool 0, size_class 0!^ 1, zs_handle 0!
 -|-|zs_malloc: zs_pool 1
 zpool_malloc_support_movable|-|-: zpool 0
 zpool_get_total_pages|-|-: zpool 1 2
@@ -103,14 +112,18 @@ obj_malloc: zspage 0!, zpdesc 0, zsmalloc object 0!, size_class 2!
 obj_malloc|obj_malloc|obj_malloc: size_class 3
 obj_malloc|-|-: zs_pool 3
 fix_fullness_group: zspage 1!
-zs_map_object|-|-: mapping_area 0! 1
--|zs_obj_write|zs_obj_write: zs_pool 3
+zs_map_object|-|-: mapping_area 0! 1, zs_pool 0^, zspage 0!^
+-|zs_obj_write|zs_obj_write: zs_pool 3, zs_pool 0^, zspage 0!^^
+
+zspage_new
+zs_malloc: size_class 0!^
 
 disk_out
 -|folio_add_lru|folio_add_lru: cpu_fbatches 9
 folio_rotate_reclaimable|__folio_batch_add_and_move|__folio_batch_add_and_move: cpu_fbatches 7!
 lru_gen_add_folio: lru_gen_folio 1! 2! 3 5!
 lru_add: cpu_fbatches 8
+folio_lruvec_lock_irqsave: mem_cgroup_per_node 0!^
 -|-|folio_batch_move_lru: cpu_fbatches 10
 zswap_store: zswap_trees 0 1
 swap_folio_sector: swap_extent 0
@@ -130,7 +143,7 @@ read
 swap_cache_get_folio|-|-: swapper_spaces 0
 swapin_readahead: vm_area_struct 1
 swapin_readahead|-|-: swap variables 3
-swap_cluster_readahead: swap variables 4
+swapin_readahead: swap variables 4
 mem_cgroup_swapin_charge_folio: mem_cgroup 1 7, css refcnt 0!
 mem_cgroup_swapin_charge_folio|-|-: css refcnt 1!
 mem_cgroup_from_task: task_struct 0
@@ -175,6 +188,7 @@ folio_add_new_anon_rmap: folio 0!
 
 write
 lru_add_drain_cpu: cpu_fbatches 2 3 4 5 6
+folio_lruvec_lock_irqsave: mem_cgroup_per_node 0!^
 lru_gen_add_folio: lru_gen_folio 1! 2! 3
 
 tree
@@ -185,13 +199,14 @@ zswap_decompress: crypto_acomp_ctx 0! 1! 2, zswap_pool 0 1
 zswap_load: zswap variables 2
 zpool_map_handle|-|-: zpool 0 1
 zpool_unmap_handle|-|-: zpool 2
-zs_map_object|zs_obj_read_begin|zs_obj_read_sg_begin: zs_pool 0!, zs_handle 0, zpdesc 0, zspage 0!, size_class 0
+zs_map_object|zs_obj_read_begin|zs_obj_read_sg_begin: zs_pool 0!^, zs_handle 0, zpdesc 0, zspage 0!^, size_class 0
+-|zs_obj_read_end|zs_obj_read_sg_end: zspage 0!^
 zs_map_object|-|-: mapping_area 0! 1
 -|-|count_memcg_events: memcg_vmstats_percpu 8!, stats_index 2
 
 zswap_free
 zpool_free|-|-: zpool 0 2
-zs_free: zs_pool 0! 1, zs_handle 0, zpdesc 0, zspage 0!, size_class 0! 1!
+zs_free: zs_pool 0!^ 1, zs_handle 0, zpdesc 0, zspage 0!, size_class 0!^ 1!
 obj_free: zsmalloc object 0!
 obj_free|-|-: size_class 2!
 fix_fullness_group: zspage 1!
@@ -216,7 +231,8 @@ zswap_invalidate: zswap_trees 0
 slot_free
 -|mod_memcg_state|-: memcg_vmstats_percpu 5!
 -|swap_entries_free|__swap_cluster_free_entries: swap variables 2, swap_info_struct 2! 3!
-free_swap_slot|-|-: swap_slots_cache 0! 2!
+free_swap_slot|-|-: swap_slots_cache 0!^ 2!
+swap_cgroup_record|-|-: swap_cgroup_ctrl 0^
 
 zap
 lru_add_drain_cpu|-|-: cpu_fbatches 0 1 2 3 4 5 6
@@ -236,6 +252,8 @@ class Touch(NamedTuple):
     line : int
         Which of the structure's lines.
     written : bool
+    lock : bool
+        No line of its own, but a lock in one that the function touches as well.
     """
 
     hook: str
@@ -243,16 +261,20 @@ class Touch(NamedTuple):
     structure: str
     line: int
     written: bool
+    lock: bool = False
 
 
 def _touches(hook: str, function: str, text: str) -> list[Touch]:
-    """Touches of one function: ``structure line line!, structure line``."""
+    """Touches of one function: ``structure line line!, structure line^``, of which the last is a line and a lock in it."""
     found = []
     for part in text.split(","):
         words = part.split()
-        lines = [word for word in words if word.rstrip("!").isdigit()]
+        lines = [word for word in words if word.rstrip("!^").isdigit()]
         structure = " ".join(words[: len(words) - len(lines)])
-        found += [Touch(hook, function, structure, int(line.rstrip("!")), line.endswith("!")) for line in lines]
+        for line in lines:
+            number, locks = int(line.rstrip("!^")), line.count("^")
+            found.append(Touch(hook, function, structure, number, "!" in line))
+            found += [Touch(hook, function, structure, number, True, lock=True)] * locks
     return found
 
 
@@ -282,17 +304,19 @@ SHARED_LINES = {
 LINES = len(SHARED_LINES)
 HOOKS = u(len(HOOK_NAMES))
 (
-    ISOLATE, DROP, CLAIM, DUP, OUT, ZERO_OUT, ZSWAP_STORE, DISK_OUT, DEVICE, FAULT, READ, ZERO_IN, DISK_IN, MAP, WRITE, TREE, ZSWAP_LOAD,
-    ZSWAP_FREE, INVALIDATE, SLOT_FREE, ZAP,
+    ISOLATE, DROP, CLAIM, DUP, OUT, ZERO_OUT, ZSWAP_STORE, ZSPAGE_NEW, DISK_OUT, DEVICE, FAULT, READ, ZERO_IN, DISK_IN, MAP, WRITE, TREE,
+    ZSWAP_LOAD, ZSWAP_FREE, INVALIDATE, SLOT_FREE, ZAP,
 ) = (u(i) for i in range(len(HOOK_NAMES)))  # fmt: skip
 WRITTEN, POINTED = u(1 << 24), u(1 << 25)
+LOCK_SHIFT, LOCKED = u(26), u(63 << 26)
 
 
 def _row(touch: Touch) -> int:
-    """Word of a touch: line in bits 0..15, place in 16..23, flags in 24 and 25, function in 32..47, structure from 48 on."""
+    """Word of a touch: line from bit 0, place from 16, flags in 24 and 25, rank of a lock from 26, function from 32, structure from 48."""
     place = int(PLACES.get(touch.structure, SHARED))
     line = touch.line if place else SHARED_LINES[touch.structure, touch.line]
     flags = int(WRITTEN) * touch.written | int(POINTED) * (touch.structure in POINTERS)
+    flags |= int(LOCKS[touch.structure]) << int(LOCK_SHIFT) if touch.lock else 0
     return line | place << 16 | flags | FUNCTIONS.index(touch.function) << 32 | STRUCTURES.index(touch.structure) << 48
 
 
