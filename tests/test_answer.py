@@ -104,10 +104,10 @@ def test_what_is_not_sure_decides_nothing() -> None:
 
 def test_the_screen_says_how_sure_what_is_missing_and_how_to_repeat() -> None:
     text = " ".join("\n".join(answer.screen(found(HAND)).lines()).split())
-    assert "What does a design cost this host? Against swap_table_p4, today's kernel (Linux 7.2):" in text
-    assert "1 of 4 designs inconclusive (unsure); a longer run narrows them" in text
+    assert "What does a design cost this host? Against swap_table_p4 (p4), today's kernel (Linux 7.2):" in text
+    assert "1 of 4 designs inconclusive (unsure); a longer run may settle it" in text
     assert "(A/A)" in text
-    assert "0.98..1.02" in text
+    assert "0.98..1.02 (A/A)" in text
     assert "Not in it: large folios, contention." in text
     assert "Repeat: dse compare hand (counters 0123456789abcdef)" in text
     assert "zswap 75%, ssd 25%" in text
@@ -152,3 +152,31 @@ def test_counted_figures_alone() -> None:
     assert "+5.0, locks +2.0" in text
     assert "every figure is counted and exact" in text
     assert " ns" not in text
+
+
+def test_both_states_of_the_caches_have_their_intervals() -> None:
+    """Footprint +600 [550, 650] and x 2.00, cold +900 [700, 1,100] and x 1.20; a finding that the states do not share is marked."""
+    at = {"baseline": BASE, "state": "cold"}
+    warm = [{**r, "state": "footprint" if r["kind"] == "measured" else None} for r in HAND[:12]]
+    cold = [
+        row(BASE, "swap_in", "ns", 4000.0, state="cold"), row(BASE, "swap_out", "ns", 6000.0, state="cold"),
+        row("slow", "lifetime", "tax_ns", 900.0, span=(700.0, 1100.0), **at),
+        row("slow", "swap_in", "ratio", 1.2, span=(1.1, 1.3), status="inconclusive: footprint and cold do not agree", **at),
+    ]  # fmt: skip
+    warm = [{**r, "status": "inconclusive: x"} if r["metric"] == "ratio" else r for r in warm]
+    rows = costs.ranked(Figures(warm + cold), [BASE, "slow"], True)
+    cells = {r.design: r.cells() for r in rows}
+    assert cells["slow"] == ("+30.0", "+550..+650", "+700..+1,100", "1.95..2.05?", "1.10..1.30")
+    assert cells[BASE] == ("20.0", "1,200", "10,000", "400 ns", "4,000 ns")
+    assert costs.heads(rows)[1][2:] == ("footprint", "cold", "footprint", "cold")
+    text = "\n".join(answer.screen(found(warm + cold)).lines())
+    assert "A finding needs both states of the caches" in " ".join(text.split())
+
+
+def test_a_run_without_a_twin_and_a_long_command_keep_their_last_line() -> None:
+    one = found(HAND, aa_lo=None, aa_hi=None)
+    one["provenance"]["command"] = "dse compare " + "--set workload.pages=1000 " * 6
+    lines = answer.screen(one).lines()
+    assert len(lines) <= answer.LINES
+    assert " ".join(" ".join(lines).split()).endswith("(counters 0123456789abcdef)")
+    assert "A/A" not in "\n".join(lines)

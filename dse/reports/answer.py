@@ -10,11 +10,11 @@ from typing import Any
 from dse.measuring.figures import FULL, Figures, percent
 from dse.naming import split
 from dse.reports import costs
+from dse.reports.costs import shortened
 
 WIDTH = 80
 LINES = 25
-NAMES = 27
-"""Columns of a design's name. A longer one is cut in its parameters."""
+BACKENDS = ("zswap", "ssd", "hdd", "zram", "zero")
 KERNELS = {"swap_table_p4": "today's kernel (Linux 7.2)", "direct": "the kernel of 2023 (Linux 6.12)"}
 BAR = "▏▎▍▌▋▊▉█"
 
@@ -63,9 +63,11 @@ class Answer:
         left = LINES - len(head) - len(table)
         tail: list[str] = []
         parts = (self.buys, self.doubts, self.missing, self.again)
-        for n, part in enumerate(parts):
-            after = sum(len(_wrapped(p, width, 2)) for p in parts[n + 1 :])
+        last = _wrapped(parts[-1][-1:], width, 3)
+        for n, part in enumerate((*parts[:-1], parts[-1][:-1])):
+            after = sum(len(_wrapped(p, width, 2)) for p in parts[n + 1 : -1]) + len(last)
             tail += _wrapped(part, width, max(1, min(3, left - len(tail) - after)))
+        tail = [*tail[: max(0, left - len(last))], *last]
         if len(tail) + 2 <= left:
             return [*head, "", *table, "", *tail]
         return [*head, *table, *tail][:LINES]
@@ -87,9 +89,10 @@ def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
     names = [shortened(row.design) for row in rows]
     cells = [(name, *row.cells()) for name, row in zip(names, rows, strict=True)]
     heads = costs.heads(rows)
-    widths = [max(len(line[i]) for line in (*heads, *cells)) for i in range(len(cells[0]))]
-    out = ["  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in (*heads, *cells)]
-    room = width - sum(widths) - 2 * len(widths)
+    widths = [max(len(line[i]) for line in (*heads, *cells)) for i in range(len(heads[0]))]
+    gap = " " if sum(widths) + 2 * len(widths) > width else "  "
+    out = [gap.join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in (*heads, *cells)]
+    room = width - sum(widths) - len(gap) * len(widths)
     if chart and room >= 6:
         out = [f"{line.ljust(width - room)}{_bar(row, rows, room)}".rstrip() if row else line
                for line, row in zip(out, [None] * len(heads) + list(rows), strict=True)]  # fmt: skip
@@ -103,31 +106,16 @@ def _bar(row: costs.Cost, rows: Sequence[costs.Cost], room: int) -> str:
     return BAR[-1] * (eighths // 8) + (BAR[eighths % 8 - 1] if eighths % 8 else "")
 
 
-def shortened(design: str) -> str:
-    """Cut a long name in the middle of its parameters.
-
-    Examples
-    --------
-    >>> shortened("swap_id[base=swap_table_p4]"), shortened("swap_id[base=swap_table_p4,batch=leaf]")
-    ('swap_id[base=swap_table_p4]', 'swap_id[base=sw..tch=leaf]')
-    """
-    if len(design) <= NAMES:
-        return design
-    name, _, parameters = design.partition("[")
-    room = NAMES - len(name) - 3
-    return f"{name}[{parameters[: room // 2]}..{parameters[len(parameters) - (room - room // 2 - 0) + 1 :]}"
-
-
 def known(design: str) -> str:
     """Name of a design with the kernel that it is, if any."""
-    return f"{design}, {KERNELS[design]}" if design in KERNELS else design
+    short = " (p4)" if design == "swap_table_p4" else ""
+    return f"{design}{short}, {KERNELS[design]}" if design in KERNELS else design
 
 
 def _conditions(run: Mapping[str, Any]) -> str:
     """Say on what the question was asked."""
     stream = run.get("stream") or {}
-    counts = {name.removeprefix("reclaims_"): int(n) for name, n in stream.items() if name.startswith("reclaims_")}
-    counts.pop("dirty", None)
+    counts = {name: int(stream.get(f"reclaims_{name}", 0)) for name in BACKENDS}
     whole = sum(counts.values()) or 1
     mix = ", ".join(f"{name} {n / whole:.0%}" for name, n in sorted(counts.items(), key=lambda item: -item[1]) if n)
     return f"On {run['label']}: {run['trace']}, up to {stream.get('swapped_peak', 0):,} pages out, to {mix}."
@@ -186,8 +174,15 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, .
     doubtful = [row.design for row in of if row.open]
     text = f"Sure: {len(doubtful)} of {len(of)} designs inconclusive" if of else "Sure: nothing to compare"
     if doubtful:
-        text += f" ({', '.join(map(shortened, doubtful))}); a longer run narrows them"
-    text += f". A design against itself gives {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A). Intervals are 95 %; bytes are exact."
+        text += f" ({', '.join(map(shortened, doubtful))}); a longer run may settle it"
+    needed = (run.get("measuring") or {}).get("needed_s")
+    if doubtful and needed is not None:
+        text += f" (--budget {2 * needed:,.0f})"
+    if run["aa_lo"] is not None:
+        text += f". A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A)"
+    text += ". Intervals are 95 %, bytes exact."
+    if any(row.states for row in table):
+        text += " A finding needs both states of the caches (?: they do not agree or have too few pairs)."
     return (text,)
 
 

@@ -8,8 +8,68 @@ from dataclasses import dataclass
 from dse.measuring.figures import Figures
 from dse.storing import Figure
 
+NAMES = 21
+"""Columns of a design's name. A longer one is cut in its parameters."""
+ON_P4 = "base=swap_table_p4"
 LIFETIME = ("swap_out", "writeback_end", "swap_in")
 """Operations of a swap-out and return (:data:`dse.measuring.rows.LIFETIME`)."""
+
+
+def shortened(design: str) -> str:
+    """Shorten a name: its base as "on p4", and a long name cut in the middle of its parameters.
+
+    Examples
+    --------
+    >>> shortened("swap_id[base=swap_table_p4]"), shortened("swap_id[base=swap_table_p4,batch=leaf,policy=reuse]")
+    ('swap_id on p4', 'swap_id[b..use] on p4')
+    """
+    name, _, rest = design.partition("[")
+    parameters = rest.removesuffix("]").split(",") if rest else []
+    on = " on p4" if ON_P4 in parameters else ""
+    inside = ",".join(p for p in parameters if p != ON_P4)
+    text = f"{name}[{inside}]" if inside else name
+    room = NAMES - len(on)
+    if len(text) > room:
+        left = room - len(name) - 4
+        text = f"{name}[{inside[: left // 2]}..{inside[len(inside) - (left - left // 2) :]}]"
+    return text + on
+
+
+@dataclass(frozen=True)
+class At:
+    """Times of a design with the caches in one state.
+
+    Attributes
+    ----------
+    state : str
+        ``footprint``, ``cold`` or ``hot``.
+    lo, hi : float or None
+        95 % interval of what a swap-out and return takes more [ns].
+    times_lo, times_hi : float or None
+        95 % interval of the time of one swap-in over the baseline's.
+    own, extra_own : float or None
+        Mean of one swap-in, and of a swap-out and return [ns].
+    """
+
+    state: str
+    lo: float | None = None
+    hi: float | None = None
+    times_lo: float | None = None
+    times_hi: float | None = None
+    own: float | None = None
+    extra_own: float | None = None
+
+    def lifetime(self, asked: bool) -> str:
+        """Cell of a swap-out and return: the interval, or the baseline's own time."""
+        if not asked:
+            return "-" if self.extra_own is None else f"{self.extra_own:,.0f}"
+        return "-" if self.lo is None or self.hi is None else f"{self.lo:+,.0f}..{self.hi:+,.0f}"
+
+    def swap_in(self, asked: bool) -> str:
+        """Cell of one swap-in: the interval, or the baseline's own time."""
+        if not asked:
+            return "-" if self.own is None else f"{self.own:,.0f} ns"
+        return "-" if self.times_lo is None or self.times_hi is None else f"{self.times_lo:.2f}..{self.times_hi:.2f}"
 
 
 @dataclass(frozen=True)
@@ -35,6 +95,8 @@ class Cost:
     asked : bool
         False for the baseline.
     timed : bool
+    states : tuple of At
+        The times by state of the caches, where there are several. The other times are those of the first.
     """
 
     design: str
@@ -54,15 +116,24 @@ class Cost:
     locks: float | None = None
     asked: bool = True
     timed: bool = True
+    states: tuple[At, ...] = ()
 
     @property
     def open(self) -> bool:
         """True if the difference or the swap-in is inconclusive."""
         return "inconclusive" in (self.finding, self.swap_in_finding)
 
-    def cells(self) -> tuple[str, str, str]:
-        """Cells of the table: bytes, swap-out and return, one swap-in."""
-        return self._bytes(), self._lifetime(), self._swap_in()
+    def cells(self) -> tuple[str, ...]:
+        """Cells of the table: bytes, swap-out and return, one swap-in; the times in each state of the caches."""
+        if not self.states:
+            return self._bytes(), self._lifetime(), self._swap_in()
+        memory = "-" if self.nbytes is None else f"{self.more_bytes or 0.0:+.1f}" if self.asked else f"{self.nbytes:.1f}"
+        times = [at.lifetime(self.asked) for at in self.states], [at.swap_in(self.asked) for at in self.states]
+        if self.asked and self.finding != "ok":
+            times[0][0] = self.finding if self.finding == "noise" else f"{times[0][0]}?"
+        if self.asked and self.swap_in_finding == "inconclusive":
+            times[1][0] += "?"
+        return memory, *times[0], *times[1]
 
     def _bytes(self) -> str:
         if self.nbytes is None:
@@ -92,9 +163,15 @@ class Cost:
         return f"x {self.times:.2f} [{self.times_lo:.2f}, {self.times_hi:.2f}]"
 
 
-def heads(rows: Sequence[Cost]) -> list[tuple[str, str, str, str]]:
+def heads(rows: Sequence[Cost]) -> list[tuple[str, ...]]:
     """Two lines of column heads with units."""
     timed = any(row.timed for row in rows)
+    states = next((row.states for row in rows if row.states), ())
+    if states:
+        rest = [""] * (len(states) - 2)
+        first = ("design", "memory", "out+return", "ns more", *rest, "swap-in", "times", *rest)
+        names = [at.state for at in states]
+        return [first, ("", "B a page", *names, *names)]
     unit = "ns" if timed else "lines"
     return [("design", "memory", "swap-out and return", "one swap-in"), ("", "B a page", f"{unit} more", f"{unit}, or times that")]
 
@@ -119,6 +196,8 @@ def cost(figures: Figures, design: str, base: str, timed: bool) -> Cost:
         lines=figures.value(design, "lifetime", "tax_lines", stat="mean", age="aged", against=base),
         locks=figures.value(design, "lifetime", "tax_locked_sections", stat="mean", age="aged", against=base),
     )  # fmt: skip
+    if timed:
+        out = _with(out, states=_states(figures, design, base))
     if not out.asked:
         return out
     if not timed:
@@ -132,6 +211,25 @@ def cost(figures: Figures, design: str, base: str, timed: bool) -> Cost:
         found = str(ratio["status"]).partition(":")[0]
         out = _with(out, times=ratio["value"], times_lo=ratio["lo"], times_hi=ratio["hi"], swap_in_finding=found)
     return out
+
+
+def _states(figures: Figures, design: str, base: str) -> tuple[At, ...]:
+    """Times of a design in each state of the caches; nothing where there is one state only."""
+    known = [str(row["state"]) for row in figures.rows if row["metric"] == "ns" and row["age"] == "aged" and row.get("state")]
+    states = list(dict.fromkeys(known))
+    return tuple(_at(figures, design, base, state) for state in states) if len(states) > 1 else ()
+
+
+def _at(figures: Figures, design: str, base: str, state: str) -> At:
+    """Times of a design in one state of the caches."""
+    tax = figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base, state=state)
+    ratio = figures.row(design, "swap_in", "ratio", stat="mean", age="aged", against=base, state=state)
+    means = [figures.value(design, op, "ns", stat="mean", age="aged", state=state) for op in LIFETIME]
+    return At(
+        state, *((None, None) if tax is None else (tax["lo"], tax["hi"])), *((None, None) if ratio is None else (ratio["lo"], ratio["hi"])),
+        figures.value(design, "swap_in", "ns", stat="mean", age="aged", state=state),
+        sum(m or 0.0 for m in means) if any(m is not None for m in means) else None,
+    )  # fmt: skip
 
 
 def _with(row: Cost, **changes: object) -> Cost:
@@ -200,11 +298,12 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
     out = []
     if sure and (sure[0].extra or 0.0) > 0:
         worst = sure[0]
-        out.append(f"{worst.design} costs most: {worst.extra:+,.0f} {unit} a swap-out and return, {worst.more_bytes or 0:+.1f} B a page.")
+        name, memory = shortened(worst.design), worst.more_bytes or 0.0
+        out.append(f"{name} costs most: {worst.extra:+,.0f} {unit} a swap-out and return, {memory:+.1f} B a page.")
     out.append(_better(asked, sure, base, "time" if unit == "ns" else "lines"))
     wrong = contradictions(rows)
     if wrong:
-        slower, faster, what = wrong[0]
+        slower, faster, what = *map(shortened, wrong[0][:2]), wrong[0][2]
         more = f" (and {len(wrong) - 1} pair{'s' * (len(wrong) > 2)} more)" if len(wrong) > 1 else ""
         out.append(f"Time and {what} disagree, time decides: {slower} takes fewer {what} than {faster}, and longer{more}.")
     return [" ".join(out)]
@@ -212,8 +311,8 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
 
 def _better(asked: Sequence[Cost], sure: Sequence[Cost], base: str, what: str) -> str:
     """Say which designs are better than `base` in both yardsticks, or in which one."""
-    faster = [row.design for row in sure if (row.extra or 0.0) < 0]
-    smaller = [row.design for row in asked if (row.more_bytes or 0.0) < -0.05]
+    faster = [shortened(row.design) for row in sure if (row.extra or 0.0) < 0]
+    smaller = [shortened(row.design) for row in asked if (row.more_bytes or 0.0) < -0.05]
     both = [name for name in faster if name in smaller]
     if both:
         return f"Cheaper than {base} in {what} and memory: {', '.join(both)}."
