@@ -178,6 +178,7 @@ SMALL = {
     "no-move": {"workload__pages": 2000, "workload__accesses": 20_000},
     "fill": {"workload__pages": 5000, "workload__accesses": 5000},
     "churn": {"workload__pages": 2000, "workload__accesses": 20_000},
+    "exit-56g": {"workload__pages": 2000, "workload__accesses": 2000, "memory__limit": 0.3},
     "writeback": {"workload__pages_at_least": 1, "workload__copies": 2, "workload__accesses": 60_000},
     "swap-full": {"workload__pages_at_least": 1, "workload__copies": 2, "workload__accesses": 60_000},
     "tier-move": {"workload__pages": 2000, "workload__accesses": 60_000, "workload__phase_accesses": 2000, "moves__in_window": 0.1},
@@ -197,7 +198,7 @@ def test_built_in_scenarios_make_demands(name):
     counted = made.counters
     assert counted["accesses"] == made.accesses
     assert counted["resident_peak"] <= made.limit or name == "swapoff"
-    assert counted["reclaims_zswap"] + counted["reclaims_ssd"] > 0
+    assert counted["reclaims_zswap"] + counted["reclaims_ssd"] + counted["reclaims_zram"] > 0
     assert (counted["moves"] > 0) == (made.scenario.moves.rate > 0)
     assert (counted["forks"] > 0) == (name == "fork-snapshot")
     config = made.config(tokens=True)

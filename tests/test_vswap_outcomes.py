@@ -148,7 +148,12 @@ def test_a_full_device_shows_at_writeout_alone(text: str) -> None:
 @pytest.mark.parametrize("world", streams.WORLDS, ids=lambda x: x.name)
 @pytest.mark.parametrize("parameter", COSTS)
 def test_costs_change_no_outcome(parameter: str, world: streams.World) -> None:
-    """Rounds, lookup cache, layout and charging are costs: replies and page tables are those of the other value."""
+    """Rounds, lookup cache, layout and charging are costs: replies and page tables are those of the other value.
+
+    A limit of swap is met earlier where every virtual slot is charged, so charging is no cost alone there.
+    """
+    if parameter == "C_VCHARGE" and world.swap_max:
+        pytest.skip("a limit is met earlier where every virtual slot is charged")
     demands, seen = streams.random_demands(world, 4000, 11), []
     for value in (0, 1):
         parameters: Any = {parameter: value}

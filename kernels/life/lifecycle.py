@@ -1,7 +1,6 @@
 """Life cycle of a page, the same for every design: fault, reclaim, writeback, fork, copy on write, zap.
 
-Each function follows its counterpart of mm/memory.c, mm/vmscan.c or mm/rmap.c and calls the design's steps
-(:mod:`kernels.life.steps`) where designs differ. All functions return a reply code of :mod:`kernels.demand`.
+Each function follows its counterpart in mm/, calls the design's steps (:mod:`kernels.life.steps`), and returns a reply code.
 """
 
 from __future__ import annotations
