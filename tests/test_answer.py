@@ -105,7 +105,7 @@ def test_what_is_not_sure_decides_nothing() -> None:
 def test_the_screen_says_how_sure_what_is_missing_and_how_to_repeat() -> None:
     text = " ".join("\n".join(answer.screen(found(HAND)).lines()).split())
     assert "What does a design cost this host? Against swap_table_p4 (p4), today's kernel (Linux 7.2):" in text
-    assert "1 of 4 designs inconclusive (unsure); a longer run may settle it" in text
+    assert "2 of 8 measured figures decide nothing (unsure); a longer run may settle it" in text
     assert "(A/A)" in text
     assert "0.98..1.02 (A/A)" in text
     assert "Not in it: large folios, contention." in text
@@ -163,14 +163,21 @@ def test_both_states_of_the_caches_have_their_intervals() -> None:
         row("slow", "lifetime", "tax_ns", 900.0, span=(700.0, 1100.0), **at),
         row("slow", "swap_in", "ratio", 1.2, span=(1.1, 1.3), status="inconclusive: footprint and cold do not agree", **at),
     ]  # fmt: skip
-    warm = [{**r, "status": "inconclusive: x"} if r["metric"] == "ratio" else r for r in warm]
+    apart, noise = (
+        "inconclusive: footprint and cold do not agree: footprint slower, 2.0; cold same, 1.2",
+        "no more than the noise: x (cold)",
+    )
+    both = {"ratio": apart, "tax_ns": noise}
+    warm, cold = ([{**r, "status": both.get(r["metric"], r["status"])} for r in some] for some in (warm, cold))
     rows = costs.ranked(Figures(warm + cold), [BASE, "slow"], True)
     cells = {r.design: r.cells() for r in rows}
-    assert cells["slow"] == ("+30.0", "+550..+650", "+700..+1,100", "1.95..2.05?", "1.10..1.30")
+    assert cells["slow"] == ("+30.0", "+550..+650", "+700..+1,100?", "1.95..2.05", "1.10..1.30")
     assert cells[BASE] == ("20.0", "1,200", "10,000", "400 ns", "4,000 ns")
     assert costs.heads(rows)[1][2:] == ("footprint", "cold", "footprint", "cold")
     text = "\n".join(answer.screen(found(warm + cold)).lines())
-    assert "A finding needs both states of the caches" in " ".join(text.split())
+    said = " ".join(text.split())
+    assert "slow costs most: +600 ns a swap-out and return (footprint), +30.0 B a page. From cold caches none is settled." in said
+    assert "?: within the noise, or too few pairs." in said
 
 
 def test_a_run_without_a_twin_and_a_long_command_keep_their_last_line() -> None:

@@ -172,9 +172,11 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, .
         return ("Sure: every figure is counted and exact; nothing was timed.",)
     of = [row for row in table if row.asked]
     doubtful = [row.design for row in of if row.open]
-    text = f"Sure: {len(doubtful)} of {len(of)} designs inconclusive" if of else "Sure: nothing to compare"
+    undecided, figures = (sum(row.undecided[i] for row in of) for i in (0, 1))
+    text = f"Sure: {undecided} of {figures} measured figures decide nothing" if of else "Sure: nothing to compare"
     if doubtful:
-        text += f" ({', '.join(map(shortened, doubtful))}); a longer run may settle it"
+        text += f" ({', '.join(map(shortened, doubtful))})" if len(doubtful) < len(of) else ""
+        text += "; a longer run may settle it"
     needed = (run.get("measuring") or {}).get("needed_s")
     if doubtful and needed is not None:
         text += f" (--budget {2 * needed:,.0f})"
@@ -182,7 +184,7 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, .
         text += f". A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A)"
     text += ". Intervals are 95 %, bytes exact."
     if any(row.states for row in table):
-        text += " A finding needs both states of the caches (?: they do not agree or have too few pairs)."
+        text += " ?: within the noise, or too few pairs."
     return (text,)
 
 

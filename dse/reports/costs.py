@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,8 @@ class At:
         95 % interval of the time of one swap-in over the baseline's.
     own, extra_own : float or None
         Mean of one swap-in, and of a swap-out and return [ns].
+    decided, swap_in_decided : bool
+        False where the difference is within the noise of this state, or has too few pairs.
     """
 
     state: str
@@ -58,18 +61,22 @@ class At:
     times_hi: float | None = None
     own: float | None = None
     extra_own: float | None = None
+    decided: bool = True
+    swap_in_decided: bool = True
 
     def lifetime(self, asked: bool) -> str:
         """Cell of a swap-out and return: the interval, or the baseline's own time."""
         if not asked:
             return "-" if self.extra_own is None else f"{self.extra_own:,.0f}"
-        return "-" if self.lo is None or self.hi is None else f"{self.lo:+,.0f}..{self.hi:+,.0f}"
+        return "-" if self.lo is None or self.hi is None else f"{self.lo:+,.0f}..{self.hi:+,.0f}" + "?" * (not self.decided)
 
     def swap_in(self, asked: bool) -> str:
         """Cell of one swap-in: the interval, or the baseline's own time."""
         if not asked:
             return "-" if self.own is None else f"{self.own:,.0f} ns"
-        return "-" if self.times_lo is None or self.times_hi is None else f"{self.times_lo:.2f}..{self.times_hi:.2f}"
+        if self.times_lo is None or self.times_hi is None:
+            return "-"
+        return f"{self.times_lo:.2f}..{self.times_hi:.2f}" + "?" * (not self.swap_in_decided)
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,18 @@ class Cost:
     states: tuple[At, ...] = ()
 
     @property
+    def undecided(self) -> tuple[int, int]:
+        """Measured figures of the row that decide nothing, and all of them."""
+        if not self.states:
+            return [self.finding, self.swap_in_finding].count("inconclusive"), 2
+        figures = [decided for at in self.states for decided in (at.decided, at.swap_in_decided)]
+        return figures.count(False), len(figures)
+
+    @property
     def open(self) -> bool:
-        """True if the difference or the swap-in is inconclusive."""
+        """True if the difference or the swap-in is inconclusive, in a state of the caches if there are several."""
+        if self.states:
+            return not all(at.decided and at.swap_in_decided for at in self.states)
         return "inconclusive" in (self.finding, self.swap_in_finding)
 
     def cells(self) -> tuple[str, ...]:
@@ -128,12 +145,7 @@ class Cost:
         if not self.states:
             return self._bytes(), self._lifetime(), self._swap_in()
         memory = "-" if self.nbytes is None else f"{self.more_bytes or 0.0:+.1f}" if self.asked else f"{self.nbytes:.1f}"
-        times = [at.lifetime(self.asked) for at in self.states], [at.swap_in(self.asked) for at in self.states]
-        if self.asked and self.finding != "ok":
-            times[0][0] = self.finding if self.finding == "noise" else f"{times[0][0]}?"
-        if self.asked and self.swap_in_finding == "inconclusive":
-            times[1][0] += "?"
-        return memory, *times[0], *times[1]
+        return memory, *(at.lifetime(self.asked) for at in self.states), *(at.swap_in(self.asked) for at in self.states)
 
     def _bytes(self) -> str:
         if self.nbytes is None:
@@ -205,10 +217,12 @@ def cost(figures: Figures, design: str, base: str, timed: bool) -> Cost:
         return _with(out, extra=out.lines, times=own / first if own is not None and first else None)
     tax = figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base)
     ratio = figures.row(design, "swap_in", "ratio", stat="mean", age="aged", against=base)
+    first_state = out.states[0].state if out.states else ""
     if tax is not None:
-        out = _with(out, extra=tax["value"], lo=tax["lo"], hi=tax["hi"], finding=_finding(tax))
+        finding = ("ok" if out.states[0].decided else "noise") if out.states else _finding(tax)
+        out = _with(out, extra=tax["value"], lo=tax["lo"], hi=tax["hi"], finding=finding)
     if ratio is not None:
-        found = str(ratio["status"]).partition(":")[0]
+        found = found_in(ratio, first_state)
         out = _with(out, times=ratio["value"], times_lo=ratio["lo"], times_hi=ratio["hi"], swap_in_finding=found)
     return out
 
@@ -225,11 +239,38 @@ def _at(figures: Figures, design: str, base: str, state: str) -> At:
     tax = figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base, state=state)
     ratio = figures.row(design, "swap_in", "ratio", stat="mean", age="aged", against=base, state=state)
     means = [figures.value(design, op, "ns", stat="mean", age="aged", state=state) for op in LIFETIME]
+    decided = (settled(tax, state), found_in(ratio, state) not in ("", "inconclusive"))
     return At(
         state, *((None, None) if tax is None else (tax["lo"], tax["hi"])), *((None, None) if ratio is None else (ratio["lo"], ratio["hi"])),
         figures.value(design, "swap_in", "ns", stat="mean", age="aged", state=state),
-        sum(m or 0.0 for m in means) if any(m is not None for m in means) else None,
+        sum(m or 0.0 for m in means) if any(m is not None for m in means) else None, *decided,
     )  # fmt: skip
+
+
+def settled(tax: Figure | None, state: str) -> bool:
+    """True if a difference is beyond the noise of `state`. Its status names the first state in which it is not."""
+    if tax is None or tax["lo"] is None or tax["hi"] is None or tax["lo"] <= 0.0 <= tax["hi"]:
+        return False
+    status = str(tax["status"])
+    if status.startswith("no more than the noise"):
+        return state == "footprint" and status.endswith("(cold)")
+    return "too few pairs" not in status or f"({state})" not in status
+
+
+def found_in(ratio: Figure | None, state: str) -> str:
+    """Finding of a ratio in one state of the caches: its status is of all, and says each where they do not agree.
+
+    Examples
+    --------
+    >>> apart = "inconclusive: footprint and cold do not agree: footprint slower, 1.6; cold same, 1.0"
+    >>> found_in({"status": apart}, "footprint"), found_in({"status": apart}, "cold"), found_in({"status": "slower: footprint 1.6"}, "cold")
+    ('slower', 'same', 'slower')
+    """
+    if ratio is None:
+        return ""
+    finding, _, said = str(ratio["status"]).partition(": ")
+    each = re.search(rf"(?:agree: |; ){state} (\w+)", said) if "do not agree" in said else None
+    return each[1] if each else finding
 
 
 def _with(row: Cost, **changes: object) -> Cost:
@@ -299,7 +340,11 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
     if sure and (sure[0].extra or 0.0) > 0:
         worst = sure[0]
         name, memory = shortened(worst.design), worst.more_bytes or 0.0
-        out.append(f"{name} costs most: {worst.extra:+,.0f} {unit} a swap-out and return, {memory:+.1f} B a page.")
+        where = f" ({worst.states[0].state})" if worst.states else ""
+        out.append(f"{name} costs most: {worst.extra:+,.0f} {unit} a swap-out and return{where}, {memory:+.1f} B a page.")
+    cold = [shortened(row.design) for row in asked if row.states and not row.states[-1].decided]
+    if cold:
+        out.append("From cold caches none is settled." if len(cold) == len(asked) else f"From cold caches not settled: {', '.join(cold)}.")
     out.append(_better(asked, sure, base, "time" if unit == "ns" else "lines"))
     wrong = contradictions(rows)
     if wrong:
