@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.compiling.constants import U0, U1
-from kernels.compiling.jit import inner, outer
+from kernels.compiling.jit import inner, outer, u
 from kernels.traces.pages import ID_MASK
 
 BIT31 = np.uint64(31)
@@ -56,7 +56,7 @@ def _pack(times, owners, tree, carry):  # type: ignore[no-untyped-def]
     for at in range(U1, size):
         tree[at] = ONE if owners[at] != ZERO else ZERO
     for at in range(U1, size):
-        up = at + (at & (~at + U1))
+        up = u(at) + (u(at) & (~u(at) + U1))
         if up < size:
             tree[up] = np.uint32(tree[up] + tree[at])
     carry[NEXT] = given
