@@ -11,11 +11,10 @@ from typing import Any
 
 from dse.asking import declaring
 from dse.asking.declaring import Question
-from dse.asking.measuring import Point, measure
+from dse.asking.measuring import measure
 from dse.asking.verdicts import judge
 from dse.common import output
 from dse.common.writing import stored_under, write_atomically
-from dse.errors import BadInput
 from dse.measuring.provenance import code_digest
 
 FOLDER = "answers"
@@ -139,11 +138,3 @@ def _keep(question: Question, results: str | Path, made: dict[str, Any]) -> None
         path = _file(question, results)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, output.render_json({"code": code_digest(), "sha256": _digest(made), "answer": made}).encode())
-
-
-def points_of(found: dict[str, Any]) -> list[Point]:
-    """The points of an answer."""
-    try:
-        return [Point(**one) for one in found["points"]]
-    except TypeError as error:
-        raise BadInput(f"{found['id']}: the points of the answer are not as expected: {error}") from None

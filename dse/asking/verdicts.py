@@ -211,7 +211,7 @@ def rate(extra: float, saving: float) -> float:
 
 
 def crossings(xs: Sequence[float], ys: Sequence[float]) -> list[float]:
-    """Where a curve through points changes sign, by linear interpolation.
+    """Changes of sign of a curve through points, by linear interpolation.
 
     Examples
     --------

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,6 +82,17 @@ def render_table(rows: Sequence[Row], columns: Sequence[str] | None = None) -> s
         cells = [text.rjust(w) if r else text.ljust(w) for text, w, r in zip(line, widths, right, strict=True)]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def wrapped(texts: Sequence[str], width: int, most: int) -> list[str]:
+    """Break texts into at most `most` lines in all; what has no room ends in an ellipsis. Each text has a line if there are enough."""
+    out: list[str] = []
+    for n, text in enumerate(texts):
+        room = most - len(out)
+        if room > 0:
+            room = max(1, room - (len(texts) - n - 1))
+            out += textwrap.wrap(text, width, subsequent_indent="  ", max_lines=room, placeholder=" ...", break_on_hyphens=False)
+    return out
 
 
 def plain(value: Any) -> Any:

@@ -7,12 +7,13 @@ on different sides do different work for the same demands, so no finding is made
 
 from __future__ import annotations
 
+from dse.measuring.figures import FULL, MEMCG_FULL
 from dse.measuring.run import Side, rows_of
 from dse.storing import Figure, figure
 from kernels import demand
 from kernels.observing import probe
 
-METRIC, MEMCG_METRIC = "swap_ins_seeing_swap_full", "swap_ins_seeing_memcg_swap_full"
+METRIC, MEMCG_METRIC = FULL, MEMCG_FULL
 HALVES = {METRIC: "saw_full", MEMCG_METRIC: "saw_memcg_full"}
 """Counters of the probe by metric: by device, and by memory cgroup where that has a limit."""
 MOST, HARDLY = 0.5, 0.05

@@ -9,6 +9,7 @@ import numpy as np
 
 from dse import naming
 from dse.measuring import allocating, fullness
+from dse.measuring.figures import LIFETIME
 from dse.measuring.run import Outcome, Side, rows_of
 from dse.modelling import ledger as ledgers
 from dse.storing import Figure, More, Structure, figure
@@ -22,8 +23,6 @@ COUNTED = (("lines", "lines"), ("lines_common", "lines"), ("chain", "objects"), 
            ("locked_sections_common", "sections"), ("atomics", "atomics"),
            ("allocations", "objects"), ("frees", "objects"), ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"),
            ("lock_order_violations", "violations"))  # fmt: skip
-LIFETIME = ("swap_out", "writeback_end", "swap_in")
-"""A page's swapped lifetime. An ID costs something in each, whether or not the page moves."""
 FEW, FEWEST = "fewer than 1 % of the pages at the peak are still swapped out", 100
 
 

@@ -9,8 +9,9 @@ from typing import TypedDict
 import numpy as np
 
 from dse.measuring import clock, fullness, stats
+from dse.measuring.figures import LIFETIME
 from dse.measuring.pacing import LEAST_PAIRS
-from dse.measuring.rows import LIFETIME, OPS, avoided_share, pairs_of
+from dse.measuring.rows import OPS, avoided_share, pairs_of
 from dse.measuring.run import Outcome, rows_of
 from dse.measuring.timing import LEAST, Timer, Timings, When, paired, ratio
 from dse.modelling import latency

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dse.measuring.figures import FULL, Figures, percent
+from dse.common.output import wrapped
+from dse.measuring.figures import FULL, Figures
 from dse.naming import split
 from dse.reports import costs
 from dse.reports.costs import shortened
@@ -58,30 +58,19 @@ class Answer:
         list of str
             At most :data:`LINES` lines of `width` columns.
         """
-        head = _wrapped((self.question, *self.answer), width, 7)
+        head = wrapped((self.question, *self.answer), width, 8)
         table = _table(self.rows, width, chart)
         left = LINES - len(head) - len(table)
         tail: list[str] = []
         parts = (self.buys, self.doubts, self.missing, self.again)
-        last = _wrapped(parts[-1][-1:], width, 3)
+        last = wrapped(parts[-1][-1:], width, 3)
         for n, part in enumerate((*parts[:-1], parts[-1][:-1])):
-            after = sum(len(_wrapped(p, width, 2)) for p in parts[n + 1 : -1]) + len(last)
-            tail += _wrapped(part, width, max(1, min(3, left - len(tail) - after)))
+            after = sum(len(wrapped(p, width, 2)) for p in parts[n + 1 : -1]) + len(last)
+            tail += wrapped(part, width, max(1, min(3, left - len(tail) - after)))
         tail = [*tail[: max(0, left - len(last))], *last]
         if len(tail) + 2 <= left:
             return [*head, "", *table, "", *tail]
         return [*head, *table, *tail][:LINES]
-
-
-def _wrapped(texts: Sequence[str], width: int, most: int) -> list[str]:
-    """Break texts into at most `most` lines in all; what has no room ends in an ellipsis."""
-    out: list[str] = []
-    for text in texts:
-        room = most - len(out)
-        if room <= 0:
-            break
-        out += textwrap.wrap(text, width, subsequent_indent="  ", max_lines=room, placeholder=" ...", break_on_hyphens=False)
-    return out
 
 
 def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
@@ -179,10 +168,10 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, .
         text += "; a longer run may settle it"
     needed = (run.get("measuring") or {}).get("needed_s")
     if doubtful and needed is not None:
-        text += f" (--budget {2 * needed:,.0f})"
+        text += f" (--budget {2 * needed:.0f})"
     if run["aa_lo"] is not None:
         text += f". A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A)"
-    text += ". Intervals are 95 %, bytes exact."
+    text += ". Times are measured, with 95 % intervals; bytes are counted."
     if any(row.states for row in table):
         text += " ?: within the noise, or too few pairs."
     return (text,)
@@ -205,6 +194,3 @@ def _again(found: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[str, ...]:
     more += [f"dse rerun {run['run']}"] if run.get("run") else []
     digest = str(found["provenance"]["counters_hash"])[:16]
     return (("Next: " + ", ".join(more),) if more else ()) + (f"Repeat: {command} (counters {digest})",)
-
-
-__all__ = ["Answer", "percent", "screen", "shortened"]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dse.measuring.figures import Figures
+from dse.measuring.figures import LIFETIME, Figures
 from dse.storing import Figure
 
 NAMES = 21
 """Columns of a design's name. A longer one is cut in its parameters."""
 ON_P4 = "base=swap_table_p4"
-LIFETIME = ("swap_out", "writeback_end", "swap_in")
-"""Operations of a swap-out and return (:data:`dse.measuring.rows.LIFETIME`)."""
 
 
 def shortened(design: str) -> str:
@@ -136,9 +134,7 @@ class Cost:
     @property
     def open(self) -> bool:
         """True if the difference or the swap-in is inconclusive, in a state of the caches if there are several."""
-        if self.states:
-            return not all(at.decided and at.swap_in_decided for at in self.states)
-        return "inconclusive" in (self.finding, self.swap_in_finding)
+        return self.undecided[0] > 0
 
     def cells(self) -> tuple[str, ...]:
         """Cells of the table: bytes, swap-out and return, one swap-in; the times in each state of the caches."""
@@ -195,35 +191,40 @@ def _finding(row: Figure | None) -> str:
     return "inconclusive" if str(row["status"]).startswith("incon") else "noise"
 
 
+def _lifetime(figures: Figures, design: str, metric: str, state: str = "") -> float | None:
+    """Mean of a metric over a swap-out and return; None where no part of it was seen."""
+    means = [figures.value(design, op, metric, stat="mean", age="aged", state=state) for op in LIFETIME]
+    return sum(m or 0.0 for m in means) if any(m is not None for m in means) else None
+
+
 def cost(figures: Figures, design: str, base: str, timed: bool) -> Cost:
     """Cost of one design against `base`."""
     page = ("page", "bytes_per_page_allocated")
     nbytes, under = (figures.value(d, *page, stat="mean") for d in (design, base))
     metric = "ns" if timed else "lines"
-    means = [figures.value(design, op, metric, stat="mean", age="aged") for op in LIFETIME]
     own = figures.value(design, "swap_in", metric, stat="mean", age="aged")
     out = Cost(
         design, nbytes, None if nbytes is None or under is None else nbytes - under, own=own, asked=design != base, timed=timed,
-        extra_own=sum(m or 0.0 for m in means) if any(m is not None for m in means) else None,
+        extra_own=_lifetime(figures, design, metric),
         lines=figures.value(design, "lifetime", "tax_lines", stat="mean", age="aged", against=base),
         locks=figures.value(design, "lifetime", "tax_locked_sections", stat="mean", age="aged", against=base),
     )  # fmt: skip
     if timed:
-        out = _with(out, states=_states(figures, design, base))
+        out = replace(out, states=_states(figures, design, base))
     if not out.asked:
         return out
     if not timed:
         first = figures.value(base, "swap_in", metric, stat="mean", age="aged")
-        return _with(out, extra=out.lines, times=own / first if own is not None and first else None)
+        return replace(out, extra=out.lines, times=own / first if own is not None and first else None)
     tax = figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base)
     ratio = figures.row(design, "swap_in", "ratio", stat="mean", age="aged", against=base)
     first_state = out.states[0].state if out.states else ""
     if tax is not None:
         finding = ("ok" if out.states[0].decided else "noise") if out.states else _finding(tax)
-        out = _with(out, extra=tax["value"], lo=tax["lo"], hi=tax["hi"], finding=finding)
+        out = replace(out, extra=tax["value"], lo=tax["lo"], hi=tax["hi"], finding=finding)
     if ratio is not None:
         found = found_in(ratio, first_state)
-        out = _with(out, times=ratio["value"], times_lo=ratio["lo"], times_hi=ratio["hi"], swap_in_finding=found)
+        out = replace(out, times=ratio["value"], times_lo=ratio["lo"], times_hi=ratio["hi"], swap_in_finding=found)
     return out
 
 
@@ -238,12 +239,11 @@ def _at(figures: Figures, design: str, base: str, state: str) -> At:
     """Times of a design in one state of the caches."""
     tax = figures.row(design, "lifetime", "tax_ns", stat="mean", age="aged", against=base, state=state)
     ratio = figures.row(design, "swap_in", "ratio", stat="mean", age="aged", against=base, state=state)
-    means = [figures.value(design, op, "ns", stat="mean", age="aged", state=state) for op in LIFETIME]
     decided = (settled(tax, state), found_in(ratio, state) not in ("", "inconclusive"))
     return At(
         state, *((None, None) if tax is None else (tax["lo"], tax["hi"])), *((None, None) if ratio is None else (ratio["lo"], ratio["hi"])),
         figures.value(design, "swap_in", "ns", stat="mean", age="aged", state=state),
-        sum(m or 0.0 for m in means) if any(m is not None for m in means) else None, *decided,
+        _lifetime(figures, design, "ns", state), *decided,
     )  # fmt: skip
 
 
@@ -271,12 +271,6 @@ def found_in(ratio: Figure | None, state: str) -> str:
     finding, _, said = str(ratio["status"]).partition(": ")
     each = re.search(rf"(?:agree: |; ){state} (\w+)", said) if "do not agree" in said else None
     return each[1] if each else finding
-
-
-def _with(row: Cost, **changes: object) -> Cost:
-    from dataclasses import replace
-
-    return replace(row, **changes)  # type: ignore[arg-type]
 
 
 def ranked(figures: Figures, designs: Sequence[str], timed: bool) -> list[Cost]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dse import naming
-from dse.reports.answer import shortened
+from dse.reports.costs import shortened
 from dse.reports.model import Bar, Head
 from dse.sweeps import objectives as obj
 from dse.sweeps import wording

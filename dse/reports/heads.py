@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dse.reports.answer import Answer, shortened
-from dse.reports.costs import heads
+from dse.common.output import wrapped
+from dse.reports.answer import Answer
+from dse.reports.costs import heads, shortened
 from dse.reports.model import Bar, Head
 
 MAIL, MAIL_LINES = 72, 15
@@ -41,17 +41,6 @@ def of_answer(found: Answer) -> Head:
         bars, 2, f"Bars: what a swap-out and return takes more than on the baseline ({unit}).",
         where, found.buys, found.doubts, found.missing, found.again,
     )  # fmt: skip
-
-
-def wrapped(texts: Sequence[str], width: int, most: int) -> list[str]:
-    """Break texts into at most `most` lines in all; what has no room ends in an ellipsis. Each text has a line if there are enough."""
-    out: list[str] = []
-    for n, text in enumerate(texts):
-        room = most - len(out)
-        if room > 0:
-            room = max(1, room - (len(texts) - n - 1))
-            out += textwrap.wrap(text, width, subsequent_indent="  ", max_lines=room, placeholder=" ...", break_on_hyphens=False)
-    return out
 
 
 def _last(texts: Sequence[str], width: int, most: int) -> list[str]:
