@@ -89,6 +89,15 @@ def test_a_layer_pays_from_the_rate_at_which_moves_repay_it() -> None:
     assert found.answer == "c never, a 0.25 [0.20, 0.30] moves, b 0.00 moves"
 
 
+def test_a_cost_that_may_be_a_saving_decides_nothing() -> None:
+    """0.5 ns less, from 9 less to 4 more, and nothing saved a move: it may pay from 0 on, or never."""
+    study = replace(STUDY, designs=("base", "a"), saving=(Term("ns", "move"),), timed=True)
+    points = [Point(None, "base", 0.0, 0.0, 0.0, 100.0), Point(None, "a", -0.5, -9.0, 4.0, 100.0)]
+    found = judged(points, Rule("pays off", "moves"), study)
+    assert (found.status, found.answer) == ("inconclusive", "a undecided")
+    assert "1 of 1 figures inconclusive" in found.certainty
+
+
 def test_curves_cross_between_two_points() -> None:
     study = replace(STUDY, axis="fill", values=(0.0, 1.0, 2.0))
     base = [Point(x, "base", 10.0) for x in (0.0, 1.0, 2.0)]

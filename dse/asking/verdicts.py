@@ -9,7 +9,7 @@ from typing import Any
 from dse.asking.declaring import Question, Rule, Study
 from dse.asking.measuring import Measured, Point
 
-NEVER = "never"
+NEVER, UNDECIDED = "never", "undecided"
 OF_EVENTS = ("pays off", "crossing")
 """Rules whose figures carry their unit one by one, as some figures are words."""
 
@@ -175,7 +175,8 @@ def same(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
 def pays_off(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
     """Events a lifetime from which on a design is cheaper than the baseline: what it costs more, over what an event saves.
 
-    A design that costs nothing more pays from 0 on. One that saves nothing an event never pays.
+    A design that costs nothing more pays from 0 on. One that saves nothing an event never pays. Where the interval says that it costs
+    more and that it costs less, nothing is decided.
     """
     here = _last(study, points)
     base = here[study.designs[0]]
@@ -192,6 +193,8 @@ def pays_off(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
         lo, hi = (None if x is None else rate(x, saving) for x in (p.lo, p.hi))
         key[design] = rate(extra, saving)
         text = f"{written(key[design], rule, lo, hi)} {rule.unit}" if key[design] < float("inf") else NEVER
+        if p.lo is not None and p.hi is not None and p.lo < 0.0 < p.hi:
+            text, doubtful = UNDECIDED, doubtful + (p.status == "ok")
         figures[design] = text.replace("inf", NEVER) + ("" if p.status == "ok" else f" ({p.status})")
     order = (*sorted(key, key=lambda d: -key[d]), base.design)
     return Said("inconclusive" if doubtful and doubtful == len(key) else "number", figures | {base.design: "0"}, order, doubtful, len(key))
