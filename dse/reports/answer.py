@@ -72,6 +72,10 @@ class Answer:
             return [*head, "", *table, "", *tail]
         return [*head, *table, *tail][:LINES]
 
+    def counted(self, width: int = WIDTH) -> list[str]:
+        """Lay out what is counted, for the time until the times are there: question, answer and table."""
+        return [*wrapped(("Counted, times follow. " + self.question, *self.answer), width, 6), *_table(self.rows, width, False)]
+
 
 def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
     """The table, a row a design."""
