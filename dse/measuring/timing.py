@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from dse import naming
 from dse.common import machine, output
-from dse.measuring import clock, stats
-from dse.measuring.pacing import Goal, Pace, Turn, spread
+from dse.measuring import clock, places, stats
+from dse.measuring.pacing import Goal, Pace, Turn
 from dse.measuring.places import AGED, FRESH, Span, cut, densest, spans
 from dse.measuring.run import CHUNK, Outcome, rows_of
 from kernels import demand
@@ -205,11 +205,11 @@ class Passes:
         """Run passes until the pace says that it is enough."""
         rng, build = np.random.default_rng(seed), 0.0
         while True:
-            places = len(self.aged)
-            wanted = self.pace.next_pass(places, build)
+            wanted = self.pace.next_pass(len(self.aged), build)
             if not wanted:
                 break
-            chosen = [self.aged[i] for i in spread(places, wanted, self.pace.passes - 1)]
+            asked = list(dict.fromkeys(goal.op for goal in self.pace.open()))
+            chosen = places.chosen(self.aged, wanted, self.pace.passes - 1, asked)
             first = self.fresh[1::2][: self.stream.scenario.replay.pairs] if self.pace.passes == 1 else []
             build = self.one([*first, *chosen], rng)
             for state in self.states:
