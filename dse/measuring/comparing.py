@@ -13,11 +13,12 @@ from typing import Any
 from dse import naming, scenario, storing
 from dse.common import machine
 from dse.errors import BadInput
-from dse.measuring import pacing, warming
+from dse.measuring import cold, pacing, warming
 from dse.measuring.provenance import code_digest, origin
 from dse.workloads import choosing
 
-PROBES = ("off", "count", "timed")
+PROBES = ("off", "count")
+"""Probes of the counted half."""
 NOT_MODELLED = "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the backend"
 LOOP = "open"
 
@@ -175,7 +176,7 @@ def compare(
         Instead of the scenario's.
     state : str, optional
         The only state of the caches: ``hot`` (nothing lies between two timed operations), ``footprint`` (some memory is read), ``cold``
-        (all that the caches hold is replaced; few operations are timed). Default: footprint and cold, and a finding needs both; where
+        (none of the design's data is in a cache). Default: footprint and cold, and a finding needs both; where
         the scenario names another state, that one.
     budget : float
         Seconds for measuring, over all variants and states. Compilation, the making of streams, the counted replay and the first
@@ -216,13 +217,14 @@ def compare(
         storing.check_writable(results)
     began = time.monotonic()
     streams = [checked_stream(case, chosen, counted_only, len(cases) - 1) for case in cases]
-    compiled = warming.warm([(n.text, kind) for kind in PROBES[:2] for n in chosen])
+    compiled = warming.warm([(n.text, kind) for kind in PROBES for n in chosen])
     halves = [count(streams[-1], chosen, timed=not counted_only)]
     if counted is not None and not counted_only:
         counted(_joined([halves[0].whole(budget=None, state=state)], chosen, command, compiled, began))
     halves = [count(stream, chosen, timed=not counted_only) for stream in streams[:-1]] + halves
     if not counted_only:
-        compiled += warming.warm([(n.text, PROBES[2]) for n in chosen])
+        states = {one for case in cases for one in states_of(case, state)}
+        compiled += warming.warm([(n.text, kind) for kind in cold.probes(sorted(states)) for n in chosen])
     parts: list[dict[str, Any]] = []
     whole = pacing.Budget(float(budget))
     for left, half in zip(range(len(halves), 0, -1), halves, strict=True):
@@ -288,7 +290,7 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     except (TypeError, ValueError, KeyError):
         raise BadInput(f"run {stored.name} does not say what scenario it came from") from None
     case = scenario.from_values(given["scenario"] or "scenario", values)
-    warming.warm([(n.text, kind) for kind in ("off", "count") for n in designs])
+    warming.warm([(n.text, kind) for kind in PROBES for n in designs])
     found = run_scenario(checked_stream(case, designs, True), designs, budget=None)
     again = storing.counters_hash(found["rows"])
     kept = storing.counters_hash(stored.ops)
