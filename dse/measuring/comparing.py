@@ -14,6 +14,8 @@ from dse.common import machine
 from dse.errors import BadInput
 from dse.measuring import pacing, warming
 from dse.measuring.provenance import code_digest, origin
+from dse.modelling import tables
+from dse.modelling.tables import SHIPPED, Table
 from dse.workloads import choosing
 
 PROBES = ("off", "count", "timed")
@@ -38,8 +40,9 @@ def states_of(chosen: scenario.Scenario, state: str | None = None) -> tuple[str,
 
 
 def run_scenario(
-    stream: Any, designs: Sequence[naming.Named], *, budget: pacing.Budget | None, width: float = pacing.WIDTH, state: str | None = None
-) -> dict[str, Any]:
+    stream: Any, designs: Sequence[naming.Named], *, budget: pacing.Budget | None, width: float = pacing.WIDTH, state: str | None = None,
+    table: Table = SHIPPED,
+) -> dict[str, Any]:  # fmt: skip
     """Run one variant on the demands of `stream`.
 
     Parameters
@@ -54,6 +57,8 @@ def run_scenario(
         Width over the ratio that is asked of the intervals of headline ratios.
     state : str, optional
         The only state of the caches.
+    table : Table
+        Latencies of modelled figures.
 
     Returns
     -------
@@ -65,13 +70,13 @@ def run_scenario(
     chosen = stream.scenario
     verified = run.verify(chosen, designs)
     outcome = run.execute(stream, designs, timed=budget is not None)
-    made, ledger = rows.make(outcome, modelled=budget is not None), rows.ledger(outcome)
+    made, ledger = rows.make(outcome, table if budget is not None else None), rows.ledger(outcome)
     outcome.release()
     noise: Any = None
     about: dict[str, Any] = {}
     states = states_of(chosen, state)
     if budget is not None:
-        taken, noise, about = _timed(outcome, designs, states, budget, width)
+        taken, noise, about = _timed(outcome, designs, states, budget, width, table)
         made += taken
     provenance = {
         **origin(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
@@ -83,12 +88,13 @@ def run_scenario(
         "verified_demands": verified, "timed": budget is not None, "state": chosen.replay.state, "states": list(states),
         "footprint_kib": chosen.replay.footprint_kib, "turnover": outcome.turnover, "warm_turnover": chosen.replay.warm_turnover,
         "windows": {w.age: [w.first, w.last] for w in outcome.windows}, "measuring": about,
+        "parameters": table.about(),
     }  # fmt: skip
     return {"rows": made, "ledger": ledger, "provenance": provenance}
 
 
 def _timed(
-    outcome: Any, designs: Sequence[naming.Named], states: Sequence[str], budget: pacing.Budget, width: float
+    outcome: Any, designs: Sequence[naming.Named], states: Sequence[str], budget: pacing.Budget, width: float, table: Table
 ) -> tuple[list[storing.Figure], Any, dict[str, Any]]:
     """Rows of the times, the noise of the session, and the record of the measuring."""
     from dse.measuring import places, times, timing
@@ -96,7 +102,7 @@ def _timed(
     goals, rare = timing.goals_of([named.text for named in designs], states, places.spans(outcome)[1])
     pace = pacing.Pace(goals, budget, width)
     taken = timing.measure(outcome, designs, states, pace, outcome.stream.scenario.replay.seed)
-    rows, noise = times.make(outcome, taken)
+    rows, noise = times.make(outcome, taken, table)
     return rows, noise, pacing.told(pace, rare)
 
 
@@ -112,6 +118,7 @@ def compare(
     results: str | Path | None = None,
     trace: str | None = None,
     settings: Sequence[str] = (),
+    parameters: str | Path | None = None,
     command: str = "dse.compare",
 ) -> dict[str, Any]:
     """Compare designs on a scenario, and on the same scenario without moves.
@@ -142,6 +149,8 @@ def compare(
         Trace file or shipped trace that the scenario runs on instead of its own workload: once, one copy, unfiltered.
     settings : sequence of str
         ``section.key=value`` of any scenario key, such as ``memory.limit=0.3``.
+    parameters : path, optional
+        Table of latencies for modelled figures, such as `dse calibrate` writes, in place of rows of the shipped one.
     command : str
         The call that provenance records.
 
@@ -161,6 +170,9 @@ def compare(
     for name, value in (("budget", budget), ("width", width)):
         if not (math.isfinite(value) and value > 0):
             raise BadInput(f"{name} {value} is not above 0; the default is {pacing.BUDGET_S if name == 'budget' else pacing.WIDTH:g}")
+    if counted_only and parameters is not None:
+        raise BadInput(f"{parameters} has no effect with counted figures only: nothing is modelled")
+    table = SHIPPED if parameters is None else tables.read(parameters)
     chosen = naming.parse_many(designs) if designs is not None else naming.default_designs()
     cases = variants(choosing.choose(scenario_name, trace, settings), seed, state)
     if results is not None:
@@ -173,7 +185,7 @@ def compare(
     whole = pacing.Budget(float(budget))
     for left, (case, stream) in zip(range(len(cases), 0, -1), zip(cases, streams, strict=True), strict=True):
         part = None if counted_only else whole.share(left)
-        found = run_scenario(stream, chosen, budget=part, width=width, state=state)
+        found = run_scenario(stream, chosen, budget=part, width=width, state=state, table=table)
         whole.used += part.spent if part is not None else 0.0
         provenance = found["provenance"] | {"command": command}
         if results is not None:
