@@ -53,9 +53,22 @@ def plan(wanted: Wanted, system: System | None = None) -> list[Row]:
     return rows
 
 
-def readiness(system: System | None = None) -> list[tuple[str, str]]:
-    """Kinds that the host can show, with the reason where it cannot: for `dse doctor`."""
-    return list(chosen(system or System(), ()).items())
+def readiness(results: str | Path = "results", system: System | None = None) -> tuple[dict[str, str], str]:
+    """Tell `dse doctor` what a calibration could do here, without changing anything.
+
+    Returns
+    -------
+    dict
+        Kinds of faults, each with the reason why the host cannot show it, empty if it can.
+    str
+        Why a calibration would be refused now; empty if it would not.
+    """
+    system = system or System()
+    try:
+        checking.check_host(system, Wanted(Path(), Path(results) / "calibrate", Path()))
+    except BadInput as error:
+        return chosen(system, ()), str(error)
+    return chosen(system, ()), ""
 
 
 def calibrate(
@@ -166,4 +179,6 @@ def restore(results: str | Path = "results", system: System | None = None) -> li
     if system.user() != 0:
         raise BadInput("dse calibrate --restore needs root")
     with locked(journal.path.parent / "lock", BUSY):
-        return journal.undo()
+        done = journal.undo()
+        system.clean(journal.path.parent)
+    return done

@@ -1,4 +1,4 @@
-"""What `dse calibrate` asks of a host before it changes anything, and which kinds of faults the host can show."""
+"""Conditions that `dse calibrate` sets a host before it changes anything, and the kinds of faults that the host can show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dse.calibrating.journal import HOT_ADD, Journal, swaps
+from dse.calibrating.journal import HOT_ADD, SWAPS, Journal, swaps
 from dse.calibrating.system import PROGRAMS, System
 from dse.errors import REFUSED, BadInput, unknown
 
@@ -98,6 +98,8 @@ class Wanted:
 
 def lacking(system: System, kind: str) -> str:
     """Say why the host cannot show a kind; empty if it can."""
+    if not system.there(VMSTAT):
+        return "this is no Linux"
     if kind == "zero" and "swpin_zero" not in system.read(VMSTAT):
         return "this kernel does not count pages of zeros (swpin_zero in /proc/vmstat, Linux 6.13)"
     if kind == "zswap" and not system.there(f"{ZSWAP}/enabled"):
@@ -197,6 +199,8 @@ def check_host(system: System, wanted: Wanted) -> None:
         Not root, a calibration that was cut off, other swap, load, little memory or disk, no memory cgroup, settings that cannot be
         written, a missing program.
     """
+    if not system.there(SWAPS):
+        raise BadInput("dse calibrate needs Linux, with swap (CONFIG_SWAP)")
     if system.user() != 0:
         raise BadInput("dse calibrate needs root: it switches swap on and off")
     if Journal(system, wanted.state).there():

@@ -105,8 +105,8 @@ def parameters(rows: Sequence[Row], about: Mapping[str, Any]) -> dict[str, Row]:
         compressor = about.get(f"{row['kind']}_compressor")
         source = f"dse calibrate on Linux {about['kernel']}, {about['cpu']}, {about['date']}"
         note = (
-            f"{KINDS[row['kind']].text}{f' ({compressor})' if compressor else ''}; median of {row['repeats']} repeats, 95 % {row['lo']:.0f}..{row['hi']:.0f} ns; low and high are "
-            "quartiles of single faults, one after the other with nothing between"
+            f"{KINDS[row['kind']].text}{f' ({compressor})' if compressor else ''}; median of {row['repeats']} repeats, "
+            f"95 % {row['lo']:.0f}..{row['hi']:.0f} ns; low and high are quartiles of single faults, one after the other, nothing between"
         )
         found[name] = {"low": row["low"], "typical": row["ns"], "high": row["high"], "source": source, "note": note}
     if not found:

@@ -154,7 +154,7 @@ class Session:
         place = self.places.get(kind.swap, "")
         if place:
             self.journal.swap_on(place)
-        text = self.system.measure(self.group, kind.program, self.wanted.pages, repeat + 1, self.cpu)
+        text = self.system.measure(self.wanted.state, self.group, kind.program, self.wanted.pages, repeat + 1, self.cpu)
         if place:
             self.journal.swap_off(place)
         if name == "zswap":
@@ -199,11 +199,11 @@ def measure(system: System, wanted: Wanted, kinds: list[str]) -> tuple[list[Samp
     session = Session(system, wanted, kinds)
     with ended_gently():
         try:
-            system.prepare()
+            system.prepare(wanted.state)
             session.set_up()
             return session.all(), session.facts
         finally:
             with unbroken():
                 if session.journal.there():
                     session.journal.undo()
-                system.clean()
+                system.clean(wanted.state)

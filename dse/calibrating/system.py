@@ -10,7 +10,6 @@ import platform
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from dse.common import machine
 from dse.errors import BadInput
 from dse.linux import tools
 
+PROGRAM = "faults"
 SOURCE = Path(__file__).resolve().parent / "faults.c"
 PROGRAMS = ("mkswap", "swapon", "swapoff")
 SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
@@ -42,7 +42,6 @@ class System:
 
     def __init__(self, root: Path = Path("/")) -> None:
         self.root = root
-        self.folder = ""
 
     def path(self, name: str) -> Path:
         """Place of an absolute path under the root."""
@@ -169,23 +168,21 @@ class System:
             said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()[-1]
             raise BadInput(f"{program} refused {name}: {said}")
 
-    def prepare(self) -> None:
-        """Compile the program that measures, into a temporary folder.
+    def prepare(self, folder: Path) -> None:
+        """Compile the program that measures, into the folder of the journal.
 
         Raises
         ------
         BadInput
             There is no C compiler, or it refuses.
         """
-        self.folder = tempfile.mkdtemp(prefix="dse-calibrate-")
-        tools.compile_guest(SOURCE, Path(self.folder) / "faults", [])
+        tools.compile_guest(SOURCE, folder.absolute() / PROGRAM, [])
 
-    def clean(self) -> None:
+    def clean(self, folder: Path) -> None:
         """Remove the compiled program."""
-        if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        (folder / PROGRAM).unlink(missing_ok=True)
 
-    def measure(self, group: str, kind: str, pages: int, seed: int, cpu: int) -> str:
+    def measure(self, folder: Path, group: str, kind: str, pages: int, seed: int, cpu: int) -> str:
         """Time page-outs and faults of one kind in a memory cgroup, and return what the program says.
 
         Raises
@@ -193,7 +190,7 @@ class System:
         BadInput
             The program failed.
         """
-        command = [f"{self.folder}/faults", str(self.path(group)), kind, str(pages), str(seed), str(cpu)]
+        command = [str(folder.absolute() / PROGRAM), str(self.path(group)), kind, str(pages), str(seed), str(cpu)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
         if done.returncode:
             said = (done.stderr.strip() or f"status {done.returncode}").splitlines()[-1]

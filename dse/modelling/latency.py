@@ -133,7 +133,7 @@ def reference() -> str:
         "# Parameter table",
         "",
         "Made by `make docs` from dse/modelling/latency.py. Nanoseconds, each a constant.",
-        "`dse calibrate` times the rows `fault.*` on your own kernel ([calibrate.md](calibrate.md)).",
+        "[`dse calibrate`](calibrate.md) times the rows `fault.*` on your own kernel.",
         "",
     ]
     out += ["| name | low | typical | high | holds for | source |", "|---|---|---|---|---|---|"]
