@@ -18,7 +18,7 @@ HEADER = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"
 ZSWAP = "/sys/module/zswap/parameters/enabled"
 CLUSTER = "/proc/sys/vm/page-cluster"
 CONTROL = "/sys/fs/cgroup/cgroup.subtree_control"
-PAGES = 64
+PAGES = 256
 OWN = 20
 NS = {"first": (0, 1500), "hit": (6000, 1600), "zero": (4000, 3000), "zswap": (6500, 6600), "zram": (6400, 4600), "disk": (6200, 52000)}
 """Nanoseconds of a page-out and of a fault, by kind."""

@@ -180,3 +180,26 @@ def test_a_table_without_effect_is_refused(small: Path, tmp_path: Path, capsys: 
     assert cli.main(["sweep", "--confirm", "1", "--parameters", str(tmp_path / "none.toml"), *results]) == 2
     assert "No such file" in capsys.readouterr().err
     assert [entry.name for entry in tmp_path.iterdir()] == ["own.toml"]
+
+
+def test_confirmations_of_a_sweep_are_given_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs that are timed get the file, from the call of the sweep on."""
+    from dse.sweeps import sweeping
+
+    given: list[object] = []
+
+    def compare(*_: object, **options: object) -> None:
+        given.append(options["parameters"])
+        raise BadInput("as far as the comparison")
+
+    monkeypatch.setattr("dse.measuring.comparing.compare", compare)
+    (tmp_path / "own.toml").write_text(OWN)
+    (tmp_path / "space.toml").write_text("""
+[scenario]
+workload = { generator = "zipf", pages = 2_048, accesses = 8_192 }
+[axes.design]
+values = ["direct", "swap_id"]
+""")
+    with pytest.raises(BadInput, match="as far as the comparison"):
+        sweeping.sweep(tmp_path / "space.toml", confirm=2, parameters=tmp_path / "own.toml", results=tmp_path / "results")
+    assert given == [tmp_path / "own.toml"]

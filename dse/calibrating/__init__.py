@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dse.calibrating import checking, results, session
-from dse.calibrating.checking import KINDS, LOAD, LOADAVG, PAGE_CLUSTER, ZSWAP, Wanted, chosen
-from dse.calibrating.journal import Journal
+from dse.calibrating.checking import KINDS, LOAD, LOADAVG, Wanted, chosen
+from dse.calibrating.journal import PAGE_CLUSTER, ZSWAP, Journal
 from dse.calibrating.system import System
 from dse.common.writing import locked, save
 from dse.errors import BadInput
@@ -66,7 +66,7 @@ def readiness(results: str | Path = "results", system: System | None = None) -> 
     system = system or System()
     try:
         checking.check_host(system, Wanted(Path(), Path(results) / "calibrate", Path()))
-    except BadInput as error:
+    except (BadInput, OSError) as error:
         return chosen(system, ()), str(error)
     return chosen(system, ()), ""
 

@@ -7,20 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dse.calibrating.journal import HOT_ADD, SWAPS, Journal, swaps
+from dse.calibrating.journal import HOT_ADD, PAGE_CLUSTER, SWAPS, ZSWAP, Journal, swaps
 from dse.calibrating.system import PROGRAMS, System
 from dse.errors import REFUSED, BadInput, unknown
 
 PAGE = 4096
 MIB = 1 << 20
-PAGE_CLUSTER = "/proc/sys/vm/page-cluster"
 VMSTAT, MEMINFO, LOADAVG = "/proc/vmstat", "/proc/meminfo", "/proc/loadavg"
-ZSWAP = "/sys/module/zswap/parameters"
 CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
 CGROUP_V1 = "/sys/fs/cgroup/memory"
 ROOM = 512 * MIB
 """Bytes of memory and of disk that stay free."""
-FEWEST_REPEATS, FEWEST_PAGES, MOST_PAGES = 3, 64, 1 << 20
+FEWEST_REPEATS, FEWEST_PAGES, MOST_PAGES = 3, 256, 1 << 20
 LOAD = 0.5
 """Largest load average of the last minute for each CPU."""
 
@@ -101,7 +99,7 @@ def lacking(system: System, kind: str) -> str:
     if not system.there(VMSTAT):
         return "this is no Linux"
     if kind == "zero" and "swpin_zero" not in system.read(VMSTAT):
-        return "this kernel does not count pages of zeros (swpin_zero in /proc/vmstat, Linux 6.13)"
+        return "this kernel does not count pages of zeros (swpin_zero in /proc/vmstat, Linux 6.12)"
     if kind == "zswap" and not system.there(f"{ZSWAP}/enabled"):
         return "this kernel has no zswap"
     if kind == "zram" and not system.there(HOT_ADD):

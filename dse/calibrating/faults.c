@@ -137,6 +137,8 @@ static int run(const char *group, const char *kind, size_t pages)
     return 0;
 }
 
+static char said[1 << 16];
+
 int main(int count, char **given)
 {
     char path[512];
@@ -152,7 +154,7 @@ int main(int count, char **given)
     if (sched_setaffinity(0, sizeof cpus, &cpus)) // pages that wait on another CPU's list are not found
         return perror("sched_setaffinity"), 4;
     state += strtoul(given[4], 0, 10);
-    setvbuf(stdout, 0, _IOFBF, 1 << 16);
+    setvbuf(stdout, said, _IOFBF, sizeof said); // locked with the rest
     int status = run(given[1], given[2], strtoul(given[3], 0, 10));
     fflush(stdout);
     return status;

@@ -19,7 +19,16 @@ BOOT = "/proc/sys/kernel/random/boot_id"
 SWAPS = "/proc/swaps"
 HOT_ADD, HOT_REMOVE = "/sys/class/zram-control/hot_add", "/sys/class/zram-control/hot_remove"
 TRIES, REST = 20, 0.1
-"""How often, and how many seconds apart, the removal of a cgroup is tried: its last process may just be ending."""
+"""Number of tries, and seconds between them, for the removal of a cgroup: its last process may just be ending."""
+PAGE_CLUSTER, ZSWAP = "/proc/sys/vm/page-cluster", "/sys/module/zswap/parameters"
+FILE = r'"/(.+/)?\.dse-calibrate-[0-9a-f]{8}\.swap"'
+OURS = {
+    "setting": rf'"({re.escape(PAGE_CLUSTER)}|{re.escape(ZSWAP)}/enabled)"',
+    "controller": r'"/sys/fs/cgroup/(unified/)?cgroup\.subtree_control"',
+    "group": r'"/sys/fs/cgroup/(unified/|memory/)?dse-calibrate-[0-9a-f]{8}"', "file": FILE, "zram": r"\d+", "zram-new": r"\[[\d, ]*\]",
+    "swap": rf'{FILE}|"/dev/zram\d+"',
+}  # fmt: skip
+"""Form of what a calibration changes, as JSON, by the kind of the change."""
 Entry = dict[str, Any]
 
 
@@ -136,6 +145,25 @@ class Journal:
 
     # Undoing.
 
+    def checked(self) -> list[Entry]:
+        """Changes of the journal that are to be undone: those of this boot, and files of any.
+
+        Raises
+        ------
+        BadInput
+            It names something that no calibration changes. Root must not follow a journal that somebody else wrote.
+        """
+        boot, entries = self.entries()
+        for entry in entries:
+            kind, what = str(entry.get("kind")), entry.get("path", entry.get("number", entry.get("known")))
+            form = OURS.get(kind)
+            if form is None or not re.fullmatch(form, json.dumps(what)):
+                raise BadInput(f"{self.path} is no journal of dse calibrate: {kind} {what}")
+        if any(entry["kind"] == "zram" for entry in entries):
+            entries = [entry for entry in entries if entry["kind"] != "zram-new"]
+        same = boot == self.system.read(BOOT)  # settings, groups, devices and swap went with another boot
+        return [entry for entry in entries if same or entry["kind"] == "file"]
+
     def undo(self) -> list[str]:
         """Undo all changes, the last one first, and remove the journal.
 
@@ -146,16 +174,13 @@ class Journal:
 
         Raises
         ------
+        BadInput
+            It is no journal of ours; nothing is undone.
         CheckFailed
             Something could not be undone. The rest was, and the journal stays.
         """
-        boot, entries = self.entries()
-        if any(entry["kind"] == "zram" for entry in entries):
-            entries = [entry for entry in entries if entry["kind"] != "zram-new"]
-        if boot != self.system.read(BOOT):  # settings, groups, devices and swap went with that boot
-            entries = [entry for entry in entries if entry["kind"] == "file"]
         done, failed = [], []
-        for entry in reversed(entries):
+        for entry in reversed(self.checked()):
             try:
                 said = _UNDO[entry["kind"]](self.system, entry)
             except (OSError, BadInput) as error:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dse.calibrating.checking import KINDS, PAGE_CLUSTER, ZSWAP, Kind, Wanted, cgroup
-from dse.calibrating.journal import Journal
+from dse.calibrating.checking import KINDS, Kind, Wanted, cgroup
+from dse.calibrating.journal import PAGE_CLUSTER, ZSWAP, Journal
 from dse.calibrating.system import System
 from dse.common import output
 from dse.errors import CheckFailed

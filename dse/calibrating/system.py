@@ -166,7 +166,7 @@ class System:
         done = subprocess.run([place, str(self.path(name))], capture_output=True, text=True, check=False, timeout=TIMEOUT)
         if done.returncode:
             said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()[-1]
-            raise BadInput(f"{program} refused {name}: {said}")
+            raise BadInput(f"{program} refused {name}: {said.rpartition(': ')[2]}")
 
     def prepare(self, folder: Path) -> None:
         """Compile the program that measures, into the folder of the journal.

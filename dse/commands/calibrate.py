@@ -6,19 +6,24 @@ docs/calibrate.md says more.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dse.common import options, output
 from dse.errors import BadInput
-
-if TYPE_CHECKING:
-    import argparse
 
 COLUMNS = (
     "kind", "direction", "ns", "low", "high", "lo", "hi", "mean", "over_zero", "over_zero_lo", "over_zero_hi", "repeats", "discarded",
     "why",
 )  # fmt: skip
+
+
+def share_of_cpus(text: str) -> float:
+    """Read a load average for each CPU, above 0."""
+    value = options.finite(text, "running programs a CPU")
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kinds", metavar="A,B", help="of first, hit, zero, zswap, zram, disk (default: all that the host can show)")
     parser.add_argument("--pages", type=options.positive, default=4096, metavar="N", help="pages of a repeat (default: %(default)s)")
     parser.add_argument("--repeats", type=options.positive, default=12, metavar="N", help="repeats of each kind (default: %(default)s)")
-    parser.add_argument("--load", type=float, default=0.5, metavar="X", help="largest load average a CPU (default: %(default)s)")
+    parser.add_argument("--load", type=share_of_cpus, default=0.5, metavar="X", help="largest load average a CPU (default: %(default)s)")
     parser.add_argument("--yes", action="store_true", help="do it (default: only list what would change)")
     parser.add_argument("--restore", action="store_true", help="undo what a run that was cut off left behind, by its journal")
     options.add_format(parser)
