@@ -182,6 +182,18 @@ def test_the_device_of_others_stays(tmp: Path) -> None:
     assert other.is_dir()
 
 
+def test_a_device_that_came_later_stays(tmp: Path) -> None:
+    """Once the number of our own zram device is written down, no other one is taken for it."""
+    at = next(i for i, (what, _) in enumerate(_changes(tmp), 1) if what == "measure")
+    with pytest.raises(Killed):
+        run(tmp, at)
+    other = tmp / "root/sys/block/zram9"
+    other.mkdir()
+    (other / "disksize").write_text("0")
+    assert "zram1 is removed" in restored(tmp)
+    assert other.is_dir()
+
+
 @pytest.mark.parametrize(
     "entry",
     [

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.modelling import allocations, latency
-from dse.modelling.tables import Table
+from dse.modelling.tables import SHIPPED, Table
 from dse.storing import Figure, More, figure
 from kernels import control, demand
 from kernels.observing import probe
@@ -54,7 +54,7 @@ def rows(side: Any, table: Table | None) -> list[Figure]:
     return out
 
 
-def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None], table: Table) -> list[Figure]:
+def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None], table: Table = SHIPPED) -> list[Figure]:
     """Bytes freed that wait for the end of a grace period, on average, while one CPU faults from zswap without a pause.
 
     Frees of zap (the exit of a process), fork and swapoff are left out: they come all at once.
