@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trace", metavar="F", help="trace file or shipped trace instead of the workload of the space")
     options.add_set(parser)
     parser.add_argument("--confirm", type=options.whole, default=0, metavar="N", help="time N designs of the front against the baseline")
+    options.add_parameters(parser)
     parser.add_argument("--full", action="store_true", help="all tables after the answer: fronts, winners, break-even, sensitivity, regret")
     options.add_seed(parser)
     options.add_format(parser)
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         args.space or "default", trials=args.trials, sampler=args.sampler, seed=1 if args.seed is None else args.seed,
         workers=machine.cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results, storage=args.storage,
         objectives_=args.objectives.split(",") if args.objectives else None, resume=args.resume or None, confirm=args.confirm,
-        trace=args.trace, settings=args.set,
+        trace=args.trace, settings=args.set, parameters=args.parameters,
         command=" ".join(shown(part) for part in args.command_line.split(" ")),
     )  # fmt: skip
     if args.format == "json":

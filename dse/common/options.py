@@ -126,3 +126,8 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
 def add_counted_only(parser: argparse.ArgumentParser) -> None:
     """Add ``--counted-only``: exact figures, no clock read."""
     parser.add_argument("--counted-only", action="store_true", help="exact figures only, nothing timed")
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """Add ``--parameters``: a table of latencies for modelled figures."""
+    parser.add_argument("--parameters", metavar="FILE", help="latencies of modelled figures, such as dse calibrate writes (TOML)")
