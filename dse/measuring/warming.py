@@ -12,7 +12,7 @@ from typing import Any
 from dse import naming
 from dse.common import machine, output
 from dse.errors import BadInput, refusals
-from dse.naming import registered
+from dse.naming import processes
 
 Pair = tuple[str, str]
 """A design as text, NAME[param=value,...], and the kind of a probe."""
@@ -74,9 +74,9 @@ def compile_pair(pair: Pair) -> None:
 def _compile_apart(pairs: list[Pair], progress: output.Progress) -> None:
     """Compile pairs in another interpreter. It is a plain process, so that a caller's script needs no guard against being imported."""
     names = [f"{text}:{kind}" for text, kind in pairs]
-    command = [sys.executable, "-m", "dse.measuring.warming", *names]
+    command = processes.command("dse.measuring.warming", *names)
     with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, env=registered.environ(), stdout=subprocess.PIPE, stderr=said, text=True)
+        process = subprocess.Popen(command, env=processes.environ(), stdout=subprocess.PIPE, stderr=said, text=True)
         with process:
             assert process.stdout is not None  # noqa: S101 - a pipe
             for line in process.stdout:  # one for each pair

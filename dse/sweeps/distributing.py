@@ -15,7 +15,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -30,7 +29,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from dse.common import output
 from dse.common.writing import stored_under
 from dse.errors import BadInput
-from dse.naming import registered
+from dse.naming import processes
 from dse.sweeps import objectives as obj
 from dse.sweeps import storages
 from dse.sweeps.analysing import Trial
@@ -83,8 +82,8 @@ class Shared:
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start a worker; the URL goes through its environment, where others cannot read it."""
-        command = [sys.executable, "-m", "dse.cli", "worker", "--study", self.name, "--results", str(self._results)]
-        return subprocess.Popen(command, env=registered.environ(DSE_STORAGE=self.url), stdout=subprocess.DEVNULL)
+        command = processes.command("dse.cli", "worker", "--study", self.name, "--results", str(self._results))
+        return subprocess.Popen(command, env=processes.environ(DSE_STORAGE=self.url), stdout=subprocess.DEVNULL)
 
     def _by_index(self) -> dict[int, FrozenTrial]:
         """First finished trial of each index."""
