@@ -45,7 +45,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def swept(results: Path, **more: Any) -> tuple[str, dict[str, Any]]:
-    """What a sweep says, and the evaluations that it leaves in the cache."""
+    """Sweep; return what it says, and the evaluations that it leaves in the cache."""
     small = space.parse(TEXT, "small.toml", "small")
     found = sweep(small, trials=10, sampler="random", results=results, **more)
     return said_by(found), {path.name: json.loads(path.read_bytes()) for path in (results / "cache").rglob("*.json")}

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from dse.storing.writer import METADATA_TABLE, METADATA_VERSION
+from dse.common import digests
+from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION
 
 
 def why_not(path: Path, table: str, newest: int) -> str:
@@ -27,6 +28,9 @@ def why_not(path: Path, table: str, newest: int) -> str:
     str
         One phrase.
     """
+    why = digests.why_not(path)
+    if why:
+        return "missing: the run is not whole" if why == "missing" else why
     try:
         metadata = pl.read_parquet_metadata(path)
         pl.read_parquet_schema(path)
@@ -39,6 +43,8 @@ def why_not(path: Path, table: str, newest: int) -> str:
     version = metadata.get(METADATA_VERSION, "")
     if metadata.get(METADATA_TABLE) != table or not version.isdigit():
         return "not written by swapdse"
+    if metadata.get(METADATA_SUMS) and not (path.parent / digests.SUMS).exists():
+        return f"no {digests.SUMS} beside it: the folder is not whole"
     return "" if int(version) <= newest else f"schema version {version}, this version reads up to {newest}"
 
 

@@ -109,7 +109,7 @@ def _studies(results: str | os.PathLike[str]) -> Iterator[tuple[str, pl.LazyFram
         paths = {table: folder / f"{table}.parquet" for table in studies.TABLES}
         if not paths["trials"].exists():
             continue
-        troubles = [(path, why) for table, path in paths.items() if path.exists() and (why := studies.why_not(path, table))]
+        troubles = [(path, why) for table, path in paths.items() if (why := studies.why_not(path, table))]
         for path, why in troubles:
             files.skip(path, why)
         if not troubles:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import polars as pl
 
+from dse.common.names import is_name
 from dse.errors import BadInput
 from dse.storing import files
 from dse.storing.finding import pick
@@ -41,7 +42,7 @@ def run_names(results: str | os.PathLike[str]) -> list[str]:
     runs = Path(results) / "runs"
     if not runs.is_dir():
         return []
-    return [p.name for p in sorted((p for p in runs.iterdir() if p.is_dir() and not p.name.startswith(".")), key=_age)]
+    return [p.name for p in sorted((p for p in runs.iterdir() if p.is_dir() and is_name(p.name)), key=_age)]
 
 
 def _age(path: Path) -> tuple[str, int, int, str]:

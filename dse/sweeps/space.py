@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario
-from dse.common import texts
+from dse.common import names, texts
 from dse.errors import BadInput, unknown
 from dse.sweeps import objectives as obj
 from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason
@@ -307,6 +307,7 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
     for key in ("axes", "scenario", "constraints"):
         if not isinstance(document.get(key, {}), Mapping):
             raise BadInput(f"{where(key)}{key} is a table: [{key}]")
+    _named(names.checked, name, where(), "space")
     axes_given = document.get("axes", {})
     if not axes_given:
         raise BadInput(f"{where()}a space needs at least one axis: [axes.design]")
@@ -337,10 +338,10 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
     )  # fmt: skip
 
 
-def _named(check: Any, text: Any, at: str) -> None:
+def _named(check: Any, text: Any, at: str, *more: Any) -> None:
     """Run a check that raises, with the place in front."""
     try:
-        check(str(text))
+        check(str(text), *more)
     except BadInput as error:
         raise BadInput(f"{at}{error}") from None
 

@@ -24,6 +24,8 @@ GRACE = 4 * HEARTBEAT
 FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
 PATIENCE = 10
 """Seconds that a server has for its first answer."""
+REFUSALS = 3
+"""Times that an evaluation may come back as another than was asked for."""
 ATTEMPTS = 6
 """Attempts to make the tables of a database that others are making at the same time."""
 
