@@ -165,9 +165,8 @@ def test_prune_leaves_links_alone(full: Path, capsys: pytest.CaptureFixture[str]
     assert main(["prune", "--results", str(full), "--kinds", "runs,studies,cache,reports", "--keep", "0", "--yes", "--format", "json"]) == 0
     said = capsys.readouterr()
     rows = json.loads(said.out)
-    assert [(row["kind"], row["removed"]) for row in rows] == [
-        (kind, True) for kind in ("runs",) * 3 + ("studies",) * 2 + ("cache", "reports")
-    ]
+    assert all(row["removed"] for row in rows)
+    assert [row["kind"] for row in rows] == ["runs"] * 3 + ["studies"] * 2 + ["cache", "reports"]
     assert said.err.count("is a link: left alone") == 5
     assert "7 removed" in said.err
     assert listing(full.parent / "elsewhere") == elsewhere
@@ -187,7 +186,7 @@ def test_prune_of_a_folder_that_is_a_link(full: Path, tmp_path: Path, capsys: py
 
 
 def test_prune_says_what_it_could_not_remove(full: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    real, refused = pruning._remove, studies.names(full)[-1]
+    real, refused = pruning._remove, "b-1"
 
     def remove(path: Path, *more: Any) -> None:
         if path.parent.name == "runs" and path.name.endswith("-2"):
