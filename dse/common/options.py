@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 
 from dse.common.limits import PAGES_MAX, SEED_MAX
@@ -100,6 +101,20 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add ``--results`` to a command that reads or writes stored runs."""
     parser.add_argument("--results", default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
+
+
+STORAGE = "DSE_STORAGE"
+"""Variable that holds the URL of a storage, so that no list of processes shows it."""
+
+
+def add_storage(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--storage`` to a command that works on a shared study."""
+    parser.add_argument("--storage", metavar="URL", help=f"{what} (default: the environment's {STORAGE})")
+
+
+def storage(given: str | None) -> str | None:
+    """Return the storage that was given, else the environment's; None where there is none."""
+    return given if given is not None else os.environ.get(STORAGE) or None
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from dse.common import digests, names, output, writing
 from dse.errors import BadInput, unknown
 from dse.linux import counting, fetching, histograms, tracing
+from dse.secrets import safe
 
 SHIPPED = Path(__file__).with_name("records")
 TABLES = {
@@ -59,7 +60,8 @@ def store(results: Path, release: str, tables: Mapping[str, Sequence[Mapping[str
         try:
             hidden.mkdir(parents=True)
             texts = {f"{table}.csv": output.render_csv(rows, TABLES[table]) for table, rows in tables.items()}
-            texts["provenance.json"] = output.render_json(dict(provenance))
+            origin = {key: safe(value) if isinstance(value, str) else value for key, value in provenance.items()}
+            texts["provenance.json"] = output.render_json(origin)
             contents = {file: f"{text}\n".encode() for file, text in texts.items()}
             contents[digests.SUMS] = digests.sums(contents)
             writing.write_together({hidden / file: content for file, content in contents.items()})

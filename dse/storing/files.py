@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from dse.common import digests
+from dse.secrets import safe
 from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION
 
 
@@ -51,6 +52,11 @@ def why_not(path: Path, table: str, newest: int) -> str:
 def version_of(path: Path) -> int:
     """Version of a file that :func:`why_not` found whole."""
     return int(pl.read_parquet_metadata(path)[METADATA_VERSION])
+
+
+def without_secrets(provenance: pl.LazyFrame) -> pl.LazyFrame:
+    """Table of provenance whose commands show no secrets: earlier versions stored some."""
+    return provenance.with_columns(pl.col("command").map_elements(safe, return_dtype=pl.String))
 
 
 def skip(path: Path, why: str) -> None:

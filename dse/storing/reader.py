@@ -65,11 +65,12 @@ def _why_not(path: Path, table: str) -> str:
     return f"columns missing or of another type: {', '.join(wrong)}" if wrong else ""
 
 
-def _open(path: Path) -> pl.LazyFrame:
+def _open(path: Path, table: str) -> pl.LazyFrame:
     """Open a checked file as today's table."""
     version = files.version_of(path)
     frame = pl.scan_parquet(path)
-    return READERS[version](frame) if version != VERSION else frame
+    frame = READERS[version](frame) if version != VERSION else frame
+    return files.without_secrets(frame) if table == "provenance" else frame
 
 
 def scan(results: str | os.PathLike[str] = "results") -> dict[str, pl.LazyFrame]:
@@ -94,7 +95,7 @@ def scan(results: str | os.PathLike[str] = "results") -> dict[str, pl.LazyFrame]
             files.skip(path, why)
         if not troubles:
             for table in TABLES:
-                frames[table].append(_open(folder / f"{table}.parquet"))
+                frames[table].append(_open(folder / f"{table}.parquet", table))
     return {table: pl.concat(found, how="diagonal") if found else pl.LazyFrame(schema=schema_of(table)) for table, found in frames.items()}
 
 
@@ -140,7 +141,7 @@ def load_run(results: str | os.PathLike[str], name: str) -> Run:
         if why:
             raise BadInput(f"{path}: {why}")
         try:
-            rows[table] = _open(path).collect().to_dicts()
+            rows[table] = _open(path, table).collect().to_dicts()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             raise BadInput(f"{path}: damaged Parquet file") from None
     if len(rows["provenance"]) != 1:

@@ -17,6 +17,7 @@ from dse.common.names import checked, is_name
 from dse.common.output import plain
 from dse.common.writing import locked, write_atomically, write_together
 from dse.errors import BadInput
+from dse.secrets import safe
 from dse.storing import files
 from dse.storing.finding import pick
 from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION, TYPES
@@ -95,7 +96,8 @@ READERS: dict[int, Callable[[str, pl.LazyFrame], pl.LazyFrame]] = {1: _first}
 def scan(path: Path, table: str) -> pl.LazyFrame:
     """Scan a table that :func:`why_not` found whole, in today's columns."""
     frame, version = pl.scan_parquet(path), files.version_of(path)
-    return READERS[version](table, frame) if version != VERSION else frame
+    frame = READERS[version](table, frame) if version != VERSION else frame
+    return files.without_secrets(frame) if table == "provenance" else frame
 
 
 def folder(results: str | os.PathLike[str], study: str) -> Path:
@@ -197,13 +199,18 @@ def _cell(value: Any, kind: str) -> Any:
     return float(value) if kind == "f64" else value
 
 
+def _without_secrets(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Provenance as it may be stored."""
+    return [{name: safe(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows]
+
+
 def write_tables(results: str | os.PathLike[str], study: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Store tables of a study, all of them or none; the list of their digests last."""
     contents: dict[str, bytes] = {}
     for table, rows in tables.items():
         buffer = io.BytesIO()
         metadata = {METADATA_VERSION: str(VERSION), METADATA_TABLE: f"study.{table}", METADATA_SUMS: digests.SUMS}
-        frame(table, study, rows).write_parquet(buffer, metadata=metadata)
+        frame(table, study, _without_secrets(rows) if table == "provenance" else rows).write_parquet(buffer, metadata=metadata)
         contents[f"{table}.parquet"] = buffer.getvalue()
     where = folder(results, study)
     write_together({where / name: content for name, content in {**contents, digests.SUMS: digests.sums(contents)}.items()})

@@ -18,6 +18,7 @@ import polars as pl
 from dse.common import digests
 from dse.common.writing import sync_folder
 from dse.errors import BadInput, refusal
+from dse.secrets import safe
 from dse.storing.identity import counters_hash, new_run_id
 from dse.storing.schema import TABLES, VERSION
 
@@ -69,8 +70,8 @@ def _provenance_row(provenance: Mapping[str, Any], counters: str) -> dict[str, A
         elif columns[name] == "str" and value is not None and not isinstance(value, str):
             row[name] = json.dumps(value, sort_keys=True, default=str)
         else:
-            row[name] = value
-    row["extra"] = json.dumps(extra, sort_keys=True, default=str)
+            row[name] = safe(value) if isinstance(value, str) else value
+    row["extra"] = safe(json.dumps(extra, sort_keys=True, default=str))
     return row
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import optuna
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
 
+from dse import secrets
 from dse.errors import BadInput
 
 HEARTBEAT = max(1, int(os.environ.get("DSE_HEARTBEAT", "5")))
@@ -24,6 +25,8 @@ GRACE = 4 * HEARTBEAT
 FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
 PATIENCE = 10
 """Seconds that a server has for its first answer."""
+MEANT = re.compile(rf"\s*(?:{secrets.DATABASES}|sqlite|grpc):|\s*(?:host|hostaddr|port|dbname|user|service|sslmode)\s*=", re.IGNORECASE)
+"""Start of a text that names a database, though not as a URL does."""
 REFUSALS = 3
 """Times that an evaluation may come back as another than was asked for."""
 ATTEMPTS = 6
@@ -31,15 +34,8 @@ ATTEMPTS = 6
 
 
 def shown(url: str) -> str:
-    """Write a URL without its password.
-
-    Examples
-    --------
-    >>> shown("postgresql://me:secret@host/db?password=x&a=1")
-    'postgresql://me:***@host/db?password=***&a=1'
-    """
-    hidden = re.sub(r"(//[^:/@\s]*):[^\s]*@(?=[^@]*$)", r"\1:***@", url)
-    return re.sub(r"((?:password|passwd|pwd|passfile|sslpassword)=)[^&\s]*", r"\1***", hidden, flags=re.IGNORECASE)
+    """Write a URL without its password."""
+    return secrets.safe(url, whole=True)
 
 
 class FileLock:
@@ -163,10 +159,8 @@ def reported(url: str) -> Iterator[None]:
     except Exception as error:
         if not _is_storage_error(error):
             raise
-        said = " ".join(str(getattr(error, "orig", None) or error).split())
-        password = re.search(r"//[^:/@]*:(.*)@", url)
-        said = said.replace(password[1], "***") if password and password[1] else said
-        raise BadInput(f"storage {shown(url)}: {shown(said)[:300] or type(error).__name__}") from None
+        said = " ".join(secrets.safe(str(getattr(error, "orig", None) or error)).split())
+        raise BadInput(f"storage {shown(url)}: {said[:300] or type(error).__name__}") from None
 
 
 def _is_storage_error(error: Exception) -> bool:
@@ -192,10 +186,12 @@ def opened(url: str) -> optuna.storages.BaseStorage:
     scheme = url.partition("://")[0] if "://" in url else ""
     if not url:
         raise BadInput(f"a storage is {FORMS}")
+    secrets.know(url)
     engine = url
     with reported(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if scheme in ("", "journal"):
+            _require_file(url)
             return optuna.storages.JournalStorage(journal(Path(url.removeprefix("journal://"))))
         if scheme == "grpc":
             host, _, port = url.removeprefix("grpc://").strip("/").partition(":")
@@ -207,6 +203,8 @@ def opened(url: str) -> optuna.storages.BaseStorage:
             return proxy
         if scheme.partition("+")[0] == "postgresql":
             missing("psycopg", "postgres", "storage postgresql://")
+            if "@" in re.split(r"[/?]", url.partition("://")[2].partition("@")[2], maxsplit=1)[0]:
+                raise BadInput(f"storage {shown(url)!r}: a password in a URL has %40 for @ (urllib.parse.quote writes it)")
             engine = "postgresql+psycopg://" + url.partition("://")[2]
         elif scheme != "sqlite":
             raise BadInput(f"storage {shown(url)!r}: a storage is {FORMS}")
@@ -214,6 +212,19 @@ def opened(url: str) -> optuna.storages.BaseStorage:
             return _database(engine)
         except ValueError:  # whose text may hold a part of the password
             raise BadInput(f"storage {shown(url)!r} is not of the form {scheme}://user:password@host:port/database") from None
+
+
+def _require_file(url: str) -> None:
+    """Refuse what would become a journal file of a name that was meant for a database.
+
+    Raises
+    ------
+    BadInput
+        The name holds a password, a scheme, or is libpq's ``host=... dbname=...``.
+    """
+    path = url.removeprefix("journal://")
+    if secrets.holds(path) or MEANT.match(path):
+        raise BadInput(f"storage {shown(path)!r} is no file: a storage is {FORMS}")
 
 
 def _database(url: str) -> optuna.storages.RDBStorage:
