@@ -48,6 +48,15 @@ class Parser(argparse.ArgumentParser):
                 for sub in action.choices.values():
                     yield from sub._all_options()
 
+    def defaults(self, args: argparse.Namespace) -> dict[str, Any]:
+        """Values of options that are not given, by their attribute; `args` says which verb within a verb it is."""
+        found: dict[str, Any] = {}
+        for action in self._actions:
+            found[action.dest] = action.default
+            if isinstance(action, argparse._SubParsersAction):
+                found |= action.choices[getattr(args, action.dest)].defaults(args)
+        return found
+
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         known, extra = self.parse_known_args(args, namespace)
         if extra:
@@ -91,6 +100,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     parser = Parser(prog=f"dse {verb}", description=_described(module))
     module.configure(parser)
     args = parser.parse_args(rest)
+    args.defaults = parser.defaults(args)
     args.command_line = shlex.join(["dse", *(secrets.safe(part, whole=True) for part in argv)])
     status = int(module.run(args))
     sys.stdout.flush()

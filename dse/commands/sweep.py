@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from dse.common import machine, options, output
+from dse.errors import BadInput
 
 WIDTH, LINES = 80, 25
 """Columns and lines of the answer."""
@@ -47,6 +48,11 @@ def run(args: argparse.Namespace) -> int:
     from dse.reports.results import sweep
 
     _check_resume(args)
+    for name in ("space", "sampler", "objectives", "trace"):
+        if getattr(args, name) == "":
+            raise BadInput(f"{name.upper() if name == 'space' else '--' + name} is empty")
+    if args.format != "table":
+        options.refuse(args, "full", f"it is for tables; --format json has everything, csv the front, {args.format} was asked for")
     found = sweep(
         args.space or "default", trials=args.trials, sampler=args.sampler, seed=1 if args.seed is None else args.seed,
         workers=machine.cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results,
@@ -71,7 +77,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_resume(args: argparse.Namespace) -> None:
     """Refuse ``--resume`` that names no study, or that names a space or settings too: the study has them."""
-    from dse.errors import BadInput
     from dse.storing import studies
 
     if args.resume is None:

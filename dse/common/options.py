@@ -8,6 +8,7 @@ import os
 import re
 
 from dse.common.limits import PAGES_MAX, SEED_MAX
+from dse.errors import BadInput
 
 FORMATS = ("table", "json", "csv")
 RESULTS = "results"
@@ -91,6 +92,33 @@ def share(text: str) -> float:
     if math.isnan(value) or not 0.0 <= value <= 1.0:
         raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
     return value
+
+
+def refuse(args: argparse.Namespace, names: str, why: str) -> None:
+    """Refuse options that were given and would be ignored.
+
+    Parameters
+    ----------
+    args : Namespace
+        Arguments, with the ``defaults`` that :func:`dse.cli.main` adds.
+    names : str
+        Names of the options and positional arguments, as attributes, separated by blanks.
+    why : str
+        What they are for, or do not go with.
+
+    Raises
+    ------
+    BadInput
+        One is not at its default.
+    """
+    for name in names.split():
+        default = getattr(args, "defaults", {}).get(name)
+        if getattr(args, name) not in (default, None):
+            raise BadInput(f"{name.upper() if name in POSITIONAL else '--' + name.replace('_', '-')} has no effect: {why}")
+
+
+POSITIONAL = ("sql",)
+"""Arguments without dashes that :func:`refuse` is asked about."""
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:

@@ -151,6 +151,8 @@ def _asv_file(path: Path, units: dict[str, tuple[str, str]]) -> list[dict[str, A
         if values is None:
             continue
         combinations = [", ".join(c) for c in itertools.product(*(result.get("params") or []))] or [""]
+        if len(values) != len(combinations):
+            raise ValueError(f"{len(values)} figures for {len(combinations)} combinations")
         low, high = result.get("stats_ci_99_a") or [], result.get("stats_ci_99_b") or []
         unit, kind = units.get(name, ("", ""))
         for i, (param, value) in enumerate(zip(combinations, values, strict=False)):

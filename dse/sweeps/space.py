@@ -18,7 +18,7 @@ from dse import naming, scenario
 from dse.common import names, texts
 from dse.errors import BadInput, unknown
 from dse.sweeps import objectives as obj
-from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason
+from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason, refuse_unused
 from dse.sweeps.axes import checked as checked_axis
 from dse.sweeps.measure import Over, parsed
 
@@ -289,7 +289,13 @@ def parse(source: str, file: str, name: str) -> Space:
         document = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{file}: {error}") from None
-    return checked(name, document, lambda *path: f"{file}:{scenario.line_of(source, path)}: ")
+
+    def where(*path: str) -> str:
+        return f"{file}:{scenario.line_of(source, path)}: "
+
+    found = checked(name, document, where)
+    refuse_unused(document.get("scenario", {}), found.base, found.axes, where)
+    return found
 
 
 def from_document(document: Mapping[str, Any]) -> Space:
