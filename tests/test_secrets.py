@@ -167,6 +167,9 @@ def test_what_is_stored_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[
         old = storing.write_run(tmp_path / "old", [], (), {"command": command})
         name = reportdata.store_study(tmp_path / "old", provenance=[{"command": command, "objectives": ["move"], "winner": "move"}])
     assert any(MARK.encode() in path.read_bytes() for path in (tmp_path / "old").rglob("*.parquet"))
+    for stored in (old, name):
+        assert main(["report", stored, "--bundle", "--results", str(tmp_path / "old")]) == 2
+    assert capsys.readouterr().err.count("was stored by an earlier version with a password in its command") == 2
     for results, names in ((tmp_path, (run, found["study"])), (tmp_path / "old", (old, name))):
         for stored in names:
             main(["report", stored, "--format", "text", "--full", "--results", str(results)])

@@ -21,6 +21,7 @@ from dse.common.names import checked, is_name
 from dse.common.output import plain
 from dse.errors import BadInput
 from dse.reports import enclosed
+from dse.storing import files as stored_files
 from dse.storing.studies import SETTINGS, are_settings
 
 VERSION = 2
@@ -29,6 +30,7 @@ SUFFIX = ".bundle.zip"
 ABOUT = "bundle.json"
 UNPACKED_MOST, MEMBERS_MOST = 1 << 29, 10_000
 """Most bytes of all members, unpacked, and most members; a file with more is refused before anything is unpacked."""
+PROVENANCE = "provenance.parquet"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -56,6 +58,11 @@ def pack(kind: str, name: str, results: str | Path) -> bytes:
     -------
     bytes
         The file.
+
+    Raises
+    ------
+    BadInput
+        A stored file is damaged, or holds a password, or a design was edited since.
     """
     if kind == "run":
         run = storing.load_run(results, name)
@@ -74,6 +81,8 @@ def pack(kind: str, name: str, results: str | Path) -> bytes:
         unchanged = _unchanged("study", about["settings"]["code_digest"])
         folder = studies.folder(results, name)
         files = [SETTINGS, *(f"{table}.parquet" for table in studies.TABLES if (folder / f"{table}.parquet").exists())]
+    if (folder / PROVENANCE).exists() and stored_files.holds_secrets(folder / PROVENANCE):
+        raise BadInput(f"{name} was stored by an earlier version with a password in its command: run it again to bundle it")
     sources, carried = enclosed.enclosed(designs, unchanged)
     about |= {"version": VERSION, "kind": kind, "name": name, "sources": sources}
     members = {ABOUT: json.dumps(plain(about), indent=1, sort_keys=True).encode(), **carried}

@@ -59,6 +59,11 @@ def without_secrets(provenance: pl.LazyFrame) -> pl.LazyFrame:
     return provenance.with_columns(pl.col("command").map_elements(safe, return_dtype=pl.String))
 
 
+def holds_secrets(path: Path) -> bool:
+    """Return True if a file of provenance holds a command with a secret, as earlier versions stored it."""
+    return any(text and safe(text) != text for text in pl.read_parquet(path, columns=["command"])["command"].to_list())
+
+
 def skip(path: Path, why: str) -> None:
     """Say on stderr that a file is left out."""
     sys.stderr.write(f"dse: skipped {path}: {why}\n")
