@@ -82,7 +82,7 @@ def test_urls_as_arguments_and_in_the_messages_of_others(url: str) -> None:
 @settings(max_examples=URLS // 2, deadline=None, database=None)
 @given(urls)
 def test_urls_as_storages(url: str) -> None:
-    """What a storage says, whatever its client said; nothing becomes a file."""
+    """Refusals by a storage hold no password, whatever its client said; nothing becomes a file."""
     before = sorted(Path().iterdir())
 
     def database(engine: str) -> None:

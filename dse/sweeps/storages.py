@@ -51,7 +51,7 @@ class FileLock:
         self._file: Any = None
 
     def _mark(self) -> bytes:
-        """What tells Optuna's file from every other one, nothing where there is none."""
+        """Mark of Optuna's file that no other file has; empty where there is none."""
         try:
             found = self._theirs.lstat()
         except OSError:
