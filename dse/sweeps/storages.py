@@ -58,20 +58,29 @@ class FileLock:
             return b""
         return f"{found.st_dev} {found.st_ino} {found.st_mtime_ns}".encode()
 
+    def _queued(self) -> bool:
+        """Wait for the system's lock; False where the file system has none, so that only Optuna's holds."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except OSError:
+            return False
+        return True
+
     def _note(self, mark: bytes) -> None:
-        self._file.truncate(0)
-        self._file.write(mark)
-        self._file.flush()
+        """Write whose file Optuna's is; where the disk is full, a killed process is waited for."""
+        with contextlib.suppress(OSError):
+            self._file.truncate(0)
+            self._file.write(mark)
 
     def acquire(self) -> bool:
         """Wait for the lock."""
-        self._file = self._ours.open("a+b")
+        self._file = self._ours.open("a+b", buffering=0)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            self._file.seek(0)
-            left = self._file.read()
-            if left and left == self._mark():
-                self._theirs.unlink(missing_ok=True)
+            if self._queued():
+                self._file.seek(0)
+                left = self._file.read()
+                if left and left == self._mark():
+                    self._theirs.unlink(missing_ok=True)
             self._optuna.acquire()
             self._note(self._mark())
         except BaseException:
