@@ -74,8 +74,8 @@ def test_a_worker_refuses_work_of_other_code(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.usefixtures("elsewhere")
 def test_other_processes_of_ours() -> None:
-    command = processes.command("dse.measuring.warming", "direct:count")
-    done = subprocess.run(command, env=processes.environ(PYTHONDONTWRITEBYTECODE="1"), capture_output=True, text=True, check=False)
+    command, env = processes.command("dse.measuring.warming"), processes.environ(PYTHONDONTWRITEBYTECODE="1")
+    done = subprocess.run(command, env=env, input="direct:count\n", capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "direct:count\n", "")
     assert bounds.finding(parse("direct"), 1, 20) == ""
 

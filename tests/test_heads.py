@@ -176,10 +176,20 @@ def test_zap_by_pte_and_the_seconds_of_a_process() -> None:
 def test_the_exit_in_words() -> None:
     one, two = exits.lines(EXITS, RUN)
     assert one == (
-        "Exit of a process of 56 GiB, all of it swapped out: slow 2.94 s (200 ns, 0.25 locks a PTE), same 1.49 s (102 ns, 1.00 locks a "
-        "PTE, same), swap_table_p4 1.47 s (100 ns, 0.50 locks a PTE)."
+        "Exit of a process of 56 GiB, all of it swapped out: slow 2.94 s (200 ns, 0.25 locks a PTE, x 1.90..2.10), same 1.49 s (102 "
+        "ns, 1.00 locks a PTE, x 0.99..1.03, same), swap_table_p4 1.47 s (100 ns, 0.50 locks a PTE)."
     )
     assert two == "Time and locks disagree, time decides: slow takes 0.25 locked sections a PTE, swap_table_p4 0.50."
+
+
+def test_the_first_screen_of_a_process_that_exits_says_how_long() -> None:
+    """No page is out any more at the end, so bytes are not known, and no sentence says anything of them."""
+    rows = [r for r in HAND if r["design"] in (BASE, "slow") and r["op"] != "page"] + [r for r in EXITS if r["design"] != "same"]
+    text = " ".join("\n".join(answer.screen(found(rows, **{**RUN, "designs": f"{BASE},slow"})).lines()).split())
+    assert "Exit of a process of 56 GiB, all of it swapped out: slow 2.94 s (200 ns, 0.25 locks a PTE, x 1.90..2.10), swap_table" in text
+    assert "slow costs most: +600 ns a swap-out and return. Less time than swap_table_p4: none; no page is out at the end" in text
+    assert "B a page," not in text
+    assert "memory." not in text
 
 
 def test_an_exit_that_was_not_timed_says_locks_alone() -> None:

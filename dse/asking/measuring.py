@@ -129,12 +129,13 @@ def cases(study: Study) -> list[tuple[Any, scenario.Scenario]]:
 
 def _comparisons(study: Study) -> Measured:
     """Points of replayed streams."""
-    from dse.measuring import comparing, pacing, warming
+    from dse.measuring import cold, comparing, pacing, warming
     from dse.storing import combined_hash
 
     designs = naming.parse_many(list(study.designs))
-    probes = ("off", "count", "timed") if study.timed else ("off", "count")
     all_cases = cases(study)
+    states = sorted({one for _, case in all_cases for one in comparing.states_of(case)})
+    probes = (*comparing.PROBES, *cold.probes(states)) if study.timed else comparing.PROBES
     warming.warm([(named.text, kind) for kind in probes for named in designs])
     points: list[Point] = []
     hashes, noise = [], []

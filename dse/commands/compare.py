@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dse.common import options, output
 from dse.scenario.keys import STATES
@@ -48,6 +48,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_results(parser)
 
 
+def _counted(found: dict[str, Any]) -> None:
+    """Show on stderr what is counted: stdout holds the whole answer alone."""
+    from dse.reports import answer
+
+    for line in answer.screen(found).counted():
+        sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def run(args: argparse.Namespace) -> int:
     """Compare, store, print."""
     if args.counted_only:
@@ -60,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     found = compare(
         args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, budget=args.budget,
         width=args.width, results=args.results, command=args.command_line, trace=args.trace, settings=args.set,
+        counted=_counted if args.format == "table" else None,
     )  # fmt: skip
     if args.format == "table":
         output.write("\n".join(answer.screen(found).lines(chart=sys.stdout.isatty())))

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario, storing
 from dse.common import machine
 from dse.errors import BadInput
-from dse.measuring import pacing, warming
+from dse.measuring import cold, pacing, warming
 from dse.measuring.provenance import code_digest, origin
 from dse.workloads import choosing
 
-PROBES = ("off", "count", "timed")
+PROBES = ("off", "count")
+"""Probes of the counted half."""
 NOT_MODELLED = "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the backend"
 LOOP = "open"
 
@@ -37,10 +39,70 @@ def states_of(chosen: scenario.Scenario, state: str | None = None) -> tuple[str,
     return (chosen.replay.state,) if state is not None or chosen.replay.state != BOTH[0] else BOTH
 
 
-def run_scenario(
-    stream: Any, designs: Sequence[naming.Named], *, budget: pacing.Budget | None, width: float = pacing.WIDTH, state: str | None = None
-) -> dict[str, Any]:
-    """Run one variant on the demands of `stream`.
+@dataclass(frozen=True)
+class Counted:
+    """The counted half of a variant: all that is exact. Times can be taken from it later.
+
+    Attributes
+    ----------
+    stream : Stream
+    designs : tuple of Named
+        The first one is the baseline.
+    outcome : Outcome
+        Its live states are let go.
+    rows, ledger : list
+        Counted figures, and rows of the store.
+    verified : int
+        Demands replayed with content tokens, per design.
+    """
+
+    stream: Any
+    designs: tuple[naming.Named, ...]
+    outcome: Any
+    rows: list[storing.Figure]
+    ledger: list[storing.Structure]
+    verified: int
+
+    def whole(self, *, budget: pacing.Budget | None, width: float = pacing.WIDTH, state: str | None = None) -> dict[str, Any]:
+        """Take the times, and put all together.
+
+        Parameters
+        ----------
+        budget : Budget or None
+            Time for measuring; None: nothing is timed.
+        width : float
+            Width over the ratio that is asked of the intervals of headline ratios.
+        state : str, optional
+            The only state of the caches.
+
+        Returns
+        -------
+        dict
+            ``rows``, ``ledger`` (rows of the store), ``provenance``.
+        """
+        outcome, chosen, made = self.outcome, self.stream.scenario, list(self.rows)
+        noise: Any = None
+        about: dict[str, Any] = {}
+        states = states_of(chosen, state)
+        if budget is not None:
+            taken, noise, about = _timed(outcome, self.designs, states, budget, width)
+            made += taken
+        provenance = {
+            **origin(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
+            "trace": self.stream.trace_name, "trace_digest": self.stream.trace_digest,
+            "designs": ",".join(named.text for named in self.designs), "seed": chosen.replay.seed, "loop": LOOP, "page_cluster": 0,
+            "not_modelled": NOT_MODELLED, "counters_hash": storing.counters_hash(made), "aa_ratio": noise and noise.ratio,
+            "aa_lo": noise and noise.lo, "aa_hi": noise and noise.hi, "label": chosen.label, "stream_digest": self.stream.digest,
+            "stream": dict(self.stream.counters), "demands": outcome.demands, "verified_demands": self.verified,
+            "timed": budget is not None, "state": chosen.replay.state, "states": list(states),
+            "footprint_kib": chosen.replay.footprint_kib, "turnover": outcome.turnover, "warm_turnover": chosen.replay.warm_turnover,
+            "windows": {w.age: [w.first, w.last] for w in outcome.windows}, "measuring": about,
+        }  # fmt: skip
+        return {"rows": made, "ledger": self.ledger, "provenance": provenance}
+
+
+def count(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> Counted:
+    """Run the counted half of one variant.
 
     Parameters
     ----------
@@ -48,43 +110,27 @@ def run_scenario(
         The demands.
     designs : sequence of Named
         The first one is the baseline.
-    budget : Budget or None
-        Time for measuring; None: nothing is timed.
-    width : float
-        Width over the ratio that is asked of the intervals of headline ratios.
-    state : str, optional
-        The only state of the caches.
+    timed : bool
+        Times are to be taken afterwards: the memory for that must be there, and the rows hold modelled times as well.
 
     Returns
     -------
-    dict
-        ``rows``, ``ledger`` (rows of the store), ``provenance``.
+    Counted
     """
     from dse.measuring import rows, run
 
-    chosen = stream.scenario
-    verified = run.verify(chosen, designs)
-    outcome = run.execute(stream, designs, timed=budget is not None)
-    made, ledger = rows.make(outcome, modelled=budget is not None), rows.ledger(outcome)
+    verified = run.verify(stream.scenario, designs)
+    outcome = run.execute(stream, designs, timed=timed)
+    made, ledger = rows.make(outcome, modelled=timed), rows.ledger(outcome)
     outcome.release()
-    noise: Any = None
-    about: dict[str, Any] = {}
-    states = states_of(chosen, state)
-    if budget is not None:
-        taken, noise, about = _timed(outcome, designs, states, budget, width)
-        made += taken
-    provenance = {
-        **origin(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
-        "trace": stream.trace_name, "trace_digest": stream.trace_digest, "designs": ",".join(named.text for named in designs),
-        "seed": chosen.replay.seed, "loop": LOOP, "page_cluster": 0, "not_modelled": NOT_MODELLED,
-        "counters_hash": storing.counters_hash(made), "aa_ratio": noise and noise.ratio,
-        "aa_lo": noise and noise.lo, "aa_hi": noise and noise.hi,
-        "label": chosen.label, "stream_digest": stream.digest, "stream": dict(stream.counters), "demands": outcome.demands,
-        "verified_demands": verified, "timed": budget is not None, "state": chosen.replay.state, "states": list(states),
-        "footprint_kib": chosen.replay.footprint_kib, "turnover": outcome.turnover, "warm_turnover": chosen.replay.warm_turnover,
-        "windows": {w.age: [w.first, w.last] for w in outcome.windows}, "measuring": about,
-    }  # fmt: skip
-    return {"rows": made, "ledger": ledger, "provenance": provenance}
+    return Counted(stream, tuple(designs), outcome, made, ledger, verified)
+
+
+def run_scenario(
+    stream: Any, designs: Sequence[naming.Named], *, budget: pacing.Budget | None, width: float = pacing.WIDTH, state: str | None = None
+) -> dict[str, Any]:
+    """Run one variant on the demands of `stream`: :func:`count`, then :meth:`Counted.whole`."""
+    return count(stream, designs, timed=budget is not None).whole(budget=budget, width=width, state=state)
 
 
 def _timed(
@@ -113,6 +159,7 @@ def compare(
     trace: str | None = None,
     settings: Sequence[str] = (),
     command: str = "dse.compare",
+    counted: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Compare designs on a scenario, and on the same scenario without moves.
 
@@ -129,7 +176,7 @@ def compare(
         Instead of the scenario's.
     state : str, optional
         The only state of the caches: ``hot`` (nothing lies between two timed operations), ``footprint`` (some memory is read), ``cold``
-        (all that the caches hold is replaced; few operations are timed). Default: footprint and cold, and a finding needs both; where
+        (none of the design's data is in a cache). Default: footprint and cold, and a finding needs both; where
         the scenario names another state, that one.
     budget : float
         Seconds for measuring, over all variants and states. Compilation, the making of streams, the counted replay and the first
@@ -144,6 +191,9 @@ def compare(
         ``section.key=value`` of any scenario key, such as ``memory.limit=0.3``.
     command : str
         The call that provenance records.
+    counted : callable, optional
+        Called with what is counted in the variant that the first screen is about (the one without moves, where there are two), in the
+        form of the result, as soon as it is there: before anything is compiled for times or timed. Not called with `counted_only`.
 
     Returns
     -------
@@ -166,37 +216,49 @@ def compare(
     if results is not None:
         storing.check_writable(results)
     began = time.monotonic()
-    streams = [checked_stream(case, chosen, counted_only) for case in cases]
-    compiled = warming.warm([(n.text, kind) for kind in PROBES if not (counted_only and kind == "timed") for n in chosen])
-    rows: list[dict[str, Any]] = []
-    runs: list[dict[str, Any]] = []
+    streams = [checked_stream(case, chosen, counted_only, len(cases) - 1) for case in cases]
+    compiled = warming.warm([(n.text, kind) for kind in PROBES for n in chosen])
+    halves = [count(streams[-1], chosen, timed=not counted_only)]
+    if counted is not None and not counted_only:
+        counted(_joined([halves[0].whole(budget=None, state=state)], chosen, command, compiled, began))
+    halves = [count(stream, chosen, timed=not counted_only) for stream in streams[:-1]] + halves
+    if not counted_only:
+        states = {one for case in cases for one in states_of(case, state)}
+        compiled += warming.warm([(n.text, kind) for kind in cold.probes(sorted(states)) for n in chosen])
+    parts: list[dict[str, Any]] = []
     whole = pacing.Budget(float(budget))
-    for left, (case, stream) in zip(range(len(cases), 0, -1), zip(cases, streams, strict=True), strict=True):
+    for left, half in zip(range(len(halves), 0, -1), halves, strict=True):
         part = None if counted_only else whole.share(left)
-        found = run_scenario(stream, chosen, budget=part, width=width, state=state)
+        found = half.whole(budget=part, width=width, state=state)
         whole.used += part.spent if part is not None else 0.0
-        provenance = found["provenance"] | {"command": command}
+        found["provenance"]["command"] = command
         if results is not None:
-            provenance["run"] = storing.write_run(results, found["rows"], found["ledger"], provenance)
-        rows += [{**row, "scenario": case.label} for row in found["rows"]]
-        runs.append(provenance)
+            found["provenance"]["run"] = storing.write_run(results, found["rows"], found["ledger"], found["provenance"])
+        parts.append(found)
+    return _joined(parts, chosen, command, compiled, began)
+
+
+def _joined(parts: Sequence[dict[str, Any]], designs: Sequence[naming.Named], command: str, compiled: int, began: float) -> dict[str, Any]:
+    """Put the variants together: rows that name their scenario, and a provenance over all."""
+    runs = [part["provenance"] for part in parts]
     hashes = [run["counters_hash"] for run in runs]
     joint = hashes[0] if len(hashes) == 1 else storing.combined_hash(hashes)
     provenance = {
-        "command": command, "counters_hash": joint, "designs": [n.text for n in chosen], "compiled": compiled,
+        "command": command, "counters_hash": joint, "designs": [n.text for n in designs], "compiled": compiled,
         "seconds": round(time.monotonic() - began, 1), "runs": runs,
     }  # fmt: skip
-    return {"rows": rows, "provenance": provenance}
+    return {"rows": [{**row, "scenario": part["provenance"]["label"]} for part in parts for row in part["rows"]], "provenance": provenance}
 
 
-def checked_stream(case: scenario.Scenario, designs: Sequence[naming.Named], counted_only: bool) -> Any:
-    """Demands of a variant. Too many for the memory are refused before anything is compiled."""
+def checked_stream(case: scenario.Scenario, designs: Sequence[naming.Named], counted_only: bool, others: int = 0) -> Any:
+    """Demands of a variant. Too many for the memory, beside those of `others`, are refused before anything is compiled."""
     from dse.measuring import run
     from dse.workloads import stream as streams
 
     stream = streams.build(case)
     sides = len(designs) + (not counted_only)
-    machine.require_memory(run.memory_needed(stream, sides), f"comparing {len(designs)} designs on {stream.trace_name}")
+    needed = run.memory_needed(stream, sides) + others * run.KEEP * 16
+    machine.require_memory(needed, f"comparing {len(designs)} designs on {stream.trace_name}")
     return stream
 
 
@@ -228,7 +290,7 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     except (TypeError, ValueError, KeyError):
         raise BadInput(f"run {stored.name} does not say what scenario it came from") from None
     case = scenario.from_values(given["scenario"] or "scenario", values)
-    warming.warm([(n.text, kind) for kind in ("off", "count") for n in designs])
+    warming.warm([(n.text, kind) for kind in PROBES for n in designs])
     found = run_scenario(checked_stream(case, designs, True), designs, budget=None)
     again = storing.counters_hash(found["rows"])
     kept = storing.counters_hash(stored.ops)

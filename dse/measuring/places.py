@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.measuring.pacing import spread
 from dse.measuring.run import AGES, CHUNK, UNIT, Outcome
 from kernels import demand
 
@@ -19,6 +20,12 @@ KINDS_OF = {
 """Kinds of demands that an operation may come out of."""
 PLACES = 64
 """Chunks that the aged part of a short stream is cut into, so that it has small chunks rather than few."""
+FEW = 32
+"""Chunks with an operation below which they are cut finer: the page tables of a process that exits are unmapped in one or two chunks."""
+PART = 64
+"""Least demands of a part of a chunk."""
+SELDOM = 4
+"""An operation that fewer than one in so many chunks hold is given chunks of its own in a pass."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +53,88 @@ def spans(outcome: Outcome) -> tuple[list[Span], list[Span]]:
     wanted = outcome.stream.scenario.replay.warm_turnover * outcome.swapped_peak
     warm = (int(np.searchsorted(outs, wanted)) + 1) * UNIT
     first = min(max(warm, fresh.last), aged.first)
-    return _cut(FRESH, fresh.first, fresh.last, outcome), _cut(AGED, first, aged.last, outcome)
+    return _cut(FRESH, fresh.first, fresh.last, outcome), finer(_cut(AGED, first, aged.last, outcome), kinds)
+
+
+def finer(chunks: Sequence[Span], kinds: NDArray[np.uint32]) -> list[Span]:
+    """Cut those chunks finer that are the only ones with an operation.
+
+    Parameters
+    ----------
+    chunks : sequence of Span
+        Chunks of whole units, in order.
+    kinds : uint32[units, kinds]
+        Demands by kind, for every :data:`~dse.measuring.run.UNIT` demands of the stream.
+
+    Returns
+    -------
+    list of Span
+        In order. Where fewer than :data:`FEW` chunks have an operation, these are cut into units. A unit of one kind of demands only is
+        cut into parts of :data:`PART`, where there are fewer units than that with it: of others the kinds of a part are not known.
+    """
+    out = list(chunks)
+    for op in KINDS_OF:
+        if 0 < sum(span.holds(op) > 0 for span in out) < FEW:
+            out = [part for span in out for part in (_units(span, kinds) if span.holds(op) else [span])]
+        if 0 < sum(span.holds(op) > 0 for span in out) < FEW:
+            out = [part for span in out for part in (_parts(span) if span.holds(op) else [span])]
+    return out
+
+
+def _units(span: Span, kinds: NDArray[np.uint32]) -> list[Span]:
+    """Units of a chunk."""
+    if span.last - span.first <= UNIT:
+        return [span]
+    return [
+        Span(span.age, at * UNIT, min((at + 1) * UNIT, span.last), kinds[at]) for at in range(span.first // UNIT, -(-span.last // UNIT))
+    ]
+
+
+def _parts(span: Span) -> list[Span]:
+    """Parts of a unit, if all of its demands are of one kind. What is too short for a part is left out."""
+    size = span.last - span.first
+    if size < 2 * PART or int(span.counts.max()) != size:
+        return [span]
+    each = (span.counts > 0).astype(np.uint32) * np.uint32(PART)
+    return [Span(span.age, at, at + PART, each) for at in range(span.first, span.last - PART + 1, PART)]
+
+
+def chosen(aged: Sequence[Span], wanted: int, number: int, ops: Sequence[str]) -> list[Span]:
+    """Choose the chunks of a pass.
+
+    Parameters
+    ----------
+    aged : sequence of Span
+        All that may be timed.
+    wanted : int
+        Chunks of the pass.
+    number : int
+        Number of the pass: each takes others.
+    ops : sequence of str
+        Operations with open goals. One that few chunks hold has an equal share of the pass to itself.
+
+    Returns
+    -------
+    list of Span
+        In order, spread evenly over the stream and over the chunks of seldom operations.
+    """
+    picked: set[int] = set()
+    for op in ops:
+        mine = [i for i, span in enumerate(aged) if span.holds(op)]
+        if mine and len(mine) * SELDOM < len(aged):
+            picked |= {mine[i] for i in spread(len(mine), min(len(mine), max(1, wanted // len(ops))), number)}
+    if wanted > len(picked):
+        picked |= set(spread(len(aged), wanted - len(picked), number))
+    return [aged[i] for i in sorted(picked)]
 
 
 def _cut(age: str, first: int, last: int, outcome: Outcome) -> list[Span]:
-    """Cut a part of the stream into whole chunks, each of whole units."""
-    low, high = -(-first // UNIT), last // UNIT
+    """Cut a part of the stream into chunks of whole units. The last one is short; at the end of the stream it may end within a unit."""
+    low, high = -(-first // UNIT), -(-last // UNIT) if last == outcome.demands else last // UNIT
     each = min(max((high - low) // PLACES, 1), CHUNK // UNIT)
     kinds = outcome.survey.kinds
-    return [Span(age, at * UNIT, (at + each) * UNIT, kinds[at : at + each].sum(0)) for at in range(low, high - each + 1, each)]
+    ends = [min(at + each, high) for at in range(low, high, each)]
+    return [Span(age, at * UNIT, min(to * UNIT, last), kinds[at:to].sum(0)) for at, to in zip(range(low, high, each), ends, strict=True)]
 
 
 def cut(blocks: Iterator[NDArray[np.uint64]], chosen: Sequence[Span]) -> Iterator[tuple[Span | None, NDArray[np.uint64]]]:

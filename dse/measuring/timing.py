@@ -12,6 +12,7 @@ followed by its reverse. A second state of the baseline replays everything as we
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 
 from dse import naming
 from dse.common import machine, output
-from dse.measuring import clock, stats
-from dse.measuring.pacing import Goal, Pace, Turn, spread
+from dse.measuring import clock, cold, places, stats
+from dse.measuring.pacing import Goal, Pace, Turn
 from dse.measuring.places import AGED, FRESH, Span, cut, densest, spans
 from dse.measuring.run import CHUNK, Outcome, rows_of
 from kernels import demand
@@ -36,7 +37,7 @@ TWIN = "A/A"
 TIMED_DEMANDS = CHUNK // 4
 """Demands that are timed in a timed chunk. The rest of the chunk is replayed without the clock."""
 COLD_DEMANDS = 16
-"""Demands that are timed in a chunk from cold caches. The caches are emptied before each, which takes milliseconds."""
+"""Demands that are timed in a chunk from cold caches where these are emptied before each (see :mod:`dse.measuring.cold`)."""
 LEAST = 30
 """Occurrences in a chunk, on both sides, for the chunk to give a ratio. From cold caches fewer do, as each takes long."""
 LEAST_COLD = 4
@@ -74,6 +75,7 @@ class Timer:
     named: naming.Named
     state: Any = None
     off: Any = field(default_factory=lambda: probe.make("off"))
+    flush: Any = field(default_factory=lambda: probe.make("flush"))
     probes: dict[When, Any] = field(default_factory=dict)
     chunks: dict[When, list[NDArray[np.float64]]] = field(default_factory=dict)
     """``float64[ops, 2]`` for each timed chunk: occurrences, and ticks in all; zeros where the design sat out."""
@@ -88,9 +90,20 @@ class Timer:
 
     def time(self, when: When, block: NDArray[np.uint64]) -> None:
         """Replay a chunk with the clock and file its sums by operation."""
+        with self._filing(when) as pr:
+            self.replay(pr, block)
+
+    def time_cold(self, when: When, block: NDArray[np.uint64], chosen: Sequence[int], foot: NDArray[np.uint64]) -> None:
+        """Replay a chunk up to the last chosen demand, time the chosen ones from cold caches, and file their sums by operation."""
+        with self._filing(when) as pr:
+            cold.replay(self, pr, self.flush, block, chosen, foot)
+
+    @contextlib.contextmanager
+    def _filing(self, when: When) -> Iterator[Any]:
+        """File what the probe of `when` sees meanwhile as a chunk."""
         pr = self.probes[when]
         before, bins = rows_of(pr)[: len(demand.OPS)].copy(), pr.ticks.copy()
-        self.replay(pr, block)
+        yield pr
         after = rows_of(pr)[: len(demand.OPS)] - before
         self.chunks[when].append(undisturbed(after[:, 0], after[:, int(probe.TICKS)], (pr.ticks - bins).reshape(len(demand.OPS), -1)))
 
@@ -193,23 +206,25 @@ class Passes:
         self.stream, self.outcome, self.pace, self.states = stream, outcome, pace, states
         self.fresh, self.aged = spans(outcome)
         self.feet = {state: footprint(stream.scenario, state) for state in states}
+        self.flushes = cold.flushes()
         self.tick = clock.calibrate()
         self.sides = [Timer(named.text, named) for named in designs]
         self.twin = Timer(TWIN, designs[0])
         self.by_name = {side.name: side for side in (*self.sides, self.twin)}
         for side in (*self.sides, self.twin):
             for when in (When(FRESH, states[0]), *(When(AGED, state) for state in states)):
-                side.probes[when], side.chunks[when] = probe.make("timed", self.feet[when.state]), []
+                flushed = when.state == cold.STATE and self.flushes
+                side.probes[when], side.chunks[when] = probe.make("timed", None if flushed else self.feet[when.state]), []
 
     def run(self, seed: int) -> None:
         """Run passes until the pace says that it is enough."""
         rng, build = np.random.default_rng(seed), 0.0
         while True:
-            places = len(self.aged)
-            wanted = self.pace.next_pass(places, build)
+            wanted = self.pace.next_pass(len(self.aged), build)
             if not wanted:
                 break
-            chosen = [self.aged[i] for i in spread(places, wanted, self.pace.passes - 1)]
+            asked = list(dict.fromkeys(goal.op for goal in self.pace.open()))
+            chosen = places.chosen(self.aged, wanted, self.pace.passes - 1, asked)
             first = self.fresh[1::2][: self.stream.scenario.replay.pairs] if self.pace.passes == 1 else []
             build = self.one([*first, *chosen], rng)
             for state in self.states:
@@ -268,20 +283,29 @@ class Passes:
     def timed(self, span: Span, turn: Turn, order: Sequence[Timer], block: NDArray[np.uint64], pool: concurrent.futures.Executor) -> None:
         """Time a part of a chunk on the sides of the turn, and replay the rest."""
         began, when = self.pace.budget.spent, When(span.age, turn.state)
-        most = COLD_DEMANDS if turn.state == "cold" else TIMED_DEMANDS
-        lead = len(block) // 4
-        at = densest(block, turn.ops, lead, min(most, len(block) - lead), 2 * when.least)
         timed = [side for side in order if side.name in turn.designs or side in (self.sides[0], self.twin)]
-        _untimed(order, block[: at - lead], pool)
-        for side in timed:
-            side.replay(side.off, block[at - lead : at])
-            side.time(when, block[at : at + most])
+        lead = len(block) // 4
+        foot = self.feet[turn.state]
+        if turn.state == cold.STATE and self.flushes and foot is not None:
+            chosen = cold.picks(block, turn.ops, lead)
+            at, stop = lead, chosen[-1] + 1 if chosen else lead
+            for side in timed:
+                side.replay(side.off, block[:lead])
+                side.time_cold(when, block[lead:stop], [i - lead for i in chosen], foot)
+        else:
+            most = COLD_DEMANDS if turn.state == cold.STATE else TIMED_DEMANDS
+            at = densest(block, turn.ops, lead, min(most, len(block) - lead), 2 * when.least)
+            stop = at + most
+            _untimed(order, block[: at - lead], pool)
+            for side in timed:
+                side.replay(side.off, block[at - lead : at])
+                side.time(when, block[at:stop])
         idle = [side for side in order if side not in timed]
-        _untimed(idle, block[at - lead : at + most], pool)
+        _untimed(idle, block[at - lead : stop], pool)
         for side in (*self.sides, self.twin):
             if side not in timed:
                 side.sit_out(when)
-        _untimed(order[::-1], block[at + most :], pool)
+        _untimed(order[::-1], block[stop:], pool)
         if span.age == AGED:
             self.pace.paid(turn, self.pace.budget.spent - began)
             if self.pace.due(turn.state):

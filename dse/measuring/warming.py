@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import queue
 import subprocess
 import sys
 import tempfile
@@ -71,33 +73,34 @@ def compile_pair(pair: Pair) -> None:
     named.design.replay(named.design.build(_config(named)), probe.make(pair[1]), np.zeros((0, 2), np.uint64), np.zeros(0, np.uint8))
 
 
-def _compile_apart(pairs: list[Pair], progress: output.Progress) -> None:
-    """Compile pairs in another interpreter. It is a plain process, so that a caller's script needs no guard against being imported."""
-    names = [f"{text}:{kind}" for text, kind in pairs]
-    command = processes.command("dse.measuring.warming", *names)
-    with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(command, env=processes.environ(), stdout=subprocess.PIPE, stderr=said, text=True)
-        with process:
-            assert process.stdout is not None  # noqa: S101 - a pipe
-            for line in process.stdout:  # one for each pair
-                progress.step(1, line.strip())
+def _compile_apart(pairs: queue.SimpleQueue[Pair | None], progress: output.Progress) -> None:
+    """Compile pairs in another interpreter until a None is next. As it is a plain process, a caller's script needs no guard."""
+    command = processes.command("dse.measuring.warming")
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(command, env=processes.environ(), stdin=pipe, stdout=pipe, stderr=said, text=True) as process,
+    ):
+        assert process.stdin is not None  # noqa: S101 - a pipe
+        assert process.stdout is not None  # noqa: S101 - a pipe
+        name = ""
+        for pair in iter(pairs.get, None):
+            name = ":".join(pair)
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(f"{name}\n")
+                process.stdin.flush()
+            if not process.stdout.readline():  # it ended, and says why
+                break
+            progress.step(1, name)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        process.wait()
         said.seek(0)
         told = said.read().strip()
     if process.returncode == BAD:
         raise BadInput(told.splitlines()[-1])
     if process.returncode:
-        raise RuntimeError(f"compiling {', '.join(names)} failed: {told[-2000:]}")
-
-
-def _dealt(pairs: list[Pair], workers: int) -> list[list[Pair]]:
-    """Deal out pairs so that one process compiles all of a function. Two that save into its index at once lose one entry."""
-    hands: list[list[Pair]] = [[] for _ in range(workers)]
-    functions: dict[int, list[Pair]] = {}
-    for pair in pairs:
-        functions.setdefault(id(kernel(*pair)[0]), []).append(pair)
-    for group in sorted(functions.values(), key=len, reverse=True):
-        min(hands, key=len).extend(group)
-    return [hand for hand in hands if hand]
+        raise RuntimeError(f"compiling {name} failed: {told[-2000:]}")
 
 
 def warm(pairs: Iterable[Pair]) -> int:
@@ -124,14 +127,19 @@ def warm(pairs: Iterable[Pair]) -> int:
                 progress.step(1, ":".join(pair))
         else:
             with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-                list(pool.map(lambda hand: _compile_apart(hand, progress), _dealt(cold, workers)))
+                waiting: queue.SimpleQueue[Pair | None] = queue.SimpleQueue()
+                for pair in cold:
+                    waiting.put(pair)
+                for _ in range(workers):
+                    waiting.put(None)
+                list(pool.map(lambda _: _compile_apart(waiting, progress), range(workers)))
     return len(cold)
 
 
-def main(names: list[str]) -> int:
-    """Compile pairs, each named ``DESIGN:PROBE``; each is named on stdout when it is done."""
+def main(names: Iterable[str]) -> int:
+    """Compile pairs, each named ``DESIGN:PROBE`` on a line; each is named on stdout when it is done."""
     try:
-        for name in names:
+        for name in (line.strip() for line in names):
             compile_pair((name.partition(":")[0], name.partition(":")[2]))
             sys.stdout.write(f"{name}\n")
             sys.stdout.flush()
@@ -142,4 +150,4 @@ def main(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:] or iter(sys.stdin.readline, "")))

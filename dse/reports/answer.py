@@ -9,7 +9,7 @@ from typing import Any
 from dse.common.output import wrapped
 from dse.measuring.figures import FULL, Figures
 from dse.naming import split
-from dse.reports import costs
+from dse.reports import costs, exits
 from dse.reports.costs import shortened
 
 WIDTH = 80
@@ -30,7 +30,7 @@ class Answer:
     rows : tuple of costs.Cost
         A row a design, worst first.
     buys, doubts, missing : tuple of str
-        What a layer is good for; how sure the answer is; what is not in it.
+        What a layer is good for, or what the exit of the process costs where one exits; how sure the answer is; what is not in it.
     again : tuple of str
         Next commands, and the command and hash that repeat the answer.
     """
@@ -66,11 +66,15 @@ class Answer:
         last = wrapped(parts[-1][-1:], width, 3)
         for n, part in enumerate((*parts[:-1], parts[-1][:-1])):
             after = sum(len(wrapped(p, width, 2)) for p in parts[n + 1 : -1]) + len(last)
-            tail += wrapped(part, width, max(1, min(3, left - len(tail) - after)))
+            tail += wrapped(part, width, max(1, min(4, left - len(tail) - after)))
         tail = [*tail[: max(0, left - len(last))], *last]
         if len(tail) + 2 <= left:
             return [*head, "", *table, "", *tail]
         return [*head, *table, *tail][:LINES]
+
+    def counted(self, width: int = WIDTH) -> list[str]:
+        """Lay out what is counted, for the time until the times are there: question, answer and table."""
+        return [*wrapped(("Counted, times follow. " + self.question, *self.answer), width, 6), *_table(self.rows, width, False)]
 
 
 def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
@@ -133,7 +137,8 @@ def screen(found: Mapping[str, Any]) -> Answer:
     host = "a host that never migrates" if len(runs) > 1 else "this host"
     question = f"What does a design cost {host}? Against {known(designs[0])}:"
     return Answer(
-        question, (*costs.words(table, designs[0]), _conditions(main)), tuple(table), _buys(Figures(moving), designs, timed),
+        question, (*costs.words(table, designs[0]), _conditions(main)), tuple(table),
+        tuple(exits.lines(rows, main)) or _buys(Figures(moving), designs, timed),
         _doubts(main, table), _missing(figures, main, designs), _again(found, main),
     )  # fmt: skip
 

@@ -333,9 +333,10 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
     out = []
     if sure and (sure[0].extra or 0.0) > 0:
         worst = sure[0]
-        name, memory = shortened(worst.design), worst.more_bytes or 0.0
+        name = shortened(worst.design)
+        memory = "" if worst.more_bytes is None else f", {worst.more_bytes:+.1f} B a page"
         where = f" ({worst.states[0].state})" if worst.states else ""
-        out.append(f"{name} costs most: {worst.extra:+,.0f} {unit} a swap-out and return{where}, {memory:+.1f} B a page.")
+        out.append(f"{name} costs most: {worst.extra:+,.0f} {unit} a swap-out and return{where}{memory}.")
     cold = [shortened(row.design) for row in asked if row.states and not row.states[-1].decided]
     if cold:
         out.append("From cold caches none is settled." if len(cold) == len(asked) else f"From cold caches not settled: {', '.join(cold)}.")
@@ -355,5 +356,7 @@ def _better(asked: Sequence[Cost], sure: Sequence[Cost], base: str, what: str) -
     both = [name for name in faster if name in smaller]
     if both:
         return f"Cheaper than {base} in {what} and memory: {', '.join(both)}."
+    if all(row.more_bytes is None for row in asked):
+        return f"Less {what} than {base}: {', '.join(faster) or 'none'}; no page is out at the end, so no bytes a page."
     parts = [f"less {name}: {', '.join(found)}" for name, found in ((what, faster), ("memory", smaller)) if found]
     return f"None is cheaper than {base} in both {what} and memory" + (f" ({'; '.join(parts)})." if parts else ".")

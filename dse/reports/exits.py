@@ -143,9 +143,11 @@ def words(exits: Sequence[Exit], gib: float, base: str) -> list[str]:
 
 
 def _said(row: Exit, base: str) -> str:
-    """Nanoseconds and locks a PTE, and whether the time is another than the baseline's."""
+    """Nanoseconds and locks a PTE, the interval of the time over the baseline's, and whether it is another."""
     text = f"{row.ns:,.0f} ns" + ("" if row.locks is None else f", {row.locks:.2f} locks") + " a PTE"
-    return text + (f", {row.finding}" if row.design != base and row.finding in ("same", "inconclusive") else "")
+    if row.design == base or row.lo is None or row.hi is None:
+        return text
+    return f"{text}, x {row.lo:.2f}..{row.hi:.2f}" + (f", {row.finding}" if row.finding in ("same", "inconclusive") else "")
 
 
 def apart(one: Exit, two: Exit, base: str) -> bool:

@@ -254,7 +254,7 @@ def _times(run: About) -> str:
 def _between(run: About) -> str:
     """Say what happened between two timed operations."""
     read = f"{run.get('footprint_kib')} KiB read"
-    said = {"hot": "nothing", "footprint": read, "cold": "the caches emptied"}
+    said = {"hot": "nothing", "footprint": read, "cold": "the data flushed from the caches"}
     return " or ".join(said[str(state)] for state in run.get("states") or [run.get("state", "hot")])
 
 

@@ -132,7 +132,7 @@ class Replay:
     block: int = key(1 << 20, "most demands in one block", (64, 1 << 22))
     state: str = key(
         "footprint",
-        "state of the caches: nothing, some memory or all of the caches is read between two timed operations; footprint: cold times too",
+        "state of the caches between two timed operations: untouched, some memory read, no data of the design in them; footprint: cold too",
         choices=STATES,
     )
     footprint_kib: int = key(64, "KiB read between timed operations in the state footprint", (1, 1 << 20))

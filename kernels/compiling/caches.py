@@ -8,8 +8,11 @@ package that it imports, directly or not (:mod:`kernels.compiling.sources`): an 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,18 @@ class SourceHashLocator(caching._CacheLocator):  # type: ignore[misc]
         return locator
 
 
+@contextlib.contextmanager
+def _alone(folder: str) -> Iterator[None]:
+    """Hold the lock of a folder: other processes that ask for it wait. It ends with the process; where there are no locks, go on."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]
     """Cache files that may be damaged, or name a probe or state whose module is missing: such files are ignored."""
 
@@ -65,6 +80,11 @@ class CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]
         except self.UNREADABLE:
             return {}
         return found
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep an entry. Processes that save at once wait for each other: the index is read, changed and written."""
+        with _alone(self._cache_path):
+            super().save(key, data)
 
     def load(self, key: Any) -> Any:
         """The entry of a signature, None if there is none."""

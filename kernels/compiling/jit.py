@@ -122,7 +122,7 @@ def operation(fn: Callable[..., Any]) -> Any:
 
     @functools.wraps(fn)
     def generic(*args: Any) -> Any:
-        impl = table[type(args[0])]
+        impl = ours.of_class(table, type(args[0]))
         return impl(*args)
 
     if LEAN:

@@ -16,17 +16,20 @@ import llvmlite.binding as ll
 from numba.core import cgutils, codegen, types
 from numba.core.typing.templates import AbstractTemplate
 
-from kernels.compiling import ours
+from kernels.compiling import flushing, ours
 
 WRAPPERS = ("_ZN7cpython", "cfunc.")
 PLAIN = re.compile("11Off[0-9a-f]{8}")
 """Part of a symbol whose probe is of class ``Off``: the class, with eight digits that tell classes apart."""
+FLUSHING = re.compile("13Flush[0-9a-f]{8}")
+"""The same of class ``Flush``: what such a module loads and stores is flushed from the caches (:mod:`kernels.compiling.flushing`)."""
 
 
 class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
     """A library of Numba's that is optimised only where it is an entry point."""
 
     helper = False
+    _final_module: Any
     _linking_libraries: list[Any]
 
     def add_ir_module(self, ir_module: Any) -> None:
@@ -60,6 +63,10 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
         mark(self._final_module)
         manager, builder = self._codegen._module_pass_manager()
         manager.run(self._final_module, builder)  # no cheap pass before it: there are no reference counts to prune
+        if any(FLUSHING.search(fn.name) for fn in self._final_module.functions if not fn.is_declaration):
+            name, layout = self._final_module.name, self._final_module.data_layout
+            self._final_module = ll.parse_assembly(flushing.flushed(str(self._final_module)))
+            self._final_module.name, self._final_module.data_layout = name, layout
 
 
 def mark(module: Any) -> None:
@@ -105,7 +112,7 @@ def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTe
         key = operation
 
         def generic(self, args: Any, kws: Any) -> Any:
-            impl = table.get(getattr(args[0], "instance_class", type(None)))
+            impl = ours.of_class(table, getattr(args[0], "instance_class", type(None)))
             if impl is None:
                 return None
             signature: Any = types.Dispatcher(impl).get_call_type(self.context, args, kws)
@@ -113,7 +120,7 @@ def dispatch_on_class(operation: Any, table: dict[type, Any]) -> type[AbstractTe
             return signature
 
         def get_impl_key(self, signature: Any) -> Any:
-            impl = table[signature.args[0].instance_class]
+            impl = ours.of_class(table, signature.args[0].instance_class)
             return compiled[impl, signature.args]
 
     return Dispatch

@@ -14,6 +14,7 @@ from typing import Any
 from numba.extending import overload
 
 from kernels.compiling.errors import BadDesign, place_of
+from kernels.compiling.ours import of_class
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
@@ -23,7 +24,7 @@ def dispatch_on_class(operation: Callable[..., Any], table: dict[type, Any]) -> 
 
     @functools.wraps(operation)
     def implementation(*args: Any) -> Any:
-        chosen = table.get(getattr(args[0], "instance_class", type(None)))
+        chosen = of_class(table, getattr(args[0], "instance_class", type(None)))
         return None if chosen is None else chosen.py_func
 
     overload(operation, jit_options=OPTIONS, strict=False)(implementation)

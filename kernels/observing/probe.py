@@ -4,6 +4,7 @@
 ``Off``      replies are counted, nothing else
 ``Count``    distinct 64-byte lines, dependent objects (chain), locked sections, atomics, PTEs, allocations
 ``Timed``    fenced nanoseconds per operation (histogram); locks are real uncontended atomics
+``Flush``    the steps of ``Timed`` without the clock; each line leaves the caches after its access
 ``Trace``    the ordered log of one operation (``dse explain``)
 ============ =====================================================================================
 
@@ -104,6 +105,10 @@ class Timed(Flat):
     foot: U64Array
 
 
+class Flush(Timed):
+    """Replays as ``Timed`` does without the clock, and flushes from the caches what it loads and stores: later operations are cold."""
+
+
 class Trace(Flat):
     """Logs the steps of an operation in order."""
 
@@ -114,7 +119,7 @@ class Trace(Flat):
 
 
 def make(kind: str, foot: U64Array | None = None) -> Off | Count | Timed | Trace:
-    """Build a probe: ``off``, ``count``, ``timed`` or ``trace``.
+    """Build a probe: ``off``, ``count``, ``timed``, ``flush`` or ``trace``.
 
     Parameters
     ----------
@@ -126,9 +131,10 @@ def make(kind: str, foot: U64Array | None = None) -> Off | Count | Timed | Trace
     tally = np.zeros(TALLY_WORDS, np.uint64)
     if kind == "off":
         return Off(tally=tally)
-    if kind == "timed":
+    if kind in ("timed", "flush"):
         tally[FOOT] = 0 if foot is None else len(foot)
-        return Timed(tally=tally, ticks=np.zeros(HIST_OPS * TICK_BINS, np.uint64), foot=np.zeros(1, np.uint64) if foot is None else foot)
+        ticks, read = np.zeros(HIST_OPS * TICK_BINS, np.uint64), np.zeros(1, np.uint64) if foot is None else foot
+        return (Timed if kind == "timed" else Flush)(tally=tally, ticks=ticks, foot=read)
     stamps, hist = np.zeros(lineset.WORDS, np.uint64), np.zeros(HIST_OPS * LINE_BINS, np.uint64)
     if kind == "count":
         return Count(tally=tally, stamps=stamps, hist=hist)
@@ -373,7 +379,8 @@ for _cls in (Count, Trace):
     finish.register(_cls, _count_finish)
 begin.register(Count, _count_begin)
 begin.register(Trace, _trace_begin)
-begin.register(Off, _off_begin)
-finish.register(Off, _off_finish)
+for _cls in (Off, Flush):
+    begin.register(_cls, _off_begin)
+    finish.register(_cls, _off_finish)
 begin.register(Timed, _timed_begin)
 finish.register(Timed, _timed_finish)
