@@ -25,7 +25,7 @@ CODE = {
 
 def python(code: str, **environ: str) -> None:
     """Run `code` in a fresh interpreter."""
-    subprocess.run([sys.executable, "-c", code], env={**os.environ, **environ}, stdout=subprocess.DEVNULL, check=True, timeout=300)
+    subprocess.run([sys.executable, "-P", "-c", code], env={**os.environ, **environ}, stdout=subprocess.DEVNULL, check=True, timeout=300)
 
 
 class Start:

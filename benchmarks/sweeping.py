@@ -327,7 +327,7 @@ def asking(results: Path) -> list[Row]:
     seconds = _best(lambda: len(dse.query(PRESET_SQL, results=results / "few")) and 1)
     rows = [row("filter and group-by of 1 M rows, warm [ms]", "measured", 1e3 * seconds, f"{ROWS:,} rows in {RUNS} runs")]
     store_rows(results / "many", MANY_ROWS)
-    command = [sys.executable, "-c", MEASURED, "query", PRESET_SQL, "--results", str(results / "many"), "--format", "csv"]
+    command = [sys.executable, "-P", "-c", MEASURED, "query", PRESET_SQL, "--results", str(results / "many"), "--format", "csv"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     kib = int(done.stderr.rpartition("MAXRSS ")[2])
     rows.append(row("most memory of dse query over 10 M rows [GiB]", "measured", kib / (1 << 20), f"{MANY_ROWS:,} rows in {RUNS} runs"))

@@ -10,16 +10,19 @@ import argparse
 import contextlib
 import importlib
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
 
-from dse import __version__
+from dse import __version__, secrets
 from dse.commands import VERBS
 from dse.errors import BadInput, CheckFailed, nearest, refusal, refusals, require_kernels, unknown
 
+SQL = re.compile(r"\s*(?:select|with|\(|--\s|/\*)", re.IGNORECASE)
+"""Start of a statement of dse query."""
 OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
@@ -44,6 +47,15 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction):
                 for sub in action.choices.values():
                     yield from sub._all_options()
+
+    def defaults(self, args: argparse.Namespace) -> dict[str, Any]:
+        """Values of options that are not given, by their attribute; `args` says which verb within a verb it is."""
+        found: dict[str, Any] = {}
+        for action in self._actions:
+            found[action.dest] = action.default
+            if isinstance(action, argparse._SubParsersAction):
+                found |= action.choices[getattr(args, action.dest)].defaults(args)
+        return found
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         known, extra = self.parse_known_args(args, namespace)
@@ -82,19 +94,40 @@ def _dispatch(argv: Sequence[str]) -> int:
     verb, rest = argv[0], list(argv[1:])
     if verb not in VERBS:
         raise BadInput(unknown("verb", verb, VERBS) + " (see dse --help)")
+    _refuse_secrets(verb, rest)
     require_kernels()
     module = importlib.import_module(VERBS[verb][0])
     parser = Parser(prog=f"dse {verb}", description=_described(module))
     module.configure(parser)
     args = parser.parse_args(rest)
-    args.command_line = shlex.join(["dse", *argv])
+    args.defaults = parser.defaults(args)
+    args.command_line = shlex.join(["dse", *(secrets.safe(part, whole=True) for part in argv)])
     status = int(module.run(args))
     sys.stdout.flush()
     return status
 
 
+def _refuse_secrets(verb: str, rest: Sequence[str]) -> None:
+    """Refuse an argument with a password where it would become the name of a file, a part of a message, or anything but a storage.
+
+    Raises
+    ------
+    BadInput
+        With the argument, without its secret.
+    """
+    for before, part in zip(["", *rest], rest, strict=False):
+        if before == "--" and verb == "trace":
+            return  # a program and its arguments
+        storage = verb in ("sweep", "worker") and (before == "--storage" or part.startswith("--storage="))
+        if storage or (verb == "query" and SQL.match(part)) or not secrets.holds(part):
+            continue
+        where = "behind --storage of dse sweep and dse worker, and in DSE_STORAGE"
+        raise BadInput(f"{secrets.safe(part, whole=True)!r} holds a password: it stands {where} only")
+
+
 def _say(text: str) -> None:
-    """Print one line on stderr, whatever it contains."""
+    """Print one line on stderr, whatever it contains, without secrets."""
+    text = secrets.safe(text)
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(" ".join(text.split("\n")) + "\n")
         sys.stderr.flush()
@@ -149,6 +182,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 ok, 1 a check failed, 2 bad input.
     """
     given = sys.argv[1:] if argv is None else argv
+    for part in (*given, os.environ.get("DSE_STORAGE", "")):
+        secrets.know(part)
     if os.environ.get("DSE_TRACEBACK"):
         return _dispatch(given)
     return _guarded(lambda: _dispatch(given))

@@ -8,15 +8,24 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
+from dse.secrets import safe
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class BadInput(Exception):
+class Said(Exception):
+    """Failure that is said in one line, without the secrets that a user gave."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*(safe(part) if isinstance(part, str) else part for part in given))
+
+
+class BadInput(Said):
     """The input cannot be worked with: one line on stderr, exit status 2."""
 
 
-class CheckFailed(Exception):
+class CheckFailed(Said):
     """The run was fine, what it checked was not: one line on stderr, exit status 1."""
 
 

@@ -38,6 +38,12 @@ def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dse.common.output.LOOK", 3600.0)
 
 
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the secrets that other tests typed: parts of them would be hidden in what this one reads."""
+    monkeypatch.setattr("dse.secrets._known", {})
+
+
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scenario that takes seconds: compare and what is made of its rows."""

@@ -17,7 +17,7 @@ import pytest
 
 from dse import linux, workloads
 from dse.cli import BAD, main
-from dse.common import machine
+from dse.common import machine, writing
 from dse.errors import BadInput
 from dse.linux import booting, experiments, initramfs, modules, records, streams
 from dse.linux import image as images
@@ -209,14 +209,11 @@ def test_a_full_disk_is_said_before_the_boot(host: Host, monkeypatch: pytest.Mon
 
 
 def test_a_full_disk_when_the_record_is_stored(host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    real = Path.write_text
+    def full(contents: dict[Path, bytes]) -> None:
+        for path in contents:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    def write(self: Path, *given: object, **more: object) -> int:
-        if self.name == "provenance.json":
-            raise OSError(errno.ENOSPC, "No space left on device", str(self))
-        return real(self, *given, **more)
-
-    monkeypatch.setattr(Path, "write_text", write)
+    monkeypatch.setattr(writing, "write_together", full)
     assert host.record() == BAD
     assert "no space left on the disk" in capsys.readouterr().err
     assert host.left() == []

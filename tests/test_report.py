@@ -193,7 +193,7 @@ def test_a_damaged_study_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
     path = tmp_path / "studies" / name / "winners.parquet"
     path.write_bytes(path.read_bytes()[:100])
     assert cli.main(["report", name, "--results", str(tmp_path)]) == cli.BAD
-    assert "winners.parquet: not a readable Parquet file" in capsys.readouterr().err
+    assert "winners.parquet: not what was stored" in capsys.readouterr().err
 
 
 def test_axes_without_a_rate() -> None:

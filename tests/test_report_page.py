@@ -49,7 +49,7 @@ def test_the_check_of_the_page_can_fail() -> None:
 
 def test_what_is_stored_cannot_become_markup(results: Path) -> None:
     provenance = [{"space": "<img src=x onerror=alert(1)>", "winner": "lifetime"}]
-    name = reportdata.store_study(results, "evil</script><script>alert(1)", provenance=provenance)
+    name = reportdata.store_study(results, "evil<script>alert(1)", provenance=provenance)
     try:
         text = page.render(reporting.load("study", name, results))
         assert "<img" not in text
@@ -57,7 +57,6 @@ def test_what_is_stored_cannot_become_markup(results: Path) -> None:
         checked(text)
     finally:
         shutil.rmtree(results / "studies" / name, ignore_errors=True)
-        shutil.rmtree(results / "studies" / "evil<", ignore_errors=True)
 
 
 def test_labels_in_embedded_data_cannot_end_the_script() -> None:

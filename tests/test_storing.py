@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from dse import cli, storing
+from dse.common import digests
 from dse.errors import BadInput
 from dse.storing import writer
 
@@ -39,6 +40,7 @@ def test_round_trip(tmp_path) -> None:
     assert json.loads(run.provenance["extra"]) == {"phase": [1]}
     assert run.provenance["counters_hash"] == storing.counters_hash(rows()) == storing.counters_hash(run.ops)
     assert sorted(p.name for p in (tmp_path / "runs" / name).iterdir()) == [
+        "SHA256SUMS",
         "ledger.parquet",
         "ops.parquet",
         "provenance.parquet",
@@ -149,6 +151,7 @@ def test_damaged_runs_are_named_and_skipped(tmp_path, capsys: pytest.CaptureFixt
     good, bad = storing.write_run(tmp_path, rows()), storing.write_run(tmp_path, rows(lines=7))
     path = tmp_path / "runs" / bad / "ops.parquet"
     content = path.read_bytes()
+    (path.parent / digests.SUMS).unlink()  # as earlier versions wrote it
     if damage == "foreign":
         pl.DataFrame({"a": [1]}).write_parquet(path)
     elif damage == "absent":
@@ -174,6 +177,8 @@ def test_damaged_runs_are_named_and_skipped(tmp_path, capsys: pytest.CaptureFixt
 def test_damage_inside(tmp_path) -> None:
     name = storing.write_run(tmp_path, rows())
     path = tmp_path / "runs" / name / "ops.parquet"
+    (path.parent / digests.SUMS).unlink()  # as earlier versions wrote it
+    pl.read_parquet(path).write_parquet(path, metadata={writer.METADATA_TABLE: "ops", writer.METADATA_VERSION: "1"})
     content = path.read_bytes()
     path.write_bytes(content[:4] + bytes(100) + content[104:])
     with pytest.raises(BadInput, match="damaged Parquet file"):

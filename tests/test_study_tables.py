@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import dse
+from dse.common import digests
 from dse.reports import model, reporting
 from dse.reports.studies import MOST_VARIANTS, Study
 from dse.storing import studies
@@ -43,7 +44,9 @@ def store_first(results: Path) -> str:
         frame.write_parquet(buffer, metadata={METADATA_VERSION: "1", METADATA_TABLE: f"study.{table}"})
         path.write_bytes(buffer.getvalue())
     settings = folder / studies.SETTINGS
-    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"version": 1}))
+    first = {key: value for key, value in json.loads(settings.read_text()).items() if key != digests.DIGEST}
+    settings.write_text(json.dumps(first | {"version": 1}))
+    (folder / digests.SUMS).unlink()
     return name
 
 

@@ -106,13 +106,16 @@ def test_nothing_could_be_evaluated(tmp_path: Path, capsys: pytest.CaptureFixtur
         ("{", "damaged or not readable"), ("[]", "damaged, or not written by swapdse"), ('{"version": "x"}', "damaged, or not written by"),
         ('{"version": 1, "space": {}}', "damaged, or not written"), (None, "settings of study {} are damaged"),
         ('{"version": 9, "study": "a", "space": {}, "sampler": "", "seed": 1, "trials": 1, "code_digest": ""}', "version 9"),
-        ('{"version": 1, "study": "a", "space": {}, "sampler": "", "seed": 1, "trials": 1, "code_digest": ""}', "was begun by other code"),
+        ('{"version": 1, "study": "a", "space": {}, "sampler": "", "seed": 1, "trials": 1, "code_digest": ""}', "settings of study 'a'"),
+        ('{"version": 1, "study": "STUDY", "space": {}, "sampler": "", "seed": 1, "trials": 1, "code_digest": ""}', "begun by other code"),
     ],
 )  # fmt: skip
 def test_damaged_settings(small: space.Space, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str) -> None:
     found = sweep(small, trials=2, sampler="random", results=tmp_path)
     path = studies.folder(tmp_path, found["study"]) / studies.SETTINGS
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"space": {"axes": 3}}) if text is None else text)
+    changed = {"sha256": None, **json.loads(path.read_text()), "space": {"axes": 3}}
+    del changed["sha256"]
+    path.write_text(json.dumps(changed) if text is None else text.replace("STUDY", found["study"]))
     capsys.readouterr()
     assert main(["sweep", "--resume", found["study"], "--results", str(tmp_path)]) == 2
     output = capsys.readouterr()
@@ -315,6 +318,6 @@ def test_prune(small: space.Space, tmp_path: Path, capsys: pytest.CaptureFixture
     assert studies.names(tmp_path) == names[1:]
     assert main(["prune", "--results", str(tmp_path), "--kinds", "cache", "--days", "0", "--yes"]) == 0
     assert not list((tmp_path / "cache").rglob("*.json"))
-    for bad, said in (([], "--keep"), (["--days", "-1"], "from 0"), (["--keep", "1", "--kinds", "x"], "kinds are runs")):
+    for bad, said in (([], "--keep"), (["--days", "-1"], "from 0"), (["--keep", "1", "--kinds", "x"], "unknown kind 'x'")):
         assert main(["prune", "--results", str(tmp_path), *bad]) == 2
         assert said in capsys.readouterr().err

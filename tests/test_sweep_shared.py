@@ -178,7 +178,7 @@ def test_a_new_postgresql_opened_by_several_at_once(postgres: str) -> None:
 def test_urls() -> None:
     for url, shown in (
         ("postgresql://u:p@ss:w@h:1/d", "postgresql://u:***@h:1/d"),
-        ("postgresql://h/d?user=u&password=p%40&x=1", "postgresql://h/d?user=u&password=***&x=1"),
+        ("postgresql://h/d?user=u&password=p%40&x=1", "postgresql://h/d?user=u&password=***"),
         ("journal.log", "journal.log"),
         ("--storage=postgresql://u:p@h/d", "--storage=postgresql://u:***@h/d"),
     ):

@@ -21,7 +21,7 @@ from benchmarks.limits import bars
 from dse import naming
 from dse.common import output
 from dse.modelling import ledger
-from dse.naming import registered
+from dse.naming import processes
 from kernels import control, demand
 from kernels.life import registry as state
 from kernels.observing import probe
@@ -109,9 +109,9 @@ def measure(design: str, bits: int, backend: str, *, fill: bool) -> dict[str, An
 
 def apart(design: str, bits: int, *, fill: bool) -> dict[str, Any]:
     """Run :func:`measure` in a process of its own, whose peak memory is that of this one state."""
-    command = [sys.executable, "-m", "benchmarks.limits.scale", "--bits", str(bits), "--designs", design, "--format", "json"]
+    command = processes.command("benchmarks.limits.scale", "--bits", str(bits), "--designs", design, "--format", "json")
     done = subprocess.run(
-        [*command, *(["--fill"] if fill else [])], env=registered.environ(), check=True, timeout=SECONDS,
+        [*command, *(["--fill"] if fill else [])], env=processes.environ(), check=True, timeout=SECONDS,
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     return dict(json.loads(done.stdout)[0])

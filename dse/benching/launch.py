@@ -19,6 +19,7 @@ from typing import Any
 
 from dse.benching.families import COUNTED
 from dse.errors import CheckFailed
+from dse.naming import processes
 
 DONE, NO_ENVIRONMENT, NOT_BUILT, FAILED = "done", "no environment", "not built", "failed"
 ARGUMENTS = 3
@@ -100,9 +101,8 @@ def launch(request: Request, timeout: float) -> Answer:
     with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as folder:
         asked, given = Path(folder) / "request.json", Path(folder) / "answer.json"
         asked.write_text(json.dumps(asdict(request)), encoding="utf-8")
-        command = [sys.executable, "-P", "-m", "dse.benching.launch", str(asked), str(given)]
-        package = str(Path(__file__).resolve().parent.parent.parent)
-        environ = {**os.environ, "PYTHONPATH": package, "SWAPDSE_BENCH_CACHE": str(Path(request.home) / "numba")}
+        command = processes.command("dse.benching.launch", str(asked), str(given))
+        environ = processes.environ(SWAPDSE_BENCH_CACHE=str(Path(request.home) / "numba"))
         if request.quick:
             environ["SWAPDSE_BENCH_QUICK"] = "1"
         log = log_of(request)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from dse.benching.families import COUNTED
 from dse.benching.seeds import SEEDS, Seed
 from dse.common import output
 from dse.errors import BadInput, CheckFailed, unknown
+from dse.naming import processes
 
 DESIGNS = "direct,swap_desc"
 """Designs that the self-test compiles, unless SWAPDSE_BENCH_DESIGNS names others: those with seeds."""
@@ -56,8 +56,8 @@ def commit(folder: Path, base: str, seed: Seed) -> None:
 def gate(folder: Path, home: Path, base: str, seed: Seed) -> tuple[int, dict[str, Any]]:
     """Run the gate on the clone; return exit status and output."""
     against = [] if "--against" in seed.options else ["--against", base]
-    command = [sys.executable, "-P", "-m", "dse.cli", "bench", *against, "--format", "json", *seed.options]
-    environ = {"SWAPDSE_BENCH_DESIGNS": DESIGNS, **os.environ, "PYTHONPATH": str(PACKAGE), "SWAPDSE_BENCH_HOME": str(home)}
+    command = processes.command("dse.cli", "bench", *against, "--format", "json", *seed.options)
+    environ = {"SWAPDSE_BENCH_DESIGNS": DESIGNS, **processes.environ(SWAPDSE_BENCH_HOME=str(home))}
     done = subprocess.run(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True, check=False, timeout=SECONDS)
     return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {"rows": []}
 

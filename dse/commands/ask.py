@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if args.all and args.questions:
         raise BadInput(f"--all takes no questions, got {' '.join(args.questions)}")
     if not args.all and not args.questions:
+        options.refuse(args, "again", "no question is named; --all names all")
         rows = asking.catalogue(args.results)
         if args.format == "table":
             output.write("\n".join(screens.listed(rows)))

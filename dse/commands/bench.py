@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dse.common import output
+from dse.common import options, output
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the changes and return the gate's exit status."""
+    if args.quick:
+        options.refuse(args, "against exact", "--quick compares nothing")
     from dse.benching import gate
 
     report = gate.run(

@@ -60,6 +60,10 @@ def _counted(found: dict[str, Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, store, print."""
+    if args.counted_only:
+        options.refuse(args, "state budget width", "--counted-only times nothing")
+    if args.format != "table":
+        options.refuse(args, "full", f"--format {args.format} has all rows")
     from dse.reports import answer, tabling
     from dse.reports.results import compare
 

@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
         for name, value in (("--fill", args.fill), ("--compressed", args.compressed)):
             if of and value is not None:
                 raise BadInput(f"{flag} is about every fill and about sums, which hold no compressed pages: leave out {name}")
+    if args.chart is not None and not args.break_even:
+        options.refuse(args, "format", "a chart is a picture; --chart - draws it as text")
     fill, compressed = 1.0 if args.fill is None else args.fill, COMPRESSED if args.compressed is None else args.compressed
     if args.chart is not None:
         from dse.reports.charts import chart

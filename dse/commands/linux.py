@@ -97,6 +97,8 @@ def _record(args: argparse.Namespace) -> int:
 
     sizes = linux.Sizes(pages=args.pages, operations=args.operations, repeats=args.repeats, memory=args.memory, timeout=args.timeout)
     wanted = args.experiments.split(",") if args.experiments else linux.EXPERIMENTS
+    if "trace" not in wanted:
+        options.refuse(args, "traces repeats", f"it is of the experiment trace, not of {','.join(wanted)}")
     made = linux.record(
         args.results, args.folder, image=Path(args.image) if args.image else None, release=args.release,
         modules=Path(args.modules) if args.modules else None, experiments=wanted, sizes=sizes,
@@ -114,6 +116,8 @@ def _show(args: argparse.Namespace) -> int:
     from dse.linux import summaries
 
     made = linux.load(args.record, args.results)
+    if not args.operation:
+        options.refuse(args, "pages backend", "it is one of an --operation, and none is named")
     if args.operation:
         output.emit(summaries.functions(made, args.experiment or "operation", args.operation, args.backend, args.pages), args.format)
     else:

@@ -31,11 +31,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the entries, and remove them with --yes."""
-    from dse.storing.pruning import prune
+    """List the entries, and remove them with --yes; return 2 if one could not be removed."""
+    from dse.storing.pruning import links, prune
 
-    rows = prune(args.results, kinds=[k.strip() for k in args.kinds.split(",")], keep=args.keep, days=args.days, remove=args.yes)
+    kinds = [k.strip() for k in args.kinds.split(",")]
+    rows = prune(args.results, kinds=kinds, keep=args.keep, days=args.days, remove=args.yes)
     output.emit(rows, args.format, columns=["kind", "name", "bytes", "days", "removed"])
-    total = sum(row["bytes"] for row in rows)
-    output.note(f"{len(rows):,} {'removed' if args.yes else 'would be removed with --yes'}, {total / 2**20:.1f} MiB")
-    return 0
+    for link in links(args.results, kinds):
+        output.note(f"{link} is a link: left alone")
+    left = [row for row in rows if row["why"]]
+    for row in left:
+        output.note(f"{row['kind']}/{row['name']} was not removed: {row['why']}")
+    counted = [row for row in rows if not row["why"]]
+    total = sum(row["bytes"] for row in counted)
+    output.note(f"{len(counted):,} {'removed' if args.yes else 'would be removed with --yes'}, {total / 2**20:.1f} MiB")
+    return 2 if left else 0

@@ -33,6 +33,9 @@ def run(args: argparse.Namespace) -> int:
     from dse.storing import querying
 
     if args.tables:
+        options.refuse(args, "sql preset output", "--tables lists tables and their columns")
+        if args.format == "parquet":
+            raise BadInput("--tables is not written as Parquet: say table, json or csv")
         schemas = {name: frame.collect_schema() for name, frame in sorted(querying.scan(args.results).items())}
         rows = [{"table": t, "column": c, "type": str(kind)} for t, schema in schemas.items() for c, kind in schema.items()]
         output.emit(rows, "json" if args.format == "json" else "csv" if args.format == "csv" else "table")

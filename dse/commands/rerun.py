@@ -23,6 +23,10 @@ def run(args: argparse.Namespace) -> int:
     from dse.measuring.comparing import rerun
     from dse.reports import bundles
 
+    if bundles.is_bundle(args.name):
+        options.refuse(args, "results", "a bundle holds what was stored")
+    else:
+        options.refuse(args, "trust", "a stored run carries no source")
     found = bundles.rerun(args.name, trust=args.trust) if bundles.is_bundle(args.name) else rerun(args.name, args.results)
     if args.format == "table":
         output.write("yes" if found["equal"] else "no")

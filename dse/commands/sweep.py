@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from dse.common import machine, options, output
+from dse.errors import BadInput
 
 WIDTH, LINES = 80, 25
 """Columns and lines of the answer."""
@@ -32,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=options.whole, default=None, metavar="N", help="processes (default: one a core)")
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="begin no generation after SECONDS; continue with --resume")
     parser.add_argument("--resume", nargs="?", const="", metavar="STUDY", help="resume a stored study: its name, a part of it, or last")
-    parser.add_argument("--storage", metavar="URL", help="Optuna storage to share with dse worker: journal file, sqlite, postgresql, grpc")
+    options.add_storage(parser, "Optuna storage to share with dse worker: journal file, sqlite, postgresql, grpc")
     parser.add_argument("--trace", metavar="F", help="trace file or shipped trace instead of the workload of the space")
     options.add_set(parser)
     parser.add_argument("--confirm", type=options.whole, default=0, metavar="N", help="time N designs of the front against the baseline")
@@ -46,15 +47,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Sweep, store, print."""
     from dse.reports.results import sweep
-    from dse.sweeps.storages import shown
 
     _check_resume(args)
+    for name in ("space", "sampler", "objectives", "trace"):
+        if getattr(args, name) == "":
+            raise BadInput(f"{name.upper() if name == 'space' else '--' + name} is empty")
+    if args.format != "table":
+        options.refuse(args, "full", f"it is for tables; --format json has everything, csv the front, {args.format} was asked for")
     found = sweep(
         args.space or "default", trials=args.trials, sampler=args.sampler, seed=1 if args.seed is None else args.seed,
-        workers=machine.cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results, storage=args.storage,
+        workers=machine.cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results,
+        storage=options.storage(args.storage),
         objectives_=args.objectives.split(",") if args.objectives else None, resume=args.resume or None, confirm=args.confirm,
-        trace=args.trace, settings=args.set, parameters=args.parameters,
-        command=" ".join(shown(part) for part in args.command_line.split(" ")),
+        trace=args.trace, settings=args.set, parameters=args.parameters, command=args.command_line,
     )  # fmt: skip
     if args.format == "json":
         output.emit([], "json", document=found.document())
@@ -72,7 +77,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_resume(args: argparse.Namespace) -> None:
     """Refuse ``--resume`` that names no study, or that names a space or settings too: the study has them."""
-    from dse.errors import BadInput
     from dse.storing import studies
 
     if args.resume is None:

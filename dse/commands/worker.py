@@ -5,7 +5,6 @@ A worker may leave at any time.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from dse.common import options, output
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("--storage", metavar="URL", help="storage of the study (default: the environment's DSE_STORAGE)")
+    options.add_storage(parser, "storage of the study")
     parser.add_argument("--study", required=True, metavar="NAME", help="name of the study, as printed by dse sweep")
     parser.add_argument("--once", action="store_true", help="stop as soon as no trial waits")
     options.add_results(parser)
@@ -27,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     """Work until the study ends."""
     from dse.sweeps.distributing import work
 
-    url = args.storage or os.environ.get("DSE_STORAGE")
-    if not url:
+    url = options.storage(args.storage)
+    if url is None:
         raise BadInput("give --storage URL, or set DSE_STORAGE")
     done = work(url, args.study, args.results, once=args.once)
     output.note(f"evaluated {done:,} trials of {args.study}")

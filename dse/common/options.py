@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 
 from dse.common.limits import PAGES_MAX, SEED_MAX
+from dse.errors import BadInput
 
 FORMATS = ("table", "json", "csv")
 RESULTS = "results"
@@ -92,6 +94,33 @@ def share(text: str) -> float:
     return value
 
 
+def refuse(args: argparse.Namespace, names: str, why: str) -> None:
+    """Refuse options that were given and would be ignored.
+
+    Parameters
+    ----------
+    args : Namespace
+        Arguments, with the ``defaults`` that :func:`dse.cli.main` adds.
+    names : str
+        Names of the options and positional arguments, as attributes, separated by blanks.
+    why : str
+        What they are for, or do not go with.
+
+    Raises
+    ------
+    BadInput
+        One is not at its default.
+    """
+    for name in names.split():
+        default = getattr(args, "defaults", {}).get(name)
+        if getattr(args, name) not in (default, None):
+            raise BadInput(f"{name.upper() if name in POSITIONAL else '--' + name.replace('_', '-')} has no effect: {why}")
+
+
+POSITIONAL = ("sql",)
+"""Arguments without dashes that :func:`refuse` is asked about."""
+
+
 def add_format(parser: argparse.ArgumentParser) -> None:
     """Add ``--format`` to a command that prints data."""
     parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
@@ -100,6 +129,20 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add ``--results`` to a command that reads or writes stored runs."""
     parser.add_argument("--results", default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
+
+
+STORAGE = "DSE_STORAGE"
+"""Variable that holds the URL of a storage, so that no list of processes shows it."""
+
+
+def add_storage(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--storage`` to a command that works on a shared study."""
+    parser.add_argument("--storage", metavar="URL", help=f"{what} (default: the environment's {STORAGE})")
+
+
+def storage(given: str | None) -> str | None:
+    """Return the storage that was given, else the environment's; None where there is none."""
+    return given if given is not None else os.environ.get(STORAGE) or None
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, TextIO
 
+from dse.secrets import safe
+
 Row = Mapping[str, Any]
 PATIENCE, LOOK, EVERY = 2.0, 1.0, 10.0
 """Seconds before the first line of progress, between two on a terminal while a step is long, and between two elsewhere."""
@@ -153,7 +155,8 @@ def write(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a message on stderr. Stdout carries data only."""
+    """Print a message on stderr, without secrets. Stdout carries data only."""
+    text = safe(text)
     sys.stderr.write(f"dse: {text}\n")
     sys.stderr.flush()
 

@@ -22,9 +22,19 @@ def _mask() -> int:
     return mask
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file by rename: readers see nothing or all of it."""
-    write_together({path: content})
+    write_together({path: content}, durable=durable)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the entries of a folder durable, where the file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 OF_A_FOLDER = (
@@ -63,8 +73,16 @@ def locked(path: Path, refused: str) -> Iterator[None]:
         yield
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write files by rename, once all of them are written. On a full disk all files stay unchanged."""
+def write_together(contents: Mapping[Path, bytes], *, durable: bool = True) -> None:
+    """Write files by rename, once all of them are written. On a full disk all files stay unchanged.
+
+    Parameters
+    ----------
+    contents : mapping of Path to bytes
+        The files, in the order in which they appear.
+    durable : bool
+        Have each on the disk before it gets its name. Not needed for what is checked when it is read and can be made again.
+    """
     hidden: dict[Path, Path] = {}
     path = Path()
     try:
@@ -74,9 +92,14 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
             hidden[path] = Path(name)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             hidden[path].chmod(0o666 & ~_mask())
         for path, written in hidden.items():
             written.replace(path)
+        for folder in {path.parent for path in contents} if durable else ():
+            sync_folder(folder)
     except BaseException as error:
         for written in hidden.values():
             with contextlib.suppress(OSError):

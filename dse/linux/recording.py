@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from dse import __version__
-from dse.common import machine
+from dse.common import machine, names
 from dse.errors import BadInput, unknown
 from dse.linux import adding, booting, fetching, functions, initramfs, records, streams, tools
 from dse.linux import image as images
@@ -164,6 +164,7 @@ def record(
     """
     _require_known(experiments, traces)
     sizes.check()
+    names.checked(release or "image", "record")
     old = records.load(add, results) if add else None
     path = image or fetching.image_of(folder, release)
     if path is None:

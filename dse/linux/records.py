@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dse.common import output, writing
+from dse.common import digests, names, output, writing
 from dse.errors import BadInput, unknown
 from dse.linux import counting, fetching, histograms, tracing
+from dse.secrets import safe
 
 SHIPPED = Path(__file__).with_name("records")
 TABLES = {
@@ -49,19 +50,23 @@ def store(results: Path, release: str, tables: Mapping[str, Sequence[Mapping[str
     Raises
     ------
     BadInput
-        The folder cannot be written or the disk is full; nothing half-written stays.
+        The folder cannot be written or the disk is full, or the release cannot be a part of a name; nothing half-written stays.
     """
     root = results / "linux"
-    name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{release}"
+    name = names.checked(f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{release}", "record")
     hidden = root / f".writing-{name}-{os.getpid()}"
     made = [folder for folder in (root, results) if not folder.exists()]
     with writing.stored_under(results):
         try:
             hidden.mkdir(parents=True)
-            for table, rows in tables.items():
-                (hidden / f"{table}.csv").write_text(output.render_csv(rows, TABLES[table]) + "\n", encoding="utf-8")
-            (hidden / "provenance.json").write_text(output.render_json(dict(provenance)) + "\n", encoding="utf-8")
+            texts = {f"{table}.csv": output.render_csv(rows, TABLES[table]) for table, rows in tables.items()}
+            origin = {key: safe(value) if isinstance(value, str) else value for key, value in provenance.items()}
+            texts["provenance.json"] = output.render_json(origin)
+            contents = {file: f"{text}\n".encode() for file, text in texts.items()}
+            contents[digests.SUMS] = digests.sums(contents)
+            writing.write_together({hidden / file: content for file, content in contents.items()})
             hidden.rename(root / name)
+            writing.sync_folder(root)
         finally:
             shutil.rmtree(hidden, ignore_errors=True)
             for folder in made:
@@ -84,6 +89,10 @@ def _read(name: str, provenance: Path, tables: Mapping[str, Path]) -> Record:
     BadInput
         One of them is not what :func:`store` writes.
     """
+    for path in (provenance, *tables.values()):
+        why = digests.why_not(path) if path.exists() or path.name in (digests.listed(path.parent) or {}) else ""
+        if why:
+            raise BadInput(f"{path}: {why}")
     try:
         origin = json.loads(provenance.read_text(encoding="utf-8"))
         return Record(name, origin, {table: _rows(path) for table, path in tables.items() if path.is_file()})
@@ -120,8 +129,8 @@ def load(name: str, results: Path | None = None) -> Record:
 def overview(results: Path, folder: Path) -> list[dict[str, Any]]:
     """Fetched kernels, stored and shipped records, as rows of kind, release, name, version and place."""
     rows = fetching.fetched(folder)
-    for kind, names in (("record", stored(results)), ("shipped", shipped())):
-        for name in names:
+    for kind, known in (("record", stored(results)), ("shipped", shipped())):
+        for name in known:
             origin = load(name, results if kind == "record" else None).provenance
             made = ", ".join(origin.get("experiments", []))
             rows.append({"kind": kind, "release": origin.get("release"), "name": name, "version": made, "place": origin.get("qemu", "")})

@@ -14,7 +14,7 @@ from typing import Any
 from dse import naming
 from dse.common import machine, output
 from dse.errors import BadInput, refusals
-from dse.naming import registered
+from dse.naming import processes
 
 Pair = tuple[str, str]
 """A design as text, NAME[param=value,...], and the kind of a probe."""
@@ -75,11 +75,11 @@ def compile_pair(pair: Pair) -> None:
 
 def _compile_apart(pairs: queue.SimpleQueue[Pair | None], progress: output.Progress) -> None:
     """Compile pairs in another interpreter until a None is next. As it is a plain process, a caller's script needs no guard."""
-    command = [sys.executable, "-m", "dse.measuring.warming"]
+    command = processes.command("dse.measuring.warming")
     pipe = subprocess.PIPE
     with (
         tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(command, env=registered.environ(), stdin=pipe, stdout=pipe, stderr=said, text=True) as process,
+        subprocess.Popen(command, env=processes.environ(), stdin=pipe, stdout=pipe, stderr=said, text=True) as process,
     ):
         assert process.stdin is not None  # noqa: S101 - a pipe
         assert process.stdout is not None  # noqa: S101 - a pipe

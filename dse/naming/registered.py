@@ -86,21 +86,19 @@ def also(names: Sequence[str], folder: Path) -> Iterator[None]:
 
     registry()
     before, loaded = dict(REGISTRY), set(sys.modules)
-    kept = {name: os.environ.get(name) for name in (VARIABLE, "PYTHONPATH")}
+    kept = os.environ.get(VARIABLE)
     sys.path.insert(0, str(folder))
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), kept["PYTHONPATH"]]))
     try:
         for name in names:
             _registering(name, "bundle")
-        os.environ[VARIABLE] = os.pathsep.join([*filter(None, [kept[VARIABLE]]), *names])
+        os.environ[VARIABLE] = os.pathsep.join([*filter(None, [kept]), *names])
         registry.cache_clear()
         yield
     finally:
         sys.path.remove(str(folder))
-        for name, value in kept.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        os.environ.pop(VARIABLE, None)
+        if kept is not None:
+            os.environ[VARIABLE] = kept
         _restore(before)
         for name in set(sys.modules) - loaded:
             if Path(getattr(sys.modules[name], "__file__", None) or "/").resolve().is_relative_to(folder.resolve()):
@@ -194,14 +192,6 @@ def named() -> str:
         if name not in given and Path(name) not in known:
             given.append(name)
     return os.pathsep.join(given)
-
-
-def environ(**more: str) -> dict[str, str]:
-    """Return the environment of a new process that finds this package and the same designs."""
-    from kernels.compiling import sources
-
-    path = os.pathsep.join([str(sources.HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, VARIABLE: named(), **more}
 
 
 def digest() -> bytes:

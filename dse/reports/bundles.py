@@ -16,16 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming, storing
+from dse.common import digests
+from dse.common.names import checked, is_name
 from dse.common.output import plain
 from dse.errors import BadInput
 from dse.reports import enclosed
+from dse.storing import files as stored_files
+from dse.storing.studies import SETTINGS, are_settings
 
 VERSION = 2
 """2: the source of designs from outside; bundles of version 1, which carry none, are read as well."""
 SUFFIX = ".bundle.zip"
 ABOUT = "bundle.json"
-MEMBER_MOST = 1 << 28
-"""Most bytes of a member, unpacked; a file with a larger one is refused."""
+UNPACKED_MOST, MEMBERS_MOST = 1 << 29, 10_000
+"""Most bytes of all members, unpacked, and most members; a file with more is refused before anything is unpacked."""
+PROVENANCE = "provenance.parquet"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -53,6 +58,11 @@ def pack(kind: str, name: str, results: str | Path) -> bytes:
     -------
     bytes
         The file.
+
+    Raises
+    ------
+    BadInput
+        A stored file is damaged, or holds a password, or a design was edited since.
     """
     if kind == "run":
         run = storing.load_run(results, name)
@@ -70,10 +80,13 @@ def pack(kind: str, name: str, results: str | Path) -> bytes:
         designs = list(dict.fromkeys(row["design"] for row in tables["trials"]))
         unchanged = _unchanged("study", about["settings"]["code_digest"])
         folder = studies.folder(results, name)
-        files = [studies.SETTINGS, *(f"{table}.parquet" for table in studies.TABLES if (folder / f"{table}.parquet").exists())]
+        files = [SETTINGS, *(f"{table}.parquet" for table in studies.TABLES if (folder / f"{table}.parquet").exists())]
+    if (folder / PROVENANCE).exists() and stored_files.holds_secrets(folder / PROVENANCE):
+        raise BadInput(f"{name} was stored by an earlier version with a password in its command: run it again to bundle it")
     sources, carried = enclosed.enclosed(designs, unchanged)
     about |= {"version": VERSION, "kind": kind, "name": name, "sources": sources}
     members = {ABOUT: json.dumps(plain(about), indent=1, sort_keys=True).encode(), **carried}
+    files += [digests.SUMS] * (folder / digests.SUMS).exists()
     return _zip(members | {file: (folder / file).read_bytes() for file in files})
 
 
@@ -110,25 +123,22 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as file:
-            if any(info.file_size > MEMBER_MOST for info in file.infolist()):
-                raise BadInput(f"{path}: a member is larger than {MEMBER_MOST >> 20} MiB; not a bundle of ours")
+            _bounded(path, file)
             about = json.loads(file.read(ABOUT))
             if not isinstance(about, dict) or about.get("kind") not in ("run", "study"):
                 raise BadInput(f"{path}: {ABOUT} does not say run or study")
             if about.get("version") not in range(1, VERSION + 1):
                 raise BadInput(f"{path}: bundle version {about.get('version')}, this version reads up to {VERSION}")
-            if not isinstance(about.get("counters_hash"), str) or (about["kind"] == "study" and not _whole(about.get("settings"))):
+            if not isinstance(about.get("counters_hash"), str) or (about["kind"] == "study" and not are_settings(about.get("settings"))):
                 raise BadInput(f"{path}: {ABOUT} is damaged")
-            name = str(about.get("name"))
-            if not name or name.startswith(".") or set(name) & set("/\\\0"):
-                raise BadInput(f"{path}: {name!r} is no name of a run or study")
+            name = _name(path, about)
             folder = results / ("runs" if about["kind"] == "run" else "studies") / name
             folder.mkdir(parents=True)
             carried = {member: file.read(member) for member in file.namelist() if member.startswith(enclosed.FOLDER)}
             about["sources"] = enclosed.check(path, about.get("sources", []), carried)
             about["members"] = carried
             for member in file.namelist():
-                if member != ABOUT and (member.endswith(".parquet") or member == "settings.json") and "/" not in member:
+                if is_name(member) and (member.endswith(".parquet") or member in (SETTINGS, digests.SUMS)):
                     (folder / member).write_bytes(file.read(member))
     except FileNotFoundError:
         raise BadInput(f"no such bundle: {path}") from None
@@ -137,11 +147,24 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
     return about
 
 
-def _whole(settings: Any) -> bool:
-    """Return True if the settings of a study hold all that repeating it needs."""
-    from dse.storing.studies import NEEDED
+def _bounded(path: str | Path, file: zipfile.ZipFile) -> None:
+    """Refuse a file whose members, all together, are larger unpacked, or more, than those of a bundle of ours."""
+    sizes = [info.file_size for info in file.infolist()]
+    if sum(sizes) > UNPACKED_MOST or len(sizes) > MEMBERS_MOST:
+        what = f"{len(sizes):,} members of {sum(sizes):,} B in all, unpacked"
+        raise BadInput(f"{path}: {what}; a bundle has up to {MEMBERS_MOST:,} of {UNPACKED_MOST:,} B")
 
-    return isinstance(settings, dict) and settings.keys() >= NEEDED and isinstance(settings["space"], dict)
+
+def _name(path: str | Path, about: Mapping[str, Any]) -> str:
+    """Name of the run or study of a bundle. Everything that it names as stored has to be a name."""
+    name = about.get("name")
+    settings = about["settings"] if about["kind"] == "study" else {}
+    try:
+        if settings and settings["study"] != name:
+            raise BadInput(f"its settings are those of study {str(settings['study'])[:60]!r}")
+        return checked(name, "run or study")
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
 def rerun(path: str | Path, trust: bool = False) -> dict[str, Any]:

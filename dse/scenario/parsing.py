@@ -137,7 +137,7 @@ def parse(source: str, file: str, name: str) -> Scenario:
         return f"{file}:{line_of(source, path)}: "
 
     chosen = _checked(name, document, where)
-    _refuse_unused(chosen, document, where)
+    refuse_unused(chosen, document, where)
     return chosen
 
 
@@ -284,6 +284,10 @@ def _among(info: KeyInfo, value: str, at: str) -> None:
         raise BadInput(at + unknown(f"{info.name} value", value, info.choices))
 
 
+OF_PLACEMENT = ("shrink_to", "incompressible_share", "reject_above")
+"""Keys of a pool that fills up, shrinks and rejects: with a mix it has no limit and takes what the mix says."""
+
+
 def unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Keys that cannot act in a scenario: section, names, and the reason."""
     workload, backend = chosen.workload, chosen.backend
@@ -300,10 +304,11 @@ def unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
     if chosen.swapoff.device is None:
         yield "swapoff", ("target", "at"), "of a device that is switched off, and none is"
     if backend.mix:
-        yield "backend", ("zswap_share", "zero_share"), "not used where mix gives the shares"
+        yield "backend", ("zswap_share", "zero_share", *OF_PLACEMENT), "not used where mix gives the shares"
+        yield "memory", ("charge_zswap",), "not used where mix gives the shares"
 
 
-def _refuse_unused(chosen: Scenario, document: Mapping[str, Any], where: Where) -> None:
+def refuse_unused(chosen: Scenario, document: Mapping[str, Any], where: Where) -> None:
     """Refuse a key that differs from its default and cannot act."""
     for section, names, why in unused(chosen):
         for option, value in document.get(section, {}).items():

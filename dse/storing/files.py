@@ -7,7 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from dse.storing.writer import METADATA_TABLE, METADATA_VERSION
+from dse.common import digests
+from dse.secrets import safe
+from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION
 
 
 def why_not(path: Path, table: str, newest: int) -> str:
@@ -27,6 +29,9 @@ def why_not(path: Path, table: str, newest: int) -> str:
     str
         One phrase.
     """
+    why = digests.why_not(path)
+    if why:
+        return "missing: the run is not whole" if why == "missing" else why
     try:
         metadata = pl.read_parquet_metadata(path)
         pl.read_parquet_schema(path)
@@ -39,12 +44,24 @@ def why_not(path: Path, table: str, newest: int) -> str:
     version = metadata.get(METADATA_VERSION, "")
     if metadata.get(METADATA_TABLE) != table or not version.isdigit():
         return "not written by swapdse"
+    if metadata.get(METADATA_SUMS) and not (path.parent / digests.SUMS).exists():
+        return f"no {digests.SUMS} beside it: the folder is not whole"
     return "" if int(version) <= newest else f"schema version {version}, this version reads up to {newest}"
 
 
 def version_of(path: Path) -> int:
     """Version of a file that :func:`why_not` found whole."""
     return int(pl.read_parquet_metadata(path)[METADATA_VERSION])
+
+
+def without_secrets(provenance: pl.LazyFrame) -> pl.LazyFrame:
+    """Table of provenance whose commands show no secrets: earlier versions stored some."""
+    return provenance.with_columns(pl.col("command").map_elements(safe, return_dtype=pl.String))
+
+
+def holds_secrets(path: Path) -> bool:
+    """Return True if a file of provenance holds a command with a secret, as earlier versions stored it."""
+    return any(text and safe(text) != text for text in pl.read_parquet(path, columns=["command"])["command"].to_list())
 
 
 def skip(path: Path, why: str) -> None:

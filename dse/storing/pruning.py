@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import shutil
 import time
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dse import storing
-from dse.errors import BadInput
+from dse.errors import BadInput, refusal, unknown
 from dse.storing import studies
 
 DAY = 86_400.0
@@ -18,22 +20,48 @@ KINDS = ("runs", "studies", "cache", "reports")
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file or a folder."""
-    if path.is_file():
-        return path.stat().st_size
-    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    """Bytes of a file, or of the files of a folder; what is linked lies elsewhere."""
+    if not path.is_dir():
+        return path.lstat().st_size
+    return sum((Path(folder) / name).lstat().st_size for folder, _, names in os.walk(path) for name in names)
 
 
 def _candidates(results: Path, kind: str) -> list[Path]:
-    """Everything of a kind, oldest first."""
-    if kind == "runs":
-        return [results / "runs" / name for name in storing.run_names(results)]
-    if kind == "studies":
-        return [results / "studies" / name for name in studies.names(results)]
+    """Everything of a kind, oldest first; links are left out."""
     folder = results / kind
-    pattern = "*/*" if kind == "cache" else "*"
-    found = [p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(".")]
-    return sorted(found, key=lambda p: (p.stat().st_mtime_ns, p.name))
+    if folder.is_symlink():
+        return []
+    if kind == "runs":
+        found = [folder / name for name in storing.run_names(results)]
+    elif kind == "studies":
+        found = [folder / name for name in studies.names(results)]
+    else:
+        inside = [p for p in folder.glob("*/*" if kind == "cache" else "*") if p.is_file() and not p.name.startswith(".")]
+        found = sorted(inside, key=lambda p: (p.stat().st_mtime_ns, p.name))
+    return [path for path in found if not path.is_symlink() and not path.parent.is_symlink()]
+
+
+def links(results: str | os.PathLike[str], kinds: Sequence[str]) -> list[Path]:
+    """Links among the entries of some kinds, and folders of entries that are links: :func:`prune` leaves them alone."""
+    found = []
+    for folder in (Path(results) / kind for kind in kinds):
+        inside = [] if folder.is_symlink() or not folder.is_dir() else [p for p in folder.iterdir() if p.is_symlink()]
+        found += [folder] if folder.is_symlink() else sorted(inside)
+    return found
+
+
+def _kinds(given: Sequence[str]) -> list[str]:
+    """Kinds, each once.
+
+    Raises
+    ------
+    BadInput
+        One is unknown.
+    """
+    for kind in given:
+        if kind not in KINDS:
+            raise BadInput(unknown("kind", kind, KINDS))
+    return list(dict.fromkeys(given))
 
 
 def prune(
@@ -45,6 +73,8 @@ def prune(
     remove: bool = False,
 ) -> list[dict[str, Any]]:
     """List, or remove, what is stored and old.
+
+    Everything is looked at before the first entry is removed. Links, and what they point to, are left alone.
 
     Parameters
     ----------
@@ -62,37 +92,44 @@ def prune(
     Returns
     -------
     list of dict
-        ``kind``, ``name``, ``bytes``, ``days`` (age), ``removed``.
+        ``kind``, ``name``, ``bytes``, ``days`` (age), ``removed``, ``why`` (it could not be removed; else empty).
 
     Raises
     ------
     BadInput
-        Neither `keep` nor `days` says what is old.
+        Neither `keep` nor `days` says what is old, one of them is negative, or a kind is unknown. Nothing is removed.
     """
+    wanted = _kinds(kinds)
     if keep is None and days is None:
         raise BadInput("say what is old: --keep N (newest of each kind) or --days D")
-    rows = []
+    if (keep is not None and keep < 0) or (days is not None and not 0 <= days < math.inf):
+        raise BadInput(f"--keep and --days are 0 or more, got {keep if days is None else days}")
     now = time.time()
-    for kind in kinds:
-        if kind not in KINDS:
-            raise BadInput(f"kinds are {', '.join(KINDS)}, got {kind!r}")
-        found = _candidates(Path(results), kind)
-        for path in found[: max(0, len(found) - keep)] if keep is not None else found:
+    found: list[tuple[Path, dict[str, Any]]] = []
+    for kind in wanted:
+        paths = _candidates(Path(results), kind)
+        for path in paths[: max(0, len(paths) - keep)] if keep is not None else paths:
             age = (now - path.stat().st_mtime) / DAY
-            if days is not None and age < days:
-                continue
-            row = {"kind": kind, "name": path.name, "bytes": _size(path), "days": round(age, 2), "removed": remove}
-            if remove:
-                _remove(path)
-            rows.append(row)
-    return rows
+            if days is None or age >= days:
+                row = {"kind": kind, "name": path.name, "bytes": _size(path), "days": round(age, 2), "removed": False, "why": ""}
+                found.append((path, row))
+    for path, row in found if remove else ():
+        try:
+            _remove(path, results if row["kind"] == "studies" else None)
+            row["removed"] = True
+        except OSError as error:
+            row["why"] = refusal(error)
+        except BadInput as error:
+            row["why"] = str(error)
+    return [row for _, row in found]
 
 
-def _remove(path: Path) -> None:
-    """Remove a file, or a folder by a name under which no reader looks first."""
+def _remove(path: Path, study_of: str | os.PathLike[str] | None = None) -> None:
+    """Remove a file, or a folder by a name under which no reader looks first; a study only where nobody runs it."""
     if path.is_file():
         path.unlink(missing_ok=True)
         return
     hidden = path.with_name(f".removing-{path.name}-{os.getpid()}")
-    path.rename(hidden)
+    with studies.held(study_of, path.name) if study_of is not None else contextlib.nullcontext():
+        path.rename(hidden)
     shutil.rmtree(hidden)

@@ -109,7 +109,7 @@ def _studies(results: str | os.PathLike[str]) -> Iterator[tuple[str, pl.LazyFram
         paths = {table: folder / f"{table}.parquet" for table in studies.TABLES}
         if not paths["trials"].exists():
             continue
-        troubles = [(path, why) for table, path in paths.items() if path.exists() and (why := studies.why_not(path, table))]
+        troubles = [(path, why) for table, path in paths.items() if (why := studies.why_not(path, table))]
         for path, why in troubles:
             files.skip(path, why)
         if not troubles:
@@ -151,6 +151,8 @@ def _asv_file(path: Path, units: dict[str, tuple[str, str]]) -> list[dict[str, A
         if values is None:
             continue
         combinations = [", ".join(c) for c in itertools.product(*(result.get("params") or []))] or [""]
+        if len(values) != len(combinations):
+            raise ValueError(f"{len(values)} figures for {len(combinations)} combinations")
         low, high = result.get("stats_ci_99_a") or [], result.get("stats_ci_99_b") or []
         unit, kind = units.get(name, ("", ""))
         for i, (param, value) in enumerate(zip(combinations, values, strict=False)):

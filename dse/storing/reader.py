@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import polars as pl
 
+from dse.common.names import is_name
 from dse.errors import BadInput
 from dse.storing import files
 from dse.storing.finding import pick
@@ -41,7 +42,7 @@ def run_names(results: str | os.PathLike[str]) -> list[str]:
     runs = Path(results) / "runs"
     if not runs.is_dir():
         return []
-    return [p.name for p in sorted((p for p in runs.iterdir() if p.is_dir() and not p.name.startswith(".")), key=_age)]
+    return [p.name for p in sorted((p for p in runs.iterdir() if p.is_dir() and is_name(p.name)), key=_age)]
 
 
 def _age(path: Path) -> tuple[str, int, int, str]:
@@ -64,11 +65,12 @@ def _why_not(path: Path, table: str) -> str:
     return f"columns missing or of another type: {', '.join(wrong)}" if wrong else ""
 
 
-def _open(path: Path) -> pl.LazyFrame:
+def _open(path: Path, table: str) -> pl.LazyFrame:
     """Open a checked file as today's table."""
     version = files.version_of(path)
     frame = pl.scan_parquet(path)
-    return READERS[version](frame) if version != VERSION else frame
+    frame = READERS[version](frame) if version != VERSION else frame
+    return files.without_secrets(frame) if table == "provenance" else frame
 
 
 def scan(results: str | os.PathLike[str] = "results") -> dict[str, pl.LazyFrame]:
@@ -93,7 +95,7 @@ def scan(results: str | os.PathLike[str] = "results") -> dict[str, pl.LazyFrame]
             files.skip(path, why)
         if not troubles:
             for table in TABLES:
-                frames[table].append(_open(folder / f"{table}.parquet"))
+                frames[table].append(_open(folder / f"{table}.parquet", table))
     return {table: pl.concat(found, how="diagonal") if found else pl.LazyFrame(schema=schema_of(table)) for table, found in frames.items()}
 
 
@@ -139,7 +141,7 @@ def load_run(results: str | os.PathLike[str], name: str) -> Run:
         if why:
             raise BadInput(f"{path}: {why}")
         try:
-            rows[table] = _open(path).collect().to_dicts()
+            rows[table] = _open(path, table).collect().to_dicts()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             raise BadInput(f"{path}: damaged Parquet file") from None
     if len(rows["provenance"]) != 1:

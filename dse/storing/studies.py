@@ -12,12 +12,15 @@ from typing import Any
 
 import polars as pl
 
+from dse.common import digests
+from dse.common.names import checked, is_name
 from dse.common.output import plain
 from dse.common.writing import locked, write_atomically, write_together
 from dse.errors import BadInput
+from dse.secrets import safe
 from dse.storing import files
 from dse.storing.finding import pick
-from dse.storing.writer import METADATA_TABLE, METADATA_VERSION, TYPES
+from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION, TYPES
 
 VERSION = 2
 """Version of the tables and settings. Later versions append columns and tables only; :data:`READERS` fills in what an older one lacks.
@@ -93,12 +96,19 @@ READERS: dict[int, Callable[[str, pl.LazyFrame], pl.LazyFrame]] = {1: _first}
 def scan(path: Path, table: str) -> pl.LazyFrame:
     """Scan a table that :func:`why_not` found whole, in today's columns."""
     frame, version = pl.scan_parquet(path), files.version_of(path)
-    return READERS[version](table, frame) if version != VERSION else frame
+    frame = READERS[version](table, frame) if version != VERSION else frame
+    return files.without_secrets(frame) if table == "provenance" else frame
 
 
 def folder(results: str | os.PathLike[str], study: str) -> Path:
-    """Folder of a study."""
-    return Path(results) / "studies" / study
+    """Folder of a study.
+
+    Raises
+    ------
+    BadInput
+        The name would lie elsewhere.
+    """
+    return Path(results) / "studies" / checked(study, "study")
 
 
 def names(results: str | os.PathLike[str]) -> list[str]:
@@ -106,7 +116,7 @@ def names(results: str | os.PathLike[str]) -> list[str]:
     root = Path(results) / "studies"
     if not root.is_dir():
         return []
-    found = [p for p in root.iterdir() if (p / SETTINGS).is_file() and not p.name.startswith(".")]
+    found = [p for p in root.iterdir() if (p / SETTINGS).is_file() and is_name(p.name)]
     return [p.name for p in sorted(found, key=lambda p: ((p / SETTINGS).stat().st_mtime_ns, p.name))]
 
 
@@ -126,7 +136,8 @@ def find(results: str | os.PathLike[str], name: str) -> str:
 
 def write_settings(results: str | os.PathLike[str], study: str, settings: Mapping[str, Any]) -> None:
     """Store the settings of a study, before its first trial."""
-    write_atomically(folder(results, study) / SETTINGS, json.dumps(plain(settings), indent=1).encode())
+    document = digests.sealed(plain(settings), study)
+    write_atomically(folder(results, study) / SETTINGS, json.dumps(document, indent=1).encode())
 
 
 def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]:
@@ -135,19 +146,33 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
     Raises
     ------
     BadInput
-        The file is damaged.
+        The file is damaged, of another study, or holds values of another kind.
     """
     path = folder(results, study) / SETTINGS
     try:
         found: Any = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise BadInput(f"{path}: damaged or not readable") from None
     version = found.get("version") if isinstance(found, dict) else None
-    if not isinstance(version, int) or not found.keys() >= NEEDED or not isinstance(found["space"], dict):
+    if not isinstance(version, int) or not are_settings(found):
         raise BadInput(f"{path}: damaged, or not written by swapdse")
     if version > VERSION:
         raise BadInput(f"{path}: version {version}, this one reads up to {VERSION}")
-    return dict(found)
+    if digests.DIGEST in found and not digests.whole(found, study):
+        raise BadInput(f"{path}: {digests.CHANGED}; start the study anew")
+    if found["study"] != study:
+        raise BadInput(f"{path}: these are the settings of study {str(found['study'])[:60]!r}")
+    return {key: value for key, value in found.items() if key != digests.DIGEST}
+
+
+def are_settings(found: Any) -> bool:
+    """Return True if a value read from a file has what settings of a study have, each of its kind."""
+    kinds: dict[str, Any] = {
+        "study": str, "space": dict, "sampler": str, "seed": int, "trials": int | None, "code_digest": str, "environments": int | None,
+    }  # fmt: skip
+    if not isinstance(found, dict) or not found.keys() >= NEEDED:
+        return False
+    return all(isinstance(found.get(key), kind) and not isinstance(found.get(key), bool) for key, kind in kinds.items())
 
 
 @contextlib.contextmanager
@@ -174,19 +199,27 @@ def _cell(value: Any, kind: str) -> Any:
     return float(value) if kind == "f64" else value
 
 
+def _without_secrets(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Provenance as it may be stored."""
+    return [{name: safe(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows]
+
+
 def write_tables(results: str | os.PathLike[str], study: str, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """Store tables of a study, all of them or none."""
-    contents = {}
+    """Store tables of a study, all of them or none; the list of their digests last."""
+    contents: dict[str, bytes] = {}
     for table, rows in tables.items():
         buffer = io.BytesIO()
-        metadata = {METADATA_VERSION: str(VERSION), METADATA_TABLE: f"study.{table}"}
-        frame(table, study, rows).write_parquet(buffer, metadata=metadata)
-        contents[folder(results, study) / f"{table}.parquet"] = buffer.getvalue()
-    write_together(contents)
+        metadata = {METADATA_VERSION: str(VERSION), METADATA_TABLE: f"study.{table}", METADATA_SUMS: digests.SUMS}
+        frame(table, study, _without_secrets(rows) if table == "provenance" else rows).write_parquet(buffer, metadata=metadata)
+        contents[f"{table}.parquet"] = buffer.getvalue()
+    where = folder(results, study)
+    write_together({where / name: content for name, content in {**contents, digests.SUMS: digests.sums(contents)}.items()})
 
 
 def why_not(path: Path, table: str) -> str:
-    """Say why a file is no table of a study; return an empty string if it is one."""
+    """Say why a file is no table of a study; return an empty string if it is one, or if the study has no such table."""
+    if not path.exists() and path.name not in (digests.listed(path.parent) or {}):
+        return ""
     return files.why_not(path, f"study.{table}", VERSION)
 
 
@@ -203,12 +236,12 @@ def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[d
         path = folder(results, study) / f"{table}.parquet"
         if not path.exists() and table == "trials":
             raise BadInput(f"study {study} has not ended; dse sweep --resume {study} goes on with it")
+        why = why_not(path, table)
+        if why:
+            raise BadInput(f"{path}: {why}; dse sweep --resume {study} makes the tables anew")
         if not path.exists():
             out[table] = []
             continue
-        why = why_not(path, table)
-        if why:
-            raise BadInput(f"{path}: {why}")
         try:
             out[table] = scan(path, table).collect().to_dicts()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException):

@@ -15,12 +15,16 @@ from typing import Any
 
 import polars as pl
 
+from dse.common import digests
+from dse.common.writing import sync_folder
 from dse.errors import BadInput, refusal
+from dse.secrets import safe
 from dse.storing.identity import counters_hash, new_run_id
 from dse.storing.schema import TABLES, VERSION
 
 TYPES: dict[str, Any] = {"str": pl.String, "f64": pl.Float64, "u64": pl.UInt64, "bool": pl.Boolean}
-METADATA_VERSION, METADATA_TABLE = "swapdse.schema_version", "swapdse.table"
+METADATA_VERSION, METADATA_TABLE, METADATA_SUMS = "swapdse.schema_version", "swapdse.table", "swapdse.digests"
+"""Keys in the footer of a file: version of the tables, table, and the file beside it that lists its digest."""
 
 
 def schema_of(table: str) -> pl.Schema:
@@ -43,18 +47,8 @@ def _frame(table: str, rows: Sequence[Mapping[str, Any]], run: str) -> pl.DataFr
 def _encoded(table: str, frame: pl.DataFrame) -> bytes:
     """Encode a frame as Parquet, in memory: a run is small, and the file is then written in one go."""
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, metadata={METADATA_VERSION: str(VERSION), METADATA_TABLE: table})
+    frame.write_parquet(buffer, metadata={METADATA_VERSION: str(VERSION), METADATA_TABLE: table, METADATA_SUMS: digests.SUMS})
     return buffer.getvalue()
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable, where the file system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _write_file(path: Path, content: bytes) -> None:
@@ -76,8 +70,8 @@ def _provenance_row(provenance: Mapping[str, Any], counters: str) -> dict[str, A
         elif columns[name] == "str" and value is not None and not isinstance(value, str):
             row[name] = json.dumps(value, sort_keys=True, default=str)
         else:
-            row[name] = value
-    row["extra"] = json.dumps(extra, sort_keys=True, default=str)
+            row[name] = safe(value) if isinstance(value, str) else value
+    row["extra"] = safe(json.dumps(extra, sort_keys=True, default=str))
     return row
 
 
@@ -126,9 +120,10 @@ def _place(runs: Path, run: str, rows: Mapping[str, Sequence[Mapping[str, Any]]]
     hidden = runs / f".writing-{run}-{os.getpid()}"
     try:
         hidden.mkdir()
-        for table, content in rows.items():
-            _write_file(hidden / f"{table}.parquet", _encoded(table, _frame(table, content, run)))
-        _sync_folder(hidden)
+        contents = {f"{table}.parquet": _encoded(table, _frame(table, content, run)) for table, content in rows.items()}
+        for name, content in {**contents, digests.SUMS: digests.sums(contents)}.items():
+            _write_file(hidden / name, content)
+        sync_folder(hidden)
         hidden.rename(runs / run)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and (runs / run).exists():
@@ -136,7 +131,7 @@ def _place(runs: Path, run: str, rows: Mapping[str, Sequence[Mapping[str, Any]]]
         raise
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    _sync_folder(runs)
+    sync_folder(runs)
     return True
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from dse import naming, scenario
 from dse.errors import BadInput, unknown
+from dse.scenario import parsing
 from dse.sweeps.points import POINTS_MAX, mixes, points_of_range
 
 ROLES = ("choice", "environment")
@@ -108,6 +109,26 @@ def checked(name: str, given: Any, where: Any) -> Axis:
     if twice:
         raise BadInput(f"{at}axis {name!r} has {twice[0]} twice")
     return Axis(name, str(role), tuple(values))
+
+
+CONTROLS = {
+    "workload": ("workload.generator", "workload.trace"), "fork": ("workload.generator", "workload.trace"), "swapoff": ("swapoff.device",),
+    "backend": ("backend.mix", "backend.placement"), "memory": ("backend.mix", "backend.placement"),
+}  # fmt: skip
+"""Keys of a scenario that decide whether those of a section can act."""
+
+
+def refuse_unused(document: Mapping[str, Any], base: scenario.Scenario, axes: Sequence[Axis], where: Any) -> None:
+    """Refuse keys of the scenario of a space that act in none of its configurations.
+
+    Raises
+    ------
+    BadInput
+        With the key and the reason.
+    """
+    names = {axis.name for axis in axes}
+    held = {section: keys for section, keys in document.items() if isinstance(keys, Mapping) and not names & set(CONTROLS.get(section, ()))}
+    parsing.refuse_unused(base, held, lambda path: where("scenario", *path))
 
 
 def fits(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, at: str) -> None:

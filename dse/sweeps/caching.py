@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.common import digests
 from dse.common.writing import write_atomically
 from dse.errors import BadInput
 from dse.naming import registered
@@ -91,31 +92,38 @@ class Cache:
         return self.root / key[:2] / f"{key}.{suffix}"
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """An evaluation, None where there is none that can be read."""
+        """An evaluation, None where there is none, or not the one that was stored."""
         if key not in self._known:
             try:
                 found = json.loads(self._path(key, "json").read_bytes())
-            except (OSError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 return None
-            if not isinstance(found, dict) or "status" not in found:
+            if not digests.whole(found, key) or "status" not in found:
                 return None
-            self._known[key] = found
+            self._known[key] = {name: value for name, value in found.items() if name != digests.DIGEST}
         return self._known[key]
 
     def put(self, key: str, measures: Mapping[str, Any]) -> None:
         """Store an evaluation. One that failed for want of memory is kept in memory only."""
         self._known[key] = dict(measures)
         if not measures.get("transient"):
-            write_atomically(self._path(key, "json"), json.dumps(measures, sort_keys=True).encode())
+            self._write(key, "json", measures)
+
+    def _write(self, key: str, suffix: str, document: Mapping[str, Any]) -> None:
+        """Write a document with its digest. An entry that a crash leaves damaged is made again, so that nothing waits for the disk."""
+        write_atomically(self._path(key, suffix), json.dumps(digests.sealed(document, key), sort_keys=True).encode(), durable=False)
 
     def stream(self, key: str) -> tuple[NDArray[np.uint64], dict[str, Any]] | None:
-        """The demands of an environment (mapped, not read) and what was said about them."""
+        """The demands of an environment (mapped) and what was said about them; None where there are none, or not those that were stored."""
+        path = self._path(key, "npy")
         try:
             about = json.loads(self._path(key, "stream.json").read_bytes())
-            demands = np.asarray(np.load(self._path(key, "npy"), mmap_mode="c"))  # read-only arrays are a type of their own
-        except (OSError, ValueError):
+            if not digests.whole(about, key) or digests.of_file(path) != about["demands"]:
+                return None
+            demands = np.asarray(np.load(path, mmap_mode="c"))  # read-only arrays are a type of their own
+        except (OSError, ValueError, EOFError, KeyError, RecursionError):
             return None
-        return demands, about
+        return demands, about["about"]
 
     def put_stream(self, key: str, demands: NDArray[np.uint64], about: Mapping[str, Any]) -> None:
         """Store the demands of an environment."""
@@ -123,5 +131,6 @@ class Cache:
 
         buffer = io.BytesIO()
         np.save(buffer, demands)
-        write_atomically(self._path(key, "npy"), buffer.getvalue())
-        write_atomically(self._path(key, "stream.json"), json.dumps(about, sort_keys=True).encode())
+        content = buffer.getvalue()
+        write_atomically(self._path(key, "npy"), content, durable=False)
+        self._write(key, "stream.json", {"demands": hashlib.sha256(content).hexdigest(), "about": dict(about)})

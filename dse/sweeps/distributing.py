@@ -15,7 +15,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -27,10 +26,10 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from dse.common import output
+from dse.common import digests, output
 from dse.common.writing import stored_under
 from dse.errors import BadInput
-from dse.naming import registered
+from dse.naming import processes
 from dse.sweeps import objectives as obj
 from dse.sweeps import storages
 from dse.sweeps.analysing import Trial
@@ -64,6 +63,7 @@ class Shared:
         self._workers, self._results = workers, results
         self._processes: list[subprocess.Popen[bytes]] = []
         self._signs: dict[int, tuple[Any, float]] = {}
+        self._refused: dict[int, int] = {}  # trials, and the index of each, whose measures are not those of what was asked for
         self._next = 0
 
     def __enter__(self) -> Self:
@@ -83,23 +83,34 @@ class Shared:
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start a worker; the URL goes through its environment, where others cannot read it."""
-        command = [sys.executable, "-m", "dse.cli", "worker", "--study", self.name, "--results", str(self._results)]
-        return subprocess.Popen(command, env=registered.environ(DSE_STORAGE=self.url), stdout=subprocess.DEVNULL)
+        command = processes.command("dse.cli", "worker", "--study", self.name, "--results", str(self._results))
+        return subprocess.Popen(command, env=processes.environ(DSE_STORAGE=self.url), stdout=subprocess.DEVNULL)
 
     def _by_index(self) -> dict[int, FrozenTrial]:
         """First finished trial of each index."""
         found: dict[int, FrozenTrial] = {}
         for trial in self.storage.get_all_trials(self._id, deepcopy=False):
-            if trial.state.is_finished() and MEASURES in trial.user_attrs:
+            if trial.state.is_finished() and trial._trial_id not in self._refused and asked_for(trial) is not None:
                 found.setdefault(trial.user_attrs[INDEX], trial)
         return found
+
+    def _refuse(self, trial: FrozenTrial, index: int) -> None:
+        """Pass over what is not an evaluation of the configuration that was asked for; give up when it comes again and again."""
+        self._refused[trial._trial_id] = index
+        if list(self._refused.values()).count(index) == storages.REFUSALS:
+            host = trial.user_attrs.get(HOST, "?")
+            raise BadInput(
+                f"study {self.name}: trial {index} came back {storages.REFUSALS} times as what was not asked for, at last from {host}: "
+                "a worker has another trace file of that name, or the storage is damaged"
+            )
 
     def evaluate(self, batch: Sequence[Configuration]) -> list[Measures]:
         """Have a batch evaluated by the workers that are there."""
         cache = self.evaluator.cache
         for trial in self._finished.values():
-            given = from_json(json.loads(trial.user_attrs[CONFIGURATION]))
-            cache.put(key_of(given), json.loads(trial.user_attrs[MEASURES]))
+            known = asked_for(trial)
+            if known is not None:
+                cache.put(*known)
         numbers = range(self._next, self._next + len(batch))
         self._next += len(batch)
         with storages.reported(self.url):
@@ -118,12 +129,18 @@ class Shared:
         while missing:
             for trial in self.storage.get_all_trials(self._id, deepcopy=False):
                 index = trial.user_attrs.get(INDEX)
-                if index in missing and trial.state.is_finished() and MEASURES in trial.user_attrs:
-                    self._finished[index] = trial
-                    key = key_of(missing.pop(index))
-                    self.evaluated += self.evaluator.cache.get(key) is None
-                    self.evaluator.cache.put(key, json.loads(trial.user_attrs[MEASURES]))
-                    self._signs.pop(trial._trial_id, None)
+                done = trial.state.is_finished() and MEASURES in trial.user_attrs and trial._trial_id not in self._refused
+                if index not in missing or not done:
+                    continue
+                key, known = key_of(missing[index]), asked_for(trial)
+                if known is None or known[0] != key:
+                    self._refuse(trial, index)
+                    continue
+                del missing[index]
+                self._finished[index] = trial
+                self.evaluated += self.evaluator.cache.get(key) is None
+                self.evaluator.cache.put(*known)
+                self._signs.pop(trial._trial_id, None)
             if missing:
                 self._bring_back(missing)
                 self._replace_workers()
@@ -188,6 +205,16 @@ class Shared:
                 process.kill()
                 process.wait()
         storages.close(self.storage)
+
+
+def asked_for(trial: FrozenTrial) -> tuple[str, Measures] | None:
+    """Key and measures of a finished trial; None where they are not those of its configuration, by this code and its trace."""
+    try:
+        key = key_of(from_json(json.loads(trial.user_attrs[CONFIGURATION])))
+        found = json.loads(trial.user_attrs[MEASURES])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return (key, {k: v for k, v in found.items() if k != digests.DIGEST}) if digests.whole(found, key) else None
 
 
 class Alive:
@@ -267,8 +294,8 @@ def work(
                 trial = _take(storage, study_id)
                 if trial is not None:
                     with stored_under(results):
-                        measures = _evaluated(storage, trial, evaluator)
-                    _tell(storage, trial, measures, names)
+                        key, measures = _evaluated(storage, trial, evaluator)
+                    _tell(storage, trial, key, measures, names)
                     done, last = done + 1, time.monotonic()
                     step()
                 elif once or storage.get_study_user_attrs(study_id).get(DONE):
@@ -302,21 +329,24 @@ def _take(storage: BaseStorage, study_id: int) -> FrozenTrial | None:
     return None
 
 
-def _evaluated(storage: BaseStorage, trial: FrozenTrial, evaluator: Evaluator) -> Measures:
-    """Evaluate a trial, and show signs of life meanwhile."""
-    configuration = from_json(json.loads(trial.user_attrs[CONFIGURATION]))
+def _evaluated(storage: BaseStorage, trial: FrozenTrial, evaluator: Evaluator) -> tuple[str, Measures]:
+    """Evaluate a trial, and show signs of life meanwhile; return the key of what was evaluated, too."""
+    try:
+        configuration = from_json(json.loads(trial.user_attrs[CONFIGURATION]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise BadInput(f"trial {trial.number} of the storage is damaged: it holds no configuration") from None
     with Alive(storage, trial._trial_id):
-        return evaluator([configuration])[0]
+        return key_of(configuration), evaluator([configuration])[0]
 
 
-def _tell(storage: BaseStorage, trial: FrozenTrial, measures: Measures, names: Sequence[str]) -> None:
-    """Tell the result of a trial."""
+def _tell(storage: BaseStorage, trial: FrozenTrial, key: str, measures: Measures, names: Sequence[str]) -> None:
+    """Tell the result of a trial, with a digest of it and of what was evaluated."""
     values = [obj.value(name, measures) for name in names]
     told = [float(v) for v in values if v is not None]
     whole = len(told) == len(names)
     try:
         storage.set_trial_user_attr(trial._trial_id, HOST, platform.node())
-        storage.set_trial_user_attr(trial._trial_id, MEASURES, json.dumps(measures, sort_keys=True))
+        storage.set_trial_user_attr(trial._trial_id, MEASURES, json.dumps(digests.sealed(measures, key), sort_keys=True))
         storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE if whole else TrialState.FAIL, told if whole else None)
     except (RuntimeError, KeyError):
         output.note(f"trial {trial.number} had been given to somebody else meanwhile")

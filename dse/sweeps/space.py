@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario
-from dse.common import texts
+from dse.common import names, texts
 from dse.errors import BadInput, unknown
 from dse.sweeps import objectives as obj
-from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason
+from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason, refuse_unused
 from dse.sweeps.axes import checked as checked_axis
 from dse.sweeps.measure import Over, parsed
 
@@ -289,7 +289,13 @@ def parse(source: str, file: str, name: str) -> Space:
         document = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{file}: {error}") from None
-    return checked(name, document, lambda *path: f"{file}:{scenario.line_of(source, path)}: ")
+
+    def where(*path: str) -> str:
+        return f"{file}:{scenario.line_of(source, path)}: "
+
+    found = checked(name, document, where)
+    refuse_unused(document.get("scenario", {}), found.base, found.axes, where)
+    return found
 
 
 def from_document(document: Mapping[str, Any]) -> Space:
@@ -307,6 +313,7 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
     for key in ("axes", "scenario", "constraints"):
         if not isinstance(document.get(key, {}), Mapping):
             raise BadInput(f"{where(key)}{key} is a table: [{key}]")
+    _named(names.checked, name, where(), "space")
     axes_given = document.get("axes", {})
     if not axes_given:
         raise BadInput(f"{where()}a space needs at least one axis: [axes.design]")
@@ -337,10 +344,10 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
     )  # fmt: skip
 
 
-def _named(check: Any, text: Any, at: str) -> None:
+def _named(check: Any, text: Any, at: str, *more: Any) -> None:
     """Run a check that raises, with the place in front."""
     try:
-        check(str(text))
+        check(str(text), *more)
     except BadInput as error:
         raise BadInput(f"{at}{error}") from None
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
 
+from dse import secrets
 from dse.errors import BadInput
 
 HEARTBEAT = max(1, int(os.environ.get("DSE_HEARTBEAT", "5")))
@@ -24,37 +25,74 @@ GRACE = 4 * HEARTBEAT
 FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
 PATIENCE = 10
 """Seconds that a server has for its first answer."""
+MEANT = re.compile(rf"\s*(?:{secrets.DATABASES}|sqlite|grpc):|\s*(?:host|hostaddr|port|dbname|user|service|sslmode)\s*=", re.IGNORECASE)
+"""Start of a text that names a database, though not as a URL does."""
+REFUSALS = 3
+"""Times that an evaluation may come back as another than was asked for."""
 ATTEMPTS = 6
 """Attempts to make the tables of a database that others are making at the same time."""
 
 
 def shown(url: str) -> str:
-    """Write a URL without its password.
-
-    Examples
-    --------
-    >>> shown("postgresql://me:secret@host/db?password=x&a=1")
-    'postgresql://me:***@host/db?password=***&a=1'
-    """
-    hidden = re.sub(r"(//[^:/@\s]*):[^\s]*@(?=[^@]*$)", r"\1:***@", url)
-    return re.sub(r"((?:password|passwd|pwd|passfile|sslpassword)=)[^&\s]*", r"\1***", hidden, flags=re.IGNORECASE)
+    """Write a URL without its password."""
+    return secrets.safe(url, whole=True)
 
 
 class FileLock:
-    """Lock of a journal file as a lock of the operating system, which a killed process cannot leave behind."""
+    """Lock of a journal file: Optuna's own, so that other programs wait for us and we for them, behind one of the operating system.
+
+    Optuna's is a file, which a killed process leaves behind. Ours queue for the system's lock, which no killed process holds; whoever has
+    it notes which of Optuna's files is ours, and the next one removes that at once instead of after half a minute.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = Path(f"{path}.lock")
+        self._optuna = JournalFileOpenLock(str(path.absolute()))
+        self._theirs, self._ours = Path(f"{path}.lock"), Path(f"{path}.owner")
         self._file: Any = None
+
+    def _mark(self) -> bytes:
+        """Mark of Optuna's file that no other file has; empty where there is none."""
+        try:
+            found = self._theirs.lstat()
+        except OSError:
+            return b""
+        return f"{found.st_dev} {found.st_ino} {found.st_mtime_ns}".encode()
+
+    def _queued(self) -> bool:
+        """Wait for the system's lock; False where the file system has none, so that only Optuna's holds."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except OSError:
+            return False
+        return True
+
+    def _note(self, mark: bytes) -> None:
+        """Write whose file Optuna's is; where the disk is full, a killed process is waited for."""
+        with contextlib.suppress(OSError):
+            self._file.truncate(0)
+            self._file.write(mark)
 
     def acquire(self) -> bool:
         """Wait for the lock."""
-        self._file = self._path.open("a")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._file = self._ours.open("a+b", buffering=0)
+        try:
+            if self._queued():
+                self._file.seek(0)
+                left = self._file.read()
+                if left and left == self._mark():
+                    self._theirs.unlink(missing_ok=True)
+            self._optuna.acquire()
+            self._note(self._mark())
+        except BaseException:
+            self._file.close()
+            raise
         return True
 
     def release(self) -> None:
         """Give the lock back."""
+        with contextlib.suppress(RuntimeError):  # somebody took it away after Optuna's grace period: what was written is whole
+            self._optuna.release()
+        self._note(b"")
         self._file.close()
 
 
@@ -67,15 +105,17 @@ class Generations(BaseJournalBackend):  # type: ignore[misc]  # optuna is not re
     def __init__(self, path: Path) -> None:
         mend(path)
         self._file = journal(path)
-        self._read = 0
+        self._read, self._whole = 0, False
         self._pending: list[dict[str, Any]] = []
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """Entries from a number on."""
-        for number, entry in enumerate(self._file.read_logs(min(log_number_from, self._read)), min(log_number_from, self._read)):
-            self._read = max(self._read, number + 1)
-            if number >= log_number_from:
-                yield entry
+        """Entries from a number on: the file as it was at first, then what was appended here. Others may append to the file meanwhile."""
+        if not self._whole:
+            for number, entry in enumerate(self._file.read_logs(0)):
+                self._read = number + 1
+                if number >= log_number_from:
+                    yield entry
+            self._whole = True
         yield from self._pending[max(0, log_number_from - self._read) :]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -128,10 +168,8 @@ def reported(url: str) -> Iterator[None]:
     except Exception as error:
         if not _is_storage_error(error):
             raise
-        said = " ".join(str(getattr(error, "orig", None) or error).split())
-        password = re.search(r"//[^:/@]*:(.*)@", url)
-        said = said.replace(password[1], "***") if password and password[1] else said
-        raise BadInput(f"storage {shown(url)}: {shown(said)[:300] or type(error).__name__}") from None
+        said = " ".join(secrets.safe(str(getattr(error, "orig", None) or error)).split())
+        raise BadInput(f"storage {shown(url)}: {said[:300] or type(error).__name__}") from None
 
 
 def _is_storage_error(error: Exception) -> bool:
@@ -157,10 +195,12 @@ def opened(url: str) -> optuna.storages.BaseStorage:
     scheme = url.partition("://")[0] if "://" in url else ""
     if not url:
         raise BadInput(f"a storage is {FORMS}")
+    secrets.know(url)
     engine = url
     with reported(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if scheme in ("", "journal"):
+            _require_file(url)
             return optuna.storages.JournalStorage(journal(Path(url.removeprefix("journal://"))))
         if scheme == "grpc":
             host, _, port = url.removeprefix("grpc://").strip("/").partition(":")
@@ -172,6 +212,8 @@ def opened(url: str) -> optuna.storages.BaseStorage:
             return proxy
         if scheme.partition("+")[0] == "postgresql":
             missing("psycopg", "postgres", "storage postgresql://")
+            if "@" in re.split(r"[/?]", url.partition("://")[2].partition("@")[2], maxsplit=1)[0]:
+                raise BadInput(f"storage {shown(url)!r}: a password in a URL has %40 for @ (urllib.parse.quote writes it)")
             engine = "postgresql+psycopg://" + url.partition("://")[2]
         elif scheme != "sqlite":
             raise BadInput(f"storage {shown(url)!r}: a storage is {FORMS}")
@@ -179,6 +221,19 @@ def opened(url: str) -> optuna.storages.BaseStorage:
             return _database(engine)
         except ValueError:  # whose text may hold a part of the password
             raise BadInput(f"storage {shown(url)!r} is not of the form {scheme}://user:password@host:port/database") from None
+
+
+def _require_file(url: str) -> None:
+    """Refuse what would become a journal file of a name that was meant for a database.
+
+    Raises
+    ------
+    BadInput
+        The name holds a password, a scheme, or is libpq's ``host=... dbname=...``.
+    """
+    path = url.removeprefix("journal://")
+    if secrets.holds(path) or MEANT.match(path):
+        raise BadInput(f"storage {shown(path)!r} is no file: a storage is {FORMS}")
 
 
 def _database(url: str) -> optuna.storages.RDBStorage:

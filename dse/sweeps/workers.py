@@ -17,14 +17,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from dse.naming import registered
-from dse.sweeps.caching import Cache, key_of, stream_key
+from dse.errors import BadInput
+from dse.naming import processes
+from dse.sweeps.caching import Cache, code_digest, key_of, stream_key
 from dse.sweeps.space import Configuration
 
 Measures = dict[str, Any]
 TRIES = 2
 REFUSED = "refused"
 """Key of an error of the operating system in a worker: number, text, file."""
+CODE = "code"
+"""Key of the digest of the code: of a request, and of an answer that refuses it."""
 
 
 class Worker:
@@ -35,23 +38,31 @@ class Worker:
         self._process: subprocess.Popen[str] | None = None
 
     def _start(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "dse.sweeps.workers", self.results]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=registered.environ())
+        command = processes.command("dse.sweeps.workers", self.results)
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=processes.environ())
 
     def call(self, work: str, configuration: Configuration) -> Measures:
-        """Have `work` done on a configuration."""
+        """Have `work` done on a configuration.
+
+        Raises
+        ------
+        BadInput
+            The process has other code than this one: the sources were edited meanwhile.
+        """
         for _ in range(TRIES):
             if self._process is None:
                 self._process = self._start()
             try:
                 assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101, PT018 - both are pipes
-                self._process.stdin.write(json.dumps({"work": work, **as_json(configuration)}) + "\n")
+                self._process.stdin.write(json.dumps({"work": work, CODE: code_digest(), **as_json(configuration)}) + "\n")
                 self._process.stdin.flush()
                 answer = self._process.stdout.readline()
             except (OSError, ValueError):
                 answer = ""
             if answer.endswith("\n"):
                 found: Measures = json.loads(answer)
+                if CODE in found:
+                    raise BadInput("the code was edited while the sweep ran: a new worker has other code than this process; start it anew")
                 if REFUSED in found:
                     raise OSError(*found[REFUSED])
                 return found
@@ -165,7 +176,7 @@ def serve(results: str) -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         try:
-            answer = do(asked["work"], from_json(asked), cache)
+            answer = do(asked["work"], from_json(asked), cache) if asked[CODE] == code_digest() else {CODE: code_digest()}
         except OSError as error:
             answer = {REFUSED: [error.errno, error.strerror, str(error.filename or "")]}
         sys.stdout.write(json.dumps(answer) + "\n")

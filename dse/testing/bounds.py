@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 
 from dse import naming
-from dse.naming import registered
+from dse.naming import processes
 from dse.testing import conformance, streams, subjects
 
 SECONDS = 600
@@ -33,8 +33,8 @@ def finding(named: naming.Named, seed: int, demands: int) -> str:
     str
         The exception, with file and line; empty if there is none.
     """
-    command = [sys.executable, "-m", "dse.testing.bounds", named.text, str(seed), str(demands)]
-    env = registered.environ(NUMBA_DISABLE_JIT="1")
+    command = processes.command("dse.testing.bounds", named.text, str(seed), str(demands))
+    env = processes.environ(NUMBA_DISABLE_JIT="1")
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.errors import BadInput, refusal
+from dse.secrets import safe
 from kernels import demand
 
 VERSION = 1
@@ -105,6 +106,7 @@ def build(
     bare = Trace(accesses, shift, spaces, events, positions)
     counts = {"events": len(accesses), "mapping_events": len(events), "pages": pages, "writes": bare.writes}
     counts |= {"spaces": spaces, "space_shift": shift}
+    meta = {key: safe(value) if isinstance(value, str) else value for key, value in meta.items()}
     header = {"version": VERSION, **meta, **counts, "digest": digest_of(bare)}
     return Trace(accesses, shift, spaces, events, positions, header, header["digest"])
 

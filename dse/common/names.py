@@ -1,0 +1,35 @@
+"""Names of stored things: each becomes the name of a folder or file, wherever it comes from."""
+
+from __future__ import annotations
+
+from dse.errors import BadInput
+
+LONGEST = 200
+"""Most bytes of a name: file systems take 255, and suffixes are added."""
+
+
+def is_name(name: object) -> bool:
+    """Return True if a value is a name under which something can be stored: one file, not hidden, that a line can show.
+
+    Examples
+    --------
+    >>> is_name("wide-tpe-s1"), is_name("../wide"), is_name(".wide"), is_name(""), is_name(3)
+    (True, False, False, False, False)
+    """
+    if not isinstance(name, str) or not name.isprintable() or len(name.encode("utf-8", "surrogateescape")) > LONGEST:
+        return False
+    return bool(name.strip()) and not name.startswith(".") and not set(name) & set("/\\")
+
+
+def checked(name: object, what: str) -> str:
+    """Return a name under which something is stored.
+
+    Raises
+    ------
+    BadInput
+        It would lie elsewhere, or where no reader looks.
+    """
+    if not isinstance(name, str) or not is_name(name):
+        shown = str(name)[:60]
+        raise BadInput(f"{shown!r} is no name of a {what}: one is that of a file, without slash, not hidden, of up to {LONGEST} bytes")
+    return name

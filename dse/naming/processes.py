@@ -1,0 +1,45 @@
+"""Processes of ours: each imports this package, the designs and everything else from where this process has them.
+
+A module that lies in the current directory is nobody's: the code of another checkout there would be evaluated in its name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from dse.naming import registered, start
+
+
+def search_path() -> list[str]:
+    """Folders of modules, those that were named absolutely: an empty one is wherever a process happens to be."""
+    return [folder for folder in sys.path if folder and Path(folder).is_absolute()]
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """Return the command of a new process that runs a module.
+
+    Parameters
+    ----------
+    module : str
+        Its full name.
+    *arguments : str
+        Its arguments.
+
+    Examples
+    --------
+    >>> command("dse.cli", "doctor")[-2:]
+    ['dse.cli', 'doctor']
+    """
+    from kernels.compiling import sources
+
+    given = json.dumps({"home": str(sources.HERE), "path": search_path()})
+    return [sys.executable, "-P", str(Path(start.__file__).resolve()), given, module, *arguments]
+
+
+def environ(**more: str) -> dict[str, str]:
+    """Return the environment of such a process: the same designs from outside, and no ``PYTHONPATH``, as the command says the path."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {**kept, registered.VARIABLE: registered.named(), **more}

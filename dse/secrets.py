@@ -1,0 +1,146 @@
+"""Texts without the secrets in them: passwords in the URL of a database, in libpq's form, or wherever else they were typed.
+
+:func:`safe` is applied to whatever is stored or shown: command lines, errors, notes, provenance. What a user gave is remembered by
+:func:`know`, so that it is found again in the messages of others, who quote, cut and decode it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import urllib.parse
+
+HIDDEN = "***"
+PLACEHOLDERS = ("", "password", "port", HIDDEN)
+"""Words that stand for a secret in our own messages, or for none."""
+FILES, PAGES = ("journal", "sqlite", "file"), ("http", "https", "git", "ssh")
+"""Schemes whose paths may hold a colon, and an at sign."""
+PORT = re.compile(r"[^:/]*(?::\d{1,5})?(?:/.*)?", re.DOTALL)
+DATABASES = r"(?:postgres|postgresql|mysql|mariadb|oracle|mssql|cockroachdb|redis|rediss|mongodb|amqp)(?:\+\w+)?"
+KEY = re.compile(r"[\w.]*(?:password|passwd|passphrase|passfile|pwd)\s*=\s*", re.IGNORECASE)
+VALUE = re.compile(r"'(?:\\.|[^'\\])*(?:'|$)|(?:\\.|[^\s&'\"\\])+", re.DOTALL)
+SCHEME = re.compile(rf"[A-Za-z][\w+.-]*://+|(?<![\w:/])//|\b{DATABASES}:/*", re.IGNORECASE)
+BLANK = re.compile(r"[\s'\"`<>]")
+OPTION = re.compile(r"--?[\w-]+=")
+BARE = re.compile(r"[^:@/\s]*:(?=\S)(.+)@(?=\S)", re.DOTALL)
+SHORTEST, MOST = 4, 64
+_known: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+
+def _end(text: str, scheme: re.Match[str]) -> int:
+    """End of a URL within a text: the quote that closes it, else a blank or a quote."""
+    quote = text[scheme.start() - 1 : scheme.start()]
+    closed = text.find(quote, scheme.end()) if quote in ("'", '"', "`") else -1
+    blank = BLANK.search(text, scheme.end())
+    return closed if closed >= 0 else blank.start() if blank else len(text)
+
+
+def _of_url(text: str, start: int, scheme: str, end: int) -> tuple[int, int] | None:
+    """Place of the password of a URL whose scheme ends at `start`; None where it has none."""
+    name = scheme.partition(":")[0].lower()
+    rest = text[start:end]
+    user, at, _ = rest.rpartition("@")
+    port = name in PAGES and re.match(r"[^:@]*:\d{1,5}/", rest) if at else name in FILES or PORT.fullmatch(rest)
+    if name in (*PAGES, *FILES, "grpc") and port:
+        return None
+    user = user if at else rest if name else ""
+    colon = user.find(":")
+    if colon < 0:
+        return None
+    return None if user[colon + 1 :] in PLACEHOLDERS else (start + colon + 1, start + len(user))
+
+
+def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
+    """Places of secrets in a text.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    whole : bool
+        True if it is one argument: a secret may then hold blanks and quotes, and ends where the argument does.
+    """
+    found: list[tuple[int, int]] = []
+    first = OPTION.match(text) if whole else None
+    begin = first.end() if first else 0
+    for key in KEY.finditer(text):
+        value = VALUE.match(text, key.end())
+        end = len(text) if whole else value.end() if value else key.end()
+        if end > key.end():
+            found.append((key.end(), end))
+    scheme = SCHEME.match(text, begin) if whole else None
+    if scheme is not None:
+        limit = min([start for start, _ in found], default=len(text))
+        place = _of_url(text, scheme.end(), scheme[0], limit)
+        found += [place] if place else []
+    elif whole and not found and (bare := BARE.match(text, begin)):
+        found.append(bare.span(1))
+    for scheme in () if whole and found else SCHEME.finditer(text):
+        place = _of_url(text, scheme.end(), scheme[0], _end(text, scheme))
+        found += [place] if place else []
+    if whole and not found and "%" in text and KEY.search(urllib.parse.unquote(text)):
+        found.append((begin, len(text)))  # the key itself is escaped
+    return found
+
+
+def _hidden(text: str, found: list[tuple[int, int]]) -> str:
+    """Text with some of its places hidden, the last one first; what overlaps is one place."""
+    start = len(text) + 1
+    for begin, end in sorted(found, reverse=True):
+        text = f"{text[:begin]}{HIDDEN}{text[min(end, start) :].removeprefix(HIDDEN)}"
+        start = begin
+    return text
+
+
+def know(text: str) -> None:
+    """Remember an argument that may hold a secret: :func:`safe` finds it, whole or in parts, in every later text."""
+    found = places(text, whole=True)
+    if not found or text in _known:
+        return
+    parts: set[str] = set()
+    for begin, end in found:
+        secret = text[begin:end].strip("'")
+        for form in (secret, urllib.parse.unquote(secret), urllib.parse.unquote_plus(secret), re.sub(r"\\(.)", r"\1", secret)):
+            parts |= {form, *re.split(r"[@/:?#&=\s]+", form)}
+    kept = {form for part in parts for form in _forms(part) if len(form) >= SHORTEST and form != HIDDEN}
+    if len(_known) >= MOST:
+        del _known[next(iter(_known))]
+    _known[text] = (_hidden(text, found), tuple(kept))
+
+
+def _forms(text: str) -> dict[str, None]:
+    """A text as messages quote it."""
+    return dict.fromkeys((text, repr(text)[1:-1], json.dumps(text)[1:-1], shlex.quote(text), " ".join(text.split())))
+
+
+def safe(text: str, whole: bool = False) -> str:
+    """Return a text without the secrets in it.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    whole : bool
+        True if it is one argument of a command line.
+
+    Examples
+    --------
+    >>> safe("storage postgresql://me:secret@host/db?password=x: no answer")
+    'storage postgresql://me:***@host/db?password=*** no answer'
+    >>> safe("postgresql://me:my secret@host/db", whole=True), safe("host=h password='a b' user=u"), safe("grpc://host:13000")
+    ('postgresql://me:***@host/db', 'host=h password=*** user=u', 'grpc://host:13000')
+    """
+    if whole:
+        return _hidden(text, places(text, whole=True))
+    for given, (shown, _) in _known.items():
+        for form in _forms(given):
+            text = text.replace(form, shown)
+    for part in sorted({part for _, parts in _known.values() for part in parts}, key=len, reverse=True):
+        text = text.replace(part, HIDDEN)
+    return _hidden(text, places(text))
+
+
+def holds(text: str) -> bool:
+    """Return True if an argument holds a secret."""
+    return bool(places(text, whole=True))

@@ -1,0 +1,133 @@
+"""Journals that other programs write as well: their lock and ours exclude each other, and a killed process holds nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
+
+from dse.sweeps import recording, space, storages
+from tests.sweepdata import TEXT
+
+KINDS = [JournalFileSymlinkLock, JournalFileOpenLock]
+SHORT, LONG = 0.3, 60.0
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from dse.sweeps import storages
+storages.FileLock(Path(sys.argv[1])).acquire()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def waiting(lock: Any) -> tuple[threading.Thread, threading.Event]:
+    """Start to wait for a lock."""
+    got = threading.Event()
+
+    def wait() -> None:
+        lock.acquire()
+        got.set()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread, got
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_their_lock_and_ours_exclude_each_other(tmp_path: Path, kind: type, first: str) -> None:
+    path = tmp_path / "journal.log"
+    path.touch()
+    pair = [storages.FileLock(path), kind(str(path))]
+    holder, other = pair if first == "ours" else reversed(pair)
+    holder.acquire()
+    thread, got = waiting(other)
+    assert not got.wait(SHORT)
+    holder.release()
+    assert got.wait(LONG)
+    thread.join()
+    other.release()
+    assert not Path(f"{path}.lock").exists()
+
+
+def test_two_of_ours_exclude_each_other(tmp_path: Path) -> None:
+    first, second = (storages.FileLock(tmp_path / "journal.log") for _ in range(2))
+    first.acquire()
+    thread, got = waiting(second)
+    assert not got.wait(SHORT)
+    first.release()
+    assert got.wait(LONG)
+    thread.join()
+    second.release()
+
+
+def killed(path: Path) -> None:
+    """Leave the lock of a process of ours that was killed."""
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert done.returncode == -9
+    assert Path(f"{path}.lock").exists()
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.log"
+    killed(path)
+    lock = storages.FileLock(path)
+    lock._optuna.grace_period = None  # no other way out
+    thread, got = waiting(lock)
+    assert got.wait(LONG)
+    thread.join()
+    lock.release()
+
+
+def test_the_lock_of_another_program_is_no_remnant_of_ours(tmp_path: Path) -> None:
+    """A process of ours was killed, its file removed since, and another program holds the lock."""
+    path = tmp_path / "journal.log"
+    killed(path)
+    Path(f"{path}.lock").unlink()
+    os.utime(tmp_path)
+    theirs = JournalFileOpenLock(str(path))
+    theirs.acquire()
+    thread, got = waiting(lock := storages.FileLock(path))
+    assert not got.wait(SHORT)
+    theirs.release()
+    assert got.wait(LONG)
+    thread.join()
+    lock.release()
+
+
+def test_another_program_writes_a_journal_of_ours(tmp_path: Path) -> None:
+    """It does not wait where nobody holds the lock, nothing of ours is removed, and no entry is lost."""
+    path = tmp_path / "journal.log"
+    ours = storages.opened(str(path))
+    optuna.create_study(storage=ours, study_name="a")
+    left = sorted(p.name for p in tmp_path.iterdir())
+    study = optuna.load_study(study_name="a", storage=optuna.storages.JournalStorage(JournalFileBackend(str(path))))
+    for n in range(3):
+        study.set_user_attr("theirs", n)
+        ours.set_study_user_attr(0, "ours", n)
+    assert sorted(p.name for p in tmp_path.iterdir()) == left == ["journal.log", "journal.log.owner"]
+    again = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+    assert again.get_study_user_attrs(0) == {"theirs": 2, "ours": 2} == ours.get_study_user_attrs(0)
+
+
+def test_another_program_writes_while_a_study_is_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "journal.log"
+    small = space.parse(TEXT, "small.toml", "small")
+    with recording.Recorder(path, "a", small):
+        pass
+    with recording.Recorder(path, "a", small) as recorder:
+        for n in range(3):
+            study = optuna.load_study(study_name="a", storage=optuna.storages.JournalStorage(JournalFileBackend(str(path))))
+            study.set_user_attr(f"note {n}", n)
+            recorder._study.set_user_attr(f"ours {n}", n)
+            recorder._journal.flush()
+        assert {f"ours {n}" for n in range(3)} <= recorder._study.user_attrs.keys()
+    stored = optuna.load_study(study_name="a", storage=storages.opened(str(path)))
+    assert {f"{name} {n}" for n in range(3) for name in ("ours", "note")} <= stored.user_attrs.keys()
