@@ -6,10 +6,12 @@ import argparse
 import math
 import re
 
-from dse.common.limits import PAGES_MAX, SEED_MAX
+from dse.common.limits import COLUMNS_MAX, PAGES_MAX, SEED_MAX
 
 FORMATS = ("table", "json", "csv")
 RESULTS = "results"
+DIGITS_MAX = 40
+"""Most characters of a number; Python reads no whole number of more than 4,300 digits."""
 
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -17,6 +19,8 @@ _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 def whole(text: str) -> int:
     """Read a whole number of at least 0: ``8388608``, ``2^23``, ``8M`` (binary suffixes), ``8_388_608``."""
+    if len(text) > DIGITS_MAX:
+        raise argparse.ArgumentTypeError(f"{text[:DIGITS_MAX]!r}... is longer than any number that is taken")
     power = re.fullmatch(r"(\d{1,4})(?:\^|\*\*)(\d{1,3})", text)
     if power:
         return int(int(power[1]) ** int(power[2]))
@@ -39,18 +43,29 @@ def positive(text: str) -> int:
 
 def slots(text: str) -> int:
     """Read a number of pages or slots: 1 to 2^28 (1 TiB)."""
-    value = positive(text)
-    if value > PAGES_MAX:
-        raise argparse.ArgumentTypeError(f"{text} is above 2^28 pages (1 TiB), the most that is supported")
+    return _most(positive(text), text, PAGES_MAX, "2^28 pages (1 TiB), the most that is supported")
+
+
+def pages(text: str) -> int:
+    """Read a number of pages: 0 to 2^28 (1 TiB)."""
+    return _most(whole(text), text, PAGES_MAX, "2^28 pages (1 TiB), the most that is supported")
+
+
+def column(text: str) -> int:
+    """Read the number of a column: 0 to 4,096."""
+    return _most(whole(text), text, COLUMNS_MAX, f"{COLUMNS_MAX:,}, the last column that is read")
+
+
+def _most(value: int, text: str, most: int, said: str) -> int:
+    """Refuse a number above the most."""
+    if value > most:
+        raise argparse.ArgumentTypeError(f"{text} is above {said}")
     return value
 
 
 def seed(text: str) -> int:
     """Read a seed: 0 to 2^63 - 1."""
-    value = whole(text)
-    if value > SEED_MAX:
-        raise argparse.ArgumentTypeError(f"{text} is above 2^63 - 1")
-    return value
+    return _most(whole(text), text, SEED_MAX, "2^63 - 1")
 
 
 def finite(text: str, of: str) -> float:
