@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import importlib
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -18,6 +17,8 @@ from typing import Any, NoReturn
 
 from dse import __version__
 from dse.commands import VERBS
+from dse.common import streams
+from dse.common.output import printable
 from dse.errors import BadInput, CheckFailed, nearest, refusal, refusals, require_kernels, unknown
 
 OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
@@ -87,7 +88,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     parser = Parser(prog=f"dse {verb}", description=_described(module))
     module.configure(parser)
     args = parser.parse_args(rest)
-    args.command_line = shlex.join(["dse", *argv])
+    args.command_line = streams.command_line(argv)
     status = int(module.run(args))
     sys.stdout.flush()
     return status
@@ -96,7 +97,7 @@ def _dispatch(argv: Sequence[str]) -> int:
 def _say(text: str) -> None:
     """Print one line on stderr, whatever it contains."""
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(" ".join(text.split("\n")) + "\n")
+        sys.stderr.write(printable(" ".join(text.split("\n"))) + "\n")
         sys.stderr.flush()
 
 
@@ -131,6 +132,10 @@ def _guarded(work: Callable[[], int]) -> int:
         _drop_output()
         _say(f"dse: error: {refusal(error)}" + (f": {error.filename}" if error.filename else ""))
         return BAD
+    except UnicodeError as error:
+        what = getattr(error, "object", "")
+        _say(f"dse: error: {str(what)[:80]!r} cannot be written as UTF-8")
+        return BAD
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else OK if error.code is None else FAILED
 
@@ -149,9 +154,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 ok, 1 a check failed, 2 bad input.
     """
     given = sys.argv[1:] if argv is None else argv
-    if os.environ.get("DSE_TRACEBACK"):
+
+    def work() -> int:
+        streams.prepare()
         return _dispatch(given)
-    return _guarded(lambda: _dispatch(given))
+
+    return work() if os.environ.get("DSE_TRACEBACK") else _guarded(work)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, help="built-in query")
     parser.add_argument("--tables", action="store_true", help="list the tables and their columns")
     parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
-    parser.add_argument("--output", metavar="FILE", help="output file (default: stdout)")
+    parser.add_argument("--output", type=options.file, metavar="FILE", help="output file (default: stdout)")
     options.add_results(parser)
 
 

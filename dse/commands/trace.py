@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     bring.add_argument("file", help="the file to convert")
     bring.add_argument("--format", choices=FORMATS, required=True, dest="source", help="format of the file")
     for verb in (record, bring):
-        verb.add_argument("-o", "--out", help="trace file to write (default: named after the program or the file)")
+        verb.add_argument("-o", "--out", type=options.file, help="trace file to write (default: named after the program or the file)")
         verb.add_argument(
             "--filter-pages", type=options.pages, default=0, metavar="K",
             help="drop accesses that hit in an LRU list of K pages; at most 1/8 of the smallest memory simulated",
@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     bring.add_argument("--size-unit", type=options.positive, default=1, metavar="B", help="csv: bytes that a size counts (default: 1)")
     info = verbs.add_parser("info", help="describe a trace: origin, miss ratio over memory, working set, is it worth a run?")
     info.add_argument("trace", nargs="?", help="trace file or shipped trace (default: list the shipped ones)")
-    info.add_argument("--chart", metavar="FILE", help="draw the same: FILE.png, FILE.svg")
+    info.add_argument("--chart", type=options.file, metavar="FILE", help="draw the same: FILE.png, FILE.svg")
     options.add_format(info)
 
 

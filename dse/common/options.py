@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 
+from dse.common import reading
 from dse.common.limits import COLUMNS_MAX, PAGES_MAX, SEED_MAX
+from dse.errors import BadInput
 
 FORMATS = ("table", "json", "csv")
 RESULTS = "results"
@@ -63,6 +66,22 @@ def _most(value: int, text: str, most: int, said: str) -> int:
     return value
 
 
+def variable(name: str, default: int, least: int, most: int) -> int:
+    """Read a whole number from the environment.
+
+    Raises
+    ------
+    BadInput
+        No number, or one out of its range.
+    """
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise BadInput(f"{name} is a whole number from {least:,} to {most:,}, got {text[:40]!r}")
+    return int(text)
+
+
 def seed(text: str) -> int:
     """Read a seed: 0 to 2^63 - 1."""
     return _most(whole(text), text, SEED_MAX, "2^63 - 1")
@@ -112,9 +131,24 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
 
 
+def folder(text: str) -> str:
+    """Read the name of a folder that is there or can be made."""
+    try:
+        return str(reading.folder(text))
+    except BadInput as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def file(text: str) -> str:
+    """Read the name of a file."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no file")
+    return text
+
+
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add ``--results`` to a command that reads or writes stored runs."""
-    parser.add_argument("--results", default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
+    parser.add_argument("--results", type=folder, default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import polars as pl
 
+from dse.common import output
 from dse.storing.writer import METADATA_TABLE, METADATA_VERSION
 
 
@@ -49,4 +49,4 @@ def version_of(path: Path) -> int:
 
 def skip(path: Path, why: str) -> None:
     """Say on stderr that a file is left out."""
-    sys.stderr.write(f"dse: skipped {path}: {why}\n")
+    output.note(f"skipped {path}: {why}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib.util
-import os
 import re
 import time
 import warnings
@@ -16,9 +15,10 @@ from typing import Any
 import optuna
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
+from dse.common import options
 from dse.errors import BadInput
 
-HEARTBEAT = max(1, int(os.environ.get("DSE_HEARTBEAT", "5")))
+HEARTBEAT = options.variable("DSE_HEARTBEAT", 5, 1, 3600)
 GRACE = 4 * HEARTBEAT
 """Seconds between two signs of life, and without one until a worker counts as dead."""
 FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
