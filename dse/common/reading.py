@@ -11,6 +11,7 @@ import stat
 import struct
 import tokenize
 import tomllib
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -31,10 +32,10 @@ SHORT = 60
 """Most characters of a value in a message."""
 FAILURES = (
     OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError, RecursionError, SyntaxError,
-    AssertionError, NotImplementedError, RuntimeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zipfile.LargeZipFile,
+    AssertionError, NotImplementedError, Warning, RuntimeError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zipfile.LargeZipFile,
     zlib.error, lzma.LZMAError,
 )  # fmt: skip
-"""What readers of NumPy, zipfile, json and of ours raise on bytes that they do not expect."""
+"""Errors of the readers of NumPy, zipfile and json, and of ours, on bytes that they do not expect."""
 KINDS = {
     stat.S_IFDIR: "is a folder, not a file", stat.S_IFIFO: "is a pipe, not a file", stat.S_IFSOCK: "is a socket, not a file",
     stat.S_IFCHR: "is a device, not a file", stat.S_IFBLK: "is a device, not a file",
@@ -145,7 +146,9 @@ def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
         Instead of each of :data:`FAILURES`.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a size that overflows is one
+            yield
     except FAILURES as error:
         raise BadInput(f"{os.fspath(path)}: {what}: {reason(error)}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from dse import storing
+from dse.common import reading
 from dse.errors import BadInput, nearest, unknown
 from dse.storing import files, widening
 from dse.storing.guarding import guard
@@ -234,15 +236,34 @@ def query(sql: str | None = None, *, preset: str | None = None, results: str | o
     if sql is not None:
         guard(sql)
     tables = scan(results)
+    if preset is None:
+        return asked(str(sql), tables)
+    with _refused(tables):
+        return PRESETS[preset][0](tables).collect(engine="streaming")
+
+
+def asked(sql: str, tables: Tables) -> pl.DataFrame:
+    """Run one SELECT over tables.
+
+    Raises
+    ------
+    BadInput
+        As :func:`query`.
+    """
+    guard(sql)
+    with _refused(tables), pl.SQLContext(tables, eager=False) as context:
+        lazy = context.execute(sql)
+        return lazy.collect(engine="streaming")
+
+
+@contextlib.contextmanager
+def _refused(tables: Tables) -> Iterator[None]:
+    """Say in one line what the query engine refuses."""
     try:
-        if preset is not None:
-            return PRESETS[preset][0](tables).collect(engine="streaming")
-        with pl.SQLContext(tables, eager=False) as context:
-            lazy = context.execute(str(sql))
-            return lazy.collect(engine="streaming")
+        yield
     except pl.exceptions.ColumnNotFoundError as error:
         raise BadInput(_no_column(str(error), tables)) from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, TypeError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, *reading.FAILURES) as error:
         raise BadInput(_sql_error(str(error), tables)) from None
 
 

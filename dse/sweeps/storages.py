@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
-from dse.common import options
+from dse.common import options, reading
 from dse.errors import BadInput
 
 HEARTBEAT = options.variable("DSE_HEARTBEAT", 5, 1, 3600)
@@ -96,6 +96,24 @@ def journal(path: Path) -> JournalFileBackend:
     return JournalFileBackend(str(path), lock_obj=FileLock(path))
 
 
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Turn what Optuna raises on a file that is no journal of its own into one line.
+
+    Raises
+    ------
+    BadInput
+        The path is a folder, pipe or device, or the journal is none or damaged.
+    """
+    if (why := reading.why_not(path)) and why != "no such file":
+        raise BadInput(f"{path}: {why}")
+    try:
+        with reading.parsing(path, "no journal of Optuna, or a damaged one (remove it to begin anew)"):
+            yield
+    except optuna.exceptions.OptunaError as error:
+        raise BadInput(f"{path}: a damaged journal: {reading.reason(error)}") from None
+
+
 def mend(path: Path) -> None:
     """Cut off the half-written line of a killed process."""
     if not path.exists():
@@ -161,7 +179,9 @@ def opened(url: str) -> optuna.storages.BaseStorage:
     with reported(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if scheme in ("", "journal"):
-            return optuna.storages.JournalStorage(journal(Path(url.removeprefix("journal://"))))
+            path = Path(url.removeprefix("journal://"))
+            with whole(path):
+                return optuna.storages.JournalStorage(journal(path))
         if scheme == "grpc":
             host, _, port = url.removeprefix("grpc://").strip("/").partition(":")
             if not (host and port.isdigit()) or "@" in host:

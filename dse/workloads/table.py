@@ -74,7 +74,7 @@ class Columns:
         size = f", column {self.size} a size up to {REQUEST_MOST:,} B" if self.size else ""
         exactly = not self.chosen and not self.writes and not self.size
         what = EXACTLY if exactly else f"column {self.page} a decimal page number{flag}{size}"
-        flagged = cells[self.write - 1].decode("ascii", "replace") if number and self.write and not self.writes else "0"
+        flagged = cells[self.write - 1][:20].decode("ascii", "replace") if number and self.write and not self.writes else "0"
         hint = "" if flagged in ("0", "1") else f"; if {flagged!r} means a write: --writes {flagged} (else name what does)"
         return BadInput(f"{place}: not {what}: {text!r}{hint}")
 
