@@ -36,7 +36,7 @@ class Hang(BaseException):
 
 @dataclass
 class Outcome:
-    """What became of the inputs of a reader."""
+    """Outcome of the inputs of a reader."""
 
     inputs: int = 0
     codes: collections.Counter[str] = field(default_factory=collections.Counter)

@@ -210,6 +210,7 @@ def test_command_line(results: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
         (["SELECT * FROM opps"], "unknown table 'opps', did you mean 'ops'?"),
         (["SELECT design FROM ops WHERE"], "query: "),
         (["SELECT nothing(design) FROM ops"], "query: "),
+        ([f"SELECT {'z' * 3000} FROM ops"], "zzz ..., dse query --tables lists all"),
         ([], "give a query or a --preset"),
         (["--preset", "winers"], "did you mean 'winners'?"),
     ):

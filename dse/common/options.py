@@ -7,7 +7,7 @@ import math
 import os
 import re
 
-from dse.common import reading
+from dse.common import reading, streams
 from dse.common.limits import COLUMNS_MAX, PAGES_MAX, SEED_MAX
 from dse.errors import BadInput
 
@@ -144,6 +144,13 @@ def file(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("an empty name is no file")
     return text
+
+
+def trace(text: str) -> str:
+    """Read the name of a trace; it is stored with what is made of it."""
+    if text != streams.plain(text):
+        raise argparse.ArgumentTypeError(f"{text!a} is not UTF-8: rename the file, as its name is stored with the results")
+    return file(text)
 
 
 def add_results(parser: argparse.ArgumentParser) -> None:

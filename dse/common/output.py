@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import math
-import re
 import sys
 import textwrap
 import threading
@@ -114,7 +113,9 @@ def plain(value: Any) -> Any:
 def render_json(value: Any) -> str:
     """Render `value` as JSON of one stable form."""
     text = json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
-    return text if text.isascii() else re.sub(r"[^\n -~\xa0-\ud7ff\ue000-\U0010ffff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def render_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:

@@ -84,10 +84,14 @@ def folder(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     BadInput
-        The path is empty, or something else than a folder.
+        The path is empty, not UTF-8, or something else than a folder.
     """
     if not os.fspath(path):
         raise BadInput("an empty name is no folder")
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise BadInput(f"{os.fspath(path)!a} is not UTF-8, and Parquet files are read from folders of UTF-8 names only") from None
     found = Path(path)
     with contextlib.suppress(OSError, ValueError):
         if not stat.S_ISDIR(found.stat().st_mode):

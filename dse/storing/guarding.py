@@ -1,4 +1,4 @@
-"""What SQL is let through to the stored tables: one SELECT over them, of a size that the query engine takes."""
+"""Guard of the stored tables: SQL is one SELECT over them, of a size that the query engine takes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from dse import storing
 from dse.common import reading
-from dse.errors import BadInput, nearest, unknown
+from dse.errors import NAME_MOST, BadInput, nearest, unknown
 from dse.storing import files, widening
 from dse.storing.guarding import guard
 from dse.storing.writer import TYPES
@@ -271,8 +271,8 @@ def _no_column(message: str, tables: Tables) -> str:
     """Say which column is not there, with the nearest."""
     name = re.sub(r"^.*?unable to find column ", "", message.split("\n", maxsplit=1)[0]).split(";")[0].strip().strip("\"'`").split('"')[0]
     columns = sorted({column for frame in tables.values() for column in frame.collect_schema().names()})
-    near = nearest(name, columns)
-    return f"unknown column {name!r}, " + (f"did you mean {near!r}?" if near else f"valid: {', '.join(columns)}")
+    near = nearest(name[:NAME_MOST], columns)
+    return f"unknown column {reading.short(name)}, " + (f"did you mean {near!r}?" if near else "dse query --tables lists all")
 
 
 def _sql_error(message: str, tables: Tables) -> str:

@@ -24,6 +24,8 @@ GRACE = 4 * HEARTBEAT
 FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
 PATIENCE = 10
 """Seconds that a server has for its first answer."""
+ENTRY_MOST = 1 << 24
+"""Most bytes of a journal's line that is looked at."""
 ATTEMPTS = 6
 """Attempts to make the tables of a database that others are making at the same time."""
 
@@ -96,6 +98,31 @@ def journal(path: Path) -> JournalFileBackend:
     return JournalFileBackend(str(path), lock_obj=FileLock(path))
 
 
+def is_journal(path: Path) -> bool:
+    """Return True for an empty file, and where the first and last lines are entries; a killed writer leaves half of the last."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        first = file.readline(ENTRY_MOST)
+        file.seek(max(0, size - ENTRY_MOST))
+        last = file.read().removesuffix(b"\n").rpartition(b"\n")[2]
+        file.seek(max(0, size - 1))
+        ended = file.read() == b"\n"
+    if not size:
+        return True
+    if not first.endswith(b"\n"):
+        return first.startswith(b'{"')
+    return _is_entry(first) and (not ended or _is_entry(last))
+
+
+def _is_entry(line: bytes) -> bool:
+    """Return True for an operation as Optuna writes it."""
+    try:
+        found = reading.parsed_json(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "op_code" in found
+
+
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[None]:
     """Turn what Optuna raises on a file that is no journal of its own into one line.
@@ -105,8 +132,11 @@ def whole(path: Path) -> Iterator[None]:
     BadInput
         The path is a folder, pipe or device, or the journal is none or damaged.
     """
-    if (why := reading.why_not(path)) and why != "no such file":
+    why = reading.why_not(path)
+    if why and why != "no such file":
         raise BadInput(f"{path}: {why}")
+    if not why and not is_journal(path):
+        raise BadInput(f"{path}: no journal of Optuna, or a damaged one; nothing is written to it")
     try:
         with reading.parsing(path, "no journal of Optuna, or a damaged one (remove it to begin anew)"):
             yield
