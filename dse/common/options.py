@@ -21,19 +21,19 @@ _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def whole(text: str) -> int:
-    """Read a whole number of at least 0: ``8388608``, ``2^23``, ``8M`` (binary suffixes), ``8_388_608``."""
+    """Read a whole number from 0 to 2^63 - 1: ``8388608``, ``2^23``, ``8M`` (binary suffixes), ``8_388_608``."""
     if len(text) > DIGITS_MAX:
         raise argparse.ArgumentTypeError(f"{text[:DIGITS_MAX]!r}... is longer than any number that is taken")
     power = re.fullmatch(r"(\d{1,4})(?:\^|\*\*)(\d{1,3})", text)
     if power:
-        return int(int(power[1]) ** int(power[2]))
+        return _most(int(int(power[1]) ** int(power[2])), text, SEED_MAX, "2^63 - 1")
     number = re.fullmatch(r"(-?\d[\d_]*)([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
     if not number:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number (such as 8388608, 2^23 or 8M)")
     value = int(number[1]) * _SUFFIXES[number[2].upper()]
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative")
-    return value
+    return _most(value, text, SEED_MAX, "2^63 - 1")
 
 
 def positive(text: str) -> int:
