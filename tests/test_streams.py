@@ -156,20 +156,23 @@ def test_a_wrong_heartbeat_is_a_line_of_the_command(tmp_path: Path) -> None:
     assert (status, err) == (2, "dse: error: DSE_HEARTBEAT is a whole number from 1 to 3,600, got 'abc'\n")
 
 
-def test_names_that_are_not_utf8(tmp_path: Path) -> None:
-    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
-    folder.mkdir()
-    (folder / "s.toml").write_text('[workload]\ngenerator = "zipf"\npages = 4096\naccesses = 20000\n')
-    name = "$(printf '\\377')"
-    status, out, err = shell(f"dse compare {name}/s.toml --counted-only --designs direct --results r", tmp_path)
+def test_names_that_are_not_utf8(dse, tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff")
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "s.toml").write_text('[workload]\ngenerator = "zipf"\npages = 4096\naccesses = 20000\n')
+    made = trace.save(trace.build(np.array([1 << 31, 1 | 1 << 31], np.uint32), {"recorder": "x"}, pages=2), tmp_path / name / "a.npz")
+    status, _, err = dse("compare", f"{name}/s.toml", "--counted-only", "--designs", "direct", "--results", "r")
     assert status == 0, err
-    status, out, _ = shell('dse query "SELECT command FROM runs" --format json --results r', tmp_path)
+    _, out, _ = dse("query", "SELECT command FROM runs", "--format", "json", "--results", "r")
     assert json.loads(out)[0]["command"].startswith(r"dse compare '\xff/s.toml'")
-    trace.save(trace.build(np.array([1 << 31, 1 | 1 << 31], np.uint32), {"recorder": "x"}, pages=2), folder / "a.npz")
-    for command in (f"compare --trace {name}/a.npz --counted-only --results r", f"compare {name}/s.toml --results {name}/r"):
-        status, _, err = shell(f"dse {command}", tmp_path)
-        assert (status, err.count("\n")) == (2, 1)
-        assert "UTF-8" in err
+    one_line(dse("compare", "--trace", str(made), "--counted-only"), "is not UTF-8: rename the file")
+    one_line(dse("compare", "--results", f"{name}/r"), "is not UTF-8")
+
+
+def test_names_in_the_bytes_of_a_shell(tmp_path: Path) -> None:
+    status, _, err = shell("dse trace info $(printf '\\377')", tmp_path)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "no such trace file" in err
 
 
 def test_a_hidden_file_gives_a_study_that_is_found(dse, tmp_path: Path) -> None:
