@@ -114,7 +114,10 @@ def read(
             ops = _operations(chunks.buffer, notes[: state[parse.NOTES]], calls, name, lines)
             if state[parse.ERROR]:
                 raise _malformed(chunks.buffer, int(state[parse.TAKEN]), f"{name}:{lines + int(state[parse.LINES]) + 1}")
-            builder.feed(runs, int(state[parse.RUNS]), ops)
+            try:
+                builder.feed(runs, int(state[parse.RUNS]), ops)
+            except BadInput as error:
+                raise BadInput(f"{name}: {error}") from None
             lines += int(state[parse.LINES])
             at = int(state[parse.TAKEN])
         chunks.done()
