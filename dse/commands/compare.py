@@ -34,7 +34,9 @@ COLUMNS = [
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("scenario", nargs="?", default="writeback", metavar="SCENARIO", help="name or TOML file (default: %(default)s)")
-    parser.add_argument("--trace", metavar="F", help="trace file or shipped trace to run the scenario on: once, one copy, unfiltered")
+    parser.add_argument(
+        "--trace", type=options.trace, metavar="F", help="trace file or shipped trace to run the scenario on: once, one copy, unfiltered"
+    )
     options.add_set(parser)
     parser.add_argument("--designs", default=None, metavar="A,B", help="designs, the baseline first: NAME[param=value,...], all, layers")
     parser.add_argument(

@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="begin no generation after SECONDS; continue with --resume")
     parser.add_argument("--resume", nargs="?", const="", metavar="STUDY", help="resume a stored study: its name, a part of it, or last")
     options.add_storage(parser, "Optuna storage to share with dse worker: journal file, sqlite, postgresql, grpc")
-    parser.add_argument("--trace", metavar="F", help="trace file or shipped trace instead of the workload of the space")
+    parser.add_argument("--trace", type=options.trace, metavar="F", help="trace file or shipped trace instead of the workload of the space")
     options.add_set(parser)
     parser.add_argument("--confirm", type=options.whole, default=0, metavar="N", help="time N designs of the front against the baseline")
     options.add_parameters(parser)
