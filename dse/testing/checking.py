@@ -17,7 +17,7 @@ from dse import naming
 from dse.common import output
 from dse.errors import BadInput, unknown
 from dse.naming import registered
-from dse.testing import bounds, conformance, integrity, invariants, ledgers, machine, reading, scripts, streams, subjects, twins
+from dse.testing import bounds, conformance, integrity, invariants, ledgers, machine, reading, rules, scripts, streams, subjects, twins
 from dse.testing.conformance import Mismatch, Run
 from dse.testing.subjects import Subject
 from kernels import demand as d
@@ -180,6 +180,22 @@ def _locks(name: str, world: streams.World, effort: Effort) -> None:
         raise Mismatch(f"still held after the last demand: {', '.join(held)}", f"{name} in world {world.name!r}")
 
 
+def lock_rules(one: Subject, effort: Effort) -> Cases:
+    """Nothing is written without the lock that guards it: short streams on the kernels as plain Python."""
+    demands = min(effort.demands, PLAIN)
+    if INTERPRETED:
+        for label, case in rules.cases(one, effort.seed, demands):
+            yield Case(label, partial(rules.run, case))
+    else:
+        yield Case(one.name, partial(_ruled, one, effort.seed, demands))
+
+
+def _ruled(one: Subject, seed: int, demands: int) -> None:
+    wrong = bounds.plain_python("dse.testing.rules", *[named.text for named in one.settings], str(seed), str(demands))
+    if wrong:
+        raise Mismatch(wrong)
+
+
 def same_counters(one: Subject, effort: Effort) -> Cases:
     """The same demands give the same counters and arrays."""
     yield Case(one.name, partial(_repeated, one.name, effort))
@@ -234,7 +250,7 @@ CHECKS: dict[str, Callable[[Subject, Effort], Cases]] = {
     check.__name__.replace("_", " "): check
     for check in (
         indices, random_streams, state_machine, shared_pages, written_pages, full_devices, moves, many_demands, leaks, lock_order,
-        same_counters, every_probe, ledger,
+        lock_rules, same_counters, every_probe, ledger,
     )
 }  # fmt: skip
 """Every check by name: its cases for a design."""

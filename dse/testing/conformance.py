@@ -8,7 +8,7 @@ Everything goes through the design's ``replay``. A design without a twin is held
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,39 @@ from kernels.life import registry as state
 from kernels.observing import probe
 
 SHOWN = 60  # demands of a list in a message
+
+
+class Setting:
+    """What runs are made with.
+
+    Attributes
+    ----------
+    twins : bool
+        Hold designs against their twins, where they have one.
+    probe : callable
+        The probe for a design.
+    tries : int
+        Most replays to shrink a failing list of demands, 0 for none.
+    """
+
+    def __init__(self) -> None:
+        self.twins = True
+        self.tries = 400
+        self.probe: Callable[[state.Design], Any] = lambda _: probe.make("count")
+
+
+SETTING = Setting()
+
+
+@contextmanager
+def using(**other: Any) -> Iterator[None]:
+    """Make runs with other attributes of :class:`Setting` for a while."""
+    before = dict(vars(SETTING))
+    vars(SETTING).update(other)
+    try:
+        yield
+    finally:
+        vars(SETTING).update(before)
 
 
 class Mismatch(AssertionError):
@@ -65,7 +98,8 @@ class Run:
         """Build design `name` for `world`; `parameters` are control words by name."""
         design = state.REGISTRY[name]
         config = world.config(**parameters)
-        return cls(design, world, parameters, design.build(config), probe.make("count"), twin(name, config))
+        made = twin(name, config) if SETTING.twins else None
+        return cls(design, world, parameters, design.build(config), SETTING.probe(design), made)
 
     def replay(self, demands: streams.Block) -> NDArray[np.uint8]:
         """Replies of the design alone."""
@@ -91,7 +125,7 @@ class Run:
 
     def check(self) -> None:
         """Hold the state against the twin and the invariants."""
-        wrong = invariants.check(self.design.name, self.st, self.probe)
+        wrong = list(getattr(self.probe, "found", ())) + invariants.check(self.design.name, self.st, self.probe)
         if self.twin is not None:
             wrong = views.difference(views.observed(self.st, type(self.twin)), views.expected(self.twin)) + wrong
         if wrong:
@@ -185,11 +219,9 @@ def fails(name: str, world: streams.World, stream: streams.Block, parameters: di
     return ""
 
 
-def shortest(
-    name: str, world: streams.World, stream: streams.Block, parameters: dict[str, int], tries: int = 400
-) -> tuple[streams.Block, str]:
+def shortest(name: str, world: streams.World, stream: streams.Block, parameters: dict[str, int]) -> tuple[streams.Block, str]:
     """Shrink a failing stream: drop halves, quarters ... of it while it still fails; returns what is left and why it fails."""
-    size = max(1, len(stream) // 2)
+    size, tries = max(1, len(stream) // 2), SETTING.tries
     while size and tries:
         at = 0
         while at < len(stream) and tries:

@@ -76,6 +76,11 @@ def test_lock_order(case: Case) -> None:
     case.run()
 
 
+def test_lock_rules(case: Case) -> None:
+    """Nothing is written without the lock that guards it."""
+    case.run()
+
+
 def test_same_counters(case: Case) -> None:
     """The same demands give the same counters."""
     case.run()

@@ -197,8 +197,7 @@ def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
                     dropped = steps.free_swap(st, pr, f) or dropped
         if dropped:
             return cl.slot_alloc(st, pr, d, cpu)
-        cl.list_del(st, pr, d, c - U1)
-        cl.list_add_tail(st, pr, d, c - U1, cl.FULL_LIST)
+        cl.move_to_end(st, pr, d, c - U1, cl.FULL_LIST)
     return U0
 
 

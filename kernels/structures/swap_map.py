@@ -158,10 +158,13 @@ def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
     if left != U0:
         return False
     st.smap[g] = byte | count % RADIX | (CONTINUED if rest != U0 else U0)
-    while page != U0:
-        st.cont[page * PAGE + (g & (PAGE - U1))] = rest & DIGIT_MAX
-        wrote(pr, R_CONT, (page * PAGE + (g & (PAGE - U1))) >> U3)
-        rest, page = rest >> U7, next_page(st, page)
+    if page != U0:
+        lock(pr, st.ctl, S_CONT_LOCK, L_CONT)
+        while page != U0:
+            st.cont[page * PAGE + (g & (PAGE - U1))] = rest & DIGIT_MAX
+            wrote(pr, R_CONT, (page * PAGE + (g & (PAGE - U1))) >> U3)
+            rest, page = rest >> U7, next_page(st, page)
+        unlock(pr, st.ctl, S_CONT_LOCK, L_CONT)
     return True
 
 
