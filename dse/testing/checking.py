@@ -124,6 +124,19 @@ def moves(one: Subject, effort: Effort) -> Cases:
         for named in one.settings[:2]:
             run = partial(scripts.moves, one.name, source, subjects.control(named))
             yield Case(f"{named.text}-{d.BACKENDS[source]}", run)
+    for named in one.settings:
+        parameters = subjects.control(named)
+        if named is one.settings[0]:
+            yield Case(f"{named.text}-home", partial(scripts.moves, one.name, d.ZSWAP, parameters, d.SSD))
+        for source, target in scripts.LOSING:
+            run = partial(scripts.lost_holder, one.name, source, target, parameters)
+            yield Case(f"{named.text}-{d.BACKENDS[source]}-{d.BACKENDS[target]}-lost", run)
+
+
+def swapoffs(one: Subject, effort: Effort) -> Cases:
+    """A swapoff leaves only what is in flight, says so, and succeeds when that is over."""
+    for named in one.settings[: 1 if effort.interpreted else None]:
+        yield Case(named.text, partial(scripts.swapoff, one.name, subjects.control(named)))
 
 
 def many_demands(one: Subject, effort: Effort) -> Cases:
@@ -249,7 +262,8 @@ def ledger(one: Subject, effort: Effort) -> Cases:
 CHECKS: dict[str, Callable[[Subject, Effort], Cases]] = {
     check.__name__.replace("_", " "): check
     for check in (
-        indices, random_streams, state_machine, shared_pages, written_pages, full_devices, moves, many_demands, leaks, lock_order,
+        indices, random_streams, state_machine, shared_pages, written_pages, full_devices, moves, swapoffs,
+        many_demands, leaks, lock_order,
         lock_rules, same_counters, every_probe, ledger,
     )
 }  # fmt: skip

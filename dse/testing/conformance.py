@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kernels.designs  # noqa: F401 - registers
-from dse.testing import invariants, reading, streams, views
+from dse.testing import invariants, owners, reading, streams, swapoffs, views
 from dse.testing.reading import ctl
 from dse.testing.twins import twin
 from dse.testing.twins.life import Life
@@ -91,6 +91,7 @@ class Run:
     st: Any
     probe: Any
     twin: Life | None
+    families: owners.Families
     seen: list[streams.Block] = field(default_factory=list)
 
     @classmethod
@@ -99,7 +100,7 @@ class Run:
         design = state.REGISTRY[name]
         config = world.config(**parameters)
         made = twin(name, config) if SETTING.twins else None
-        return cls(design, world, parameters, design.build(config), SETTING.probe(design), made)
+        return cls(design, world, parameters, design.build(config), SETTING.probe(design), made, owners.Families(config))
 
     def replay(self, demands: streams.Block) -> NDArray[np.uint8]:
         """Replies of the design alone."""
@@ -113,19 +114,32 @@ class Run:
         return int(self.probe.tally[code * probe.COLUMNS])
 
     def both(self, demands: streams.Block) -> None:
-        """Replay on design and twin; replies, states and invariants must agree."""
+        """Replay on design and twin; replies, states and invariants must agree, also after every swapoff."""
+        ends = np.flatnonzero(demands[:, 0] & np.uint64(255) == demand.SWAPOFF) + 1
+        for part in np.split(demands, ends):
+            if len(part):
+                self._both(part)
+
+    def _both(self, demands: streams.Block) -> None:
         self.seen.append(demands)
         replies = self.replay(demands)
+        for (word, more), code in zip(demands.tolist(), replies.tolist(), strict=True):
+            self.families.note(word, more, code)
         if self.twin is not None:
             for i, (word, more) in enumerate(demands.tolist()):
                 want = self.twin.demand(word, more)
                 if replies[i] != want:
                     raise Mismatch(f"demand {i}: {streams.text(demands[i])} -> {reply(replies[i])}, the twin says {reply(want)}")
+        self.families.look(self.st)
+        wrong = swapoffs.check(self.st, demands[-1], int(replies[-1]))
+        if wrong:
+            raise Mismatch("; ".join(wrong))
         self.check()
 
     def check(self) -> None:
         """Hold the state against the twin and the invariants."""
         wrong = list(getattr(self.probe, "found", ())) + invariants.check(self.design.name, self.st, self.probe)
+        wrong += self.families.check(self.st)
         if self.twin is not None:
             wrong = views.difference(views.observed(self.st, type(self.twin)), views.expected(self.twin)) + wrong
         if wrong:

@@ -61,6 +61,12 @@ def test_moves(case: Case) -> None:
 
 
 @pytest.mark.interpreted
+def test_swapoffs(case: Case) -> None:
+    """A swapoff leaves only what is in flight."""
+    case.run()
+
+
+@pytest.mark.interpreted
 def test_many_demands(case: Case) -> None:
     """No content token is lost."""
     case.run()
