@@ -106,9 +106,18 @@ def shared_pages(one: Subject, effort: Effort) -> Cases:
 
 
 def written_pages(one: Subject, effort: Effort) -> Cases:
-    """A page that was read back, perhaps written, then forked: every space reads what was written."""
+    """A page that was read back, perhaps written, then forked, or stored again: every space reads what was written."""
     for dirty in (False, True):
         yield Case(f"{one.name}-{'dirty' if dirty else 'clean'}", partial(scripts.written_before_a_fork, one.name, dirty))
+    yield Case(f"{one.name}-again", partial(scripts.stored_again, one.name))
+
+
+def races(one: Subject, effort: Effort) -> Cases:
+    """A fault stops at each of its places while its page is unmapped, forked, written, moved, or read by somebody else."""
+    for named in one.settings[: 1 if effort.interpreted else 2]:
+        for backend, zdisk in scripts.RACES:
+            run = partial(scripts.race, one.name, backend, zdisk, subjects.control(named))
+            yield Case(f"{named.text}-{d.BACKENDS[backend]}-{zdisk}", run)
 
 
 def full_devices(one: Subject, effort: Effort) -> Cases:
@@ -119,18 +128,18 @@ def full_devices(one: Subject, effort: Effort) -> Cases:
 
 def moves(one: Subject, effort: Effort) -> Cases:
     """Every step of a move meets every other demand."""
+    for named in one.settings:
+        parameters = subjects.control(named)
+        if named is one.settings[0] and not subjects.is_repeated(one.name):
+            yield Case(f"{named.text}-home", partial(scripts.moves, one.name, d.ZSWAP, parameters, d.SSD))
+        for source, target in scripts.LOSING:
+            run = partial(scripts.lost_holder, one.name, source, target, parameters)
+            yield Case(f"{named.text}-{d.BACKENDS[source]}-{d.BACKENDS[target]}-lost", run)
     sources = scripts.SOURCES[:1] if effort.interpreted or subjects.is_repeated(one.name) else scripts.SOURCES
     for source in sources:
         for named in one.settings[:2]:
             run = partial(scripts.moves, one.name, source, subjects.control(named))
             yield Case(f"{named.text}-{d.BACKENDS[source]}", run)
-    for named in one.settings:
-        parameters = subjects.control(named)
-        if named is one.settings[0]:
-            yield Case(f"{named.text}-home", partial(scripts.moves, one.name, d.ZSWAP, parameters, d.SSD))
-        for source, target in scripts.LOSING:
-            run = partial(scripts.lost_holder, one.name, source, target, parameters)
-            yield Case(f"{named.text}-{d.BACKENDS[source]}-{d.BACKENDS[target]}-lost", run)
 
 
 def swapoffs(one: Subject, effort: Effort) -> Cases:
@@ -262,7 +271,7 @@ def ledger(one: Subject, effort: Effort) -> Cases:
 CHECKS: dict[str, Callable[[Subject, Effort], Cases]] = {
     check.__name__.replace("_", " "): check
     for check in (
-        indices, random_streams, state_machine, shared_pages, written_pages, full_devices, moves, swapoffs,
+        indices, random_streams, state_machine, shared_pages, written_pages, races, full_devices, moves, swapoffs,
         many_demands, leaks, lock_order,
         lock_rules, same_counters, every_probe, ledger,
     )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kernels.designs  # noqa: F401 - registers
-from dse.testing import invariants, owners, reading, streams, swapoffs, views
+from dse.testing import invariants, owners, reading, slotview, streams, swapoffs, views
 from dse.testing.reading import ctl
 from dse.testing.twins import twin
 from dse.testing.twins.life import Life
@@ -131,10 +131,11 @@ class Run:
                 if replies[i] != want:
                     raise Mismatch(f"demand {i}: {streams.text(demands[i])} -> {reply(replies[i])}, the twin says {reply(want)}")
         self.families.look(self.st)
-        wrong = swapoffs.check(self.st, demands[-1], int(replies[-1]))
-        if wrong:
-            raise Mismatch("; ".join(wrong))
-        self.check()
+        with slotview.kept():
+            wrong = swapoffs.check(self.st, demands[-1], int(replies[-1]))
+            if wrong:
+                raise Mismatch("; ".join(wrong))
+            self.check()
 
     def check(self) -> None:
         """Hold the state against the twin and the invariants."""

@@ -52,6 +52,19 @@ def written_before_a_fork(name: str, dirty: bool) -> None:
         run.finish()
 
 
+def stored_again(name: str) -> None:
+    """Store a page in zswap while zswap has an older entry of it, also when there is no room for another one."""
+    world = streams.World("stored again", spaces=4, space_shift=2, slots={**SMALL, "zswap": 2}, weights=streams.USUAL)
+    run = Run.of(name, world)
+    with explained(run, f"{name}, a page that zswap has an older entry of"):
+        kept = (d.pack(d.RECLAIM_BEGIN, 0, backend=d.ZSWAP, payload=99), d.pack(d.FAULT, 0), d.pack(d.RECLAIM_END, 0))
+        again = d.pack(d.RECLAIM, 0, backend=d.ZSWAP, payload=77, flags=d.DIRTY)
+        run.both(streams.block(d.pack(d.FAULT, 0), *kept, again))
+        run.both(streams.block(d.pack(d.FAULT, 0), *kept, d.pack(d.FAULT, 1), d.pack(d.RECLAIM, 1, backend=d.ZSWAP, payload=99), again))
+        run.both(streams.block(d.pack(d.FAULT, 0), d.pack(d.FAULT, 1)))
+        run.finish()
+
+
 def full_device(name: str, writeback: bool) -> None:
     """Fill a device half of whose slots the swap cache alone holds: they are taken for other pages."""
     run = Run.of(name, streams.World("full", 4, 4, SMALL, streams.USUAL))
@@ -120,6 +133,7 @@ def swapoff(name: str, parameters: dict[str, int]) -> None:
             [],
             [d.pack(d.FAULT_BEGIN, 2, count=1)],
             [d.pack(d.FAULT_BEGIN, 2)],
+            [d.pack(d.FAULT_BEGIN, 2, count=2)],
             [d.pack(d.FAULT_BEGIN, 2), d.pack(d.UNMAP, 2, count=1)],
             [again],
             [again, d.pack(d.UNMAP, 4, count=1)],
@@ -133,3 +147,29 @@ def swapoff(name: str, parameters: dict[str, int]) -> None:
                 run.both(streams.block(*(d.pack(d.FAULT, p) for p in range(5)), *out, *shared, *begun, off))
                 run.both(streams.block(*reading.finishing(run.st), off, *(d.pack(d.FAULT, p) for p in range(20))))
                 run.finish()
+
+
+RACES = ((d.SSD, "ssd"), (d.ZSWAP, "ssd"), (d.ZRAM, "ssd"), (d.ZSWAP, "zram"))
+"""Backends of the page that is faulted, and the device behind zswap."""
+
+
+def race(name: str, backend: int, zdisk: str, parameters: dict[str, int]) -> None:
+    """Stop a fault at each place, change the page meanwhile, go on; slots are few, so that freed ones are soon in use again."""
+    out = d.pack(d.RECLAIM, 1, backend=backend, payload=500)
+    fork, unmap, fault = d.pack(d.FORK, 1, count=1, payload=1), d.pack(d.UNMAP, 1, count=1), d.pack(d.FAULT, 1)
+    written = d.pack(d.FAULT, 1, flags=d.WRITE)
+    changes = (
+        (unmap,), (unmap, fault), (unmap, fault, out), (fork, unmap), (fork, unmap, fault), (fork, unmap, fault, out), (fault,),
+        (written, out),
+        (fork, d.pack(d.FAULT, 17), d.pack(d.COW, 17)), (d.pack(d.MOVE, 1, backend=backend, payload=d.HDD), fault, out), (out, fork),
+    )  # fmt: skip
+    world = streams.World("races", slots={"zswap": 4, "ssd": 2, "hdd": 2, "zram": 2}, weights=streams.USUAL, zdisk=zdisk)
+    run = Run.of(name, world, **parameters)
+    where = f"{name}, a fault on a page in {d.BACKENDS[backend]} (zswap in front of {zdisk}) that changes, {parameters or 'default'}"
+    for stop, before, change in itertools.product((1, 0, 2), ((), (fork,)), changes):
+        with explained(run, where):
+            run.both(streams.block(fault, out, *before, d.pack(d.FAULT_BEGIN, 1, count=stop), *change))
+            run.both(streams.block(d.pack(d.FAULT_END, 1), fault, d.pack(d.FAULT, 17)))
+            run.both(streams.block(unmap, d.pack(d.UNMAP, 17, count=1)))
+    with explained(run, where):
+        run.finish()

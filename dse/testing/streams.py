@@ -154,7 +154,7 @@ def _phases(world: World, rng: np.random.Generator, whole: Part, reach: Floats) 
     split = rng.random(len(whole.when)) < world.phased
     many = whole.many.copy()
     kind = int(whole.kind[0]) if len(whole.kind) else d.FAULT
-    most = {d.FAULT: 2, d.MOVE: 5}.get(kind, 0)
+    most = {d.FAULT: 3, d.MOVE: 5}.get(kind, 0)
     if most:
         many[split] = rng.integers(0, most, int(split.sum()))
     begun = whole._replace(kind=whole.kind + split, many=many)

@@ -50,6 +50,12 @@ def test_written_pages(case: Case) -> None:
 
 
 @pytest.mark.interpreted
+def test_races(case: Case) -> None:
+    """A fault stops at each of its places while its page changes."""
+    case.run()
+
+
+@pytest.mark.interpreted
 def test_full_devices(case: Case) -> None:
     """Slots that only the swap cache holds are given up."""
     case.run()

@@ -302,14 +302,20 @@ def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
-    """End a read; a folio that bypassed the swap cache lets go of the slot at once."""
+    """End a read."""
     page_io.read_data(st, pr, entry, f)
+
+
+@inner
+@hot
+def read_done(st, pr, value, entry, f):  # type: ignore[no-untyped-def]
+    """``swapcache_clear``: a folio that bypassed the swap cache lets go of the slot when the PTE was seen to hold it still (since 6.8)."""
     if f_is(st, f, BYPASS):
         g = slot_of(st, entry)
         f_clear(st, f, BYPASS)
         f_set(st, f, DIRTY)
         st.folio[f_word(f, F_ENTRY)] = U0
-        unset_cache(st, pr, st.folio[f_word(f, F_VALUE)], entry, g)
+        unset_cache(st, pr, value, entry, g)
 
 
 @inner
