@@ -8,6 +8,7 @@ Everything goes through the design's ``replay``. A design without a twin is held
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kernels.designs  # noqa: F401 - registers
+from dse.common import output
 from dse.testing import invariants, owners, reading, slotview, streams, swapoffs, views
 from dse.testing.reading import ctl
 from dse.testing.twins import twin
@@ -39,11 +41,13 @@ class Setting:
         The probe for a design.
     tries : int
         Most replays to shrink a failing list of demands, 0 for none.
+    seconds : float
+        Time after which no further replay is begun to shrink it [s].
     """
 
     def __init__(self) -> None:
         self.twins = True
-        self.tries = 400
+        self.tries, self.seconds = 400, 30.0
         self.probe: Callable[[state.Design], Any] = lambda _: probe.make("count")
 
 
@@ -174,11 +178,19 @@ def chunks(demands: streams.Block, size: int) -> Iterator[streams.Block]:
 
 @contextmanager
 def explained(run: Run, where: str) -> Iterator[None]:
-    """Turn whatever goes wrong with `run` into a :class:`Mismatch` with the shortest demand list that shows it."""
+    """Turn whatever goes wrong with `run` into a :class:`Mismatch` with the shortest demand list that shows it.
+
+    What has failed is noted at once, before the list is shrunk.
+    """
     try:
         yield
     except Exception as error:
         seen = np.concatenate([*run.seen, np.zeros((0, 2), np.uint64)])
+        if SETTING.tries:
+            last = ", ".join(streams.text(record) for record in seen[-SHOWN:])
+            more = f", the last {SHOWN} of them" if len(seen) > SHOWN else ""
+            why = " ".join(said(error).split())
+            output.note(f"{where}: {why}; {len(seen)} demands show it and are shrunk now{more}: {last}")
         less, why = shortest(run.design.name, run.world, seen, run.parameters)
         raise Mismatch(why or said(error), where, less) from error
 
@@ -235,19 +247,26 @@ def fails(name: str, world: streams.World, stream: streams.Block, parameters: di
 
 
 def shortest(name: str, world: streams.World, stream: streams.Block, parameters: dict[str, int]) -> tuple[streams.Block, str]:
-    """Shrink a failing stream: drop halves, quarters ... of it while it still fails; returns what is left and why it fails."""
-    size, tries = max(1, len(stream) // 2), SETTING.tries
+    """Shrink a failing stream: drop halves, quarters ... of it while it still fails; returns what is left and why it fails.
+
+    It stops after so many tries, or so long (:class:`Setting`).
+    """
+    if not SETTING.tries:
+        return stream, ""
+    size, tries, end = max(1, len(stream) // 2), SETTING.tries, time.monotonic() + SETTING.seconds
     while size and tries:
         at = 0
         while at < len(stream) and tries:
-            tries -= 1
+            tries = tries - 1 if time.monotonic() < end else 0
+            if not tries:
+                break
             less = np.concatenate([stream[:at], stream[at + size :]])
             if len(less) and fails(name, world, less, parameters, every=64):
                 stream = less
             else:
                 at += size
         size //= 2
-    return stream, fails(name, world, stream, parameters)
+    return stream, fails(name, world, stream, parameters, every=1 if len(stream) <= SHOWN else 64)
 
 
 def names() -> list[str]:

@@ -159,9 +159,9 @@ def race(name: str, backend: int, zdisk: str, parameters: dict[str, int]) -> Non
     fork, unmap, fault = d.pack(d.FORK, 1, count=1, payload=1), d.pack(d.UNMAP, 1, count=1), d.pack(d.FAULT, 1)
     written = d.pack(d.FAULT, 1, flags=d.WRITE)
     changes = (
-        (unmap,), (unmap, fault), (unmap, fault, out), (fork, unmap), (fork, unmap, fault), (fork, unmap, fault, out), (fault,),
-        (written, out),
-        (fork, d.pack(d.FAULT, 17), d.pack(d.COW, 17)), (d.pack(d.MOVE, 1, backend=backend, payload=d.HDD), fault, out), (out, fork),
+        (fork, unmap, fault), (fork, unmap, fault, out), (fork, unmap), (unmap,), (unmap, fault), (unmap, fault, out), (fault,),
+        (written, out), (fork, d.pack(d.FAULT, 17), d.pack(d.COW, 17)), (out, fork),
+        (d.pack(d.MOVE, 1, backend=backend, payload=d.HDD), fault, out),
     )  # fmt: skip
     world = streams.World("races", slots={"zswap": 4, "ssd": 2, "hdd": 2, "zram": 2}, weights=streams.USUAL, zdisk=zdisk)
     run = Run.of(name, world, **parameters)
