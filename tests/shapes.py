@@ -45,8 +45,16 @@ def shape(name: str, design: str, module: Any, function: str, old: str, new: str
 
 
 # A swap cache that is skipped (fixed in 6.8: mm/swap: fix race when skipping swapcache).
-PIN = ("if set_cached(st, pr, g) == U0:", "if not bypass and set_cached(st, pr, g) == U0:")
-shape("read_without_a_pin", "direct", swapfile, "read_begin", *PIN, check="races", says="slots in use")
+PIN = """    if {}set_cached(st, pr, g) == U0:
+        return False
+    charging.owner_find(st, pr, g)
+    if bypass:
+        {}
+"""
+shape(
+    "read_without_a_pin", "direct", swapfile, "read_begin", PIN.format("", "f_set(st, f, BYPASS)"), PIN.format("not bypass and ", "pass"),
+    check="races", says="folios that nothing refers to",
+)  # fmt: skip
 shape(
     "bypassing_load_takes_the_entry", "direct", page_io, "read_data", "keep = f_is(st, f, BYPASS)", "keep = False", check="races",
     says="content is lost",
