@@ -57,7 +57,7 @@ shape(
 )  # fmt: skip
 shape(
     "bypassing_load_takes_the_entry", "direct", page_io, "read_data", "keep = f_is(st, f, BYPASS)", "keep = False", check="races",
-    says="content is lost",
+    says="lost tokens",
 )  # fmt: skip
 shape(
     "freed_slot_keeps_the_entry_of_a_bypassing_load", "direct", swapfile, "forget", "    page_io.drop_zswap(st, pr, entry, g)",
@@ -117,7 +117,7 @@ shape(
 )  # fmt: skip
 shape(
     "zero_bit_is_never_cleared", "direct", swap_map, "zero_set", "before = atomic_and(pr, R_ZEROMAP, at, st.zeromap, at, ~bit)",
-    "before = U0", check="random streams", says="content is lost",
+    "before = U0", check="random streams", says="free slots with a zero bit",
 )  # fmt: skip
 
 # Faults and swapoff.
