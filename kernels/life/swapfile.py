@@ -13,7 +13,7 @@ from kernels.compiling.jit import called, hot, inner, u
 from kernels.life import charging, page_io, steps
 from kernels.life.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
 from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
-from kernels.observing.probe import R_DEV, R_OWNER, chase, wrote
+from kernels.observing.probe import F_CACHE_CLEAR, F_NONE, R_DEV, R_OWNER, chase, step, wrote
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import D_SLOTS, DEV_WORDS, device_of, slot_of
 from kernels.structures.common import table
@@ -315,7 +315,9 @@ def read_done(st, pr, value, entry, f):  # type: ignore[no-untyped-def]
         f_clear(st, f, BYPASS)
         f_set(st, f, DIRTY)
         st.folio[f_word(f, F_ENTRY)] = U0
+        step(pr, F_CACHE_CLEAR)
         unset_cache(st, pr, value, entry, g)
+        step(pr, F_NONE)
 
 
 @inner

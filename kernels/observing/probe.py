@@ -81,6 +81,7 @@ F_ADD = COMMON.step("add_to_swap_cache")
 F_INVALIDATE, F_SWAPCOUNT = COMMON.step("zswap_invalidate"), COMMON.step("swap_swapcount")
 F_WORKINGSET = COMMON.step("workingset_update_node")
 F_ENTRY_FREE = COMMON.step("zswap_entry_free")
+F_CACHE_CLEAR = COMMON.step("swapcache_clear")
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
 E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE, E_ATOMIC, E_COMMON = (u(i) for i in range(9))
