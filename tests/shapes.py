@@ -24,8 +24,8 @@ from kernels.life import charging, faults, moves, page_io, swapfile
 from kernels.structures import cluster, swap_map
 
 SHAPES = Mutants()
-EDITS: dict[str, tuple[str, str, str]] = {}
-"""File, old text and new text of each shape."""
+EDITS: dict[str, tuple[str, str, str, str]] = {}
+"""File, function, old text and new text of each shape."""
 ROOT = Path(__file__).resolve().parent.parent
 CHECK = """
 import sys, dse
@@ -40,7 +40,7 @@ def shape(name: str, design: str, module: Any, function: str, old: str, new: str
     """Enter a shape: `function` of `module` with `new` in the place of `old`, found by `check`, which says `says`."""
     make: Step = edited(old, new)
     make.__name__ = name
-    EDITS[name] = str(module.__name__).replace(".", "/") + ".py", old, new
+    EDITS[name] = str(module.__name__).replace(".", "/") + ".py", function, old, new
     SHAPES.enter(design, module, function, check=check, says=says)(make)
 
 
@@ -139,16 +139,21 @@ shape(
 )  # fmt: skip
 
 
+def changed(name: str) -> str:
+    """Text of the file of shape `name`, with the shape."""
+    file, function, old, new = EDITS[name]
+    before, head, after = (ROOT / file).read_text(encoding="utf-8").partition(f"def {function}(")
+    assert after.count(old) >= 1, f"{function} in {file} has no {old!r}"
+    return before + head + after.replace(old, new, 1)
+
+
 def compiled(name: str) -> str:
     """The finding about shape `name` in a changed copy of the sources, compiled; empty if there is none."""
-    file, old, new = EDITS[name]
     (one,) = (m for m in SHAPES if m.name == name)
     with tempfile.TemporaryDirectory() as folder:
         for package in ("dse", "kernels"):
             shutil.copytree(ROOT / package, Path(folder, package), ignore=shutil.ignore_patterns("__pycache__"))
-        text = Path(folder, file).read_text(encoding="utf-8")
-        assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
-        Path(folder, file).write_text(text.replace(old, new), encoding="utf-8")
+        Path(folder, EDITS[name][0]).write_text(changed(name), encoding="utf-8")
         env = {**os.environ, "PYTHONPATH": folder, "NUMBA_CACHE_DIR": str(Path(folder, "cache")), "XDG_CACHE_HOME": folder}
         command = [sys.executable, "-P", "-c", CHECK, one.design, one.check]
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=1200)
