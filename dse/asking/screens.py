@@ -44,17 +44,28 @@ def _figure(point: dict[str, Any]) -> str:
 
 
 def rows(found: dict[str, Any], turned: bool = False) -> list[dict[str, str]]:
-    """Rows of the points of an answer: one a value of the axis, a column a design; `turned`, or without an axis, a row a design."""
+    """Rows of the table of an answer, or else of its points.
+
+    Of points: one a value of the axis, a column a design; `turned`, or without an axis, a row a design.
+    """
+    if found["table"]:
+        return list(found["table"])
     points = found["points"]
     along = list(dict.fromkeys(str(p["at"]) for p in points))
     designs = list(dict.fromkeys(p["design"] for p in points))
     unit = f" [{found['unit']}]" if found["unit"] else ""
+    axis = found["axis"].replace("_", " ") or "at"
     figures = {(str(p["at"]), p["design"]): _figure(p) for p in points}
     if len(along) == 1:
         return [{"design": d, f"figure{unit}": figures[along[0], d]} for d in designs]
     if turned:
-        return [{f"design{unit}": d} | {at: figures.get((at, d), "-") for at in along} for d in designs]
-    return [{f"at{unit}": at} | {d: figures.get((at, d), "-") for d in designs} for at in along]
+        return [{axis: d} | {at: figures.get((at, d), "-") for at in along} for d in designs]
+    return [{axis: at} | {d: figures.get((at, d), "-") for d in designs} for at in along]
+
+
+def caption(found: dict[str, Any]) -> str:
+    """Unit of a table whose columns do not say it; empty where they do, or where there is none."""
+    return found["unit"] if found["unit"] and not found["table"] and len({str(p["at"]) for p in found["points"]}) > 1 else ""
 
 
 def table(found: dict[str, Any]) -> list[str]:
@@ -62,7 +73,7 @@ def table(found: dict[str, Any]) -> list[str]:
     lines = output.render_table(rows(found)[:MOST]).splitlines()
     if max(map(len, lines)) > WIDTH:
         lines = output.render_table(rows(found, turned=True)[:MOST]).splitlines()
-    return [line[:WIDTH] for line in lines]
+    return [*([f"In {caption(found)}:"] if caption(found) else []), *(line[:WIDTH] for line in lines)]
 
 
 def screen(found: dict[str, Any]) -> list[str]:
@@ -78,4 +89,9 @@ def screen(found: dict[str, Any]) -> list[str]:
 
 def _claim(found: dict[str, Any]) -> list[str]:
     """The published claim beside ours."""
-    return _fill(f"Published: {found['claim']} ({found['source']})") if found["claim"] else []
+    return _fill(published(found)) if found["claim"] else []
+
+
+def published(found: dict[str, Any]) -> str:
+    """The claim and where it was published, as a sentence; empty where none is known of."""
+    return f"Published: {found['claim']}" + (f" ({found['source']})." if found["source"] else ".") if found["claim"] else ""

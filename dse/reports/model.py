@@ -122,12 +122,13 @@ class Map:
 
 @dataclass(frozen=True)
 class Table:
-    """Figures as text."""
+    """Figures as text; as `cards` all rows are shown, and a narrow screen stacks the cells of a row."""
 
     title: str
     kind: str
     rows: Sequence[Cells]
     note: str = ""
+    cards: bool = False
 
 
 Part = Plot | Cloud | Ranges | Map | Table
@@ -135,11 +136,12 @@ Part = Plot | Cloud | Ranges | Map | Table
 
 @dataclass(frozen=True)
 class Section:
-    """Parts under one heading."""
+    """Parts under one heading; lines of the text are paragraphs, and links to it have its label, default the heading."""
 
     title: str
     text: str = ""
     parts: Sequence[Part] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ def anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def table(rows: Sequence[Mapping[str, Any]], title: str) -> str:
-    """Write rows as a table that scrolls by itself on narrow screens."""
+def table(rows: Sequence[Mapping[str, Any]], title: str, cards: bool = False) -> str:
+    """Write rows as a table that scrolls by itself on narrow screens, or becomes cards there."""
     if not rows:
         return '<p class="soft">None.</p>'
     names = output.columns_of(rows)
@@ -46,12 +46,15 @@ def table(rows: Sequence[Mapping[str, Any]], title: str) -> str:
             value = row.get(name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             text = escape(output.cell(value))
-            cells.append(f'<th scope="row">{text}</th>' if i == 0 and not number else f"<td{' class=n' if number else ''}>{text}</td>")
+            name_of = f' data-name="{escape(name, quote=True)}"' if cards else ""
+            cells.append(
+                f'<th scope="row">{text}</th>' if i == 0 and not number else f"<td{' class=n' if number else ''}{name_of}>{text}</td>"
+            )
         body.append(f"<tr>{''.join(cells)}</tr>")
     label = escape(title, quote=True)
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table{" class=cards" if cards else ""}>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
@@ -189,17 +192,16 @@ def part(one: Part) -> str:
         out += _ranges(one)
     elif isinstance(one, Map):
         out += _map(one)
-    elif len(one.rows) > OPEN_ROWS:
+    elif len(one.rows) > OPEN_ROWS and not one.cards:
         out += table(one.rows[:OPEN_ROWS], one.title) + _folded(one.rows, one.title, f"all {len(one.rows)} rows")
     else:
-        out += table(one.rows, one.title)
+        out += table(one.rows, one.title, one.cards)
     return out + (f'<p class="soft">{escape(one.note)}</p>' if one.note else "")
 
 
 def _section(one: Section) -> Iterator[str]:
     yield f'<section aria-labelledby="{anchor(one.title)}"><h2 id="{anchor(one.title)}">{escape(one.title)}</h2>'
-    if one.text:
-        yield f"<p>{escape(one.text)}</p>"
+    yield from (f"<p>{escape(text)}</p>" for text in one.text.splitlines())
     plots = [item for item in one.parts if isinstance(item, Plot)]
     if len(plots) > 1:
         yield f'<div class="pairs">{"".join(f"<div>{part(item)}</div>" for item in plots)}</div>'
@@ -229,7 +231,7 @@ def render(document: Document) -> str:
     str
         The whole file.
     """
-    links = [*((anchor(s.title), s.title) for s in document.sections), ("provenance", "Provenance")]
+    links = [*((anchor(s.title), s.label or s.title) for s in document.sections), ("provenance", "Provenance")]
     nav = "".join(f'<li><a href="#{name}">{escape(title)}</a></li>' for name, title in links)
     words = "".join(f"<p>{escape(text)}</p>" for text in document.answer)
     answer = f'<section class="answer" aria-label="the answer">{words}</section>'
