@@ -250,7 +250,7 @@ def shortened(design: str) -> str:
     Examples
     --------
     >>> shortened("swap_id[base=swap_table_p4]"), shortened("swap_id[base=swap_table_p4,batch=leaf,policy=reuse]")
-    ('swap_id on p4', 'swap_id[b..use] on p4')
+    ('swap_id on p4', 'swap_id[ba..se] on p4')
     """
     name, _, rest = design.partition("[")
     parameters = rest.removesuffix("]").split(",") if rest else []
