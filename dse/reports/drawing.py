@@ -127,7 +127,7 @@ def cloud(chart: Cloud) -> str:
 
 def parallel(chart: Parallel) -> str:
     """Draw configurations as lines across parallel axes; names of neighbouring axes stand at two heights."""
-    top, bottom, left = 56, HEIGHT - 30, 56
+    top, bottom, left = 56, HEIGHT - 30, 76
     step = (WIDTH - 2 * left) / max(1, len(chart.axes) - 1)
 
     def at(i: int, height: float) -> str:

@@ -18,6 +18,8 @@ HERE = Path(__file__).parent
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """Policy that tells the browser to fetch nothing."""
 OPEN_ROWS = 14
+DENSE = 7
+"""Most rows of an answer that have a second line each."""
 CARDS = 4
 """Most columns of an answer that a narrow screen shows beside each other; more become cards."""
 
@@ -176,7 +178,8 @@ def opening(head: Head) -> str:
     for n, row in enumerate(head.rows):
         bar = _drawn(head.bars[n], head.bars) if n < len(head.bars) else ""
         cells = "".join(
-            f'<td data-name="{escape(head.columns[i][0], quote=True)}">{_cell(text)}{bar if i == head.drawn else ""}</td>'
+            f'<td data-name="{escape(head.columns[i][0], quote=True)}"{" class=none" if text == "-" else ""}>{_cell(text)}'
+            f"{bar if i == head.drawn else ''}</td>"
             for i, text in enumerate(row[1:], 1)
         )  # fmt: skip
         status = status_of(row[0])
@@ -186,7 +189,7 @@ def opening(head: Head) -> str:
     notes = "".join(f"<p>{escape(text)}</p>" for text in (*head.doubts, *head.missing, *head.conditions, *head.buys))
     *following, repeat = ("", *(f'<p class="repeat">{escape(text)}</p>' for text in head.again))
     caption = f"<figcaption>{escape(head.caption)}</figcaption>" if any(head.bars) else ""
-    kind = "many" if len(head.columns) > CARDS else "few"
+    kind = ("many" if len(head.columns) > CARDS else "few") + " dense" * (len(head.rows) > DENSE)
     return (
         f'<section class="answer" aria-label="the answer"><p class="question">{escape(head.question)}</p>{said}'
         f'<figure><div class="wide"><table class="costs {kind}"><thead><tr>{heads}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
