@@ -411,6 +411,23 @@ def test_the_screen_fits_80_columns() -> None:
     assert max(map(len, screens.screen(found))) <= screens.WIDTH
 
 
+def test_a_table_keeps_its_figures_whole() -> None:
+    """Two states with intervals do not fit beside long names; with three more only the figures do."""
+    designs = ("swap_table_p4", "swap_id[base=swap_table_p4]", "swap_desc[base=swap_table_p4]")
+
+    def lines(states: int) -> list[str]:
+        points = [{"at": f"state {at}", "design": design, "value": -432.5, "lo": -941.2, "hi": 412.4, "status": "open"}
+                  for at in range(states) for design in designs]  # fmt: skip
+        return screens.table({"points": points, "table": [], "unit": "us", "axis": "replay.state"})
+
+    two, five = lines(2), lines(5)
+    assert max(map(len, two + five)) <= screens.WIDTH
+    assert [line.count("-432.5 [-941.2, 412.4]") for line in two[3:]] == [2, 2, 2]
+    assert "swap_id on p4" in "".join(two)
+    assert [line.count("-432.5") for line in five[3:]] == [5, 5, 5]
+    assert "[" not in "".join(five[3:])
+
+
 def test_all_answers_as_a_page_and_as_markdown(tmp_path: Path) -> None:
     from dse.reports import answers
 

@@ -16,6 +16,8 @@ from kernels import demand
 
 RATIO, MORE = "ratio", "more_ns"
 """Metrics of times against the baseline: the ratio as it is measured, and what it makes of the baseline's nanoseconds."""
+STATE = "replay.state"
+"""Axis of the state of the caches: times are then taken in that one alone."""
 OF_LIFE = ("lifetime", "page")
 """Names in figures that are no operations."""
 
@@ -35,8 +37,8 @@ class Point:
         95 % interval, None where it is exact.
     saving, saving_lo, saving_hi : float or None
         What one event costs, with its 95 % interval where it is measured.
-    status : str
-        ``ok``, or why the figure decides nothing.
+    status, why : str
+        ``ok``, or a word for a figure that decides nothing, with its reason.
     """
 
     at: Any
@@ -48,6 +50,7 @@ class Point:
     status: str = "ok"
     saving_lo: float | None = None
     saving_hi: float | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,8 @@ def _comparisons(study: Study) -> Measured:
     hashes, noise, moved = [], [], []
     for at, case in all_cases:
         stream = comparing.checked_stream(case, designs, not study.timed)
-        found = comparing.run_scenario(stream, designs, budget=pacing.Budget(study.seconds) if study.timed else None)
+        budget, state = (pacing.Budget(study.seconds), str(at) if study.axis == STATE else None) if study.timed else (None, None)
+        found = comparing.run_scenario(stream, designs, budget=budget, state=state)
         figures = Figures(found["rows"])
         hashes.append(found["provenance"]["counters_hash"])
         if study.timed and found["provenance"]["aa_lo"] is not None:
@@ -242,11 +246,11 @@ def _compared(figures: Figures, term: Term, at: Any, design: str, base: str) -> 
     if row is None or row["value"] is None or under is None:
         return Point(at, design, None, status="no such figure")
     value, lo, hi = row["value"], row["lo"], row["hi"]
-    status = str(row["status"]).partition(":")[0]
+    status, _, why = str(row["status"]).partition(": ")
     decided = status in ("ok", "faster", "slower", "same") or status.startswith("no more than")
     less, factor = (1.0 if term.metric == MORE else 0.0), term.weight * under
     low, high = (factor * ((value if x is None else x) - less) for x in (lo, hi))
-    return Point(at, design, factor * (value - less), low, high, status="ok" if decided else status)
+    return Point(at, design, factor * (value - less), low, high, status="ok" if decided else status, why="" if decided else why)
 
 
 def _sum(figures: Figures, terms: Sequence[Term], design: str, divide: Sequence[Term] = ()) -> float | None:

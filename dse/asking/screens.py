@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from dse.common import output
+from dse.naming import shortened
 
 WIDTH = 80
 MOST = 12
@@ -69,11 +71,26 @@ def caption(found: dict[str, Any]) -> str:
 
 
 def table(found: dict[str, Any]) -> list[str]:
-    """Lay the points of an answer out in 80 columns."""
-    lines = output.render_table(rows(found)[:MOST]).splitlines()
-    if max(map(len, lines)) > WIDTH:
-        lines = output.render_table(rows(found, turned=True)[:MOST]).splitlines()
+    """Lay the points of an answer out in 80 columns: designs across, else down, else with short names, else without intervals."""
+    for make in (rows, _turned, _short, _bare):
+        lines = output.render_table(make(found)[:MOST]).splitlines()
+        if max(map(len, lines)) <= WIDTH:
+            break
     return [*([f"In {caption(found)}:"] if caption(found) else []), *(line[:WIDTH] for line in lines)]
+
+
+def _turned(found: dict[str, Any]) -> list[dict[str, str]]:
+    return rows(found, turned=True)
+
+
+def _short(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Rows with a row a design, short names."""
+    return [{name: shortened(text) if n == 0 else text for n, (name, text) in enumerate(row.items())} for row in _turned(found)]
+
+
+def _bare(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Rows with short names and no intervals."""
+    return [{name: re.sub(r" \[[^][]*, [^][]*\]", "", text) for name, text in row.items()} for row in _short(found)]
 
 
 def screen(found: dict[str, Any]) -> list[str]:

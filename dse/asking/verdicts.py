@@ -11,6 +11,7 @@ from dse.asking.declaring import TAX, Question, Rule, Study
 from dse.asking.measuring import MORE, Measured, Point
 from dse.asking.paying import pays_off
 from dse.asking.saying import Said, written
+from dse.naming import shortened
 
 OF_EVENTS = ("pays off", "crossing")
 """Rules whose figures carry their unit one by one, as some figures are words."""
@@ -82,6 +83,8 @@ def _certainty(study: Study, rule: Rule, said: Said, found: Measured) -> str:
         text = "Counted: exact, the same on every machine."
     else:
         text = f"Measured here, 95 % intervals: {said.open} of {said.asked} figures inconclusive"
+        doubt = [p for p in _last(study, found.points).values() if p.why] if not study.rivals else [p for p in found.points if p.why]
+        text += f" ({shortened(doubt[0].design)}: {doubt[0].why})" if doubt else ""
         text += f"; a design against itself {found.noise[0]:.2f}..{found.noise[1]:.2f} (A/A)." if found.noise else "."
     if study.saving and found.delivered:
         text += f" {found.delivered:.2f} moves a page that went out were delivered."
