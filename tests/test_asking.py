@@ -133,7 +133,7 @@ def test_a_study_with_rivals_has_an_outcome_for_each_and_each_unit() -> None:
     ]  # fmt: skip
     found = judged(points, Rule("pays off", "moves", sentence="Cheaper {all}."), study)
     assert found.answer == (
-        "Cheaper against first, lines: a from 3.0; against first, ns: a below 5.0; against second, lines: a from 1.0; against second, ns: "
+        "Cheaper against first by lines: a from 3.0; against first by ns: a below 5.0; against second by lines: a from 1.0; against second by ns: "
         "a always moves."
     )
     assert [(row["against"], row["design"], row["cheaper"]) for row in found.table] == [

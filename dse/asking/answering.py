@@ -88,7 +88,7 @@ def _answer(name: str, question: Question, results: str | Path | None, again: bo
     said = {
         "id": question.id, "question": question.question, "status": WAITS, "answer": f"Waits for: {question.needs}.", "certainty": "",
         "needs": question.needs, "command": f"dse ask {name}", "counters_hash": "", "unit": "", "points": [], "table": [],
-        "claim": question.claim or UNPUBLISHED * (name in declaring.names()), "source": question.source,
+        "claim": question.claim or UNPUBLISHED * (name in declaring.names() and not question.needs), "source": question.source,
         "axis": question.study.axis if question.study else "",
     }  # fmt: skip
     if question.needs or question.study is None or question.rule is None:

@@ -115,7 +115,7 @@ def pays_off(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
     order = (*sorted(first, key=lambda design: _rank(first[design])), study.designs[0])
     text = ""
     if study.rivals:
-        parts = (f"against {at}: " + ", ".join(f"{shortened(d)} {one.said(rule, '')}" for d, one in group.items())
+        parts = (f"against {at.replace(', ', ' by ')}: " + ", ".join(f"{shortened(d)} {one.said(rule, '')}" for d, one in group.items())
                  for at, group in found.items())  # fmt: skip
         text = "; ".join(parts) + unit
     return Said(status, figures | {study.designs[0]: "0"}, order, doubtful, asked, text, tuple(table))
