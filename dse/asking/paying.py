@@ -141,4 +141,4 @@ def _row(at: str, p: Point, base: Point, said: str) -> dict[str, str]:
     """Row of the answer's table."""
     saved = "-" if p.saving is None or base.saving is None else f"{base.saving - p.saving:+,.1f}"
     more = "-" if p.value is None else f"{p.value:+,.1f}"
-    return ({"against": at} if at else {}) | {"design": shortened(p.design), "costs more": more, "saves": saved, "cheaper": said}
+    return ({"against": at} if at else {}) | {"design": shortened(p.design), "more": more, "saves": saved, "cheaper": said}

@@ -85,6 +85,8 @@ def _certainty(study: Study, rule: Rule, said: Said, found: Measured) -> str:
         text = f"Measured here, 95 % intervals: {said.open} of {said.asked} figures inconclusive"
         doubt = [p for p in _last(study, found.points).values() if p.why] if not study.rivals else [p for p in found.points if p.why]
         text += f" ({shortened(doubt[0].design)}: {doubt[0].why})" if doubt else ""
+        either = sum(p.lo is not None and p.hi is not None and p.lo < 0.0 < p.hi for p in _last(study, found.points).values())
+        text += f", {either} of either sign" if either and rule.kind == "number" else ""
         text += f"; a design against itself {found.noise[0]:.2f}..{found.noise[1]:.2f} (A/A)." if found.noise else "."
     if study.saving and found.delivered:
         text += f" {found.delivered:.2f} moves a page that went out were delivered."
