@@ -1,4 +1,4 @@
-"""What is counted is shown before times are taken, and compilation by several processes at once loses nothing."""
+"""Counted figures are shown before times are taken, and compilation by several processes at once loses nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAIR = ["direct", "swap_id"]
 
 @pytest.fixture(scope="module")
 def both(small: Path, quick: dict[str, float]) -> tuple[list[dict[str, Any]], dict[str, Any], list[str]]:
-    """What was told first, the result, and the order of events."""
+    """The first that was told, the result, and the order of events."""
     told: list[dict[str, Any]] = []
     order: list[str] = []
     warm, measure = warming.warm, timing.measure

@@ -37,7 +37,7 @@ def finding(named: naming.Named, seed: int, demands: int) -> str:
 
 
 def plain_python(module: str, *arguments: str) -> str:
-    """What `module`, run with `arguments` on kernels as plain Python, says in a process of its own; its error if it fails."""
+    """Output of `module`, run with `arguments` on kernels as plain Python in a process of its own; its error if it fails."""
     command = processes.command(module, *arguments)
     env = processes.environ(NUMBA_DISABLE_JIT="1")
     try:

@@ -1,4 +1,4 @@
-"""What a swapoff may leave, whatever the design: nothing, or slots of folios that are locked or under writeback; and then it says busy."""
+"""Leftovers that a swapoff may have, whatever the design: nothing, or slots of folios that are locked or under writeback; and then it says busy."""
 
 from __future__ import annotations
 

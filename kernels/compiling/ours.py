@@ -26,7 +26,7 @@ Every swap-in and swap-out of the swap file and of IDs runs them. A replay gains
 
 
 def of_class(table: dict[type, Any], cls: type) -> Any:
-    """What `table` has for a class, or else for the first of its bases; None if nothing."""
+    """Entry of `table` for a class, or else for the first of its bases; None if nothing."""
     return next((table[base] for base in cls.__mro__ if base in table), None)
 
 
