@@ -1,4 +1,4 @@
-"""Leftovers that a swapoff may have, whatever the design: nothing, or slots of folios that are locked or under writeback; and then it says busy."""
+"""Leftovers that a swapoff may have in any design: none, or slots of folios that are locked or under writeback; then it says busy."""
 
 from __future__ import annotations
 
