@@ -7,13 +7,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
-.PHONY: compare test lint coverage limits gate-selftest reference docs clean help
+INPUTS_EACH ?= 100000
+
+.PHONY: compare test lint coverage fuzz limits gate-selftest reference docs clean help
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make compare [ARGS=...]   the table: four designs on a real program's trace"
 	@echo "make test                 ruff, mypy, lint-imports, pytest"
-	@echo "make lint | coverage | limits | gate-selftest | reference | docs | clean"
+	@echo "make lint | coverage | fuzz | limits | gate-selftest | reference | docs | clean"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "swapdse needs Python 3.11 or newer: make PYTHON=python3.11" >&2; exit 2; }
@@ -43,6 +45,10 @@ test: lint
 coverage: $(VENV)/.test
 	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run --branch --source=kernels -m pytest -m interpreted $(ARGS)
 	$(BIN)/coverage report --fail-under=95
+
+# Damaged inputs for every reader, 10^5 each: some hours. READERS="csv sql" for some of them, INPUTS_EACH=1000 for fewer.
+fuzz: $(VENV)/.test
+	$(BIN)/python -m tests.fuzz $(READERS) --inputs $(INPUTS_EACH)
 
 # The structures against the same algorithms in C; needs a C compiler and says so where there is none.
 limits: $(VENV)/.test

@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _CALLS = {
     "ask": "dse.reports.results",
     "bench": "dse.benching.gate",
+    "calibrate": "dse.calibrating",
     "check": "dse.testing.checking",
     "compare": "dse.reports.results",
     "explain": "dse.describing.explaining",

@@ -19,6 +19,8 @@ from typing import Any, NoReturn
 
 from dse import __version__, secrets
 from dse.commands import VERBS
+from dse.common import streams
+from dse.common.output import printable
 from dse.errors import BadInput, CheckFailed, nearest, refusal, refusals, require_kernels, unknown
 
 SQL = re.compile(r"\s*(?:select|with|\(|--\s|/\*)", re.IGNORECASE)
@@ -101,7 +103,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     module.configure(parser)
     args = parser.parse_args(rest)
     args.defaults = parser.defaults(args)
-    args.command_line = shlex.join(["dse", *(secrets.safe(part, whole=True) for part in argv)])
+    args.command_line = streams.plain(shlex.join(["dse", *(secrets.safe(part, whole=True) for part in argv)]))
     status = int(module.run(args))
     sys.stdout.flush()
     return status
@@ -129,7 +131,7 @@ def _say(text: str) -> None:
     """Print one line on stderr, whatever it contains, without secrets."""
     text = secrets.safe(text)
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(" ".join(text.split("\n")) + "\n")
+        sys.stderr.write(printable(" ".join(text.split("\n"))) + "\n")
         sys.stderr.flush()
 
 
@@ -164,6 +166,10 @@ def _guarded(work: Callable[[], int]) -> int:
         _drop_output()
         _say(f"dse: error: {refusal(error)}" + (f": {error.filename}" if error.filename else ""))
         return BAD
+    except UnicodeError as error:
+        what = getattr(error, "object", "")
+        _say(f"dse: error: {str(what)[:80]!r} cannot be written as UTF-8")
+        return BAD
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else OK if error.code is None else FAILED
 
@@ -184,9 +190,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     for part in (*given, os.environ.get("DSE_STORAGE", "")):
         secrets.know(part)
-    if os.environ.get("DSE_TRACEBACK"):
+
+    def work() -> int:
+        streams.prepare()
         return _dispatch(given)
-    return _guarded(lambda: _dispatch(given))
+
+    return work() if os.environ.get("DSE_TRACEBACK") else _guarded(work)
 
 
 if __name__ == "__main__":

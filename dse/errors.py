@@ -29,6 +29,10 @@ class CheckFailed(Said):
     """The run was fine, what it checked was not: one line on stderr, exit status 1."""
 
 
+NAME_MOST = 80
+"""Most characters of a wrong name that a message repeats."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return the option that `name` was most likely meant to be.
 
@@ -65,6 +69,8 @@ def nearest(name: str, options: Iterable[str]) -> str:
 def unknown(what: str, name: str, options: Iterable[str]) -> str:
     """Say that `name` is no valid `what`, with the nearest valid value, or all of them where none is near."""
     valid = list(options)
+    if len(name) > NAME_MOST:
+        name = f"{name[:NAME_MOST]} ..."
     near = nearest(name, valid)
     hint = f"did you mean {near!r}?" if near else f"valid: {', '.join(valid) or 'none'}"
     return f"unknown {what} {name!r}, {hint}"

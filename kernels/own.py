@@ -23,6 +23,13 @@ STEPS, COMMON_STEPS = 128, 64
 RANKS, GAP = 64, 4
 """Ranks of locks: a bit of one word each. A common lock takes every fourth, sixteen in all; three of a design's own fit in between."""
 PARAMETER, STATE, STATISTIC = "parameter", "state", "statistic"
+ATOMIC = "atomic"
+"""Guard of a region that read-modify-writes change without a lock."""
+READ_ONLY = "read only"
+"""Guard of a region that is never written once the state is built."""
+PAGE_TABLE, FOLIO, OWN_CPU, RACY, DRIVER = "page table lock", "folio lock", "own CPU", "racy by intent", "lock of the driver"
+UNMODELLED = (PAGE_TABLE, FOLIO, OWN_CPU, RACY, DRIVER)
+"""Guards that the model does not take: a write of a region that has one of them is not looked at."""
 
 
 class Word(NamedTuple):
@@ -65,6 +72,8 @@ class Region(NamedTuple):
         Why no row has them, where none does.
     function : str
         The kernel function that touches it, for ``dse explain``; empty where it depends on the operation.
+    guards : tuple of str
+        What keeps writers of it apart: locks, of which one has to be held, :data:`ATOMIC`, or one of :data:`UNMODELLED`.
     """
 
     number: int
@@ -72,6 +81,7 @@ class Region(NamedTuple):
     row: str = ""
     uncounted: str = ""
     function: str = ""
+    guards: tuple[str, ...] = ()
 
 
 class Lock(NamedTuple):
@@ -150,6 +160,7 @@ class Own:
     def __init__(self, owner: str, *bases: Own) -> None:
         self.owner, self.bases = owner, bases
         self.entries: list[Entry] = []
+        self.other_guards: dict[str, tuple[str, ...]] = {}
         self._closed = ""
         for one, other in itertools.combinations(bases, 2):
             mine, theirs = one._apart_from(other), other._apart_from(one)
@@ -233,9 +244,21 @@ class Own:
         """Declare words of state that stand one behind the other, as code steps from one to the next; their numbers."""
         return tuple(self.state(name, meaning) for name in names.split())
 
-    def region(self, name: str, row: str = "", *, uncounted: str = "", function: str = "") -> np.uint64:
-        """Declare a structure whose lines are counted; see :class:`Region`."""
-        return self._enter(Region(self._next(Region), name, row, uncounted, function), "region")
+    def region(self, name: str, row: str = "", *, uncounted: str = "", function: str = "", guards: tuple[str, ...] | str = ()) -> np.uint64:
+        """Declare a structure whose lines are counted; see :class:`Region`. One guard may stand alone."""
+        held = (guards,) if isinstance(guards, str) else tuple(guards)
+        return self._enter(Region(self._next(Region), name, row, uncounted, function, held), "region")
+
+    def guard(self, name: str, *guards: str) -> None:
+        """Declare what guards region `name`, which a design below has declared, in this design."""
+        self.other_guards[name] = guards
+
+    def guards(self) -> dict[int, tuple[str, ...]]:
+        """Guards of every region that this design knows, by number; what it says itself of one goes before what its bases say."""
+        found = {region.number: region.guards for region in self.all(Region).values()}
+        for own in reversed(self.above()):
+            found |= {self.all(Region)[name].number: guards for name, guards in own.other_guards.items() if name in self.all(Region)}
+        return found
 
     def allocation(self, name: str, structures: tuple[str, ...] = (), *, nbytes: int = 0, rcu: bool = False, source: str = "") -> np.uint64:
         """Declare a class of objects that are allocated; see :class:`Allocation`."""

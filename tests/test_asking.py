@@ -200,7 +200,7 @@ def test_a_question_that_waits_says_for_what(capsys: pytest.CaptureFixture[str])
         (("limit = 8.0", 'limit = "8"'), "limit = '8' is not of type float"),
         (('"at least"', '"curve"'), "a curve needs an axis"),
         (("[verdict]", "[verdikt]"), "unknown key 'verdikt', did you mean 'verdict'"),
-        (("[study]", "[study"), "own.toml: "),
+        (("[study]", "[study"), "own.toml:4: "),
         (('"Is a swap', '"" # '), "question is missing"),
         (("slots = 65_536", 'axis = "fill"'), "axis and values belong together"),
     ],

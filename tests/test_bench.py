@@ -18,6 +18,7 @@ from dse import cli
 from dse.benching import gate, launch, reference, revisions, selftest
 from dse.benching.families import COUNTED, Exit
 from dse.benching.results import Suite
+from dse.errors import CheckFailed
 from tests.benchdata import HEAD, LINES, ROOT, listed, write
 
 
@@ -138,8 +139,27 @@ def test_quick_needs_a_figure_of_every_benchmark(clone: Path, monkeypatch: pytes
     assert cli.main(["bench", "--quick", "--bench", "nosuch"]) == 3
 
 
-def test_a_commit_is_not_compared_with_itself(clone: Path) -> None:
-    assert cli.main(["bench", "--exact", "--against", "HEAD"]) == 1
+def test_a_commit_is_not_compared_with_itself(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "--exact", "--against", "HEAD"]) == 2
+    assert "is compared with itself: name another commit with --against or --head" in capsys.readouterr().err
+
+
+def test_a_shallow_clone_is_named(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{clone}", str(tmp_path / "shallow")], check=True)
+    monkeypatch.chdir(tmp_path / "shallow")
+    assert cli.main(["bench", "--exact"]) == 2
+    assert "is a shallow clone that ends at" in (err := capsys.readouterr().err)
+    assert "git fetch --unshallow" in err
+    assert cli.main(["bench", "--exact", "--against", "HEAD^"]) == 2
+    assert "the clone is shallow, git fetch --unshallow brings older commits" in capsys.readouterr().err
+
+
+def test_an_asv_that_gives_no_answer_is_no_regression(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gives_up(*_: object) -> None:
+        raise CheckFailed("asv was stopped")
+
+    monkeypatch.setattr(launch, "launch", gives_up)
+    assert cli.main(["bench", "--exact"]) == int(Exit.BROKEN)
 
 
 def test_two_gates_at_once_are_refused(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,6 +48,7 @@ CASES = {
     "unknown value": ("live if lines=1", "live if lines=2", LEDGER, "parameter 'lines' has no value '2'"),
     "clash": ('OWN.region("hint tree", "hint tree"', 'OWN.region("swap_map", "hint tree"', LEDGER, "region called 'swap_map' is there"),
     "region without row": ('OWN.region("hint", "hint"', 'OWN.region("hint", "hnt"', LEDGER, "region 'hint' has no layout row 'hnt'"),
+    "guard that is no lock": ('guards="hint lock")\nR_NODE', 'guards="hint lok")\nR_NODE', LEDGER, "'hint lok', which is no lock, did you"),
     "locks listed out of order": (LATE_LOCKS, '"hint lock", "zswap tree xa_lock", "zswap LRU"', LEDGER, "is declared outside of it"),
     "wrong signature": ("lookup(st, pr, entry):", "lookup(st, pr, entry, x):", LEDGER, "step lookup takes (st, pr, entry), toy.py:"),
     "state without ctl": ("class Toy(direct.Direct)", "class Toy(Flat)", LEDGER, "Toy: a state has the fields of kernels.life.arrays"),

@@ -53,7 +53,13 @@ REFUSED = [
     "SELECT 1; SELECT 2",
     "SELECT 1; DROP TABLE ops",
     "DROP TABLE ops", "DELETE FROM ops", "TRUNCATE ops", "INSERT INTO ops VALUES (1)", "EXPLAIN SELECT 1", "SHOW TABLES", "",
-    "WITH t AS (SELECT 1) DELETE FROM t",
+    "WITH t AS (SELECT 1) DELETE FROM t", "WITH t AS (SELECT 1), u AS (SELECT 2) INSERT INTO t SELECT 1",
+    "WITH t AS (DROP TABLE ops) SELECT 1",
+    "SELECT * INTO t FROM ops", "SELECT * FROM (SHOW TABLES)",
+    "SELECT " + "+".join(["1"] * 20_000), "SELECT 1 FROM ops WHERE " + " AND ".join(["value = 1"] * 400),
+    "SELECT " + "(" * 60 + "1" + ")" * 60,
+    " UNION ALL ".join(["SELECT 1 AS a"] * 60), "SELECT " + "1," * 60_000 + "1",
+    "SELECT CASE " + "WHEN value = 1 THEN 1 " * 300 + "END FROM ops",
     "SELECT $$x$$", "SELECT 'open", 'SELECT "open', "SELECT /* open",
 ]  # fmt: skip
 
@@ -78,6 +84,10 @@ def test_every_reader_of_polars_is_refused() -> None:
         "SELECT COUNT(*) AS n FROM ops WHERE op IN ('swap_in', 'it''s') -- a comment",
         "WITH t AS (SELECT design, value FROM ops) SELECT design, MAX(value) AS n FROM t GROUP BY design ORDER BY design;",
         "SELECT a.design, b.design FROM ops a JOIN ops AS b ON a.design = b.design, runs",
+        "SELECT op AS show, value AS set, stat AS use, run AS call FROM ops",
+        "SELECT show.design, use.set FROM ops show JOIN (SELECT design, value AS set FROM ops) use ON show.design = use.design",
+        "WITH call AS (SELECT design AS explain FROM ops) SELECT explain FROM call",
+        "SELECT 1 AS n FROM ops WHERE value IN (" + ",".join(map(str, range(10_000))) + ")",
         'SELECT "design", ROUND(AVG(value), 2) AS n FROM (SELECT * FROM ops) AS x GROUP BY "design"',
     ],
 )
@@ -200,6 +210,7 @@ def test_command_line(results: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
         (["SELECT * FROM opps"], "unknown table 'opps', did you mean 'ops'?"),
         (["SELECT design FROM ops WHERE"], "query: "),
         (["SELECT nothing(design) FROM ops"], "query: "),
+        ([f"SELECT {'z' * 3000} FROM ops"], "zzz ..., dse query --tables lists all"),
         ([], "give a query or a --preset"),
         (["--preset", "winers"], "did you mean 'winners'?"),
     ):
@@ -208,3 +219,47 @@ def test_command_line(results: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
         assert said in output.err
         assert output.err.count("\n") == 1
         assert output.out == ""
+
+
+def test_limits_of_time_and_memory(results: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cross = "ops a CROSS JOIN ops b CROSS JOIN ops c CROSS JOIN ops d CROSS JOIN ops e CROSS JOIN ops f"
+    many = " CROSS JOIN ".join(f"ops t{n}" for n in range(14))
+    for sql, limits, says in (
+        (f"SELECT COUNT(*) AS n FROM {many}", ["--timeout", "1"], "the query took more than 1 s"),
+        (f"SELECT a.run, {'x' * 10} FROM {cross}", [], "unknown column 'xxxxxxxxxx'"),
+        (f"SELECT t0.run FROM {many} ORDER BY t1.value", ["--memory", "200M", "--timeout", "30"], "the query needs more than 0.195 GiB"),
+    ):
+        assert main(["query", "--results", str(results), sql, *limits]) == 2
+        output = capfd.readouterr()
+        assert says in output.err
+        assert output.err.count("\n") == 1
+        assert output.out == ""
+
+
+def test_control_characters_are_escaped_on_a_terminal(results: Path, tmp_path: Path) -> None:
+    import os
+    import pty
+    import sys
+
+    evil = "SELECT design || CHR(27) || '[2J' AS a FROM ops LIMIT 1".replace("CHR(27)", "'" + chr(27) + chr(0x9B) + "'")
+    for form in ("table", "csv", "json"):
+        ours, theirs = pty.openpty()
+        pid = os.fork()
+        if not pid:  # the child has the terminal as its stdout alone
+            os.dup2(theirs, 1)
+            os.execv(sys.executable, [sys.executable, "-m", "dse.cli", "query", "--results", str(results), evil, "--format", form])
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                more = os.read(ours, 4096)
+            except OSError:
+                break
+            if not more:
+                break
+            said += more
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        os.close(ours)
+        text = said.decode().replace("\r\n", "\n")
+        assert "direct" in text
+        assert text.replace("\n", "").isprintable(), text

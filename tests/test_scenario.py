@@ -118,9 +118,9 @@ def test_loading_files(tmp_path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(BadInput, match="not UTF-8 text"):
         scenario.load(path)
-    with pytest.raises(BadInput, match="No such file"):
+    with pytest.raises(BadInput, match="no such file"):
         scenario.load(tmp_path / "none.toml")
-    with pytest.raises(BadInput, match="directory"):
+    with pytest.raises(BadInput, match="is a folder, not a file"):
         scenario.load(f"{tmp_path}/")
     with pytest.raises(BadInput, match="unknown scenario 'writback', did you mean 'writeback'"):
         scenario.load("writback")

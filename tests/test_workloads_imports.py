@@ -25,7 +25,7 @@ def test_csv_equals_its_twin(rows, head, tmp_path_factory):
     assert plain(imports.load(path, "csv")) == [(rank[p], bool(w)) for p, w in rows]
 
 
-@pytest.mark.parametrize("bad", ["1;0", "1,2", "-1,0", "x,1", "1,", ",1", "1,0,", "99999999999999999999999999,1", ""])
+@pytest.mark.parametrize("bad", ["1;0", "1,2", "-1,0", "x,1", "1,", ",1", "1,0,", "1 ,0", ""])
 def test_malformed_csv_names_the_line(tmp_path: Path, bad):
     path = tmp_path / "a.csv"
     path.write_text(f"page,write\r\n1,0\r\n{bad}\n2,1\n")
@@ -39,7 +39,7 @@ BLOCKS = "version,time,op,size,lbn\n1,33898,2a,512,70\n1,33898,2a,512,9\n1,33899
 def test_csv_columns(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text(BLOCKS)
-    trace = imports.load(path, "csv", page_column=5)
+    trace = imports.load(path, "csv", page_column=5, unit="page")
     assert plain(trace) == [(1, False), (0, False), (1, False)]
     assert trace.meta["writes_known"] is False
     path.write_text("1,x,7\r\n0,y,7\r\n")
@@ -60,14 +60,14 @@ def test_csv_columns(tmp_path: Path):
 def test_csv_writes_by_other_texts(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text(BLOCKS)
-    trace = imports.load(path, "csv", page_column=5, write_column=3, writes=["2a"])
+    trace = imports.load(path, "csv", page_column=5, write_column=3, writes=["2a"], unit="object")
     assert plain(trace) == [(1, True), (0, True), (1, False)]
     assert trace.meta["writes_known"] is True
     path.write_text("5,R\r\n6,W\r\n")
     assert plain(imports.load(path, "csv", writes=["W", "w"])) == [(0, False), (1, True)]
     with pytest.raises(BadInput, match=r"a\.csv:1: not PAGE,WRITE .*; if 'R' means a write: --writes R \(else name what does\)"):
         imports.load(path, "csv")
-    for bad in ("5\n", "x,W\n", "-5,W\n", "5,\n", "5123456789012345678,W\n"):
+    for bad in ("5\n", "x,W\n", "-5,W\n", "5,\n"):
         path.write_text(f"page,rw\n1,R\n{bad}")
         with pytest.raises(BadInput, match=r"a\.csv:3: not column 1 a decimal page number, column 2 present: "):
             imports.load(path, "csv", writes=["W"])
@@ -109,10 +109,10 @@ def test_oracle_general_equals_its_twin(objects, tmp_path_factory):
     kept = [o for o in objects if o % 3]
     if not kept:
         with pytest.raises(BadInput, match="no access to a swappable page"):
-            imports.load(path, "oracleGeneral")
+            imports.load(path, "oracleGeneral", unit="object")
         return
     first = {o: i for i, o in enumerate(dict.fromkeys(kept))}
-    trace = imports.load(path, "oracleGeneral")
+    trace = imports.load(path, "oracleGeneral", unit="object")
     assert plain(trace) == [(first[o], False) for o in kept]
     assert trace.pages == len(first)
 
@@ -136,7 +136,7 @@ def test_oracle_table_grows(tmp_path: Path, monkeypatch):
 
 PERF = """\
 # header
-    true  3785 [001]  2465.534437: exceptions:page_fault_user: address=0x7fc2f1b96b70 ip=0x7fc2f1b96b70 error_code=0x14
+    true  3785/3786 [001]  2465.534437: exceptions:page_fault_user: address=0x7fc2f1b96b70 ip=0x7fc2f1b96b70 error_code=0x14
  3785  2465.534440: exceptions:page_fault_user: address=0x5000 ip=0x7fc2f1b977ad error_code=0x6
  3786  2465.534441: exceptions:page_fault_user: address=0x9000 ip=0x7fc2f1b977ad error_code=0x6
  3785  2465.534442: exceptions:page_fault_user: address=0x6000 ip=0x7fc2f1b977ad error_code=0x4
@@ -160,7 +160,7 @@ def test_malformed_perf_names_the_line(tmp_path: Path):
     path.write_text(PERF[: PERF.index("x14") + 2])
     with pytest.raises(BadInput, match=r"faults\.txt:2: the file ends within a line"):
         imports.load(path, "perf")
-    path.write_text(PERF.split("a b", maxsplit=1)[0] + "true 1 [0] 2.0: 1 page-faults:  ffffffff821e8fc0 rep_stos+0x40 ([kernel])\n")
+    path.write_text(PERF.split("a b", maxsplit=1)[0] + "true 1/1 [0] 2.0: 1 page-faults:  ffffffff821e8fc0 rep_stos+0x40 ([kernel])\n")
     with pytest.raises(BadInput, match=r"faults\.txt:7: not a page fault with its address"):
         imports.load(path, "perf")
 

@@ -269,3 +269,13 @@ def test_impossible_mappings_name_the_line(call):
     text = line_of("S", 0x1000, 8) + "SYSCALL[7,1]" + call + "\n"
     with pytest.raises(BadInput, match=r"^x:2: (unmap of addresses|shared of \d+ pages|move of \d+ pages)"):
         lackey.read(io.BytesIO(text.encode()), "x")
+
+
+def test_shared_mappings_are_bounded_in_all(monkeypatch):
+    monkeypatch.setattr("dse.workloads.builder.MOST_SHARED", 4)
+    call = "SYSCALL[7,1](  9) sys_mmap ( 0x0, 12288, 3, 1, 4, 0 ) --> [pre-success] Success({})\n"
+    same = line_of("S", 0x1000, 8) + call.format("0x50000") * 9
+    assert lackey.read(io.BytesIO(same.encode()), "x").pages == 1
+    text = line_of("S", 0x1000, 8) + "".join(call.format(f"0x{n}0000") for n in (5, 6, 7))
+    with pytest.raises(BadInput, match=r"^x: shared mappings of 6 pages in all, more than are followed \(4\)$"):
+        lackey.read(io.BytesIO(text.encode()), "x")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from dse import naming, scenario
-from dse.common import texts
+from dse.common import reading, texts
 from dse.errors import BadInput, unknown
 
 HERE = Path(__file__).resolve().parent / "questions"
@@ -180,10 +179,7 @@ def load(name: str) -> Question:
 
 def parse(source: str, file: str, name: str) -> Question:
     """Parse and check the TOML text `source`; `file` is its name in messages."""
-    try:
-        document = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{file}: {error}") from None
+    document = reading.toml(source, file)
 
     def where(*path: str) -> str:
         return f"{file}:{scenario.line_of(source, path)}: "
@@ -221,7 +217,7 @@ def _record(cls: Any, given: Mapping[str, Any], path: str, where: Any) -> Any:
         if hints[key] is float and isinstance(value, int) and not isinstance(value, bool):
             continue
         if hints[key] in (str, float, int, bool) and type(value) is not want[0]:
-            raise BadInput(f"{where(*parts, key)}{key} = {value!r} is not of type {want[0].__name__}")
+            raise BadInput(f"{where(*parts, key)}{key} = {reading.short(value)} is not of type {want[0].__name__}")
     for key in sorted(required - set(given)):
         raise BadInput(f"{where(*parts)}{key} is missing in {path}")
     return cls(**given)

@@ -121,7 +121,10 @@ def start(options: Options, commits: list[str], patterns: list[str], machine: st
         str(options.root), commits, patterns, str(options.home), str(more.pop("results", options.results)), machine, options.python, **more
     )
     output.note(f"asv runs {kind} benchmarks on {', '.join(commit[:8] for commit in commits)}, see {launch.log_of(request)}")
-    answer = launch.launch(request, LIMIT[kind])
+    try:
+        answer = launch.launch(request, LIMIT[kind])
+    except CheckFailed as error:  # which is no regression
+        raise Stop(Exit.BROKEN, str(error)) from None
     if answer.outcome in (launch.NO_ENVIRONMENT, launch.NOT_BUILT):
         raise Stop(Exit.NO_ENVIRONMENT, answer.message or "asv has no environment")
     if answer.outcome == launch.FAILED:
@@ -371,7 +374,7 @@ def run(against: str | None, *, quick_only: bool = False, **given: Any) -> Repor
     if revisions.differs(options.root, options.head, *revisions.PARTS):
         output.note(f"commits are measured: changes of the working tree that are not in {options.head[:8]} are not")
     if options.base == options.head:
-        raise CheckFailed(f"{options.head[:8]} is compared with itself")
+        raise BadInput(f"{options.head[:8]} is compared with itself: name another commit with --against or --head")
     with alone(options.home):
         return quick(options) if quick_only else check(options)
 

@@ -57,7 +57,13 @@ def commit_of(root: Path, revision: str) -> str:
     try:
         return git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     except BadInput:
-        raise BadInput(f"there is no commit {revision!r} in {root}; a branch, tag or hash is wanted") from None
+        more = "; the clone is shallow, git fetch --unshallow brings older commits" if _is_shallow(root) else ""
+        raise BadInput(f"there is no commit {revision!r} in {root}; a branch, tag or hash is wanted{more}") from None
+
+
+def _is_shallow(root: Path) -> bool:
+    """Return True for a clone without its older commits."""
+    return git(root, "rev-parse", "--is-shallow-repository") == "true"
 
 
 def base_of(root: Path, head: str) -> str:
@@ -72,6 +78,10 @@ def base_of(root: Path, head: str) -> str:
     try:
         return git(root, "rev-parse", "--verify", "--quiet", f"{head}^1")
     except BadInput:
+        if _is_shallow(root):
+            raise BadInput(
+                f"{root} is a shallow clone that ends at {head[:8]}: git fetch --unshallow brings what it is compared with"
+            ) from None
         raise BadInput(f"{head[:8]} has no parent: name what to compare it with, --against REV") from None
 
 

@@ -25,7 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="only prove that every benchmark runs; nothing is compared or kept")
     parser.add_argument("--bench", metavar="REGEX", default="", help="only benchmarks whose name with parameters matches")
     parser.add_argument("--python", metavar="X.Y", default=None, help="Python of asv's environment (default: this one's version)")
-    parser.add_argument("--results", metavar="DIR", default=None, help="folder of asv's results (default: results/asv)")
+    parser.add_argument(
+        "--results", type=options.folder, metavar="DIR", default=None, help="folder of asv's results (default: results/asv)"
+    )
     parser.add_argument("--format", choices=("table", "json"), default="table", help="output format (default: %(default)s)")
 
 

@@ -34,7 +34,9 @@ COLUMNS = [
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument("scenario", nargs="?", default="writeback", metavar="SCENARIO", help="name or TOML file (default: %(default)s)")
-    parser.add_argument("--trace", metavar="F", help="trace file or shipped trace to run the scenario on: once, one copy, unfiltered")
+    parser.add_argument(
+        "--trace", type=options.trace, metavar="F", help="trace file or shipped trace to run the scenario on: once, one copy, unfiltered"
+    )
     options.add_set(parser)
     parser.add_argument("--designs", default=None, metavar="A,B", help="designs, the baseline first: NAME[param=value,...], all, layers")
     parser.add_argument(
@@ -43,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_budget(parser)
     parser.add_argument("--full", action="store_true", help="all tables after the answer: operations, allocations, pages")
     options.add_counted_only(parser)
+    options.add_parameters(parser)
     options.add_seed(parser)
     options.add_format(parser)
     options.add_results(parser)
@@ -70,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         args.scenario, args.designs, counted_only=args.counted_only, seed=args.seed, state=args.state, budget=args.budget,
         width=args.width, results=args.results, command=args.command_line, trace=args.trace, settings=args.set,
         counted=_counted if args.format == "table" else None,
+        parameters=args.parameters,
     )  # fmt: skip
     if args.format == "table":
         output.write("\n".join(answer.screen(found).lines(chart=sys.stdout.isatty())))

@@ -126,9 +126,21 @@ def _guest(results: str) -> list[dict[str, str]]:
     return rows
 
 
+def _calibration(results: str) -> list[dict[str, str]]:
+    """Kinds of faults that dse calibrate could time here, and what stands against it now."""
+    from dse import calibrating
+
+    kinds, why = calibrating.readiness(results)
+    known = ", ".join(kind for kind, reason in kinds.items() if not reason)
+    reasons = [f"no {kind}: {reason}" for kind, reason in kinds.items() if reason]
+    against = [f"now refused: {why}"] if why else []
+    return [_row("calibrate", "limited" if why or reasons else "ok", known or "-", "; ".join(against + reasons))]
+
+
 def examine(results: str = options.RESULTS) -> list[dict[str, str]]:
     """Return what was found, as rows of check, status (ok, limited, missing), value and note."""
     parts: list[Callable[[], list[dict[str, str]]]] = [_software, _hardware, lambda: _room(results), _programs, lambda: _guest(results)]
+    parts.append(lambda: _calibration(results))
     return [row for part in parts for row in part()]
 
 

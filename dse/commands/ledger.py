@@ -28,7 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--compressed", type=options.positive, default=None, metavar="B", help=f"compressed page [B] (default: {COMPRESSED})"
     )
     parser.add_argument("--break-even", action="store_true", help="fill at which two designs take the same bytes")
-    parser.add_argument("--chart", default=None, metavar="FILE", help="draw bytes over fill: FILE.png, FILE.svg, - for text")
+    parser.add_argument(
+        "--chart", type=options.file, default=None, metavar="FILE", help="draw bytes over fill: FILE.png, FILE.svg, - for text"
+    )
     options.add_format(parser)
 
 

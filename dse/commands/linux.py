@@ -23,7 +23,9 @@ COLUMNS = ("kind", "release", "name", "version", "place")
 def _folder(verb: argparse.ArgumentParser) -> None:
     """Add ``--results``, ``--folder`` and ``--format``."""
     options.add_results(verb)
-    verb.add_argument("--folder", metavar="DIR", help="folder of fetched packages (default: linux/fetched in the folder of results)")
+    verb.add_argument(
+        "--folder", type=options.folder, metavar="DIR", help="folder of fetched packages (default: linux/fetched in the folder of results)"
+    )
     options.add_format(verb)
 
 
@@ -34,8 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     get.add_argument("releases", nargs="+", metavar="RELEASE", help="release such as 6.12")
     get.add_argument("--newest", action="store_true", help="take the newest package of the release, not the pinned one")
     record = verbs.add_parser("record", help="boot a kernel in qemu, count, and store the record")
-    record.add_argument("--image", metavar="FILE", help="bzImage to boot (default: the fetched kernel of --release)")
-    record.add_argument("--modules", metavar="DIR", help="folder of its modules (default: what lies beside the image)")
+    record.add_argument("--image", type=options.file, metavar="FILE", help="bzImage to boot (default: the fetched kernel of --release)")
+    record.add_argument("--modules", type=options.folder, metavar="DIR", help="folder of its modules (default: what lies beside the image)")
     record.add_argument("--release", default="", metavar="R", help="release of a fetched kernel, or name of the record of --image")
     record.add_argument(
         "--experiments", default=None, metavar="LIST", help="of fill, trace, operation, fork, zap, swapoff, writeback, folio (default: all)"
@@ -56,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     record.add_argument("--memory", type=options.positive, default=1024, metavar="MIB", help="memory of the guest (default: %(default)s)")
     record.add_argument("--compressor", default="lzo", metavar="NAME", help="compressor of zswap (default: %(default)s)")
     record.add_argument("--timeout", type=options.positive, default=600, metavar="S", help="longest time of a boot (default: %(default)s)")
-    record.add_argument("--console", metavar="FILE", help="keep what the guest's console said")
+    record.add_argument("--console", type=options.file, metavar="FILE", help="keep what the guest's console said")
     show = verbs.add_parser("show", help="print a stored or shipped record: dse linux show 7.2")
     show.add_argument("record", help="its name in dse linux list")
     show.add_argument("--experiment", metavar="E", help="print this experiment only")

@@ -24,13 +24,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, help="built-in query")
     parser.add_argument("--tables", action="store_true", help="list the tables and their columns")
     parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
-    parser.add_argument("--output", metavar="FILE", help="output file (default: stdout)")
+    parser.add_argument("--output", type=options.file, metavar="FILE", help="output file (default: stdout)")
+    parser.add_argument(
+        "--timeout", type=options.seconds, default=60.0, metavar="SECONDS", help="most time of a query (default: %(default)g)"
+    )
+    parser.add_argument("--memory", type=options.positive, default=4 << 30, metavar="BYTES", help="most memory of a query (default: 4G)")
     options.add_results(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the query and print its rows."""
-    from dse.storing import querying
+    from dse.storing import limited, querying
 
     if args.tables:
         options.refuse(args, "sql preset output", "--tables lists tables and their columns")
@@ -40,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         rows = [{"table": t, "column": c, "type": str(kind)} for t, schema in schemas.items() for c, kind in schema.items()]
         output.emit(rows, "json" if args.format == "json" else "csv" if args.format == "csv" else "table")
         return 0
-    frame = querying.query(args.sql, preset=args.preset, results=args.results)
+    frame = limited.query(args.sql, args.preset, args.results, args.timeout, min(args.memory, 1 << 60))
     if args.format == "parquet" or args.output:
         _save(frame, args.format, args.output)
         return 0

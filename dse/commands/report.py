@@ -17,7 +17,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     which = "its name, a part of it, or last (default: %(default)s)"
     parser.add_argument("name", nargs="?", default="last", metavar="RUN|STUDY", help=which)
     parser.add_argument("--format", choices=FORMS, default="html", help="kind of report (default: %(default)s)")
-    parser.add_argument("--output", metavar="FILE", help="output file, - for stdout (default: DIR/reports; text: stdout)")
+    parser.add_argument(
+        "--output", type=options.file, metavar="FILE", help="output file, - for stdout (default: DIR/reports; text: stdout)"
+    )
     parser.add_argument("--figure", metavar="TITLE", help="draw the figure with this text in its title")
     parser.add_argument("--full", action="store_true", help="all tables as text (default: a mail of 15 lines)")
     parser.add_argument("--bundle", action="store_true", help="write a bundle that dse rerun checks elsewhere")

@@ -34,9 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="begin no generation after SECONDS; continue with --resume")
     parser.add_argument("--resume", nargs="?", const="", metavar="STUDY", help="resume a stored study: its name, a part of it, or last")
     options.add_storage(parser, "Optuna storage to share with dse worker: journal file, sqlite, postgresql, grpc")
-    parser.add_argument("--trace", metavar="F", help="trace file or shipped trace instead of the workload of the space")
+    parser.add_argument("--trace", type=options.trace, metavar="F", help="trace file or shipped trace instead of the workload of the space")
     options.add_set(parser)
     parser.add_argument("--confirm", type=options.whole, default=0, metavar="N", help="time N designs of the front against the baseline")
+    options.add_parameters(parser)
     parser.add_argument("--full", action="store_true", help="all tables after the answer: fronts, winners, break-even, sensitivity, regret")
     options.add_seed(parser)
     options.add_format(parser)
@@ -58,8 +59,7 @@ def run(args: argparse.Namespace) -> int:
         workers=machine.cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results,
         storage=options.storage(args.storage),
         objectives_=args.objectives.split(",") if args.objectives else None, resume=args.resume or None, confirm=args.confirm,
-        trace=args.trace, settings=args.set,
-        command=args.command_line,
+        trace=args.trace, settings=args.set, parameters=args.parameters, command=args.command_line,
     )  # fmt: skip
     if args.format == "json":
         output.emit([], "json", document=found.document())

@@ -35,17 +35,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     bring.add_argument("file", help="the file to convert")
     bring.add_argument("--format", choices=FORMATS, required=True, dest="source", help="format of the file")
     for verb in (record, bring):
-        verb.add_argument("-o", "--out", help="trace file to write (default: named after the program or the file)")
+        verb.add_argument("-o", "--out", type=options.file, help="trace file to write (default: named after the program or the file)")
         verb.add_argument(
-            "--filter-pages", type=options.whole, default=0, metavar="K",
+            "--filter-pages", type=options.pages, default=0, metavar="K",
             help="drop accesses that hit in an LRU list of K pages; at most 1/8 of the smallest memory simulated",
         )  # fmt: skip
-    bring.add_argument("--page-column", type=options.positive, metavar="N", help="csv: column of the page, from 1 (default: page,write)")
-    bring.add_argument("--write-column", type=options.whole, metavar="N", help="csv: column of 0 or 1 for a write; 0: reads only")
+    bring.add_argument("--page-column", type=options.column, metavar="N", help="csv: column of the page, from 1 (default: page,write)")
+    bring.add_argument("--write-column", type=options.column, metavar="N", help="csv: column of 0 or 1 for a write; 0: reads only")
     bring.add_argument("--writes", metavar="W,2a", help="csv: texts of the write column that mean a write; every other one is a read")
+    bring.add_argument(
+        "--unit", metavar="U",
+        help="csv, oracleGeneral: what a number counts: page, sector (512 B), byte, bytes as a power of two, or object (each one page)",
+    )  # fmt: skip
+    bring.add_argument("--size-column", type=options.column, metavar="N", help="csv: column of the bytes of a request; 0: each is one unit")
+    bring.add_argument("--size-unit", type=options.positive, default=1, metavar="B", help="csv: bytes that a size counts (default: 1)")
     info = verbs.add_parser("info", help="describe a trace: origin, miss ratio over memory, working set, is it worth a run?")
     info.add_argument("trace", nargs="?", help="trace file or shipped trace (default: list the shipped ones)")
-    info.add_argument("--chart", metavar="FILE", help="draw the same: FILE.png, FILE.svg")
+    info.add_argument("--chart", type=options.file, metavar="FILE", help="draw the same: FILE.png, FILE.svg")
     options.add_format(info)
 
 
@@ -124,8 +130,13 @@ def _import(args: argparse.Namespace) -> int:
     target = writable(args.out or f"{Path(args.file).stem}.npz")
     trace = imports.load(
         args.file, args.source, filter_pages=args.filter_pages, page_column=args.page_column, write_column=args.write_column,
-        writes=[text for text in (args.writes or "").split(",") if text],
+        size_column=args.size_column, writes=[text for text in (args.writes or "").split(",") if text], unit=args.unit,
+        size_unit=args.size_unit,
     )  # fmt: skip
+    if args.source == "csv" and args.page_column and args.unit is None:
+        output.note(f"a line counts as one page, that of column {args.page_column}; of a block trace say --unit and --size-column")
+    if args.source == "oracleGeneral" and args.unit is None:
+        output.note("an object counts as one page; where its number is an address say --unit")
     return _keep(trace, target)
 
 

@@ -7,28 +7,33 @@ import math
 import os
 import re
 
-from dse.common.limits import PAGES_MAX, SEED_MAX
+from dse.common import reading, streams
+from dse.common.limits import COLUMNS_MAX, PAGES_MAX, SEED_MAX
 from dse.errors import BadInput
 
 FORMATS = ("table", "json", "csv")
 RESULTS = "results"
+DIGITS_MAX = 40
+"""Most characters of a number; Python reads no whole number of more than 4,300 digits."""
 
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def whole(text: str) -> int:
-    """Read a whole number of at least 0: ``8388608``, ``2^23``, ``8M`` (binary suffixes), ``8_388_608``."""
+    """Read a whole number from 0 to 2^63 - 1: ``8388608``, ``2^23``, ``8M`` (binary suffixes), ``8_388_608``."""
+    if len(text) > DIGITS_MAX:
+        raise argparse.ArgumentTypeError(f"{text[:DIGITS_MAX]!r}... is longer than any number that is taken")
     power = re.fullmatch(r"(\d{1,4})(?:\^|\*\*)(\d{1,3})", text)
     if power:
-        return int(int(power[1]) ** int(power[2]))
+        return _most(int(int(power[1]) ** int(power[2])), text, SEED_MAX, "2^63 - 1")
     number = re.fullmatch(r"(-?\d[\d_]*)([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
     if not number:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number (such as 8388608, 2^23 or 8M)")
     value = int(number[1]) * _SUFFIXES[number[2].upper()]
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is negative")
-    return value
+    return _most(value, text, SEED_MAX, "2^63 - 1")
 
 
 def positive(text: str) -> int:
@@ -41,18 +46,45 @@ def positive(text: str) -> int:
 
 def slots(text: str) -> int:
     """Read a number of pages or slots: 1 to 2^28 (1 TiB)."""
-    value = positive(text)
-    if value > PAGES_MAX:
-        raise argparse.ArgumentTypeError(f"{text} is above 2^28 pages (1 TiB), the most that is supported")
+    return _most(positive(text), text, PAGES_MAX, "2^28 pages (1 TiB), the most that is supported")
+
+
+def pages(text: str) -> int:
+    """Read a number of pages: 0 to 2^28 (1 TiB)."""
+    return _most(whole(text), text, PAGES_MAX, "2^28 pages (1 TiB), the most that is supported")
+
+
+def column(text: str) -> int:
+    """Read the number of a column: 0 to 4,096."""
+    return _most(whole(text), text, COLUMNS_MAX, f"{COLUMNS_MAX:,}, the last column that is read")
+
+
+def _most(value: int, text: str, most: int, said: str) -> int:
+    """Refuse a number above the most."""
+    if value > most:
+        raise argparse.ArgumentTypeError(f"{text} is above {said}")
     return value
+
+
+def variable(name: str, default: int, least: int, most: int) -> int:
+    """Read a whole number from the environment.
+
+    Raises
+    ------
+    BadInput
+        No number, or one out of its range.
+    """
+    text = os.environ.get(name, "")
+    if not text:
+        return default
+    if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise BadInput(f"{name} is a whole number from {least:,} to {most:,}, got {text[:40]!r}")
+    return int(text)
 
 
 def seed(text: str) -> int:
     """Read a seed: 0 to 2^63 - 1."""
-    value = whole(text)
-    if value > SEED_MAX:
-        raise argparse.ArgumentTypeError(f"{text} is above 2^63 - 1")
-    return value
+    return _most(whole(text), text, SEED_MAX, "2^63 - 1")
 
 
 def finite(text: str, of: str) -> float:
@@ -126,9 +158,31 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
 
 
+def folder(text: str) -> str:
+    """Read the name of a folder that is there or can be made."""
+    try:
+        return str(reading.folder(text))
+    except BadInput as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def file(text: str) -> str:
+    """Read the name of a file."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name is no file")
+    return text
+
+
+def trace(text: str) -> str:
+    """Read the name of a trace; it is stored with what is made of it."""
+    if text != streams.plain(text):
+        raise argparse.ArgumentTypeError(f"{text!a} is not UTF-8: rename the file, as its name is stored with the results")
+    return file(text)
+
+
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Add ``--results`` to a command that reads or writes stored runs."""
-    parser.add_argument("--results", default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
+    parser.add_argument("--results", type=folder, default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
 
 
 STORAGE = "DSE_STORAGE"
@@ -169,3 +223,8 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
 def add_counted_only(parser: argparse.ArgumentParser) -> None:
     """Add ``--counted-only``: exact figures, no clock read."""
     parser.add_argument("--counted-only", action="store_true", help="exact figures only, nothing timed")
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """Add ``--parameters``: a table of latencies for modelled figures."""
+    parser.add_argument("--parameters", metavar="FILE", help="latencies of modelled figures, such as dse calibrate writes (TOML)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -77,10 +78,11 @@ def render_table(rows: Sequence[Row], columns: Sequence[str] | None = None) -> s
     if not names:
         return ""
     body = [[cell(row.get(name)) for name in names] for row in rows]
-    widths = [max(len(line[i]) for line in [names, *body]) for i in range(len(names))]
+    shown = [printable(name) for name in names]
+    widths = [max(len(line[i]) for line in [shown, *body]) for i in range(len(names))]
     right = [all(isinstance(row.get(name), (int, float, type(None))) for row in rows) for name in names]
     lines = []
-    for line in [names, ["-" * width for width in widths], *body]:
+    for line in [shown, ["-" * width for width in widths], *body]:
         cells = [text.rjust(w) if r else text.ljust(w) for text, w, r in zip(line, widths, right, strict=True)]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
@@ -112,7 +114,10 @@ def plain(value: Any) -> Any:
 
 def render_json(value: Any) -> str:
     """Render `value` as JSON of one stable form."""
-    return json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def render_csv(rows: Sequence[Row], columns: Sequence[str] | None = None) -> str:
@@ -150,15 +155,23 @@ def emit(rows: Sequence[Row], form: str, *, columns: Sequence[str] | None = None
 
 
 def write(text: str) -> None:
-    """Print `text` and a newline on stdout."""
+    """Print `text` and a newline on stdout; on a terminal control characters are escaped, so that no stored text steers it."""
+    if sys.stdout.isatty() and not text.replace("\n", "").isprintable():
+        text = "\n".join(printable(line.replace("\t", "    ")) for line in text.split("\n"))
     sys.stdout.write(text + "\n")
 
 
 def note(text: str) -> None:
     """Print a message on stderr, without secrets. Stdout carries data only."""
-    text = safe(text)
-    sys.stderr.write(f"dse: {text}\n")
-    sys.stderr.flush()
+    say(f"dse: {printable(safe(text))}\n")
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a text on stderr; where it is closed or full, the text is lost and the work goes on."""
+    where = sys.stderr if stream is None else stream
+    with contextlib.suppress(OSError, ValueError):
+        where.write(text)
+        where.flush()
 
 
 FEW = 100_000
@@ -229,8 +242,7 @@ class Progress:
         if self._thread is not None:
             self._thread.join()
         if self._live and self._shown:
-            self.stream.write("\r" + " " * self._shown + "\r")
-            self.stream.flush()
+            say("\r" + " " * self._shown + "\r", self.stream)
 
     def _watch(self) -> None:
         """Show the line when it is due, also within a step."""
@@ -256,9 +268,8 @@ class Progress:
         spent = now - self._began
         more = [text for text in (left(self.done, self.total, spent), self._detail) if text]
         line = f"dse: {', '.join([f'{self.what}{part}, {spent:.0f} s', *more])}"
-        self.stream.write(f"\r{line.ljust(self._shown)}" if self._live else f"{line}\n")
+        say(f"\r{line.ljust(self._shown)}" if self._live else f"{line}\n", self.stream)
         self._shown = len(line)
-        self.stream.flush()
 
     def over(self, items: Iterable[Any]) -> Iterable[Any]:
         """Yield from `items`, one step each."""

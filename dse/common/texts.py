@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from dse.errors import BadInput, unknown
+from dse.common import reading
+from dse.errors import BadInput, refusal, unknown
+
+NAME_MOST = 100
+"""Most characters of a name that a file gives to what is stored."""
 
 
 class Text(NamedTuple):
@@ -18,12 +22,24 @@ class Text(NamedTuple):
     file : str
         Its name in messages.
     name : str
-        Its name without folder and suffix.
+        Its name without folder and suffix, as a folder may be called (:func:`named`).
     """
 
     source: str
     file: str
     name: str
+
+
+def named(stem: str) -> str:
+    """Return the name that a file gives to what is stored: printable, not hidden and not too long.
+
+    Examples
+    --------
+    >>> named("wide"), named(".hidden"), named("..."), named("a" + chr(10) + "b")
+    ('wide', 'hidden', 'unnamed', 'a_b')
+    """
+    shown = "".join(c if c.isprintable() and c not in "/\\" else "_" for c in stem)
+    return shown.lstrip(".")[:NAME_MOST].strip() or "unnamed"
 
 
 def builtin(folder: Path) -> list[str]:
@@ -46,16 +62,17 @@ def read(name: str | Path, folder: Path, what: str) -> Text:
     Raises
     ------
     BadInput
-        No text has that name, or it cannot be read.
+        No text has that name, or it is no file that can be read.
     """
     text, path = str(name), Path(name)
     if text in builtin(folder):
         return Text((folder / f"{text}.toml").read_text(encoding="utf-8"), f"{text}.toml", text)
     if path.suffix != ".toml" and "/" not in text:
         raise BadInput(unknown(what, text, builtin(folder)) + " (or give a .toml file)")
+    reading.file(path)
     try:
-        return Text(path.read_text(encoding="utf-8"), text, path.stem)
+        return Text(path.read_text(encoding="utf-8"), text, named(path.stem))
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror or error}") from None
+        raise BadInput(f"{path}: {refusal(error)}") from None

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.modelling import allocations, latency
+from dse.modelling.tables import SHIPPED, Table
 from dse.storing import Figure, More, figure
 from kernels import control, demand
 from kernels.observing import probe
@@ -32,8 +33,8 @@ def slug(name: str) -> str:
     return name.replace(" ", "_")
 
 
-def rows(side: Any, *, modelled: bool) -> list[Figure]:
-    """Objects allocated and freed in the counted chunks, by operation; bytes of one; and, where `modelled`, bytes that wait for RCU."""
+def rows(side: Any, table: Table | None) -> list[Figure]:
+    """Objects allocated and freed in the counted chunks, by operation; bytes of one; and, with `table`, bytes that wait for RCU."""
     out = []
     slots = 1 << int(side.state.ctl[int(control.C_CLUSTER_SHIFT)])
     known = allocations.classes(side.named.design)
@@ -47,13 +48,13 @@ def rows(side: Any, *, modelled: bool) -> list[Figure]:
             seen.add(name)
             for what, n in zip(("allocated", "freed"), log[code, which].tolist(), strict=True):
                 out.append(figure(side.name, OPS[code], f"{what}_{slug(name)}", "counted", "objects", n, stat="total", age=age, n=n))
-        out += waiting(side, age, pr, sizes) if modelled else []
+        out += waiting(side, age, pr, sizes, table) if table is not None else []
     sized = ((name, sizes[name]) for name in known if name in seen)
     out += [figure(side.name, "page", f"object_bytes_{slug(name)}", "counted", "B", nbytes) for name, nbytes in sized if nbytes]
     return out
 
 
-def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[Figure]:
+def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None], table: Table = SHIPPED) -> list[Figure]:
     """Bytes freed that wait for the end of a grace period, on average, while one CPU faults from zswap without a pause.
 
     Frees of zap (the exit of a process), fork and swapoff are left out: they come all at once.
@@ -63,13 +64,14 @@ def waiting(side: Any, age: str, pr: Any, sizes: dict[str, int | None]) -> list[
     faults = sum(int(pr.tally[demand.OPS.index(op) * probe.COLUMNS]) for op in ("swap_in", "cache_hit"))
     if not faults:
         return []
-    grace, fault = latency.parameter("rcu.grace"), latency.parameter("fault.zswap")
+    grace, fault = latency.parameter("rcu.grace", table.rows), latency.parameter("fault.zswap", table.rows)
     times = ((grace.typical, fault.typical), (grace.low, fault.high), (grace.high, fault.low))
+    status = fault.status if fault.table else grace.status
     out = []
     for name, entry in allocations.classes(side.named.design).items():
         n = freed[entry.number]
         if n and entry.rcu:
             value, low, high = (n * (sizes[name] or 0) / faults * a / b for a, b in times)
-            more: More = {"stat": "mean", "age": age, "lo": low, "hi": high, "n": faults}
+            more: More = {"stat": "mean", "age": age, "lo": low, "hi": high, "n": faults, "status": status}
             out.append(figure(side.name, "page", f"rcu_waiting_bytes_{slug(name)}", "modelled", "B", value, **more))
     return out

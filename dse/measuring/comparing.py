@@ -15,6 +15,8 @@ from dse.common import machine
 from dse.errors import BadInput
 from dse.measuring import cold, pacing, warming
 from dse.measuring.provenance import code_digest, origin
+from dse.modelling import tables
+from dse.modelling.tables import SHIPPED, Table
 from dse.workloads import choosing
 
 PROBES = ("off", "count")
@@ -54,6 +56,8 @@ class Counted:
         Counted figures, and rows of the store.
     verified : int
         Demands replayed with content tokens, per design.
+    table : Table
+        Latencies of modelled figures.
     """
 
     stream: Any
@@ -62,6 +66,7 @@ class Counted:
     rows: list[storing.Figure]
     ledger: list[storing.Structure]
     verified: int
+    table: Table = SHIPPED
 
     def whole(self, *, budget: pacing.Budget | None, width: float = pacing.WIDTH, state: str | None = None) -> dict[str, Any]:
         """Take the times, and put all together.
@@ -85,7 +90,7 @@ class Counted:
         about: dict[str, Any] = {}
         states = states_of(chosen, state)
         if budget is not None:
-            taken, noise, about = _timed(outcome, self.designs, states, budget, width)
+            taken, noise, about = _timed(outcome, self.designs, states, budget, width, self.table)
             made += taken
         provenance = {
             **origin(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
@@ -97,11 +102,12 @@ class Counted:
             "timed": budget is not None, "state": chosen.replay.state, "states": list(states),
             "footprint_kib": chosen.replay.footprint_kib, "turnover": outcome.turnover, "warm_turnover": chosen.replay.warm_turnover,
             "windows": {w.age: [w.first, w.last] for w in outcome.windows}, "measuring": about,
+            "parameters": self.table.about(),
         }  # fmt: skip
         return {"rows": made, "ledger": self.ledger, "provenance": provenance}
 
 
-def count(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> Counted:
+def count(stream: Any, designs: Sequence[naming.Named], *, timed: bool, table: Table = SHIPPED) -> Counted:
     """Run the counted half of one variant.
 
     Parameters
@@ -112,6 +118,8 @@ def count(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> Count
         The first one is the baseline.
     timed : bool
         Times are to be taken afterwards: the memory for that must be there, and the rows hold modelled times as well.
+    table : Table
+        Latencies of modelled figures.
 
     Returns
     -------
@@ -121,9 +129,9 @@ def count(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> Count
 
     verified = run.verify(stream.scenario, designs)
     outcome = run.execute(stream, designs, timed=timed)
-    made, ledger = rows.make(outcome, modelled=timed), rows.ledger(outcome)
+    made, ledger = rows.make(outcome, table if timed else None), rows.ledger(outcome)
     outcome.release()
-    return Counted(stream, tuple(designs), outcome, made, ledger, verified)
+    return Counted(stream, tuple(designs), outcome, made, ledger, verified, table)
 
 
 def run_scenario(
@@ -134,7 +142,7 @@ def run_scenario(
 
 
 def _timed(
-    outcome: Any, designs: Sequence[naming.Named], states: Sequence[str], budget: pacing.Budget, width: float
+    outcome: Any, designs: Sequence[naming.Named], states: Sequence[str], budget: pacing.Budget, width: float, table: Table
 ) -> tuple[list[storing.Figure], Any, dict[str, Any]]:
     """Rows of the times, the noise of the session, and the record of the measuring."""
     from dse.measuring import places, times, timing
@@ -142,7 +150,7 @@ def _timed(
     goals, rare = timing.goals_of([named.text for named in designs], states, places.spans(outcome)[1])
     pace = pacing.Pace(goals, budget, width)
     taken = timing.measure(outcome, designs, states, pace, outcome.stream.scenario.replay.seed)
-    rows, noise = times.make(outcome, taken)
+    rows, noise = times.make(outcome, taken, table)
     return rows, noise, pacing.told(pace, rare)
 
 
@@ -158,6 +166,7 @@ def compare(
     results: str | Path | None = None,
     trace: str | None = None,
     settings: Sequence[str] = (),
+    parameters: str | Path | None = None,
     command: str = "dse.compare",
     counted: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
@@ -189,6 +198,8 @@ def compare(
         Trace file or shipped trace that the scenario runs on instead of its own workload: once, one copy, unfiltered.
     settings : sequence of str
         ``section.key=value`` of any scenario key, such as ``memory.limit=0.3``.
+    parameters : path, optional
+        Table of latencies for modelled figures, such as `dse calibrate` writes, in place of rows of the shipped one.
     command : str
         The call that provenance records.
     counted : callable, optional
@@ -211,6 +222,9 @@ def compare(
     for name, value in (("budget", budget), ("width", width)):
         if not (math.isfinite(value) and value > 0):
             raise BadInput(f"{name} {value} is not above 0; the default is {pacing.BUDGET_S if name == 'budget' else pacing.WIDTH:g}")
+    if counted_only and parameters is not None:
+        raise BadInput(f"{parameters} has no effect with counted figures only: nothing is modelled")
+    table = SHIPPED if parameters is None else tables.read(parameters)
     chosen = naming.parse_many(designs) if designs is not None else naming.default_designs()
     cases = variants(choosing.choose(scenario_name, trace, settings), seed, state)
     if results is not None:
@@ -218,10 +232,10 @@ def compare(
     began = time.monotonic()
     streams = [checked_stream(case, chosen, counted_only, len(cases) - 1) for case in cases]
     compiled = warming.warm([(n.text, kind) for kind in PROBES for n in chosen])
-    halves = [count(streams[-1], chosen, timed=not counted_only)]
+    halves = [count(streams[-1], chosen, timed=not counted_only, table=table)]
     if counted is not None and not counted_only:
         counted(_joined([halves[0].whole(budget=None, state=state)], chosen, command, compiled, began))
-    halves = [count(stream, chosen, timed=not counted_only) for stream in streams[:-1]] + halves
+    halves = [count(stream, chosen, timed=not counted_only, table=table) for stream in streams[:-1]] + halves
     if not counted_only:
         states = {one for case in cases for one in states_of(case, state)}
         compiled += warming.warm([(n.text, kind) for kind in cold.probes(sorted(states)) for n in chosen])

@@ -12,6 +12,7 @@ from dse.measuring import allocating, fullness
 from dse.measuring.figures import LIFETIME
 from dse.measuring.run import Outcome, Side, rows_of
 from dse.modelling import ledger as ledgers
+from dse.modelling.tables import Table
 from dse.storing import Figure, More, Structure, figure
 from kernels import control, demand
 from kernels.observing import probe
@@ -26,11 +27,11 @@ COUNTED = (("lines", "lines"), ("lines_common", "lines"), ("chain", "objects"), 
 FEW, FEWEST = "fewer than 1 % of the pages at the peak are still swapped out", 100
 
 
-def make(outcome: Outcome, *, modelled: bool) -> list[Figure]:
-    """Make the counted rows of a comparison, and where `modelled` those computed from them. They need the live states."""
+def make(outcome: Outcome, table: Table | None) -> list[Figure]:
+    """Make the counted rows of a comparison, and with `table` those computed from them. They need the live states."""
     rows: list[Figure] = []
     for side in outcome.sides:
-        rows += counted(side) + fullness.rows(side) + allocating.rows(side, modelled=modelled) + occupancy(side, outcome)
+        rows += counted(side) + fullness.rows(side) + allocating.rows(side, table) + occupancy(side, outcome)
     for side, base in pairs_of(outcome.sides):
         rows += tax_counted(outcome, side, base)
     return rows

@@ -15,6 +15,7 @@ from dse.measuring.rows import OPS, avoided_share, pairs_of
 from dse.measuring.run import Outcome, rows_of
 from dse.measuring.timing import LEAST, Timer, Timings, When, paired, ratio
 from dse.modelling import latency
+from dse.modelling.tables import SHIPPED, Table
 from dse.storing import Figure, figure
 from kernels import demand
 from kernels.observing import probe
@@ -28,8 +29,8 @@ RUNS = ("fork", "zap", "swapoff")
 NOISE = "no more than the noise"
 
 
-def make(outcome: Outcome, timings: Timings) -> tuple[list[Figure], stats.Interval | None]:
-    """Make the rows of all times, and the A/A noise of the session (None where there is none)."""
+def make(outcome: Outcome, timings: Timings, table: Table = SHIPPED) -> tuple[list[Figure], stats.Interval | None]:
+    """Make the rows of all times, modelled with `table` too, and the A/A noise of the session (None where there is none)."""
     rows: list[Figure] = []
     noise: list[stats.Interval] = []
     timers = {side.name: side for side in timings.sides}
@@ -42,7 +43,7 @@ def make(outcome: Outcome, timings: Timings) -> tuple[list[Figure], stats.Interv
             noise += known
             aa[when] = pooled(found, known)
             for side in timings.sides:
-                rows += measured(side, when, timings.tick)
+                rows += measured(side, when, timings.tick, table)
         own = {when: tax(timings.twin, timings.sides[0], when, timings.tick) for when in whens}
         for side, base in pairs:
             unlike = unlike_of(outcome, side.name, base.name, whens[0].age)
@@ -107,7 +108,7 @@ def _fenced(when: When) -> Taken:
     return {"state": when.state, "age": when.age, "timing": "fenced"}
 
 
-def measured(side: Timer, when: When, tick: clock.Clock) -> list[Figure]:
+def measured(side: Timer, when: When, tick: clock.Clock, table: Table) -> list[Figure]:
     """Times of operations, and their shares of a fault and of a backend's latency."""
     rows: list[Figure] = []
     pr, more = side.probes[when], _fenced(when)
@@ -128,12 +129,11 @@ def measured(side: Timer, when: When, tick: clock.Clock) -> list[Figure]:
         rows.append(figure(side.name, op, "ns", "measured", "ns", mean, stat="mean", n=n, **more))
         if op in RUNS:
             continue
-        low, high = latency.share(mean, latency.frame())[1:]
-        rows.append(figure(side.name, op, "share_of_fault", "modelled", "share", mean / latency.frame().typical, lo=low, hi=high, **more))
-        for backend in READS:
-            of = latency.backend_read(backend)
+        parts = {"fault": latency.frame(table.rows), **{f"{name}_read": latency.backend_read(name, table.rows) for name in READS}}
+        for name, of in parts.items():
             typical, low, high = latency.share(mean, of)
-            rows.append(figure(side.name, op, f"share_of_{backend}_read", "modelled", "share", typical, lo=low, hi=high, **more))
+            share = figure(side.name, op, f"share_of_{name}", "modelled", "share", typical, lo=low, hi=high, status=of.status, **more)
+            rows.append(share)
     return rows
 
 

@@ -6,6 +6,7 @@ never measured.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +41,8 @@ class Parameter:
         Conditions under which it holds.
     verdict : bool
         True if a latency verdict may rest on it. Not for the hard disk, as long as readahead is not modelled.
+    table : str
+        Table that it comes from where it is not the shipped one (:mod:`dse.modelling.tables`), in words.
     """
 
     name: str
@@ -49,6 +52,12 @@ class Parameter:
     source: str
     note: str = QUEUEING
     verdict: bool = True
+    table: str = ""
+
+    @property
+    def status(self) -> str:
+        """Status of a figure that is computed with it: ``ok``, with the table's origin where it is not the shipped one."""
+        return f"ok: {self.table}" if self.table else "ok"
 
     def at(self, level: Level = "typical") -> float:
         """Nanoseconds at a level of the range."""
@@ -78,27 +87,27 @@ PARAMETERS = _table(
 )  # fmt: skip
 
 
-def parameter(name: str) -> Parameter:
-    """Look a latency up.
+def parameter(name: str, rows: Mapping[str, Parameter] = PARAMETERS) -> Parameter:
+    """Look a latency up, in the shipped table or in `rows`.
 
     Raises
     ------
     BadInput
         Unknown latency. The message gives the nearest name.
     """
-    if name not in PARAMETERS:
-        raise BadInput(unknown("latency", name, PARAMETERS))
-    return PARAMETERS[name]
+    if name not in rows:
+        raise BadInput(unknown("latency", name, rows))
+    return rows[name]
 
 
-def backend_read(backend: str) -> Parameter:
+def backend_read(backend: str, rows: Mapping[str, Parameter] = PARAMETERS) -> Parameter:
     """Latency of reading one page from ``zswap``, ``ssd``, ``hdd``, ``zram`` or ``zero``."""
-    return parameter("zero.fill" if backend == "zero" else f"{backend}.read")
+    return parameter("zero.fill" if backend == "zero" else f"{backend}.read", rows)
 
 
-def frame() -> Parameter:
+def frame(rows: Mapping[str, Parameter] = PARAMETERS) -> Parameter:
     """Latency of a whole page fault without backend work."""
-    return PARAMETERS["fault.frame"]
+    return parameter("fault.frame", rows)
 
 
 def share(ns: float, of: Parameter) -> tuple[float, float, float]:
@@ -124,6 +133,7 @@ def reference() -> str:
         "# Parameter table",
         "",
         "Made by `make docs` from dse/modelling/latency.py. Nanoseconds, each a constant.",
+        "[`dse calibrate`](calibrate.md) times the rows `fault.*` on your own kernel.",
         "",
     ]
     out += ["| name | low | typical | high | holds for | source |", "|---|---|---|---|---|---|"]

@@ -13,12 +13,13 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from dse.common import reading
 from dse.errors import BadInput, refusals
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def also(names: Sequence[str], folder: Path) -> Iterator[None]:
 
 def _registering(name: str, why: str) -> None:
     """Load one module. It must add to the registry and leave the rest as it is."""
-    from kernels.life.registry import REGISTRY
+    from kernels.life.registry import REGISTRY, Design
 
     before = dict(REGISTRY)
     try:
@@ -118,9 +119,16 @@ def _registering(name: str, why: str) -> None:
     except refusals() as error:
         _restore(before)
         raise BadInput(f"{why}: {Path(name).name}: {error}") from error
-    except (Exception, SystemExit) as error:  # whatever a design's file raises is said in one line
+    except BaseException as error:  # whatever a design's file raises is said in one line; an interrupt from the keyboard is not its own
         _restore(before)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise BadInput(f"{why}: {name} does not load: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
+    held: Mapping[str, object] = REGISTRY  # the module may have put anything into it
+    odd = [str(key) for key, design in held.items() if not isinstance(design, Design) or design.name != key]
+    if odd:
+        _restore(before)
+        raise BadInput(f"{why}: {name} puts something else than a design of that name into the registry: {odd[0][:40]!r}")
     reserved = sorted(set(RESERVED) & set(REGISTRY))
     if reserved:
         _restore(before)
@@ -145,8 +153,8 @@ def _restore(before: dict[str, Design]) -> None:
 def _from_file(path: Path) -> ModuleType:
     """Import a file as a module of its own name, so that Numba and pickle find it again."""
     path = path.resolve()
-    if not path.is_file():
-        raise BadInput(f"{VARIABLE}: there is no file {path}")
+    if missing := reading.why_not(path):
+        raise BadInput(f"{VARIABLE}: {path}: {missing}")
     if path.stem in sys.modules and Path(sys.modules[path.stem].__file__ or "").resolve() == path:
         return sys.modules[path.stem]
     other = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None

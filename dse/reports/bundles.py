@@ -10,13 +10,12 @@ import io
 import json
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dse import naming, storing
-from dse.common import digests
+from dse.common import digests, reading
 from dse.common.names import checked, is_name
 from dse.common.output import plain
 from dse.errors import BadInput
@@ -121,6 +120,8 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
     BadInput
         The file is no bundle, damaged, or of another version.
     """
+    if (why := reading.why_not(path)) and why != "no such file":
+        raise BadInput(f"{path}: {why}")
     try:
         with zipfile.ZipFile(path) as file:
             _bounded(path, file)
@@ -142,8 +143,8 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
                     (folder / member).write_bytes(file.read(member))
     except FileNotFoundError:
         raise BadInput(f"no such bundle: {path}") from None
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
-        raise BadInput(f"{path}: not a bundle ({error})") from None
+    except reading.FAILURES as error:
+        raise BadInput(f"{path}: not a bundle ({reading.reason(error)})") from None
     return about
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dse.measuring.figures import Figures
 from dse.naming import status_of
@@ -16,6 +17,21 @@ WORDS = (
 )
 MOST = 4
 """Most operations that are named."""
+
+
+def latencies(run: Mapping[str, Any]) -> str:
+    """Say which table of latencies modelled figures rest on, where it is not the shipped one.
+
+    Parameters
+    ----------
+    run : mapping
+        Provenance of a variant.
+    """
+    table = run.get("parameters")
+    if not table:
+        return ""
+    given = ", ".join(f"{name} {at[1]:,.0f} ns ({at[0]:,.0f}..{at[2]:,.0f})" for name, at in table["values"].items())
+    return f"Modelled figures rest on a table of yours, {table['said']}: {given}; other latencies are the shipped ones."
 
 
 def tails(rows: Sequence[Figure], designs: Sequence[str], ops: Sequence[str], age: str) -> list[str]:

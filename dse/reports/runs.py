@@ -193,6 +193,7 @@ def document(run: storing.Run) -> Document:
         "counters_hash", "code_digest", "commit", "cpu", "cores", "kernel", "clock_source", "python", "packages", "not_modelled",
     )  # fmt: skip
     provenance = {name: about.get(name) for name in keys}
+    provenance["parameter table"] = (about.get("parameters") or {}).get("said") or "shipped"
     provenance["A/A noise of the session"] = (
         "nothing was timed" if about.get("aa_lo") is None
         else f"{about.get('aa_ratio') or 1:.3f} [{about['aa_lo']:.3f}, {about['aa_hi']:.3f}]"

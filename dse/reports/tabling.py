@@ -320,7 +320,7 @@ def paragraph(rows: Sequence[Figure], run: About, command: str) -> str:
     ]
     if open_:
         said.append(f"Inconclusive, {len(open_)} of the ratios: {', '.join(open_[:4])}{' ...' if len(open_) > 4 else ''}.")
-    said += [text for text in (precision(run),) if text]
+    said += [text for text in (precision(run), footnotes.latencies(run)) if text]
     said += _fullness(figures, designs)
     said += moved(figures, base, run)
     avoided = figures.value(base, "avoided", "demands", stat="total") or 0
@@ -352,10 +352,11 @@ def show(found: dict[str, Any]) -> None:
             kinds = "ratios, ns: measured; lines, locks, B: counted"
             output.write(f"\nLayers against what they may stand on (aged; {kinds}; tax: what a lifetime costs more)")
             output.emit(layers, "table")
+        shares = "shares: modelled" + (f", {run['parameters']['said']}" if run.get("parameters") else "")
         for age in ("fresh", "aged"):
             table = operations(rows, designs, age)
             if table:
-                output.write(f"\nPer operation, {age} (lines, locks, structures: counted means; ns: measured; shares: modelled)")
+                output.write(f"\nPer operation, {age} (lines, locks, structures: counted means; ns: measured; {shares})")
                 output.emit(table, "table")
                 for text in footnotes.tails(rows, designs, SHOWN, age):
                     output.write(text)

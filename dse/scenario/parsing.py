@@ -10,13 +10,12 @@ import functools
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dse.common import texts
+from dse.common import reading, texts
 from dse.errors import BadInput, unknown
 from dse.scenario.keys import SECTIONS, TEXTS, Backend, Fork, KeyInfo, Memory, Moves, Replay, Swapoff, Workload, keys
 
@@ -128,16 +127,14 @@ def load(name: str | Path) -> Scenario:
 
 def parse(source: str, file: str, name: str) -> Scenario:
     """Parse and check the TOML text `source`; `file` is its name in error messages."""
-    try:
-        document = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(_located_syntax(str(error), source, file)) from None
+    document = reading.toml(source, file)
 
     def where(path: tuple[str, ...]) -> str:
         return f"{file}:{line_of(source, path)}: "
 
-    chosen = _checked(name, document, where)
-    refuse_unused(chosen, document, where)
+    with reading.parsing(file, "no scenario"):
+        chosen = _checked(name, document, where)
+        refuse_unused(chosen, document, where)
     return chosen
 
 
@@ -153,40 +150,18 @@ def override(text: str) -> tuple[str, Any]:
     left, sign, right = text.partition("=")
     if not sign or "." not in left:
         raise BadInput(f"{text!r} is not of the form section.key=value")
-    try:
-        return left.strip(), tomllib.loads(f"v = {right}")["v"]
-    except tomllib.TOMLDecodeError:
-        return left.strip(), right.strip()
+    name, source = left.strip(), f"v = {right}"
+    return name, reading.toml(source, name)["v"] if reading.is_toml(source) else right.strip()
 
 
 def line_of(source: str, path: tuple[str, ...]) -> int:
-    """Line (from 1) where the statement that defines `path` starts.
-
-    tomllib keeps no positions. The shortest run of leading lines that parses and holds the path ends with that statement.
-    The run before it that parses ends just before the statement.
-    """
-    lines = source.replace("\r\n", "\n").rstrip("\n").split("\n")
-    before = 0
-    for count in range(1, len(lines) + 1):
-        try:
-            node: Any = tomllib.loads("\n".join(lines[:count]))
-        except tomllib.TOMLDecodeError:
-            continue
-        for part in path:
-            node = node.get(part) if isinstance(node, dict) else None
-        if node is not None:
-            return before + 1
-        before = count
-    return max(1, len(lines))
+    """Line (from 1) where the statement that defines `path` starts; the last line where none does."""
+    return _lines(source).get(path, max(1, source.rstrip("\n").count("\n") + 1)) if path else 1
 
 
-def _located_syntax(message: str, source: str, file: str) -> str:
-    """Turn tomllib's "... (at line 3, column 5)" into "file:3: ..."."""
-    text, _, place = message.rpartition(" (at ")
-    place = place.rstrip(")")
-    if place.startswith("line "):
-        return f"{file}:{place.split(',')[0][5:]}: {text}"
-    return f"{file}:{max(1, source.rstrip().count(chr(10)) + 1)}: {text or message}"
+@functools.lru_cache(8)
+def _lines(source: str) -> dict[tuple[str, ...], int]:
+    return reading.lines(source)
 
 
 @functools.cache
@@ -237,7 +212,7 @@ def _text(option: str, value: Any, where: Where) -> Any:
             raise BadInput(f"{where((option,))}questions is a list of numbers from 1")
         return tuple(value)
     if not isinstance(value, str):
-        raise BadInput(f"{where((option,))}{option} is text, got {value!r}")
+        raise BadInput(f"{where((option,))}{option} is text, got {reading.short(value)}")
     return value
 
 
@@ -245,23 +220,23 @@ def _value(info: KeyInfo, value: Any, at: str) -> Any:
     """Check one value against its row of the table."""
     if info.kind == "bool":
         if not isinstance(value, bool):
-            raise BadInput(f"{at}{info.name} is true or false, got {value!r}")
+            raise BadInput(f"{at}{info.name} is true or false, got {reading.short(value)}")
         return value
     if info.kind in ("int", "float"):
         return _number(info, value, f"{at}{info.name}")
     if info.kind == "str":
         if not isinstance(value, str):
-            raise BadInput(f"{at}{info.name} is text, got {value!r}")
+            raise BadInput(f"{at}{info.name} is text, got {reading.short(value)}")
         _among(info, value, at)
         return value
     if info.kind == "list":
         if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-            raise BadInput(f"{at}{info.name} is a list of names, got {value!r}")
+            raise BadInput(f"{at}{info.name} is a list of names, got {reading.short(value)}")
         for item in value:
             _among(info, item, at)
         return tuple(value)
     if not isinstance(value, Mapping):
-        raise BadInput(f"{at}{info.name} is a table such as {{ {(info.choices or ('name',))[0]} = 1.0 }}, got {value!r}")
+        raise BadInput(f"{at}{info.name} is a table such as {{ {(info.choices or ('name',))[0]} = 1.0 }}, got {reading.short(value)}")
     for item in value:
         _among(info, item, at)
     return {item: _number(info, share, f"{at}{info.name}.{item}", "float") for item, share in value.items()}
@@ -271,7 +246,7 @@ def _number(info: KeyInfo, value: Any, what: str, kind: str = "") -> float | int
     """Check a number's type and range."""
     kind = kind or info.kind
     if isinstance(value, bool) or not isinstance(value, int if kind == "int" else (int, float)):
-        raise BadInput(f"{what} is {'a whole number' if kind == 'int' else 'a number'}, got {value!r}")
+        raise BadInput(f"{what} is {'a whole number' if kind == 'int' else 'a number'}, got {reading.short(value)}")
     low, high = info.bounds or (-math.inf, math.inf)
     if not low <= value <= high:
         raise BadInput(f"{what} is from {low:,g} to {high:,.15g}, got {value}")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import polars as pl
 
-from dse.common import digests
+from dse.common import digests, output
 from dse.secrets import safe
 from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION
 
@@ -66,4 +65,4 @@ def holds_secrets(path: Path) -> bool:
 
 def skip(path: Path, why: str) -> None:
     """Say on stderr that a file is left out."""
-    sys.stderr.write(f"dse: skipped {path}: {why}\n")
+    output.note(f"skipped {path}: {why}")

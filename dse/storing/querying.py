@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,8 +13,10 @@ from typing import Any
 import polars as pl
 
 from dse import storing
-from dse.errors import BadInput, nearest, unknown
+from dse.common import reading
+from dse.errors import NAME_MOST, BadInput, nearest, unknown
 from dse.storing import files, widening
+from dse.storing.guarding import guard
 from dse.storing.writer import TYPES
 
 ASV = {
@@ -22,82 +25,7 @@ ASV = {
 }  # fmt: skip
 RUNS = ("run", "created", "command", "scenario", "scenario_digest", "trace", "designs", "seed", "loop", "counters_hash", "commit", "cpu")
 """Columns of provenance that the table of runs has."""
-STATEMENTS = frozenset(("create", "insert", "update", "delete", "drop", "truncate", "alter", "copy", "attach", "explain", "show", "set",
-                        "execute", "describe", "use", "call", "into"))  # fmt: skip
-FILE_FUNCTION = re.compile(r"(read|scan)_\w+")
-TOKEN = re.compile(
-    r"(?P<space>\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)|(?P<text>'(?:[^']|'')*')|(?P<quoted>\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[A-Za-z_][^\]]*\])"
-    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<number>\d[\w.]*)|(?P<other>.)",
-    re.DOTALL,
-)
 Tables = dict[str, pl.LazyFrame]
-
-
-def tokens(sql: str) -> list[tuple[str, str]]:
-    """Split SQL into (kind, text), without blanks and comments."""
-    return [(str(match.lastgroup), match[0]) for match in TOKEN.finditer(sql) if match.lastgroup != "space"]
-
-
-def guard(sql: str) -> str:
-    """Let one SELECT over tables through, and nothing else.
-
-    Polars' SQL has table functions that read any file or address, so none is let through: not by its name, wherever it stands, and
-    not by its place (a name with arguments behind FROM, JOIN or a comma there). Quotes and comments that do not end are refused.
-
-    Raises
-    ------
-    BadInput
-        What is not allowed.
-    """
-    parts = tokens(sql)
-    while parts and parts[-1] == ("other", ";"):
-        parts.pop()
-    if not parts:
-        raise BadInput("the query is empty; such as: SELECT design, op, value FROM ops LIMIT 10")
-    words = [text.lower() if kind == "word" else "" for kind, text in parts]
-    if words[0] not in ("select", "with"):
-        raise BadInput(f"only SELECT is allowed, not {parts[0][1][:40]!r}")
-    for kind, text in parts:
-        if (kind, text) == ("other", ";"):
-            raise BadInput("only one statement is allowed")
-        if kind == "other" and text in "'\"`$\\\0":
-            raise BadInput(f"the query holds a {text!r} that starts or ends nothing")
-    for word in words:
-        if word in STATEMENTS:
-            raise BadInput(f"only SELECT is allowed, not {word.upper()}")
-    found = FILE_FUNCTION.search(sql.lower())
-    if found:
-        raise BadInput(f"{found[0]} is not allowed: a query sees the stored tables only")
-    if "/*" in "".join(text for kind, text in parts if kind == "other"):
-        raise BadInput("a comment does not end")
-    _tables_only(parts, words)
-    return sql
-
-
-def _tables_only(parts: list[tuple[str, str]], words: list[str]) -> None:
-    """Refuse functions and texts where a table stands."""
-    depth = 0
-    places: list[int] = []  # depths of brackets in which a list of tables is open
-    for i, (kind, text) in enumerate(parts):
-        following = parts[i + 1] if i + 1 < len(parts) else ("", "")
-        if (kind, text) == ("other", "("):
-            depth += 1
-        elif (kind, text) == ("other", ")"):
-            depth -= 1
-            places = [place for place in places if place <= depth]
-        elif words[i] in ("from", "join") or (text == "," and depth in places):
-            if words[i] == "from":
-                places.append(depth)
-            name_end = i + 2
-            while name_end + 1 < len(parts) and parts[name_end] == ("other", "."):
-                name_end += 2
-            if following[0] == "text":
-                raise BadInput(f"{following[1][:60]} is no table: a query sees the stored tables only")
-            is_name = following[0] in ("word", "quoted") and following[1].lower() != "lateral"
-            if is_name and name_end < len(parts) and parts[name_end] == ("other", "("):
-                raise BadInput(f"{following[1]} with arguments is not allowed behind {text.upper()}: a query sees the stored tables only")
-        elif words[i] in ("where", "group", "order", "having", "limit", "union", "intersect", "except", "window", "qualify", "select"):
-            places = [place for place in places if place != depth]
 
 
 def _studies(results: str | os.PathLike[str]) -> Iterator[tuple[str, pl.LazyFrame]]:
@@ -310,15 +238,34 @@ def query(sql: str | None = None, *, preset: str | None = None, results: str | o
     if sql is not None:
         guard(sql)
     tables = scan(results)
+    if preset is None:
+        return asked(str(sql), tables)
+    with _refused(tables):
+        return PRESETS[preset][0](tables).collect(engine="streaming")
+
+
+def asked(sql: str, tables: Tables) -> pl.DataFrame:
+    """Run one SELECT over tables.
+
+    Raises
+    ------
+    BadInput
+        As :func:`query`.
+    """
+    guard(sql)
+    with _refused(tables), pl.SQLContext(tables, eager=False) as context:
+        lazy = context.execute(sql)
+        return lazy.collect(engine="streaming")
+
+
+@contextlib.contextmanager
+def _refused(tables: Tables) -> Iterator[None]:
+    """Say in one line what the query engine refuses."""
     try:
-        if preset is not None:
-            return PRESETS[preset][0](tables).collect(engine="streaming")
-        with pl.SQLContext(tables, eager=False) as context:
-            lazy = context.execute(str(sql))
-            return lazy.collect(engine="streaming")
+        yield
     except pl.exceptions.ColumnNotFoundError as error:
         raise BadInput(_no_column(str(error), tables)) from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, TypeError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, *reading.FAILURES) as error:
         raise BadInput(_sql_error(str(error), tables)) from None
 
 
@@ -326,8 +273,8 @@ def _no_column(message: str, tables: Tables) -> str:
     """Say which column is not there, with the nearest."""
     name = re.sub(r"^.*?unable to find column ", "", message.split("\n", maxsplit=1)[0]).split(";")[0].strip().strip("\"'`").split('"')[0]
     columns = sorted({column for frame in tables.values() for column in frame.collect_schema().names()})
-    near = nearest(name, columns)
-    return f"unknown column {name!r}, " + (f"did you mean {near!r}?" if near else f"valid: {', '.join(columns)}")
+    near = nearest(name[:NAME_MOST], columns)
+    return f"unknown column {reading.short(name)}, " + (f"did you mean {near!r}?" if near else "dse query --tables lists all")
 
 
 def _sql_error(message: str, tables: Tables) -> str:

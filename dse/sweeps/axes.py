@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dse import naming, scenario
+from dse.common import reading
 from dse.errors import BadInput, unknown
 from dse.scenario import parsing
 from dse.sweeps.points import POINTS_MAX, mixes, points_of_range
@@ -104,10 +106,12 @@ def checked(name: str, given: Any, where: Any) -> Axis:
         raise BadInput(f"{at}values of axis {name!r} is a list with at least one value")
     if len(values) > POINTS_MAX:
         raise BadInput(f"{at}axis {name!r} has {len(values):,} points, {POINTS_MAX:,} at most")
-    texts = [text_of(value) for value in values]
-    twice = [text for text in texts if texts.count(text) > 1]
-    if twice:
-        raise BadInput(f"{at}axis {name!r} has {twice[0]} twice")
+    for value in values:
+        if not _is_value(value):
+            raise BadInput(f"{at}{reading.short(value)} is no value of axis {name!r}: a number, a word, a list of words or a mix is")
+    twice, count = collections.Counter(text_of(value) for value in values).most_common(1)[0]
+    if count > 1:
+        raise BadInput(f"{at}axis {name!r} has {twice} twice")
     return Axis(name, str(role), tuple(values))
 
 
@@ -131,6 +135,15 @@ def refuse_unused(document: Mapping[str, Any], base: scenario.Scenario, axes: Se
     parsing.refuse_unused(base, held, lambda path: where("scenario", *path))
 
 
+def _is_value(value: Any) -> bool:
+    """Return True for a point that an axis can have."""
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and isinstance(share, (int, float)) for name, share in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(item, str) for item in value)
+    return isinstance(value, (str, int, float))
+
+
 def fits(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, at: str) -> None:
     """Check an axis against the declarations of designs and scenarios."""
     if axis.name == "design":
@@ -139,7 +152,7 @@ def fits(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, a
         return
     if axis.name in CONFIG:
         for value in axis.values:
-            if value not in CONFIG[axis.name]:
+            if type(value) is not int or value not in CONFIG[axis.name]:
                 raise BadInput(at + unknown(f"value of {axis.name}", str(value), map(str, CONFIG[axis.name])))
         return
     keys = [f"{info.section}.{info.name}" for info in scenario.keys()]  # noqa: SIM118 - a function of the module
@@ -160,5 +173,5 @@ def fits(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, a
         raise BadInput(f"{at}no design of this space declares axis {axis.name!r}: {near}")
     valid = {value for named in designs for name, p in named.design.parameters.items() if name == axis.name for value in p.values}
     for value in axis.values:
-        if value not in valid:
-            raise BadInput(at + unknown(f"value of {axis.name}", str(value), sorted(valid)))
+        if not isinstance(value, str) or value not in valid:
+            raise BadInput(at + unknown(f"value of {axis.name}", text_of(value), sorted(valid)))

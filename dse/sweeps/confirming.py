@@ -58,7 +58,9 @@ def measured(rows: Sequence[Row]) -> dict[str, dict[str, Span]]:
     return found
 
 
-def confirmed(space: Space, made: Sequence[Trial], most: int, results: str | Path, command: str) -> list[Row]:
+def confirmed(
+    space: Space, made: Sequence[Trial], most: int, results: str | Path, command: str, parameters: str | Path | None = None
+) -> list[Row]:
     """Time candidates against the baseline in their environments.
 
     Parameters
@@ -72,6 +74,8 @@ def confirmed(space: Space, made: Sequence[Trial], most: int, results: str | Pat
         Folder of the stored runs, each with the host that measured it.
     command : str
         Command for their provenance.
+    parameters : path, optional
+        Table of latencies for the modelled figures of those runs.
 
     Returns
     -------
@@ -87,7 +91,8 @@ def confirmed(space: Space, made: Sequence[Trial], most: int, results: str | Pat
         for first in range(0, len(trials), TOGETHER):
             some = trials[first : first + TOGETHER]
             baseline = space.baseline_of(some[0].configuration).design
-            found = compare(case, [baseline, *(t.configuration.design for t in some)], results=results, command=command)
+            found = compare(case, [baseline, *(t.configuration.design for t in some)], results=results, command=command,
+                            parameters=parameters)  # fmt: skip
             run = next(r for r in found["provenance"]["runs"] if r["label"] == case.label)
             place = {t.configuration.design: t.configuration.environment for t in some}
             rows += [

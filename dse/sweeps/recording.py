@@ -63,24 +63,22 @@ class Recorder:
         self._feasible: list[bool] = []
 
     def __enter__(self) -> Self:
-        with storages.reported(str(self._path)):
+        with storages.reported(str(self._path)), storages.whole(self._path):
             self._journal = storages.Generations(self._path)
-            try:
-                self._study = open_study(optuna.storages.JournalStorage(self._journal), self._name, self._space)
-            except (ValueError, KeyError) as error:
-                raise BadInput(f"{self._path}: damaged journal ({error}); remove it to write it anew") from None
+            self._study = open_study(optuna.storages.JournalStorage(self._journal), self._name, self._space)
             self._done = {t.user_attrs.get(INDEX) for t in self._study.get_trials(deepcopy=False)}
             self._journal.flush()
         return self
 
     def record(self, trials: Sequence[Trial]) -> None:
         """Write a generation, and the share of feasible trials so far."""
-        for trial in trials:
-            if trial.number not in self._done:
-                self._study.add_trial(frozen(trial, self._space))
-            self._feasible.append(trial.feasible)
-        self._study.set_user_attr(SHARE, round(sum(self._feasible) / max(len(self._feasible), 1), 4))
-        self._journal.flush()
+        with storages.whole(self._path):
+            for trial in trials:
+                if trial.number not in self._done:
+                    self._study.add_trial(frozen(trial, self._space))
+                self._feasible.append(trial.feasible)
+            self._study.set_user_attr(SHARE, round(sum(self._feasible) / max(len(self._feasible), 1), 4))
+            self._journal.flush()
 
     def __exit__(self, *_: object) -> None:
         self._journal.flush()

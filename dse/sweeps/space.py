@@ -8,14 +8,13 @@ import heapq
 import itertools
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario
-from dse.common import names, texts
+from dse.common import names, reading, texts
 from dse.errors import BadInput, unknown
 from dse.sweeps import objectives as obj
 from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason, refuse_unused
@@ -285,16 +284,14 @@ def load(name: str | Path = DEFAULT) -> Space:
 
 def parse(source: str, file: str, name: str) -> Space:
     """Parse and check the TOML text of a space; `file` is its name in messages."""
-    try:
-        document = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{file}: {error}") from None
+    document = reading.toml(source, file)
 
     def where(*path: str) -> str:
         return f"{file}:{scenario.line_of(source, path)}: "
 
-    found = checked(name, document, where)
-    refuse_unused(document.get("scenario", {}), found.base, found.axes, where)
+    with reading.parsing(file, "no space"):
+        found = checked(name, document, where)
+        refuse_unused(document.get("scenario", {}), found.base, found.axes, where)
     return found
 
 
@@ -327,7 +324,7 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
     if math.prod(len(axis.values) for axis in axes) > 10**9:
         raise BadInput(f"{where('axes')}the space has more than 10^9 points")
     objectives = document.get("objectives", list(obj.DEFAULT))
-    if not isinstance(objectives, list) or not objectives:
+    if not isinstance(objectives, list) or not objectives or not all(isinstance(text, str) for text in objectives):
         raise BadInput(f"{where('objectives')}objectives is a list of names")
     for text in objectives:
         _named(obj.check, text, where("objectives"))
@@ -362,7 +359,7 @@ def _design(text: str, at: str) -> naming.Named:
 def _text(document: Mapping[str, Any], key: str, default: str, where: Any) -> str:
     value = document.get(key, default)
     if not isinstance(value, str):
-        raise BadInput(f"{where(key)}{key} is text, got {value!r}")
+        raise BadInput(f"{where(key)}{key} is text, got {reading.short(value)}")
     return value
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib.util
-import os
 import re
 import time
 import warnings
@@ -17,9 +16,10 @@ import optuna
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
 
 from dse import secrets
+from dse.common import options, reading
 from dse.errors import BadInput
 
-HEARTBEAT = max(1, int(os.environ.get("DSE_HEARTBEAT", "5")))
+HEARTBEAT = options.variable("DSE_HEARTBEAT", 5, 1, 3600)
 GRACE = 4 * HEARTBEAT
 """Seconds between two signs of life, and without one until a worker counts as dead."""
 FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
@@ -29,6 +29,8 @@ MEANT = re.compile(rf"\s*(?:{secrets.DATABASES}|sqlite|grpc):|\s*(?:host|hostadd
 """Start of a text that names a database, though not as a URL does."""
 REFUSALS = 3
 """Times that an evaluation may come back as another than was asked for."""
+ENTRY_MOST = 1 << 24
+"""Most bytes of a journal's line that is looked at."""
 ATTEMPTS = 6
 """Attempts to make the tables of a database that others are making at the same time."""
 
@@ -136,6 +138,52 @@ def journal(path: Path) -> JournalFileBackend:
     return JournalFileBackend(str(path), lock_obj=FileLock(path))
 
 
+def is_journal(path: Path) -> bool:
+    """Return True for an empty file, and where the first and last lines are entries; a killed writer leaves half of the last."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        first = file.readline(ENTRY_MOST)
+        file.seek(max(0, size - ENTRY_MOST))
+        last = file.read().removesuffix(b"\n").rpartition(b"\n")[2]
+        file.seek(max(0, size - 1))
+        ended = file.read() == b"\n"
+    if not size:
+        return True
+    if not first.endswith(b"\n"):
+        return first.startswith(b'{"')
+    return _is_entry(first) and (not ended or _is_entry(last))
+
+
+def _is_entry(line: bytes) -> bool:
+    """Return True for an operation as Optuna writes it."""
+    try:
+        found = reading.parsed_json(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "op_code" in found
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Turn what Optuna raises on a file that is no journal of its own into one line.
+
+    Raises
+    ------
+    BadInput
+        The path is a folder, pipe or device, or the journal is none or damaged.
+    """
+    why = reading.why_not(path)
+    if why and why != "no such file":
+        raise BadInput(f"{path}: {why}")
+    if not why and not is_journal(path):
+        raise BadInput(f"{path}: no journal of Optuna, or a damaged one; nothing is written to it")
+    try:
+        with reading.parsing(path, "no journal of Optuna, or a damaged one (remove it to begin anew)"):
+            yield
+    except optuna.exceptions.OptunaError as error:
+        raise BadInput(f"{path}: a damaged journal: {reading.reason(error)}") from None
+
+
 def mend(path: Path) -> None:
     """Cut off the half-written line of a killed process."""
     if not path.exists():
@@ -201,7 +249,9 @@ def opened(url: str) -> optuna.storages.BaseStorage:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if scheme in ("", "journal"):
             _require_file(url)
-            return optuna.storages.JournalStorage(journal(Path(url.removeprefix("journal://"))))
+            path = Path(url.removeprefix("journal://"))
+            with whole(path):
+                return optuna.storages.JournalStorage(journal(path))
         if scheme == "grpc":
             host, _, port = url.removeprefix("grpc://").strip("/").partition(":")
             if not (host and port.isdigit()) or "@" in host:

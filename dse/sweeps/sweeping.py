@@ -64,6 +64,7 @@ def sweep(
     environments: int | None = None,
     trace: str | None = None,
     settings: Sequence[str] = (),
+    parameters: str | Path | None = None,
     command: str = "dse.sweep",
 ) -> Found:
     """Search a space of designs, parameters and environments.
@@ -98,6 +99,8 @@ def sweep(
         Trace file or shipped trace that replaces the workload of the space.
     settings : sequence of str
         ``section.key=value`` of any scenario key that is no axis.
+    parameters : path, optional
+        Table of latencies for the modelled figures of the runs of `confirm`, such as `dse calibrate` writes.
     command : str
         Command for the provenance.
 
@@ -113,6 +116,7 @@ def sweep(
     BadInput
         Error of the space, an option, a folder or a storage, in one line.
     """
+    _check_parameters(parameters, confirm)
     if resume is not None:
         about = _resumed(results, resume, trials)
         space = _space_of(about)
@@ -134,7 +138,7 @@ def sweep(
         if confirm:
             from dse.sweeps.confirming import confirmed, measured
 
-            rows = confirmed(space, made, confirm, results, command)
+            rows = confirmed(space, made, confirm, results, command, parameters)
             found = {**analyse(space, made, measured(rows)), "confirmed": rows}
         provenance = {
             "command": command, "space": space.name, "space_digest": space.digest, "sampler": about["sampler"],
@@ -153,6 +157,17 @@ def sweep(
     if why:
         raise BadInput(f"study {study}: {why}; all {len(made):,} configurations that were asked for were evaluated")
     return {"study": study, "trials": len(made), "timed_out": timed_out, **shown(found), "provenance": provenance}
+
+
+def _check_parameters(parameters: str | Path | None, confirm: int) -> None:
+    """Refuse a table of latencies that cannot be read, or that nothing uses: no trial has a whole fault in it."""
+    from dse.modelling import tables
+
+    if parameters is None:
+        return
+    if not confirm:
+        raise BadInput(f"{parameters} has no effect: only the runs of --confirm N use latencies of a fault")
+    tables.read(parameters)
 
 
 def _space_of(settings: Found) -> Space:

@@ -33,12 +33,17 @@ def finding(named: naming.Named, seed: int, demands: int) -> str:
     str
         The exception, with file and line; empty if there is none.
     """
-    command = processes.command("dse.testing.bounds", named.text, str(seed), str(demands))
+    return plain_python("dse.testing.bounds", named.text, str(seed), str(demands))
+
+
+def plain_python(module: str, *arguments: str) -> str:
+    """What `module`, run with `arguments` on kernels as plain Python, says in a process of its own; its error if it fails."""
+    command = processes.command(module, *arguments)
     env = processes.environ(NUMBA_DISABLE_JIT="1")
     try:
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        return f"{demands} demands take longer than {SECONDS} s as plain Python: a loop does not end"
+        return f"{arguments[-1]} demands take longer than {SECONDS} s as plain Python: a loop does not end"
     if done.returncode == 0:
         return done.stdout.strip()
     return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"ended with status {done.returncode}"

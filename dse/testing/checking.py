@@ -17,7 +17,7 @@ from dse import naming
 from dse.common import output
 from dse.errors import BadInput, unknown
 from dse.naming import registered
-from dse.testing import bounds, conformance, integrity, invariants, ledgers, machine, reading, scripts, streams, subjects, twins
+from dse.testing import bounds, conformance, integrity, invariants, ledgers, machine, reading, rules, scripts, streams, subjects, twins
 from dse.testing.conformance import Mismatch, Run
 from dse.testing.subjects import Subject
 from kernels import demand as d
@@ -106,9 +106,18 @@ def shared_pages(one: Subject, effort: Effort) -> Cases:
 
 
 def written_pages(one: Subject, effort: Effort) -> Cases:
-    """A page that was read back, perhaps written, then forked: every space reads what was written."""
+    """A page that was read back, perhaps written, then forked, or stored again: every space reads what was written."""
     for dirty in (False, True):
         yield Case(f"{one.name}-{'dirty' if dirty else 'clean'}", partial(scripts.written_before_a_fork, one.name, dirty))
+    yield Case(f"{one.name}-again", partial(scripts.stored_again, one.name))
+
+
+def races(one: Subject, effort: Effort) -> Cases:
+    """A fault stops at each of its places while its page is unmapped, forked, written, moved, or read by somebody else."""
+    for named in one.settings[: 1 if effort.interpreted else 2]:
+        for backend, zdisk in scripts.RACES:
+            run = partial(scripts.race, one.name, backend, zdisk, subjects.control(named))
+            yield Case(f"{named.text}-{d.BACKENDS[backend]}-{zdisk}", run)
 
 
 def full_devices(one: Subject, effort: Effort) -> Cases:
@@ -119,11 +128,24 @@ def full_devices(one: Subject, effort: Effort) -> Cases:
 
 def moves(one: Subject, effort: Effort) -> Cases:
     """Every step of a move meets every other demand."""
+    for named in one.settings:
+        parameters = subjects.control(named)
+        if named is one.settings[0] and not subjects.is_repeated(one.name):
+            yield Case(f"{named.text}-home", partial(scripts.moves, one.name, d.ZSWAP, parameters, d.SSD))
+        for source, target in scripts.LOSING:
+            run = partial(scripts.lost_holder, one.name, source, target, parameters)
+            yield Case(f"{named.text}-{d.BACKENDS[source]}-{d.BACKENDS[target]}-lost", run)
     sources = scripts.SOURCES[:1] if effort.interpreted or subjects.is_repeated(one.name) else scripts.SOURCES
     for source in sources:
         for named in one.settings[:2]:
             run = partial(scripts.moves, one.name, source, subjects.control(named))
             yield Case(f"{named.text}-{d.BACKENDS[source]}", run)
+
+
+def swapoffs(one: Subject, effort: Effort) -> Cases:
+    """A swapoff leaves only what is in flight, says so, and succeeds when that is over."""
+    for named in one.settings[: 1 if effort.interpreted else None]:
+        yield Case(named.text, partial(scripts.swapoff, one.name, subjects.control(named)))
 
 
 def many_demands(one: Subject, effort: Effort) -> Cases:
@@ -180,6 +202,22 @@ def _locks(name: str, world: streams.World, effort: Effort) -> None:
         raise Mismatch(f"still held after the last demand: {', '.join(held)}", f"{name} in world {world.name!r}")
 
 
+def lock_rules(one: Subject, effort: Effort) -> Cases:
+    """Nothing is written without the lock that guards it: short streams on the kernels as plain Python."""
+    demands = min(effort.demands, PLAIN)
+    if INTERPRETED:
+        for label, case in rules.cases(one, effort.seed, demands):
+            yield Case(label, partial(rules.run, case))
+    else:
+        yield Case(one.name, partial(_ruled, one, effort.seed, demands))
+
+
+def _ruled(one: Subject, seed: int, demands: int) -> None:
+    wrong = bounds.plain_python("dse.testing.rules", *[named.text for named in one.settings], str(seed), str(demands))
+    if wrong:
+        raise Mismatch(wrong)
+
+
 def same_counters(one: Subject, effort: Effort) -> Cases:
     """The same demands give the same counters and arrays."""
     yield Case(one.name, partial(_repeated, one.name, effort))
@@ -233,8 +271,9 @@ def ledger(one: Subject, effort: Effort) -> Cases:
 CHECKS: dict[str, Callable[[Subject, Effort], Cases]] = {
     check.__name__.replace("_", " "): check
     for check in (
-        indices, random_streams, state_machine, shared_pages, written_pages, full_devices, moves, many_demands, leaks, lock_order,
-        same_counters, every_probe, ledger,
+        indices, random_streams, state_machine, shared_pages, written_pages, races, full_devices, moves, swapoffs,
+        many_demands, leaks, lock_order,
+        lock_rules, same_counters, every_probe, ledger,
     )
 }  # fmt: skip
 """Every check by name: its cases for a design."""

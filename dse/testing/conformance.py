@@ -8,7 +8,8 @@ Everything goes through the design's ``replay``. A design without a twin is held
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kernels.designs  # noqa: F401 - registers
-from dse.testing import invariants, reading, streams, views
+from dse.common import output
+from dse.testing import invariants, owners, reading, slotview, streams, swapoffs, views
 from dse.testing.reading import ctl
 from dse.testing.twins import twin
 from dse.testing.twins.life import Life
@@ -26,6 +28,41 @@ from kernels.life import registry as state
 from kernels.observing import probe
 
 SHOWN = 60  # demands of a list in a message
+
+
+class Setting:
+    """What runs are made with.
+
+    Attributes
+    ----------
+    twins : bool
+        Hold designs against their twins, where they have one.
+    probe : callable
+        The probe for a design.
+    tries : int
+        Most replays to shrink a failing list of demands, 0 for none.
+    seconds : float
+        Time after which no further replay is begun to shrink it [s].
+    """
+
+    def __init__(self) -> None:
+        self.twins = True
+        self.tries, self.seconds = 400, 30.0
+        self.probe: Callable[[state.Design], Any] = lambda _: probe.make("count")
+
+
+SETTING = Setting()
+
+
+@contextmanager
+def using(**other: Any) -> Iterator[None]:
+    """Make runs with other attributes of :class:`Setting` for a while."""
+    before = dict(vars(SETTING))
+    vars(SETTING).update(other)
+    try:
+        yield
+    finally:
+        vars(SETTING).update(before)
 
 
 class Mismatch(AssertionError):
@@ -58,6 +95,7 @@ class Run:
     st: Any
     probe: Any
     twin: Life | None
+    families: owners.Families
     seen: list[streams.Block] = field(default_factory=list)
 
     @classmethod
@@ -65,7 +103,8 @@ class Run:
         """Build design `name` for `world`; `parameters` are control words by name."""
         design = state.REGISTRY[name]
         config = world.config(**parameters)
-        return cls(design, world, parameters, design.build(config), probe.make("count"), twin(name, config))
+        made = twin(name, config) if SETTING.twins else None
+        return cls(design, world, parameters, design.build(config), SETTING.probe(design), made, owners.Families(config))
 
     def replay(self, demands: streams.Block) -> NDArray[np.uint8]:
         """Replies of the design alone."""
@@ -79,19 +118,33 @@ class Run:
         return int(self.probe.tally[code * probe.COLUMNS])
 
     def both(self, demands: streams.Block) -> None:
-        """Replay on design and twin; replies, states and invariants must agree."""
+        """Replay on design and twin; replies, states and invariants must agree, also after every swapoff."""
+        ends = np.flatnonzero(demands[:, 0] & np.uint64(255) == demand.SWAPOFF) + 1
+        for part in np.split(demands, ends):
+            if len(part):
+                self._both(part)
+
+    def _both(self, demands: streams.Block) -> None:
         self.seen.append(demands)
         replies = self.replay(demands)
+        for (word, more), code in zip(demands.tolist(), replies.tolist(), strict=True):
+            self.families.note(word, more, code)
         if self.twin is not None:
             for i, (word, more) in enumerate(demands.tolist()):
                 want = self.twin.demand(word, more)
                 if replies[i] != want:
                     raise Mismatch(f"demand {i}: {streams.text(demands[i])} -> {reply(replies[i])}, the twin says {reply(want)}")
-        self.check()
+        self.families.look(self.st)
+        with slotview.kept():
+            wrong = swapoffs.check(self.st, demands[-1], int(replies[-1]))
+            if wrong:
+                raise Mismatch("; ".join(wrong))
+            self.check()
 
     def check(self) -> None:
         """Hold the state against the twin and the invariants."""
-        wrong = invariants.check(self.design.name, self.st, self.probe)
+        wrong = list(getattr(self.probe, "found", ())) + invariants.check(self.design.name, self.st, self.probe)
+        wrong += self.families.check(self.st)
         if self.twin is not None:
             wrong = views.difference(views.observed(self.st, type(self.twin)), views.expected(self.twin)) + wrong
         if wrong:
@@ -125,11 +178,19 @@ def chunks(demands: streams.Block, size: int) -> Iterator[streams.Block]:
 
 @contextmanager
 def explained(run: Run, where: str) -> Iterator[None]:
-    """Turn whatever goes wrong with `run` into a :class:`Mismatch` with the shortest demand list that shows it."""
+    """Turn whatever goes wrong with `run` into a :class:`Mismatch` with the shortest demand list that shows it.
+
+    What has failed is noted at once, before the list is shrunk.
+    """
     try:
         yield
     except Exception as error:
         seen = np.concatenate([*run.seen, np.zeros((0, 2), np.uint64)])
+        if SETTING.tries:
+            last = ", ".join(streams.text(record) for record in seen[-SHOWN:])
+            more = f", the last {SHOWN} of them" if len(seen) > SHOWN else ""
+            why = " ".join(said(error).split())
+            output.note(f"{where}: {why}; {len(seen)} demands show it and are shrunk now{more}: {last}")
         less, why = shortest(run.design.name, run.world, seen, run.parameters)
         raise Mismatch(why or said(error), where, less) from error
 
@@ -185,22 +246,27 @@ def fails(name: str, world: streams.World, stream: streams.Block, parameters: di
     return ""
 
 
-def shortest(
-    name: str, world: streams.World, stream: streams.Block, parameters: dict[str, int], tries: int = 400
-) -> tuple[streams.Block, str]:
-    """Shrink a failing stream: drop halves, quarters ... of it while it still fails; returns what is left and why it fails."""
-    size = max(1, len(stream) // 2)
+def shortest(name: str, world: streams.World, stream: streams.Block, parameters: dict[str, int]) -> tuple[streams.Block, str]:
+    """Shrink a failing stream: drop halves, quarters ... of it while it still fails; returns what is left and why it fails.
+
+    It stops after so many tries, or so long (:class:`Setting`).
+    """
+    if not SETTING.tries:
+        return stream, ""
+    size, tries, end = max(1, len(stream) // 2), SETTING.tries, time.monotonic() + SETTING.seconds
     while size and tries:
         at = 0
         while at < len(stream) and tries:
-            tries -= 1
+            tries = tries - 1 if time.monotonic() < end else 0
+            if not tries:
+                break
             less = np.concatenate([stream[:at], stream[at + size :]])
             if len(less) and fails(name, world, less, parameters, every=64):
                 stream = less
             else:
                 at += size
         size //= 2
-    return stream, fails(name, world, stream, parameters)
+    return stream, fails(name, world, stream, parameters, every=1 if len(stream) <= SHOWN else 64)
 
 
 def names() -> list[str]:

@@ -26,7 +26,7 @@ MIXES = (
     *streams.WORLDS,
     streams.World("large", 16, 10, LARGE, streams.USUAL, cluster_shift=9),
     streams.World("large and full", 16, 10, {k: v // 4 for k, v in LARGE.items()}, streams.USUAL, cluster_shift=8),
-    streams.World("large and moving", 16, 10, LARGE, {**streams.USUAL, "move": 1.0}, 0.7, cluster_shift=9),
+    streams.World("large and moving", 16, 10, LARGE, {**streams.USUAL, "move": 1.0, "unmap": 0.4}, 0.7, cluster_shift=9, homing=0.4),
     streams.World("large and forked", 512, 4, {k: v // 2 for k, v in LARGE.items()}, {**streams.USUAL, "fork": 4.0}, 0.3, 9, 4, run=8),
 )
 

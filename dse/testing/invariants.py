@@ -56,7 +56,7 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
     found = Findings()
     folios = reading.folios(st)
     found += folios.wrong
-    check_phases(found, st)
+    check_phases(found, st, folios)
     check_mapping(found, st, folios)
     check_clusters(found, st)
     if hasattr(st, "desc"):
@@ -112,11 +112,15 @@ def check_allocations(found: Findings, st: Any, probe: Any, design: Design) -> N
         found.equal(f"live by the log: {called[int(which)]}", live[int(which)], n)
 
 
-def check_phases(found: Findings, st: Any) -> None:
+def check_phases(found: Findings, st: Any, folios: reading.Folios) -> None:
+    """Every phase has a key of its own, and its folio lives, locked or under writeback."""
     records = reading.phases(st)
     found.equal("phases in flight", ctl(st, control.S_PHASES), len(records))
     keys = [(cls, page) for cls, page, _ in records]
     found.equal("phases with a key of their own", len(set(keys)), len(keys))
+    held = folios.number[folios.flags & (LOCKED | WRITEBACK) != 0]
+    named = np.array([int(r[1]) for _, _, r in records if r[1]], np.int64)
+    found.none("folios of phases that are free, or neither locked nor under writeback", np.setdiff1d(named, held))
 
 
 def check_mapping(found: Findings, st: Any, folios: reading.Folios) -> None:
@@ -162,6 +166,7 @@ def check_clusters(found: Findings, st: Any) -> None:
         padded = np.zeros(many * size, np.int64)
         padded[:n] = used_slots(st)[base : base + n]
         count = padded.reshape(many, size).sum(1)
+        found.equal(f"slots in use on device {d}, which is off", int(count.sum()) * (int(st.dev[d * 16 + 5]) & 1 ^ 1), 0)
         rows = headers[first : first + many]
         found.equal(f"slots in use in clusters of device {d}", rows[:, 1].astype(np.int64), count)
         room = np.minimum(size, n - np.arange(many) * size)

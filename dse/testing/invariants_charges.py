@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.testing import owners
 from dse.testing.findings import Findings
 from dse.testing.reading import ctl
 from kernels import control, demand
@@ -39,6 +40,7 @@ def check(found: Findings, st: Any) -> None:
     below = np.bincount(parent[1:], weights=usage[1:], minlength=len(rows)).astype(np.int64)
     found.equal("page counters of ancestors", usage[:ancestors], below[:ancestors])
     found.none("page counters above their watermark", np.flatnonzero(rows[:, int(pc.P_USAGE)] > rows[:, int(pc.P_WATERMARK)]))
+    owners.check_charges(found, st, usage[ancestors:])
     references = int((rows[:, int(pc.P_ID)] - np.uint64(1)).sum())
     if hasattr(st, "vmem"):
         found.equal("references to memcg ids", references, ctl(st, vswap_own.S_VSLOTS))

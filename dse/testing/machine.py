@@ -22,7 +22,7 @@ WORLD = streams.World("machine", 4, 2, {"zswap": 4, "ssd": 8, "hdd": 8, "zram": 
 PAGES, BACKENDS, SPACES = range(16), range(4), range(4)
 Choices = dict[str, Sequence[int]]
 RULES: dict[str, Choices] = {
-    "fault": {"kind": (d.FAULT, d.FAULT_BEGIN), "page": PAGES, "count": (0, 1), "flags": (0, d.WRITE)},
+    "fault": {"kind": (d.FAULT, d.FAULT_BEGIN), "page": PAGES, "count": (0, 1, 2), "flags": (0, d.WRITE)},
     "reclaim": {
         "kind": (d.RECLAIM, d.RECLAIM_BEGIN), "page": PAGES, "backend": BACKENDS, "count": (0, 0, 0, 1, 2),
         "flags": (0, d.DIRTY, d.ZERO), "payload": range(1, 4097),

@@ -15,7 +15,10 @@ Run with ``NUMBA_DISABLE_JIT=1``: there a step is a Python function of a module,
 
 from __future__ import annotations
 
+import inspect
+import linecache
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from dse.common import output
-from dse.testing import conformance, streams
+from dse.testing import checking, conformance, streams, subjects
 from dse.testing.conformance import Run
 from kernels.life import registry, steps
 from kernels.structures import slots
@@ -55,6 +58,10 @@ class Mutant:
         Demands that must show it, instead of random ones.
     reference : str
         The design that the counters are compared with, default the right one of the same name.
+    check : str
+        The check of :data:`dse.testing.checking.CHECKS` that must find it instead, without a twin; `design` may name a setting then.
+    says : str
+        What its finding says.
     """
 
     name: str
@@ -67,6 +74,8 @@ class Mutant:
     demands: int = 3000
     script: tuple[tuple[int, int], ...] = ()
     reference: str = ""
+    check: str = ""
+    says: str = ""
 
     def stream(self) -> streams.Block:
         """The demands that must show it."""
@@ -90,9 +99,13 @@ class Mutants(list[Mutant]):
         free = 0
         for one in self:
             if not argv or one.name in argv:
-                why = caught(one)
-                output.write(f"{one.name:40} {one.design:12} {' '.join(why.split())[:WHOLE] or 'NOT CAUGHT'}")
-                free += not why
+                began = time.perf_counter()
+                why = " ".join(caught(one).split())
+                seconds = time.perf_counter() - began
+                right = bool(why) and one.says in why
+                verdict = f"{'' if right else 'NOT CAUGHT '}{why[:WHOLE]}"
+                output.write(f"{one.name:40} {one.design:12} {seconds:5.1f} s {one.check} {verdict}")
+                free += not right
         output.write(f"{len(argv or self)} mutants, {free} not caught")
         return free
 
@@ -134,8 +147,40 @@ def counters(design: str, world: streams.World, stream: streams.Block) -> Any:
     return run.probe.tally.copy()
 
 
+def edited(old: str, new: str) -> Callable[[Step], Step]:
+    """Make a wrong function of a right one by a change of its text, which has `old` once."""
+
+    def make(right: Step) -> Step:
+        function: Any = right
+        text = inspect.getsource(function)
+        if text.count(old) != 1:
+            raise ValueError(f"{function.__name__} has {old!r} {text.count(old)} times")
+        text = text[text.index("def ") :].replace(old, new)
+        name = f"<{function.__name__}, changed>"
+        linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
+        made: dict[str, Any] = {}
+        exec(compile(text, name, "exec"), vars(sys.modules[function.__module__]), made)  # noqa: S102 - text of our own
+        return made[function.__name__]  # type: ignore[no-any-return]
+
+    return make
+
+
+def checked(mutant: Mutant) -> str:
+    """The first finding of the mutant's check, without a twin; empty if it finds nothing."""
+    with broken(mutant), conformance.using(twins=False, tries=0):
+        for one in subjects.chosen([mutant.design]):
+            for case in checking.CHECKS[mutant.check](one, checking.Effort()):
+                try:
+                    case.run()
+                except Exception as error:  # noqa: BLE001 - a mutant may trip over anything
+                    return f"{case.label}: {conformance.said(error)}"
+    return ""
+
+
 def caught(mutant: Mutant) -> str:
     """The finding of the suite about the mutant, empty if it notices nothing."""
+    if mutant.check:
+        return checked(mutant)
     stream = mutant.stream()
     reference = mutant.reference or mutant.design
     right = counters(reference, mutant.world, stream[:500])

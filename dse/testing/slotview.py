@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +40,29 @@ def padded(values: NDArray[Any], n: int) -> NDArray[Any]:
     return np.concatenate([values, np.zeros(max(0, n - len(values)), values.dtype)])[:n]
 
 
+_KEPT: list[dict[int, Slots]] = []
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Read the slots of a state once: none changes meanwhile."""
+    _KEPT.append({})
+    try:
+        yield
+    finally:
+        _KEPT.pop()
+
+
 def read(st: Any) -> Slots:
     """The slots of state `st`."""
+    if not _KEPT:
+        return _read(st)
+    if id(st) not in _KEPT[-1]:
+        _KEPT[-1][id(st)] = _read(st)
+    return _KEPT[-1][id(st)]
+
+
+def _read(st: Any) -> Slots:
     n = ctl(st, control.C_ALL_SLOTS) + 8
     every = np.arange(n)
     words = elements(st, "table", every) if has_tables(st) else np.zeros(n, np.uint64)

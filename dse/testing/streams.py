@@ -29,6 +29,8 @@ class World:
         How many reclaims, moves, faults, forks, unmaps, copies, swapoffs come with each touch of a page.
     phased
         Share of faults, reclaims and moves that come as BEGIN (STEP) END with other demands in between.
+    homing
+        Share of moves whose target is the device behind zswap, whatever is drawn: of a page in zswap that is its own device.
     """
 
     name: str
@@ -44,6 +46,7 @@ class World:
     zero: float = 0.1
     fail: float = 0.05
     backends: tuple[float, ...] = (0.4, 0.3, 0.15, 0.15)
+    homing: float = 0.0
     swap_max: int = 0
     cgroup_depth: int = 2
 
@@ -74,7 +77,14 @@ WORLDS = (
     World("tight", slots={"zswap": 8, "ssd": 16, "hdd": 8, "zram": 8}, weights=USUAL),
     World("roomy", slots={"zswap": 64, "ssd": 128, "hdd": 128, "zram": 128}, weights=USUAL),
     World("odd", slots={"zswap": 9, "ssd": 21, "hdd": 13, "zram": 11}, weights=USUAL, cluster_shift=3),
-    World("moving", slots={"zswap": 32, "ssd": 48, "hdd": 48, "zram": 48}, weights={**USUAL, "move": 1.0}, phased=0.8, cluster_shift=4),
+    World(
+        "moving",
+        slots={"zswap": 32, "ssd": 48, "hdd": 48, "zram": 48},
+        weights={**USUAL, "move": 1.0, "unmap": 0.4},
+        phased=0.8,
+        cluster_shift=4,
+        homing=0.4,
+    ),
     World("forked", 256, 2, {"zswap": 48, "ssd": 80, "hdd": 48, "zram": 48}, {**USUAL, "fork": 6.0, "unmap": 0.1}, 0.3, 4, 2, run=3),
     World("limited", slots={"zswap": 32, "ssd": 64, "hdd": 64, "zram": 64}, weights=USUAL, swap_max=6, cgroup_depth=3),
     World("swapoff", weights={**USUAL, "swapoff": 0.01}, slots={"zswap": 24, "ssd": 40, "hdd": 40, "zram": 40}),
@@ -107,7 +117,7 @@ def random_demands(world: World, n: int, seed: int) -> Block:
     start = np.arange(scripts) * (n / scripts)
     reach = rng.geometric(1 / 16, scripts) * (n / scripts)
     home = rng.choice(4, scripts, p=world.backends)
-    target = rng.integers(1, 4, scripts)
+    target = np.where(rng.random(scripts) < world.homing, d.BACKENDS.index(world.zdisk), rng.integers(1, 4, scripts))
     run = np.minimum(rng.integers(1, world.run + 1, scripts), (1 << world.space_shift) - (page & (1 << world.space_shift) - 1))
 
     def part(kind: int, chance: float, low: float, high: float, backend: Any = 0, count: Any = 0, payload: Any = 0, flags: Any = 0) -> None:
@@ -144,7 +154,7 @@ def _phases(world: World, rng: np.random.Generator, whole: Part, reach: Floats) 
     split = rng.random(len(whole.when)) < world.phased
     many = whole.many.copy()
     kind = int(whole.kind[0]) if len(whole.kind) else d.FAULT
-    most = {d.FAULT: 2, d.MOVE: 5}.get(kind, 0)
+    most = {d.FAULT: 3, d.MOVE: 5}.get(kind, 0)
     if most:
         many[split] = rng.integers(0, most, int(split.sum()))
     begun = whole._replace(kind=whole.kind + split, many=many)

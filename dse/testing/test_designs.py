@@ -50,6 +50,12 @@ def test_written_pages(case: Case) -> None:
 
 
 @pytest.mark.interpreted
+def test_races(case: Case) -> None:
+    """A fault stops at each of its places while its page changes."""
+    case.run()
+
+
+@pytest.mark.interpreted
 def test_full_devices(case: Case) -> None:
     """Slots that only the swap cache holds are given up."""
     case.run()
@@ -57,6 +63,12 @@ def test_full_devices(case: Case) -> None:
 
 def test_moves(case: Case) -> None:
     """Every step of a move meets every other demand."""
+    case.run()
+
+
+@pytest.mark.interpreted
+def test_swapoffs(case: Case) -> None:
+    """A swapoff leaves only what is in flight."""
     case.run()
 
 
@@ -73,6 +85,11 @@ def test_leaks(case: Case) -> None:
 
 def test_lock_order(case: Case) -> None:
     """Locks are taken in their declared order."""
+    case.run()
+
+
+def test_lock_rules(case: Case) -> None:
+    """Nothing is written without the lock that guards it."""
     case.run()
 
 

@@ -13,7 +13,8 @@ from kernels import demand
 from kernels.traces import pages, parse
 
 Op = tuple[str, int, int, int, int]  # kind, then up to four numbers: see Builder.apply
-MOST_FOLLOWED = 1 << 24  # [pages] of one shared mapping or mremap
+MOST_FOLLOWED = 1 << 23  # [pages] of one shared mapping or mremap, 32 GiB; each page of a shared mapping has a key
+MOST_SHARED = 1 << 23  # [pages] of shared mappings, after which no further one is followed
 ADDRESS_BITS = 52  # of a page number: 64-bit addresses
 
 
@@ -54,6 +55,7 @@ class Builder:
         self.children: dict[int, int] = {}
         self.known: set[int] = set()  # every forked child
         self.gone_early: set[int] = set()  # children reported gone before their fork
+        self.shared = 0  # keys of pages that only shared mappings have
         self.forks = 0
         self.spaces = 1
 
@@ -125,8 +127,12 @@ class Builder:
         else:
             self._zap(a, b, kind != "drop")
             if kind == "shared":
+                if self.shared > MOST_SHARED:
+                    raise BadInput(f"shared mappings of {self.shared:,} pages in all, more than are followed ({MOST_SHARED:,})")
                 self.grow(b)
+                before = int(self.carry[pages.KEYS])
                 pages.share(self.table, np.uint64(a), np.uint64(b), self.carry)
+                self.shared += int(self.carry[pages.KEYS]) - before
 
     def _event(self, kind: int, what: Any) -> None:
         """Note an event behind the access that is still open."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,37 +10,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.common import reading
+from dse.common.limits import COLUMNS_MAX
 from dse.errors import BadInput
-from dse.workloads import builder, lackey, trace
-from dse.workloads.lackey import Chunks
-from kernels.traces import pages, parse
+from dse.workloads import lackey, table, trace
+from dse.workloads import numbering as numbers
+from dse.workloads import perf as perf_script
+from kernels.traces import parse
 
 ORACLE_BYTES = 24
-ZSTD = b"\x28\xb5\x2f\xfd"  # RFC 8878, section 3.1.1
-NAMES = re.compile(rb'(?:[A-Za-z_#"][^,]*)(?:,[A-Za-z_#"][^,]*)*\r?$')
-EXACTLY = "PAGE,WRITE (decimal page number, 0 or 1)"
-DIGITS = 18  # most digits of a page number where the flag is a text
-BLOCK = 1 << 18  # accesses that are read at a time where it is
 TABLE_BITS = 22  # of the first page hash, 64 MiB
-FAULT = re.compile(
-    rb"^\s*(?:.*?\s)??(\d+)(?:/\d+)?\s+(?:\[\d+\]\s+)?[\d.]+:\s+(?:\d+\s+)?exceptions:page_fault_user:\s+"
-    rb"address=(?:0x)?([0-9a-f]+)\s+ip=\S+\s+error_code=(?:0x)?([0-9a-f]+)\s*$"
-)
-SAMPLE = re.compile(
-    rb"^\s*(?:.*?\s)??(\d+)(?:/\d+)?\s+(?:\[\d+\]\s+)?[\d.]+:\s+(?:\d+\s+)?page-faults:\w*:?"
-    rb"\s+([0-9a-f]+)(?:\s+[0-9a-f]+)?\s*$"
-)
-ERROR_WRITE, ERROR_FETCH = 2, 16  # bits of the x86 page-fault error code
+PACKED = {
+    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -d"), b"\x1f\x8b": ("gzip", "gzip -d"), b"\xfd7zXZ\x00": ("xz", "xz -d"),
+    b"BZh": ("bzip2", "bzip2 -d"), b"\x04\x22\x4d\x18": ("lz4", "lz4 -d"), b"PK\x03\x04": ("zip", "unzip"),
+}  # fmt: skip
+"""First bytes of compressed files (RFC 8878, RFC 1952, the descriptions of the others), their name and what unpacks them."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Options of an import: K of the LRU filter (lackey); columns of page and write flag, from 1, and texts that mean a write (csv)."""
+    """Options of an import.
+
+    Attributes
+    ----------
+    filter_pages : int
+        K of the LRU filter (lackey); 0: none.
+    page_column, write_column, size_column : int, optional
+        Columns of a CSV file, from 1 (write 0: all are reads; size 0: a line is one unit).
+    writes : tuple of str
+        Texts of the write column that mean a write (csv).
+    unit : int, optional
+        Bytes of a step of a page, block or object number (csv, oracleGeneral); 0: an identifier, each one page.
+    size_unit : int
+        Bytes of a step of a size (csv).
+    """
 
     filter_pages: int = 0
     page_column: int | None = None
     write_column: int | None = None
+    size_column: int | None = None
     writes: tuple[str, ...] = ()
+    unit: int | None = None
+    size_unit: int = 1
+
+    @property
+    def of_csv(self) -> bool:
+        """True if an option is for CSV alone."""
+        return (self.page_column, self.write_column, self.size_column, self.writes, self.size_unit) != (None, None, None, (), 1)
 
 
 def load(
@@ -51,7 +66,10 @@ def load(
     filter_pages: int = 0,
     page_column: int | None = None,
     write_column: int | None = None,
+    size_column: int | None = None,
     writes: Sequence[str] = (),
+    unit: str | None = None,
+    size_unit: int = 1,
 ) -> trace.Trace:
     """Import `path` in the format `form` (a key of :data:`FORMATS`).
 
@@ -63,10 +81,15 @@ def load(
         lackey, perf, oracleGeneral or csv.
     filter_pages : int
         K of the LRU filter (lackey only); 0: none.
-    page_column, write_column : int, optional
-        Columns of a CSV file, from 1 (write_column 0: all are reads). Default: a line is ``page,write``.
+    page_column, write_column, size_column : int, optional
+        Columns of a CSV file, from 1 (write 0: all are reads; size 0: a line is one unit). Default: a line is ``page,write``.
     writes : sequence of str
         Texts of the write column that mean a write, every other one a read (csv only). Default: the column holds 1 or 0.
+    unit : str, optional
+        What a number counts (csv, oracleGeneral): page, sector (512 B), byte, bytes as a power of two, or object for identifiers, each of
+        which is one page. Default: pages; of oracleGeneral only where every object has one size, 1 B or a page.
+    size_unit : int
+        Bytes that a size counts (csv).
 
     Raises
     ------
@@ -75,20 +98,24 @@ def load(
     """
     if form not in FORMATS:
         raise BadInput(f"unknown trace format {form!r}; one of {', '.join(FORMATS)}")
-    source = Path(path)
-    if not source.is_file():
-        raise BadInput(f"{path}: no such file")
+    source = reading.file(path)
+    given = None if unit is None else numbers.unit(unit)
+    options = Options(filter_pages, page_column, write_column, size_column, tuple(writes), given, size_unit)
     if filter_pages and form != "lackey":
         raise BadInput(f"the LRU filter is for lackey text, not for {form}")
-    if form != "csv" and (page_column, write_column, tuple(writes)) != (None, None, ()):
+    if not 0 <= filter_pages <= trace.MOST_PAGES:
+        raise BadInput(f"the LRU filter has 0 to {trace.MOST_PAGES:,} pages, got {filter_pages:,}")
+    if form != "csv" and options.of_csv:
         raise BadInput(f"columns are for csv, not for {form}")
-    try:
-        with source.open("rb") as file:
-            if file.read(len(ZSTD)) == ZSTD:
-                raise BadInput(f"{path}: byte 0: compressed with zstd; decompress it first (zstd -d)")
-        made = FORMATS[form](source, Options(filter_pages, page_column, write_column, tuple(writes)))
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror or error}") from error
+    if unit is not None and form not in ("csv", "oracleGeneral"):
+        raise BadInput(f"a unit is for csv and oracleGeneral, not for {form}: its addresses are bytes")
+    with source.open("rb") as file:
+        first = file.read(8)
+    for magic, (name, unpack) in PACKED.items():
+        if first.startswith(magic):
+            raise BadInput(f"{path}: byte 0: compressed with {name}; decompress it first ({unpack})")
+    with reading.parsing(path, f"no trace of the format {form}"):
+        made = FORMATS[form](source, options)
     if not len(made.accesses):
         raise BadInput(f"{path}: no access to a swappable page in it")
     return made
@@ -110,153 +137,90 @@ def lackey_text(source: Path, options: Options) -> trace.Trace:
         return lackey.read(stream, str(source), filter_pages=options.filter_pages, meta=meta)
 
 
-class _Numbers:
-    """Dense numbers by first appearance."""
-
-    def __init__(self, bits: int = 14) -> None:
-        self.table = np.zeros((1 << bits, 2), np.uint64)
-        self.names = np.zeros(len(self.table) // 2, np.uint64)
-        self.count = np.uint64(0)
-
-    def grow(self) -> None:
-        table = np.zeros((4 * len(self.table), 2), np.uint64)
-        names = np.zeros(len(table) // 2, np.uint64)
-        parse.rehash(self.table, table)
-        names[: len(self.names)] = self.names
-        self.table, self.names = table, names
-
-    def number(self, keys: NDArray[np.uint64]) -> NDArray[np.uint32]:
-        """Accesses of ``page << 1 | write``."""
-        out = np.empty(len(keys), np.uint32)
-        at = np.uint64(0)
-        while True:
-            at, self.count = parse.densify(keys, np.uint64(at), self.table, self.names, out, np.uint64(self.count))
-            if at >= len(keys):
-                return out
-            self.grow()
-            if self.count > trace.MOST_PAGES:
-                raise BadInput(f"more than {trace.MOST_PAGES} distinct pages")
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Columns of a CSV file, from 1 (write 0: every access is a read); whether they were chosen, and the texts that mean a write."""
-
-    page: int
-    write: int
-    chosen: bool
-    writes: frozenset[bytes]
-
-    def wrong(self, place: str, line: bytes) -> BadInput:
-        """Refusal of a line."""
-        flag = "" if not self.write else f", column {self.write} present" if self.writes else f", column {self.write} 0 or 1"
-        what = f"column {self.page} a decimal page number{flag}" if self.chosen or self.writes else EXACTLY
-        text = line[:80].decode("ascii", "replace").rstrip("\r\n")
-        cells = line.rstrip(b"\r\n").split(b",")
-        number = len(cells) >= max(self.page, self.write) and cells[self.page - 1].strip().isdigit()
-        flagged = cells[self.write - 1].decode("ascii", "replace") if number and self.write and not self.writes else "0"
-        hint = "" if flagged in ("0", "1") else f"; if {flagged!r} means a write: --writes {flagged} (else name what does)"
-        return BadInput(f"{place}: not {what}: {text!r}{hint}")
-
-
-def _columns(source: Path, options: Options) -> Columns:
+def _columns(source: Path, options: Options) -> table.Columns:
     """Columns that the options choose."""
-    page, write = options.page_column or 1, options.write_column
+    page, write, size = options.page_column or 1, options.write_column, options.size_column
     if write is None:
         write = 2 if options.writes or not options.page_column else 0
-    if page == write:
-        raise BadInput(f"{source}: the page and the write flag cannot both be in column {page}")
+    used = [column for column in (page, write, size) if column]
+    if len(set(used)) < len(used):
+        what = "the page and the write flag" if page == write else "the size and another figure"
+        raise BadInput(f"{source}: {what} cannot both be in column {page if page == write else size}")
+    if max(used) > COLUMNS_MAX:
+        raise BadInput(f"{source}: column {max(used):,} is above {COLUMNS_MAX:,}, the last one that is read")
     if options.writes and not write:
         raise BadInput(f"{source}: texts that mean a write need a write column")
-    chosen = options.page_column is not None or options.write_column is not None
-    return Columns(page, write, chosen, frozenset(text.encode() for text in options.writes))
+    if options.unit not in (None, numbers.OBJECT, table.PAGE) and size is None:
+        raise BadInput(f"{source}: with --unit say which column holds the bytes of a request: --size-column N, or 0 if each is one unit")
+    if size and options.unit in (None, numbers.OBJECT):
+        raise BadInput(f"{source}: a size column needs a --unit of addresses: page, sector (512 B), byte")
+    chosen = (options.page_column, options.write_column, size) != (None, None, None)
+    unit = table.PAGE if options.unit is None else options.unit
+    writes = frozenset(text.encode("utf-8", "surrogateescape") for text in options.writes)
+    return table.Columns(page, write, chosen, writes, size or 0, unit, options.size_unit, options.unit is not None)
 
 
 def csv(source: Path, options: Options) -> trace.Trace:
-    """Read lines with a page number (decimal) and, unless the write column is 0, a flag: 0 or 1, or one of the chosen texts.
+    """Read comma-separated lines (:func:`dse.workloads.table.csv`)."""
+    return table.csv(source, _columns(source, options), _meta(source, "csv"))
 
-    A first line of names is skipped. Without a choice of columns a line is ``page,write`` and nothing else.
+
+def oracle_general(source: Path, options: Options) -> trace.Trace:
+    """Read libCacheSim's oracleGeneral, uncompressed; every access is a read.
+
+    Identifiers are numbered by first appearance, addresses by address.
     """
-    columns, numbers = _columns(source, options), _Numbers()
-    runs = _mapped(source, columns) if columns.writes else _flagged(source, columns)
-    blocks = [numbers.number(keys) for keys in runs]
-    accesses = np.concatenate(blocks) if blocks else np.empty(0, np.uint32)
-    rank = _by_address(numbers.names[: int(numbers.count)])
-    accesses = rank[accesses & trace.PAGE] | accesses & trace.WRITE if len(accesses) else accesses
-    return trace.build(accesses, _meta(source, "csv", writes_known=bool(columns.write)), pages=len(rank))
+    words = _records(source)
+    sizes = words[1::3] >> np.uint64(32)
+    some = sizes[sizes > 0]
+    if options.unit is None and len(some) and (some.min() != some.max() or int(some[0]) not in (1, table.PAGE)):
+        raise BadInput(
+            f"{source}: requests of {int(some.min()):,} to {int(some.max()):,} B: say what an object is, --unit object (each is one page) "
+            "or the bytes that its number counts (--unit sector, byte, page)"
+        )
+    unit = numbers.OBJECT if options.unit is None else options.unit
+    meta = _meta(source, "oracleGeneral", writes_known=False, unit=numbers.said(unit))
+    if unit == numbers.OBJECT:
+        accesses, count = oracle_accesses(source)
+        return trace.build(accesses, meta, pages=count)
+    if len(some) and int(some.max()) > numbers.REQUEST_MOST:
+        raise BadInput(f"{source}: a request of {int(some.max()):,} B, more than {numbers.REQUEST_MOST:,}")
+    objects = words[0::3] >> np.uint64(32) | words[1::3] << np.uint64(32)
+    first, counts = numbers.touched(objects, sizes, unit)
+    if len(first) and int(first.max()) >> 62:
+        raise BadInput(f"{source}: object {int(objects.max()):,} is no address in units of {numbers.said(unit)} (--unit object?)")
+    dense = numbers.Numbers()
+    blocks = [dense.number(keys) for keys in numbers.spread(first, counts, np.zeros_like(first))]
+    ranks = dense.by_address()
+    return trace.build(ranks[np.concatenate(blocks)] if blocks else np.empty(0, np.uint32), meta, pages=len(ranks))
 
 
-def _flagged(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
-    """Blocks of ``page << 1 | write`` of lines with 0 or 1."""
-    most = parse.NO_RUN if chosen.chosen else 2
-    columns = np.array([chosen.page, chosen.write, max(chosen.page, chosen.write), most], np.uint64)
-    lines, runs, state = 0, np.empty(lackey.CHUNK // 2, np.uint64), np.zeros(8, np.int64)
-    with source.open("rb", buffering=0) as stream:
-        chunks = Chunks(stream, str(source))
-        while (end := chunks.next(lines)) != 0:
-            at = 0
-            if lines == 0 and NAMES.match(chunks.buffer[: chunks.buffer.index(b"\n")]):
-                at, lines = chunks.buffer.index(b"\n") + 1, 1
-            while at < end:
-                parse.csv(chunks.text, np.uint64(at), np.uint64(end), columns, runs, state)
-                lines += int(state[parse.LINES])
-                at = int(state[parse.TAKEN])
-                if state[parse.ERROR]:
-                    raise chosen.wrong(f"{source}:{lines + 1}", bytes(chunks.buffer[at : at + 80]).split(b"\n")[0])
-                yield runs[: state[parse.RUNS]]
-            chunks.done()
-
-
-def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
-    """Blocks of ``page << 1 | write`` of lines with texts for writes and reads, read in plain Python (about a million lines a second)."""
-    page, write, fewest = chosen.page - 1, chosen.write - 1, max(chosen.page, chosen.write)
-    keys: list[int] = []
-    with source.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if number == 1 and NAMES.match(line.rstrip(b"\n")):
-                continue
-            cells = line.rstrip(b"\r\n").split(b",")
-            if len(cells) < fewest or not cells[page].isdigit() or len(cells[page]) > DIGITS or not cells[write]:
-                raise chosen.wrong(f"{source}:{number}", line)
-            keys.append(int(cells[page]) << 1 | (cells[write] in chosen.writes))
-            if len(keys) == BLOCK:
-                yield np.array(keys, np.uint64)
-                keys.clear()
-    if keys:
-        yield np.array(keys, np.uint64)
-
-
-def _by_address(names: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """Rank of each page in address order."""
-    rank = np.empty(len(names), np.uint32)
-    rank[np.argsort(names, kind="stable")] = np.arange(len(names), dtype=np.uint32)
-    return rank
-
-
-def oracle_general(source: Path, _: Options) -> trace.Trace:
-    """Read libCacheSim's oracleGeneral, uncompressed; objects are numbered by first appearance, every access is a read."""
-    accesses, count = oracle_accesses(source)
-    return trace.build(accesses, _meta(source, "oracleGeneral", writes_known=False), pages=count)
-
-
-def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
-    """Dense accesses of an oracleGeneral file, and the number of its objects.
-
-    Returns
-    -------
-    (uint32[n], int)
-    """
+def _records(source: Path) -> NDArray[np.uint64]:
+    """Words of an oracleGeneral file, three a record."""
     size = source.stat().st_size
     if size % ORACLE_BYTES:
         at = size - size % ORACLE_BYTES
         raise BadInput(f"{source}: byte {at}: {size % ORACLE_BYTES} bytes left, a record has {ORACLE_BYTES}")
     if not size:
-        return np.empty(0, np.uint32), 0
-    words = np.memmap(source, np.uint64, "r")
-    n = size // ORACLE_BYTES
+        return np.empty(0, np.uint64)
+    words: NDArray[np.uint64] = np.memmap(source, np.uint64, "r")
     wrong = int(parse.worst_next(words))
-    if wrong < n:
+    if wrong < size // ORACLE_BYTES:
         raise BadInput(f"{source}: byte {wrong * ORACLE_BYTES + 16}: the next request does not lie behind record {wrong}")
+    return words
+
+
+def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
+    """Dense accesses of an oracleGeneral file, each object one page, and the number of its objects.
+
+    Returns
+    -------
+    (uint32[n], int)
+    """
+    words = _records(source)
+    n = len(words) // 3
+    if not n:
+        return np.empty(0, np.uint32), 0
     table = np.zeros((1 << min(TABLE_BITS, max(4, (4 * n).bit_length())), 2), np.uint64)
     out = np.empty(n, np.uint32)
     at, done, count = 0, 0, 0
@@ -273,74 +237,9 @@ def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
 
 
 def perf(source: Path, _: Options) -> trace.Trace:
-    """Read text of ``perf script``: tracepoint exceptions:page_fault_user, or page-faults with ``-F pid,time,event,addr``."""
+    """Read text of ``perf script`` (:mod:`dse.workloads.perf`)."""
     with source.open("rb") as stream:
-        return faults(stream, str(source), _meta(source, "perf"))
-
-
-def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:
-    """Trace of page-fault lines; each process is a space of its own.
-
-    Instruction fetches are left out. Where the lines tell writes, a page counts from its first write on.
-    """
-    spaces: dict[int, int] = {}
-    keys: list[int] = []
-    owners: list[int] = []
-    told = True
-    for number, line in enumerate(stream, 1):
-        if not line.endswith(b"\n"):
-            raise BadInput(f"{name}:{number}: the file ends within a line")
-        found, sample = FAULT.match(line), None
-        if not found:
-            sample = SAMPLE.match(line)
-            if not sample and line.strip() and not line.startswith(b"#"):
-                text = line[:80].decode("ascii", "replace").rstrip()
-                raise BadInput(f"{name}:{number}: not a page fault with its address: {text!r}")
-            if not sample:
-                continue
-            told = False
-        pid, address = (sample or found).groups()[:2]  # type: ignore[union-attr]
-        code = int(found[3], 16) if found else ERROR_WRITE
-        page = int(address, 16) >> 12
-        if code & ERROR_FETCH or page >> 36:
-            continue
-        owners.append(spaces.setdefault(int(pid), len(spaces)))
-        keys.append(page << 1 | bool(code & ERROR_WRITE))
-    header = meta | {"writes_known": told, "processes": len(spaces)}
-    return _of_spaces(np.array(keys, np.uint64), np.array(owners, np.uint64), header, told)
-
-
-def _of_spaces(keys: NDArray[np.uint64], owners: NDArray[np.uint64], meta: dict[str, Any], first_write: bool) -> trace.Trace:
-    """Trace of ``page << 1 | write`` in several spaces, pages numbered by address within each space."""
-    spaced = keys | owners << np.uint64(40)
-    numbers = _Numbers()
-    if first_write:
-        collected = builder.Builder()
-        out = np.empty(len(keys) + 1, np.uint32)
-        at = 0
-        while at < len(keys):
-            at = int(
-                pages.translate(
-                    spaced, np.uint64(at), np.uint64(len(keys)), collected.table, collected.names, collected.live,
-                    collected.carry, out,
-                )
-            )  # fmt: skip
-            if at < len(keys):
-                collected.grow(1)
-        pages.flush(collected.carry, out)
-        accesses, names = out[: int(collected.carry[pages.OUT])], collected.names[: int(collected.carry[pages.IDS])]
-    else:
-        accesses = numbers.number(spaced)
-        names = numbers.names[: int(numbers.count)]
-    owner = (names >> np.uint64(39)).astype(np.int64)
-    order = np.argsort(names, kind="stable")
-    used, starts, counts = np.unique(owner[order], return_index=True, return_counts=True)
-    shift = int(counts.max() - 1).bit_length() if len(counts) else 0
-    dense = np.empty(len(names), np.uint32)
-    space = np.searchsorted(used, owner[order])
-    dense[order] = (space << shift) + np.arange(len(names)) - starts[space] if len(names) else 0
-    accesses = dense[accesses & trace.PAGE] | accesses & trace.WRITE if len(accesses) else accesses
-    return trace.build(accesses, meta, pages=len(names), space_shift=shift, spaces=max(len(used), 1))
+        return perf_script.faults(stream, str(source), _meta(source, "perf"))
 
 
 FORMATS: dict[str, Callable[[Path, Options], trace.Trace]] = {

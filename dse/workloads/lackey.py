@@ -18,6 +18,7 @@ CHUNK = 1 << 21  # [B], so that the text and its runs stay in the last-level cac
 PAD = 64  # [B] of zeros behind the text, for the kernels' loads
 LONGEST = 1 << 16  # [B] of one line
 NOTES = 1 << 12
+CUT = "the file ends within a line (no line end at the end; add one if the file is whole)"
 MOST_RUNS = 64  # more than one line makes
 
 
@@ -54,7 +55,7 @@ class Chunks:
             got = self.stream.readinto(view)  # type: ignore[attr-defined]
             self.bytes += got
             if not got and self.tail:
-                raise BadInput(f"{self.name}:{lines + 1}: the file ends within a line")
+                raise BadInput(f"{self.name}:{lines + 1}: {CUT}")
             end = self.tail + got
             last = self.buffer.rfind(b"\n", self.tail, end) + 1
             self.tail, self.end = end, last
@@ -113,7 +114,10 @@ def read(
             ops = _operations(chunks.buffer, notes[: state[parse.NOTES]], calls, name, lines)
             if state[parse.ERROR]:
                 raise _malformed(chunks.buffer, int(state[parse.TAKEN]), f"{name}:{lines + int(state[parse.LINES]) + 1}")
-            builder.feed(runs, int(state[parse.RUNS]), ops)
+            try:
+                builder.feed(runs, int(state[parse.RUNS]), ops)
+            except BadInput as error:
+                raise BadInput(f"{name}: {error}") from None
             lines += int(state[parse.LINES])
             at = int(state[parse.TAKEN])
         chunks.done()
@@ -135,6 +139,8 @@ def _operations(text: bytearray, notes: NDArray[np.int64], calls: Syscalls, name
         found = calls.line(bytes(text[offset : text.index(b"\n", offset) + 1]))
         if found is None:
             raise _malformed(text, offset, f"{name}:{lines + line + 1}")
+        if calls.other:
+            raise BadInput(f"{name}:{lines + line + 1}: {calls.other}")
         for op in found:
             if why := refusal(op):
                 raise BadInput(f"{name}:{lines + line + 1}: {why}")

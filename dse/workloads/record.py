@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dse.errors import BadInput
 from dse.secrets import safe
-from dse.workloads import imports, lackey
+from dse.workloads import lackey, perf
 from dse.workloads.builder import Builder, Op, refusal
 from dse.workloads.trace import Trace
 from kernels.traces import parse
@@ -259,7 +259,7 @@ def with_faults(command: list[str], filter_pages: int, show: bool, progress: Pro
         meta = _meta(command, "fault", _first_line(tool), mappings="unknown", collapse="none", filter_pages=0)
         meta |= {"kept": "faults of data on pages with a write fault", "exit_status": done.returncode}
         with text.open("rb") as stream:
-            return imports.faults(stream, "perf script", meta)
+            return perf.faults(stream, "perf script", meta)
 
 
 RECORDERS: dict[str, Callable[[list[str], int, bool, Progress | None], Trace]] = {

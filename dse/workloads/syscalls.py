@@ -14,6 +14,7 @@ MADV_DONTNEED, MADV_REMOVE, MADV_DONTNEED_LOCKED = 4, 9, 24
 # first words of valgrind's lines other than accesses
 ALLOWED = (b"==", b"--", b"**", b"SYSCALL[", b" -->", b"[sync]", b"[async]", b"sys_", b"\n", b"clone(")
 HEAD = re.compile(rb"SYSCALL\[\d+,(\d+)\]")
+PROCESS = re.compile(rb"(?:==|--|\*\*|SYSCALL\[)(\d+)(?:==|--|\*\*|,)(?: Command: (?P<command>[^\r\n]*))?")
 CALL = re.compile(rb"SYSCALL\[\d+,\d+\]\(\s*(\d+)\) (?:sys_)?(\w+) ?\( ?([^()]*)")
 NUMBER = re.compile(rb"0x[0-9a-f]+|\d+")
 RESULT = re.compile(rb"--> (?:\[pre-success\] )?Success\(0x([0-9a-f]+)\)")
@@ -63,11 +64,30 @@ class Syscalls:
         self.open: dict[bytes, tuple[str, list[int]]] = {}  # by thread
         self.thread = b""
         self.seen = False
+        self.process, self.command = b"", b""
+        self.other = ""
+        """Why the lines are not those of one address space; empty as long as they are."""
+
+    def _one_space(self, text: bytes) -> None:
+        """Note the process and the program of a line; a text of two holds the accesses of two address spaces, and says not which."""
+        found = PROCESS.match(text)
+        if found is None:
+            return
+        who = [said.decode("ascii", "replace")[:80] for said in (self.process, found[1], self.command, found["command"] or b"")]
+        if self.process and found[1] != self.process:
+            self.other = f"lines of process {who[1]} besides those of {who[0]}"
+        elif found["command"] is not None and self.command:
+            self.other = f"a second program, {who[3]!r} behind {who[2]!r}"
+        if self.other:
+            self.other += "; a lackey text is of one process: record with --trace-children=no, or a file a process (--log-file=NAME.%p)"
+        self.process = found[1]
+        self.command = self.command or found["command"] or b""
 
     def line(self, text: bytes) -> list[Op] | None:
         """Operations that the line completes; None if valgrind writes no such line."""
         if not text.startswith(ALLOWED):
             return None
+        self._one_space(text)
         if text.startswith(b"SYSCALL["):
             self.seen = True
             head = HEAD.match(text)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.common import reading
 from dse.errors import BadInput, refusal
 from dse.secrets import safe
 from kernels import demand
@@ -154,35 +153,33 @@ def find(name_or_path: str | Path) -> Path:
     """File of a shipped trace's name, or the path itself."""
     path = Path(name_or_path)
     inside = SHIPPED / f"{name_or_path}{SUFFIX}"
-    if path.is_file():
+    why = reading.why_not(path)
+    if not why:
         return path
     if len(path.parts) == 1 and inside.is_file():
         return inside
+    if why != "no such file":
+        raise BadInput(f"{name_or_path}: {why}")
     raise BadInput(f"{name_or_path}: no such trace file, nor a shipped trace ({', '.join(shipped())})")
 
 
 def load(name_or_path: str | Path) -> Trace:
     """Read a trace by shipped name or path; a truncated or foreign file is refused with one line."""
     path = find(name_or_path)
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+    with reading.parsing(path, "not a swapdse trace, or damaged"), path.open("rb") as file:
+        if not file.read(2).startswith(b"PK"):
+            raise ValueError("no NumPy archive")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in ARRAYS}
-        header = json.loads(arrays["header"].tobytes())
+        header = reading.parsed_json(arrays["header"].tobytes())
         return _checked(arrays, header)
-    except (OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, MemoryError, OverflowError) as error:
-        raise BadInput(f"{path}: not a swapdse trace, or damaged: {_reason(error)}") from error
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise BadInput(f"{path}: truncated or damaged trace: {_reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
-    """First line of the message of `error`."""
-    text = f"no {error.args[0]}" if isinstance(error, KeyError) and error.args else str(error) or type(error).__name__
-    return "no NumPy archive" if "pickle" in text else text.splitlines()[0]
-
-
-def _checked(arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> Trace:
+def _checked(arrays: dict[str, NDArray[Any]], header: Any) -> Trace:
     """Trace of the arrays of a file; ValueError when they do not hold together."""
+    if not isinstance(header, dict) or not _plain(header):
+        raise ValueError("a header of the wrong form")
     if header["version"] != VERSION:
         raise ValueError(f"version {header['version']}, this program reads {VERSION}")
     accesses, events, positions = arrays["accesses"], arrays["events"], arrays["positions"]
@@ -209,6 +206,14 @@ def _checked(arrays: dict[str, NDArray[Any]], header: dict[str, Any]) -> Trace:
     if not np.all((fork & child) | (rows["kind"] == demand.UNMAP)) or np.any(last > total):
         raise ValueError("mapping events that are no fork or unmap of its pages")
     return trace
+
+
+def _plain(header: dict[str, Any]) -> bool:
+    """Return True if a header's fields are of the types that are printed and computed with; which others there are is free."""
+    numbers = ("version", "space_shift", "spaces", "pages", "events", "writes", "mapping_events", "filter_pages", "forks")
+    texts = ("recorder", "made", "mappings", "collapse", "digest")
+    whole = all(type(header.get(name, 0)) is int and abs(header.get(name, 0)) < 1 << 63 for name in numbers)
+    return whole and all(isinstance(header.get(name, ""), str) for name in texts) and isinstance(header.get("command"), (str, type(None)))
 
 
 def info(trace: Trace) -> dict[str, Any]:

@@ -57,6 +57,7 @@ OPERATIONS: dict[str, Any] = {
     "evict": swapfile.evict,
     "read_begin": swapfile.read_begin,
     "read_end": swapfile.read_end,
+    "read_done": swapfile.read_done,
     "read_abort": swapfile.read_abort,
     "free_swap": swapfile.free_swap,
     "swap_full": swapfile.swap_full,

@@ -20,7 +20,7 @@ from kernels.life import reach, steps
 from kernels.life.arrays import World
 from kernels.life.design import STATUSES, Design, Parameter
 from kernels.life.layout import PER, Field
-from kernels.own import COMMON, PARAMETER, Allocation, Lock, Own, Region, Word, nearest
+from kernels.own import ATOMIC, COMMON, PARAMETER, READ_ONLY, UNMODELLED, Allocation, Lock, Own, Region, Word, nearest
 from kernels.structures import slots
 
 WRITTEN = re.compile(r"[\w.+-]+")
@@ -183,10 +183,24 @@ def _check_regions(design: Design) -> None:
         if not region.uncounted and row not in structures:
             raise BadDesign(f"{design.name}: region {region.name!r} has no layout row {row!r}{nearest(row, structures)} "
                             "(Own.region: row=, or uncounted= and why)")  # fmt: skip
+    _check_guards(design)
     for made in design.own.entries_of(Allocation):
         if made.structures and structures.isdisjoint(made.structures):
             raise BadDesign(f"{design.name}: allocation class {made.name!r} is made of {made.structures[0]!r}, which the layout has not"
                             f"{nearest(made.structures[0], structures)}")  # fmt: skip
+
+
+def _check_guards(design: Design) -> None:
+    """What guards a region of its own, or what it says of one of its base, is a lock or a word for what is none."""
+    regions, locks = design.own.all(Region), design.own.all(Lock)
+    said = {region.name: region.guards for region in design.own.entries_of(Region)} | design.own.other_guards
+    for name, guards in said.items():
+        if name not in regions:
+            raise BadDesign(f"{design.name}: there is no region {name!r} to be guarded{nearest(name, regions)}")
+        for guard in guards:
+            if guard not in locks and guard not in (ATOMIC, READ_ONLY, *UNMODELLED):
+                raise BadDesign(f"{design.name}: region {name!r} is guarded by {guard!r}, which is no lock"
+                                f"{nearest(guard, [*locks, ATOMIC, READ_ONLY, *UNMODELLED])}")  # fmt: skip
 
 
 def _check_locks(design: Design) -> None:

@@ -6,7 +6,7 @@ from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import LOW32, U0, U1, U2
 from kernels.compiling.jit import called, inner, u
-from kernels.life import charging, lifecycle, page_io, swapfile
+from kernels.life import charging, faults, lifecycle, page_io, swapfile
 from kernels.life.steps import resolve
 from kernels.memory import F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.allocations import A_CONT
@@ -68,7 +68,7 @@ def fault_all(st, pr, page, value, entry):  # type: ignore[no-untyped-def]
     f, p = U0, page
     while True:
         if st.pte[p] == value << U1:
-            code = lifecycle.fault(st, pr, p, U0, U0)
+            code = faults.fault(st, pr, p, U0, U0)
             if code != codes.SWAP_IN and code != codes.CACHE_HIT:
                 return U0
         p = w.next_kin(st, pr, p)
@@ -221,7 +221,7 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
             entry = resolve(st, pr, pte >> U1)
             if device_of(entry) == d:
                 st.ctl[control.S_SCANNED] += U1
-                lifecycle.fault(st, pr, p, U0, U0)
+                faults.fault(st, pr, p, U0, U0)
     bump(pr, PTES, st.ctl[control.C_PAGES])
     return sweep(st, pr, d)
 

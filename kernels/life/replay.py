@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from kernels import codes, control
 from kernels import memory as w
-from kernels.compiling.constants import BYTE, LOW24, LOW32, U0, U1, U2, U16, U24, U32
+from kernels.compiling.constants import BYTE, LOW24, LOW32, U0, U1, U2, U3, U16, U24, U32
 from kernels.compiling.jit import called, inner, u
-from kernels.life import lifecycle
+from kernels.life import faults, lifecycle
 from kernels.life.prefetch import look_ahead
 from kernels.life.steps import move_step, on_cpu, resolve, swapoff
 from kernels.observing.probe import begin, finish
@@ -57,7 +57,7 @@ def move(st, pr, kind, page, backend, target, cpu, count):  # type: ignore[no-un
 def rare(st, pr, kind, page, backend, payload, cpu, count):  # type: ignore[no-untyped-def]
     """Run a demand that is not on the hot path."""
     if kind == codes.FAULT_END:
-        return lifecycle.fault_end(st, pr, page)
+        return faults.fault_end(st, pr, page)
     if kind >= codes.MOVE and kind <= codes.MOVE_END:
         return move(st, pr, kind, page, backend, payload, cpu, count)
     if kind == codes.FORK:
@@ -83,8 +83,8 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
         on_cpu(st, cpu)
         begin(pr)
         if kind == codes.FAULT or kind == codes.FAULT_BEGIN:
-            cut = U0 if kind == codes.FAULT else (U1 if count == U1 else U2)
-            code = lifecycle.fault(st, pr, page, arg >> U24, cut)
+            cut = U0 if kind == codes.FAULT else (U1 if count == U1 else U3 if count == U2 else U2)
+            code = faults.fault(st, pr, page, arg >> U24, cut)
         elif kind == codes.RECLAIM or kind == codes.RECLAIM_BEGIN:
             code = lifecycle.reclaim(st, pr, page, backend, arg & LOW24, arg >> U24, cpu, count, kind == codes.RECLAIM_BEGIN)
         elif kind == codes.RECLAIM_END:

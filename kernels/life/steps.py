@@ -11,7 +11,7 @@ demand          steps, in order
 =============== ============================================================================================
 every           on_cpu; fetch_near, fetch_entry, fetch_behind ahead of it, where nothing is observed
 FAULT           resolve, lookup; on a hit: same, swap_full, put, free_swap
-                on a miss: read_begin, read_same (read_abort, resolve again), read_end, still, swap_full, put, free_swap
+                on a miss: read_begin, read_same (read_abort, resolve again), read_end, still, swap_full, put, free_swap, read_done
 RECLAIM         claim, dup for each PTE, count_is_zero (unclaim), then evict if the copy is clean, else writeout
 RECLAIM_END     evict
 FORK            resolve, dup for each PTE
@@ -114,6 +114,11 @@ def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
 @required
 def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """Read the content of `entry` into `f`."""
+
+
+@optional
+def read_done(st, pr, value, entry, f):  # type: ignore[no-untyped-def]
+    """Let go of what a read has held until its fault is over: the PTE was mapped, or has changed. Default: nothing was."""
 
 
 @required

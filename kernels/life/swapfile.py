@@ -13,7 +13,7 @@ from kernels.compiling.jit import called, hot, inner, u
 from kernels.life import charging, page_io, steps
 from kernels.life.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
 from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
-from kernels.observing.probe import R_DEV, R_OWNER, chase, wrote
+from kernels.observing.probe import F_CACHE_CLEAR, F_NONE, R_DEV, R_OWNER, chase, step, wrote
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import D_SLOTS, DEV_WORDS, device_of, slot_of
 from kernels.structures.common import table
@@ -197,8 +197,7 @@ def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
                     dropped = steps.free_swap(st, pr, f) or dropped
         if dropped:
             return cl.slot_alloc(st, pr, d, cpu)
-        cl.list_del(st, pr, d, c - U1)
-        cl.list_add_tail(st, pr, d, c - U1, cl.FULL_LIST)
+        cl.move_to_end(st, pr, d, c - U1, cl.FULL_LIST)
     return U0
 
 
@@ -303,14 +302,22 @@ def read_begin(st, pr, entry, f):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
-    """End a read; a folio that bypassed the swap cache lets go of the slot at once."""
+    """End a read."""
     page_io.read_data(st, pr, entry, f)
+
+
+@inner
+@hot
+def read_done(st, pr, value, entry, f):  # type: ignore[no-untyped-def]
+    """``swapcache_clear``: a folio that bypassed the swap cache lets go of the slot when the PTE was seen to hold it still (since 6.8)."""
     if f_is(st, f, BYPASS):
         g = slot_of(st, entry)
         f_clear(st, f, BYPASS)
         f_set(st, f, DIRTY)
         st.folio[f_word(f, F_ENTRY)] = U0
-        unset_cache(st, pr, st.folio[f_word(f, F_VALUE)], entry, g)
+        step(pr, F_CACHE_CLEAR)
+        unset_cache(st, pr, value, entry, g)
+        step(pr, F_NONE)
 
 
 @inner

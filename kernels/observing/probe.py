@@ -9,7 +9,7 @@
 ============ =====================================================================================
 
 Kernels name their touches: ``chase`` an object whose address had to be loaded first, ``touch`` a line next to it or independent
-of it, ``wrote`` a modified line. ``step`` names the kernel function that is modelled.
+of it, ``wrote`` a modified line, whose region says which lock guards it. ``step`` names the kernel function that is modelled.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kernels.observing import (
     lineset,
     regions,  # its numbers come first
 )
-from kernels.own import COMMON
+from kernels.own import ATOMIC, COMMON, DRIVER, FOLIO, OWN_CPU, PAGE_TABLE
 
 # tally: one row of COLUMNS words for each reply code, then the scratch row of the operation under way
 CODES, COLUMNS = 128, 32
@@ -50,26 +50,30 @@ LOG_WORDS = 1 << 16
 LINE_BINS = 512
 TICK_BINS, TICK_SHIFT = 4096, u(4)  # bins of 16 ticks
 
-R_PTE = COMMON.region("PTE")
-R_DEV = COMMON.region("swap device")
-R_CLUSTER = COMMON.region("cluster header")
-R_MAP = COMMON.region("swap_map")
-R_CGROUP = COMMON.region("cgroup")
-R_ZEROMAP = COMMON.region("zeromap")
-R_CACHE = COMMON.region("swap cache space")
-R_CACHE_NODE = COMMON.region("swap cache node")
-R_ZTREE = COMMON.region("zswap tree")
-R_ZNODE = COMMON.region("zswap node")
-R_ZE = COMMON.region("zswap_entry")
-R_ZOBJ = COMMON.region("zsmalloc object")
-R_ZLRU = COMMON.region("zswap LRU")
-R_CONT = COMMON.region("continuation")
-R_BITMAP = COMMON.region("slot bitmap")
-R_PERCPU = COMMON.region("per-CPU cluster")
-R_OWNER = COMMON.region("owner record")
-R_ZRAM = COMMON.region("zram table")
-R_COMMON = COMMON.region("common step", uncounted="lines of kernels.structures.common, which every design touches")
-R_SHADOWS = COMMON.region("shadow node LRU", uncounted="a list head, a counter, and page descriptors of slabs")
+CLUSTERS = ("cluster", "second cluster")
+"""Locks of clusters: a move holds two."""
+R_PTE = COMMON.region("PTE", guards=PAGE_TABLE)
+R_DEV = COMMON.region("swap device", guards=("device", ATOMIC))
+R_CLUSTER = COMMON.region("cluster header", guards=(*CLUSTERS, "device"))
+R_MAP = COMMON.region("swap_map", guards=CLUSTERS)
+R_CGROUP = COMMON.region("cgroup", guards=ATOMIC)
+R_ZEROMAP = COMMON.region("zeromap", guards=ATOMIC)
+R_CACHE = COMMON.region("swap cache space", guards="swap cache xa_lock")
+R_CACHE_NODE = COMMON.region("swap cache node", guards=("swap cache xa_lock", "shadow node LRU"))
+R_ZTREE = COMMON.region("zswap tree", guards="zswap tree xa_lock")
+R_ZNODE = COMMON.region("zswap node", guards="zswap tree xa_lock")
+R_ZE = COMMON.region("zswap_entry", guards="zswap LRU")
+R_ZOBJ = COMMON.region("zsmalloc object", guards=FOLIO)
+R_ZLRU = COMMON.region("zswap LRU", guards="zswap LRU")
+R_CONT = COMMON.region("continuation", guards="continuation")
+R_BITMAP = COMMON.region("slot bitmap", guards=CLUSTERS)
+R_PERCPU = COMMON.region("per-CPU cluster", guards=OWN_CPU)
+R_OWNER = COMMON.region("owner record", guards=FOLIO)
+R_ZRAM = COMMON.region("zram table", guards=DRIVER)
+R_COMMON = COMMON.region("common step", uncounted="lines of kernels.structures.common, which every design touches", guards=DRIVER)
+R_SHADOWS = COMMON.region(
+    "shadow node LRU", uncounted="a list head, a counter, and page descriptors of slabs", guards=("shadow node LRU", "swap cache xa_lock")
+)
 
 F_NONE = regions.F_NONE
 F_ZERO = COMMON.step("swap_zeromap_folio_set")
@@ -78,6 +82,7 @@ F_ADD = COMMON.step("add_to_swap_cache")
 F_INVALIDATE, F_SWAPCOUNT = COMMON.step("zswap_invalidate"), COMMON.step("swap_swapcount")
 F_WORKINGSET = COMMON.step("workingset_update_node")
 F_ENTRY_FREE = COMMON.step("zswap_entry_free")
+F_CACHE_CLEAR = COMMON.step("swapcache_clear")
 
 # events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
 E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE, E_ATOMIC, E_COMMON = (u(i) for i in range(9))
@@ -154,6 +159,11 @@ def touch(pr, region, word):  # type: ignore[no-untyped-def]
 @operation
 def wrote(pr, region, word):  # type: ignore[no-untyped-def]
     """Note that the line of `word` of `region` is modified."""
+
+
+@operation
+def alone(pr, on):  # type: ignore[no-untyped-def]
+    """Announce writes that need no lock: what they change is a fresh object, or nobody else writes it. `on` False: they are over."""
 
 
 @operation
@@ -355,6 +365,8 @@ def _trace_step(pr, number):  # type: ignore[no-untyped-def]
 
 
 _cls: type
+for _cls in (Off, Count, Timed, Trace):
+    alone.register(_cls, _nothing_what)
 for _cls in (Off, Timed):
     for _op in (chase, touch, wrote):
         _op.register(_cls, _nothing3)

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from kernels.own import COMMON
+from kernels.own import ATOMIC, COMMON, RACY, READ_ONLY
 
-R_NR_SWAP = COMMON.region("nr_swap_pages", uncounted="8 bytes for all devices")
-R_ZSTORED = COMMON.region("zswap_stored_pages", uncounted="8 bytes for all of zswap")
-R_ZLRUVEC = COMMON.region("zswap_lruvec_state", uncounted="8 bytes for each memory cgroup and node")
-R_COUNTER = COMMON.region("page_counter", uncounted="three lines of each memory cgroup")
-R_MEMCG_ID = COMMON.region("memcg id", uncounted="a word of each memory cgroup")
-R_MEMCG_IDS = COMMON.region("memcg ids", uncounted="one xarray of all memory cgroups")
+R_NR_SWAP = COMMON.region("nr_swap_pages", uncounted="8 bytes for all devices", guards=ATOMIC)
+R_ZSTORED = COMMON.region("zswap_stored_pages", uncounted="8 bytes for all of zswap", guards=ATOMIC)
+R_ZLRUVEC = COMMON.region("zswap_lruvec_state", uncounted="8 bytes for each memory cgroup and node", guards=ATOMIC)
+R_COUNTER = COMMON.region("page_counter", uncounted="three lines of each memory cgroup", guards=(ATOMIC, RACY))
+R_MEMCG_ID = COMMON.region("memcg id", uncounted="a word of each memory cgroup", guards=ATOMIC)
+R_MEMCG_IDS = COMMON.region("memcg ids", uncounted="one xarray of all memory cgroups", guards=READ_ONLY)
 
 F_NONE = COMMON.step("")  # number 0: nothing is announced
 F_CHARGE = COMMON.step("page_counter_try_charge")

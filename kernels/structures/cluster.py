@@ -164,13 +164,19 @@ def slots_in(st, d, c):  # type: ignore[no-untyped-def]
 
 
 @inner
+def move_to_end(st, pr, d, c, want):  # type: ignore[no-untyped-def]
+    """Take cluster `c` off its list and put it at the end of list `want`, under the device lock."""
+    lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+    list_del(st, pr, d, c)
+    list_add_tail(st, pr, d, c, want)
+    unlock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+
+
+@inner
 def relist(st, pr, d, c, want):  # type: ignore[no-untyped-def]
     """Put cluster `c` at the end of list `want`, unless it is on it (``move_cluster``). The caller holds its lock."""
     if want != u(st.cluster[c * CI_WORDS + CI_LIST]):
-        lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
-        list_del(st, pr, d, c)
-        list_add_tail(st, pr, d, c, want)
-        unlock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+        move_to_end(st, pr, d, c, want)
 
 
 @inner

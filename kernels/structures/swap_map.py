@@ -75,12 +75,14 @@ def carry(st, pr, g):  # type: ignore[no-untyped-def]
 
 @called
 def borrow(st, pr, g):  # type: ignore[no-untyped-def]
-    """Take 63 from the continuation digits of slot `g`; return True if any digit is left."""
+    """Take 63 from the continuation digits of slot `g`; return True if any digit is left. None has to be: then the count was 0."""
     page, at = u(st.chain[g >> PAGE_SHIFT]), g & (PAGE - U1)
     first = page
-    while st.cont[page * PAGE + at] == 0:
+    while page != U0 and st.cont[page * PAGE + at] == 0:
         chase(pr, R_CONT, (page * PAGE + at) >> U3)
         page = next_page(st, page)
+    if page == U0:
+        return False
     st.cont[page * PAGE + at] -= 1
     wrote(pr, R_CONT, (page * PAGE + at) >> U3)
     left = st.cont[page * PAGE + at] != 0
@@ -158,10 +160,13 @@ def count_set(st, pr, g, count):  # type: ignore[no-untyped-def]
     if left != U0:
         return False
     st.smap[g] = byte | count % RADIX | (CONTINUED if rest != U0 else U0)
-    while page != U0:
-        st.cont[page * PAGE + (g & (PAGE - U1))] = rest & DIGIT_MAX
-        wrote(pr, R_CONT, (page * PAGE + (g & (PAGE - U1))) >> U3)
-        rest, page = rest >> U7, next_page(st, page)
+    if page != U0:
+        lock(pr, st.ctl, S_CONT_LOCK, L_CONT)
+        while page != U0:
+            st.cont[page * PAGE + (g & (PAGE - U1))] = rest & DIGIT_MAX
+            wrote(pr, R_CONT, (page * PAGE + (g & (PAGE - U1))) >> U3)
+            rest, page = rest >> U7, next_page(st, page)
+        unlock(pr, st.ctl, S_CONT_LOCK, L_CONT)
     return True
 
 

@@ -12,7 +12,7 @@ from kernels.control import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PE
 from kernels.observing.allocations import A_ZE, A_ZOBJ
 from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import L_ZLRU, L_ZTREE, lock, unlock
-from kernels.observing.probe import R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, chase, freed, wrote
+from kernels.observing.probe import R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, alone, chase, freed, wrote
 from kernels.observing.regions import R_ZSTORED
 from kernels.structures import xarray as xa
 from kernels.structures.common import table
@@ -46,7 +46,9 @@ def entry_new(st, pr, swpentry, length, token):  # type: ignore[no-untyped-def]
     ze[base + Z_LENGTH] = length
     ze[base + Z_HANDLE] = token
     ze[base + Z_OBJCG] = U0
+    alone(pr, True)
     wrote(pr, R_ZE, base)
+    alone(pr, False)
     allocated(pr, A_ZE)
     allocated(pr, A_ZOBJ)
     lock(pr, ctl, S_ZLRU_LOCK, L_ZLRU)

@@ -28,7 +28,7 @@ MOST_SIZE = np.uint64(1 << 16)  # [B], a larger access is no access
 AHEAD = np.uint64(12)  # records; 8 to 16 were equal within noise at 2^20 objects
 MOST_CSV = np.uint64((1 << 63) - 1)
 
-NEWLINE, RETURN, COMMA, DIGIT0 = (np.uint64(ord(c)) for c in "\n\r,0")
+NEWLINE, RETURN, COMMA, DIGIT0, BLANK = (np.uint64(ord(c)) for c in "\n\r,0 ")
 # the first three characters of a line, the first one in the lowest byte
 FETCH, LOAD, STORE, MODIFY = (np.uint64(int.from_bytes(c, "little")) for c in (b"I  ", b" L ", b" S ", b" M "))
 AROUND_SIZE, COMMA_NEWLINE = np.uint64(0xFF_00FF), np.uint64(int.from_bytes(b",\0\n", "little"))
@@ -75,7 +75,7 @@ def _decimal(text, i):  # type: ignore[no-untyped-def]
     value = U0
     d = np.uint64(text[i]) - DIGIT0
     while d < U10:
-        value = min(value * U10 + d, MOST_CSV) if value < MOST_CSV // U16 else MOST_CSV
+        value = min(value * U10 + d, MOST_CSV) if value < MOST_CSV // U10 else MOST_CSV
         i += U1
         d = np.uint64(text[i]) - DIGIT0
     return value, i
@@ -187,15 +187,25 @@ def lackey(text, words, first, last, runs, notes, state):  # type: ignore[no-unt
 
 
 @inner
+def _behind_blanks(text, i):  # type: ignore[no-untyped-def]
+    """Index of the first byte from `i` on that is no blank."""
+    while np.uint64(text[i]) == BLANK:
+        i += U1
+    return i
+
+
+@inner
 def _csv_line(text, i, columns):  # type: ignore[no-untyped-def]
     """Parse the line at `i`; return (page, write, index behind the newline, or 0 if the line is malformed)."""
     page, write, column, right = U0, U0, U1, True
     while True:
         j = i
         if column == columns[PAGE_COLUMN]:
+            i = _behind_blanks(text, i)
             page, j = _decimal(text, i)
             right = j > i and page < MOST_CSV
         elif column == columns[WRITE_COLUMN]:
+            i = _behind_blanks(text, i)
             write = np.uint64(text[i]) - DIGIT0
             right = bool(write <= U1)
             j = i + np.uint64(right)

@@ -38,7 +38,7 @@ class Life(Memory):
         if kind == d.FAULT:
             return self.fault(page, flags)
         if kind == d.FAULT_BEGIN:
-            return self.fault(page, flags, until="walk" if count == 1 else "read")
+            return self.fault(page, flags, until={1: "walk", 2: "check"}.get(count, "read"))
         if kind == d.FAULT_END:
             return self.fault_end(page)
         if kind in (d.RECLAIM, d.RECLAIM_BEGIN):
@@ -73,9 +73,9 @@ class Life(Memory):
         if until == "walk":
             self.phases["fault", page] = phase
             return d.BEGUN
-        return self.fault_on(page, phase, wait=until == "read")
+        return self.fault_on(page, phase, until)
 
-    def fault_on(self, page: int, phase: Phase, wait: bool) -> int:
+    def fault_on(self, page: int, phase: Phase, until: str | None) -> int:
         """From the walk on: the swap cache, or the device."""
         code = self.enter(phase)
         if code == d.CACHE_HIT:
@@ -83,7 +83,9 @@ class Life(Memory):
         elif code == d.SWAP_IN:
             assert phase.folio
             phase.folio.locked = True
-            if wait:
+            if until != "read":
+                self.arrive(phase)
+            if until:
                 self.phases["fault", page] = phase
                 return d.BEGUN
             return self.complete(page, phase)
@@ -94,10 +96,12 @@ class Life(Memory):
         if phase is None:
             return d.NO_BEGIN
         if phase.folio is not None:
+            if phase.step == 0:
+                self.arrive(phase)
             return self.complete(page, phase)
         if self.pte.get(page) != Swapped(phase.value):
             return d.GONE
-        return self.fault_on(page, phase, wait=False)
+        return self.fault_on(page, phase, None)
 
     def enter(self, phase: Phase) -> int:
         """Find or begin to fill the swap cache; walk again while the entry turns out to be an old one."""
@@ -119,17 +123,24 @@ class Life(Memory):
             phase.entry = self.resolve(phase.value)
         return d.BUSY
 
+    def arrive(self, phase: Phase) -> None:
+        """The data is in the folio, which stays locked."""
+        assert phase.folio
+        self.read_end(phase.entry, phase.folio)
+        phase.step = 1
+
     def complete(self, page: int, phase: Phase) -> int:
-        """The data has arrived."""
+        """Look at the PTE again, under its lock, and map the folio."""
         folio = phase.folio
         assert folio
-        self.read_end(phase.entry, folio)
         folio.locked = False
         folio.page = page
         if self.pte.get(page) != Swapped(phase.value) or not self.still(phase.value, phase.entry):
+            self.read_done(phase.value, phase.entry, folio)
             self.orphan(folio)
             return d.GONE
         self.install(page, phase)
+        self.read_done(phase.value, phase.entry, folio)
         return d.SWAP_IN
 
     def install(self, page: int, phase: Phase) -> None:

@@ -168,6 +168,9 @@ class Memory:
         """The content arrives."""
         raise NotImplementedError
 
+    def read_done(self, value: Any, entry: Any, folio: Folio) -> None:
+        """The fault is over: let go of what its read held."""
+
     def read_abort(self, entry: Any, folio: Folio) -> None:
         """Undo read_begin."""
         raise NotImplementedError

@@ -242,9 +242,11 @@ class Slots(Life):
 
     def read_end(self, entry: Entry, folio: Folio) -> None:
         self.read(entry, folio)
+
+    def read_done(self, value: Any, entry: Entry, folio: Folio) -> None:
         if folio.bypass:
             folio.bypass, folio.entry, folio.dirty = False, None, True
-            self.let_go(folio.value, entry)
+            self.let_go(value, entry)
 
     def read_abort(self, entry: Entry, folio: Folio) -> None:
         if folio.bypass:

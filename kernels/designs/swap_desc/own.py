@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels.designs.swap_table.own import OWN as TABLES
-from kernels.own import Own
+from kernels.own import ATOMIC, FOLIO, Own
 
 OWN = Own("swap_desc", TABLES)
 
@@ -16,9 +16,9 @@ S_DESC_LIVE = OWN.state("S_DESC_LIVE", "descriptors in use")
 
 S_DESC_PEAK = OWN.statistic("S_DESC_PEAK", "most descriptors in use")
 
-R_DESC_TREE = OWN.region("descriptor tree", "descriptor tree")
-R_DESC_NODE = OWN.region("descriptor node", "descriptor tree")
-R_DESC = OWN.region("swap_desc", "swap_desc", function="swap_desc")
+R_DESC_TREE = OWN.region("descriptor tree", "descriptor tree", guards="descriptor tree xa_lock")
+R_DESC_NODE = OWN.region("descriptor node", "descriptor tree", guards="descriptor tree xa_lock")
+R_DESC = OWN.region("swap_desc", "swap_desc", function="swap_desc", guards=("descriptor", ATOMIC, FOLIO))
 
 L_DESC = OWN.lock("descriptor", outside="cluster")
 L_DESC_XA = OWN.lock("descriptor tree xa_lock", inside="zswap tree xa_lock")

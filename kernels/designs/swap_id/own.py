@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels.designs.swap_table.own import OWN as TABLES
-from kernels.own import Own
+from kernels.own import OWN_CPU, Own
 
 OWN = Own("swap_id", TABLES)
 
@@ -24,9 +24,9 @@ S_ID_NEVER_MOVED = OWN.statistic("S_ID_NEVER_MOVED", "IDs freed whose entry neve
 S_ID_COLLISIONS = OWN.statistic("S_ID_COLLISIONS", "IDs that had to be other than the slot's own index")
 S_HANDOVER_RETRIES = OWN.statistic("S_HANDOVER_RETRIES", "moves whose count outgrew its pages: they took the locks again")
 
-R_ID = OWN.region("ID tree", "ID tree")
-R_ID_NODE = OWN.region("ID node", "ID tree")
-R_ID_RANGE = OWN.region("ID range", uncounted="two words of each CPU")
+R_ID = OWN.region("ID tree", "ID tree", guards="ID xa_lock")
+R_ID_NODE = OWN.region("ID node", "ID tree", guards="ID xa_lock")
+R_ID_RANGE = OWN.region("ID range", uncounted="two words of each CPU", guards=OWN_CPU)
 
 L_ID_ALLOC = OWN.lock("ID allocator", inside="zswap tree xa_lock")
 L_ID = OWN.lock("ID xa_lock", inside="ID allocator")

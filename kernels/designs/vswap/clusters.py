@@ -35,7 +35,7 @@ from kernels.designs.vswap.own import L_VCLUSTER, L_VMAP
 from kernels.memory import CACHED, F_ENTRY, F_VALUE, f_set, f_word
 from kernels.observing.atomics import atomic_add
 from kernels.observing.lock import lock, trylock, unlock
-from kernels.observing.probe import allocated, chase, touch, wrote
+from kernels.observing.probe import allocated, alone, chase, touch, wrote
 from kernels.structures import idalloc
 from kernels.structures import xarray as xa
 
@@ -308,8 +308,11 @@ def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
         return True
     c = from_partial(st, pr, f, memcg)
     if c == U0:
+        alone(pr, True)  # no value leads to a slot of it, no CPU allocates from it
         c = new_cluster(st, pr)
-        if c == U0 or not take(st, pr, c, f, memcg):
+        found = c != U0 and take(st, pr, c, f, memcg)
+        alone(pr, False)
+        if not found:
             return False
     if room(st, c):
         hold(st, pr, c)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kernels.designs.swap_table.own import OWN as TABLES
-from kernels.own import Own
+from kernels.observing.probe import CLUSTERS
+from kernels.own import ATOMIC, OWN_CPU, READ_ONLY, Own
 
 V6 = "20260505153854.1612033-1-nphamcs@gmail.com"
 
@@ -36,13 +37,15 @@ S_CHARGES = OWN.statistic("S_CHARGES", "pages ever charged to swap")
 S_LOOKUP_HITS = OWN.statistic("S_LOOKUP_HITS", "lookups that found the cluster that the CPU remembers")
 S_LOOKUP_MISSES = OWN.statistic("S_LOOKUP_MISSES", "lookups that walked the map of clusters")
 
-R_VMAP = OWN.region("virtual cluster map", "virtual cluster tree")
-R_VNODE = OWN.region("virtual cluster node", "virtual cluster tree")
-R_VCLUSTER = OWN.region("virtual cluster", "virtual cluster")
-R_VDESC = OWN.region("swp_desc", "virtual descriptors")
-R_VCPU = OWN.region("per-CPU virtual cluster", uncounted="a line of each CPU")
-R_VUSED = OWN.region("vswap_used", uncounted="4 bytes for all virtual slots")
-R_BAD = OWN.region("bad bitmap", "slot bitmaps", function="swap_slot_alloc")
+R_VMAP = OWN.region("virtual cluster map", "virtual cluster tree", guards="virtual cluster map xa_lock")
+R_VNODE = OWN.region("virtual cluster node", "virtual cluster tree", guards="virtual cluster map xa_lock")
+R_VCLUSTER = OWN.region("virtual cluster", "virtual cluster", guards=("virtual cluster", "virtual cluster map xa_lock", ATOMIC))
+R_VDESC = OWN.region("swp_desc", "virtual descriptors", guards="virtual cluster")
+R_VCPU = OWN.region("per-CPU virtual cluster", uncounted="a line of each CPU", guards=OWN_CPU)
+R_VUSED = OWN.region("vswap_used", uncounted="4 bytes for all virtual slots", guards=ATOMIC)
+R_BAD = OWN.region("bad bitmap", "slot bitmaps", function="swap_slot_alloc", guards=READ_ONLY)
+
+OWN.guard("swap table", *CLUSTERS, ATOMIC)  # hints
 
 L_VCLUSTER = OWN.lock("virtual cluster", outside="cluster")
 L_VMAP = OWN.lock("virtual cluster map xa_lock", inside="continuation")

@@ -69,7 +69,9 @@ def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
         if (st.table[swap_table.at(st, g)] & v.HINT != U0) != only:
             at = swap_table.at(st, g)
             atomic_add(pr, swap_table_own.R_TABLE, at, st.table, at, v.HINT)  # the top bit: adding it sets or clears it
+        probe.alone(pr, True)  # an atomic of one word, also where the bit stays
         wrote(pr, swap_table_own.R_TABLE, swap_table.at(st, g))
+        probe.alone(pr, False)
 
 
 @called
@@ -91,7 +93,9 @@ def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
         swap_table.word_set(st, pr, found - U1, value)
         cl.unlock_cluster(st, pr, ci)
     else:
+        probe.alone(pr, True)
         swap_table.word_set(st, pr, found - U1, value)
+        probe.alone(pr, False)
     return cl.entry_of(st, device, found - U1)
 
 

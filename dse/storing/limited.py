@@ -1,0 +1,94 @@
+"""Queries in a process of their own, under a limit of time and memory: what ends it ends no other work."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dse.common import output
+from dse.errors import BadInput
+from dse.storing import guarding, querying
+
+HOME = Path(__file__).resolve().parent.parent.parent
+START = f"import sys; sys.path.insert(0, {str(HOME)!r}); from dse.storing import limited; sys.exit(limited.serve())"
+SECONDS, MEMORY = 60.0, 4 << 30
+"""Limits of a query where no others are given: time [s], memory [B]."""
+
+
+def query(
+    sql: str | None, preset: str | None, results: str | os.PathLike[str], seconds: float = SECONDS, memory: int = MEMORY
+) -> pl.DataFrame:
+    """Ask as :func:`dse.storing.querying.query` does, in another process.
+
+    Parameters
+    ----------
+    sql, preset, results
+        As there.
+    seconds : float
+        Time after which the process is ended [s].
+    memory : int
+        Memory that it may take [B].
+
+    Raises
+    ------
+    BadInput
+        Whatever is wrong with the query, or a limit that it reaches.
+    """
+    if sql is not None:
+        guarding.guard(sql)
+    with tempfile.TemporaryDirectory(prefix="swapdse-query-") as folder:
+        answer = Path(folder) / "answer.arrow"
+        asked = {"sql": sql, "preset": preset, "results": os.fspath(results), "memory": memory, "answer": str(answer)}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", START], input=json.dumps(asked), capture_output=True, text=True, errors="replace",
+                timeout=seconds, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise BadInput(f"the query took more than {seconds:g} s: ask for less, or give it more time (--timeout)") from None
+        for line in done.stderr.splitlines():
+            if line.startswith("dse: "):
+                output.note(line.removeprefix("dse: "))
+        if done.returncode == 0 and answer.exists():
+            return pl.read_ipc(io.BytesIO(answer.read_bytes()))
+        said = _said(done.stdout)
+        if said:
+            raise BadInput(said)
+        raise BadInput(
+            f"the query engine gave up (status {done.returncode}): the query needs more than {memory / (1 << 30):.3g} GiB (--memory), "
+            "or is deeper than the engine can go"
+        )
+
+
+def _said(text: str) -> str:
+    """Refusal that the process printed, empty if it printed none."""
+    try:
+        return str(json.loads(text)["refused"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def serve() -> int:
+    """Answer one query from stdin: a file of Arrow, or a refusal on stdout."""
+    asked: dict[str, Any] = json.load(sys.stdin)
+    most = min(asked["memory"], *(limit for limit in resource.getrlimit(resource.RLIMIT_DATA) if limit != resource.RLIM_INFINITY), 1 << 62)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        found = querying.query(asked["sql"], preset=asked["preset"], results=asked["results"])
+        found.write_ipc(asked["answer"])
+    except BadInput as error:
+        sys.stdout.write(json.dumps({"refused": str(error)}))
+        return 2
+    except MemoryError:
+        return 1
+    return 0

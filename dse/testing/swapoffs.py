@@ -1,0 +1,57 @@
+"""What a swapoff may leave, whatever the design: nothing, or slots of folios that are locked or under writeback; and then it says busy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.testing import invariants_vswap, reading, slotview
+from dse.testing.findings import BYPASS, CACHED, LOCKED, WRITEBACK, used_slots
+from dse.testing.reading import Ints, ctl
+from kernels import demand as d
+from kernels.designs.swap_desc import own as swap_desc_own
+
+
+def check(st: Any, last: NDArray[np.uint64], reply: int) -> list[str]:
+    """Findings right after a swapoff, the demand `last`: a reason is needed for ``busy``, and for each slot that is left in use."""
+    if int(last[0]) & 255 != d.SWAPOFF or reply not in (d.SWAPPED_OFF, d.BUSY):
+        return []
+    device = int(last[0]) >> 16 & 255
+    folios = reading.folios(st)
+    held = folios.number[folios.flags & (LOCKED | WRITEBACK) != 0]
+    name = d.BACKENDS[device]
+    if reply == d.BUSY and not len(held):
+        return [f"swapoff of {name} fails for no reason: no folio is locked or under writeback"]
+    if reply == d.BUSY:
+        base, n = reading.devices(st)[device]
+        left = base + np.flatnonzero(used_slots(st)[base : base + n])
+        left = np.setdiff1d(left, excused(st, folios, held))
+        if len(left):
+            return [f"swapoff of {name} leaves {len(left)} slots that nothing holds up, first {left[:4].tolist()}"]
+    return []
+
+
+def excused(st: Any, folios: reading.Folios, held: Ints) -> Ints:
+    """Slots that a swapoff may leave: those of the folios `held`, and those that a move in flight names."""
+    named = [int(word) for cls, _, record in reading.phases(st) if cls == 3 for word in record[[3, 6]]]
+    entries = [word for word in named if 0 < word >> reading.OFFSET_BITS <= len(d.BACKENDS)]
+    if hasattr(st, "desc"):
+        tree = reading.from_one(reading.tree(st.dhead, 0, st.dpool))
+        words = st.desc[(tree.entry >> np.uint64(2)).astype(np.int64)[:, None] * ctl(st, swap_desc_own.C_STRIDE) + np.arange(2)]
+        backing, folio = words[:, 0], (words[:, 1] >> np.uint64(2)).astype(np.int64)
+        here = (backing >> np.uint64(reading.OFFSET_BITS) < 30) & (backing != 0) & np.isin(folio, held)
+        entries += backing[here].tolist()
+    elif hasattr(st, "vmem"):
+        clusters = invariants_vswap.read(st)
+        here = (clusters.kind == invariants_vswap.SWAPFILE) & np.isin((clusters.desc[:, 1] >> np.uint64(2)).astype(np.int64), held)
+        entries += clusters.desc[here, 0].tolist()
+    elif hasattr(st, "smap"):
+        here = (folios.flags & (LOCKED | WRITEBACK | BYPASS) != 0) & (folios.flags & (CACHED | BYPASS) != 0)
+        entries += folios.entry[here].tolist()
+        found = np.flatnonzero(np.isin(slotview.read(st).cache, held))
+        return np.union1d(found, reading.slot_index(st, np.array(entries, np.uint64)))
+    else:
+        return np.flatnonzero(used_slots(st))
+    return reading.slot_index(st, np.array(entries, np.uint64))

@@ -1,0 +1,136 @@
+"""Reader of page faults in the text of ``perf script``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.errors import BadInput
+from dse.workloads import builder, trace
+from dse.workloads.lackey import CUT
+from dse.workloads.numbering import Numbers
+from kernels.traces import pages
+
+TRACED, COUNTED, SPLIT = "exceptions:page_fault_user, page_fault_kernel", "page-faults", "minor-faults, major-faults"
+TAKEN = (
+    "taken are exceptions:page_fault_user and page_fault_kernel of x86-64 (perf script -F pid,time,event,trace), "
+    "page-faults, minor-faults and major-faults (-F pid,time,event,addr)"
+)
+HEAD = rb"^(?P<before>\s*(?:.*?\s)??)(?P<pid>\d{1,10})(?P<thread>/\d+)?\s+(?:\[\d+\]\s+)?[\d.]+:\s+(?:\d+\s+)?"
+FAULT = re.compile(
+    HEAD + rb"exceptions:page_fault_(?:user|kernel):\s+address=(?:0x)?([0-9a-f]{1,16})\s+ip=\S+\s+error_code=(?:0x)?([0-9a-f]{1,16})\s*$"
+)
+SAMPLE = re.compile(
+    HEAD + rb"(?P<event>page-faults|faults|minor-faults|major-faults):(?:\w*:)?(\s+([0-9a-f]{1,16}))(\s+[0-9a-f]{1,16})?\s*$"
+)
+EVENT = re.compile(rb"[\d.]+:\s+(?:\d+\s+)?([A-Za-z_][\w-]*(?::[A-Za-z_][\w-]*)?):")
+LONGEST = 4096  # [B] of one line
+ERROR_WRITE, ERROR_FETCH = 2, 16  # bits of the x86 page-fault error code
+IP_WIDTH = 18
+"""Characters from the event's colon to the end of an instruction address (``-F ip``); an address of ``-F addr`` takes 17. Source: Linux,
+tools/perf/builtin-script.c, process_event: both are printed to 16 digits, ip behind one more blank."""
+
+
+class _Line:
+    """One fault: process, page, write or not, and the kind of event that says so; ``page`` is None for what no user page is."""
+
+    def __init__(self, line: bytes, place: str) -> None:
+        found = FAULT.match(line)
+        sample = None if found else SAMPLE.match(line)
+        if not found and not sample:
+            raise _unusable(line, place)
+        match: Any = found or sample
+        if match["before"].strip() and not match["thread"]:
+            raise BadInput(
+                f"{place}: no process column: {match['pid'].decode()} may be a part of the thread's name, or the thread's number; "
+                "leave the names out (perf script -F pid,time,event,trace) or print process and thread (-F comm,pid,tid,...)"
+            )
+        if sample and not sample[7] and len(sample[5].rstrip()) == IP_WIDTH:
+            raise BadInput(f"{place}: this is the address of an instruction (-F ip), not of the fault: perf script -F pid,time,event,addr")
+        self.kind = TRACED if found else SPLIT if match["event"] in (b"minor-faults", b"major-faults") else COUNTED
+        self.pid = int(match["pid"])
+        code = int(match[5], 16) if found else ERROR_WRITE
+        page = int(match[4] if found else match[6], 16) >> 12
+        self.page = None if code & ERROR_FETCH or page >> 36 else page
+        self.write = bool(code & ERROR_WRITE)
+
+
+def _unusable(line: bytes, place: str) -> BadInput:
+    """Refusal of a line, with its event where that is why."""
+    event = EVENT.search(line)
+    name = event[1].decode("ascii", "replace") if event else ""
+    text = line[:80].decode("ascii", "replace").rstrip()
+    known = re.fullmatch(r"(?:exceptions:page_fault_(?:user|kernel)|(?:page-|minor-|major-)?faults)(?::\w*)?", name)
+    if name and not known:
+        return BadInput(f"{place}: event {name} is not taken: {TAKEN}")
+    return BadInput(f"{place}: not a page fault with its address: {text!r}" + (f"; {TAKEN}" if known else ""))
+
+
+def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:
+    """Trace of page-fault lines; each process is a space of its own.
+
+    Instruction fetches are left out. Where the lines tell writes, a page counts from its first write on.
+
+    Raises
+    ------
+    BadInput
+        A line that is no fault with its process and address, or two kinds of events that both tell of one fault.
+    """
+    spaces: dict[int, int] = {}
+    keys: list[int] = []
+    owners: list[int] = []
+    kind = ""
+    for number, line in enumerate(stream, 1):
+        place = f"{name}:{number}"
+        if not line.endswith(b"\n"):
+            raise BadInput(f"{place}: {CUT}")
+        if len(line) > LONGEST:
+            raise BadInput(f"{place}: longer than {LONGEST} bytes: not a line of perf script")
+        if not line.strip() or line.startswith(b"#"):
+            continue
+        fault = _Line(line, place)
+        if kind and fault.kind != kind:
+            raise BadInput(f"{place}: {fault.kind} besides {kind}: both tell of the same faults, which would count twice; keep one kind")
+        kind = fault.kind
+        if fault.page is not None:
+            owners.append(spaces.setdefault(fault.pid, len(spaces)))
+            keys.append(fault.page << 1 | fault.write)
+    told = kind in ("", TRACED)
+    header = meta | {"writes_known": told, "processes": len(spaces)}
+    return _of_spaces(np.array(keys, np.uint64), np.array(owners, np.uint64), header, told)
+
+
+def _of_spaces(keys: NDArray[np.uint64], owners: NDArray[np.uint64], meta: dict[str, Any], first_write: bool) -> trace.Trace:
+    """Trace of ``page << 1 | write`` in several spaces, pages numbered by address within each space."""
+    spaced = keys | owners << np.uint64(40)
+    numbers = Numbers()
+    if first_write:
+        collected = builder.Builder()
+        out = np.empty(len(keys) + 1, np.uint32)
+        at = 0
+        while at < len(keys):
+            at = int(
+                pages.translate(
+                    spaced, np.uint64(at), np.uint64(len(keys)), collected.table, collected.names, collected.live,
+                    collected.carry, out,
+                )
+            )  # fmt: skip
+            if at < len(keys):
+                collected.grow(1)
+        pages.flush(collected.carry, out)
+        accesses, names = out[: int(collected.carry[pages.OUT])], collected.names[: int(collected.carry[pages.IDS])]
+    else:
+        accesses = numbers.number(spaced)
+        names = numbers.names[: int(numbers.count)]
+    owner = (names >> np.uint64(39)).astype(np.int64)
+    order = np.argsort(names, kind="stable")
+    used, starts, counts = np.unique(owner[order], return_index=True, return_counts=True)
+    shift = int(counts.max() - 1).bit_length() if len(counts) else 0
+    dense = np.empty(len(names), np.uint32)
+    space = np.searchsorted(used, owner[order])
+    dense[order] = (space << shift) + np.arange(len(names)) - starts[space] if len(names) else 0
+    accesses = dense[accesses & trace.PAGE] | accesses & trace.WRITE if len(accesses) else accesses
+    return trace.build(accesses, meta, pages=len(names), space_shift=shift, spaces=max(len(used), 1))

@@ -1,0 +1,193 @@
+"""Reader of comma-separated lines: a page, an identifier or an address in some column, a write flag and a size in others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.errors import BadInput
+from dse.workloads import lackey, trace
+from dse.workloads.lackey import CUT, Chunks
+from dse.workloads.numbering import OBJECT, REQUEST_MOST, Numbers, said, spread, touched
+from kernels.traces import parse
+
+NAMES = re.compile(rb'(?:[A-Za-z_#"][^,]*)(?:,[ \t]*[A-Za-z_#"][^,]*)*\r?$')
+ADDRESS = re.compile(r"lbn|lba|sector|blk|block|offset|byte|addr", re.IGNORECASE)
+"""Names of columns that hold blocks or bytes rather than pages."""
+EXACTLY = "PAGE,WRITE (decimal page number, 0 or 1)"
+MARK = b"\xef\xbb\xbf"
+WIDE = (b"\xff\xfe", b"\xfe\xff")
+DIGITS = 18  # most digits of a number where a line is read in plain Python
+BLOCK = 1 << 18  # lines that are read so at a time
+
+PAGE = 4096
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a CSV file, from 1 (write, size 0: there is none), and what their numbers mean.
+
+    Attributes
+    ----------
+    page, write, size : int
+        Columns.
+    chosen : bool
+        True if they were chosen, so that further columns are passed over.
+    writes : frozenset of bytes
+        Texts that mean a write; empty: 0 or 1.
+    unit, size_unit : int
+        Bytes of a step of the page column (:mod:`dse.workloads.numbering`) and of the size column.
+    told : bool
+        True if the unit was given.
+    """
+
+    page: int
+    write: int
+    chosen: bool
+    writes: frozenset[bytes]
+    size: int = 0
+    unit: int = PAGE
+    size_unit: int = 1
+    told: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """True if a line is one page and its flag 0 or 1: the fast parser reads it."""
+        return not self.writes and not self.size and self.unit in (PAGE, OBJECT)
+
+    def wrong(self, place: str, line: bytes) -> BadInput:
+        """Refusal of a line."""
+        cells = [cell.strip() for cell in line.rstrip(b"\r\n").split(b",")]
+        text = line[:80].decode("ascii", "replace").rstrip("\r\n")
+        whole = len(cells) >= max(self.page, self.write, self.size)
+        number = whole and cells[self.page - 1].isdigit()
+        most = (int(parse.MOST_CSV) // 10 * 10 if self.plain else 10**DIGITS) - 1
+        if number and int(cells[self.page - 1][:40]) > most:
+            return BadInput(f"{place}: {cells[self.page - 1][:40].decode()} is above {most:,}, the largest number that is read")
+        flag = "" if not self.write else f", column {self.write} present" if self.writes else f", column {self.write} 0 or 1"
+        size = f", column {self.size} a size up to {REQUEST_MOST:,} B" if self.size else ""
+        exactly = not self.chosen and not self.writes and not self.size
+        what = EXACTLY if exactly else f"column {self.page} a decimal page number{flag}{size}"
+        flagged = cells[self.write - 1][:20].decode("ascii", "replace") if number and self.write and not self.writes else "0"
+        hint = "" if flagged in ("0", "1") else f"; if {flagged!r} means a write: --writes {flagged} (else name what does)"
+        return BadInput(f"{place}: not {what}: {text!r}{hint}")
+
+    def names(self, place: str, line: bytes) -> None:
+        """Look at a line of names: one that says that the column holds no pages asks for a unit.
+
+        Raises
+        ------
+        BadInput
+            It does, and none was given.
+        """
+        cells = line.decode("utf-8", "replace").rstrip("\r\n").split(",")
+        name = cells[self.page - 1].strip(' "#')[:40] if self.chosen and self.page <= len(cells) else ""
+        if not self.told and ADDRESS.search(name):
+            raise BadInput(f"{place}: column {self.page} is called {name!r}: say what it counts, --unit sector (512 B), byte or page")
+
+
+def csv(source: Path, columns: Columns, meta: dict[str, Any]) -> trace.Trace:
+    """Read lines with a number (decimal) and, unless the write column is 0, a flag: 0 or 1, or one of the chosen texts.
+
+    A first line of names is skipped. Without a choice of columns a line is ``page,write`` and nothing else. With a size a line is every
+    page that its bytes touch.
+    """
+    numbers = Numbers()
+    runs = _flagged(source, columns) if columns.plain else _mapped(source, columns)
+    blocks = [numbers.number(keys) for keys in runs]
+    accesses = np.concatenate(blocks) if blocks else np.empty(0, np.uint32)
+    rank = numbers.by_address()
+    accesses = rank[accesses & trace.PAGE] | accesses & trace.WRITE if len(accesses) else accesses
+    return trace.build(accesses, meta | {"writes_known": bool(columns.write), "unit": said(columns.unit)}, pages=len(rank))
+
+
+def _flagged(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
+    """Blocks of ``page << 1 | write`` of lines with 0 or 1."""
+    most = parse.NO_RUN if chosen.chosen else 2
+    columns = np.array([chosen.page, chosen.write, max(chosen.page, chosen.write), most], np.uint64)
+    lines, runs, state = 0, np.empty(lackey.CHUNK // 2, np.uint64), np.zeros(8, np.int64)
+    with source.open("rb", buffering=0) as stream:
+        chunks = Chunks(stream, str(source))
+        while (end := chunks.next(lines)) != 0:
+            at = 0
+            if lines == 0:
+                at, lines = _first(source, bytes(chunks.buffer[: chunks.buffer.index(b"\n") + 1]), chosen)
+            while at < end:
+                parse.csv(chunks.text, np.uint64(at), np.uint64(end), columns, runs, state)
+                lines += int(state[parse.LINES])
+                at = int(state[parse.TAKEN])
+                if state[parse.ERROR]:
+                    raise chosen.wrong(f"{source}:{lines + 1}", bytes(chunks.buffer[at : at + 4096]).split(b"\n")[0])
+                yield runs[: state[parse.RUNS]]
+            chunks.done()
+
+
+def _first(source: Path, line: bytes, chosen: Columns) -> tuple[int, int]:
+    """Bytes and lines to pass over at the beginning: the mark of UTF-8, a line of names."""
+    if line.startswith(WIDE):
+        raise BadInput(f"{source}: byte 0: UTF-16 text; convert it first (iconv -f utf-16 -t utf-8)")
+    mark = len(MARK) if line.startswith(MARK) else 0
+    if not NAMES.match(line[mark:].rstrip(b"\n")):
+        return mark, 0
+    chosen.names(f"{source}:1", line[mark:])
+    return len(line), 1
+
+
+def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
+    """Blocks of ``page << 1 | write`` of lines that are read in plain Python (about a million lines a second)."""
+    rows: list[tuple[int, int, int]] = []
+    with source.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if number == 1:
+                at, names = _first(source, line, chosen)
+                if names:
+                    continue
+                line = line[at:]
+            if not line.endswith(b"\n"):
+                raise BadInput(f"{source}:{number}: {CUT}")
+            row = _row(line, chosen)
+            if row is None:
+                raise chosen.wrong(f"{source}:{number}", line)
+            rows.append(row)
+            if len(rows) == BLOCK:
+                yield from _pages(rows, chosen, source)
+                rows.clear()
+    if rows:
+        yield from _pages(rows, chosen, source)
+
+
+def _row(line: bytes, chosen: Columns) -> tuple[int, int, int] | None:
+    """Number, bytes and write of a line; None where it has none."""
+    cells = line.rstrip(b"\r\n").split(b",")
+    if len(cells) < max(chosen.page, chosen.write, chosen.size):
+        return None
+    page = cells[chosen.page - 1].strip(b" ")
+    size = cells[chosen.size - 1].strip(b" ") if chosen.size else str(chosen.unit or PAGE).encode()
+    write = cells[chosen.write - 1].strip(b" ") if chosen.write else b"0"
+    if not (page.isdigit() and size.isdigit() and write) or max(len(page), len(size)) > DIGITS:
+        return None
+    if not chosen.writes and write not in (b"0", b"1"):
+        return None
+    length = int(size) * (chosen.size_unit if chosen.size else 1)
+    flag = write in chosen.writes if chosen.writes else write == b"1"
+    return (int(page), length, flag) if length <= REQUEST_MOST else None
+
+
+def _pages(rows: list[tuple[int, int, int]], chosen: Columns, source: Path) -> Iterator[NDArray[np.uint64]]:
+    """Blocks of ``page << 1 | write`` of rows."""
+    table = np.array(rows, np.uint64)
+    numbers, writes = np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 2])
+    if chosen.unit == OBJECT or (chosen.unit == PAGE and not chosen.size):
+        yield numbers << np.uint64(1) | writes
+        return
+    try:
+        first, counts = touched(numbers, np.ascontiguousarray(table[:, 1]), chosen.unit)
+    except BadInput as error:
+        raise BadInput(f"{source}: {error}") from None
+    yield from spread(first, counts, writes)
