@@ -1,6 +1,6 @@
 """Reference pages made from the tables in the code, the README's line on recorded kernels, and the shares that comparisons show.
 
-``python -m dse.documenting docs`` writes them all.
+``python -m dse.documenting docs`` writes them all. ``readme FILE`` and ``answers FILE`` write what is made of measured runs.
 """
 
 from __future__ import annotations
@@ -56,6 +56,24 @@ def readme(path: str, file: str) -> None:
     Path(path).write_text(before + excerpt(file) + rest.split(END)[1], encoding="utf-8")
 
 
+def answers(folder: str, file: str) -> None:
+    """Write the page of answers, and the figures that it is made of beside it.
+
+    Parameters
+    ----------
+    folder : str
+        Folder of the documentation.
+    file : str
+        ``answers.json`` that ``dse ask --all`` wrote.
+    """
+    from dse.common import output
+    from dse.reports.answers import FIGURES, TEXT, markdown
+
+    found = json.loads(Path(file).read_text(encoding="utf-8"))
+    (Path(folder) / TEXT).write_text(markdown(found), encoding="utf-8")
+    (Path(folder) / FIGURES).write_text(output.render_json(found) + "\n", encoding="utf-8")
+
+
 def kernels(path: Path) -> None:
     """Replace the README's line on recorded kernels."""
     text = path.read_text(encoding="utf-8")
@@ -79,5 +97,8 @@ def main(folder: str) -> int:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["readme"]:
         readme("README.md", sys.argv[2])
+        sys.exit(0)
+    if sys.argv[1:2] == ["answers"]:
+        answers("docs", sys.argv[2])
         sys.exit(0)
     sys.exit(main(*sys.argv[1:2] or ["docs"]))

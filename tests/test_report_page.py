@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import dse
-from dse.reports import drawing, model, page, pictures, reporting
+from dse import naming
+from dse.reports import answers, drawing, model, page, parallels, pictures, reporting
 from tests import reportdata
 from tests.markup import checked
 
@@ -176,3 +177,102 @@ def test_the_console_is_watched(tmp_path: Path) -> None:
     path = tmp_path / "bad.html"
     path.write_text("<!doctype html><script>throw new Error('seeded')</script>")
     assert any("seeded" in line for line in browse(path, tmp_path)[1])
+
+
+LAYOUT = """<script>
+const boxes = [...document.querySelectorAll(".wide")].filter((box) => box.querySelector("table"));
+for (const folded of document.querySelectorAll("details")) folded.open = true;
+const scrolled = boxes.filter((box) => box.scrollWidth > box.clientWidth + 1).length;
+for (const folded of document.querySelectorAll("details")) folded.open = false;
+const answer = document.querySelector(".answer .costs") || document.querySelector(".answer");
+const wider = document.documentElement.scrollWidth > innerWidth, bottom = Math.round(answer.getBoundingClientRect().bottom);
+parent.postMessage(`scrolled="${scrolled}" wider="${wider}" inner="${innerWidth}" bottom="${bottom}"`, "*");
+</script>"""
+FRAME = """<!doctype html><p id="said"></p><script>
+window.addEventListener("message", (event) => { document.getElementById("said").textContent = event.data; });
+</script><iframe width="{width}" height="900" style="border: 0" src="page.html"></iframe>"""
+
+
+def answered(results: Path) -> Path:
+    """The state of the argument, of a question with a table of points, one with a long question, and one that waits."""
+    return answers.write(dse.ask(["Q1", "Q2", "Q4", "Q25"]), results)[0]
+
+
+def eleven() -> model.Document:
+    """The head of a comparison of all designs, timed."""
+    names = naming.registry()
+    rows = [(name, "+19.6", "-1,012..-531?", "+340..+2,208?", "0.80..0.82?", "1.03..1.39?") for name in names]
+    columns = (
+        ("design", ""),
+        ("memory", "B a page"),
+        ("out+return", "footprint"),
+        ("ns more", "cold"),
+        ("swap-in", "footprint"),
+        ("times", "cold"),
+    )
+    words = "swap_id costs most: +835 ns a swap-out and return (footprint), +9.3 B a page. From cold caches none is settled."
+    finding = (f"{words} Cheaper than direct in time and memory: vswap_v3, vswap_v6.",)
+    head = model.Head("What does a design cost this host? Against direct:", finding, columns, tuple(rows),
+                      tuple(model.Bar(float(i), i - 0.5, i + 0.5) for i in range(len(rows))), 2, "Bars: ns.")  # fmt: skip
+    return model.Document("all", "writeback, moves.rate=0.2: what each design costs", ["Words."], list(names), [], {}, head)
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1400, 400])
+@pytest.mark.parametrize("which", ["made-up", "2", "answers", "eleven"])
+def test_nothing_is_clipped_and_the_answer_is_on_the_first_screen(which: str, width: int, results: Path, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    if which == "eleven":
+        text = page.render(eleven())
+    else:
+        text = (answered(tmp_path / "asked") if which == "answers" else Path(dse.report(which, results=results))).read_text()
+    path.write_text(text.replace("</body>", LAYOUT + "</body>"))
+    frame = tmp_path / "frame.html"  # no window of Chromium is narrower than 500 pixels
+    frame.write_text(FRAME.replace("{width}", str(width)))
+    dom, console = browse(frame, tmp_path, "--window-size=1500,1000")
+    assert not console
+    said = dict(re.findall(r'(scrolled|wider|inner|bottom)="([^"]*)"', dom))
+    assert said["inner"] == str(width)
+    assert (said["scrolled"], said["wider"]) == ("0", "false")
+    assert int(said["bottom"]) <= (600 if (which, width) != ("eleven", 400) else 800)  # all words, and the dearest designs
+
+
+def test_parallel_coordinates_place_values_and_leave_out_what_is_not_there() -> None:
+    """Values a and b at 0 and 1; figures 10, 20 and 40 at 0, 1/3 and 1; a line without two places is not drawn."""
+    lines = [
+        {"name": "x", "group": 0, "values": ["a", 10.0, None], "front": True, "label": "x"},
+        {"name": "y", "group": 8, "values": ["b", 20.0, 5.0], "front": False, "label": "y[p=1]"},
+        {"name": "y", "group": 8, "values": ["b", 40.0, 5.0], "front": False, "label": "y"},
+        {"name": "z", "group": 2, "values": ["b", None, None], "front": False, "label": "z"},
+    ]
+    chart = model.Parallel("across", "counted", [("design", ["a", "b"]), ("lines", []), ("bytes", [])], lines)
+    assert [(line["label"], places) for line, places in chart.routes()] == [
+        ("y[p=1]", [(0, 1.0), (1, pytest.approx(1 / 3)), (2, 0.5)]), ("y", [(0, 1.0), (1, 1.0), (2, 0.5)]), ("x", [(0, 0.0), (1, 0.0)]),
+    ]  # fmt: skip
+    assert [chart.marks(i) for i in range(3)] == [[(0.0, "a"), (1.0, "b")], [(0.0, "10"), (1.0, "40")], [(0.5, "5")]]
+    svg = drawing.parallel(chart)
+    root = ET.fromstring(svg)
+    assert [element.get("data-series") for element in root.iter("path")] == ["y", "y", "x"]
+    assert "weak" in svg
+    assert svg.count("d1") == 2  # the colour of group 8 is that of group 1, dashed
+
+
+def test_parallel_coordinates_of_a_study_have_the_choices_in_which_the_front_differs() -> None:
+    place, other = '{"moves.rate": 0.0}', '{"moves.rate": 1.0}'
+    made = [
+        ("direct", '{"design": "direct"}', True), ("swap_id[policy=lowest]", '{"design": "swap_id", "policy": "lowest", "same": 1}', True),
+        ("swap_id[policy=cyclic]", '{"design": "swap_id", "policy": "cyclic", "same": 1}', False),
+    ]  # fmt: skip
+    trials = [
+        {"number": n, "objective": objective, "value": float(10 * n + k), "status": "ok", "front": front and where == place,
+         "environment": where, "design": design, "params": params}
+        for where in (place, other) for n, (design, params, front) in enumerate(made) for k, objective in enumerate(("swap_in", "bytes"))
+    ]  # fmt: skip
+    (found,) = parallels.parallels(trials, {"swap_in": "swap_in [lines]", "bytes": "bytes [B]"}, "counted", lambda d: (d, 0), lambda p: p)
+    assert isinstance(found, model.Parallel)
+    assert [name for name, _ in found.axes] == ["design", "policy", "same", "swap_in [lines]", "bytes [B]"]
+    assert dict(found.axes)["policy"] == ["(none)", "cyclic", "lowest"]
+    assert [(line["front"], line["values"]) for line in found.lines] == [
+        (False, ["swap_id", "cyclic", "1", 20.0, 21.0]), (True, ["direct", "(none)", "(none)", 0.0, 1.0]),
+        (True, ["swap_id", "lowest", "1", 10.0, 11.0]),
+    ]  # fmt: skip

@@ -72,7 +72,17 @@ def test_a_sweep(tmp_path: Path) -> None:
 
 
 def test_answers() -> None:
-    common = {"certainty": "Counted.", "needs": "", "command": "dse ask", "counters_hash": "0", "unit": "lines", "claim": "", "source": ""}
+    common = {
+        "certainty": "Counted.",
+        "needs": "",
+        "command": "dse ask",
+        "counters_hash": "0",
+        "unit": "lines",
+        "claim": "",
+        "source": "",
+        "axis": "",
+        "table": [],
+    }
     flat = {"id": "A", "question": "How many?", "status": "number", "answer": "Two.", **common, "points": [POINT]}
     curve = {**flat, "id": "B", "points": [{**POINT, "at": x, "value": float(x)} for x in (0.0, 0.5, 1.0)]}
     mixed = {**flat, "id": "C", "points": [{**POINT, "at": x} for x in ("ssd", "hdd")]}

@@ -18,6 +18,8 @@ from dse.common.writing import stored_under, write_atomically
 from dse.measuring.provenance import code_digest
 
 FOLDER = "answers"
+UNPUBLISHED = "no figure"
+"""Claim beside a question of the package for which nothing is published."""
 WAITS = "needs"
 """Status of a question that waits for a capability."""
 
@@ -64,7 +66,7 @@ def ask(which: str | Iterable[str] | None = None, *, results: str | Path | None 
     -------
     list of dict
         ``id``, ``question``, ``status`` (yes, no, number, curve, inconclusive, needs), ``answer``, ``certainty``, ``needs``,
-        ``command``, ``counters_hash``, and ``unit``, ``claim``, ``source``, ``points``.
+        ``command``, ``counters_hash``, and ``unit``, ``claim``, ``source``, ``points``, ``table``, ``axis``.
 
     Raises
     ------
@@ -85,8 +87,9 @@ def _answer(name: str, question: Question, results: str | Path | None, again: bo
     """Answer one question, or take the answer that is kept."""
     said = {
         "id": question.id, "question": question.question, "status": WAITS, "answer": f"Waits for: {question.needs}.", "certainty": "",
-        "needs": question.needs, "command": f"dse ask {name}", "counters_hash": "", "unit": "", "claim": question.claim,
-        "source": question.source, "points": [],
+        "needs": question.needs, "command": f"dse ask {name}", "counters_hash": "", "unit": "", "points": [], "table": [],
+        "claim": question.claim or UNPUBLISHED * (name in declaring.names() and not question.needs), "source": question.source,
+        "axis": question.study.axis if question.study else "",
     }  # fmt: skip
     if question.needs or question.study is None or question.rule is None:
         return said
@@ -98,6 +101,7 @@ def _answer(name: str, question: Question, results: str | Path | None, again: bo
     made = {
         "status": verdict.status, "answer": verdict.answer, "certainty": verdict.certainty, "counters_hash": found.counters_hash,
         "unit": question.study.unit or question.rule.unit, "points": [asdict(point) for point in found.points],
+        "table": list(verdict.table),
     }  # fmt: skip
     if results is not None:
         _keep(question, results, made)

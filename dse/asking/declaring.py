@@ -17,6 +17,8 @@ HERE = Path(__file__).resolve().parent / "questions"
 SOURCES = ("compare", "ledger")
 RULES = ("number", "at most", "at least", "same", "pays off", "crossing", "curve")
 LEDGER = ("static_bytes", "dynamic_bytes", "header_bytes", "total_bytes", "allocated_bytes")
+TAX = "tax_"
+"""Begin of the metrics that are differences from a baseline by themselves."""
 AXES_OF_LEDGER = ("fill", "slots")
 
 
@@ -56,6 +58,10 @@ class Study:
         The measure is divided by their sum, if given. A ledger divides by the pages in swap with ``metric = "pages"``.
     saving : tuple of Term
         For the rule ``pays off``: what one event costs. The saving of a design is what it costs less than the baseline.
+    rivals : dict of str to str
+        For the rule ``pays off``: designs that the others are held against, by what they are called. Default: the baseline.
+    by : tuple of str
+        Units; each in turn stands for ``*`` in the metrics of `measure` and `saving`.
     against : str
         ``difference`` (less the baseline's measure), ``ratio`` (over it), or nothing: the measure itself.
     timed : bool
@@ -81,6 +87,8 @@ class Study:
     measure: tuple[Term, ...]
     divide: tuple[Term, ...] = ()
     saving: tuple[Term, ...] = ()
+    rivals: dict[str, str] = field(default_factory=dict)
+    by: tuple[str, ...] = ()
     against: str = ""
     timed: bool = False
     seconds: float = 20.0
@@ -233,8 +241,8 @@ def _terms(given: Any, name: str, where: Any) -> tuple[Term, ...]:
 def _study(given: Mapping[str, Any], where: Any) -> Study:
     """Read the table ``[study]``."""
     lists = {name: _terms(given[name], name, where) for name in ("measure", "divide", "saving") if name in given}
-    plain = {key: value for key, value in given.items() if key not in ("measure", "divide", "saving", "designs", "values")}
-    for name in ("designs", "values"):
+    plain = {key: value for key, value in given.items() if key not in ("measure", "divide", "saving", "designs", "values", "by", "rivals")}
+    for name in ("designs", "values", "by"):
         if name in given and not isinstance(given[name], list):
             raise BadInput(f"{where('study', name)}{name} is a list")
     for key in plain:
@@ -244,7 +252,12 @@ def _study(given: Mapping[str, Any], where: Any) -> Study:
         raise BadInput(f"{where('study')}a study has designs and a measure")
     made: Study = _record(Study, {"designs": (), "measure": (), **plain}, "study", where)
     designs = tuple(named.text for named in naming.parse_many([str(d) for d in given["designs"]]))
-    return Study(**{**made.__dict__, **lists, "designs": designs, "values": tuple(given.get("values", ()))})
+    rivals = given.get("rivals", {})
+    if not isinstance(rivals, dict):
+        raise BadInput(f'{where("study", "rivals")}rivals is a table: rivals = {{ reswap = "swap_table_p4" }}')
+    held = {str(word): naming.parse(str(design)).text for word, design in rivals.items()}
+    tuples = {name: tuple(given.get(name, ())) for name in ("values", "by")}
+    return Study(**{**made.__dict__, **lists, **tuples, "designs": designs, "rivals": held})
 
 
 def _agree(study: Study, rule: Rule, where: Any) -> None:
@@ -259,11 +272,29 @@ def _agree(study: Study, rule: Rule, where: Any) -> None:
         raise BadInput(f"{where('verdict', 'kind')}a {rule.kind} needs an axis with two values or more")
     if bool(study.axis) != bool(study.values):
         raise BadInput(f"{where('study')}axis and values belong together")
+    _held(study, rule, where)
     if rule.kind == "pays off" and not study.saving:
         raise BadInput(f"{where('verdict', 'kind')}'pays off' needs study.saving, what one event costs")
+    if rule.kind == "pays off" and study.against != "difference" and not all(t.metric.startswith(TAX) for t in study.measure):
+        raise BadInput(f"{where('study')}'pays off' needs what a design costs more: against = \"difference\", or a metric {TAX}...")
     if study.source == "ledger":
         for term in (*study.measure, *study.divide, *study.saving):
             if term.metric not in (*LEDGER, "pages"):
                 raise BadInput(where("study", "measure") + unknown("metric of a ledger", term.metric, (*LEDGER, "pages")))
         if study.axis and study.axis not in AXES_OF_LEDGER:
             raise BadInput(where("study", "axis") + unknown("axis of a ledger", study.axis, AXES_OF_LEDGER))
+
+
+def _held(study: Study, rule: Rule, where: Any) -> None:
+    """Refuse rivals that a comparison does not hold its designs against."""
+    if not study.rivals and not study.by:
+        return
+    if rule.kind != "pays off" or study.source != "compare" or study.axis:
+        raise BadInput(f"{where('study')}rivals and by belong to a comparison with the verdict 'pays off' and without an axis")
+    known = naming.references(study.designs)
+    for design in study.rivals.values():
+        if design not in known:
+            raise BadInput(where("study", "rivals") + unknown("rival (the first design, or a base of layers)", design, known))
+    starred = any("*" in term.metric for term in (*study.measure, *study.saving))
+    if bool(study.by) != starred or not study.rivals:
+        raise BadInput(f'{where("study", "by")}by = ["ns", "lines"] needs rivals, and a metric with * for the unit')

@@ -9,12 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dse import naming, scenario
-from dse.asking.declaring import Study, Term
-from dse.errors import BadInput
+from dse.asking.declaring import TAX, Study, Term
+from dse.errors import BadInput, unknown
 from dse.measuring.figures import Figures
+from kernels import demand
 
-WITH_INTERVAL = ("tax_ns", "ratio")
-"""Metrics that compare with the baseline by themselves and have an interval."""
+RATIO, MORE = "ratio", "more_ns"
+"""Metrics of times against the baseline: the ratio as it is measured, and what it makes of the baseline's nanoseconds."""
+STATE = "replay.state"
+"""Axis of the state of the caches: times are then taken in that one alone."""
+OF_LIFE = ("lifetime", "page")
+"""Names in figures that are no operations."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,10 @@ class Point:
         The measure, None where the design has no such figure.
     lo, hi : float or None
         95 % interval, None where it is exact.
-    saving : float or None
-        What one event costs.
-    status : str
-        ``ok``, or why the figure decides nothing.
+    saving, saving_lo, saving_hi : float or None
+        What one event costs, with its 95 % interval where it is measured.
+    status, why : str
+        ``ok``, or a word for a figure that decides nothing, with its reason.
     """
 
     at: Any
@@ -43,6 +48,9 @@ class Point:
     hi: float | None = None
     saving: float | None = None
     status: str = "ok"
+    saving_lo: float | None = None
+    saving_hi: float | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,11 +64,14 @@ class Measured:
         SHA-256 of the counted figures behind them.
     noise : tuple of float or None
         A/A interval of the timed runs, the widest.
+    delivered : float or None
+        Moves for each page that went out, as they happened; of one run, None where nothing moved.
     """
 
     points: tuple[Point, ...]
     counters_hash: str
     noise: tuple[float, float] | None = None
+    delivered: float | None = None
 
 
 def measure(study: Study) -> Measured:
@@ -138,44 +149,109 @@ def _comparisons(study: Study) -> Measured:
     probes = (*comparing.PROBES, *cold.probes(states)) if study.timed else comparing.PROBES
     warming.warm([(named.text, kind) for kind in probes for named in designs])
     points: list[Point] = []
-    hashes, noise = [], []
+    hashes, noise, moved = [], [], []
     for at, case in all_cases:
         stream = comparing.checked_stream(case, designs, not study.timed)
-        found = comparing.run_scenario(stream, designs, budget=pacing.Budget(study.seconds) if study.timed else None)
+        budget, state = (pacing.Budget(study.seconds), str(at) if study.axis == STATE else None) if study.timed else (None, None)
+        found = comparing.run_scenario(stream, designs, budget=budget, state=state)
         figures = Figures(found["rows"])
         hashes.append(found["provenance"]["counters_hash"])
         if study.timed and found["provenance"]["aa_lo"] is not None:
             noise.append((found["provenance"]["aa_lo"], found["provenance"]["aa_hi"]))
+        checked(study, figures)
         points += _points(study, figures, at, [named.text for named in designs])
+        moved.append(delivered(figures, designs[0].text))
     span = (min(lo for lo, _ in noise), max(hi for _, hi in noise)) if noise else None
-    return Measured(tuple(points), hashes[0] if len(hashes) == 1 else combined_hash(hashes), span)
+    return Measured(tuple(points), hashes[0] if len(hashes) == 1 else combined_hash(hashes), span, moved[0] if len(moved) == 1 else None)
+
+
+def delivered(figures: Figures, design: str) -> float | None:
+    """Moves for each page that went out, in the aged window; None where nothing moved."""
+    moves, out, clean = (figures.value(design, op, "demands", stat="total", age="aged") or 0.0 for op in ("move", "swap_out", "clean_drop"))
+    return moves / (out + clean) if moves and out else None
+
+
+def checked(study: Study, figures: Figures) -> None:
+    """Refuse operations and metrics that no comparison has: a name that is written wrong would count as an operation that never happened.
+
+    Raises
+    ------
+    BadInput
+        With the nearest name.
+    """
+    known = dict.fromkeys([*demand.OUTCOMES, *demand.REASONS, *OF_LIFE, *(row["op"] for row in figures.rows if row["op"])])
+    for term in (*study.measure, *study.divide, *study.saving):
+        if term.op not in known:
+            raise BadInput(unknown("operation of a measure", term.op, known))
+        metrics = dict.fromkeys(row["metric"] for row in figures.rows)
+        for by in study.by or ("",):
+            name = RATIO if term.metric == MORE else term.metric.replace("*", by)
+            if name not in metrics:
+                raise BadInput(unknown("metric of a measure", name, metrics))
 
 
 def _points(study: Study, figures: Figures, at: Any, designs: Sequence[str]) -> list[Point]:
-    """Points of one comparison."""
-    base = designs[0]
-    alone = study.measure[0] if len(study.measure) == 1 and study.measure[0].metric in WITH_INTERVAL else None
-    if alone is not None:
-        return [_interval(figures, alone, at, design, base, _sum(figures, study.saving, design)) for design in designs]
-    raw = {design: _sum(figures, study.measure, design, study.divide) for design in designs}
-    return [
-        Point(at, design, relative(study.against, raw[design], raw[base]), saving=_sum(figures, study.saving, design)) for design in designs
-    ]  # fmt: skip
+    """Points of one comparison. Those of a study with rivals are, instead of at a value of the axis, at a rival and a unit."""
+    if not study.rivals:
+        return _against(study, figures, at, designs, designs[0])
+    out = []
+    for word, rival in study.rivals.items():
+        layers = [design for design in designs if design not in study.rivals.values()]
+        for by in study.by or ("",):
+            measure, saving = ([replace(t, metric=t.metric.replace("*", by)) for t in terms] for terms in (study.measure, study.saving))
+            mine = replace(study, measure=tuple(measure), saving=tuple(saving))
+            out += _against(mine, figures, f"{word}, {by}" if by else word, [rival, *layers], rival)
+    return out
 
 
-def _interval(figures: Figures, term: Term, at: Any, design: str, base: str, saving: float | None) -> Point:
-    """A figure that has its own interval against the baseline. The baseline is 0 (a difference) or 1 (a ratio)."""
+def _against(study: Study, figures: Figures, at: Any, designs: Sequence[str], base: str) -> list[Point]:
+    """Points of designs against one baseline."""
+    alone = study.measure[0] if len(study.measure) == 1 else None
+    if alone is not None and (alone.metric in (RATIO, MORE) or alone.metric.startswith(TAX)):
+        found = [_compared(figures, alone, at, design, base) for design in designs]
+    else:
+        raw = {design: _sum(figures, study.measure, design, study.divide) for design in designs}
+        found = [Point(at, design, relative(study.against, raw[design], raw[base])) for design in designs]
+    return [_with_event(figures, study.saving, point, base) for point in found]
+
+
+def _with_event(figures: Figures, terms: Sequence[Term], point: Point, base: str) -> Point:
+    """Add what one event costs. A measured time is the baseline's times their ratio, with the interval of that."""
+    own = _sum(figures, terms, point.design)
+    if point.design == base or own is None or len(terms) != 1 or terms[0].metric != "ns":
+        return replace(point, saving=own)
+    spans = _ratio(figures, terms[0].op, point.design, base)
+    under = _sum(figures, terms, base)
+    if under is None or spans is None:
+        return replace(point, saving=None)
+    value, lo, hi = (under * x for x in spans)
+    return replace(point, saving=value, saving_lo=lo, saving_hi=hi)
+
+
+def _ratio(figures: Figures, op: str, design: str, base: str) -> tuple[float, float, float] | None:
+    """Measured ratio of the times of an operation with its interval, None where there is none."""
+    row = figures.row(design, op, RATIO, stat="mean", age="aged", against=base)
+    if row is None or row["value"] is None or row["lo"] is None or row["hi"] is None:
+        return None
+    return row["value"], row["lo"], row["hi"]
+
+
+def _compared(figures: Figures, term: Term, at: Any, design: str, base: str) -> Point:
+    """A figure that is against the baseline by itself, with its interval where it was measured. The baseline is 0, or 1 as a ratio."""
     if design == base:
-        own = 0.0 if term.metric == "tax_ns" else 1.0
-        return Point(at, design, own, own, own, saving)
-    row = figures.row(design, term.op, term.metric, stat=term.stat, age="aged", against=base)
-    spans = [] if row is None else [x for key in ("value", "lo", "hi") if (x := row[key]) is not None]
-    if row is None or len(spans) < 3:
-        return Point(at, design, None, saving=saving, status="no such figure")
-    factor, (value, lo, hi) = term.weight, spans
-    status = str(row["status"]).partition(":")[0]
+        own = 1.0 if term.metric == RATIO else 0.0
+        return Point(at, design, own, own, own)
+    metric = RATIO if term.metric == MORE else term.metric
+    row = figures.row(design, term.op, metric, stat=term.stat, age="aged", against=base)
+    under = figures.value(base, term.op, "ns", stat=term.stat, age="aged") if term.metric == MORE else 1.0
+    if row is None or row["value"] is None or under is None:
+        return Point(at, design, None, status="no such figure")
+    value, lo, hi = row["value"], row["lo"], row["hi"]
+    status, _, why = str(row["status"]).partition(": ")
     decided = status in ("ok", "faster", "slower", "same") or status.startswith("no more than")
-    return Point(at, design, factor * value, factor * lo, factor * hi, saving, "ok" if decided else status)
+    less, factor = (1.0 if term.metric == MORE else 0.0), term.weight * under
+    low, high = (factor * ((value if x is None else x) - less) for x in (lo, hi))
+    return Point(at, design, factor * (value - less), low, high, status="ok" if decided else status, why="" if decided else why)
 
 
 def _sum(figures: Figures, terms: Sequence[Term], design: str, divide: Sequence[Term] = ()) -> float | None:

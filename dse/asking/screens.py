@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from dse.common import output
+from dse.naming import shortened
 
 WIDTH = 80
 MOST = 12
@@ -44,25 +46,51 @@ def _figure(point: dict[str, Any]) -> str:
 
 
 def rows(found: dict[str, Any], turned: bool = False) -> list[dict[str, str]]:
-    """Rows of the points of an answer: one a value of the axis, a column a design; `turned`, or without an axis, a row a design."""
+    """Rows of the table of an answer, or else of its points.
+
+    Of points: one a value of the axis, a column a design; `turned`, or without an axis, a row a design.
+    """
+    if found["table"]:
+        return list(found["table"])
     points = found["points"]
     along = list(dict.fromkeys(str(p["at"]) for p in points))
     designs = list(dict.fromkeys(p["design"] for p in points))
     unit = f" [{found['unit']}]" if found["unit"] else ""
+    axis = found["axis"].replace("_", " ") or "at"
     figures = {(str(p["at"]), p["design"]): _figure(p) for p in points}
     if len(along) == 1:
         return [{"design": d, f"figure{unit}": figures[along[0], d]} for d in designs]
     if turned:
-        return [{f"design{unit}": d} | {at: figures.get((at, d), "-") for at in along} for d in designs]
-    return [{f"at{unit}": at} | {d: figures.get((at, d), "-") for d in designs} for at in along]
+        return [{axis: d} | {at: figures.get((at, d), "-") for at in along} for d in designs]
+    return [{axis: at} | {d: figures.get((at, d), "-") for d in designs} for at in along]
+
+
+def caption(found: dict[str, Any]) -> str:
+    """Unit of a table whose columns do not say it; empty where they do, or where there is none."""
+    return found["unit"] if found["unit"] and not found["table"] and len({str(p["at"]) for p in found["points"]}) > 1 else ""
 
 
 def table(found: dict[str, Any]) -> list[str]:
-    """Lay the points of an answer out in 80 columns."""
-    lines = output.render_table(rows(found)[:MOST]).splitlines()
-    if max(map(len, lines)) > WIDTH:
-        lines = output.render_table(rows(found, turned=True)[:MOST]).splitlines()
-    return [line[:WIDTH] for line in lines]
+    """Lay the points of an answer out in 80 columns: designs across, else down, else with short names, else without intervals."""
+    for make in (rows, _turned, _short, _bare):
+        lines = output.render_table(make(found)[:MOST]).splitlines()
+        if max(map(len, lines)) <= WIDTH:
+            break
+    return [*([f"In {caption(found)}:"] if caption(found) else []), *(line[:WIDTH] for line in lines)]
+
+
+def _turned(found: dict[str, Any]) -> list[dict[str, str]]:
+    return rows(found, turned=True)
+
+
+def _short(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Rows with a row a design, short names."""
+    return [{name: shortened(text) if n == 0 else text for n, (name, text) in enumerate(row.items())} for row in _turned(found)]
+
+
+def _bare(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Rows with short names and no intervals."""
+    return [{name: re.sub(r" \[[^][]*, [^][]*\]", "", text) for name, text in row.items()} for row in _short(found)]
 
 
 def screen(found: dict[str, Any]) -> list[str]:
@@ -78,4 +106,9 @@ def screen(found: dict[str, Any]) -> list[str]:
 
 def _claim(found: dict[str, Any]) -> list[str]:
     """The published claim beside ours."""
-    return _fill(f"Published: {found['claim']} ({found['source']})") if found["claim"] else []
+    return _fill(published(found)) if found["claim"] else []
+
+
+def published(found: dict[str, Any]) -> str:
+    """The claim and where it was published, as a sentence; empty where none is known of."""
+    return f"Published: {found['claim']}" + (f" ({found['source']})." if found["source"] else ".") if found["claim"] else ""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dse.asking.declaring import Question, Rule, Study
-from dse.asking.measuring import Measured, Point
+from dse.asking.declaring import TAX, Question, Rule, Study
+from dse.asking.measuring import MORE, Measured, Point
+from dse.asking.paying import pays_off
+from dse.asking.saying import Said, written
+from dse.naming import shortened
 
-NEVER, UNDECIDED = "never", "undecided"
 OF_EVENTS = ("pays off", "crossing")
 """Rules whose figures carry their unit one by one, as some figures are words."""
 
@@ -26,39 +29,14 @@ class Verdict:
         One sentence or two.
     certainty : str
         How sure it is, and what would change it.
+    table : tuple of dict
+        Rows of its table, where they are not the points themselves.
     """
 
     status: str
     answer: str
     certainty: str
-
-
-@dataclass(frozen=True)
-class Said:
-    """Outcome of a rule: status, figure of each design in words, and the number of points that decide nothing."""
-
-    status: str
-    figures: dict[str, str]
-    order: tuple[str, ...]
-    open: int = 0
-    asked: int = 0
-
-
-def written(value: float | None, rule: Rule, lo: float | None = None, hi: float | None = None, signed: bool = False) -> str:
-    """Write a figure with its interval.
-
-    Examples
-    --------
-    >>> written(1234.56, Rule("number", digits=0), 1200.0, 1300.0), written(0.5, Rule("number"), signed=True), written(None, Rule("number"))
-    ('1,235 [1,200, 1,300]', '+0.5', '-')
-    """
-    if value is None:
-        return "-"
-    sign = "+" if signed else ""
-    text = f"{value:{sign},.{rule.digits}f}"
-    if lo is None or hi is None or lo == hi:
-        return text
-    return f"{text} [{lo:{sign},.{rule.digits}f}, {hi:{sign},.{rule.digits}f}]"
+    table: tuple[dict[str, str], ...] = ()
 
 
 def judge(question: Question, found: Measured) -> Verdict:
@@ -84,12 +62,12 @@ def judge(question: Question, found: Measured) -> Verdict:
     unit = f" {rule.unit}" if rule.unit and rule.kind not in OF_EVENTS else ""
     ends = study.values or ("",)
     words = {
-        "all": ", ".join(f"{design} {said.figures[design]}" for design in asked) + unit, "base": base,
+        "all": said.text or ", ".join(f"{design} {said.figures[design]}" for design in asked) + unit, "base": base,
         "base_value": said.figures.get(base, "-") + unit, "worst": asked[0], "best": asked[-1],
         "high": said.figures[asked[0]] + unit, "low": said.figures[asked[-1]] + unit, "first": ends[0], "last": ends[-1],
         "limit": f"{rule.limit:g}",
     }  # fmt: skip
-    return Verdict(said.status, rule.sentence.format_map(_Known(words)), _certainty(study, rule, said, found))
+    return Verdict(said.status, rule.sentence.format_map(_Known(words)), _certainty(study, rule, said, found), said.table)
 
 
 class _Known(dict[str, Any]):
@@ -105,7 +83,13 @@ def _certainty(study: Study, rule: Rule, said: Said, found: Measured) -> str:
         text = "Counted: exact, the same on every machine."
     else:
         text = f"Measured here, 95 % intervals: {said.open} of {said.asked} figures inconclusive"
+        doubt = [p for p in _last(study, found.points).values() if p.why] if not study.rivals else [p for p in found.points if p.why]
+        text += f" ({shortened(doubt[0].design)}: {doubt[0].why})" if doubt else ""
+        either = sum(p.lo is not None and p.hi is not None and p.lo < 0.0 < p.hi for p in _last(study, found.points).values())
+        text += f", {either} of either sign" if either and rule.kind == "number" else ""
         text += f"; a design against itself {found.noise[0]:.2f}..{found.noise[1]:.2f} (A/A)." if found.noise else "."
+    if study.saving and found.delivered:
+        text += f" {found.delivered:.2f} moves a page that went out were delivered."
     return text + (f" {rule.changes}" if rule.changes else "")
 
 
@@ -130,7 +114,7 @@ def number(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
     """The figure of every design, at the last value of the axis."""
     here = _last(study, points)
     doubtful, asked = _doubtful(study, list(here.values()))
-    signed = study.against == "difference" or any(t.metric == "tax_ns" for t in study.measure)
+    signed = study.against == "difference" or any(t.metric == MORE or t.metric.startswith(TAX) for t in study.measure)
     figures = {d: written(p.value, rule, p.lo, p.hi, signed) + ("" if p.status == "ok" else f" ({p.status})") for d, p in here.items()}
     return Said("inconclusive" if doubtful and doubtful == asked else "number", figures, _ordered(here), doubtful, asked)
 
@@ -172,66 +156,28 @@ def same(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
     return _limited(study, rule, points, lambda lo, hi: low <= lo and hi <= high, lambda lo, hi: lo > high or hi < low)
 
 
-def pays_off(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
-    """Events a lifetime from which on a design is cheaper than the baseline: what it costs more, over what an event saves.
-
-    A design that costs nothing more pays from 0 on. One that saves nothing an event never pays. Where the interval says that it costs
-    more and that it costs less, nothing is decided.
-    """
-    here = _last(study, points)
-    base = here[study.designs[0]]
-    figures, key, doubtful = {}, {}, 0
-    for design, p in here.items():
-        if design == base.design:
-            continue
-        extra, saving = p.value, None if p.saving is None or base.saving is None else base.saving - p.saving
-        if extra is None or saving is None:
-            figures[design], key[design] = "unknown", float("inf")
-            doubtful += 1
-            continue
-        doubtful += p.status != "ok"
-        lo, hi = (None if x is None else rate(x, saving) for x in (p.lo, p.hi))
-        key[design] = rate(extra, saving)
-        text = f"{written(key[design], rule, lo, hi)} {rule.unit}" if key[design] < float("inf") else NEVER
-        if p.lo is not None and p.hi is not None and p.lo < 0.0 < p.hi:
-            text, doubtful = UNDECIDED, doubtful + (p.status == "ok")
-        figures[design] = text.replace("inf", NEVER) + ("" if p.status == "ok" else f" ({p.status})")
-    order = (*sorted(key, key=lambda d: -key[d]), base.design)
-    return Said("inconclusive" if doubtful and doubtful == len(key) else "number", figures | {base.design: "0"}, order, doubtful, len(key))
-
-
-def rate(extra: float, saving: float) -> float:
-    """Events from which on an extra cost is paid back.
-
-    Examples
-    --------
-    >>> rate(100.0, 50.0), rate(-5.0, 10.0), rate(5.0, -1.0), rate(-5.0, -1.0)
-    (2.0, 0.0, inf, 0.0)
-    """
-    if extra <= 0.0:
-        return 0.0
-    return extra / saving if saving > 0.0 else float("inf")
-
-
 def crossings(xs: Sequence[float], ys: Sequence[float]) -> list[float]:
-    """Changes of sign of a curve through points, by linear interpolation.
+    """Changes of sign of a curve through points, by linear interpolation. Touching zero is no change.
 
     Examples
     --------
-    >>> crossings([0.0, 1.0, 2.0], [-1.0, 1.0, 3.0]), crossings([0.0, 1.0], [1.0, 2.0])
-    ([0.5], [])
+    >>> crossings([0.0, 1.0, 2.0], [-1.0, 1.0, 3.0]), crossings([0.0, 1.0], [1.0, 2.0]), crossings([0.0, 1.0, 2.0], [0.0, 1.0, -1.0])
+    ([0.5], [], [1.5])
+    >>> crossings([0.0, 1.0, 2.0, 3.0], [-1.0, 0.0, 0.0, 1.0]), crossings([0.0, 1.0, 2.0], [1.0, 0.0, 1.0])
+    ([1.5], [])
     """
     out = []
-    for (x0, y0), (x1, y1) in zip(zip(xs, ys, strict=True), list(zip(xs, ys, strict=True))[1:], strict=False):
-        if y0 == 0.0:
-            out.append(x0)
-        elif y0 * y1 < 0.0:
-            out.append(x0 + (x1 - x0) * y0 / (y0 - y1))
+    known = [(x, y) for x, y in zip(xs, ys, strict=True) if y]
+    for (x0, y0), (x1, y1) in itertools.pairwise(known):
+        if (y0 < 0.0) == (y1 < 0.0):
+            continue
+        level = [x for x, y in zip(xs, ys, strict=True) if x0 < x < x1 and y == 0.0]
+        out.append((level[0] + level[-1]) / 2 if level else x0 + (x1 - x0) * y0 / (y0 - y1))
     return out
 
 
 def crossing(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
-    """Value of the axis at which a design becomes dearer than the baseline, or cheaper."""
+    """Values of the axis at which a design becomes dearer than the baseline, or cheaper."""
     base = study.designs[0]
     under = {p.at: p.value for p in points if p.design == base}
     figures, key = {}, {}
@@ -243,22 +189,33 @@ def crossing(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
                 mine.append((float(p.at), p.value - below))
         xs, ys = [x for x, _ in mine], [y for _, y in mine]
         at = crossings(xs, ys)
+        signs = [y for y in ys if y]
         if not xs:
             figures[design] = "unknown"
         elif at:
-            figures[design] = f"{written(at[0], rule)} {rule.unit} ({'cheaper' if ys[0] < 0 else 'dearer'} below)"
+            places = " and ".join(written(x, rule) for x in at)
+            figures[design] = f"{places} {rule.unit} ({'cheaper' if signs[0] < 0 else 'dearer'} below{' the first' * (len(at) > 1)})"
         else:
-            figures[design] = f"nowhere ({'cheaper' if ys[0] < 0 else 'dearer' if ys[0] > 0 else 'equal'} throughout)"
+            figures[design] = f"nowhere ({'equal' if not signs else 'cheaper' if signs[0] < 0 else 'dearer'} throughout)"
         key[design] = at[0] if at else float("inf")
     order = (*sorted(key, key=lambda d: -key[d]), base)
     return Said("number", figures | {base: "-"}, order, sum(f == "unknown" for f in figures.values()), len(figures))
 
 
 def curve(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
-    """The figures at both ends of the axis."""
-    first = {p.design: p for p in points if p.at == study.values[0]}
+    """The figures at both ends of the axis, and the peak or the dip between them."""
     last = _last(study, points)
-    figures = {d: f"{written(first[d].value, rule)} to {written(last[d].value, rule)}" for d in last}
+    figures = {}
+    for design in last:
+        mine = [(p.at, p.value) for p in points if p.design == design]
+        known = [(at, value) for at, value in mine if value is not None]
+        ends = [value for at, value in mine if at in (study.values[0], study.values[-1])]
+        figures[design] = " to ".join(written(value, rule) for value in ends)
+        within = [value for value in ends if value is not None]
+        for word, best in (("up to", max), ("down to", min)):
+            at, value = best(known, key=lambda item: item[1], default=(None, None))
+            if value is not None and within and written(best(*within, value), rule) != written(best(within), rule):
+                figures[design] += f" ({word} {written(value, rule)} at {at})"
     doubtful, asked = _doubtful(study, points)
     return Said("curve", figures, _ordered(last), doubtful, asked)
 

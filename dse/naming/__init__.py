@@ -14,6 +14,7 @@ from dse.naming.designs import (
     proposed,
     references,
     rivals,
+    shortened,
     split,
     status_of,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "references",
     "registry",
     "rivals",
+    "shortened",
     "split",
     "status_of",
 ]

@@ -237,3 +237,28 @@ def rivals(layer: str, designs: Sequence[str]) -> list[str]:
     """
     own = {designs[0], base_of(layer), *STANDS_ON}
     return [design for design in references(designs) if design in own and design != layer]
+
+
+NAMES = 21
+"""Columns of a design's name. A longer one is cut in its parameters."""
+ON_P4 = "base=swap_table_p4"
+
+
+def shortened(design: str) -> str:
+    """Shorten a name: its base as "on p4", and a long name cut in the middle of its parameters.
+
+    Examples
+    --------
+    >>> shortened("swap_id[base=swap_table_p4]"), shortened("swap_id[base=swap_table_p4,batch=leaf,policy=reuse]")
+    ('swap_id on p4', 'swap_id[ba..se] on p4')
+    """
+    name, _, rest = design.partition("[")
+    parameters = rest.removesuffix("]").split(",") if rest else []
+    on = " on p4" if ON_P4 in parameters else ""
+    inside = ",".join(p for p in parameters if p != ON_P4)
+    text = f"{name}[{inside}]" if inside else name
+    room = NAMES - len(on)
+    if len(text) > room:
+        left = room - len(name) - 4
+        text = f"{name}[{inside[: left // 2]}..{inside[len(inside) - (left - left // 2) :]}]"
+    return text + on

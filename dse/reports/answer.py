@@ -8,9 +8,8 @@ from typing import Any
 
 from dse.common.output import wrapped
 from dse.measuring.figures import FULL, Figures
-from dse.naming import split
+from dse.naming import shortened, split
 from dse.reports import costs, exits
-from dse.reports.costs import shortened
 
 WIDTH = 80
 LINES = 25

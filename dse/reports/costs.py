@@ -7,31 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dse.measuring.figures import LIFETIME, Figures
+from dse.naming import shortened
 from dse.storing import Figure
-
-NAMES = 21
-"""Columns of a design's name. A longer one is cut in its parameters."""
-ON_P4 = "base=swap_table_p4"
-
-
-def shortened(design: str) -> str:
-    """Shorten a name: its base as "on p4", and a long name cut in the middle of its parameters.
-
-    Examples
-    --------
-    >>> shortened("swap_id[base=swap_table_p4]"), shortened("swap_id[base=swap_table_p4,batch=leaf,policy=reuse]")
-    ('swap_id on p4', 'swap_id[b..use] on p4')
-    """
-    name, _, rest = design.partition("[")
-    parameters = rest.removesuffix("]").split(",") if rest else []
-    on = " on p4" if ON_P4 in parameters else ""
-    inside = ",".join(p for p in parameters if p != ON_P4)
-    text = f"{name}[{inside}]" if inside else name
-    room = NAMES - len(on)
-    if len(text) > room:
-        left = room - len(name) - 4
-        text = f"{name}[{inside[: left // 2]}..{inside[len(inside) - (left - left // 2) :]}]"
-    return text + on
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from dse.reports.model import Cloud, Plot, Ranges, Series, short, ticks
+from dse.reports.model import Cloud, Parallel, Plot, Ranges, Series, short, staircase, ticks
 
 COLOURS = 7
 SHAPES = 7
@@ -109,18 +109,51 @@ def plot(chart: Plot) -> str:
 def cloud(chart: Cloud) -> str:
     """Draw two objectives of the configurations; the page's script redraws it when others are picked.
 
-    The weak points come first, so that the front lies on top.
+    The weak points come first, so that the front lies on top. A line joins those that are on the front of these two objectives.
     """
     first, second = chart.first
     known = [(i, p) for i, p in enumerate(chart.points) if p["values"][first] is not None and p["values"][second] is not None]
     x = Scale([p["values"][first] for _, p in known], LEFT, WIDTH - RIGHT)
     y = Scale([p["values"][second] for _, p in known], HEIGHT - BOTTOM, TOP)
-    drawn = ['<g class="points">']
+    corners = staircase([(p["values"][first], p["values"][second]) for _, p in known if p["front"]])
+    path = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in corners)
+    drawn = [f'<path class="front" d="{"M" * bool(path)}{path}"/><g class="points">']
     for i, point in sorted(known, key=lambda item: bool(item[1]["front"])):
         at = x(point["values"][first]), y(point["values"][second])
         drawn.append(marker(point["group"], *at, point["label"], strong=bool(point["front"]), extra=f' data-i="{i}"'))
     drawn.append("</g>")
     return _svg([*_axes(x, y, chart.objectives[first], chart.objectives[second]), *drawn], chart.title, more=' tabindex="0" class="cloud"')
+
+
+def parallel(chart: Parallel) -> str:
+    """Draw configurations as lines across parallel axes; names of neighbouring axes stand at two heights."""
+    top, bottom, left = 56, HEIGHT - 30, 76
+    step = (WIDTH - 2 * left) / max(1, len(chart.axes) - 1)
+
+    def at(i: int, height: float) -> str:
+        return f"{left + i * step:.1f} {bottom - height * (bottom - top):.1f}"
+
+    out = ['<g class="axes">']
+    for i in range(len(chart.axes)):
+        x = left + i * step
+        out.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
+    out.append("</g>")
+    for line, places in chart.routes():
+        path = "M" + "L".join(at(i, height) for i, height in places)
+        weak = "" if line["front"] else " weak"
+        named = f'data-series="{escape(line["name"], quote=True)}"'
+        dashes = f"d{line['group'] // COLOURS % 3}"
+        out.append(
+            f'<path class="l p {colour(line["group"])} {dashes}{weak}" {named} d="{path}"><title>{escape(line["label"])}</title></path>'
+        )
+    out.append('<g class="labels">')
+    for i, (name, values) in enumerate(chart.axes):
+        x = left + i * step
+        out.append(f'<text class="name" x="{x:.1f}" y="{14 + 16 * (i % 2)}" text-anchor="middle">{escape(name)}</text>')
+        for height, text in chart.marks(i):
+            y = bottom - height * (bottom - top) + (4 if values else 14 if height == 0.0 else -6)
+            out.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(text)}</text>')
+    return _svg([*out, "</g>"], chart.title)
 
 
 def ranges(chart: Ranges) -> str:

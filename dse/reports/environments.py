@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from dse import naming
-from dse.reports.costs import shortened
 from dse.reports.model import Bar, Head
 from dse.sweeps import objectives as obj
 from dse.sweeps import wording
@@ -110,7 +109,7 @@ def finding(groups: Sequence[Group], winners: Rows, objective: str) -> list[str]
         seconds = [wording.bare(row["runner_up"]) for row in group.rows]
         before = f"before {max(dict.fromkeys(seconds), key=seconds.count)}"
         sure = f"for certain {before}" if group.certain else f"undecided: {' or '.join(group.rivals[:2]) or 'others'} may be cheaper"
-        out.append(f"{shortened(group.design)} {where(group, winners)} ({len(group.rows)} of {len(winners)}, {sure})")
+        out.append(f"{naming.shortened(group.design)} {where(group, winners)} ({len(group.rows)} of {len(winners)}, {sure})")
     rest = sum(len(group.rows) for group in groups[MOST:])
     return [f"Cheapest by {objective}: " + "; ".join(out) + (f"; others in {rest}" if rest else "") + "."] if out else []
 

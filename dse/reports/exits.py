@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dse.measuring.figures import Figures
-from dse.reports.costs import shortened
+from dse.naming import shortened
 from dse.storing import Figure
 
 PAGE = 4096

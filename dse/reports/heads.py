@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dse.common.output import wrapped
+from dse.naming import shortened
 from dse.reports.answer import Answer
-from dse.reports.costs import heads, shortened
+from dse.reports.costs import heads
 from dse.reports.model import Bar, Head
 
 MAIL, MAIL_LINES = 72, 15

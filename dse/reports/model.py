@@ -75,6 +75,58 @@ class Cloud:
 
 
 @dataclass(frozen=True)
+class Parallel:
+    """Configurations as lines across parallel axes.
+
+    Attributes
+    ----------
+    axes : sequence of (str, sequence of str)
+        Name and values from the bottom up; an axis without values has figures.
+    lines : sequence of dict
+        ``name``, ``group``, ``values`` (one for each axis, None where there is none), ``front``, ``label``.
+    """
+
+    title: str
+    kind: str
+    axes: Sequence[tuple[str, Sequence[str]]]
+    lines: Sequence[Cells]
+    note: str = ""
+
+    def span(self, axis: int) -> tuple[float, float]:
+        """Least and most figure on an axis."""
+        found = [float(line["values"][axis]) for line in self.lines if line["values"][axis] is not None]
+        return min(found, default=0.0), max(found, default=0.0)
+
+    def height(self, axis: int, value: Any) -> float | None:
+        """Place of a value on its axis, 0 at the bottom to 1 at the top; None where there is no value."""
+        if value is None:
+            return None
+        values = self.axes[axis][1]
+        if values:
+            return 0.5 if len(values) == 1 else list(values).index(value) / (len(values) - 1)
+        low, high = self.span(axis)
+        return 0.5 if high == low else (float(value) - low) / (high - low)
+
+    def marks(self, axis: int) -> list[tuple[float, str]]:
+        """Texts along an axis with their places: its values, or the least and the most figure."""
+        values = self.axes[axis][1]
+        low, high = self.span(axis) if not values else (0.0, 0.0)
+        ends: list[tuple[Any, str]] = [(end, short(end)) for end in dict.fromkeys((low, high))]
+        texts: list[tuple[Any, str]] = [(text, text) for text in values] or ends
+        return [(height, text) for value, text in texts if (height := self.height(axis, value)) is not None]
+
+    def routes(self) -> list[tuple[Cells, list[tuple[int, float]]]]:
+        """Lines with their places, those of the front last; a line with fewer than two places is left out."""
+        out = []
+        for line in sorted(self.lines, key=lambda line: bool(line["front"])):
+            heights = [(i, self.height(i, value)) for i, value in enumerate(line["values"])]
+            places = [(i, height) for i, height in heights if height is not None]
+            if len(places) > 1:
+                out.append((line, places))
+        return out
+
+
+@dataclass(frozen=True)
 class Range:
     """One figure with its interval."""
 
@@ -122,24 +174,26 @@ class Map:
 
 @dataclass(frozen=True)
 class Table:
-    """Figures as text."""
+    """Figures as text; as `cards` all rows are shown, and a narrow screen stacks the cells of a row."""
 
     title: str
     kind: str
     rows: Sequence[Cells]
     note: str = ""
+    cards: bool = False
 
 
-Part = Plot | Cloud | Ranges | Map | Table
+Part = Plot | Cloud | Parallel | Ranges | Map | Table
 
 
 @dataclass(frozen=True)
 class Section:
-    """Parts under one heading."""
+    """Parts under one heading; lines of the text are paragraphs, and links to it have its label, default the heading."""
 
     title: str
     text: str = ""
     parts: Sequence[Part] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -254,3 +308,18 @@ def short(value: float) -> str:
 
     text = number(float(value))
     return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+
+
+def staircase(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Corners of the front of some points in a plane, both coordinates minimised, from left to right.
+
+    Examples
+    --------
+    >>> staircase([(1.0, 5.0), (2.0, 6.0), (3.0, 2.0), (3.0, 4.0)])
+    [(1.0, 5.0), (3.0, 5.0), (3.0, 2.0)]
+    """
+    out: list[tuple[float, float]] = []
+    for x, y in sorted(points):
+        if not out or y < out[-1][1]:
+            out += [(x, out[-1][1]), (x, y)] if out else [(x, y)]
+    return out

@@ -54,7 +54,7 @@
       const has = (m) => { const p = data.points[m.dataset.i]; return p.values[i] !== null && p.values[j] !== null && !hidden.has(p.name); };
       for (const mark of marks) mark.style.display = has(mark) ? "" : "none";
       const there = marks.filter(has), points = there.map((m) => data.points[m.dataset.i]);
-      if (!points.length) { axes(svg.querySelector(".axes"), scale([0], box.left, box.w - box.right), scale([0], box.h - box.bottom, box.top), "", ""); shown = []; return; }
+      if (!points.length) { axes(svg.querySelector(".axes"), scale([0], box.left, box.w - box.right), scale([0], box.h - box.bottom, box.top), "", ""); shown = []; svg.querySelector(".front").setAttribute("d", ""); return; }
       const x = scale(points.map((p) => p.values[i]), box.left, box.w - box.right);
       const y = scale(points.map((p) => p.values[j]), box.h - box.bottom, box.top);
       axes(svg.querySelector(".axes"), x, y, data.objectives[i], data.objectives[j]);
@@ -64,6 +64,14 @@
       }
       shown = there.filter((m) => data.points[m.dataset.i].front).sort((a, b) => data.points[a.dataset.i].values[i] - data.points[b.dataset.i].values[i]);
       at = -1;
+      let path = "", last = Infinity;  // the staircase of dse/reports/model.py
+      for (const mark of [...shown].sort((a, b) => data.points[a.dataset.i].values[i] - data.points[b.dataset.i].values[i] || data.points[a.dataset.i].values[j] - data.points[b.dataset.i].values[j])) {
+        const v = data.points[mark.dataset.i].values;
+        if (v[j] >= last) continue;
+        path += path ? `H${x.at(v[i])}V${y.at(v[j])}` : `M${x.at(v[i])} ${y.at(v[j])}`;
+        last = v[j];
+      }
+      svg.querySelector(".front").setAttribute("d", path);
     }
 
     function pick(mark) {

@@ -12,14 +12,20 @@ from typing import Any
 from dse.common import output
 from dse.naming import status_of
 from dse.reports import drawing
-from dse.reports.model import Bar, Cloud, Document, Head, Map, Part, Plot, Ranges, Section, short
+from dse.reports.model import Bar, Cloud, Document, Head, Map, Parallel, Part, Plot, Ranges, Section, short
 
 HERE = Path(__file__).parent
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """Policy that tells the browser to fetch nothing."""
 OPEN_ROWS = 14
+DENSE = 7
+"""Most rows of an answer that have a second line each."""
 CARDS = 4
 """Most columns of an answer that a narrow screen shows beside each other; more become cards."""
+
+
+NARROW = 3
+"""Most columns of a table that a narrow screen shows beside each other; the cells of wider ones flow."""
 
 
 def anchor(title: str) -> str:
@@ -33,11 +39,12 @@ def anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def table(rows: Sequence[Mapping[str, Any]], title: str) -> str:
-    """Write rows as a table that scrolls by itself on narrow screens."""
+def table(rows: Sequence[Mapping[str, Any]], title: str, cards: bool = False) -> str:
+    """Write rows as a table that scrolls by itself on narrow screens, or becomes cards there."""
     if not rows:
         return '<p class="soft">None.</p>'
     names = output.columns_of(rows)
+    kind = "cards" if cards else "flow" if len(names) > NARROW else ""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = []
     for row in rows:
@@ -46,12 +53,15 @@ def table(rows: Sequence[Mapping[str, Any]], title: str) -> str:
             value = row.get(name)
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             text = escape(output.cell(value))
-            cells.append(f'<th scope="row">{text}</th>' if i == 0 and not number else f"<td{' class=n' if number else ''}>{text}</td>")
+            name_of = f' data-name="{escape(name, quote=True)}"' if kind else ""
+            cells.append(
+                f'<th scope="row">{text}</th>' if i == 0 and not number else f"<td{' class=n' if number else ''}{name_of}>{text}</td>"
+            )
         body.append(f"<tr>{''.join(cells)}</tr>")
     label = escape(title, quote=True)
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        f'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table class="{kind}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
@@ -100,6 +110,15 @@ def _plot(chart: Plot) -> str:
     return f'<figure class="plot">{legend}<div class="wide">{drawing.plot(chart)}</div></figure>' + _folded(rows, chart.title, "as a table")
 
 
+def _parallel(chart: Parallel) -> str:
+    """Draw parallel coordinates, and write the configurations of the front as a table."""
+    names = [name for name, _ in chart.axes]
+    front = [{"design": line["label"], **dict(zip(names, line["values"], strict=True))} for line in chart.lines if line["front"]]
+    legend = _legend({line["name"]: line["group"] for line in chart.lines})
+    drawn = f'<figure class="plot">{legend}<div class="wide">{drawing.parallel(chart)}</div></figure>'
+    return drawn + _folded(front, chart.title, f"the front as a table ({len(front)})")
+
+
 def _ranges(chart: Ranges) -> str:
     """Draw figures with intervals, and write them as a table."""
     rows = [
@@ -115,15 +134,15 @@ def _map(chart: Map) -> str:
     body = []
     for name, cells in chart.rows:
         tds = [
-            "<td>-</td>" if cell is None else
-            f'<td class="b{cell.group % drawing.COLOURS}">{drawing.swatch(cell.group)} {escape(cell.text)}'
-            f"<small>{escape(cell.detail)}</small></td>"
-            for cell in cells
+            f'<td data-name="{escape(text, quote=True)}">-</td>' if cell is None else
+            f'<td class="b{cell.group % drawing.COLOURS}" data-name="{escape(text, quote=True)}">{drawing.swatch(cell.group)} '
+            f"{escape(cell.text)}<small>{escape(cell.detail)}</small></td>"
+            for text, cell in zip(chart.columns, cells, strict=True)
         ]  # fmt: skip
         body.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(tds)}</tr>')
     corner = f"{escape(chart.row_name)} \\ {escape(chart.column_name)}"
     return (
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(chart.title, quote=True)}"><table class="map"><thead><tr>'
+        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(chart.title, quote=True)}"><table class="map flow"><thead><tr>'
         f'<th scope="col">{corner}</th>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
     )
 
@@ -159,7 +178,8 @@ def opening(head: Head) -> str:
     for n, row in enumerate(head.rows):
         bar = _drawn(head.bars[n], head.bars) if n < len(head.bars) else ""
         cells = "".join(
-            f'<td data-name="{escape(head.columns[i][0], quote=True)}">{_cell(text)}{bar if i == head.drawn else ""}</td>'
+            f'<td data-name="{escape(head.columns[i][0], quote=True)}"{" class=none" if text == "-" else ""}>{_cell(text)}'
+            f"{bar if i == head.drawn else ''}</td>"
             for i, text in enumerate(row[1:], 1)
         )  # fmt: skip
         status = status_of(row[0])
@@ -169,7 +189,7 @@ def opening(head: Head) -> str:
     notes = "".join(f"<p>{escape(text)}</p>" for text in (*head.doubts, *head.missing, *head.conditions, *head.buys))
     *following, repeat = ("", *(f'<p class="repeat">{escape(text)}</p>' for text in head.again))
     caption = f"<figcaption>{escape(head.caption)}</figcaption>" if any(head.bars) else ""
-    kind = "many" if len(head.columns) > CARDS else "few"
+    kind = ("many" if len(head.columns) > CARDS else "few") + " dense" * (len(head.rows) > DENSE)
     return (
         f'<section class="answer" aria-label="the answer"><p class="question">{escape(head.question)}</p>{said}'
         f'<figure><div class="wide"><table class="costs {kind}"><thead><tr>{heads}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
@@ -185,25 +205,26 @@ def part(one: Part) -> str:
         out += _cloud(one)
     elif isinstance(one, Plot):
         out += _plot(one)
+    elif isinstance(one, Parallel):
+        out += _parallel(one)
     elif isinstance(one, Ranges):
         out += _ranges(one)
     elif isinstance(one, Map):
         out += _map(one)
-    elif len(one.rows) > OPEN_ROWS:
+    elif len(one.rows) > OPEN_ROWS and not one.cards:
         out += table(one.rows[:OPEN_ROWS], one.title) + _folded(one.rows, one.title, f"all {len(one.rows)} rows")
     else:
-        out += table(one.rows, one.title)
+        out += table(one.rows, one.title, one.cards)
     return out + (f'<p class="soft">{escape(one.note)}</p>' if one.note else "")
 
 
 def _section(one: Section) -> Iterator[str]:
     yield f'<section aria-labelledby="{anchor(one.title)}"><h2 id="{anchor(one.title)}">{escape(one.title)}</h2>'
-    if one.text:
-        yield f"<p>{escape(one.text)}</p>"
-    plots = [item for item in one.parts if isinstance(item, Plot)]
-    if len(plots) > 1:
-        yield f'<div class="pairs">{"".join(f"<div>{part(item)}</div>" for item in plots)}</div>'
-    yield from (part(item) for item in one.parts if len(plots) < 2 or not isinstance(item, Plot))
+    yield from (f"<p>{escape(text)}</p>" for text in one.text.splitlines())
+    small = [item for item in one.parts if isinstance(item, (Plot, Cloud))]
+    if len(small) > 1:
+        yield f'<div class="pairs">{"".join(f"<div>{part(item)}</div>" for item in small)}</div>'
+    yield from (part(item) for item in one.parts if len(small) < 2 or not isinstance(item, (Plot, Cloud)))
     yield "</section>"
 
 
@@ -229,7 +250,7 @@ def render(document: Document) -> str:
     str
         The whole file.
     """
-    links = [*((anchor(s.title), s.title) for s in document.sections), ("provenance", "Provenance")]
+    links = [*((anchor(s.title), s.label or s.title) for s in document.sections), ("provenance", "Provenance")]
     nav = "".join(f'<li><a href="#{name}">{escape(title)}</a></li>' for name, title in links)
     words = "".join(f"<p>{escape(text)}</p>" for text in document.answer)
     answer = f'<section class="answer" aria-label="the answer">{words}</section>'

@@ -9,7 +9,7 @@ from typing import Any
 
 from dse.errors import BadInput, unknown
 from dse.reports.drawing import COLOURS, SHAPES, from_zero
-from dse.reports.model import Cloud, Document, Plot, Ranges
+from dse.reports.model import Cloud, Document, Parallel, Plot, Ranges, staircase
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#C0619A", "#A87200", "#5B4FA0", "#6B6B6B")
 """Colours of page.css: after Okabe and Ito, told apart by people with a colour vision deficiency (https://jfly.uni-koeln.de/color/), the
@@ -21,15 +21,16 @@ DPI = 150
 TITLE = 76  # characters of a line above a figure
 FOOT = 150  # characters of a line of conditions
 COLUMNS = 3  # environments beside one another
+Drawable = Plot | Cloud | Parallel | Ranges
 
 
-def drawable(document: Document) -> list[Plot | Cloud | Ranges]:
+def drawable(document: Document) -> list[Drawable]:
     """Figures that can be drawn: the first of each section, then the others."""
-    found = [[p for p in section.parts if isinstance(p, (Plot, Cloud, Ranges))] for section in document.sections]
+    found = [[p for p in section.parts if isinstance(p, Drawable)] for section in document.sections]
     return [parts[0] for parts in found if parts] + [p for parts in found for p in parts[1:]]
 
 
-def chosen(document: Document, name: str | None) -> list[Plot | Cloud | Ranges]:
+def chosen(document: Document, name: str | None) -> list[Drawable]:
     """Requested figures: those whose title holds `name`, by default four.
 
     Raises
@@ -52,6 +53,10 @@ def _style(group: int) -> dict[str, Any]:
     return {"color": PALETTE[group % COLOURS], "marker": MARKERS[(group + group // COLOURS) % SHAPES]}
 
 
+def _stroke(group: int) -> dict[str, Any]:
+    return {"color": PALETTE[group % COLOURS], "linestyle": DASHES[group // COLOURS % 3]}
+
+
 def _plot(axes: Any, part: Plot) -> None:
     for s in part.series:
         line = DASHES[s.group // COLOURS % 3] if s.line else ""
@@ -59,21 +64,6 @@ def _plot(axes: Any, part: Plot) -> None:
     axes.set(xlabel=part.x, ylabel=part.y)
     if from_zero([y for s in part.series for y in s.ys]):
         axes.set_ylim(bottom=0)
-
-
-def staircase(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Corners of the front of some points in a plane, both coordinates minimised, from left to right.
-
-    Examples
-    --------
-    >>> staircase([(1.0, 5.0), (2.0, 6.0), (3.0, 2.0), (3.0, 4.0)])
-    [(1.0, 5.0), (3.0, 5.0), (3.0, 2.0)]
-    """
-    out: list[tuple[float, float]] = []
-    for x, y in sorted(points):
-        if not out or y < out[-1][1]:
-            out += [(x, out[-1][1]), (x, y)] if out else [(x, y)]
-    return out
 
 
 def _cloud(axes: Any, part: Cloud) -> None:
@@ -114,6 +104,31 @@ def _clouds(figure: Any, parts: Sequence[Cloud]) -> None:
     figure.legend(handles=marks, loc="outside lower left", frameon=False, fontsize=7, ncols=2)
 
 
+def _parallel(figure: Any, part: Parallel) -> None:
+    """Draw lines across parallel axes, with a legend of the designs."""
+    from matplotlib.lines import Line2D
+
+    axes = figure.subplots()
+    for line, places in part.routes():
+        width, alpha = (1.3, 0.95) if line["front"] else (0.6, 0.2)
+        axes.plot([i for i, _ in places], [y for _, y in places], linewidth=width, alpha=alpha, **_stroke(line["group"]))
+    halo = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
+    for i, (_, values) in enumerate(part.axes):
+        axes.axvline(i, color="#999999", linewidth=0.8, zorder=0.5)
+        for y, text in part.marks(i):
+            off = 0.0 if values else -0.05 if y == 0.0 else 0.05
+            axes.text(i, y + off, text, fontsize=6, ha="center", va="center", bbox=halo)
+    axes.set_xticks(range(len(part.axes)), [name.replace(" [", "\n[") for name, _ in part.axes], fontsize=6)
+    axes.set(xlim=(-0.5, len(part.axes) - 0.5), ylim=(-0.12, 1.12), yticks=[])
+    axes.set_title(textwrap.fill(f"{part.title} ({part.kind})", TITLE), fontsize=9, loc="left")
+    for side in axes.spines.values():
+        side.set_visible(False)
+    names = {line["name"]: line["group"] for line in part.lines}
+    marks = [Line2D([], [], linewidth=1.6, label=name, **_stroke(group)) for name, group in names.items()]
+    marks.append(Line2D([], [], color="#444444", linewidth=0.6, alpha=0.5, label="thin: dominated; bottom of an objective: least"))
+    figure.legend(handles=marks, loc="outside lower left", frameon=False, fontsize=7, ncols=3)
+
+
 def _ranges(axes: Any, part: Ranges) -> None:
     at, places, labels = 0.0, [], []
     for title, block in part.blocks:
@@ -133,25 +148,27 @@ def _ranges(axes: Any, part: Ranges) -> None:
         axes.set_xlim(left=0)
 
 
-def _height(slot: Sequence[Plot | Cloud | Ranges]) -> float:
+def _height(slot: Sequence[Drawable]) -> float:
     """Height of a figure in inches."""
     part = slot[0]
     if isinstance(part, Ranges):
         return 1.4 + 0.17 * sum(len(block) + 0.6 for _, block in part.blocks)
+    if isinstance(part, Parallel):
+        return 3.6 + 0.05 * len({line["name"] for line in part.lines})
     names = len({p["name"] for one in slot if isinstance(one, Cloud) for p in one.points})
     return 4.2 if len(slot) == 1 else 0.9 + 2.3 * -(-len(slot) // COLUMNS) + 0.08 * names
 
 
-def slots(document: Document, name: str | None) -> list[list[Plot | Cloud | Ranges]]:
+def slots(document: Document, name: str | None) -> list[list[Drawable]]:
     """Figures by their place in a picture: the clouds of one section, an environment each, share a place."""
     together = [[p for p in section.parts if isinstance(p, Cloud)] for section in document.sections]
-    found: list[list[Plot | Cloud | Ranges]] = []
+    found: list[list[Drawable]] = []
     for part in chosen(document, name):
         if not isinstance(part, Cloud):
             found.append([part])
             continue
         fellows = next(parts for parts in together if part in parts)
-        wanted: list[Plot | Cloud | Ranges] = [p for p in fellows if name is None or name.lower() in p.title.lower()]
+        wanted: list[Drawable] = [p for p in fellows if name is None or name.lower() in p.title.lower()]
         if wanted not in found:
             found.append(wanted)
     return found
@@ -165,11 +182,14 @@ def conditions(document: Document) -> str:
     return textwrap.fill("; ".join(str(one) for one in said if one), FOOT, break_on_hyphens=False)
 
 
-def _draw(figure: Any, slot: Sequence[Plot | Cloud | Ranges]) -> None:
+def _draw(figure: Any, slot: Sequence[Drawable]) -> None:
     """Draw one place of a picture."""
     clouds = [part for part in slot if isinstance(part, Cloud)]
     if clouds:
         _clouds(figure, clouds)
+        return
+    if isinstance(slot[0], Parallel):
+        _parallel(figure, slot[0])
         return
     part, axes = slot[0], figure.subplots()
     if isinstance(part, Plot):

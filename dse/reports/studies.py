@@ -9,6 +9,7 @@ from typing import Any
 
 from dse.reports import environments
 from dse.reports.model import Cell, Cloud, Document, Map, Part, Plot, Range, Ranges, Section, Series, Table, short
+from dse.reports.parallels import parallels
 from dse.sweeps import wording
 from dse.sweeps.axes import text_of
 from dse.sweeps.measure import EACH, SAID
@@ -181,6 +182,16 @@ def _cloud(study: Study, where: str, by: Mapping[int, Mapping[str, Any]], more: 
     first = 0 if last else min(1, len(study.objectives) - 1)
     title = f"Configurations and the Pareto front: {where}"
     return Cloud(title, kinds, [study.named(n) for n in study.objectives], points, (first, last), note)
+
+
+def across(study: Study) -> list[Part]:
+    """Configurations as lines across their choices and objectives, a figure for each environment."""
+    kinds = ", ".join(dict.fromkeys(study.kinds.get(name, "counted") for name in study.objectives))
+
+    def drawn(design: str) -> tuple[str, int]:
+        return study.legend(design), study.group(design)
+
+    return parallels(study.trials, {n: study.named(n) for n in study.objectives}, kinds, drawn, lambda text: place(parsed(text)))
 
 
 def _columns(environments: Sequence[Mapping[str, Any]]) -> str:
@@ -357,6 +368,7 @@ def document(name: str, tables: Tables) -> Document:
     sections = [
         Section("Who wins where", "", [] if map_ is None else [map_, *yardsticks(study)]),
         Section("Pareto fronts", "", clouds(study)),
+        Section("Choices and objectives", "", across(study)),
         Section("Where a layer pays", "Cost over how often a page's data moves while it is swapped out.", curves(study)),
         Section("Confirmed by timing", "Measured afterwards; nothing measured steered the search.", confirmed(study)),
         Section("What matters", "", sensitivity(study)),

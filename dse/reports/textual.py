@@ -8,7 +8,7 @@ from typing import Any
 
 from dse.common import output
 from dse.reports import heads
-from dse.reports.model import Cloud, Document, Map, Part, Plot, Ranges, Table, short
+from dse.reports.model import Cloud, Document, Map, Parallel, Part, Plot, Ranges, Table, short
 
 WIDTH = 76
 ROWS = 16
@@ -33,6 +33,9 @@ def _rows(part: Part) -> list[dict[str, Any]]:
         front = sorted((p for p in part.points if p["front"]), key=lambda p: [v if v is not None else 0.0 for v in p["values"]])
         names = [name.partition(" [")[0] for name in part.objectives]
         return [{"design": p.get("design", p["name"]), **dict(zip(names, p["values"], strict=True))} for p in front]
+    if isinstance(part, Parallel):
+        names = [name.partition(" [")[0] for name, _ in part.axes]
+        return [dict(zip(names, line["values"], strict=True)) for line in part.lines if line["front"]]
     if isinstance(part, Map):
         return [
             {part.row_name: name, part.column_name: column, "winner": cell.text,
