@@ -240,7 +240,7 @@ def test_a_line_for_each_check(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["dirct"], "did you mean 'direct'"),
         (["direct[mov=scan]"], "did you mean 'move'"),
-        (["not_there.py"], "error: there is no file"),
+        (["not_there.py"], "not_there.py: no such file"),
         (["direct", "--only", "leeks"], "did you mean 'leaks'"),
         (["direct", "--demands", "0"], "not at least 1"),
         (["direct", "--seed", "-1"], "negative"),

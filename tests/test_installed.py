@@ -109,7 +109,7 @@ def test_bad_designs_are_one_line(elsewhere: Elsewhere) -> None:
     done = elsewhere.run("-m", "pytest", "-q", "--pyargs", "dse.testing", "--designs", "not_there.py")
     assert done.returncode == 4
     assert done.stdout.strip() == ""
-    assert done.stderr.strip() == f"ERROR: there is no file {elsewhere.folder / 'not_there.py'}"
+    assert done.stderr.strip() == f"ERROR: {elsewhere.folder / 'not_there.py'}: no such file"
 
 
 def test_the_mutants_helper_and_twins_are_there(elsewhere: Elsewhere) -> None:

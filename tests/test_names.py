@@ -113,8 +113,11 @@ def test_unpacked_size_is_bounded_over_all_members(bundle: Path, tmp_path: Path,
 def test_a_hidden_space(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / ".hidden.toml"
     path.write_text(TEXT)
-    assert main(["sweep", str(path), "--trials", "1", "--results", str(tmp_path / "r")]) == 2
-    assert "'.hidden' is no name of a space" in capsys.readouterr().err
+    assert main(["sweep", str(path), "--trials", "1", "--workers", "1", "--results", str(tmp_path / "r")]) == 0
+    (study,) = studies.names(tmp_path / "r")
+    assert names.is_name(study)
+    assert main(["report", study, "--format", "text", "--results", str(tmp_path / "r")]) == 0
+    assert study in capsys.readouterr().out
 
 
 def listing(folder: Path) -> list[str]:

@@ -199,7 +199,7 @@ def test_urls() -> None:
         ("postgresql://u:s3cr3t@h:s3cr3t/d", "is not of the form postgresql://user:password@host:port/database"),
         ("mysql://u:s3cr3t@h/d", "'mysql://u:***@h/d': a storage is"),
         ("sqlite:////nowhere/at/all.db", "unable to open database file"),
-        ("/dev/null/journal.log", "storage /dev/null/journal.log: "),
+        ("/dev/null/journal.log", "/dev/null/journal.log: "),
     ],
 )
 def test_hostile_urls(url: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,7 +156,7 @@ def test_compared_reported_and_edited(toy: Outside) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("not_there.py", None, "there is no file"),
+        ("not_there.py", None, "no such file"),
         ("broken_design.py", "def (", "does not load: SyntaxError"),
         ("failing_design.py", "1 / 0", "does not load: ZeroDivisionError: division by zero"),
         ("empty_design.py", "", "registers no design"),

@@ -18,7 +18,7 @@ import subprocess
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -86,11 +86,13 @@ class Shared:
         command = processes.command("dse.cli", "worker", "--study", self.name, "--results", str(self._results))
         return subprocess.Popen(command, env=processes.environ(DSE_STORAGE=self.url), stdout=subprocess.DEVNULL)
 
-    def _by_index(self) -> dict[int, FrozenTrial]:
-        """First finished trial of each index."""
+    def _by_index(self, wanted: Collection[int] | None = None) -> dict[int, FrozenTrial]:
+        """First finished trial of each index, or of those wanted."""
         found: dict[int, FrozenTrial] = {}
         for trial in self.storage.get_all_trials(self._id, deepcopy=False):
-            if trial.state.is_finished() and trial._trial_id not in self._refused and asked_for(trial) is not None:
+            if not trial.state.is_finished() or (wanted is not None and trial.user_attrs.get(INDEX) not in wanted):
+                continue
+            if trial._trial_id not in self._refused and asked_for(trial) is not None:
                 found.setdefault(trial.user_attrs[INDEX], trial)
         return found
 
@@ -175,8 +177,10 @@ class Shared:
                     continue  # it finished after all
         lost = {t._trial_id for t in live if now - self._signs.get(t._trial_id, ("", now))[1] > patience}
         there = {t.user_attrs.get(INDEX) for t in live if t._trial_id not in lost}
-        for index in [i for i in missing if i not in there]:
-            if index not in self._by_index():
+        gone = [index for index in missing if index not in there]
+        finished = self._by_index(gone) if gone else {}
+        for index in gone:
+            if index not in finished:
                 self._issue(index, missing[index])
 
     def _replace_workers(self) -> None:
