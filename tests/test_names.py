@@ -110,13 +110,6 @@ def test_unpacked_size_is_bounded_over_all_members(bundle: Path, tmp_path: Path,
     assert not (tmp_path / "r").exists()
 
 
-def test_a_hidden_space(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / ".hidden.toml"
-    path.write_text(TEXT)
-    assert main(["sweep", str(path), "--trials", "1", "--results", str(tmp_path / "r")]) == 2
-    assert "'.hidden' is no name of a space" in capsys.readouterr().err
-
-
 def listing(folder: Path) -> list[str]:
     return sorted(str(path) for path in folder.rglob("*"))
 

@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,9 @@ import polars as pl
 
 from dse.common import output
 from dse.errors import BadInput
+from dse.naming import processes
 from dse.storing import guarding, querying
 
-HOME = Path(__file__).resolve().parent.parent.parent
-START = f"import sys; sys.path.insert(0, {str(HOME)!r}); from dse.storing import limited; sys.exit(limited.serve())"
 SECONDS, MEMORY = 60.0, 4 << 30
 """Limits of a query where no others are given: time [s], memory [B]."""
 
@@ -50,10 +49,7 @@ def query(
         answer = Path(folder) / "answer.arrow"
         asked = {"sql": sql, "preset": preset, "results": os.fspath(results), "memory": memory, "answer": str(answer)}
         try:
-            done = subprocess.run(
-                [sys.executable, "-P", "-c", START], input=json.dumps(asked), capture_output=True, text=True, errors="replace",
-                timeout=seconds, check=False,
-            )  # fmt: skip
+            done = _answered(asked, seconds)
         except subprocess.TimeoutExpired:
             raise BadInput(f"the query took more than {seconds:g} s: ask for less, or give it more time (--timeout)") from None
         for line in done.stderr.splitlines():
@@ -77,16 +73,20 @@ def unreadable(files: Sequence[Path]) -> str:
     """
     asked = {"files": [os.fspath(path) for path in files], "memory": MEMORY}
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", START], input=json.dumps(asked), capture_output=True, text=True, errors="replace",
-            timeout=SECONDS, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        done = None
-    if done is not None and done.returncode == 0:
-        return ""
-    known = done.stdout.splitlines() if done is not None else []
+        done = _answered(asked, SECONDS)
+    except subprocess.TimeoutExpired as error:
+        known = str(error.stdout or "").splitlines()
+    else:
+        if done.returncode == 0:
+            return ""
+        known = done.stdout.splitlines()
     return next((path.name for path in files if os.fspath(path) not in known), "")
+
+
+def _answered(asked: Mapping[str, Any], seconds: float) -> subprocess.CompletedProcess[str]:
+    """Ask a process of ours."""
+    command = processes.command(__name__)
+    return subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
 
 
 def _said(text: str) -> str:
@@ -118,3 +118,7 @@ def serve() -> int:
     except MemoryError:
         return 1
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(serve())
