@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+MESSAGE_MOST = 1500
+"""Most characters of a message; a longer one repeats more of an input than helps."""
+
+
 class Said(Exception):
     """Failure that is said in one line, without the secrets that a user gave."""
 
@@ -23,6 +27,10 @@ class Said(Exception):
 
 class BadInput(Said):
     """The input cannot be worked with: one line on stderr, exit status 2."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if len(text) <= MESSAGE_MOST else f"{text[:1000]} ... {text[5 - MESSAGE_MOST + 1000 :]}"
 
 
 class CheckFailed(Said):

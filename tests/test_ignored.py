@@ -22,7 +22,7 @@ IGNORED = [
     ("sweep --format csv --full", "--full has no effect"),
     ("sweep --sampler=", "--sampler is empty"),
     ("sweep --objectives=", "--objectives is empty"),
-    ("sweep --trace=", "argument --trace: an empty name is no file"),
+    ("sweep --trace=", "an empty name is no file"),
     ("query --tables SELECT", "SQL has no effect: --tables lists tables"),
     ("query --tables --preset pareto", "--preset has no effect"),
     ("query --tables --output x.csv", "--output has no effect"),

@@ -126,7 +126,7 @@ def test_sectors_and_sizes_are_pages(tmp_path: Path):
     assert plain(imports.load(path, "csv", page_column=1, unit="byte", size_column=3, size_unit=4096)) == [(n, False) for n in (0, 1, 0, 1)]
     for unit in ("cow", "0", "3", "-1", "4097", "99999999999"):
         refused(path, "csv", "unit", "1,0\n", page_column=1, unit=unit)
-    refused(path, "csv", f"column 2 a size up to {1 << 30:,} B", f"1,{(1 << 30) + 1}\n", page_column=1, unit="byte", size_column=2)
+    refused(path, "csv", f"column 2 a size up to {1 << 26:,} B", f"1,{(1 << 26) + 1}\n", page_column=1, unit="byte", size_column=2)
     refused(path, "lackey", "a unit is for csv and oracleGeneral", STORE, unit="page")
 
 

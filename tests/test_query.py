@@ -263,3 +263,22 @@ def test_control_characters_are_escaped_on_a_terminal(results: Path, tmp_path: P
         text = said.decode().replace("\r\n", "\n")
         assert "direct" in text
         assert text.replace("\n", "").isprintable(), text
+
+
+def test_a_parquet_file_that_ends_the_reader_is_named(results: Path, tmp_path: Path) -> None:
+    from dse.storing import limited
+
+    files = sorted(results.rglob("*.parquet"))
+    assert limited.unreadable(files) == ""
+    size = files[1].stat().st_size
+    damaged = []
+    for at in range(4, size, size // 40):
+        content = bytearray(files[1].read_bytes())
+        content[at : at + 9] = b"\xff" * 9
+        path = tmp_path / f"{at}.parquet"
+        path.write_bytes(content)
+        damaged.append(path)
+    first = limited.unreadable(damaged)
+    assert first in {path.name for path in damaged}
+    (tmp_path / "none.parquet").write_bytes(b"PAR1")
+    assert limited.unreadable([files[0], tmp_path / "none.parquet", files[1]]) == "none.parquet"

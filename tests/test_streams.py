@@ -264,3 +264,10 @@ def test_one_place_turns_failures_of_parsing_into_a_line() -> None:
     with pytest.raises(KeyboardInterrupt), reading.parsing("f", "no trace"):
         raise KeyboardInterrupt
     assert streams.plain("a\udcff") == r"a\xff"
+
+
+def test_a_message_repeats_no_more_of_an_input_than_helps() -> None:
+    for length in (10, 1500, 1501, 100_000):
+        text = str(BadInput("a" * length + "z"))
+        assert len(text) == min(length + 1, 1500)
+        assert text.endswith("z")

@@ -60,6 +60,8 @@ def test_canonical_configurations(small: space.Space) -> None:
         ('[axes."swapoff.at"]\nrange = { low = 0, high = 1, count = 2, log = "no" }', "range is {"),
         ('[axes."swapoff.at"]\nrange = { low = 0, high = 1, count = 2.5 }', "range is {"),
         ('[axes."swapoff.at"]\nvalues = [nan]', "at is from 0 to 1, got nan"),
+        ('[axes."swapoff.at"]\nvalues = [[1], { a = 1 }]', "[1] is no value of axis 'swapoff.at'"),
+        ('[axes."swapoff.at"]\nvalues = [2026-01-01]', "is no value of axis 'swapoff.at'"),
         ('[axes.""]\nvalues = [1]', "no design of this space declares axis ''"),
     ],
 )
@@ -95,3 +97,8 @@ def test_builtin_spaces_are_sound() -> None:
     assert space.load("default").size >= 200
     with pytest.raises(BadInput, match="did you mean 'default'"):
         space.load("defualt")
+
+
+def test_a_share_of_a_mix_that_is_no_share_is_refused() -> None:
+    text = '[scenario]\nworkload = { generator = "zipf" }\n[axes."backend.mix"]\nvalues = [{ zswap = 0.5, ssd = nan }]\n'
+    assert "mix.ssd is from 0 to 1, got nan" in failing(text)

@@ -183,9 +183,14 @@ def rerun(path: str | Path, trust: bool = False) -> dict[str, Any]:
     dict
         ``run`` (its name), ``equal``, ``stored``, ``again`` (hashes of the counters), ``same_code``.
     """
+    from dse.storing import limited
+
     with tempfile.TemporaryDirectory(prefix="swapdse-bundle-") as scratch:
         results = Path(scratch)
         about = unpack(path, results)
+        odd = limited.unreadable(sorted(results.rglob("*.parquet")))
+        if odd:
+            raise BadInput(f"{path}: {odd} is no readable Parquet file")
         with enclosed.executing(path, about["sources"], about["members"], results, trust):
             found = _repeated(about, results)
     if found["stored"] != about["counters_hash"]:

@@ -164,7 +164,7 @@ def fits(axis: Axis, designs: Sequence[naming.Named], base: scenario.Scenario, a
             try:
                 scenario.from_values(base.name, {**base.values, section: {option: value}})
             except BadInput as error:
-                if f"{option} is " in str(error) or "sums to" in str(error) or "unknown" in str(error):
+                if any(said in str(error) for said in (f"{option} is ", f"{option}.", "sums to", "unknown")):
                     raise BadInput(f"{at}{reason(error, base.name)}") from None
         return
     declared = {name: p for named in designs for name, p in named.design.parameters.items()}

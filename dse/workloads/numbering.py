@@ -17,7 +17,7 @@ OBJECT = 0
 """Unit of an identifier: each is a page of its own, whatever its size."""
 UNITS = {"object": OBJECT, "byte": 1, "sector": 512, "page": 4096}
 UNIT_MOST = 1 << 20
-REQUEST_MOST = 1 << 30
+REQUEST_MOST = 1 << 26
 """Most bytes of one request; a larger one is taken for a wrong column."""
 AT_A_TIME = 1 << 22  # [pages] of requests that are spread at a time
 
