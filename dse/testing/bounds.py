@@ -37,7 +37,7 @@ def finding(named: naming.Named, seed: int, demands: int) -> str:
 
 
 def plain_python(module: str, *arguments: str) -> str:
-    """What `module`, run with `arguments` on kernels as plain Python, says in a process of its own; its error if it fails."""
+    """Run `module` with `arguments` on kernels as plain Python, in a process of its own; return what it says, or its error."""
     env = registered.environ(NUMBA_DISABLE_JIT="1")
     try:
         done = subprocess.run(

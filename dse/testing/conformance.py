@@ -31,7 +31,7 @@ SHOWN = 60  # demands of a list in a message
 
 
 class Setting:
-    """What runs are made with.
+    """Settings that runs are made with.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a swapoff may leave, whatever the design: nothing, or slots of folios that are locked or under writeback; and then it says busy."""
+"""Rules of a swapoff, whatever the design: it leaves nothing, or slots of folios that are locked or under writeback and says busy."""
 
 from __future__ import annotations
 
