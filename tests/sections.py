@@ -75,7 +75,7 @@ def sections(name: str) -> dict[str, dict[str, int]]:
 
 
 def differences(have: Sections, want: Sections) -> list[str]:
-    """Differences in words."""
+    """Differences, in words."""
     out = []
     for name in {**want, **have}:
         ours, theirs = have.get(name, {}), want.get(name, {})

@@ -9,11 +9,14 @@ module             holds
 ``checking``       :func:`dse.check`, and the table of all checks
 ``streams``        worlds to test in, and random demands for them
 ``conformance``    a design and its twin side by side; the shortest demand list that shows a failure
-``scripts``        demands written by hand: many sharers, full devices, moves that meet other demands
+``scripts``        demands written by hand: many sharers, full devices, faults and moves that meet other demands
 ``machine``        the state machine, driven by Hypothesis or by a seeded random walk
 ``integrity``      many demands with content tokens; ``python -m dse.testing.integrity --demands 1e8`` is the long run
 ``ledgers``        the ledger in closed form against that of live arrays
 ``invariants``     invariants of every state
+``owners``         memory cgroups that may own what is swapped out
+``swapoffs``       what a swapoff may leave
+``rules``          locks that guard what is written; needs kernels that are plain Python
 ``twins``          plain-Python twins, and their base classes
 ``mutants``        broken steps that the suite must notice
 ================== ==================================================================================================

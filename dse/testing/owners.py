@@ -125,7 +125,7 @@ def among(pages: Ints, values: NDArray[np.uint64], index: NDArray[np.uint64], wo
 
 
 def charged(st: Any) -> NDArray[np.int64] | None:
-    """Count which of the things that a state charges belong to each memory cgroup; None where charges follow another rule."""
+    """Count what each memory cgroup owns of the things that a state charges; None where charges follow another rule."""
     if hasattr(st, "desc"):
         tree = reading.from_one(reading.tree(st.dhead, 0, st.dpool))
         words = st.desc[(tree.entry >> np.uint64(2)).astype(np.int64) * ctl(st, swap_desc_own.C_STRIDE) + 2]

@@ -106,7 +106,7 @@ def of(design: Design) -> Rules:
 
 
 def cases(one: Subject, seed: int, demands: int) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Demands that show every write of a design: random demands, counts past 62, full devices, moves."""
+    """Cases that show every write of a design: random demands, counts past 62, full devices, moves."""
     for named in one.settings:
         parameters = subjects.control(named)
         for world in WORLDS if named is one.settings[0] else WORLDS[:2]:

@@ -1,4 +1,4 @@
-"""Leftovers that a swapoff may have in any design: none, or slots of folios that are locked or under writeback; then it says busy."""
+"""Rules of a swapoff, whatever the design: it leaves nothing, or slots of folios that are locked or under writeback and says busy."""
 
 from __future__ import annotations
 

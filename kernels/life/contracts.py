@@ -191,7 +191,7 @@ def _check_regions(design: Design) -> None:
 
 
 def _check_guards(design: Design) -> None:
-    """Check that what guards a region of its own, or what it says of one of its base, is a lock or a word for what is none."""
+    """Guards of a region of its own, or of one of its base, are locks or words for what is none."""
     regions, locks = design.own.all(Region), design.own.all(Lock)
     said = {region.name: region.guards for region in design.own.entries_of(Region)} | design.own.other_guards
     for name, guards in said.items():
