@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 
 from dse import naming
-from dse.naming import registered
+from dse.naming import processes
 from dse.testing import conformance, streams, subjects
 
 SECONDS = 600
@@ -38,11 +38,10 @@ def finding(named: naming.Named, seed: int, demands: int) -> str:
 
 def plain_python(module: str, *arguments: str) -> str:
     """Run `module` with `arguments` on kernels as plain Python, in a process of its own; return what it says, or its error."""
-    env = registered.environ(NUMBA_DISABLE_JIT="1")
+    command = processes.command(module, *arguments)
+    env = processes.environ(NUMBA_DISABLE_JIT="1")
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments], env=env, capture_output=True, text=True, check=False, timeout=SECONDS
-        )
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return f"{arguments[-1]} demands take longer than {SECONDS} s as plain Python: a loop does not end"
     if done.returncode == 0:
