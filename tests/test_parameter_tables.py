@@ -132,7 +132,7 @@ def test_mistakes_in_a_table(tmp_path: Path, old: str, new: str, message: str) -
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="No such file"):
+    with pytest.raises(BadInput, match="no such file"):
         tables.read(tmp_path / "none.toml")
     with pytest.raises(BadInput, match="unknown parameter table 'mine'"):
         tables.read("mine")
@@ -178,7 +178,7 @@ def test_a_table_without_effect_is_refused(small: Path, tmp_path: Path, capsys: 
     assert cli.main(["sweep", "--parameters", str(path), *results]) == 2
     assert "has no effect: only the runs of --confirm N use latencies of a fault" in capsys.readouterr().err
     assert cli.main(["sweep", "--confirm", "1", "--parameters", str(tmp_path / "none.toml"), *results]) == 2
-    assert "No such file" in capsys.readouterr().err
+    assert "no such file" in capsys.readouterr().err
     assert [entry.name for entry in tmp_path.iterdir()] == ["own.toml"]
 
 

@@ -223,9 +223,9 @@ def test_command_line(results: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
 
 def test_limits_of_time_and_memory(results: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cross = "ops a CROSS JOIN ops b CROSS JOIN ops c CROSS JOIN ops d CROSS JOIN ops e CROSS JOIN ops f"
-    many = " CROSS JOIN ".join(f"ops t{n}" for n in range(14))
+    many, more = (" CROSS JOIN ".join(f"ops t{n}" for n in range(tables)) for tables in (14, 24))
     for sql, limits, says in (
-        (f"SELECT COUNT(*) AS n FROM {many}", ["--timeout", "1"], "the query took more than 1 s"),
+        (f"SELECT COUNT(*) AS n FROM {more}", ["--timeout", "1"], "the query took more than 1 s"),
         (f"SELECT a.run, {'x' * 10} FROM {cross}", [], "unknown column 'xxxxxxxxxx'"),
         (f"SELECT t0.run FROM {many} ORDER BY t1.value", ["--memory", "200M", "--timeout", "30"], "the query needs more than 0.195 GiB"),
     ):

@@ -12,6 +12,7 @@ from dse.testing.findings import BYPASS, CACHED, LOCKED, WRITEBACK, used_slots
 from dse.testing.reading import Ints, ctl
 from kernels import demand as d
 from kernels.designs.swap_desc import own as swap_desc_own
+from kernels.structures import cluster
 
 
 def check(st: Any, last: NDArray[np.uint64], reply: int) -> list[str]:
@@ -19,6 +20,8 @@ def check(st: Any, last: NDArray[np.uint64], reply: int) -> list[str]:
     if int(last[0]) & 255 != d.SWAPOFF or reply not in (d.SWAPPED_OFF, d.BUSY):
         return []
     device = int(last[0]) >> 16 & 255
+    if reply == d.BUSY and shut(st, device, int(last[1]) >> 32 & 0xFF_FFFF):
+        return []
     folios = reading.folios(st)
     held = folios.number[folios.flags & (LOCKED | WRITEBACK) != 0]
     name = d.BACKENDS[device]
@@ -31,6 +34,15 @@ def check(st: Any, last: NDArray[np.uint64], reply: int) -> list[str]:
         if len(left):
             return [f"swapoff of {name} leaves {len(left)} slots that nothing holds up, first {left[:4].tolist()}"]
     return []
+
+
+def shut(st: Any, device: int, target: int) -> bool:
+    """True if a swapoff of `device` is told to move pages to a device that is off or full: a layer has nowhere to move them."""
+    if target == device or target not in reading.devices(st):
+        return False
+    row = st.dev.reshape(-1, int(cluster.DEV_WORDS))[target]
+    on = int(row[int(cluster.D_FLAGS)]) & int(cluster.DEV_ON)
+    return not on or int(row[int(cluster.D_USED)]) >= int(row[int(cluster.D_SLOTS)])
 
 
 def excused(st: Any, folios: reading.Folios, held: Ints) -> Ints:

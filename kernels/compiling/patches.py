@@ -132,6 +132,8 @@ CACHING: dict[str, str] = {
     "numba.core.caching:CacheImpl.__init__": "(self, py_func) uses CACHE_LOCATOR_CLASSES from_function",
     "numba.core.caching:FunctionCache": "class",
     "numba.core.caching:IndexDataCacheFile": "class",
+    "numba.core.caching:IndexDataCacheFile.__init__": "(self, cache_path, filename_base, source_stamp) uses _cache_path",
+    "numba.core.caching:IndexDataCacheFile.save": "(self, key, data)",
     "numba.core.caching:IndexDataCacheFile._load_index": "(self) uses _source_stamp",
     "numba.core.caching:IndexDataCacheFile.load": "(self, key)",
     "numba.core.caching:_CacheLocator": "class",
