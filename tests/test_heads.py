@@ -192,6 +192,15 @@ def test_the_first_screen_of_a_process_that_exits_says_how_long() -> None:
     assert "memory." not in text
 
 
+def test_an_exit_that_cold_caches_leave_open_says_so() -> None:
+    status = "inconclusive: footprint and cold do not agree: footprint slower, 2.0; cold inconclusive, 14 pairs"
+    rows = zapped(BASE, 100.0, 1.0, 1.0) + zapped("a", 200.0, 1.0, 1.0, ratio=(2.0, 1.9, 2.1), status=status)
+    rows = [{**r, "state": "footprint" if r["metric"] in ("ns", "ratio") else None} for r in rows]
+    assert exits.found(rows, [BASE, "a"])[1].finding == exits.UNSETTLED
+    neither = zapped("a", 200.0, 1.0, 1.0, ratio=(2.0, 1.9, 2.1), status="inconclusive: the interval holds 1")
+    assert exits.found([*rows[:4], *neither], [BASE, "a"])[1].finding == "inconclusive"
+
+
 def test_an_exit_that_was_not_timed_says_locks_alone() -> None:
     counted = [r for r in EXITS if r["metric"] not in ("ns", "ratio")]
     (said,) = exits.lines(counted, RUN)

@@ -23,7 +23,7 @@ CONFIDENCE = 0.95
 FLOOR_NS = 30.0
 """Least time that gives a ratio, on one side at least: the clock reads in steps of ten nanoseconds."""
 AA_WIDEST = 1.25
-"""An A/A interval wider than this factor carries no ratio."""
+"""An A/A interval wider than this factor carries only ratios beyond the square of the noise."""
 BLOCK = 1 << 22
 FEWEST_SERIAL, MOST_CORRELATED = 8, 0.9
 """Fewest values from which a correlation of neighbours is estimated, and the largest estimate that is used."""
@@ -244,16 +244,17 @@ def verdict(
     """
     if candidate_ns < FLOOR_NS and baseline_ns < FLOOR_NS:
         return Verdict("inconclusive", f"both sides take less than {FLOOR_NS:g} ns, too near the clock's step")
-    if aa.width > AA_WIDEST:
-        return Verdict("inconclusive", f"the same design against itself ranges over {aa.lo:.3f}..{aa.hi:.3f}")
     shown = f"{ratio.ratio:.3f} [{ratio.lo:.3f}, {ratio.hi:.3f}], A/A {aa.lo:.3f}..{aa.hi:.3f}"
-    if ratio.within(1.0 / (1.0 + threshold), 1.0 + threshold):
+    wide = aa.width > AA_WIDEST
+    if not wide and ratio.within(1.0 / (1.0 + threshold), 1.0 + threshold):
         return Verdict("same", f"{shown}, within {threshold:.0%}")
-    noise = max(1.0 / aa.lo, aa.hi, 1.0)
+    noise = max(1.0 / aa.lo, aa.hi, 1.0) ** (2 if wide else 1)
     if ratio.lo > noise or ratio.hi < 1.0 / noise:
         if (halves[0] - 1.0) * (halves[1] - 1.0) < 0.0:
             return Verdict("inconclusive", f"{halves[0]:.3f} in the first half of the window, {halves[1]:.3f} in the second: {shown}")
         return Verdict("slower" if ratio.lo > noise else "faster", shown)
+    if wide:
+        return Verdict("inconclusive", f"the same design against itself ranges over {aa.lo:.3f}..{aa.hi:.3f}")
     why = "the interval holds 1" if ratio.holds(1.0) else "the difference is no larger than the noise"
     return Verdict("inconclusive", f"{why}: {shown}")
 

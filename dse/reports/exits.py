@@ -9,11 +9,14 @@ from typing import Any
 
 from dse.measuring.figures import Figures
 from dse.naming import shortened
+from dse.reports.costs import found_in
 from dse.storing import Figure
 
 PAGE = 4096
 GIB = 1 << 30
 PTES_A_GIB = GIB // PAGE
+UNSETTLED = "not settled in every state of the caches"
+"""Finding where one state of the caches decides and another does not."""
 COUNTED = (("lines", "lines"), ("locks", "locked_sections"), ("atomics", "atomics"))
 
 
@@ -33,7 +36,7 @@ class Exit:
     times, lo, hi : float or None
         Ratio of the times to that of the baseline, with its 95 % interval.
     finding : str
-        ``faster``, ``slower``, ``same``, ``inconclusive``; empty for the baseline.
+        ``faster``, ``slower``, ``same``, ``inconclusive`` or :data:`UNSETTLED`; empty for the baseline.
     """
 
     design: str
@@ -82,6 +85,8 @@ def found(rows: Sequence[Figure], designs: Sequence[str], *, age: str = "aged", 
         ratio = figures.row(design, "zap", "ratio", stat="mean", age=age, against=designs[0], state=state)
         more = {} if ratio is None else {"times": ratio["value"], "lo": ratio["lo"], "hi": ratio["hi"]}
         finding = "" if ratio is None else str(ratio["status"]).partition(":")[0]
+        if ratio is not None and finding == "inconclusive" and found_in(ratio, str(ratio.get("state") or "")) != finding:
+            finding = UNSETTLED
         counts = {name: each(metric) for name, metric in COUNTED}
         out.append(Exit(design, ptes, each("ns", where=state), **counts, **more, finding=finding))
     return out
@@ -147,7 +152,7 @@ def _said(row: Exit, base: str) -> str:
     text = f"{row.ns:,.0f} ns" + ("" if row.locks is None else f", {row.locks:.2f} locks") + " a PTE"
     if row.design == base or row.lo is None or row.hi is None:
         return text
-    return f"{text}, x {row.lo:.2f}..{row.hi:.2f}" + (f", {row.finding}" if row.finding in ("same", "inconclusive") else "")
+    return f"{text}, x {row.lo:.2f}..{row.hi:.2f}" + (f", {row.finding}" if row.finding in ("same", "inconclusive", UNSETTLED) else "")
 
 
 def apart(one: Exit, two: Exit, base: str) -> bool:
