@@ -180,6 +180,33 @@ def test_both_states_of_the_caches_have_their_intervals() -> None:
     assert "?: within the noise, or too few pairs." in said
 
 
+def test_cold_caches_may_name_another_design() -> None:
+    """From warm caches a costs most, 100 ns against 50; from cold ones b, [900, 1,100] against [300, 400]."""
+    rows = of_design(BASE, 20.0, 400.0)
+    for design, warm in (("a", 100.0), ("b", 50.0)):
+        rows += of_design(design, 20.0, 400.0 + warm, (warm, warm - 5.0, warm + 5.0))
+    rows = [{**r, "state": "footprint" if r["kind"] == "measured" else None} for r in rows]
+    rows += [row(BASE, op, "ns", 4000.0, state="cold") for op in ("swap_in", "swap_out")]
+    for design, lo, hi in (("a", 300.0, 400.0), ("b", 900.0, 1100.0)):
+        rows.append(row(design, "lifetime", "tax_ns", (lo + hi) / 2, span=(lo, hi), state="cold", baseline=BASE))
+    (said,) = costs.words(costs.ranked(Figures(rows), [BASE, "a", "b"], True), BASE)
+    assert said.startswith(
+        "a costs most: +100 ns a swap-out and return (footprint), +0.0 B a page. From cold caches b does: +900..+1,100 ns."
+    )
+    near = [{**r, "hi": 950.0} if (r["design"], r["state"]) == ("a", "cold") else r for r in rows]
+    assert "From cold caches b does" not in costs.words(costs.ranked(Figures(near), [BASE, "a", "b"], True), BASE)[0]
+
+
+def test_figures_that_are_not_there_are_not_counted() -> None:
+    """Nothing is swapped in: two states of one figure, not of two."""
+    at = (
+        costs.At("footprint", lo=1.0, hi=2.0, swap_in_decided=False),
+        costs.At("cold", lo=-1.0, hi=2.0, decided=False, swap_in_decided=False),
+    )
+    assert costs.Cost("a", states=at).undecided == (1, 2)
+    assert costs.Cost("a", states=at).open
+
+
 def test_a_run_without_a_twin_and_a_long_command_keep_their_last_line() -> None:
     one = found(HAND, aa_lo=None, aa_hi=None)
     one["provenance"]["command"] = "dse compare " + "--set workload.pages=1000 " * 6

@@ -105,7 +105,8 @@ class Cost:
         """Measured figures of the row that decide nothing, and all of them."""
         if not self.states:
             return [self.finding, self.swap_in_finding].count("inconclusive"), 2
-        figures = [decided for at in self.states for decided in (at.decided, at.swap_in_decided)]
+        figures = [at.decided for at in self.states if at.lo is not None]
+        figures += [at.swap_in_decided for at in self.states if at.times_lo is not None]
         return figures.count(False), len(figures)
 
     @property
@@ -317,6 +318,7 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
     cold = [shortened(row.design) for row in asked if row.states and not row.states[-1].decided]
     if cold:
         out.append("From cold caches none is settled." if len(cold) == len(asked) else f"From cold caches not settled: {', '.join(cold)}.")
+    out += _coldest(asked, sure)
     out.append(_better(asked, sure, base, "time" if unit == "ns" else "lines"))
     wrong = contradictions(rows)
     if wrong:
@@ -324,6 +326,19 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
         more = f" (and {len(wrong) - 1} pair{'s' * (len(wrong) > 2)} more)" if len(wrong) > 1 else ""
         out.append(f"Time and {what} disagree, time decides: {slower} takes fewer {what} than {faster}, and longer{more}.")
     return [" ".join(out)]
+
+
+def _coldest(asked: Sequence[Cost], sure: Sequence[Cost]) -> list[str]:
+    """Name the design that costs most from cold caches where it is another one, beyond the intervals of both."""
+    known = [(row.states[-1], row) for row in asked if len(row.states) > 1 and row.states[-1].decided]
+    cold = [(at.lo, at.hi, row) for at, row in known if at.lo is not None and at.hi is not None and at.lo > 0.0]
+    if not cold or not sure:
+        return []
+    lo, hi, worst = max(cold, key=lambda one: one[0] + one[1])
+    first = next((one for one in cold if one[2] is sure[0]), None)
+    if worst is sure[0] or (first is not None and first[1] >= lo):
+        return []
+    return [f"From cold caches {shortened(worst.design)} does: {lo:+,.0f}..{hi:+,.0f} ns."]
 
 
 def _better(asked: Sequence[Cost], sure: Sequence[Cost], base: str, what: str) -> str:
