@@ -84,9 +84,11 @@ def test_figures_of_the_hand_case() -> None:
 
 def test_the_finding_in_words() -> None:
     text = " ".join(costs.words(ranked(HAND), BASE))
-    assert "slow costs most: +600 ns a swap-out and return, +30.0 B a page." in text
+    assert "Most time: slow, +550..+650 ns a swap-out and return. Most memory: slow, +30.0 B a page that is out." in text
     assert f"None is cheaper than {BASE} in both time and memory (less time: fast; less memory: small)." in text
-    assert "Time and lines disagree, time decides: slow takes fewer lines than fast, and longer (and 1 pair more)." in text
+    assert (
+        "Time and lines disagree, time decides: slow takes fewer lines than fast but more time (1 other pair of designs as well)." in text
+    )
     better = of_design(BASE, 20.0, 400.0) + of_design("fast", 10.0, 300.0, (-100.0, -120.0, -80.0))
     assert costs.words(ranked(better), BASE) == [f"Cheaper than {BASE} in time and memory: fast."]
     worse = of_design(BASE, 20.0, 400.0) + of_design("slow", 50.0, 800.0, (600.0, 550.0, 650.0))
@@ -105,9 +107,8 @@ def test_what_is_not_sure_decides_nothing() -> None:
 def test_the_screen_says_how_sure_what_is_missing_and_how_to_repeat() -> None:
     text = " ".join("\n".join(answer.screen(found(HAND)).lines()).split())
     assert "What does a design cost this host? Against swap_table_p4 (p4), today's kernel (Linux 7.2):" in text
-    assert "2 of 8 measured figures decide nothing (unsure); a longer run may settle it" in text
-    assert "(A/A)" in text
-    assert "0.98..1.02 (A/A)" in text
+    assert "2 of 8 measured figures are undecided, of unsure; a longer run may settle it" in text
+    assert "0.98..1.02 (A/A, the widest)" in text
     assert "Not in it: large folios, contention." in text
     assert "Repeat: dse compare hand (counters 0123456789abcdef)" in text
     assert "zswap 75%, ssd 25%" in text
@@ -134,7 +135,7 @@ def test_it_fits_on_a_screen(designs: int, chart: bool) -> None:
     assert len(lines) <= answer.LINES
     assert max(map(len, lines)) <= answer.WIDTH
     text = "\n".join(lines)
-    for part in ("What does", "It buys:", "Sure:", "Not in it:", "Repeat:", "swap_id["):
+    for part in ("What does", "For a layer:", "Sure:", "Not in it:", "Repeat:", "swap_id["):
         assert part in text
 
 
@@ -172,12 +173,14 @@ def test_both_states_of_the_caches_have_their_intervals() -> None:
     rows = costs.ranked(Figures(warm + cold), [BASE, "slow"], True)
     cells = {r.design: r.cells() for r in rows}
     assert cells["slow"] == ("+30.0", "+550..+650", "+700..+1,100?", "1.95..2.05", "1.10..1.30")
-    assert cells[BASE] == ("20.0", "1,200", "10,000", "400 ns", "4,000 ns")
+    assert cells[BASE] == ("=20.0", "=1,200", "=10,000", "=400 ns", "=4,000 ns")
     assert costs.heads(rows)[1][2:] == ("footprint", "cold", "footprint", "cold")
     text = "\n".join(answer.screen(found(warm + cold)).lines())
     said = " ".join(text.split())
-    assert "slow costs most: +600 ns a swap-out and return (footprint), +30.0 B a page. From cold caches none is settled." in said
-    assert "?: within the noise, or too few pairs." in said
+    assert "Most time: slow, +550..+650 ns a swap-out and return (footprint). Most memory: slow, +30.0 B a page that is out." in said
+    assert "From cold caches no time is settled." in said
+    assert "(?)" in said
+    assert "=: the baseline's own." in said
 
 
 def test_cold_caches_may_name_another_design() -> None:
@@ -190,9 +193,7 @@ def test_cold_caches_may_name_another_design() -> None:
     for design, lo, hi in (("a", 300.0, 400.0), ("b", 900.0, 1100.0)):
         rows.append(row(design, "lifetime", "tax_ns", (lo + hi) / 2, span=(lo, hi), state="cold", baseline=BASE))
     (said,) = costs.words(costs.ranked(Figures(rows), [BASE, "a", "b"], True), BASE)
-    assert said.startswith(
-        "a costs most: +100 ns a swap-out and return (footprint), +0.0 B a page. From cold caches b does: +900..+1,100 ns."
-    )
+    assert said.startswith("Most time: a, +95..+105 ns a swap-out and return (footprint). From cold caches b does: +900..+1,100 ns.")
     near = [{**r, "hi": 950.0} if (r["design"], r["state"]) == ("a", "cold") else r for r in rows]
     assert "From cold caches b does" not in costs.words(costs.ranked(Figures(near), [BASE, "a", "b"], True), BASE)[0]
 

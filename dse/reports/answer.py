@@ -156,7 +156,9 @@ def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, .
         least = [shortened(d) for value, d in slots if value == slots[0][0]]
         most = [shortened(d) for value, d in slots if value == slots[-1][0]]
         out.append(f"Disk slots tied up: {slots[0][0]:,.0f} ({', '.join(least)}) to {slots[-1][0]:,.0f} ({', '.join(most)}).")
-    return ("It buys: " + " ".join(out),) if out else ("It buys: nothing was moved here; a scenario with moves shows what a move costs.",)
+    return (
+        ("For a layer: " + " ".join(out),) if out else ("For a layer: nothing was moved here; a scenario with moves shows what it buys.",)
+    )
 
 
 def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, ...]:
@@ -166,18 +168,21 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, .
     of = [row for row in table if row.asked]
     doubtful = [row.design for row in of if row.open]
     undecided, figures = (sum(row.undecided[i] for row in of) for i in (0, 1))
-    text = f"Sure: {undecided} of {figures} measured figures decide nothing" if of else "Sure: nothing to compare"
+    marked = any(row.states for row in table)
+    text = "Sure: nothing to compare"
+    if of and undecided:
+        text = f"Sure: {undecided} of {figures} measured figures are undecided" + " (?)" * marked
+    elif of:
+        text = f"Sure: all {figures} measured figures are decided"
     if doubtful:
-        text += f" ({', '.join(map(shortened, doubtful))})" if len(doubtful) < len(of) else ""
+        text += f", of {', '.join(map(shortened, doubtful))}" if len(doubtful) < len(of) else ""
         text += "; a longer run may settle it"
     needed = (run.get("measuring") or {}).get("needed_s")
     if doubtful and needed is not None:
         text += f" (--budget {2 * needed:.0f})"
+    text += ". =: the baseline's own" * marked + ". Times: measured here, 95 % intervals; bytes: counted."
     if run["aa_lo"] is not None:
-        text += f". A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A)"
-    text += ". Times are measured, with 95 % intervals; bytes are counted."
-    if any(row.states for row in table):
-        text += " ?: within the noise, or too few pairs."
+        text += f" A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A, the widest)."
     return (text,)
 
 

@@ -10,6 +10,9 @@ from dse.measuring.figures import LIFETIME, Figures
 from dse.naming import shortened
 from dse.storing import Figure
 
+EVEN = 0.05
+"""Bytes a page below which two designs take the same."""
+
 
 @dataclass(frozen=True)
 class At:
@@ -42,13 +45,13 @@ class At:
     def lifetime(self, asked: bool) -> str:
         """Cell of a swap-out and return: the interval, or the baseline's own time."""
         if not asked:
-            return "-" if self.extra_own is None else f"{self.extra_own:,.0f}"
+            return "-" if self.extra_own is None else f"={self.extra_own:,.0f}"
         return "-" if self.lo is None or self.hi is None else f"{self.lo:+,.0f}..{self.hi:+,.0f}" + "?" * (not self.decided)
 
     def swap_in(self, asked: bool) -> str:
         """Cell of one swap-in: the interval, or the baseline's own time."""
         if not asked:
-            return "-" if self.own is None else f"{self.own:,.0f} ns"
+            return "-" if self.own is None else f"={self.own:,.0f} ns"
         if self.times_lo is None or self.times_hi is None:
             return "-"
         return f"{self.times_lo:.2f}..{self.times_hi:.2f}" + "?" * (not self.swap_in_decided)
@@ -118,7 +121,7 @@ class Cost:
         """Cells of the table: bytes, swap-out and return, one swap-in; the times in each state of the caches."""
         if not self.states:
             return self._bytes(), self._lifetime(), self._swap_in()
-        memory = "-" if self.nbytes is None else f"{self.more_bytes or 0.0:+.1f}" if self.asked else f"{self.nbytes:.1f}"
+        memory = "-" if self.nbytes is None else f"{self.more_bytes or 0.0:+.1f}" if self.asked else f"={self.nbytes:.1f}"
         return memory, *(at.lifetime(self.asked) for at in self.states), *(at.swap_in(self.asked) for at in self.states)
 
     def _bytes(self) -> str:
@@ -155,7 +158,7 @@ def heads(rows: Sequence[Cost]) -> list[tuple[str, ...]]:
     states = next((row.states for row in rows if row.states), ())
     if states:
         rest = [""] * (len(states) - 2)
-        first = ("design", "memory", "out+return", "ns more", *rest, "swap-in", "times", *rest)
+        first = ("design", "memory", "out+return", "ns more", *rest, "swap-in", "ratio", *rest)
         names = [at.state for at in states]
         return [first, ("", "B a page", *names, *names)]
     unit = "ns" if timed else "lines"
@@ -312,19 +315,24 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
     if sure and (sure[0].extra or 0.0) > 0:
         worst = sure[0]
         name = shortened(worst.design)
-        memory = "" if worst.more_bytes is None else f", {worst.more_bytes:+.1f} B a page"
         where = f" ({worst.states[0].state})" if worst.states else ""
-        out.append(f"{name} costs most: {worst.extra:+,.0f} {unit} a swap-out and return{where}{memory}.")
+        span = f"{worst.lo:+,.0f}..{worst.hi:+,.0f}" if worst.lo is not None and worst.hi is not None else f"{worst.extra:+,.0f}"
+        out.append(f"Most {'time' if unit == 'ns' else unit}: {name}, {span} {unit} a swap-out and return{where}.")
+    large = max(asked, key=lambda row: row.more_bytes or 0.0)
+    if (large.more_bytes or 0.0) > EVEN:
+        out.append(f"Most memory: {shortened(large.design)}, {large.more_bytes:+.1f} B a page that is out.")
     cold = [shortened(row.design) for row in asked if row.states and not row.states[-1].decided]
     if cold:
-        out.append("From cold caches none is settled." if len(cold) == len(asked) else f"From cold caches not settled: {', '.join(cold)}.")
+        out.append(
+            "From cold caches no time is settled." if len(cold) == len(asked) else f"From cold caches not settled: {', '.join(cold)}."
+        )
     out += _coldest(asked, sure)
     out.append(_better(asked, sure, base, "time" if unit == "ns" else "lines"))
     wrong = contradictions(rows)
     if wrong:
         slower, faster, what = *map(shortened, wrong[0][:2]), wrong[0][2]
-        more = f" (and {len(wrong) - 1} pair{'s' * (len(wrong) > 2)} more)" if len(wrong) > 1 else ""
-        out.append(f"Time and {what} disagree, time decides: {slower} takes fewer {what} than {faster}, and longer{more}.")
+        more = f" ({len(wrong) - 1} other pair{'s' * (len(wrong) > 2)} of designs as well)" if len(wrong) > 1 else ""
+        out.append(f"Time and {what} disagree, time decides: {slower} takes fewer {what} than {faster} but more time{more}.")
     return [" ".join(out)]
 
 
@@ -343,8 +351,10 @@ def _coldest(asked: Sequence[Cost], sure: Sequence[Cost]) -> list[str]:
 
 def _better(asked: Sequence[Cost], sure: Sequence[Cost], base: str, what: str) -> str:
     """Say which designs are better than `base` in both yardsticks, or in which one."""
-    faster = [shortened(row.design) for row in sure if (row.extra or 0.0) < 0]
-    smaller = [shortened(row.design) for row in asked if (row.more_bytes or 0.0) < -0.05]
+    faster = [
+        shortened(row.design) for row in sure if (row.extra or 0.0) < 0 and all(at.decided and (at.hi or 0.0) < 0 for at in row.states)
+    ]
+    smaller = [shortened(row.design) for row in asked if (row.more_bytes or 0.0) < -EVEN]
     both = [name for name in faster if name in smaller]
     if both:
         return f"Cheaper than {base} in {what} and memory: {', '.join(both)}."

@@ -15,7 +15,7 @@ from dse.storing import Figure
 PAGE = 4096
 GIB = 1 << 30
 PTES_A_GIB = GIB // PAGE
-UNSETTLED = "not settled in every state of the caches"
+UNSETTLED = "open in one state of the caches"
 """Finding where one state of the caches decides and another does not."""
 COUNTED = (("lines", "lines"), ("locks", "locked_sections"), ("atomics", "atomics"))
 
@@ -137,7 +137,7 @@ def words(exits: Sequence[Exit], gib: float, base: str) -> list[str]:
         )
     ranked = sorted(timed, key=lambda row: -(row.ns or 0.0))
     said = ", ".join(f"{shortened(row.design)} {row.seconds(gib):.3g} s ({_said(row, base)})" for row in ranked)
-    out = [f"Exit of a process of {gib:.3g} GiB, all of it swapped out: {said}."]
+    out = [f"Exit of a process of {gib:.3g} GiB, all swapped out: {said}."]
     longest, shortest = ranked[0], ranked[-1]
     if apart(longest, shortest, base) and None not in (longest.locks, shortest.locks) and longest.locks < shortest.locks - 0.005:  # type: ignore[operator]
         out.append(
@@ -148,11 +148,11 @@ def words(exits: Sequence[Exit], gib: float, base: str) -> list[str]:
 
 
 def _said(row: Exit, base: str) -> str:
-    """Nanoseconds and locks a PTE, the interval of the time over the baseline's, and whether it is another."""
-    text = f"{row.ns:,.0f} ns" + ("" if row.locks is None else f", {row.locks:.2f} locks") + " a PTE"
+    """The interval of the time over the baseline's with a mark where it is undecided, or the baseline's own nanoseconds; locks a PTE."""
+    locks = "" if row.locks is None else f", {row.locks:.2f} locks"
     if row.design == base or row.lo is None or row.hi is None:
-        return text
-    return f"{text}, x {row.lo:.2f}..{row.hi:.2f}" + (f", {row.finding}" if row.finding in ("same", "inconclusive", UNSETTLED) else "")
+        return f"{row.ns:,.0f} ns{locks} a PTE"
+    return f"x {row.lo:.2f}..{row.hi:.2f}" + "?" * (row.finding in ("inconclusive", UNSETTLED)) + locks
 
 
 def apart(one: Exit, two: Exit, base: str) -> bool:
