@@ -221,6 +221,13 @@ def test_command_line(results: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
         assert output.out == ""
 
 
+def test_a_column_of_another_table_is_named_with_its_table(results: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "--results", str(results), "SELECT scenario FROM ops"]) == 2
+    said = capfd.readouterr().err
+    assert "column 'scenario' is in " in said
+    assert "not in the tables of this query" in said
+
+
 def test_limits_of_time_and_memory(results: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cross = "ops a CROSS JOIN ops b CROSS JOIN ops c CROSS JOIN ops d CROSS JOIN ops e CROSS JOIN ops f"
     many, more = (" CROSS JOIN ".join(f"ops t{n}" for n in range(tables)) for tables in (14, 24))

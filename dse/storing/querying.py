@@ -272,8 +272,11 @@ def _refused(tables: Tables) -> Iterator[None]:
 def _no_column(message: str, tables: Tables) -> str:
     """Say which column is not there, with the nearest."""
     name = re.sub(r"^.*?unable to find column ", "", message.split("\n", maxsplit=1)[0]).split(";")[0].strip().strip("\"'`").split('"')[0]
-    columns = sorted({column for frame in tables.values() for column in frame.collect_schema().names()})
-    near = nearest(name[:NAME_MOST], columns)
+    columns = {table: frame.collect_schema().names() for table, frame in tables.items()}
+    homes = [table for table, names in columns.items() if name in names]
+    if homes:
+        return f"column {reading.short(name)} is in {', '.join(homes)}, not in the tables of this query"
+    near = nearest(name[:NAME_MOST], sorted({column for names in columns.values() for column in names}))
     return f"unknown column {reading.short(name)}, " + (f"did you mean {near!r}?" if near else "dse query --tables lists all")
 
 
