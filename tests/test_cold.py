@@ -49,6 +49,7 @@ def block_of(kinds: list[int]) -> np.ndarray:
     return np.stack([np.array(kinds, np.uint64), np.zeros(len(kinds), np.uint64)], 1)
 
 
+@pytest.mark.interpreted
 def test_what_is_flushed_by_hand() -> None:
     """Loads, stores, atomics and fills of a and b; nothing of the stack. 32 bytes of a vector may lie in two lines."""
     import llvmlite.binding as ll
