@@ -18,7 +18,10 @@ FILES, PAGES = ("journal", "sqlite", "file"), ("http", "https", "git", "ssh")
 """Schemes whose paths may hold a colon, and an at sign."""
 PORT = re.compile(r"[^:/]*(?::\d{1,5})?(?:/.*)?", re.DOTALL)
 DATABASES = r"(?:postgres|postgresql|mysql|mariadb|oracle|mssql|cockroachdb|redis|rediss|mongodb|amqp)(?:\+\w+)?"
-KEY = re.compile(r"[\w.]*(?:password|passwd|passphrase|passfile|pwd)\s*=\s*", re.IGNORECASE)
+KEY = re.compile(
+    r"[\w.]*(?:password|passwd|passphrase|passfile|pwd|client_secret|client_key|server_key|api_?key|access_?key|token)\s*=\s*",
+    re.IGNORECASE,
+)
 VALUE = re.compile(r"'(?:\\.|[^'\\])*(?:'|$)|(?:\\.|[^\s&'\"\\])+", re.DOTALL)
 SCHEME = re.compile(rf"[A-Za-z][\w+.-]*://+|(?<![\w:/])//|\b{DATABASES}:/*", re.IGNORECASE)
 BLANK = re.compile(r"[\s'\"`<>]")

@@ -92,3 +92,21 @@ def test_cold_pairs_are_compiled_by_whoever_is_free(tmp_path: Path, monkeypatch:
     assert warming.warm(pairs) == 2
     (index,) = tmp_path.rglob("direct.run-*.nbi")
     assert len(list(index.parent.glob("direct.run-*.nbc"))) == 2
+
+
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_flipped_bit_in_a_compiled_kernel_is_seen(suffix: str, tmp_path: Path) -> None:
+    """Machine code with one bit flipped may load and count something else. Every place of a small file is tried."""
+    file = caches.CacheFile(str(tmp_path), "kernel", "stamp")
+    file.save("key", ("code", list(range(20))))
+    assert file.load("key") == ("code", list(range(20)))
+    (path,) = tmp_path.glob(f"*.{suffix}")
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        assert file.load("key") in (None, ("code", list(range(20)))), place
+        assert file.load("key") is None or place < 20, "the release of Numba alone has no digest"
+    path.write_bytes(whole[:-40])
+    assert file.load("key") is None
+    file.save("key", 1)
+    assert file.load("key") == 1

@@ -13,6 +13,7 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
 
+from dse.cli import main
 from dse.sweeps import recording, space, storages
 from tests.sweepdata import TEXT
 
@@ -131,3 +132,22 @@ def test_another_program_writes_while_a_study_is_recorded(tmp_path: Path) -> Non
         assert {f"ours {n}" for n in range(3)} <= recorder._study.user_attrs.keys()
     stored = optuna.load_study(study_name="a", storage=storages.opened(str(path)))
     assert {f"{name} {n}" for n in range(3) for name in ("ours", "note")} <= stored.user_attrs.keys()
+
+
+@pytest.mark.parametrize("text", ['{"name":"my package","version":"1"}', '{"op": 1}', "{}"])
+def test_a_file_of_somebody_else_is_left_as_it_is(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line without an end may be what a killed writer left, if it begins as entries of Optuna do."""
+    (tmp_path / "space.toml").write_text(TEXT)
+    theirs = tmp_path / "package.json"
+    theirs.write_text(text)
+    given = ["sweep", str(tmp_path / "space.toml"), "--workers", "1", "--results", str(tmp_path / "r"), "--storage", str(theirs)]
+    assert main(given) == 2
+    assert theirs.read_text() == text
+    assert "no journal of Optuna" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir() if "package" in path.name] == ["package.json"]
+
+
+def test_half_an_entry_is_what_a_killed_writer_left(tmp_path: Path) -> None:
+    for text in ("", '{"op_co', '{"op_code": 0, "wor'):
+        (tmp_path / "half.log").write_text(text)
+        assert storages.is_journal(tmp_path / "half.log")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -226,6 +227,20 @@ def test_a_column_of_another_table_is_named_with_its_table(results: Path, capfd:
     said = capfd.readouterr().err
     assert "column 'scenario' is in " in said
     assert "not in the tables of this query" in said
+
+
+def test_what_cannot_be_had_is_refused_at_once(results: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    many = " CROSS JOIN ".join(f"ops t{n}" for n in range(9))
+    for sql, given, says in (
+        ("SELECT 1", ["--memory", "1"], "the least that the query engine starts in"),
+        ("SELECT 1", ["--output", str(tmp_path / "pipe")], "is a pipe"),
+        (f"SELECT t0.run FROM {many} LIMIT 100001", [], "100,001 rows are too many for table"),
+    ):
+        assert main(["query", "--results", str(results), sql, *given]) == 2
+        output = capfd.readouterr()
+        assert says in output.err
+        assert output.out == ""
 
 
 def test_limits_of_time_and_memory(results: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ MARK = "s3cr3tW0rd"
 URLS = 1_000
 SCHEMES = ("postgresql", "postgresql+psycopg", "postgres", "POSTGRESQL", "mysql", "mssql+pyodbc", "grpc")
 rest = st.text(st.sampled_from("aZ9 /:?#&%'\"\\=+!$,;~é(*[{"), max_size=6)
+KEYS = ["password", "sslpassword", "PASSWORD", "oauth_client_secret", "scram_client_key", "token"]
 passwords = st.builds(lambda before, after: before.strip() + MARK + after, rest, rest)
 scheme = st.sampled_from(SCHEMES)
 quoted = passwords.map(urllib.parse.quote_plus) | passwords.map(lambda text: urllib.parse.quote(text, safe=""))
@@ -38,7 +39,7 @@ urls = st.one_of(
     st.builds("{}://:{}@/db".format, scheme, either),
     st.builds("{}://me:{}".format, scheme, quoted),
     st.builds("{}://me:{}".format, st.sampled_from(SCHEMES[:-1]), passwords),
-    st.builds("{}://127.0.0.1:1/db?user=me&{}={}{}".format, scheme, st.sampled_from(["password", "sslpassword", "PASSWORD"]), either,
+    st.builds("{}://127.0.0.1:1/db?user=me&{}={}{}".format, scheme, st.sampled_from(KEYS), either,
               st.sampled_from(["", "&connect_timeout=1"])),
     st.builds("{}://127.0.0.1:1/db?user=me&pass%77ord={}".format, scheme, quoted),
     st.builds(lambda text: f"host=127.0.0.1 port=1 password='{''.join(LIBPQ.get(c, c) for c in text)}' dbname=d", passwords),

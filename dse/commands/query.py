@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dse.common import options, output
+from dse.common import options, output, reading
 from dse.common.writing import save
 from dse.errors import BadInput
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 FORMATS = (*options.FORMATS, "parquet")
 PRESETS = ("pareto", "break-even", "ledger", "winners", "regressions")
+
+
+MOST_ROWS = {"table": 100_000, "json": 1_000_000}
+"""Rows that a form is laid out for: each row becomes an object of Python."""
+LEAST_MEMORY = 64 << 20
+"""Bytes in which the query engine starts."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +50,14 @@ def run(args: argparse.Namespace) -> int:
         rows = [{"table": t, "column": c, "type": str(kind)} for t, schema in schemas.items() for c, kind in schema.items()]
         output.emit(rows, "json" if args.format == "json" else "csv" if args.format == "csv" else "table")
         return 0
+    if args.memory < LEAST_MEMORY:
+        raise BadInput(f"--memory {args.memory:,} is below {LEAST_MEMORY:,}, the least that the query engine starts in")
+    if args.output and (why := reading.why_not(args.output)) not in ("", "no such file"):
+        raise BadInput(f"{args.output} {why}")
     frame = limited.query(args.sql, args.preset, args.results, args.timeout, min(args.memory, 1 << 60))
+    if args.format in MOST_ROWS and len(frame) > MOST_ROWS[args.format]:
+        raise BadInput(f"{len(frame):,} rows are too many for {args.format}, {MOST_ROWS[args.format]:,} at most: "
+                       "say --format csv or parquet, or LIMIT")  # fmt: skip
     if args.format == "parquet" or args.output:
         _save(frame, args.format, args.output)
         return 0

@@ -127,6 +127,8 @@ def _import(args: argparse.Namespace) -> int:
     from dse.workloads import imports
     from dse.workloads.trace import writable
 
+    if not args.size_column:
+        options.refuse(args, "size_unit", "it is of the sizes that --size-column names")
     target = writable(args.out or f"{Path(args.file).stem}.npz")
     trace = imports.load(
         args.file, args.source, filter_pages=args.filter_pages, page_column=args.page_column, write_column=args.write_column,

@@ -138,6 +138,10 @@ def journal(path: Path) -> JournalFileBackend:
     return JournalFileBackend(str(path), lock_obj=FileLock(path))
 
 
+BEGINNING = b'{"op_code":'
+"""Beginning of every entry that Optuna writes."""
+
+
 def is_journal(path: Path) -> bool:
     """Return True for an empty file, and where the first and last lines are entries; a killed writer leaves half of the last."""
     size = path.stat().st_size
@@ -150,7 +154,7 @@ def is_journal(path: Path) -> bool:
     if not size:
         return True
     if not first.endswith(b"\n"):
-        return first.startswith(b'{"')
+        return first.startswith(BEGINNING) or BEGINNING.startswith(first)
     return _is_entry(first) and (not ended or _is_entry(last))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import pickle
 from collections.abc import Iterator
@@ -70,12 +71,36 @@ def _alone(folder: str) -> Iterator[None]:
 
 
 class CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]
-    """Cache files that may be damaged, or name a probe or state whose module is missing: such files are ignored."""
+    """Cache files that may be damaged, or name a probe or state whose module is missing: such files are ignored.
 
-    UNREADABLE = (pickle.UnpicklingError, ImportError, AttributeError, LookupError, EOFError, ValueError, TypeError)
+    What is pickled has its SHA-256 behind it: with one bit flipped machine code may still load, and count something else.
+    """
+
+    UNREADABLE = (
+        pickle.UnpicklingError,
+        ImportError,
+        AttributeError,
+        LookupError,
+        EOFError,
+        ValueError,
+        TypeError,
+        MemoryError,
+        OverflowError,
+    )
+
+    def _dump(self, obj: Any) -> bytes:
+        data = bytes(super()._dump(obj))
+        return data + hashlib.sha256(data).digest()
+
+    def _load_data(self, name: str) -> Any:
+        _require_digest(Path(self._data_path(name)).read_bytes())
+        return super()._load_data(name)
 
     def _load_index(self) -> dict[Any, str]:
         try:
+            with contextlib.suppress(FileNotFoundError), open(self._index_path, "rb") as file:
+                pickle.load(file)  # noqa: S301 - the release of Numba, as a text
+                _require_digest(file.read())
             found: dict[Any, str] = super()._load_index()
         except self.UNREADABLE:
             return {}
@@ -92,6 +117,19 @@ class CacheFile(caching.IndexDataCacheFile):  # type: ignore[misc]
             return super().load(key)
         except self.UNREADABLE:
             return None
+
+
+def _require_digest(data: bytes) -> None:
+    """Check the digest behind pickled data.
+
+    Raises
+    ------
+    ValueError
+        It is missing or that of something else.
+    """
+    size = hashlib.sha256().digest_size
+    if hashlib.sha256(data[:-size]).digest() != data[-size:]:
+        raise ValueError("damaged")
 
 
 class KernelCache(caching.FunctionCache):  # type: ignore[misc]
