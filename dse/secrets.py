@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
 import shlex
@@ -19,11 +20,12 @@ FILES, PAGES = ("journal", "sqlite", "file"), ("http", "https", "git", "ssh")
 PORT = re.compile(r"[^:/]*(?::\d{1,5})?(?:/.*)?", re.DOTALL)
 DATABASES = r"(?:postgres|postgresql|mysql|mariadb|oracle|mssql|cockroachdb|redis|rediss|mongodb|amqp)(?:\+\w+)?"
 KEY = re.compile(
-    r"[\w.]*(?:password|passwd|passphrase|passfile|pwd|client_secret|client_key|server_key|api_?key|access_?key|token)\s*=\s*",
+    r"(?:password|passwd|passphrase|passfile|pwd|client_secret|client_key|server_key|api_?key|access_?key|token)\s*=\s*",
     re.IGNORECASE,
 )
 VALUE = re.compile(r"'(?:\\.|[^'\\])*(?:'|$)|(?:\\.|[^\s&'\"\\])+", re.DOTALL)
-SCHEME = re.compile(rf"[A-Za-z][\w+.-]*://+|(?<![\w:/])//|\b{DATABASES}:/*", re.IGNORECASE)
+SCHEME = re.compile(rf"(?<![\w+.-])[\w+.-]+://+|(?<![\w:/])//|\b{DATABASES}:/*", re.IGNORECASE)
+"""Beginning of a URL. It begins where its word does, so that a long word is read once and not from each of its letters."""
 BLANK = re.compile(r"[\s'\"`<>]")
 OPTION = re.compile(r"--?[\w-]+=")
 BARE = re.compile(r"[^:@/\s]*:(?=\S)(.+)@(?=\S)", re.DOTALL)
@@ -31,17 +33,16 @@ SHORTEST, MOST = 4, 64
 _known: dict[str, tuple[str, tuple[str, ...]]] = {}
 
 
-def _end(text: str, scheme: re.Match[str]) -> int:
+def _end(text: str, scheme: re.Match[str], blanks: list[int]) -> int:
     """End of a URL within a text: the quote that closes it, else a blank or a quote."""
     quote = text[scheme.start() - 1 : scheme.start()]
     closed = text.find(quote, scheme.end()) if quote in ("'", '"', "`") else -1
-    blank = BLANK.search(text, scheme.end())
-    return closed if closed >= 0 else blank.start() if blank else len(text)
+    return closed if closed >= 0 else blanks[bisect.bisect_left(blanks, scheme.end())]
 
 
 def _of_url(text: str, start: int, scheme: str, end: int) -> tuple[int, int] | None:
     """Place of the password of a URL whose scheme ends at `start`; None where it has none."""
-    name = scheme.partition(":")[0].lower()
+    name = scheme.partition(":")[0].lower().lstrip("+-._0123456789")
     rest = text[start:end]
     user, at, _ = rest.rpartition("@")
     port = name in PAGES and re.match(r"[^:@]*:\d{1,5}/", rest) if at else name in FILES or PORT.fullmatch(rest)
@@ -68,6 +69,8 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
     first = OPTION.match(text) if whole else None
     begin = first.end() if first else 0
     for key in KEY.finditer(text):
+        if found and key.start() < found[-1][1]:
+            continue  # within the value of another
         value = VALUE.match(text, key.end())
         end = len(text) if whole else value.end() if value else key.end()
         if end > key.end():
@@ -79,8 +82,9 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
         found += [place] if place else []
     elif whole and not found and (bare := BARE.match(text, begin)):
         found.append(bare.span(1))
+    blanks = [*(blank.start() for blank in BLANK.finditer(text)), len(text)]
     for scheme in () if whole and found else SCHEME.finditer(text):
-        place = _of_url(text, scheme.end(), scheme[0], _end(text, scheme))
+        place = _of_url(text, scheme.end(), scheme[0], _end(text, scheme, blanks))
         found += [place] if place else []
     if whole and not found and "%" in text and KEY.search(urllib.parse.unquote(text)):
         found.append((begin, len(text)))  # the key itself is escaped

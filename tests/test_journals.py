@@ -41,6 +41,13 @@ def waiting(lock: Any) -> tuple[threading.Thread, threading.Event]:
     return thread, got
 
 
+def granted(thread: threading.Thread, got: threading.Event, lock: Any) -> None:
+    """Check that the lock that a thread waited for is its own at last, and give it up."""
+    assert got.wait(LONG)
+    thread.join()
+    lock.release()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("first", ["ours", "theirs"])
 def test_their_lock_and_ours_exclude_each_other(tmp_path: Path, kind: type, first: str) -> None:
@@ -52,9 +59,7 @@ def test_their_lock_and_ours_exclude_each_other(tmp_path: Path, kind: type, firs
     thread, got = waiting(other)
     assert not got.wait(SHORT)
     holder.release()
-    assert got.wait(LONG)
-    thread.join()
-    other.release()
+    granted(thread, got, other)
     assert not Path(f"{path}.lock").exists()
 
 
@@ -64,9 +69,7 @@ def test_two_of_ours_exclude_each_other(tmp_path: Path) -> None:
     thread, got = waiting(second)
     assert not got.wait(SHORT)
     first.release()
-    assert got.wait(LONG)
-    thread.join()
-    second.release()
+    granted(thread, got, second)
 
 
 def killed(path: Path) -> None:
@@ -82,9 +85,7 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     lock = storages.FileLock(path)
     lock._optuna.grace_period = None  # no other way out
     thread, got = waiting(lock)
-    assert got.wait(LONG)
-    thread.join()
-    lock.release()
+    granted(thread, got, lock)
 
 
 def test_the_lock_of_another_program_is_no_remnant_of_ours(tmp_path: Path) -> None:
@@ -98,9 +99,7 @@ def test_the_lock_of_another_program_is_no_remnant_of_ours(tmp_path: Path) -> No
     thread, got = waiting(lock := storages.FileLock(path))
     assert not got.wait(SHORT)
     theirs.release()
-    assert got.wait(LONG)
-    thread.join()
-    lock.release()
+    granted(thread, got, lock)
 
 
 def test_another_program_writes_a_journal_of_ours(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import shlex
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 from dse import cli
-from dse.common import options, output, reading, streams, texts
+from dse.common import options, output, reading, streams, texts, writing
 from dse.errors import BadInput
 from dse.naming import registered
 from dse.workloads import trace
@@ -271,3 +273,18 @@ def test_a_message_repeats_no_more_of_an_input_than_helps() -> None:
         text = str(BadInput("a" * length + "z"))
         assert len(text) == min(length + 1, 1500)
         assert text.endswith("z")
+
+
+def test_a_pipe_is_written_if_somebody_reads_it(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(BadInput, match="is a pipe that nobody reads"):
+        writing.save(pipe, b"x")
+    with (tmp_path / "out").open("wb") as out, subprocess.Popen(["cat", str(pipe)], stdout=out):
+        for _ in range(200):
+            with contextlib.suppress(BadInput):  # it has not opened the pipe yet
+                writing.save(pipe, b"x" * (1 << 20))
+                break
+            time.sleep(0.05)
+    assert (tmp_path / "out").read_bytes() == b"x" * (1 << 20)
+    assert writing.save("/dev/null", b"x") == "/dev/null"

@@ -55,9 +55,7 @@ def _counted(found: dict[str, Any]) -> None:
     """Show on stderr what is counted: stdout holds the whole answer alone."""
     from dse.reports import answer
 
-    for line in answer.screen(found).counted():
-        sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    output.say("".join(f"{line}\n" for line in answer.screen(found).counted()))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dse.common import options, output, reading
+from dse.common import options, output
 from dse.common.writing import save
 from dse.errors import BadInput
 
@@ -52,8 +52,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.memory < LEAST_MEMORY:
         raise BadInput(f"--memory {args.memory:,} is below {LEAST_MEMORY:,}, the least that the query engine starts in")
-    if args.output and (why := reading.why_not(args.output)) not in ("", "no such file"):
-        raise BadInput(f"{args.output} {why}")
     frame = limited.query(args.sql, args.preset, args.results, args.timeout, min(args.memory, 1 << 60))
     if args.format in MOST_ROWS and len(frame) > MOST_ROWS[args.format]:
         raise BadInput(f"{len(frame):,} rows are too many for {args.format}, {MOST_ROWS[args.format]:,} at most: "

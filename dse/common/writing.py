@@ -109,19 +109,32 @@ def write_together(contents: Mapping[Path, bytes], *, durable: bool = True) -> N
         raise
 
 
+def _write_directly(path: Path, content: bytes) -> None:
+    """Write to a pipe or device. To open a pipe without a reader would wait for one for ever."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        raise BadInput(f"{path} is a pipe that nobody reads") from None
+    os.set_blocking(handle, True)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+
+
 def save(path: str | os.PathLike[str], content: bytes) -> str:
     """Write a file whole or not at all and return its path. A pipe or device (/dev/stdout) is written directly.
 
     Raises
     ------
     BadInput
-        The path is a folder.
+        The path is a folder, or a pipe that nobody reads.
     """
     target = Path(path)
     if target.is_dir():
         raise BadInput(f"{target} is a folder; say a file")
     if target.exists() and not target.is_file():
-        target.write_bytes(content)
+        _write_directly(target, content)
     else:
         write_atomically(target, content)
     return os.fspath(path)

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring.places import KINDS_OF
-from kernels.compiling import flushing
 from kernels.compiling.jit import LEAN
+from kernels.compiling.machine import X86
 
 STATE = "cold"
 GAP = 8
@@ -29,7 +29,7 @@ DEMANDS = 128
 
 def flushes() -> bool:
     """Tell if kernels can flush what they touch."""
-    return LEAN and flushing.AVAILABLE
+    return LEAN and X86
 
 
 def probes(states: Sequence[str]) -> tuple[str, ...]:

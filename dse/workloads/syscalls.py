@@ -66,7 +66,7 @@ class Syscalls:
         self.seen = False
         self.process, self.command = b"", b""
         self.other = ""
-        """Why the lines are not those of one address space; empty as long as they are."""
+        """Reason that the lines are not those of one address space; empty as long as they are."""
 
     def _one_space(self, text: bytes) -> None:
         """Note the process and the program of a line; a text of two holds the accesses of two address spaces, and says not which."""

@@ -7,7 +7,6 @@ code loads in a fresh process. The function's Python body serves the interpreted
 from __future__ import annotations
 
 import functools
-import platform
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,8 +21,8 @@ from numpy.typing import NDArray
 from kernels.compiling import ours
 from kernels.compiling.flat import FieldType
 from kernels.compiling.jit import INNER
+from kernels.compiling.machine import X86
 
-X86 = platform.machine().lower() in {"x86_64", "amd64"}
 _I64 = ir.IntType(64)
 
 

@@ -6,12 +6,9 @@ seen and none that the optimiser removed. The instruction is clflush (Intel SDM 
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Iterator
 
-AVAILABLE = platform.machine().lower() in {"x86_64", "amd64"}
-"""True where the machine has the instruction."""
 NAME = r"%(?:[-\w.$]+|\"[^\"]+\")"
 LOAD = re.compile(rf"\s+{NAME} = load (?:atomic |volatile )*([^,]+), ptr ({NAME})")
 STORE = re.compile(rf"\s+store (?:atomic |volatile )*(<[^>]+>|[\w.]+) [^,]+, ptr ({NAME})")

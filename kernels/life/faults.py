@@ -108,6 +108,18 @@ def enter(st, pr, value, entry):  # type: ignore[no-untyped-def]
 
 @inner
 @hot
+def hit_or_read(st, pr, page, value, entry, flags):  # type: ignore[no-untyped-def]
+    """Map the folio that :func:`enter` found in the swap cache, or lock the one whose read it started. Return (reply, folio, entry)."""
+    code, f, entry = enter(st, pr, value, entry)
+    if code == codes.CACHE_HIT:
+        install(st, pr, page, value, entry, f, flags)
+    elif code == codes.SWAP_IN:
+        f_set(st, f, LOCKED)
+    return code, f, entry
+
+
+@inner
+@hot
 def arrive(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """Finish a read: the data is in the folio, which stays locked (the fault has locked it again)."""
     common(pr, st, table.READ, f)
@@ -146,13 +158,9 @@ def fault(st, pr, page, flags, cut):  # type: ignore[no-untyped-def]
         t = w.txn_new(st, w.TX_FAULT, page, U0, value, entry)
         st.txn[t + w.T_FLAGS] = flags
         return codes.BEGUN
-    code, f, entry = enter(st, pr, value, entry)
-    if code == codes.BUSY:
-        return codes.BUSY
-    if code == codes.CACHE_HIT:
-        install(st, pr, page, value, entry, f, flags)
-        return codes.CACHE_HIT
-    f_set(st, f, LOCKED)
+    code, f, entry = hit_or_read(st, pr, page, value, entry, flags)
+    if code != codes.SWAP_IN:
+        return code
     if cut != U2:
         arrive(st, pr, entry, f)
     if cut != U0:
@@ -175,13 +183,9 @@ def fault_end(st, pr, page):  # type: ignore[no-untyped-def]
     if f == U0:
         if w.read_pte(st, pr, page) != value << U1:
             return codes.GONE
-        code, f, entry = enter(st, pr, value, entry)
-        if code == codes.BUSY:
-            return codes.BUSY
-        if code == codes.CACHE_HIT:
-            install(st, pr, page, value, entry, f, flags)
-            return codes.CACHE_HIT
-        f_set(st, f, LOCKED)
+        code, f, entry = hit_or_read(st, pr, page, value, entry, flags)
+        if code != codes.SWAP_IN:
+            return code
     if step != READ:
         arrive(st, pr, entry, f)
     return complete(st, pr, page, value, entry, f, flags)
