@@ -102,7 +102,7 @@ def _dispatch(argv: Sequence[str]) -> int:
     module.configure(parser)
     args = parser.parse_args(rest)
     args.defaults = parser.defaults(args)
-    args.command_line = streams.command_line([secrets.safe(part, whole=True) for part in argv])
+    args.command_line = streams.command_line(secrets.words(argv))
     status = int(module.run(args))
     sys.stdout.flush()
     return status

@@ -11,6 +11,7 @@ import json
 import re
 import shlex
 import urllib.parse
+from collections.abc import Sequence
 
 HIDDEN = "***"
 PLACEHOLDERS = ("", "password", "port", HIDDEN)
@@ -20,9 +21,11 @@ FILES, PAGES = ("journal", "sqlite", "file"), ("http", "https", "git", "ssh")
 PORT = re.compile(r"[^:/]*(?::\d{1,5})?(?:/.*)?", re.DOTALL)
 DATABASES = r"(?:postgres|postgresql|mysql|mariadb|oracle|mssql|cockroachdb|redis|rediss|mongodb|amqp)(?:\+\w+)?"
 KEY = re.compile(
-    r"(?:password|passwd|passphrase|passfile|pwd|client_secret|client_key|server_key|api_?key|access_?key|token)\s*=\s*",
+    r"(?:password|passwd|passphrase|passfile|pwd|client[_-]?secret|client[_-]?key|server[_-]?key|api[_-]?key|access[_-]?key|token)\s*=\s*",
     re.IGNORECASE,
 )
+ASKING = re.compile(r"--?(?:[\w-]*[_-])?(?:password|passwd|passphrase|pwd|secret|api[_-]?key|access[_-]?key|token)", re.IGNORECASE)
+"""Option whose value is the word behind it."""
 VALUE = re.compile(r"'(?:\\.|[^'\\])*(?:'|$)|(?:\\.|[^\s&'\"\\])+", re.DOTALL)
 SCHEME = re.compile(rf"(?<![\w+.-])[\w+.-]+://+|(?<![\w:/])//|\b{DATABASES}:/*", re.IGNORECASE)
 """Beginning of a URL. It begins where its word does, so that a long word is read once and not from each of its letters."""
@@ -146,6 +149,17 @@ def safe(text: str, whole: bool = False) -> str:
     for part in sorted({part for _, parts in _known.values() for part in parts}, key=len, reverse=True):
         text = text.replace(part, HIDDEN)
     return _hidden(text, places(text))
+
+
+def words(argv: Sequence[str]) -> list[str]:
+    """Words of a command line without the secrets in them.
+
+    Examples
+    --------
+    >>> words(["mysql", "--password", "my secret", "--token=abc", "db"])
+    ['mysql', '--password', '***', '--token=***', 'db']
+    """
+    return [HIDDEN if ASKING.fullmatch(before) else safe(word, whole=True) for before, word in zip(["", *argv], argv, strict=False)]
 
 
 def holds(text: str) -> bool:

@@ -20,7 +20,7 @@ from dse.errors import BadInput
 from dse.linux import records
 from dse.measuring import warming
 from dse.storing import querying, studies
-from dse.sweeps import caching, distributing, space, storages, sweep
+from dse.sweeps import caching, distributing, generations, space, storages, sweep
 from tests import reportdata
 from tests.sweepdata import TEXT, said_by
 
@@ -211,3 +211,52 @@ def test_a_document_is_checked_as_it_was_written() -> None:
     assert digests.whole(again, "x")
     assert not digests.whole([], "x")
     assert not digests.whole({}, "x")
+
+
+def test_an_output_overwrites_no_stored_result(stored: tuple[Path, dict[str, Any]], capsys: pytest.CaptureFixture[str]) -> None:
+    results, found = stored
+    table = results / "studies" / str(found["study"]) / "trials.parquet"
+    before = table.read_bytes()
+    for target in (table, table.parent / digests.SUMS):
+        assert main(["query", "SELECT 1 AS a", "--results", str(results), "--format", "csv", "--output", str(target)]) == 2
+        assert "is a stored result" in capsys.readouterr().err
+    assert table.read_bytes() == before
+    assert storing.load_run(results, "last")
+
+
+def test_a_flipped_bit_of_a_journal(stored: tuple[Path, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sweep that goes on from a changed journal refuses it, or counts the trials of the last generation anew."""
+    results, found = stored
+    study = str(found["study"])
+    draw = random.Random(17)
+    for place in [0.1, 0.5, 0.97, 0.999, "seal", *(draw.random() for _ in range(5))]:
+        other = tmp_path / str(place)
+        shutil.copytree(results, other)
+        journal = other / "studies" / study / studies.JOURNAL
+        path = journal if isinstance(place, float) else journal.with_name(journal.name + generations.SEAL)
+        content = bytearray(path.read_bytes())
+        content[int(len(content) * (place if isinstance(place, float) else 0.5))] ^= 1
+        path.write_bytes(content)
+        status = main(["sweep", "--resume", study, "--results", str(other), "--workers", "1"])
+        said = capsys.readouterr().err
+        assert status in (0, 2)
+        if status:
+            assert "not what was stored" in said
+            assert path.read_bytes() == content
+        else:
+            names = ("index", "design", "key", "status", "feasible", "environment")
+            stored_at = [storages.opened(str(p / "studies" / study / studies.JOURNAL)).get_all_trials(0) for p in (results, other)]
+            ours, theirs = ([(t.values, [t.user_attrs[n] for n in names]) for t in trials] for trials in stored_at)
+            assert ours == theirs
+            assert studies.read_tables(other, study)["trials"] == studies.read_tables(results, study)["trials"]
+
+
+def test_a_journal_that_was_removed_is_made_again(stored: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    shutil.copytree(stored[0], tmp_path / "r")
+    study = str(stored[1]["study"])
+    journal = tmp_path / "r" / "studies" / study / studies.JOURNAL
+    entries = len(journal.read_bytes().splitlines())
+    journal.unlink()
+    assert said_by(sweep(resume=study, results=tmp_path / "r")) == said_by(stored[1])
+    assert len(journal.read_bytes().splitlines()) <= entries
+    assert generations.Generations(journal)

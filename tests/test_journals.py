@@ -14,7 +14,8 @@ import pytest
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
 
 from dse.cli import main
-from dse.sweeps import recording, space, storages
+from dse.errors import BadInput
+from dse.sweeps import generations, recording, space, storages
 from tests.sweepdata import TEXT
 
 KINDS = [JournalFileSymlinkLock, JournalFileOpenLock]
@@ -150,3 +151,34 @@ def test_half_an_entry_is_what_a_killed_writer_left(tmp_path: Path) -> None:
     for text in ("", '{"op_co', '{"op_code": 0, "wor'):
         (tmp_path / "half.log").write_text(text)
         assert storages.is_journal(tmp_path / "half.log")
+
+
+def test_a_worker_makes_no_storage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for url in (str(tmp_path / "typo.log"), f"journal://{tmp_path / 'typo.log'}", f"sqlite:///{tmp_path / 'typo.db'}"):
+        assert main(["worker", "--storage", url, "--study", "x", "--once", "--results", str(tmp_path / "r")]) == 2
+        assert "no such file; dse sweep --storage makes it" in capsys.readouterr().err
+    assert main(["worker", "--storage", f"file:{tmp_path / 'typo.log'}", "--study", "x"]) == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_generation_that_a_killed_writer_began_is_written_anew(tmp_path: Path) -> None:
+    """The seal is there before the entries are: a part of them is cut off, at every length."""
+    path = tmp_path / "journal.log"
+    first = generations.Generations(path)
+    first.append_logs([{"op_code": 0, "n": n} for n in range(3)])
+    first.flush()
+    before = path.read_bytes()
+    first.append_logs([{"op_code": 0, "n": n} for n in range(3, 6)])
+    first.flush()
+    after = path.read_bytes()
+    for length in range(len(before), len(after)):
+        path.write_bytes(after[:length])
+        assert [entry["n"] for entry in generations.Generations(path).read_logs(0)] == [0, 1, 2]
+        assert path.read_bytes() == before
+    path.write_bytes(after + b'{"op_code":5}\n{"op_co')  # another program's entry, and half of one
+    assert len(list(generations.Generations(path).read_logs(0))) == 7
+    for length in range(1, len(before)):
+        path.write_bytes(after[:length])
+        with pytest.raises(BadInput, match="not what was stored"):
+            generations.Generations(path)
+        assert path.read_bytes() == after[:length]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def full(tmp_path: Path) -> Path:
         reportdata.store_run(results)
     for name in ("a-1", "b-1"):
         reportdata.store_study(results, name)
-    for path in ("reports/a.html", "cache/ab/ab1.json"):
+    for path in ("reports/a-s1-0123abcd.html", f"cache/ab/{'ab' * 32}.json"):
         (results / path).parent.mkdir(parents=True)
         (results / path).write_text("x")
     reportdata.store_run(elsewhere)
@@ -176,6 +177,20 @@ def test_prune_leaves_links_alone(full: Path, capsys: pytest.CaptureFixture[str]
     left = sorted(path.name for path in full.rglob("*") if path.is_symlink())
     assert left == ["0-linked", "cd", "gone", "linked-1", "linked.html"]
     assert not [path for path in full.rglob("*") if path.is_file() and not path.is_symlink()]
+
+
+def test_prune_leaves_what_others_put_there(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (full / "reports" / "notes.txt").write_text("mine")
+    (full / "cache" / "ab" / "notes").write_text("mine")
+    shutil.copytree(full / "studies" / "a-1", full / "studies" / "a-1-copy")
+    run = next(path for path in (full / "runs").iterdir() if not path.is_symlink())
+    shutil.copytree(run, run.with_name(f"{run.name}-copy"))
+    assert main(["prune", "--results", str(full), "--kinds", "runs,studies,cache,reports", "--keep", "0", "--yes"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count("was not stored by dse under that name: left alone") == 4
+    assert "7 removed" in said.err
+    left = {str(path.relative_to(full)) for path in full.rglob("*") if not path.is_symlink()}
+    assert {"reports/notes.txt", "cache/ab/notes", "studies/a-1-copy/settings.json", f"runs/{run.name}-copy/ops.parquet"} <= left
 
 
 def test_prune_of_a_folder_that_is_a_link(full: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -232,6 +232,7 @@ values = [true, false]
         ('over = { measure = "mean", weights = { "moves.rate" = [1] } }', "weights of moves.rate are 2 numbers"),
         ('over = { measure = "mean", weights = { "moves.rate" = [0, 0] } }', "weights of moves.rate are 2 numbers"),
         ('over = { measure = "mean", weights = { "moves.rate" = [1, -1] } }', "weights of moves.rate are 2 numbers"),
+        ('over = { measure = "mean", weights = { "moves.rate" = [1e308, 1e308] } }', "weights of moves.rate are 2 numbers"),
     ],
 )  # fmt: skip
 def test_measures_that_are_refused(over: str, said: str) -> None:

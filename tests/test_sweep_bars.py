@@ -107,7 +107,8 @@ def test_samplers_of_extras(recorded: replaying.Recorded, name: str, module: str
 
 
 def test_one_write_a_generation(recorded: replaying.Recorded) -> None:
-    assert sweeping.writes(recorded.space, recorded)["verdict"] == "holds"
+    written = sweeping.writes(recorded.space, recorded)
+    assert (written["value"], written["verdict"]) == (1, "holds")
 
 
 @pytest.mark.parametrize(("value", "verdict"), [(0.97, "holds"), (0.9699, "missed")])

@@ -32,13 +32,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the entries, and remove them with --yes; return 2 if one could not be removed."""
-    from dse.storing.pruning import links, prune
+    from dse.storing.pruning import links, others, prune
 
     kinds = [k.strip() for k in args.kinds.split(",")]
     rows = prune(args.results, kinds=kinds, keep=args.keep, days=args.days, remove=args.yes)
     output.emit(rows, args.format, columns=["kind", "name", "bytes", "days", "removed"])
     for link in links(args.results, kinds):
         output.note(f"{link} is a link: left alone")
+    for path in others(args.results, kinds):
+        output.note(f"{path} was not stored by dse under that name: left alone")
     left = [row for row in rows if row["why"]]
     for row in left:
         output.note(f"{row['kind']}/{row['name']} was not removed: {row['why']}")

@@ -8,9 +8,11 @@ import fcntl
 import functools
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from dse.common import digests
 from dse.errors import BadInput, refusal
 
 
@@ -109,14 +111,27 @@ def write_together(contents: Mapping[Path, bytes], *, durable: bool = True) -> N
         raise
 
 
+PATIENCE = 10.0
+"""Seconds that the reader of a pipe has to open it."""
+
+
+def _opened(path: Path) -> int:
+    """Open a pipe or device to write. An ordinary open of a pipe would wait for its reader for ever."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        if time.monotonic() >= end:
+            raise BadInput(f"{path} is a pipe that nobody reads")
+        time.sleep(0.02)
+
+
 def _write_directly(path: Path, content: bytes) -> None:
-    """Write to a pipe or device. To open a pipe without a reader would wait for one for ever."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno != errno.ENXIO:
-            raise
-        raise BadInput(f"{path} is a pipe that nobody reads") from None
+    """Write to a pipe or device."""
+    handle = _opened(path)
     os.set_blocking(handle, True)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
@@ -128,11 +143,13 @@ def save(path: str | os.PathLike[str], content: bytes) -> str:
     Raises
     ------
     BadInput
-        The path is a folder, or a pipe that nobody reads.
+        The path is a folder, a pipe that nobody reads, or a stored result.
     """
     target = Path(path)
     if target.is_dir():
         raise BadInput(f"{target} is a folder; say a file")
+    if target.name in (digests.listed(target.resolve().parent) or ()) or target.name == digests.SUMS:
+        raise BadInput(f"{target} is a stored result, whose digest is in {digests.SUMS} beside it; say another file")
     if target.exists() and not target.is_file():
         _write_directly(target, content)
     else:

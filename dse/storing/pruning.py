@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -26,7 +28,28 @@ def _size(path: Path) -> int:
     return sum((Path(folder) / name).lstat().st_size for folder, _, names in os.walk(path) for name in names)
 
 
-def _candidates(results: Path, kind: str) -> list[Path]:
+RUN = r"\d{8}T\d{6}Z-[0-9a-f]{8}(?:-\d+)?"
+STUDY = r".+-s\d+-[0-9a-f]{8}"
+NAMES = {
+    "runs": re.compile(RUN),
+    "cache": re.compile(r"[0-9a-f]{64}\.(?:stream\.)?(?:json|npy)"),
+    "reports": re.compile(rf"(?:{RUN}|{STUDY})(?:{'|'.join(map(re.escape, ('.html', '.png', '.svg', '.txt', '.bundle.zip')))})"),
+}
+"""Names that are given to what is stored, by kind."""
+
+
+def _is_ours(path: Path, kind: str) -> bool:
+    """Return True for what was stored under the name that it has: no copy, and no file that somebody put there."""
+    if kind != "studies":
+        return bool(NAMES[kind].fullmatch(path.name))
+    try:
+        found = json.loads((path / studies.SETTINGS).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return True  # damaged
+    return isinstance(found, dict) and found.get("study") == path.name
+
+
+def _entries(results: Path, kind: str) -> list[Path]:
     """Everything of a kind, oldest first; links are left out."""
     folder = results / kind
     if folder.is_symlink():
@@ -39,6 +62,11 @@ def _candidates(results: Path, kind: str) -> list[Path]:
         inside = [p for p in folder.glob("*/*" if kind == "cache" else "*") if p.is_file() and not p.name.startswith(".")]
         found = sorted(inside, key=lambda p: (p.stat().st_mtime_ns, p.name))
     return [path for path in found if not path.is_symlink() and not path.parent.is_symlink()]
+
+
+def others(results: str | os.PathLike[str], kinds: Sequence[str]) -> list[Path]:
+    """Entries of some kinds that were not stored under the names that they have: :func:`prune` leaves them alone."""
+    return [path for kind in kinds for path in _entries(Path(results), kind) if not _is_ours(path, kind)]
 
 
 def links(results: str | os.PathLike[str], kinds: Sequence[str]) -> list[Path]:
@@ -74,7 +102,8 @@ def prune(
 ) -> list[dict[str, Any]]:
     """List, or remove, what is stored and old.
 
-    Everything is looked at before the first entry is removed. Links, and what they point to, are left alone.
+    Everything is looked at before the first entry is removed. Links, and what they point to, are left alone, and so is what was not
+    stored under the name that it has.
 
     Parameters
     ----------
@@ -107,7 +136,7 @@ def prune(
     now = time.time()
     found: list[tuple[Path, dict[str, Any]]] = []
     for kind in wanted:
-        paths = _candidates(Path(results), kind)
+        paths = [path for path in _entries(Path(results), kind) if _is_ours(path, kind)]
         for path in paths[: max(0, len(paths) - keep)] if keep is not None else paths:
             age = (now - path.stat().st_mtime) / DAY
             if days is None or age >= days:

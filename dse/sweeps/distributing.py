@@ -282,7 +282,7 @@ def work(
     BadInput
         No such storage or study, or one of other code (its figures would not be comparable).
     """
-    storage = storages.opened(url)
+    storage = storages.opened(url, make=False)
     with storages.reported(url), contextlib.closing(_Closing(storage)):
         try:
             study_id = storage.get_study_id_from_name(study)

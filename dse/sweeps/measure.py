@@ -11,6 +11,8 @@ import numpy as np
 from dse.errors import BadInput, unknown
 from dse.sweeps.axes import Axis, text_of
 
+MOST = 1e12
+"""Largest weight of a value."""
 EACH, WORST, MEAN, REGRET = "each", "worst", "mean", "regret"
 MEASURES = (EACH, WORST, MEAN, REGRET)
 SAID = {
@@ -78,9 +80,9 @@ def parsed(given: Any, axes: Sequence[Axis], at: str) -> Over:
     for name, values in weights.items():
         if name not in known:
             raise BadInput(at + unknown("axis of the environment", name, known))
-        numbers = isinstance(values, (list, tuple)) and all(isinstance(v, (int, float)) and 0 <= v < float("inf") for v in values)
+        numbers = isinstance(values, (list, tuple)) and all(isinstance(v, (int, float)) and 0 <= v <= MOST for v in values)
         if not numbers or len(values) != len(known[name].values) or not sum(values):
-            raise BadInput(f"{at}weights of {name} are {len(known[name].values)} numbers from 0 on, one for each value, not all 0")
+            raise BadInput(f"{at}weights of {name} are {len(known[name].values)} numbers from 0 to {MOST:g}, one for each value, not all 0")
         found[name] = tuple(float(v) for v in values)
     return Over(measure, found)
 

@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from dse.errors import BadInput
-from dse.sweeps import storages
+from dse.sweeps import generations, storages
 from dse.sweeps.analysing import Trial
 from dse.sweeps.axes import text_of
 from dse.sweeps.space import Space
@@ -64,10 +64,10 @@ class Recorder:
 
     def __enter__(self) -> Self:
         with storages.reported(str(self._path)), storages.whole(self._path):
-            self._journal = storages.Generations(self._path)
+            self._journal = generations.Generations(self._path)
             self._study = open_study(optuna.storages.JournalStorage(self._journal), self._name, self._space)
             self._done = {t.user_attrs.get(INDEX) for t in self._study.get_trials(deepcopy=False)}
-            self._journal.flush()
+        self._journal.flush()
         return self
 
     def record(self, trials: Sequence[Trial]) -> None:
@@ -78,7 +78,7 @@ class Recorder:
                     self._study.add_trial(frozen(trial, self._space))
                 self._feasible.append(trial.feasible)
             self._study.set_user_attr(SHARE, round(sum(self._feasible) / max(len(self._feasible), 1), 4))
-            self._journal.flush()
+        self._journal.flush()
 
     def __exit__(self, *_: object) -> None:
         self._journal.flush()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from dse import secrets
 from dse.common import options, reading
@@ -25,7 +25,9 @@ GRACE = 4 * HEARTBEAT
 FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc://host:port"
 PATIENCE = 10
 """Seconds that a server has for its first answer."""
-MEANT = re.compile(rf"\s*(?:{secrets.DATABASES}|sqlite|grpc):|\s*(?:host|hostaddr|port|dbname|user|service|sslmode)\s*=", re.IGNORECASE)
+MEANT = re.compile(
+    rf"\s*(?:{secrets.DATABASES}|sqlite|grpc|file):|\s*(?:host|hostaddr|port|dbname|user|service|sslmode)\s*=", re.IGNORECASE
+)
 """Start of a text that names a database, though not as a URL does."""
 REFUSALS = 3
 """Times that an evaluation may come back as another than was asked for."""
@@ -98,40 +100,6 @@ class FileLock:
         self._file.close()
 
 
-class Generations(BaseJournalBackend):  # type: ignore[misc]  # optuna is not read
-    """Journal that is written once a generation: appended entries stay in memory until :meth:`flush`.
-
-    For a study that one process writes.
-    """
-
-    def __init__(self, path: Path) -> None:
-        mend(path)
-        self._file = journal(path)
-        self._read, self._whole = 0, False
-        self._pending: list[dict[str, Any]] = []
-
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """Entries from a number on: the file as it was at first, then what was appended here. Others may append to the file meanwhile."""
-        if not self._whole:
-            for number, entry in enumerate(self._file.read_logs(0)):
-                self._read = number + 1
-                if number >= log_number_from:
-                    yield entry
-            self._whole = True
-        yield from self._pending[max(0, log_number_from - self._read) :]
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append entries."""
-        self._pending += logs
-
-    def flush(self) -> None:
-        """Write everything appended since the last time, in one go."""
-        if self._pending:
-            self._file.append_logs(self._pending)
-            self._read += len(self._pending)
-            self._pending = []
-
-
 def journal(path: Path) -> JournalFileBackend:
     """Open the journal file at `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -188,22 +156,6 @@ def whole(path: Path) -> Iterator[None]:
         raise BadInput(f"{path}: a damaged journal: {reading.reason(error)}") from None
 
 
-def mend(path: Path) -> None:
-    """Cut off the half-written line of a killed process."""
-    if not path.exists():
-        return
-    lock = FileLock(path)
-    lock.acquire()
-    try:
-        with path.open("rb+") as file:
-            content = file.read()
-            end = content.rfind(b"\n") + 1
-            if end != len(content):
-                file.truncate(end)
-    finally:
-        lock.release()
-
-
 def missing(module: str, extra: str, what: str) -> None:
     """Refuse `what` where `module` is not installed."""
     if importlib.util.find_spec(module) is None:
@@ -231,18 +183,20 @@ def _is_storage_error(error: Exception) -> bool:
     return bool(modules & clients) or isinstance(error, OSError)
 
 
-def opened(url: str) -> optuna.storages.BaseStorage:
+def opened(url: str, *, make: bool = True) -> optuna.storages.BaseStorage:
     """Open the storage at `url`.
 
     Parameters
     ----------
     url : str
         Path of a journal file, ``sqlite:///file``, ``postgresql://...``, ``grpc://host:port``.
+    make : bool
+        Make a journal file, or a file of SQLite, that is not there.
 
     Raises
     ------
     BadInput
-        Unknown kind, an extra that is missing, or a database that does not answer.
+        Unknown kind, an extra that is missing, a file that is not there and not to be made, or a database that does not answer.
     """
     scheme = url.partition("://")[0] if "://" in url else ""
     if not url:
@@ -254,6 +208,7 @@ def opened(url: str) -> optuna.storages.BaseStorage:
         if scheme in ("", "journal"):
             _require_file(url)
             path = Path(url.removeprefix("journal://"))
+            _require_there(path, make)
             with whole(path):
                 return optuna.storages.JournalStorage(journal(path))
         if scheme == "grpc":
@@ -271,6 +226,8 @@ def opened(url: str) -> optuna.storages.BaseStorage:
             engine = "postgresql+psycopg://" + url.partition("://")[2]
         elif scheme != "sqlite":
             raise BadInput(f"storage {shown(url)!r}: a storage is {FORMS}")
+        else:
+            _require_there(Path(url.removeprefix("sqlite:///").partition("?")[0]), make)
         try:
             return _database(engine)
         except ValueError:  # whose text may hold a part of the password
@@ -288,6 +245,18 @@ def _require_file(url: str) -> None:
     path = url.removeprefix("journal://")
     if secrets.holds(path) or MEANT.match(path):
         raise BadInput(f"storage {shown(path)!r} is no file: a storage is {FORMS}")
+
+
+def _require_there(path: Path, make: bool) -> None:
+    """Refuse a file that is not there and is not to be made.
+
+    Raises
+    ------
+    BadInput
+        It is not there.
+    """
+    if not make and not path.exists():
+        raise BadInput(f"storage {path}: no such file; dse sweep --storage makes it")
 
 
 def _database(url: str) -> optuna.storages.RDBStorage:

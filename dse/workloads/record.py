@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.errors import BadInput
-from dse.secrets import safe
+from dse.secrets import words
 from dse.workloads import lackey, perf
 from dse.workloads.builder import Builder, Op, refusal
 from dse.workloads.trace import Trace
@@ -128,7 +128,7 @@ def _first_line(tool: str) -> str:
 
 def _meta(command: list[str], recorder: str, version: str, **more: Any) -> dict[str, Any]:
     """Header fields of a recording."""
-    line = shlex.join([safe(part, whole=True) for part in command])
+    line = shlex.join(words(command))
     made = f"dse trace record --recorder {recorder} -- {line}"
     return {"recorder": recorder, "command": line, "made": made, "tool": version, "kept": ADDRESSES, **more}
 
