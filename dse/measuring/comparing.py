@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario, storing
-from dse.common import machine
+from dse.common import machine, output
 from dse.errors import BadInput
-from dse.measuring import cold, pacing, warming
+from dse.measuring import cold, pacing, recalling, warming
 from dse.measuring.provenance import code_digest, origin
 from dse.modelling import tables
 from dse.modelling.tables import SHIPPED, Table
@@ -231,25 +231,44 @@ def compare(
         storing.check_writable(results)
     began = time.monotonic()
     streams = [checked_stream(case, chosen, counted_only, len(cases) - 1) for case in cases]
-    compiled = warming.warm([(n.text, kind) for kind in PROBES for n in chosen])
-    halves = [count(streams[-1], chosen, timed=not counted_only, table=table)]
-    if counted is not None and not counted_only:
-        counted(_joined([halves[0].whole(budget=None, state=state)], chosen, command, compiled, began))
-    halves = [count(stream, chosen, timed=not counted_only, table=table) for stream in streams[:-1]] + halves
+    kept = recalling.Kept(results, [n.text for n in chosen], state, None if counted_only else table)
+    known = [kept.get(stream) for stream in streams]
+    first = known[-1]
+    if first is not None:
+        output.note(f"counted before, by the same code on the same demands: {results}/cache")
+    if counted is not None and not counted_only and first is not None:
+        counted(_joined([first], chosen, command, 0, began))
+    compiled = 0 if counted_only and all(known) else warming.warm([(n.text, kind) for kind in PROBES for n in chosen])
+    parts: list[dict[str, Any]] = []
+    halves: list[Counted] = []
+    for stream, before in zip(reversed(streams), reversed(known), strict=True):
+        if counted_only and before is not None:
+            parts.insert(0, before)
+            continue
+        half = count(stream, chosen, timed=not counted_only, table=table)
+        found = half.whole(budget=None, state=state)
+        kept.put(stream, found)
+        if counted is not None and not counted_only and first is None and not halves:
+            counted(_joined([found], chosen, command, compiled, began))
+        parts.insert(0, found)
+        halves.insert(0, half)
     if not counted_only:
         states = {one for case in cases for one in states_of(case, state)}
         compiled += warming.warm([(n.text, kind) for kind in cold.probes(sorted(states)) for n in chosen])
-    parts: list[dict[str, Any]] = []
-    whole = pacing.Budget(float(budget))
-    for left, half in zip(range(len(halves), 0, -1), halves, strict=True):
-        part = None if counted_only else whole.share(left)
-        found = half.whole(budget=part, width=width, state=state)
-        whole.used += part.spent if part is not None else 0.0
+        parts = list(_times(halves, pacing.Budget(float(budget)), width, state))
+    for found in parts:
         found["provenance"]["command"] = command
         if results is not None:
             found["provenance"]["run"] = storing.write_run(results, found["rows"], found["ledger"], found["provenance"])
-        parts.append(found)
     return _joined(parts, chosen, command, compiled, began)
+
+
+def _times(halves: Sequence[Counted], whole: pacing.Budget, width: float, state: str | None) -> Iterator[dict[str, Any]]:
+    """Take the times of counted halves, each within its share of the budget."""
+    for left, half in zip(range(len(halves), 0, -1), halves, strict=True):
+        part = whole.share(left)
+        yield half.whole(budget=part, width=width, state=state)
+        whole.used += part.spent
 
 
 def _joined(parts: Sequence[dict[str, Any]], designs: Sequence[naming.Named], command: str, compiled: int, began: float) -> dict[str, Any]:
