@@ -234,7 +234,7 @@ def test_nothing_is_clipped_and_the_answer_is_on_the_first_screen(which: str, wi
     said = dict(re.findall(r'(scrolled|wider|inner|bottom)="([^"]*)"', dom))
     assert said["inner"] == str(width)
     assert (said["scrolled"], said["wider"]) == ("0", "false")
-    assert int(said["bottom"]) <= (600 if (which, width) != ("eleven", 400) else 800)  # all words, and the dearest designs
+    assert int(said["bottom"]) <= 600
 
 
 def test_parallel_coordinates_place_values_and_leave_out_what_is_not_there() -> None:

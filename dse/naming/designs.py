@@ -120,7 +120,9 @@ def split(text: str) -> list[str]:
 
 
 def parse_many(given: str | Sequence[str]) -> list[Named]:
-    """Read several designs; each may be named once. ``all`` are all registered ones, ``layers`` every layer on every base, after the bases.
+    """Read several designs, the baseline first; each may be named once.
+
+    ``all`` are all registered ones, ``layers`` every layer on every base after the bases; today's kernel comes first.
 
     Raises
     ------
@@ -129,9 +131,9 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
     """
     texts = split(given) if isinstance(given, str) else list(given)
     if texts == ["all"]:
-        texts = list(registry())
+        texts = sorted(registry(), key=lambda name: name != COMPARED[0])
     elif texts == ["layers"]:
-        texts = [*bases(), *layers()]
+        texts = [*sorted(bases(), key=lambda name: name != COMPARED[0]), *layers()]
     found = [parse(text) for text in texts]
     names = [named.text for named in found]
     if not found:

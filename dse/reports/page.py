@@ -22,6 +22,8 @@ DENSE = 7
 """Most rows of an answer that have a second line each."""
 CARDS = 4
 """Most columns of an answer that a narrow screen shows beside each other; more become cards."""
+SHORT, LINED = 15, 6
+"""Most characters of a cell, and most columns, of a table whose rows are a line of names and a line of figures on a narrow screen."""
 
 
 NARROW = 3
@@ -190,6 +192,8 @@ def opening(head: Head) -> str:
     *following, repeat = ("", *(f'<p class="repeat">{escape(text)}</p>' for text in head.again))
     caption = f"<figcaption>{escape(head.caption)}</figcaption>" if any(head.bars) else ""
     kind = ("many" if len(head.columns) > CARDS else "few") + " dense" * (len(head.rows) > DENSE)
+    short_cells = all(len(text) <= SHORT for row in head.rows for text in row[1:])
+    kind += " lined" * (short_cells and CARDS < len(head.columns) <= LINED and len(head.rows) > DENSE)
     return (
         f'<section class="answer" aria-label="the answer"><p class="question">{escape(head.question)}</p>{said}'
         f'<figure><div class="wide"><table class="costs {kind}"><thead><tr>{heads}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
