@@ -20,14 +20,17 @@ FILES, PAGES = ("journal", "sqlite", "file"), ("http", "https", "git", "ssh")
 """Schemes whose paths may hold a colon, and an at sign."""
 PORT = re.compile(r"[^:/]*(?::\d{1,5})?(?:/.*)?", re.DOTALL)
 DATABASES = r"(?:postgres|postgresql|mysql|mariadb|oracle|mssql|cockroachdb|redis|rediss|mongodb|amqp)(?:\+\w+)?"
-KEY = re.compile(
-    r"(?:password|passwd|passphrase|passfile|pwd|client[_-]?secret|client[_-]?key|server[_-]?key|api[_-]?key|access[_-]?key|token)\s*=\s*",
-    re.IGNORECASE,
-)
-ASKING = re.compile(r"--?(?:[\w-]*[_-])?(?:password|passwd|passphrase|pwd|secret|api[_-]?key|access[_-]?key|token)", re.IGNORECASE)
+LONG = r"password|passwd|passphrase|passcode|passfile|pwd|(?:client|server|api|access|secret|private)[_-]?(?:secret|key)|token"
+"""Words that mean a secret wherever they end a name."""
+WORD = r"(?<![A-Za-z])(?:pass|secret|auth|bearer|credentials?)"
+"""Words that mean one as a part of their own of a name."""
+KEY = re.compile(rf"(?:{LONG}|{WORD})(?:\s*=\s*|[\"']\s*:\s*(?=[\"']))", re.IGNORECASE)
+ASKING = re.compile(rf"(?<!\S)--?[\w-]*(?:{LONG}|{WORD})", re.IGNORECASE)
 """Option whose value is the word behind it."""
-VALUE = re.compile(r"'(?:\\.|[^'\\])*(?:'|$)|(?:\\.|[^\s&'\"\\])+", re.DOTALL)
-SCHEME = re.compile(rf"(?<![\w+.-])[\w+.-]+://+|(?<![\w:/])//|\b{DATABASES}:/*", re.IGNORECASE)
+BEHIND = re.compile(rf"{ASKING.pattern}\s+(?=[^\s-])|\bAuthorization\s*:\s*(?:[A-Za-z]+\s+)?(?=\S)", re.IGNORECASE)
+"""The same within a text, and the header of a request."""
+VALUE = re.compile(r"'(?:\\.|[^'\\])*(?:'|$)|\"(?:\\.|[^\"\\])*\"|(?:\\.|[^\s&'\"\\])+", re.DOTALL)
+SCHEME = re.compile(rf"(?<![\w+.-])[\w+.-]+://+|(?<![\w:/])//|\b{DATABASES}(?::/*|//+)", re.IGNORECASE)
 """Beginning of a URL. It begins where its word does, so that a long word is read once and not from each of its letters."""
 BLANK = re.compile(r"[\s'\"`<>]")
 OPTION = re.compile(r"--?[\w-]+=")
@@ -71,11 +74,11 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     first = OPTION.match(text) if whole else None
     begin = first.end() if first else 0
-    for key in KEY.finditer(text):
+    for key in sorted((*KEY.finditer(text), *BEHIND.finditer(text)), key=lambda key: key.end()):
         if found and key.start() < found[-1][1]:
             continue  # within the value of another
         value = VALUE.match(text, key.end())
-        end = len(text) if whole else value.end() if value else key.end()
+        end = len(text) if whole and key[0].rstrip().endswith("=") else value.end() if value else key.end()
         if end > key.end():
             found.append((key.end(), end))
     scheme = SCHEME.match(text, begin) if whole else None

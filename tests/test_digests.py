@@ -217,7 +217,9 @@ def test_an_output_overwrites_no_stored_result(stored: tuple[Path, dict[str, Any
     results, found = stored
     table = results / "studies" / str(found["study"]) / "trials.parquet"
     before = table.read_bytes()
-    for target in (table, table.parent / digests.SUMS):
+    key = next((results / "cache").rglob("*.json"))
+    inside = [table.parent / name for name in (digests.SUMS, studies.SETTINGS, studies.JOURNAL, "mine.csv")]
+    for target in (table, *inside, key, results / "cache" / "00" / ".." / ".." / "studies" / str(found["study"]) / studies.JOURNAL):
         assert main(["query", "SELECT 1 AS a", "--results", str(results), "--format", "csv", "--output", str(target)]) == 2
         assert "is a stored result" in capsys.readouterr().err
     assert table.read_bytes() == before
@@ -260,3 +262,44 @@ def test_a_journal_that_was_removed_is_made_again(stored: tuple[Path, dict[str, 
     assert said_by(sweep(resume=study, results=tmp_path / "r")) == said_by(stored[1])
     assert len(journal.read_bytes().splitlines()) <= entries
     assert generations.Generations(journal)
+
+
+def test_a_copy_under_another_name_is_not_read(
+    stored: tuple[Path, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "r"
+    shutil.copytree(stored[0], results)
+    run, study = storing.run_names(results)[0], str(stored[1]["study"])
+    whole = storing.scan(results)["ops"].collect()
+    shutil.copytree(results / "runs" / run, results / "runs" / "20261129T083505Z-ffffffff")
+    shutil.copytree(results / "studies" / study, results / "studies" / f"copy-{study}")
+    capsys.readouterr()
+    assert storing.scan(results)["ops"].collect().equals(whole)
+    assert f"stored as {run}: a run that was copied or renamed is not read" in capsys.readouterr().err
+    count = "SELECT COUNT(*) AS n FROM trials"
+    assert querying.query(count, results=results).equals(querying.query(count, results=stored[0]))
+    for name in ("20261129T083505Z-ffffffff", f"copy-{study}"):
+        assert main(["report", name, "--format", "text", "--results", str(results)]) == 2
+        assert "that was copied or renamed is not read" in capsys.readouterr().err
+
+
+def test_settings_without_their_digest_are_refused(stored: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    shutil.copytree(stored[0], tmp_path / "r")
+    study = str(stored[1]["study"])
+    path = tmp_path / "r" / "studies" / study / studies.SETTINGS
+    document = json.loads(path.read_bytes())
+    document["sha257"] = document.pop(digests.DIGEST)
+    path.write_text(json.dumps({**document, "seed": 7}))
+    with pytest.raises(BadInput, match="not what was stored"):
+        studies.read_settings(tmp_path / "r", study)
+
+
+def test_a_table_that_is_gone_is_not_an_empty_one(stored: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    shutil.copytree(stored[0], tmp_path / "r")
+    study = str(stored[1]["study"])
+    folder = tmp_path / "r" / "studies" / study
+    (folder / "winners.parquet").unlink()
+    sums = folder / digests.SUMS
+    sums.write_text(sums.read_text().replace("  winners", "  xinners"))
+    with pytest.raises(BadInput, match=r"lists 'xinners\.parquet', which is no table"):
+        studies.read_tables(tmp_path / "r", study)

@@ -12,7 +12,7 @@ import pytest
 
 import dse
 from dse.cli import main
-from dse.common import names
+from dse.common import digests, names
 from dse.errors import BadInput
 from dse.reports import bundles
 from dse.storing import pruning, studies
@@ -86,7 +86,7 @@ def test_settings_that_name_another_study(bundle: Path, tmp_path: Path, capsys: 
     path.write_text(json.dumps({**about, "study": "../../up"}))
     assert main(["sweep", "--resume", study, "--results", str(tmp_path / "r")]) == 2
     assert "these are the settings of study '../../up'" in capsys.readouterr().err
-    path.write_text(json.dumps({**about, "space": {**about["space"], "name": "../up"}}))
+    path.write_text(json.dumps(digests.sealed({**about, "space": {**about["space"], "name": "../up"}}, study)))
     assert main(["sweep", "--resume", study, "--results", str(tmp_path / "r")]) == 2
     assert "'../up' is no name of a space" in capsys.readouterr().err
     for key, value in (("seed", "1"), ("trials", [3]), ("environments", True), ("sampler", None)):

@@ -52,6 +52,10 @@ REFUSED = {
     "a parameter of another base": (PARAMETER, PARAMETER[:-1] + BASED, "base is None, its parameter 'base' is 'direct' by default"),
     "a layer that does not say so": ('"lookup": lookup', '"resolve": lookup, "lookup": lookup', "makes it a layer"),
     "an exit": ('OWN = Own("toy")', 'raise SystemExit(0)\nOWN = Own("toy")', "does not load: SystemExit: 0"),
+    "an error that fails itself": (
+        'OWN = Own("toy")', "class Odd(Exception):\n    def __str__(self):\n        raise RuntimeError\nraise Odd",
+        "does not load: Odd: an error without a text",
+    ),
 }  # fmt: skip
 Load = Callable[[str], ModuleType]
 
@@ -87,6 +91,18 @@ def test_a_contradiction_is_refused_in_one_line(case: str, load: Load) -> None:
     assert refused.type is BadInput
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_a_design_prints_is_no_result(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    load(
+        f'print("hello")\nimport sys\nsys.stderr.write("there")\nsys.stdout = sys.stderr = None\n{TOY}'.replace(
+            "from __future__ import annotations\n", ""
+        )
+    )
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "hello\nthere")
+    print("results")
+    assert capsys.readouterr().out == "results\n"
 
 
 def test_names_are_closed_once_a_design_is_built_on_them() -> None:

@@ -99,6 +99,28 @@ def test_urls_as_storages(url: str) -> None:
     assert sorted(Path().iterdir()) == before
 
 
+COMMANDS = (
+    ["--secret={}"], ["--secret-key={}"], ["--pass={}"], ["--passcode", "{}"], ["--private-key", "{}"], ["--auth", "{}"], ["--bearer={}"],
+    ["--credentials", "{}"], ["env", "SECRET={}"], ["DJANGO_SECRET_KEY={}"], ['{{"password": "{}"}}'], ["Authorization: Bearer {}"],
+    ["sh", "-c", "mysql --password {}"], ["sh", "-c", "x --token 'a {}'"], ["--dbpassword", "{}"],
+    ["--api-key={}"], ["postgresql//u:{}@h/d"],
+)  # fmt: skip
+PLAIN = (["--bypass", "on"], ["--author", "me"], ["compass=north"], ["Basic metadata"], ["a token of it"], ["--passes", "3"])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_secrets_of_recorded_commands(command: list[str]) -> None:
+    words = [word.format(MARK) for word in command]
+    assert MARK not in " ".join(secrets.words(words))
+    assert MARK not in secrets.safe(" ".join(words))
+
+
+@pytest.mark.parametrize("command", PLAIN)
+def test_words_that_are_no_secrets(command: list[str]) -> None:
+    assert secrets.words(command) == command
+    assert secrets.safe(" ".join(command)) == " ".join(command)
+
+
 PLACES: dict[str, Callable[[str, str], list[str]]] = {
     "storage": lambda url, results: ["sweep", "small.toml", "--trials", "1", "--storage", url, "--results", results],
     "equals": lambda url, results: ["worker", f"--storage={url}", "--study", "x", "--results", results],

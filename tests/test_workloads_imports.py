@@ -173,3 +173,39 @@ def test_import_refuses(tmp_path: Path):
         imports.load(tmp_path / "a", "cvs")
     with pytest.raises(BadInput, match="LRU filter is for lackey"):
         imports.load(tmp_path / "a", "csv", filter_pages=64)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"page_column": 2}, {"page_column": 1}, {"page_column": 2, "write_column": 5}, {"page_column": 2, "writes": ["W"], "write_column": 3}],
+)
+def test_cells_in_quotes_are_refused(tmp_path: Path, given):
+    path = tmp_path / "a.csv"
+    path.write_text('"name, of it",page,w\n3,4,1\n"1,5,x",7,1\n"1,6,x",8,1\n')
+    with pytest.raises(BadInput, match=r"a\.csv:[13]: a cell in double quotes, within which a comma would shift the columns"):
+        imports.load(path, "csv", **given)
+
+
+def test_a_text_of_writes_that_no_line_has_is_said(tmp_path: Path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text("1,W\n2,w\n3,R\n")
+    imports.load(path, "csv", writes=["X"])
+    assert "a.csv: no line has 'X' in column 2, so that all are reads; it has 'R', 'W', 'w'" in capsys.readouterr().err
+    imports.load(path, "csv", writes=["W"])
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fits"),
+    [("page-faults:u", "faults:u", False), ("page-faults:u", "page-faults", False), ("faults", "page-faults", False),
+     ("page-faults:u", "page-faults:k", True), ("page-faults:u", "page-faults:u", True), ("minor-faults:u", "major-faults:u", True),
+     ("minor-faults:u", "minor-faults", False), ("major-faults:uk", "major-faults:k", False)],
+)  # fmt: skip
+def test_one_event_under_two_spellings_counts_once(tmp_path: Path, first, second, fits):
+    path = tmp_path / "a.txt"
+    path.write_text(f"100 1.0: {first}:  7f0000001000\n100 1.1: {second}:  7f0000002000\n")
+    if fits:
+        assert len(imports.load(path, "perf").accesses) == 2
+    else:
+        with pytest.raises(BadInput, match=r"a\.txt:2: .* tell of the same faults, which would count twice"):
+            imports.load(path, "perf")

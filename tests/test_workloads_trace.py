@@ -87,7 +87,7 @@ def test_foreign_files_are_refused(tmp_path: Path):
         bad = trace.build(good.accesses, {}, pages=3, events=np.array([row], np.uint64), positions=good.positions)
         with pytest.raises(BadInput, match="mapping events that are no fork or unmap"):
             trace.load(trace.save(bad, path))
-    with pytest.raises(BadInput, match="3 pages are touched, the header says 4"):
+    with pytest.raises(BadInput, match="pages: 3 in the data, the header says 4"):
         trace.load(trace.save(trace.build(good.accesses, {}, pages=4), path))
     with pytest.raises(BadInput, match="no such trace file, nor a shipped trace"):
         trace.load("nothing")
@@ -285,3 +285,26 @@ def test_formats_are_documented():
     assert tuple(record.RECORDERS) == RECORDERS
     fields = {key for name in workloads.shipped() for key in workloads.load(name).meta}
     assert [name for name in (*fields, *FORMATS, *RECORDERS, *trace.ARRAYS) if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"events": 7}, {"writes": 9}, {"mapping_events": 1}, {"forks": -3}, {"filter_pages": 1 << 62}, {"events": -1}]
+)
+def test_a_header_that_lies_is_refused(tmp_path, change):
+    made = trace.build(np.array([0, 1, 0], np.uint32), {"recorder": "x"}, pages=2)
+    path = trace.save(made, tmp_path / "a")
+    assert trace.load(path).digest == made.digest
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    header = {**json.loads(arrays["header"].tobytes()), **change}
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez_compressed(path, **arrays)
+    with pytest.raises(BadInput, match="not a swapdse trace, or damaged"):
+        trace.load(path)
+
+
+def test_secrets_of_a_header_are_not_shown(tmp_path):
+    made = trace.build(np.array([0, 1, 0], np.uint32), {"recorder": "x"}, pages=2)
+    made.meta["command"] = "curl postgresql://me:s3cretpw@h/db"
+    path = trace.save(made, tmp_path / "a")
+    assert "s3cretpw" not in str(trace.info(trace.load(path)))

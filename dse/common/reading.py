@@ -173,6 +173,7 @@ def toml(source: str, name: str) -> dict[str, Any]:
     BadInput
         A mistake, with file and line; whole numbers of more than 64 bits; lists and tables that are nested too deeply.
     """
+    source = source.removeprefix("\ufeff")
     if len(source) > TEXT_MOST:
         raise BadInput(f"{name}: longer than {TEXT_MOST >> 20} MiB")
     try:

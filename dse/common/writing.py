@@ -7,6 +7,7 @@ import errno
 import fcntl
 import functools
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -111,6 +112,8 @@ def write_together(contents: Mapping[Path, bytes], *, durable: bool = True) -> N
         raise
 
 
+CACHED = re.compile(r"[0-9a-f]{64}\..*")
+"""Names of what is kept in the cache of a folder of results."""
 PATIENCE = 10.0
 """Seconds that the reader of a pipe has to open it."""
 
@@ -137,6 +140,15 @@ def _write_directly(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def _is_stored(target: Path) -> bool:
+    """Return True for a place within a stored run or study, or in the cache of a folder of results."""
+    within = target.parent
+    inside = {"runs": (digests.SUMS, "ops.parquet"), "studies": (digests.SUMS, "settings.json", "journal.log")}
+    if any((within / name).exists() for name in inside.get(within.parent.name, ())):
+        return True
+    return (within.parent.name == "cache" and bool(CACHED.fullmatch(target.name))) or target.name in (digests.listed(within) or ())
+
+
 def save(path: str | os.PathLike[str], content: bytes) -> str:
     """Write a file whole or not at all and return its path. A pipe or device (/dev/stdout) is written directly.
 
@@ -148,8 +160,8 @@ def save(path: str | os.PathLike[str], content: bytes) -> str:
     target = Path(path)
     if target.is_dir():
         raise BadInput(f"{target} is a folder; say a file")
-    if target.name in (digests.listed(target.resolve().parent) or ()) or target.name == digests.SUMS:
-        raise BadInput(f"{target} is a stored result, whose digest is in {digests.SUMS} beside it; say another file")
+    if _is_stored(target.resolve()):
+        raise BadInput(f"{target} is a stored result, or lies among them; say another file")
     if target.exists() and not target.is_file():
         _write_directly(target, content)
     else:

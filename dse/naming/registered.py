@@ -113,7 +113,8 @@ def _registering(name: str, why: str) -> None:
 
     before = dict(REGISTRY)
     try:
-        module = _from_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+        with _quiet():
+            module = _from_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
     except BadInput:
         raise
     except refusals() as error:
@@ -123,7 +124,7 @@ def _registering(name: str, why: str) -> None:
         _restore(before)
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise BadInput(f"{why}: {name} does not load: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
+        raise BadInput(f"{why}: {name} does not load: {type(error).__name__}: {_text(error)}") from error
     held: Mapping[str, object] = REGISTRY  # the module may have put anything into it
     odd = [str(key) for key, design in held.items() if not isinstance(design, Design) or design.name != key]
     if odd:
@@ -140,6 +141,25 @@ def _registering(name: str, why: str) -> None:
     file = Path(module.__file__ or name).resolve()
     if not any(Path(design.file).resolve() == file for design in REGISTRY.values()):
         raise BadInput(f"{why}: {name} registers no design whose file it is")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Have what a module prints while it loads go to stderr, since stdout is for results, and have both streams back afterwards."""
+    out, err = sys.stdout, sys.stderr
+    sys.stdout = err
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
+
+
+def _text(error: BaseException) -> str:
+    """First line of an error's text, which is a module's own and may fail itself."""
+    try:
+        return str(error).partition("\n")[0]
+    except Exception:  # noqa: BLE001 - whatever it raises
+        return "an error without a text"
 
 
 def _restore(before: dict[str, Design]) -> None:

@@ -45,7 +45,18 @@ def why_not(path: Path, table: str, newest: int) -> str:
         return "not written by swapdse"
     if metadata.get(METADATA_SUMS) and not (path.parent / digests.SUMS).exists():
         return f"no {digests.SUMS} beside it: the folder is not whole"
-    return "" if int(version) <= newest else f"schema version {version}, this version reads up to {newest}"
+    if int(version) > newest:
+        return f"schema version {version}, this version reads up to {newest}"
+    return _another(path, "study" if table.startswith("study.") else "run")
+
+
+def _another(path: Path, column: str) -> str:
+    """Say whose table a file is, if it is not that of its folder; an empty string if it is, or if the table is empty."""
+    try:
+        owner = pl.read_parquet(path, columns=[column], n_rows=1)[column].to_list()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return "damaged Parquet file"
+    return "" if owner in ([], [path.parent.name]) else f"stored as {str(owner[0])[:80]}: a {column} that was copied or renamed is not read"
 
 
 def version_of(path: Path) -> int:

@@ -66,6 +66,10 @@ def query(
         )
 
 
+MOST_SECONDS = 1e7
+"""Longest time that a process is waited for: more does not fit the clock of the system."""
+
+
 def unreadable(files: Sequence[Path]) -> str:
     """Name of the first Parquet file that cannot be read whole, empty if all can.
 
@@ -86,6 +90,7 @@ def unreadable(files: Sequence[Path]) -> str:
 def _answered(asked: Mapping[str, Any], seconds: float) -> subprocess.CompletedProcess[str]:
     """Ask a process of ours."""
     command = processes.command(__name__)
+    seconds = min(seconds, MOST_SECONDS)
     return subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
 
 

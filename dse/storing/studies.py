@@ -27,6 +27,8 @@ VERSION = 2
 
 2: fronts, winners and importance are those of an environment; winners by time; rates of moves as delivered.
 """
+SEALED = 2
+"""First version whose settings carry their digest."""
 SETTINGS, JOURNAL = "settings.json", "journal.log"
 NEEDED = frozenset(("study", "space", "sampler", "seed", "trials", "code_digest"))
 """Keys of the settings."""
@@ -158,10 +160,10 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
         raise BadInput(f"{path}: damaged, or not written by swapdse")
     if version > VERSION:
         raise BadInput(f"{path}: version {version}, this one reads up to {VERSION}")
-    if digests.DIGEST in found and not digests.whole(found, study):
-        raise BadInput(f"{path}: {digests.CHANGED}; start the study anew")
     if found["study"] != study:
         raise BadInput(f"{path}: these are the settings of study {str(found['study'])[:60]!r}")
+    if (digests.DIGEST in found or version >= SEALED) and not digests.whole(found, study):
+        raise BadInput(f"{path}: {digests.CHANGED}; start the study anew")
     return {key: value for key, value in found.items() if key != digests.DIGEST}
 
 
@@ -218,8 +220,10 @@ def write_tables(results: str | os.PathLike[str], study: str, tables: Mapping[st
 
 def why_not(path: Path, table: str) -> str:
     """Say why a file is no table of a study; return an empty string if it is one, or if the study has no such table."""
-    if not path.exists() and path.name not in (digests.listed(path.parent) or {}):
-        return ""
+    known = digests.listed(path.parent)
+    if not path.exists() and path.name not in (known or {}):
+        odd = [name for name in known or {} if name.removesuffix(".parquet") not in TABLES]
+        return f"{digests.SUMS} lists {odd[0]!r}, which is no table: it was changed" if odd else ""
     return files.why_not(path, f"study.{table}", VERSION)
 
 

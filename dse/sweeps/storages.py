@@ -26,7 +26,7 @@ FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc
 PATIENCE = 10
 """Seconds that a server has for its first answer."""
 MEANT = re.compile(
-    rf"\s*(?:{secrets.DATABASES}|sqlite|grpc|file):|\s*(?:host|hostaddr|port|dbname|user|service|sslmode)\s*=", re.IGNORECASE
+    rf"\s*(?:{secrets.DATABASES}|sqlite|grpc|file)(?::|//)|\s*(?:host|hostaddr|port|dbname|user|service|sslmode)\s*=", re.IGNORECASE
 )
 """Start of a text that names a database, though not as a URL does."""
 REFUSALS = 3
@@ -226,6 +226,8 @@ def opened(url: str, *, make: bool = True) -> optuna.storages.BaseStorage:
             engine = "postgresql+psycopg://" + url.partition("://")[2]
         elif scheme != "sqlite":
             raise BadInput(f"storage {shown(url)!r}: a storage is {FORMS}")
+        elif secrets.holds(url):
+            raise BadInput(f"storage {shown(url)!r}: SQLite takes no password")
         else:
             _require_there(Path(url.removeprefix("sqlite:///").partition("?")[0]), make)
         try:

@@ -109,7 +109,7 @@ def load(
         raise BadInput(f"columns are for csv, not for {form}")
     if unit is not None and form not in ("csv", "oracleGeneral"):
         raise BadInput(f"a unit is for csv and oracleGeneral, not for {form}: its addresses are bytes")
-    with source.open("rb") as file:
+    with reading.parsing(path, f"no trace of the format {form}"), source.open("rb") as file:
         first = file.read(8)
     for magic, (name, unpack) in PACKED.items():
         if first.startswith(magic):

@@ -24,7 +24,7 @@ FAULT = re.compile(
     HEAD + rb"exceptions:page_fault_(?:user|kernel):\s+address=(?:0x)?([0-9a-f]{1,16})\s+ip=\S+\s+error_code=(?:0x)?([0-9a-f]{1,16})\s*$"
 )
 SAMPLE = re.compile(
-    HEAD + rb"(?P<event>page-faults|faults|minor-faults|major-faults):(?:\w*:)?(\s+([0-9a-f]{1,16}))(\s+[0-9a-f]{1,16})?\s*$"
+    HEAD + rb"(?P<event>page-faults|faults|minor-faults|major-faults):(?P<of>\w*:)?(\s+([0-9a-f]{1,16}))(\s+[0-9a-f]{1,16})?\s*$"
 )
 EVENT = re.compile(rb"[\d.]+:\s+(?:\d+\s+)?([A-Za-z_][\w-]*(?::[A-Za-z_][\w-]*)?):")
 LONGEST = 4096  # [B] of one line
@@ -48,12 +48,13 @@ class _Line:
                 f"{place}: no process column: {match['pid'].decode()} may be a part of the thread's name, or the thread's number; "
                 "leave the names out (perf script -F pid,time,event,trace) or print process and thread (-F comm,pid,tid,...)"
             )
-        if sample and not sample[7] and len(sample[5].rstrip()) == IP_WIDTH:
+        if sample and not sample[8] and len(sample[6].rstrip()) == IP_WIDTH:
             raise BadInput(f"{place}: this is the address of an instruction (-F ip), not of the fault: perf script -F pid,time,event,addr")
         self.kind = TRACED if found else SPLIT if match["event"] in (b"minor-faults", b"major-faults") else COUNTED
         self.pid = int(match["pid"])
         code = int(match[5], 16) if found else ERROR_WRITE
-        page = int(match[4] if found else match[6], 16) >> 12
+        page = int(match[4] if found else match[7], 16) >> 12
+        self.event = b"" if found else match["event"] + b":" + (match["of"] or b"")
         self.page = None if code & ERROR_FETCH or page >> 36 else page
         self.write = bool(code & ERROR_WRITE)
 
@@ -82,7 +83,7 @@ def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:
     spaces: dict[int, int] = {}
     keys: list[int] = []
     owners: list[int] = []
-    kind = ""
+    kind, events = "", set[bytes]()
     for number, line in enumerate(stream, 1):
         place = f"{name}:{number}"
         if not line.endswith(b"\n"):
@@ -95,12 +96,35 @@ def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:
         if kind and fault.kind != kind:
             raise BadInput(f"{place}: {fault.kind} besides {kind}: both tell of the same faults, which would count twice; keep one kind")
         kind = fault.kind
+        if fault.event and fault.event not in events:
+            events.add(fault.event)
+            _no_two_alike(events, place)
         if fault.page is not None:
             owners.append(spaces.setdefault(fault.pid, len(spaces)))
             keys.append(fault.page << 1 | fault.write)
     told = kind in ("", TRACED)
     header = meta | {"writes_known": told, "processes": len(spaces)}
     return _of_spaces(np.array(keys, np.uint64), np.array(owners, np.uint64), header, told)
+
+
+def _no_two_alike(events: set[bytes], place: str) -> None:
+    """Refuse one event under two spellings; those of user and kernel mode tell of different faults.
+
+    Raises
+    ------
+    BadInput
+        Two of the events tell of the same faults.
+    """
+    told: dict[tuple[bytes, bytes], bytes] = {}
+    for event in sorted(events):
+        name, _, modes = event.removeprefix(b"page-").partition(b":")
+        for mode in (b"u", b"k"):
+            if modes.strip(b":") and not set(modes) & set(mode) and set(modes) & set(b"uk"):
+                continue
+            other = told.setdefault((name, mode), event)
+            if other != event:
+                both = " and ".join(one.decode().removesuffix(":") for one in (other, event))
+                raise BadInput(f"{place}: {both} tell of the same faults, which would count twice; keep one of them")
 
 
 def _of_spaces(keys: NDArray[np.uint64], owners: NDArray[np.uint64], meta: dict[str, Any], first_write: bool) -> trace.Trace:

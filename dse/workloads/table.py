@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.common import output
 from dse.errors import BadInput
 from dse.workloads import lackey, trace
 from dse.workloads.lackey import CUT, Chunks
@@ -27,6 +28,8 @@ DIGITS = 18  # most digits of a number where a line is read in plain Python
 BLOCK = 1 << 18  # lines that are read so at a time
 
 PAGE = 4096
+SHOWN = 8
+"""Most texts of a write column that a note lists."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,8 @@ def _flagged(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
             at = 0
             if lines == 0:
                 at, lines = _first(source, bytes(chunks.buffer[: chunks.buffer.index(b"\n") + 1]), chosen)
+            if (quote := chunks.buffer.find(b'"', at, end)) >= 0:
+                raise _quoted(f"{source}:{lines + 1 + chunks.buffer.count(bytes([10]), at, quote)}")
             while at < end:
                 parse.csv(chunks.text, np.uint64(at), np.uint64(end), columns, runs, state)
                 lines += int(state[parse.LINES])
@@ -126,6 +131,11 @@ def _flagged(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
                     raise chosen.wrong(f"{source}:{lines + 1}", bytes(chunks.buffer[at : at + 4096]).split(b"\n")[0])
                 yield runs[: state[parse.RUNS]]
             chunks.done()
+
+
+def _quoted(place: str) -> BadInput:
+    """Refusal of a line with a quoted cell."""
+    return BadInput(f"{place}: a cell in double quotes, within which a comma would shift the columns; write the file without quotes")
 
 
 def _first(source: Path, line: bytes, chosen: Columns) -> tuple[int, int]:
@@ -142,6 +152,8 @@ def _first(source: Path, line: bytes, chosen: Columns) -> tuple[int, int]:
 def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
     """Blocks of ``page << 1 | write`` of lines that are read in plain Python (about a million lines a second)."""
     rows: list[tuple[int, int, int]] = []
+    texts: set[bytes] = set()
+    written = 0
     with source.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if number == 1:
@@ -151,13 +163,21 @@ def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
                 line = line[at:]
             if not line.endswith(b"\n"):
                 raise BadInput(f"{source}:{number}: {CUT}")
+            if b'"' in line:
+                raise _quoted(f"{source}:{number}")
             row = _row(line, chosen)
             if row is None:
                 raise chosen.wrong(f"{source}:{number}", line)
+            if len(texts) < SHOWN and chosen.writes:
+                texts.add(line.split(b",")[chosen.write - 1].strip())
+            written |= row[2]
             rows.append(row)
             if len(rows) == BLOCK:
                 yield from _pages(rows, chosen, source)
                 rows.clear()
+    if texts and not written:
+        meant, there = (", ".join(repr(text.decode("utf-8", "replace")[:20]) for text in sorted(those)) for those in (chosen.writes, texts))
+        output.note(f"{source}: no line has {meant} in column {chosen.write}, so that all are reads; it has {there}")
     if rows:
         yield from _pages(rows, chosen, source)
 

@@ -187,6 +187,7 @@ def _checked(arrays: dict[str, NDArray[Any]], header: Any) -> Trace:
     if [a.dtype.str for a in (accesses, events, positions)] != ["<u4", "<u8", "<i8"] or not shapes:
         raise ValueError("arrays of the wrong type")
     shift, spaces = int(header["space_shift"]), int(header["spaces"])
+    header = {key: safe(value) if isinstance(value, str) else value for key, value in header.items()}
     trace = Trace(accesses, shift, spaces, events, positions, header, str(header["digest"]))
     if digest_of(trace) != trace.digest:
         raise ValueError("the digest does not fit the data")
@@ -197,8 +198,10 @@ def _checked(arrays: dict[str, NDArray[Any]], header: Any) -> Trace:
         raise ValueError("pages or positions out of range")
     touched = np.zeros(total, np.bool_)
     touched[accesses & PAGE] = True
-    if int(np.count_nonzero(touched)) != header["pages"]:
-        raise ValueError(f"{np.count_nonzero(touched)} pages are touched, the header says {header['pages']}")
+    counts = {"pages": int(np.count_nonzero(touched)), "events": len(accesses), "writes": trace.writes, "mapping_events": len(events)}
+    for name, count in counts.items():
+        if header.get(name, count) != count:
+            raise ValueError(f"{name}: {count} in the data, the header says {header[name]}")
     rows = demand.records(events)
     fork = rows["kind"] == demand.FORK
     last = rows["page"].astype(np.int64) + rows["count"]
@@ -208,11 +211,15 @@ def _checked(arrays: dict[str, NDArray[Any]], header: Any) -> Trace:
     return trace
 
 
+MOST_COUNT = 1 << 40
+"""Largest number in a header."""
+
+
 def _plain(header: dict[str, Any]) -> bool:
     """Return True if a header's fields are of the types that are printed and computed with; which others there are is free."""
     numbers = ("version", "space_shift", "spaces", "pages", "events", "writes", "mapping_events", "filter_pages", "forks")
     texts = ("recorder", "made", "mappings", "collapse", "digest")
-    whole = all(type(header.get(name, 0)) is int and abs(header.get(name, 0)) < 1 << 63 for name in numbers)
+    whole = all(type(header.get(name, 0)) is int and 0 <= header.get(name, 0) <= MOST_COUNT for name in numbers)
     return whole and all(isinstance(header.get(name, ""), str) for name in texts) and isinstance(header.get("command"), (str, type(None)))
 
 
