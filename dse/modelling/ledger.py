@@ -108,8 +108,8 @@ def split(pages: int, mix: Mapping[str, float]) -> dict[str, int]:
 
 
 def is_native(parameters: Mapping[str, str]) -> bool:
-    """Tell whether zswap has an entry space of its own."""
-    return parameters.get("zswap") == "native"
+    """Tell whether zswap has an entry space of its own, that of a ghost or another."""
+    return parameters.get("zswap", "stacked") != "stacked"
 
 
 def is_virtual(design: s.Design) -> bool:
