@@ -1,4 +1,4 @@
-"""ghost by hand: where pages go, what is refused, what it costs, beside the swap tables that it stands on."""
+"""ghost and xswap by hand: where pages go, what is refused, what it costs, beside the swap tables that they stand on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kernels.life import registry as state
 from kernels.observing import probe
 from kernels.structures import cluster
 
-NAMES = ["ghost"]
+NAMES = ["ghost", "xswap"]
 SLOTS = {"zswap": 8, "ssd": 64, "hdd": 64}
 ZSWAP, SSD = d.ZSWAP, d.SSD
 

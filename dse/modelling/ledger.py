@@ -6,7 +6,7 @@ Both follow the layout table of the design (:class:`kernels.life.registry.Field`
 per        objects
 ========== =====================================================================================
 slot       one a slot, allocated at swapon (static); ``zswap slot``: one a slot of a zswap with its own entries
-cluster    one a cluster: headers, which published tables leave out (``header_bytes``)
+cluster    one a cluster, or one that is mapped: headers, which published tables leave out (``header_bytes``)
 page, live one a swapped page
 zswap      one a page whose data zswap has; likewise disk and zero, joined by ``+``
 block      one a block (below), counted apart as headers are; as ``xarray entry``: a tree of the blocks
@@ -152,6 +152,17 @@ def _elements(kind: Blocks, per: str, devices: list[Device]) -> list[int]:
     return [sum(used)] if kind.first else used
 
 
+def _mapped(design: s.Design, parameters: Mapping[str, str], item: s.Field, device: Device, cluster_slots: int) -> int:
+    """Clusters of `device` that have a header: all, or those of the chunks that slots in use need, at least one."""
+    every = -(-device.slots // cluster_slots)
+    if item.chunks is None or device.name != "zswap":
+        return every
+    name = item.chunks.parameter
+    chunk = design.parameters[name].values[parameters[name]]
+    used = -(-(device.zswap + device.disk + device.zero) // cluster_slots)
+    return min(every, max(1, -(-used // chunk)) * chunk)
+
+
 def _bases(devices: list[Device]) -> dict[str, int]:
     """First slot of each device in the numbers of all slots: devices begin at boundaries of 64 MiB."""
     sizes = {device.name: -(-device.slots // ob.TREE_SLOTS) * ob.TREE_SLOTS for device in devices}
@@ -222,7 +233,7 @@ def closed(
         elif per == "zswap slot":
             ob.add_static(ledger, item, [d.slots for d in devices if d.name == "zswap"])
         elif per == "cluster":
-            ob.add_headers(ledger, item, [-(-d.slots // cluster_slots) for d in devices])
+            ob.add_headers(ledger, item, [_mapped(design, parameters, item, d, cluster_slots) for d in devices])
         elif per and item.blocks:
             groups.closed(ledger, item, item.blocks, per, _elements(item.blocks, per, devices), cluster_slots)
         elif per and item.tree:
@@ -281,6 +292,8 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
             ob.add_static(ledger, item, [int(rows[demand.ZSWAP][1])])
         elif per == "cluster":
             ob.add_headers(ledger, item, [int(row[3]) for row in devices])
+            if item.chunks:
+                ob.add_peak(ledger, item, int(rows[demand.ZSWAP][3]), int(ctl[int(item.chunks.peak)]))
         elif per and item.tree:
             tree = item.tree
             if tree.pool in state.fields and not any(row.structure == item.structure for row in ledger.rows):

@@ -41,7 +41,7 @@ from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, s
 from kernels.observing.regions import R_NR_SWAP
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import count_read, slot_mark, slot_scan
+from kernels.structures.slots import clusters_grow, count_read, slot_mark, slot_scan
 
 DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
 D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
@@ -239,6 +239,8 @@ def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
     first = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1)
     for which in (first, FREE_LIST + NONFULL_LIST - first, FRAG_LIST):
         c = pick_cluster(st, pr, d, which)
+        if c == U0 and which == FREE_LIST and clusters_grow(st, pr, d):
+            c = pick_cluster(st, pr, d, which)
         if c != U0:
             found = scan_cluster(st, pr, d, c - U1, U0)
             st.percpu[percpu] = c
