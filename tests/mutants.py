@@ -29,6 +29,7 @@ from kernels.life import lifecycle, moves, page_io, swapfile
 from kernels.observing import probe
 from kernels.observing.probe import touch
 from kernels.structures import blocks, cluster, page_counter, shadow_nodes, swap_cache, swap_map, zswap
+from tests.mutants_ghost import MUTANTS as GHOSTS
 
 MUTANTS = Mutants()
 mutant = MUTANTS.enter
@@ -364,6 +365,8 @@ def lookups_that_are_not_made(right: Step) -> Step:
 
     return wrong
 
+
+MUTANTS += GHOSTS
 
 if __name__ == "__main__":
     sys.exit(MUTANTS.main(sys.argv[1:]))

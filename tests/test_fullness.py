@@ -40,7 +40,7 @@ def test_swap_ins_are_counted_where_more_than_half_of_the_slots_are_used(name: s
 @pytest.mark.interpreted
 @pytest.mark.parametrize(
     ("name", "backend", "charged"),
-    [("direct", demand.ZSWAP, True), ("swap_table_p4", demand.SSD, True), ("swap_id", demand.ZSWAP, True),
+    [("direct", demand.ZSWAP, True), ("ghost", demand.ZSWAP, True), ("swap_table_p4", demand.SSD, True), ("swap_id", demand.ZSWAP, True),
      ("swap_desc", demand.ZSWAP, True), ("vswap_v6", demand.ZSWAP, False), ("vswap_v6", demand.SSD, True)],
 )  # fmt: skip
 @pytest.mark.parametrize("used", [3, 4])

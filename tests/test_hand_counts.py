@@ -42,17 +42,22 @@ END_P1 = "cluster: swap_cache_del_folio, cluster: put_swap_folio"
 END_TABLE = "cluster: swap_cache_del_folio"
 FULL = "device: move_cluster"
 
+P4_OUT, P4_IN, P4_ZAP = f"{OUT_P4}, {STORE}", f"{ADD_P4}, {LOAD}, {PUT_TABLE}", f"{PUT_TABLE}, {FREE}, {FULL}"
+
 HAND = (
     ("swap_out", "zswap", "direct", 6, f"{OUT_DIRECT}, {STORE}"),
     ("swap_out", "zswap", "swap_table_p1", 6, f"{OUT_P1}, {STORE}"),
     ("swap_out", "zswap", "swap_table_p2", 5, f"{OUT_P2}, {STORE}"),
     ("swap_out", "zswap", "swap_table_p3", 4, f"{OUT_P3}, {STORE}"),
-    ("swap_out", "zswap", "swap_table_p4", 6, f"{OUT_P4}, {STORE}"),
+    ("swap_out", "zswap", "swap_table_p4", 6, P4_OUT),
+    ("swap_out", "zswap", "ghost", 6, P4_OUT),
     ("swap_out", "ssd", "direct", 5, f"{OUT_DIRECT}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p1", 5, f"{OUT_P1}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p2", 4, f"{OUT_P2}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p3", 3, f"{OUT_P3}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p4", 5, f"{OUT_P4}, {ERASE}"),
+    ("swap_out", "ssd", "ghost", 5, f"{OUT_P4}, {ERASE}"),
+    ("writeback_end", "zswap", "ghost", 1, END_TABLE),
     ("writeback_end", "ssd", "direct", 2, END_DIRECT),
     ("writeback_end", "ssd", "swap_table_p1", 2, END_P1),
     ("writeback_end", "ssd", "swap_table_p2", 1, END_TABLE),
@@ -62,17 +67,20 @@ HAND = (
     ("swap_in", "zswap", "swap_table_p1", 6, f"{ADD_P1}, {LOAD}, {PUT}"),
     ("swap_in", "zswap", "swap_table_p2", 5, f"{ADD_P2}, {LOAD}, {PUT}"),
     ("swap_in", "zswap", "swap_table_p3", 5, f"{ADD_P2}, {LOAD}, {PUT_TABLE}"),
-    ("swap_in", "zswap", "swap_table_p4", 5, f"{ADD_P4}, {LOAD}, {PUT_TABLE}"),
+    ("swap_in", "zswap", "swap_table_p4", 5, P4_IN),
+    ("swap_in", "zswap", "ghost", 5, P4_IN),
     ("swap_in", "ssd", "direct", 5, f"{ADD_DIRECT}, {LOOK}, {PUT}"),
     ("swap_in", "ssd", "swap_table_p1", 4, f"{ADD_P1}, {PUT}"),
     ("swap_in", "ssd", "swap_table_p2", 3, f"{ADD_P2}, {PUT}"),
     ("swap_in", "ssd", "swap_table_p3", 3, f"{ADD_P2}, {PUT_TABLE}"),
     ("swap_in", "ssd", "swap_table_p4", 3, f"{ADD_P4}, {PUT_TABLE}"),
+    ("swap_in", "ssd", "ghost", 3, f"{ADD_P4}, {PUT_TABLE}"),
     ("zap", "zswap", "direct", 5, f"{PUT}, {FREE}, {CACHE}: clear_shadow_from_swap_cache, {FULL}"),
     ("zap", "zswap", "swap_table_p1", 4, f"{PUT}, {FREE}, {FULL}"),
     ("zap", "zswap", "swap_table_p2", 4, f"{PUT}, {FREE}, {FULL}"),
     ("zap", "zswap", "swap_table_p3", 4, f"{PUT_TABLE}, {FREE}, {FULL}"),
-    ("zap", "zswap", "swap_table_p4", 4, f"{PUT_TABLE}, {FREE}, {FULL}"),
+    ("zap", "zswap", "swap_table_p4", 4, P4_ZAP),
+    ("zap", "zswap", "ghost", 4, P4_ZAP),
     ("move", "zswap", "direct", 7, f"{ADD_DIRECT}, {WRITEBACK}, {END_DIRECT}"),
     ("move", "zswap", "swap_table_p1", 7, f"{ADD_P1}, {WRITEBACK}, {END_P1}"),
     ("move", "zswap", "swap_table_p2", 5, f"{ADD_P2}, {WRITEBACK}, {END_TABLE}"),
@@ -82,8 +90,10 @@ HAND = (
     ("clean_drop", "ssd", "swap_table_p4", 2, f"cluster: swap_dup_entries_cluster, {END_TABLE}"),
     ("cache_hit", "ssd", "direct", 1, PUT),
     ("cache_hit", "ssd", "swap_table_p4", 1, PUT_TABLE),
+    ("cache_hit", "zswap", "ghost", 1, PUT_TABLE),
     ("fork", "ssd", "direct", 1, "cluster: swap_duplicate"),
     ("fork", "ssd", "swap_table_p4", 1, "cluster: swap_dup_entries_cluster"),
+    ("fork", "zswap", "ghost", 1, "cluster: swap_dup_entries_cluster"),
 )
 SHADOW_SECTIONS = {
     ("swap_out", "zswap"): 1, ("swap_out", "ssd"): 1, ("writeback_end", "ssd"): 1, ("swap_in", "zswap"): 1, ("swap_in", "ssd"): 1,

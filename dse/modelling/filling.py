@@ -58,7 +58,7 @@ class Filled:
         self.named = naming.parse(text)
         self.backend = backend
         sizes = {backend: slots}
-        if backend == "zswap" and not books.is_virtual(self.named.design):
+        if backend == "zswap" and not books.is_virtual(self.named.design) and not books.is_native(self.named.values):
             sizes["ssd"] = slots  # the disk behind it, whose slots its pages tie up
         pages = slots if pages is None else pages
         machine.require_memory(max(pages, 1) * BYTES_A_SLOT, f"a live state of {self.named.text} with {pages:,} pages")

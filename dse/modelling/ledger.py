@@ -6,7 +6,7 @@ Both follow the layout table of the design (:class:`kernels.life.registry.Field`
 per        objects
 ========== =====================================================================================
 slot       one a slot, allocated at swapon (static); ``zswap slot``: one a slot of a zswap with its own entries
-cluster    one a cluster: headers, which published tables leave out (``header_bytes``)
+cluster    one a cluster, or one that is mapped: headers, which published tables leave out (``header_bytes``)
 page, live one a swapped page
 zswap      one a page whose data zswap has; likewise disk and zero, joined by ``+``
 block      one a block (below), counted apart as headers are; as ``xarray entry``: a tree of the blocks
@@ -108,8 +108,8 @@ def split(pages: int, mix: Mapping[str, float]) -> dict[str, int]:
 
 
 def is_native(parameters: Mapping[str, str]) -> bool:
-    """Tell whether zswap has an entry space of its own."""
-    return parameters.get("zswap") == "native"
+    """Tell whether zswap has an entry space of its own, that of a ghost or another."""
+    return parameters.get("zswap", "stacked") != "stacked"
 
 
 def is_virtual(design: s.Design) -> bool:
@@ -150,6 +150,17 @@ def _elements(kind: Blocks, per: str, devices: list[Device]) -> list[int]:
     parts = PARTS if per == "block" else per.split("+")
     used = [sum(getattr(device, part) for part in parts) for device in devices]
     return [sum(used)] if kind.first else used
+
+
+def _mapped(design: s.Design, parameters: Mapping[str, str], item: s.Field, device: Device, cluster_slots: int) -> int:
+    """Clusters of `device` that have a header: all, or those of the chunks that slots in use need, at least one."""
+    every = -(-device.slots // cluster_slots)
+    if item.chunks is None or device.name != "zswap":
+        return every
+    name = item.chunks.parameter
+    chunk = design.parameters[name].values[parameters[name]]
+    used = -(-(device.zswap + device.disk + device.zero) // cluster_slots)
+    return min(every, max(1, -(-used // chunk)) * chunk)
 
 
 def _bases(devices: list[Device]) -> dict[str, int]:
@@ -222,7 +233,7 @@ def closed(
         elif per == "zswap slot":
             ob.add_static(ledger, item, [d.slots for d in devices if d.name == "zswap"])
         elif per == "cluster":
-            ob.add_headers(ledger, item, [-(-d.slots // cluster_slots) for d in devices])
+            ob.add_headers(ledger, item, [_mapped(design, parameters, item, d, cluster_slots) for d in devices])
         elif per and item.blocks:
             groups.closed(ledger, item, item.blocks, per, _elements(item.blocks, per, devices), cluster_slots)
         elif per and item.tree:
@@ -281,6 +292,8 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
             ob.add_static(ledger, item, [int(rows[demand.ZSWAP][1])])
         elif per == "cluster":
             ob.add_headers(ledger, item, [int(row[3]) for row in devices])
+            if item.chunks:
+                ob.add_peak(ledger, item, int(rows[demand.ZSWAP][3]), int(ctl[int(item.chunks.peak)]))
         elif per and item.tree:
             tree = item.tree
             if tree.pool in state.fields and not any(row.structure == item.structure for row in ledger.rows):

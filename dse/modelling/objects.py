@@ -50,6 +50,12 @@ def add_headers(ledger: Ledger, item: Field, clusters: list[int]) -> None:
         row.objects += n
 
 
+def add_peak(ledger: Ledger, item: Field, now: int, most: int) -> None:
+    """Add the peak of cluster headers of which `now` are mapped on a device, and `most` were."""
+    row = ledger.row(item.structure)
+    row.peak_bytes = row.allocated_bytes + pages_up(int(item.nbytes) * most) - pages_up(int(item.nbytes) * now)
+
+
 def add_entries(ledger: Ledger, item: Field, entries: int, nodes: int, peak: int) -> None:
     """Add a tree; one of blocks is counted apart."""
     row = ledger.row(item.structure)

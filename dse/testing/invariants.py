@@ -164,7 +164,9 @@ def check_clusters(found: Findings, st: Any) -> None:
     for d, (base, n) in reading.devices(st).items():
         first, many = int(st.dev[d * 16 + 2]), int(st.dev[d * 16 + 3])
         padded = np.zeros(many * size, np.int64)
-        padded[:n] = used_slots(st)[base : base + n]
+        here = used_slots(st)[base : base + n]
+        padded[: min(n, many * size)] = here[: many * size]
+        found.none(f"slots in use behind the clusters of device {d}", np.flatnonzero(here[many * size :]))
         count = padded.reshape(many, size).sum(1)
         found.equal(f"slots in use on device {d}, which is off", int(count.sum()) * (int(st.dev[d * 16 + 5]) & 1 ^ 1), 0)
         rows = headers[first : first + many]

@@ -47,7 +47,8 @@ def check(found: Findings, st: Any) -> None:
         found.equal("pages charged", int(usage[0]), ctl(st, vswap_own.S_CHARGED))
     else:
         found.equal("references to memcg ids", references, int(usage[0]))
-    table = st.dev.reshape(-1, int(cl.DEV_WORDS))[demand.SSD :].astype(np.int64)
+    first = demand.ZSWAP if ctl(st, control.C_NATIVE) == int(cl.GHOST) else demand.SSD
+    table = st.dev.reshape(-1, int(cl.DEV_WORDS))[first:].astype(np.int64)
     free = int(table[:, int(cl.D_SLOTS)].sum() - table[:, int(cl.D_USED)].sum())
     found.equal("nr_swap_pages", ctl(st, control.S_NR_SWAP_PAGES), free)
     found.equal("zswap_stored_pages", ctl(st, control.S_ZSTORED), ctl(st, control.S_ZE_LIVE))

@@ -93,6 +93,11 @@ PARAMETERS = {
 }
 
 
+def without_owners(rows: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Rows without the record that leads from a slot to PTEs, for a design whose moves rewrite none."""
+    return tuple(row for row in rows if row is not OWNER_RECORD)
+
+
 @outer
 def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
     """Replay a block of demands."""

@@ -137,7 +137,8 @@ def device_tables(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, 
     """Build the fields of :class:`World` that concern devices, with up to `zmost` zswap entries."""
     dev, headers, slots = devices(config, backends)
     ctl[int(control.C_ALL_SLOTS)], ctl[int(control.C_ZENTRIES)] = slots, zmost
-    ctl[int(control.S_NR_SWAP_PAGES)] = sum(config.slots.get(name, 0) for name in DISKS if name in backends)
+    swap = backends if ctl[int(control.C_NATIVE)] == int(cl.GHOST) else tuple(name for name in backends if name != "zswap")
+    ctl[int(control.S_NR_SWAP_PAGES)] = sum(config.slots.get(name, 0) for name in swap)
     return {
         "dev": dev,
         "cluster": headers,

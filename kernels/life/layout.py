@@ -68,6 +68,13 @@ class Arrays(NamedTuple):
     elements: int = 1
 
 
+class Chunks(NamedTuple):
+    """Headers of zswap's device that are mapped a chunk at a time: parameter that says how many; control word of the most ever mapped."""
+
+    parameter: str
+    peak: np.uint64
+
+
 CACHE_TREE = Tree("masked", "space", "cpool")
 ZSWAP_TREE = Tree("offset", "ztree", "zpool")
 ZSWAP_ENTRIES = Objects(control.S_ZE_LIVE, control.S_ZE_PEAK)
@@ -98,6 +105,8 @@ class Field:
         The blocks in which the elements lie, where they lie in blocks of a cluster each.
     arrays : Arrays, optional
         Arrays of the state on which a live ledger measures an element.
+    chunks : Chunks, optional
+        How the headers of zswap's device are mapped, where not all are from swapon on.
     """
 
     structure: str
@@ -109,6 +118,7 @@ class Field:
     objects: Objects | None = None
     blocks: Blocks | None = None
     arrays: Arrays | None = None
+    chunks: Chunks | None = None
 
     @property
     def block(self) -> str:

@@ -230,7 +230,8 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
 def sweep(st, pr, d):  # type: ignore[no-untyped-def]
     """Drop the slots of device `d` that only the swap cache still holds, and its continuation pages if no device is in use."""
     base = st.dev[d * cl.DEV_WORDS]
-    for i in range(base, base + st.dev[d * cl.DEV_WORDS + cl.D_SLOTS]):
+    room = st.dev[d * cl.DEV_WORDS + cl.D_CLUSTERS] << st.ctl[control.C_CLUSTER_SHIFT]
+    for i in range(base, base + min(room, st.dev[d * cl.DEV_WORDS + cl.D_SLOTS])):
         count_read(st, pr, u(i))
         if swapfile.only_cached(st, u(i)):
             f = cache_find(st, pr, u(i))

@@ -11,7 +11,7 @@ from kernels.observing.probe import F_ENTRY_FREE, F_INVALIDATE, F_NONE, R_DEV, R
 from kernels.observing.regions import R_ZLRUVEC
 from kernels.structures import xarray as xa
 from kernels.structures import zswap
-from kernels.structures.cluster import DEV_WORDS, OFFSET_MASK, device_of, slot_of
+from kernels.structures.cluster import DEV_WORDS, GHOST, OFFSET_MASK, device_of, slot_of
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
 from kernels.structures.slots import folio_swapped, load_erases, zero_mark, zero_of
@@ -23,7 +23,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     """``swap_writepage``: the zero bit, or zswap, or the slot's sector. ``folio_free_swap`` sees first that PTEs hold the slot.
 
     A zero page reaches neither zswap nor the device. What zswap has of the slot from before stays until the slot is freed or written
-    again; the zero bit is looked at first.
+    again; the zero bit is looked at first. A page that is sent to a disk is one that zswap refuses: a ghost cannot write it either.
     """
     entry = st.folio[f_word(f, F_ENTRY)]
     g = slot_of(st, entry)
@@ -33,10 +33,12 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     if zero:
         keep_content(st, g, token)
         return U0
+    ghost = st.ctl[control.C_NATIVE] == GHOST
+    taken = backend == codes.ZSWAP or not ghost
     if st.ctl[control.C_ZSLOTS] != U0:
         backend = device_of(entry)  # entries of its own: the page is written where its entry is
     if backend == codes.ZSWAP:
-        z = zswap.entry_new(st, pr, entry, size, token)
+        z = zswap.entry_new(st, pr, entry, size, token) if taken else U0
         if z != U0:
             z = zswap.tree_store(st, pr, g, entry & OFFSET_MASK, z)
             if z != U0:
@@ -45,7 +47,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
         erase_old(st, pr, entry, g)
         if device_of(entry) == codes.ZSWAP:
             return codes.REACTIVATED
-    elif st.ctl[control.C_ZSLOTS] == U0:
+    elif st.ctl[control.C_ZSLOTS] == U0 or ghost:
         erase_old(st, pr, entry, g)
     store_data(st, pr, entry, g, token)
     return U0

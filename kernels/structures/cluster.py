@@ -34,14 +34,14 @@ from __future__ import annotations
 from kernels import codes
 from kernels.compiling.constants import U0, U1, U2, U3, U4, U8, U58
 from kernels.compiling.jit import called, hot, inner, u
-from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, S_FULL, S_NR_SWAP_PAGES, S_SLOTS, S_SLOTS_PEAK
+from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, C_NATIVE, S_FULL, S_NR_SWAP_PAGES, S_SLOTS, S_SLOTS_PEAK
 from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, unlock
 from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, step, touch, wrote
 from kernels.observing.regions import R_NR_SWAP
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import count_read, slot_mark, slot_scan
+from kernels.structures.slots import clusters_grow, count_read, slot_mark, slot_scan
 
 DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
 D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
@@ -51,6 +51,7 @@ DEV_ON, DEV_SYNC = U1, U2
 CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
 FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST = U1, U2, U3, U4
 OFFSET_MASK = (U1 << U58) - U1
+GHOST = U2  # C_NATIVE
 
 
 @inner
@@ -96,6 +97,12 @@ def lock_cluster(st, pr, g):  # type: ignore[no-untyped-def]
 def unlock_cluster(st, pr, ci):  # type: ignore[no-untyped-def]
     """Release the lock of a cluster."""
     unlock(pr, st.cluster, ci, L_CLUSTER)
+
+
+@inner
+def is_swap(st, d):  # type: ignore[no-untyped-def]
+    """True if slots of device `d` are among ``nr_swap_pages``: also those of a ghost, not zswap's own entries."""
+    return d != codes.ZSWAP or st.ctl[C_NATIVE] == GHOST
 
 
 @inner
@@ -196,7 +203,7 @@ def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
         st.cluster[c * CI_WORDS + CI_COUNT] += 1
         used = d * DEV_WORDS + D_USED
         atomic_add(pr, R_DEV, used, st.dev, used, U1)
-        if d != codes.ZSWAP:
+        if is_swap(st, d):
             atomic_sub(pr, R_NR_SWAP, U0, st.ctl, S_NR_SWAP_PAGES, U1)
         st.ctl[S_SLOTS] += U1
         st.ctl[S_SLOTS_PEAK] = max(st.ctl[S_SLOTS_PEAK], st.ctl[S_SLOTS])
@@ -232,6 +239,8 @@ def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
     first = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1)
     for which in (first, FREE_LIST + NONFULL_LIST - first, FRAG_LIST):
         c = pick_cluster(st, pr, d, which)
+        if c == U0 and which == FREE_LIST and clusters_grow(st, pr, d):
+            c = pick_cluster(st, pr, d, which)
         if c != U0:
             found = scan_cluster(st, pr, d, c - U1, U0)
             st.percpu[percpu] = c
@@ -250,9 +259,9 @@ def is_synchronous(st, d):  # type: ignore[no-untyped-def]
 
 @called
 def swap_full(st):  # type: ignore[no-untyped-def]
-    """``vm_swap_full``: more than half of the slots of all devices that are on are used. zswap's own entries are no slots."""
+    """``vm_swap_full``: more than half of the slots of all devices that are on are used (:func:`is_swap`)."""
     used, slots = U0, U0
-    for i in range(DEV_WORDS, U4 * DEV_WORDS, DEV_WORDS):
+    for i in range(U0 if is_swap(st, codes.ZSWAP) else DEV_WORDS, U4 * DEV_WORDS, DEV_WORDS):
         if st.dev[u(i) + D_FLAGS] & DEV_ON != U0:
             used += st.dev[u(i) + D_USED]
             slots += st.dev[u(i) + D_SLOTS]
@@ -313,7 +322,7 @@ def slots_release(st, pr, d, g, n):  # type: ignore[no-untyped-def]
         slot_mark(st, pr, g + u(i), False)
         st.cluster[c * CI_WORDS + CI_COUNT] -= 1
     used = d * DEV_WORDS + D_USED
-    if d != codes.ZSWAP:
+    if is_swap(st, d):
         atomic_add(pr, R_NR_SWAP, U0, st.ctl, S_NR_SWAP_PAGES, n)
     atomic_sub(pr, R_DEV, used, st.dev, used, n)
     st.ctl[S_SLOTS] -= n

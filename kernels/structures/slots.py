@@ -149,6 +149,12 @@ def cache_clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
 
 
 @optional
+def clusters_grow(st, pr, d):  # type: ignore[no-untyped-def]
+    """Give device `d`, which has no free cluster, more of them. Default: its clusters are there from swapon on. No lock is held."""
+    return False
+
+
+@optional
 def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
     """Prefetch what is kept of slot `g` (:mod:`kernels.life.prefetch`). Default: nothing."""
     return

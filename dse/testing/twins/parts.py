@@ -188,9 +188,9 @@ class Device:
         self.relist(c, NONFULL if self.used(c) else FREE)
 
 
-def crowded(devices: dict[int, Device]) -> bool:
-    """Cache copies are not worth their slots: more than half of those of all disks that are on are used."""
-    disks_ = [device for n, device in devices.items() if n != ZSWAP and device.on]
+def crowded(devices: dict[int, Device], *, ghost: bool = False) -> bool:
+    """Cache copies are not worth their slots: more than half of those of all disks that are on are used, and of a ghost if there is one."""
+    disks_ = [device for n, device in devices.items() if (n != ZSWAP or ghost) and device.on]
     return 2 * sum(len(device.slots) for device in disks_) > sum(device.size for device in disks_)
 
 

@@ -193,9 +193,10 @@ class Slots(Life):
             slot.token = folio.token
             return 0
         stale, slot.zswap = slot.zswap, None
+        taken = self.zswap_takes(backend)
         if d.ZSWAP in self.devices:
             backend = folio.entry[0]
-        if backend == d.ZSWAP:
+        if backend == d.ZSWAP and taken:
             slot.zswap = self.zswap.store(size, folio.token)
         if stale is not None:
             self.zswap.drop(stale)
@@ -204,6 +205,10 @@ class Slots(Life):
         if slot.zswap is None:
             slot.token = folio.token
         return 0
+
+    def zswap_takes(self, backend: int) -> bool:
+        """May zswap take a page that a demand sends to `backend`, where the slot is zswap's own?"""
+        return True
 
     def forget(self, slot: Slot) -> None:
         """Drop the compressed copy."""

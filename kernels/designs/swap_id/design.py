@@ -111,17 +111,12 @@ s.bind(SwapIdOff, direct.OPERATIONS)
 MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023-03-23, linux-mm)"
 
 
-def without_owners(rows: tuple[s.Field, ...]) -> tuple[s.Field, ...]:
-    """Rows without the record that leads from a slot to PTEs: a move changes the ID's mapping."""
-    return tuple(row for row in rows if row is not direct.OWNER_RECORD)
-
-
 ID_SOURCE = f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"
 ON_DIRECT = {"base": "direct"}
 ON_TABLE = {"base": "swap_table_p4"}
 LAYOUT = (
-    *where(without_owners(direct.LAYOUT), ON_DIRECT),
-    *where(where(without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
+    *where(direct.without_owners(direct.LAYOUT), ON_DIRECT),
+    *where(where(direct.without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
     s.Field("ID tree", "xarray entry", 8, "page if policy=lowest|percpu|cyclic", ID_SOURCE, tree=Tree("one", "idhead", "idpool", 1)),
     s.Field("ID tree", "xarray entry", 8, "page if policy=reuse", ID_SOURCE, tree=Tree("slots", "idhead", "idpool", 1)),
 )

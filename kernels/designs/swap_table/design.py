@@ -46,7 +46,7 @@ class SwapTable(direct.Swapfile):
     blink: U32Array
 
 
-DEFAULTS = ("cache_clear_run",)  # a word is cleared under the cluster lock: nothing to gain from a run
+DEFAULTS = ("cache_clear_run", "clusters_grow")  # a word is cleared under the cluster lock: nothing to gain from a run
 OPERATIONS: dict[str, Any] = (
     direct.OPERATIONS
     | {name: getattr(swap_table, name) for name in slots.NAMES if name not in DEFAULTS}
