@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dse.testing import streams
-from dse.testing.mutants import Mutants, Step
+from dse.testing.mutants import Mutants, Step, edited
 from kernels import codes
 from kernels import demand as d
 from kernels import memory as w
@@ -22,6 +22,7 @@ from kernels.designs.swap_desc import moves as descmove
 from kernels.designs.swap_desc.own import R_DESC
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import moves as idmove
+from kernels.designs.swap_id import runs as idruns
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.vswap import clusters as vswap
 from kernels.designs.vswap import slots as vswap_slots
@@ -196,6 +197,12 @@ def skip_the_count_on_fork(right: Step) -> Step:
 def write_to_the_wrong_slot(right: Step) -> Step:
     """The content goes to the neighbour."""
     return lambda st, pr, entry, g, token: right(st, pr, entry, g ^ U1, token)
+
+
+@mutant("swap_id_rmap", idruns, "put_row", world=SEQUENTIAL, script=OUT_AND_GONE, parameters={"C_ID_BATCH": 1})
+def leave_the_reverse_entries_of_a_row(right: Step) -> Step:
+    """IDs that are put in one go are erased, and their slots still lead to them."""
+    return edited("    unlink(st, pr, entry, n)\n", "")(right)
 
 
 @mutant("direct", lifecycle, "orphan")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring import allocating
-from dse.testing import invariants_charges, invariants_desc, invariants_vswap, reading, slotview
+from dse.testing import invariants_charges, invariants_desc, invariants_rmap, invariants_vswap, reading, slotview
 from dse.testing.findings import (
     BYPASS,
     CACHED,
@@ -69,6 +69,8 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
         check_swapfile(found, st, folios, slots)
         if len(st.smap) > 1:
             check_continuation(found, st)
+    if hasattr(st, "rhead"):
+        invariants_rmap.check(found, st)
     if slotview.has_tables(st):
         slotview.check_blocks(found, st, used_slots(st))
     if hasattr(st, "ze"):

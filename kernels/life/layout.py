@@ -20,7 +20,8 @@ class Tree(NamedTuple):
     ----------
     shape : str
         ``masked``: one for each 64 MiB, indexed inside it; ``offset``: one for each 64 MiB, indexed by the offset on the device; ``one``,
-        indexed densely; ``slots``: one, indexed by the number of the slot among those of all devices.
+        indexed densely; ``slots``: one, indexed by the number of the slot among those of all devices; ``device``: one for each device,
+        indexed by the offset on it.
     heads, pool : str
         Fields of the state that hold its heads and its nodes.
     first : int

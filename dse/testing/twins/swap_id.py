@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dse.testing.twins.life import PHASES
@@ -226,11 +226,17 @@ class SwapId(Swapfile):
         if dev is None or not dev.on:
             return d.DEVICE_OFF
         dev.on = False
-        for value in range(1, max(self.ids.map, default=0) + 1):
-            entry = self.ids.map.get(value)
-            if entry is not None and entry[0] == device and len(self.phases) < PHASES:
+        for value, entry in self.leaving(device):
+            if len(self.phases) < PHASES:
                 self.move_off(Phase(None, value, entry, source=self.place(entry), target=target), cpu)
         return self.sweep(dev)
+
+    def leaving(self, device: int) -> Iterator[tuple[int, Entry]]:
+        """IDs whose pages are on a device that is going, and their entries, while they are moved."""
+        for value in range(1, max(self.ids.map, default=0) + 1):
+            entry = self.ids.map.get(value)
+            if entry is not None and entry[0] == device:
+                yield value, entry
 
     def move_off(self, phase: Phase, cpu: int) -> None:
         """Move one page of a device that is going; a folio in the cache is used as it is."""
