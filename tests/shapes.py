@@ -20,6 +20,7 @@ from kernels.compiling.jit import INTERPRETED
 from kernels.designs.swap_desc import moves as descmove
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import moves as idmove
+from kernels.designs.swap_id_special import kinds
 from kernels.designs.vswap import moves as vswapmove
 from kernels.designs.vswap import steps as vswapsteps
 from kernels.life import charging, faults, moves, page_io, swapfile
@@ -148,6 +149,12 @@ shape("move_enters_no_reverse_entry", "swap_id_rmap", idmove, "take_slot", "    
 shape(
     "free_leaves_the_reverse_entry", "swap_id_rmap", idlayer, "retire", "        unlink(st, pr, entry, U1)\n", "        pass\n", **REVERSE
 )
+
+# Two kinds of values.
+shape(
+    "swapoff_forgets_pages_without_ids", "swap_id_special", kinds, "swapoff", "        moves.fault_in(st, pr, d)\n", "        pass\n",
+    check="swapoffs", says="swapoff of",
+)  # fmt: skip
 
 
 def changed(name: str) -> str:

@@ -99,6 +99,8 @@ class Field:
         The blocks in which the elements lie, where they lie in blocks of a cluster each.
     arrays : Arrays, optional
         Arrays of the state on which a live ledger measures an element.
+    devices : tuple of str
+        Devices of whose pages a tree has entries; empty: of all.
     """
 
     structure: str
@@ -110,6 +112,7 @@ class Field:
     objects: Objects | None = None
     blocks: Blocks | None = None
     arrays: Arrays | None = None
+    devices: tuple[str, ...] = ()
 
     @property
     def block(self) -> str:

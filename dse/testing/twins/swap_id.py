@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dse.testing.twins.life import PHASES
-from dse.testing.twins.parts import Folio, Phase
+from dse.testing.twins.parts import Device, Folio, Phase
 from dse.testing.twins.slots import Entry
 from dse.testing.twins.swapfile import Swapfile
 from kernels import demand as d
@@ -229,7 +229,11 @@ class SwapId(Swapfile):
         for value, entry in self.leaving(device):
             if len(self.phases) < PHASES:
                 self.move_off(Phase(None, value, entry, source=self.place(entry), target=target), cpu)
+        self.move_rest(dev)
         return self.sweep(dev)
+
+    def move_rest(self, dev: Device) -> None:
+        """Do nothing: no page of a device that is going is without an ID."""
 
     def leaving(self, device: int) -> Iterator[tuple[int, Entry]]:
         """IDs whose pages are on a device that is going, and their entries, while they are moved."""

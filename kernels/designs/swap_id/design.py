@@ -127,9 +127,12 @@ ID_SOURCE = f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/x
 SOURCES = (MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath")
 ON_DIRECT = {"base": "direct"}
 ON_TABLE = {"base": "swap_table_p4"}
-LAYOUT = (
+BASES = (
     *where(without_owners(direct.LAYOUT), ON_DIRECT),
     *where(where(without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
+)
+LAYOUT = (
+    *BASES,
     s.Field("ID tree", "xarray entry", 8, "page if policy=lowest|percpu|cyclic", ID_SOURCE, tree=Tree("one", "idhead", "idpool", 1)),
     s.Field("ID tree", "xarray entry", 8, "page if policy=reuse", ID_SOURCE, tree=Tree("slots", "idhead", "idpool", 1)),
 )

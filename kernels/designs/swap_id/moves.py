@@ -208,6 +208,13 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
         return moves.swapoff(st, pr, d, target, cpu)
     if not cl.turn_off(st, d):
         return codes.DEVICE_OFF
+    move_ids(st, pr, d, target, cpu)
+    return moves.sweep(st, pr, d)
+
+
+@called
+def move_ids(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
+    """Visit every ID and move what is on device `d`."""
     value = idlayer.next_id(st, pr, U1)
     while value != xa.NOT_FOUND:
         entry = idlayer.resolve(st, pr, value)
@@ -215,7 +222,6 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
         if device_of(entry) == d:
             move_off(st, pr, value, entry, target, cpu)
         value = idlayer.next_id(st, pr, value + U1)
-    return moves.sweep(st, pr, d)
 
 
 @called

@@ -1,6 +1,6 @@
 """swap_id_rmap: the mail's design with a second xarray, from the swap entry to the ID (D3r).
 
-Everything else is *swap_id*: its steps call two hooks, which keep the reverse tree (:mod:`kernels.designs.swap_id_rmap.reverse`).
+Everything else is *swap_id*: its steps call two hooks, which keep the reverse tree (kernels/designs/swap_id_rmap/reverse.py).
 """
 
 from __future__ import annotations
