@@ -16,7 +16,8 @@ from kernels import demand as d
 from kernels.designs.swap_id_special import own
 from kernels.observing import probe
 
-COLUMNS = probe.CODES * probe.COLUMNS
+NOTED = ("ctl", "txn", "folio")
+"""Arrays that may differ: parameters, moves under way, and the value that a folio carries, which direct does not note."""
 
 
 def counted(name: str, world: streams.World, **parameters: int) -> conformance.Run:
@@ -33,16 +34,14 @@ def test_all_and_none_are_the_designs_that_it_mixes(world: streams.World, other:
     mixed = counted("swap_id_special", world, C_SPECIAL=special, C_NATIVE=native)
     assert np.array_equal(mixed.probe.tally, base.probe.tally)
     ours, theirs = mixed.st.arrays(), base.st.arrays()
-    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs if name not in ("ctl", "txn", "idhead", "idpool"))
+    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs if name not in NOTED)
 
 
 @pytest.mark.parametrize("op", ["swap_out", "swap_in", "zap", "fork"])
 def test_a_page_that_goes_straight_to_a_disk_pays_for_no_tree(op: str) -> None:
-    mixed, direct, ids = (
-        dse.explain(op, name, slots=2048, backend="ssd")["designs"][0]["totals"] for name in ("swap_id_special", "direct", "swap_id")
-    )
-    for what in ("lines", "chain", "locked_sections"):
-        assert mixed[what] == direct[what], what
+    names = ("swap_id_special", "swap_id_special[special=none]", "swap_id[zswap=native]")
+    mixed, without, ids = (dse.explain(op, name, slots=2048, backend="ssd")["designs"][0]["totals"] for name in names)
+    assert mixed == without
     assert ids["chain"] > mixed["chain"]
 
 
