@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dse.testing import streams
-from dse.testing.mutants import Mutants, Step
+from dse.testing.mutants import Mutants, Step, edited
 from kernels import codes
 from kernels import demand as d
 from kernels import memory as w
@@ -22,6 +22,8 @@ from kernels.designs.swap_desc import moves as descmove
 from kernels.designs.swap_desc.own import R_DESC
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import moves as idmove
+from kernels.designs.swap_id import runs as idruns
+from kernels.designs.swap_id_special import kinds
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.vswap import clusters as vswap
 from kernels.designs.vswap import slots as vswap_slots
@@ -197,6 +199,23 @@ def skip_the_count_on_fork(right: Step) -> Step:
 def write_to_the_wrong_slot(right: Step) -> Step:
     """The content goes to the neighbour."""
     return lambda st, pr, entry, g, token: right(st, pr, entry, g ^ U1, token)
+
+
+@mutant("swap_id_rmap", idruns, "put_row", world=SEQUENTIAL, script=OUT_AND_GONE, parameters={"C_ID_BATCH": 1})
+def leave_the_reverse_entries_of_a_row(right: Step) -> Step:
+    """IDs that are put in one go are erased, and their slots still lead to them."""
+    return edited("    unlink(st, pr, entry, n)\n", "")(right)
+
+
+MOVED_AND_BACK = (d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.ZSWAP, payload=99), d.pack(d.FORK, 0, count=1, payload=1),
+                  d.pack(d.MOVE, 0, backend=d.ZSWAP, payload=d.SSD), d.pack(d.FAULT, 0),
+                  d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99))  # fmt: skip
+
+
+@mutant("swap_id_special", kinds, "has_id", script=MOVED_AND_BACK)
+def forget_the_id_of_a_moved_page(right: Step) -> Step:
+    """A page that moved to a device without IDs gets an entry, while another PTE holds its ID."""
+    return lambda st, value, entry: False
 
 
 @mutant("direct", lifecycle, "orphan")

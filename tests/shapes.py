@@ -18,6 +18,9 @@ from typing import Any
 from dse.testing.mutants import Mutants, Step, edited
 from kernels.compiling.jit import INTERPRETED
 from kernels.designs.swap_desc import moves as descmove
+from kernels.designs.swap_id import layer as idlayer
+from kernels.designs.swap_id import moves as idmove
+from kernels.designs.swap_id_special import kinds
 from kernels.designs.vswap import moves as vswapmove
 from kernels.designs.vswap import steps as vswapsteps
 from kernels.life import charging, faults, moves, page_io, swapfile
@@ -136,6 +139,21 @@ shape(
 shape(
     "swapoff_gives_up_for_no_reason", "direct", moves, "swapoff", "if device_of(entry) == d:",
     "if device_of(entry) == d and w.txn_find(st, w.TX_FAULT, p) == w.NO_TXN:", check="swapoffs", says="swapoff of",
+)  # fmt: skip
+
+# The reverse tree.
+REVERSE: dict[str, str] = {"check": "random streams", "says": "reverse tree: slot"}
+shape("move_leaves_the_reverse_entry", "swap_id_rmap", idmove, "leave_a", "    unlink(st, pr, old, U1)\n", "", **REVERSE)
+shape("move_that_gives_up_leaves_the_reverse_entry", "swap_id_rmap", idmove, "give_up", "        unlink(st, pr, new, U1)\n", "", **REVERSE)
+shape("move_enters_no_reverse_entry", "swap_id_rmap", idmove, "take_slot", "    link(st, pr, txn[t + w.T_VALUE], new)\n", "", **REVERSE)
+shape(
+    "free_leaves_the_reverse_entry", "swap_id_rmap", idlayer, "retire", "        unlink(st, pr, entry, U1)\n", "        pass\n", **REVERSE
+)
+
+# Two kinds of values.
+shape(
+    "swapoff_forgets_pages_without_ids", "swap_id_special", kinds, "swapoff", "        moves.fault_in(st, pr, d)\n", "        pass\n",
+    check="swapoffs", says="swapoff of",
 )  # fmt: skip
 
 

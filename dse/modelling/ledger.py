@@ -170,8 +170,11 @@ def _bases(devices: list[Device]) -> dict[str, int]:
     return {name: sum(sizes[other] for other in order[:i]) for i, name in enumerate(order)}
 
 
-def _spans(tree: Tree, per: str, devices: list[Device], stacked: set[str]) -> list[tuple[int, int]]:
-    """Index ranges of a tree on every device. The parts that hold slots follow each other in the order zswap, disk, zero."""
+def _spans(tree: Tree, per: str, devices: list[Device], stacked: set[str], only: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Index ranges of a tree on every device. The parts that hold slots follow each other in the order zswap, disk, zero.
+
+    With `only`, of these devices alone.
+    """
     wanted = per.split("+")
     bases = _bases(devices) if tree.shape == "slots" else {}
     out = []
@@ -180,7 +183,7 @@ def _spans(tree: Tree, per: str, devices: list[Device], stacked: set[str]) -> li
         first = bases.get(device.name, 0)
         for part in PARTS:
             pages = getattr(device, part)
-            if part in wanted:
+            if part in wanted and (not only or device.name in only):
                 start = start if n else first
                 n += pages
             if part in stacked or part == "disk" or tree.shape == "one":
@@ -238,7 +241,7 @@ def closed(
             groups.closed(ledger, item, item.blocks, per, _elements(item.blocks, per, devices), cluster_slots)
         elif per and item.tree:
             tree = item.tree
-            spans = _spans(tree, per, devices, stacked)
+            spans = _spans(tree, per, devices, stacked, item.devices)
             nodes = ob.tree_nodes(tree, spans)
             ob.add_entries(ledger, item, sum(n for _, n in spans), nodes, nodes)
         elif per == "extend":

@@ -88,6 +88,8 @@ def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
     """
     if tree.shape == "one":
         return dense_span(tree.first, sum(n for _, n in spans))
+    if tree.shape == "device":
+        return sum(dense_span(first, n) for first, n in spans)
     if tree.shape == "slots":
         return union_nodes([(0, tree.first), *((first + tree.first, n) for first, n in spans)])
     nodes = 0

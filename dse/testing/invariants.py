@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring import allocating
-from dse.testing import invariants_charges, invariants_desc, invariants_vswap, reading, slotview
+from dse.testing import invariants_charges, invariants_desc, invariants_rmap, invariants_vswap, reading, slotview
 from dse.testing.findings import (
     BYPASS,
     CACHED,
@@ -69,6 +69,8 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
         check_swapfile(found, st, folios, slots)
         if len(st.smap) > 1:
             check_continuation(found, st)
+    if hasattr(st, "rhead"):
+        invariants_rmap.check(found, st)
     if slotview.has_tables(st):
         slotview.check_blocks(found, st, used_slots(st))
     if hasattr(st, "ze"):
@@ -198,8 +200,11 @@ def holders(st: Any, slots: slotview.Slots) -> tuple[Ints, NDArray[np.uint64], F
         found.equal("entries that two IDs mean", len(np.unique(ids.entry)), len(ids.entry))
         at = np.minimum(np.searchsorted(ids.index, values), max(0, len(ids.index) - 1))
         known = ids.index[at] == values if len(ids.index) else np.zeros(len(values), bool)
-        found.none("PTEs that hold a freed ID", pages[~known])
-        pages, values = pages[known], ids.entry[at][known] if len(ids.index) else values[:0]
+        direct = values >> np.uint64(reading.OFFSET_BITS) != 0
+        found.none("PTEs that hold a freed ID", pages[~known & ~direct])
+        found.none("PTEs that hold an entry that has an ID", pages[direct & np.isin(values, ids.entry)])
+        values[known] = ids.entry[at][known] if len(ids.index) else values[:0]
+        pages, values = pages[known | direct], values[known | direct]
         where = reading.slot_index(st, ids.entry)
         idle = slots.count[where] == 0
         if ctl(st, swap_id_own.C_ID_LIFE):
@@ -241,7 +246,7 @@ def moving(st: Any) -> list[tuple[int, int, int, NDArray[np.uint64]]]:
     """Moves of an ID design that have a slot on the target: folio, slot, step, record."""
     if not hasattr(st, "idhead"):
         return []
-    moves = [r for cls, _, r in reading.phases(st) if cls == 3 and r[6]]
+    moves = [r for cls, _, r in reading.phases(st) if cls == 3 and int(r[6]) >> reading.OFFSET_BITS]
     return [(int(r[1]), int(reading.slot_index(st, r[6:7])[0]), int(r[5]), r) for r in moves]
 
 

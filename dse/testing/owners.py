@@ -112,8 +112,9 @@ def owners(st: Any) -> tuple[Ints, Ints]:
         return pages[:0], pages[:0]
     if hasattr(st, "idhead"):
         ids = reading.ids(st)
-        known = np.isin(values, ids.index)
-        pages, values = pages[known], ids.entry[np.searchsorted(ids.index, values[known])]
+        known, direct = np.isin(values, ids.index), values >> np.uint64(reading.OFFSET_BITS) != 0
+        values[known] = ids.entry[np.searchsorted(ids.index, values[known])]
+        pages, values = pages[known | direct], values[known | direct]
     return pages, slotview.read(st).owner[reading.slot_index(st, values)]
 
 

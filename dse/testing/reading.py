@@ -140,6 +140,12 @@ def ids(st: Any) -> Tree:
     return found
 
 
+def reverse(st: Any) -> list[tuple[int, int, int]]:
+    """Slots that a tree of their device leads from to an ID: device, offset, ID."""
+    trees = ((device, tree(st.rhead, device, st.rpool)) for device in range(len(st.rhead) // HEAD))
+    return [(device, offset, entry >> 1) for device, found in trees for offset, entry in found.items().items()]
+
+
 def descriptors(st: Any) -> dict[int, tuple[Any, ...]]:
     """Descriptors by index: count, what is cached, memcg, what is behind."""
     found = from_one(tree(st.dhead, 0, st.dpool))

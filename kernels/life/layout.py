@@ -20,7 +20,8 @@ class Tree(NamedTuple):
     ----------
     shape : str
         ``masked``: one for each 64 MiB, indexed inside it; ``offset``: one for each 64 MiB, indexed by the offset on the device; ``one``,
-        indexed densely; ``slots``: one, indexed by the number of the slot among those of all devices.
+        indexed densely; ``slots``: one, indexed by the number of the slot among those of all devices; ``device``: one for each device,
+        indexed by the offset on it.
     heads, pool : str
         Fields of the state that hold its heads and its nodes.
     first : int
@@ -107,6 +108,8 @@ class Field:
         Arrays of the state on which a live ledger measures an element.
     chunks : Chunks, optional
         How the headers of zswap's device are mapped, where not all are from swapon on.
+    devices : tuple of str
+        Devices of whose pages a tree has entries; empty: of all.
     """
 
     structure: str
@@ -119,6 +122,7 @@ class Field:
     blocks: Blocks | None = None
     arrays: Arrays | None = None
     chunks: Chunks | None = None
+    devices: tuple[str, ...] = ()
 
     @property
     def block(self) -> str:

@@ -214,6 +214,13 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
     """``try_to_unuse``: scan every PTE of every space, fault in the entries of device `d`, then sweep leftover cache."""
     if not cl.turn_off(st, d):
         return codes.DEVICE_OFF
+    fault_in(st, pr, d)
+    return sweep(st, pr, d)
+
+
+@called
+def fault_in(st, pr, d):  # type: ignore[no-untyped-def]
+    """Scan every PTE of every space and fault in what is on device `d`."""
     for i in range(st.ctl[control.C_PAGES]):
         p = u(i)
         pte = w.read_pte(st, pr, p)
@@ -223,7 +230,6 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
                 st.ctl[control.S_SCANNED] += U1
                 faults.fault(st, pr, p, U0, U0)
     bump(pr, PTES, st.ctl[control.C_PAGES])
-    return sweep(st, pr, d)
 
 
 @called

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from kernels.compiling.atomic import ctz
 from kernels.compiling.constants import BYTE, ONES, U0, U1, U2, U6, U63
-from kernels.compiling.jit import called, hot
+from kernels.compiling.jit import called, hot, inner
 from kernels.observing.probe import chase, touch
 from kernels.structures.xarray import H_ENTRY, HEAD_WORDS, MARKS, NOT_FOUND, SLOTS, is_node, store, store_below
 
@@ -83,12 +83,12 @@ def alloc_cyclic(head, h, pool, pr, rh, rn, after, low, high, new):  # type: ign
 
 
 @called
-def next_index(head, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
-    """``xa_find``: the lowest index in use from `index` on; NOT_FOUND if there is none."""
-    root = head[H_ENTRY]
-    chase(pr, rh, U0)
+def next_entry(head, h, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
+    """``xa_find``: the lowest index in use of tree `h` from `index` on, and its entry; NOT_FOUND and 0 if there is none."""
+    root = head[h * HEAD_WORDS + H_ENTRY]
+    chase(pr, rh, h * HEAD_WORDS)
     if not is_node(root):
-        return NOT_FOUND
+        return (index, root) if root != U0 and index == U0 else (NOT_FOUND, U0)
     node = root >> U2
     while index >> ((pool[root >> U2] & BYTE) + U6) == U0:
         shift = pool[node] & BYTE
@@ -96,11 +96,17 @@ def next_index(head, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
         touch(pr, rn, slot)
         entry = pool[slot]
         if entry != U0 and shift == U0:
-            return index
+            return index, entry
         if entry != U0:
             node = entry >> U2
             continue
         index = ((index >> shift) + U1) << shift
         if (index >> shift) & U63 == U0:
             node = root >> U2
-    return NOT_FOUND
+    return NOT_FOUND, U0
+
+
+@inner
+def next_index(head, pool, pr, rh, rn, index):  # type: ignore[no-untyped-def]
+    """:func:`next_entry` of the first tree: the index alone."""
+    return next_entry(head, U0, pool, pr, rh, rn, index)[0]

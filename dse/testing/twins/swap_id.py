@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dse.testing.twins.life import PHASES
-from dse.testing.twins.parts import Folio, Phase
+from dse.testing.twins.parts import Device, Folio, Phase
 from dse.testing.twins.slots import Entry
 from dse.testing.twins.swapfile import Swapfile
 from kernels import demand as d
@@ -226,11 +226,21 @@ class SwapId(Swapfile):
         if dev is None or not dev.on:
             return d.DEVICE_OFF
         dev.on = False
+        for value, entry in self.leaving(device):
+            if len(self.phases) < PHASES:
+                self.move_off(Phase(None, value, entry, source=self.place(entry), target=target), cpu)
+        self.move_rest(dev)
+        return self.sweep(dev)
+
+    def move_rest(self, dev: Device) -> None:
+        """Do nothing: no page of a device that is going is without an ID."""
+
+    def leaving(self, device: int) -> Iterator[tuple[int, Entry]]:
+        """IDs whose pages are on a device that is going, and their entries, while they are moved."""
         for value in range(1, max(self.ids.map, default=0) + 1):
             entry = self.ids.map.get(value)
-            if entry is not None and entry[0] == device and len(self.phases) < PHASES:
-                self.move_off(Phase(None, value, entry, source=self.place(entry), target=target), cpu)
-        return self.sweep(dev)
+            if entry is not None and entry[0] == device:
+                yield value, entry
 
     def move_off(self, phase: Phase, cpu: int) -> None:
         """Move one page of a device that is going; a folio in the cache is used as it is."""

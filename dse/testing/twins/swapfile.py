@@ -164,11 +164,15 @@ class Swapfile(Slots):
         if dev is None or not dev.on:
             return d.DEVICE_OFF
         dev.on = False
+        self.fault_in(device)
+        return self.sweep(dev)
+
+    def fault_in(self, device: int) -> None:
+        """Look at every PTE."""
         for page in sorted(self.pte):
             pte = self.pte[page]
             if isinstance(pte, Swapped) and self.resolve(pte.value)[0] == device:
                 self.fault(page, 0)
-        return self.sweep(dev)
 
     def sweep(self, dev: Device) -> int:
         for offset in sorted(dev.slots):

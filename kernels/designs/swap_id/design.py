@@ -15,7 +15,7 @@ from kernels import control
 from kernels.compiling.flat import U64Array
 from kernels.compiling.jit import outer
 from kernels.designs import direct
-from kernels.designs.swap_id import functions, own
+from kernels.designs.swap_id import functions, hooks, own
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import moves as idmove
 from kernels.designs.swap_id import runs as idruns
@@ -68,8 +68,8 @@ def state_of(config: s.Config) -> type[SwapId | SwapIdOnTable]:
     return SwapIdOnTable if config.parameters["C_BASE"] else SwapId
 
 
-def build(config: s.Config) -> SwapId | SwapIdOnTable:
-    """State for `config`, all slots and IDs free."""
+def state_arrays(config: s.Config) -> dict[str, NDArray[Any]]:
+    """Arrays of the state for `config`, all slots and IDs free."""
     made = arrays.common(config)
     if config.parameters["C_BASE"]:
         base = swap_table.table_arrays(config, made["ctl"], phase="4")
@@ -80,7 +80,12 @@ def build(config: s.Config) -> SwapId | SwapIdOnTable:
         made["ctl"][int(own.S_ID_NEXT)] = 0
         used = base["percpu"].reshape(-1, int(CPU_WORDS))[:, int(idlayer.RANGE_USED)]
         used[:] = 1 << int(made["ctl"][int(own.C_ID_RANGE)])  # used up: each CPU fetches a range of its own first
-    return state_of(config)(**made, **base, **trees)
+    return {**made, **base, **trees}
+
+
+def build(config: s.Config) -> SwapId | SwapIdOnTable:
+    """State for `config`, all slots and IDs free."""
+    return state_of(config)(**state_arrays(config))
 
 
 def build_off(config: s.Config) -> SwapIdOff:
@@ -107,16 +112,22 @@ LAYER: dict[str, Any] = {
 s.bind(SwapId, direct.OPERATIONS | LAYER)
 s.bind(SwapIdOnTable, swap_table.OPERATIONS | LAYER)
 s.bind(SwapIdOff, direct.OPERATIONS)
+for _cls in (SwapId, SwapIdOnTable):
+    hooks.bind(_cls)
 
 MAIL = "CAJD7tkZT36KVGSsh051cQ25ye1MenCyVpPBeLXZrXqbAM_LQpA@mail.gmail.com (2023-03-23, linux-mm)"
 
 
 ID_SOURCE = f"{MAIL}: the swap_entry is the size of swp_entry_t; include/linux/xarray.h"
+SOURCES = (MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath")
 ON_DIRECT = {"base": "direct"}
 ON_TABLE = {"base": "swap_table_p4"}
-LAYOUT = (
+BASES = (
     *where(direct.without_owners(direct.LAYOUT), ON_DIRECT),
     *where(where(direct.without_owners(swap_table.LAYOUT), {"phase": "4"}, known=True), ON_TABLE),
+)
+LAYOUT = (
+    *BASES,
     s.Field("ID tree", "xarray entry", 8, "page if policy=lowest|percpu|cyclic", ID_SOURCE, tree=Tree("one", "idhead", "idpool", 1)),
     s.Field("ID tree", "xarray entry", 8, "page if policy=reuse", ID_SOURCE, tree=Tree("slots", "idhead", "idpool", 1)),
 )
@@ -164,7 +175,7 @@ s.register(
         parameters=PARAMETERS,
         locks=("cluster", "second cluster", "device", "swap cache xa_lock", "zswap tree xa_lock", "ID allocator", "ID xa_lock", "zswap LRU",
                "continuation"),
-        sources=(MAIL, "mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17 underneath"),
+        sources=SOURCES,
         notes="A swap-in walks the tree of IDs twice, also for pages that never move: to the entry, and again with folio and PTE locked: "
         "a move may have changed the mapping and an ID that dies with the count may have been given out anew. With id_life=count+cache "
         "the second walk comes before the read, as the folio carries the ID. A move changes count and mapping in one section under both "

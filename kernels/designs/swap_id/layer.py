@@ -16,6 +16,7 @@ from kernels import control
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.designs.swap_id import own
+from kernels.designs.swap_id.hooks import link, unlink
 from kernels.designs.swap_id.own import F_ID_ALLOC, F_ID_ERASE, F_ID_FIND, F_ID_LOAD, L_ID, L_ID_ALLOC, R_ID, R_ID_NODE, R_ID_RANGE
 from kernels.life.steps import count_is_zero
 from kernels.memory import F_VALUE, f_word
@@ -189,12 +190,16 @@ def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
     if value == U0 or (st.ctl[own.C_ID_LIFE] == LIFE_COUNT and count_is_zero(st, entry)):
         value = id_alloc(st, pr, entry, cpu)
         st.folio[f_word(f, F_VALUE)] = value
+        if value != U0:
+            link(st, pr, value, entry)
     return value
 
 
 @inner
 def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
-    """Erase the ID at the moment that its life and upkeep set."""
+    """Erase the ID at the moment that its life and upkeep set; what leads to it from the slot goes before, while the slot is locked."""
+    if moment == st.ctl[own.C_ID_LIFE] << U1:
+        unlink(st, pr, entry, U1)
     if moment == st.ctl[own.C_ID_LIFE] << U1 | st.ctl[own.C_UPKEEP]:
         id_free(st, pr, value)
 

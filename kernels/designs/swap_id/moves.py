@@ -25,6 +25,7 @@ from kernels.compiling.constants import BYTE, LOW32, U0, U1, U2, U3, U4
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import own
+from kernels.designs.swap_id.hooks import link, unlink
 from kernels.designs.swap_id.own import F_ID_STORE, L_ID, R_ID, R_ID_NODE
 from kernels.life import charging, lifecycle, moves, page_io, steps, swapfile
 from kernels.memory import F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
@@ -91,6 +92,7 @@ def give_up(st, pr, t, why):  # type: ignore[no-untyped-def]
     txn, f = st.txn, st.txn[t + w.T_FOLIO]
     new = txn[t + T_B1]
     if new != U0:
+        unlink(st, pr, new, U1)
         g = slot_of(st, new)
         ci = cl.lock_cluster(st, pr, g)
         count_set(st, pr, g, U0)
@@ -116,6 +118,7 @@ def take_slot(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     txn[t + T_B1] = new
     swapfile.cache_add(st, pr, found - U1, f, new)
     st.folio[f_word(f, F_ENTRY)] = entry
+    link(st, pr, txn[t + w.T_VALUE], new)
     if not count_prepare(st, pr, found - U1, count_of(st, slot_of(st, entry))):
         return give_up(st, pr, t, codes.NO_MEMORY)
     txn[t + w.T_STEP] = U2
@@ -163,6 +166,7 @@ def leave_a(st, pr, t):  # type: ignore[no-untyped-def]
     txn, f, old, new = st.txn, st.txn[t + w.T_FOLIO], st.txn[t + w.T_ENTRY], st.txn[t + T_B1]
     a = slot_of(st, old)
     page_io.copy_data(st, pr, f, old, new, txn[t + w.T_AUX] & BORROWED == U0)
+    unlink(st, pr, old, U1)
     ci = cl.lock_cluster(st, pr, a)
     swapfile.slot_free(st, pr, old, a)
     cl.unlock_cluster(st, pr, ci)
@@ -204,16 +208,30 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
         return moves.swapoff(st, pr, d, target, cpu)
     if not cl.turn_off(st, d):
         return codes.DEVICE_OFF
+    move_ids(st, pr, d, target, cpu)
+    return moves.sweep(st, pr, d)
+
+
+@called
+def move_ids(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
+    """Visit every ID and move what is on device `d`."""
     value = idlayer.next_id(st, pr, U1)
     while value != xa.NOT_FOUND:
-        st.ctl[control.S_SCANNED] += U1
         entry = idlayer.resolve(st, pr, value)
-        if device_of(entry) == d and w.txn_room(st):
-            t = w.txn_new(st, w.TX_MOVE, SWAPOFF_PAGE, U0, value, entry)
-            st.txn[t + w.T_TARGET] = target
-            st.txn[t + w.T_AUX] = moves.place_of(st, pr, entry)
-            while move_step(st, pr, t, cpu) == codes.STEPPED:
-                continue
-            w.txn_end(st, t)
+        st.ctl[control.S_SCANNED] += U1
+        if device_of(entry) == d:
+            move_off(st, pr, value, entry, target, cpu)
         value = idlayer.next_id(st, pr, value + U1)
-    return moves.sweep(st, pr, d)
+
+
+@called
+def move_off(st, pr, value, entry, target, cpu):  # type: ignore[no-untyped-def]
+    """Move the page of ID `value` from `entry`, whose device is going, to device `target`, if nothing is in its way."""
+    if not w.txn_room(st):
+        return
+    t = w.txn_new(st, w.TX_MOVE, SWAPOFF_PAGE, U0, value, entry)
+    st.txn[t + w.T_TARGET] = target
+    st.txn[t + w.T_AUX] = moves.place_of(st, pr, entry)
+    while move_step(st, pr, t, cpu) == codes.STEPPED:
+        continue
+    w.txn_end(st, t)

@@ -10,6 +10,7 @@ from kernels import control
 from kernels.compiling.constants import U0, U1, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_id import own
+from kernels.designs.swap_id.hooks import unlink
 from kernels.designs.swap_id.layer import APART, MOVED_BIT, RIDE, lock_ids, unlock_ids
 from kernels.designs.swap_id.own import F_ID_ERASE, F_ID_LOAD, R_ID, R_ID_NODE
 from kernels.life import runs as zaps
@@ -78,6 +79,7 @@ def put_row(st, pr, value, slot, n):  # type: ignore[no-untyped-def]
     ci = cl.lock_cluster(st, pr, first)
     for i in range(n):
         count_down(st, pr, first + u(i))
+    unlink(st, pr, entry, n)
     if st.ctl[own.C_UPKEEP] == RIDE:
         free_ids(st, pr, value, slot, n)
     zaps.slots_free(st, pr, entry, first, n)
