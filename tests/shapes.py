@@ -137,7 +137,7 @@ shape(
     check="swapoffs", says="which is off",
 )  # fmt: skip
 shape(
-    "swapoff_gives_up_for_no_reason", "direct", moves, "swapoff", "if device_of(entry) == d:",
+    "swapoff_gives_up_for_no_reason", "direct", moves, "fault_in", "if device_of(entry) == d:",
     "if device_of(entry) == d and w.txn_find(st, w.TX_FAULT, p) == w.NO_TXN:", check="swapoffs", says="swapoff of",
 )  # fmt: skip
 

@@ -90,6 +90,14 @@ def test_a_page_without_an_id_is_pinned(move: str, reply: int) -> None:
     run.finish()
 
 
+@pytest.mark.parametrize("policy", range(3))
+def test_ids_run_out(policy: int) -> None:
+    """Whatever policy picks them: pages of zswap go on without."""
+    world = streams.World("few IDs", weights=streams.USUAL)
+    run = conformance.compare("swap_id_special", world, 1, 2000, C_ID_LIMIT=3, C_ID_POLICY=policy, C_ID_RANGE=2, C_NATIVE=1)
+    assert ctl(run.st, own.S_PINNED)
+
+
 @pytest.mark.parametrize(("device", "scanned"), [(d.ZSWAP, 0), (d.SSD, 16)])
 def test_a_swapoff_scans_page_tables_only_for_entries(device: int, scanned: int) -> None:
     run = conformance.Run.of("swap_id_special", WORLD)
