@@ -200,8 +200,9 @@ def _checked(arrays: dict[str, NDArray[Any]], header: Any) -> Trace:
     touched[accesses & PAGE] = True
     counts = {"pages": int(np.count_nonzero(touched)), "events": len(accesses), "writes": trace.writes, "mapping_events": len(events)}
     for name, count in counts.items():
-        if header.get(name, count) != count:
-            raise ValueError(f"{name}: {count} in the data, the header says {header[name]}")
+        told = header[name] if name == "pages" else header.get(name, count)
+        if told != count:
+            raise ValueError(f"{name}: {count} in the data, the header says {told}")
     rows = demand.records(events)
     fork = rows["kind"] == demand.FORK
     last = rows["page"].astype(np.int64) + rows["count"]
