@@ -18,6 +18,7 @@ import pytest
 
 from dse import naming
 from dse.cli import main
+from dse.common import digests
 from dse.errors import BadInput
 from dse.measuring import warming
 from dse.storing import studies
@@ -113,8 +114,7 @@ def test_nothing_could_be_evaluated(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_damaged_settings(small: space.Space, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str) -> None:
     found = sweep(small, trials=2, sampler="random", results=tmp_path)
     path = studies.folder(tmp_path, found["study"]) / studies.SETTINGS
-    changed = {"sha256": None, **json.loads(path.read_text()), "space": {"axes": 3}}
-    del changed["sha256"]
+    changed = digests.sealed({**json.loads(path.read_text()), "space": {"axes": 3}}, found["study"])
     path.write_text(json.dumps(changed) if text is None else text.replace("STUDY", found["study"]))
     capsys.readouterr()
     assert main(["sweep", "--resume", found["study"], "--results", str(tmp_path)]) == 2
