@@ -38,6 +38,11 @@ def _held(path: Path) -> Iterator[None]:
         lock.release()
 
 
+def _seal_of(path: Path) -> Path:
+    """Path of a journal's seal."""
+    return path.with_name(path.name + SEAL)
+
+
 def _seal(path: Path) -> tuple[tuple[int, str], ...]:
     """Sizes and digests that a journal's seal has, before and after the last generation; none where there is no seal.
 
@@ -46,7 +51,7 @@ def _seal(path: Path) -> tuple[tuple[int, str], ...]:
     BadInput
         The seal itself was changed.
     """
-    seal = path.with_name(path.name + SEAL)
+    seal = _seal_of(path)
     try:
         found = json.loads(seal.read_bytes())
     except FileNotFoundError:
@@ -99,11 +104,10 @@ class Generations(BaseJournalBackend):  # type: ignore[misc]  # optuna is not re
 
     def _begin(self) -> None:
         """Hold the journal against its seal, and cut off what is not whole."""
-        seal = self._path.with_name(self._path.name + SEAL)
         with _held(self._path), self._path.open("rb+") as file:
             content = file.read()
             if not content:
-                seal.unlink(missing_ok=True)  # of a journal that was removed
+                _seal_of(self._path).unlink(missing_ok=True)  # of a journal that was removed
             end = _whole(self._path, content)
             if end != len(content):
                 file.truncate(end)
@@ -138,7 +142,7 @@ class Generations(BaseJournalBackend):  # type: ignore[misc]  # optuna is not re
             before = (size, digest.hexdigest())
             digest.update(content)
             sealed = digests.sealed({"before": before, "after": (size + len(content), digest.hexdigest())}, self._path.name)
-            write_atomically(self._path.with_name(self._path.name + SEAL), json.dumps(sealed).encode())
+            write_atomically(_seal_of(self._path), json.dumps(sealed).encode())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
