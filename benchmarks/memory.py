@@ -16,7 +16,7 @@ def bytes_of(design: str, pages: int, backend: str) -> dict[str, Any]:
     """Ledger of `pages` slots, half of them in use."""
     from dse.modelling.bookkeeping import ledger
 
-    return ledger(design, slots=pages, fill=FILL, backend=PARTS[backend])
+    return ledger(fixtures.known(design), slots=pages, fill=FILL, backend=PARTS[backend])
 
 
 class Bytes:

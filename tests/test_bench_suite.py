@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import counted, fixtures, memory, xarray
 from dse import naming
-from dse.benching import gate, seeds, selftest
+from dse.benching import gate, launch, seeds, selftest
 from dse.benching.families import TIMED_PATTERN
 from dse.benching.results import Suite, suite_of
 from dse.errors import BadInput, CheckFailed
@@ -74,6 +74,18 @@ def test_families_are_there_and_designs_are_enumerated(suite: Suite) -> None:
         assert {values[0].strip("'") for case, values in suite.cases if case == name} == set(naming.registry())
     sources = "".join((ROOT / "benchmarks" / f"{n}.py").read_text() for n in ("counted", "designs", "memory", "instructions"))
     assert not [name for name in naming.registry() if f'"{name}"' in sources]
+
+
+def test_a_commit_that_lacks_a_design_keeps_the_numbers_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(launch.DESIGNS, "swap_desc,of_the_next_commit,direct")
+    names = fixtures.designs()
+    assert names == ["swap_desc", "of_the_next_commit", "direct"]
+    assert fixtures.present(names) == ["swap_desc", "direct"]
+    assert memory.bytes_of("direct", 1 << 16, "ssd")["total_bytes"] > 0
+    with pytest.raises(NotImplementedError):
+        memory.bytes_of("of_the_next_commit", 1 << 16, "ssd")
+    with pytest.raises(NotImplementedError):
+        fixtures.World("of_the_next_commit", 1 << 10, "off")
 
 
 def test_every_metric_is_a_cost_with_a_unit(suite: Suite) -> None:

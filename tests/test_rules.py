@@ -41,6 +41,12 @@ def test_locked_sections_are_the_golden_ones() -> None:
     assert done.returncode == 0, f"if that is meant: NUMBA_DISABLE_JIT=1 python -m tests.sections\n{done.stdout}{done.stderr}"
 
 
+@pytest.mark.parametrize("design", ["direct", "swap_table_p4", "swap_table_p4_pitched"])
+def test_a_rewrite_of_page_table_entries_keeps_the_lock_rules(design: str) -> None:
+    done = interpreted("dse.cli", "check", f"{design}[move=rewrite]", "--only", "lock rules")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("guards", "atomic", "held", "says"),
     [

@@ -24,6 +24,7 @@ from dse.naming import processes
 DONE, NO_ENVIRONMENT, NOT_BUILT, FAILED = "done", "no environment", "not built", "failed"
 ARGUMENTS = 3
 ANY = "any"
+DESIGNS = "SWAPDSE_BENCH_DESIGNS"
 LOG_BYTES = 1 << 22
 KEPT = 8
 
@@ -162,6 +163,7 @@ def perform(request: Request) -> Answer:
     if not environments:
         return Answer(NO_ENVIRONMENT, f"asv finds no environment for Python {request.python}")
     try:
+        os.environ.setdefault(DESIGNS, designs_of(request, conf, environments[0]))
         Run.run(
             conf, range_spec=list(request.commits), bench=list(request.patterns), attribute=dict(request.attributes),
             show_stderr=True, quick=request.quick, machine=request.machine, _machine_file=machine_file(request),
@@ -171,6 +173,17 @@ def perform(request: Request) -> Answer:
         return _built(request, conf, environments)
     except (util.ProcessError, util.UserError) as error:
         return _built(request, conf, environments, str(error))
+
+
+def designs_of(request: Request, conf: Any, env: Any) -> str:
+    """Designs of the first commit, for :data:`DESIGNS`: the others number them alike. Nothing if it cannot be built."""
+    from asv import repo, util
+
+    try:
+        env.install_project(conf, repo.get_repo(conf), request.commits[0])
+        return str(env.run(["-c", "from dse import naming; print(','.join(naming.registry()))"])).strip()
+    except (util.ProcessError, util.UserError):
+        return ""
 
 
 def _built(request: Request, conf: Any, environments: list[Any], message: str = "") -> Answer:

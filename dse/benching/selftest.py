@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dse.benching import revisions
+from dse.benching import launch, revisions
 from dse.benching.families import COUNTED
 from dse.benching.seeds import SEEDS, Seed
 from dse.common import output
@@ -57,7 +57,7 @@ def gate(folder: Path, home: Path, base: str, seed: Seed) -> tuple[int, dict[str
     """Run the gate on the clone; return exit status and output."""
     against = [] if "--against" in seed.options else ["--against", base]
     command = processes.command("dse.cli", "bench", *against, "--format", "json", *seed.options)
-    environ = {"SWAPDSE_BENCH_DESIGNS": DESIGNS, **processes.environ(SWAPDSE_BENCH_HOME=str(home))}
+    environ = {launch.DESIGNS: DESIGNS, **processes.environ(SWAPDSE_BENCH_HOME=str(home))}
     done = subprocess.run(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True, check=False, timeout=SECONDS)
     return done.returncode, json.loads(done.stdout) if done.stdout.strip() else {"rows": []}
 

@@ -16,7 +16,7 @@ from kernels.observing.probe import F_NONE, SAW_FULL, SAW_MEMCG_FULL, bump, step
 from kernels.observing.regions import F_SWAP_FULL, R_NR_SWAP
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
-from kernels.structures.slots import owner_of, owner_set
+from kernels.structures.slots import charge, owner_of, owner_set
 
 
 @inner
@@ -51,14 +51,29 @@ def owner_find(st, pr, g):  # type: ignore[no-untyped-def]
     pc.from_id(st, pr, owner_of(st, pr, g))
 
 
+@inner
+def charge_whatever(st, pr, memcg):  # type: ignore[no-untyped-def]
+    """Take a reference to the id of `memcg` and charge it with one slot, whatever the limit."""
+    block = pc.block_of(st, memcg)
+    pc.id_get(st, pr, block)
+    pc.charge(st, pr, block)
+
+
 @called
 def owner_copy(st, pr, a, b):  # type: ignore[no-untyped-def]
-    """Charge slot `b`, to which the page of slot `a` moves, to the owner of `a`, whatever the limit: `a` is uncharged when it is freed."""
+    """Charge slot `b`, to which the page of slot `a` moves, to the owner of `a`: `a` is uncharged when it is freed. Runs under both locks."""
     memcg = owner_of(st, pr, a)
     if owner_set(st, pr, b, memcg) == U0 and memcg != U0:
-        block = pc.block_of(st, memcg)
-        pc.id_get(st, pr, block)
-        pc.charge(st, pr, block)
+        charge_whatever(st, pr, memcg)
+
+
+@called
+def owner_inherit(st, pr, a, b):  # type: ignore[no-untyped-def]
+    """:func:`owner_copy` for a fresh slot `b`, in the order of a swap-out: charged first, recorded with the lock that the design needs."""
+    memcg = owner_of(st, pr, a)
+    if memcg != U0:
+        charge_whatever(st, pr, memcg)
+        charge(st, pr, b, memcg)
 
 
 @called

@@ -158,7 +158,7 @@ def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
         return back_out(st, pr, f, codes.FULL)
     b = found - U1
     new = cl.entry_of(st, d, b)
-    charging.owner_copy(st, pr, slot_of(st, old), b)
+    charging.owner_inherit(st, pr, slot_of(st, old), b)
     swapfile.owner_record(st, pr, b)
     why = U0
     if not rewrite_ptes(st, pr, page, old, new):
