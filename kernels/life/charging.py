@@ -61,7 +61,7 @@ def charge_whatever(st, pr, memcg):  # type: ignore[no-untyped-def]
 
 @called
 def owner_copy(st, pr, a, b):  # type: ignore[no-untyped-def]
-    """Charge slot `b`, to which the page of slot `a` moves, to the owner of `a`: `a` is uncharged when it is freed. Runs under both locks."""
+    """Charge slot `b`, to which the page of slot `a` moves, to the owner of `a`, under both locks: `a` is uncharged when it is freed."""
     memcg = owner_of(st, pr, a)
     if owner_set(st, pr, b, memcg) == U0 and memcg != U0:
         charge_whatever(st, pr, memcg)
