@@ -81,9 +81,9 @@ def test_a_commit_that_lacks_a_design_keeps_the_numbers_of_the_others(monkeypatc
     names = fixtures.designs()
     assert names == ["swap_desc", "of_the_next_commit", "direct"]
     assert fixtures.present(names) == ["swap_desc", "direct"]
-    assert memory.bytes_of("direct", 1 << 16, "ssd")["total_bytes"] > 0
+    memory.Bytes().setup("direct", "ssd", 1 << 16)
     with pytest.raises(NotImplementedError):
-        memory.bytes_of("of_the_next_commit", 1 << 16, "ssd")
+        memory.Bytes().setup("of_the_next_commit", "ssd", 1 << 16)
     with pytest.raises(NotImplementedError):
         fixtures.World("of_the_next_commit", 1 << 10, "off")
 
