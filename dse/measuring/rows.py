@@ -92,7 +92,7 @@ def occupancy(side: Side, outcome: Outcome) -> list[Figure]:
 
     kept = ((row.structure, ledgers.condition(row.per, side.named.values)) for row in side.named.design.layout)
     layout = {
-        structure for structure, per in kept if per not in ("", "cluster", "extend", "block")
+        structure for structure, per in kept if per not in ("", "cluster", "extend", "block", "fallback")
     }  # structures with something for each page
     rows = [
         one("swapped_pages", "pages", pages),

@@ -11,6 +11,7 @@ page, live one a swapped page
 zswap      one a page whose data zswap has; likewise disk and zero, joined by ``+``
 block      one a block (below), counted apart as headers are; as ``xarray entry``: a tree of the blocks
 extend     one an extend table: none in closed form, where no page has so many sharers
+fallback   one a page that took another way than its backend's: none in closed form
 ========== =====================================================================================
 
 A field with a ``block`` is counted by element and allocated by block: one for each cluster in use. The closed form fills clusters densely.
@@ -114,7 +115,7 @@ def is_native(parameters: Mapping[str, str]) -> bool:
 
 def is_virtual(design: s.Design) -> bool:
     """Tell whether the design has a virtual space. A page that is on no disk then needs no slot of a disk."""
-    return any(row.blocks is not None and row.blocks.first for row in design.layout)
+    return any(row.blocks is not None and row.blocks.virtual for row in design.layout)
 
 
 def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool = False, virtual: bool = False) -> list[Device]:
@@ -147,9 +148,11 @@ def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool =
 
 def _elements(kind: Blocks, per: str, devices: list[Device]) -> list[int]:
     """Elements in use of blocks: on every device, or in the one virtual space."""
-    parts = PARTS if per == "block" else per.split("+")
+    parts = kind.parts or PARTS if per == "block" else per.split("+")
+    if per == "fallback":
+        return []
     used = [sum(getattr(device, part) for part in parts) for device in devices]
-    return [sum(used)] if kind.first else used
+    return [sum(used)] if kind.virtual else used
 
 
 def _mapped(design: s.Design, parameters: Mapping[str, str], item: s.Field, device: Device, cluster_slots: int) -> int:

@@ -135,7 +135,7 @@ class Groups(dict[str, BlockObject]):
         """Add a field in closed form: `used` are the elements in use on every device, dense from the first one."""
         blocks = sum(-(-(n + kind.first) // cluster_slots) for n in used if n)
         if item.name == "xarray entry":
-            nodes = dense_span(0, blocks)
+            nodes = dense_span(kind.number, blocks)
             add_entries(ledger, item, blocks, nodes, nodes)
         else:
             self.add(ledger, item, per, (sum(used), blocks, blocks), cluster_slots)

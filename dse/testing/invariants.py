@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring import allocating
-from dse.testing import invariants_charges, invariants_desc, invariants_rmap, invariants_vswap, reading, slotview
+from dse.testing import invariants_charges, invariants_desc, invariants_rmap, invariants_ste, invariants_vswap, reading, slotview
 from dse.testing.findings import (
     BYPASS,
     CACHED,
@@ -154,6 +154,7 @@ def check_slots(found: Findings, st: Any, slots: slotview.Slots) -> None:
     owned = slots.owner != 0
     found.none("free slots with an owner", np.flatnonzero(~used & owned))
     owned[[b for _, b, step, _ in moving(st) if step < 3]] = True  # before the hand-over
+    owned |= slots.reverse != 0
     found.none("used slots without an owner", np.flatnonzero(used & ~owned))
     found.none("free slots with a zero bit", np.flatnonzero(slots.zero & ~used))
     found.equal("zero pages", ctl(st, control.S_ZERO_LIVE), int(slots.zero.sum()))
@@ -165,6 +166,8 @@ def check_clusters(found: Findings, st: Any) -> None:
     headers = st.cluster.reshape(-1, 8)
     for d, (base, n) in reading.devices(st).items():
         first, many = int(st.dev[d * 16 + 2]), int(st.dev[d * 16 + 3])
+        if many == 0:
+            first, many = 0, -(-n // size)  # those of a virtual device come and go
         padded = np.zeros(many * size, np.int64)
         here = used_slots(st)[base : base + n]
         padded[: min(n, many * size)] = here[: many * size]
@@ -175,7 +178,8 @@ def check_clusters(found: Findings, st: Any) -> None:
         found.equal(f"slots in use in clusters of device {d}", rows[:, 1].astype(np.int64), count)
         room = np.minimum(size, n - np.arange(many) * size)
         on = rows[:, 2].astype(np.int64)
-        want = np.where(count == 0, FREE_LIST, np.where(count == room, FULL_LIST, np.where(on == FRAG_LIST, FRAG_LIST, NONFULL_LIST)))
+        none = FREE_LIST if int(st.dev[d * 16 + 3]) else 0
+        want = np.where(count == 0, none, np.where(count == room, FULL_LIST, np.where(on == FRAG_LIST, FRAG_LIST, NONFULL_LIST)))
         found.equal(f"lists of clusters of device {d}", on, want)
         found.equal(f"cluster locks of device {d}", rows[:, 0].astype(np.int64), np.zeros(many, np.int64))
         for which in (FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST):
@@ -234,12 +238,15 @@ def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotv
         z = reading.tree(st.ztree, h, st.zpool)
         owner = int(np.searchsorted(base, h << reading.TREE_SHIFT, side="right")) - 1
         zentry[z.index.astype(np.int64) + base[owner]] = (z.entry >> np.uint64(2)).astype(np.int64)
+    if hasattr(st, "vtable"):
+        invariants_ste.check(found, st, view, zentry)
     found.none("free slots with a shadow or folio", np.flatnonzero(~view.used & (view.cache != 0)))
     found.none("free slots with a zswap entry", np.flatnonzero(~view.used & (zentry != 0)))
     check_cache(found, st, folios, view)
     check_zentries(found, st, zentry)
     if ctl(st, control.C_TOKENS) and len(pages):
-        check_content(found, st, pages, reading.slot_index(st, entries), view, zentry)
+        where = reading.slot_index(st, entries)
+        check_content(found, st, pages, where, invariants_ste.data(st, where), view, zentry)
 
 
 def moving(st: Any) -> list[tuple[int, int, int, NDArray[np.uint64]]]:
@@ -299,12 +306,12 @@ def check_zswap_list(found: Findings, st: Any) -> None:
     found.equal("zspages", ctl(st, control.S_ZSPAGES), sum((1 << 32) // zspage(n)[1] for n in sizes))
 
 
-def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, view: slotview.Slots, zentry: Ints) -> None:
-    """A swapped page's content is in the cached folio or, where that is locked or absent, in zswap or the slot."""
+def check_content(found: Findings, st: Any, pages: Ints, slots: Ints, data: Ints, view: slotview.Slots, zentry: Ints) -> None:
+    """A swapped page's content is in the cached folio or, where that is locked or absent, in zswap or the slot `data`."""
     folio = np.maximum(view.cache[slots], 0)
     table = st.folio.reshape(-1, 8)
     in_zswap = (zentry[slots] != 0) & ~view.zero[slots]
-    backing = np.where(in_zswap, st.ze.reshape(-1, 7)[zentry[slots], 3].astype(np.int64) & 0xFFFF_FFFF, st.token[slots].astype(np.int64))
+    backing = np.where(in_zswap, st.ze.reshape(-1, 7)[zentry[slots], 3].astype(np.int64) & 0xFFFF_FFFF, st.token[data].astype(np.int64))
     locked = table[folio, 0] & np.uint64(LOCKED) != 0
     in_cache = (folio != 0) & (table[folio, 3].astype(np.int64) == st.truth[pages])
     for _, b, step, record in moving(st):  # the mapping has changed, the data has not been copied yet
@@ -346,7 +353,7 @@ def check_empty(st: Any, design: str) -> list[str]:
     ):  # fmt: skip
         found.equal(f"{what} left", ctl(st, word), 0)
     for name, array in st.arrays().items():
-        if name == "vpool":
+        if name == "vpool" and hasattr(st, "vmem"):
             found += invariants_vswap.left(st)
         elif name.endswith("pool"):
             found.equal(f"nodes left in {name}", int(array[2]), 0)

@@ -12,6 +12,7 @@ from dse.testing.findings import Findings
 from dse.testing.reading import ctl
 from kernels import control, demand
 from kernels.designs.vswap import own as vswap_own
+from kernels.designs.vswap_ste import own as ste_own
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
 
@@ -45,6 +46,8 @@ def check(found: Findings, st: Any) -> None:
     if hasattr(st, "vmem"):
         found.equal("references to memcg ids", references, ctl(st, vswap_own.S_VSLOTS))
         found.equal("pages charged", int(usage[0]), ctl(st, vswap_own.S_CHARGED))
+    elif hasattr(st, "vtable"):
+        found.equal("references to memcg ids", references, ctl(st, ste_own.S_VSLOTS) + ctl(st, ste_own.S_PDIRECT))
     else:
         found.equal("references to memcg ids", references, int(usage[0]))
     first = demand.ZSWAP if ctl(st, control.C_NATIVE) == int(cl.GHOST) else demand.SSD

@@ -49,7 +49,7 @@ def filled(named: naming.Named, slots: int, pages: int, mix: Mapping[str, float]
     parts = lg.split(pages, mix)
     order = ["zswap", *[name for name in lg.DISKS if name in sizes], "zero"]
     many = [parts.get(part, 0) for part in order]
-    backends = [d.BACKENDS.index(zdisk if part == "zero" else part) for part in order]
+    backends = [d.BACKENDS.index(("zswap" if virtual else zdisk) if part == "zero" else part) for part in order]
     block = outgoing(sum(many), np.repeat(backends, many), np.repeat([part == "zero" for part in order], many))
     replies = np.zeros(len(block), np.uint8)
     with np.errstate(over="ignore"):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.testing import invariants_vswap, reading, slotview
+from dse.testing import invariants_ste, invariants_vswap, reading, slotview
 from dse.testing.findings import Findings
 from dse.testing.reading import Ints, ctl
 from kernels import demand as d
@@ -132,7 +132,10 @@ def charged(st: Any) -> NDArray[np.int64] | None:
         words = st.desc[(tree.entry >> np.uint64(2)).astype(np.int64) * ctl(st, swap_desc_own.C_STRIDE) + 2]
         return np.bincount((words >> np.uint64(32) & np.uint64(0xFFFF)).astype(np.int64))
     if hasattr(st, "smap"):
-        return np.bincount(slotview.read(st).owner)
+        owner = slotview.read(st).owner
+        if hasattr(st, "vtable"):  # a virtual slot is charged while a slot of a disk is behind it
+            owner = owner * invariants_ste.is_charged(st, len(owner))
+        return np.bincount(owner)
     return None
 
 

@@ -16,6 +16,8 @@ from kernels import control
 from kernels.designs.swap_table import own as swap_table_own
 
 COUNT_AT, COUNT_BITS, ZERO_AT = 34, 22, 63
+HINT = np.uint64(1 << 62)
+"""Of a word that points to a virtual slot: no PTE holds that, the swap cache does."""
 KINDS = (("table", 3, control.S_TABLES), ("owner", 5, control.S_MEMCG_TABLES), ("extend", 7, control.S_EXTENDS))
 """Blocks of a cluster: field of the state, word of the cluster header, control word of how many live."""
 
@@ -30,6 +32,7 @@ class Slots:
     owner: Ints
     zero: NDArray[np.bool_]
     cache: Ints  # folio number, 0 nothing, -1 a shadow
+    reverse: Ints  # virtual slot that the slot stands behind, 0 none
 
 
 def has_tables(st: Any) -> bool:
@@ -77,11 +80,13 @@ def _read(st: Any) -> Slots:
         smap = padded(st.smap, n)
         busy = smap & reading.HAS_CACHE != 0 if phase < 2 else tag == 2
         used = (smap != 0) | (words != 0 if phase == 2 else False)
-        return Slots(used, busy, reading.counts(st, every), owner.astype(np.int64), zero, cache)
+        return Slots(used, busy, reading.counts(st, every), owner.astype(np.int64), zero, cache, np.zeros(n, np.int64))
     count = (words >> np.uint64(COUNT_AT)).astype(np.int64) & (1 << COUNT_BITS) - 1
     full = count == ctl(st, swap_table_own.C_COUNT_MAX)
     count[full] = elements(st, "extend", every)[full]
-    return Slots(words != 0, tag == 2, count, owner.astype(np.int64), zero, cache)
+    reverse = np.where(tag == 3, (words & ~HINT) >> np.uint64(2), np.uint64(0)).astype(np.int64)
+    count[reverse != 0] = 0
+    return Slots(words != 0, tag == 2, count, owner.astype(np.int64), zero, cache, reverse)
 
 
 def elements(st: Any, name: str, slots: Ints) -> NDArray[Any]:
@@ -121,7 +126,11 @@ def check_blocks(found: Any, st: Any, used: NDArray[np.bool_]) -> None:
         found.equal(f"{name} blocks free and used", sorted([*free, *mine.tolist()]), list(range(1, high + 1)))
         blocks = getattr(st, name)[: (high + 1) << shift].reshape(-1, 1 << shift) if high else getattr(st, name)[:0].reshape(0, 1)
         found.none(f"{name} blocks that are free and not zero", np.array([b for b in [0, *free] if high and blocks[b].any()]))
-        if name == "table" or (name == "owner" and phase == 4):
+        if name == "owner" and hasattr(st, "vtable"):
+            owned = padded(read(st).owner != 0, clusters << shift).reshape(clusters, -1).any(1)
+            found.none("clusters out of use with a memcg table", np.flatnonzero((number[:clusters] != 0) & ~in_use))
+            found.none("clusters with an owner and no memcg table", np.flatnonzero((number[:clusters] == 0) & owned))
+        elif name == "table" or (name == "owner" and phase == 4):
             found.equal(f"clusters with a {name} block", number[:clusters] != 0, in_use)
         elif name == "owner":
             found.equal("memcg tables where there is no such thing", len(mine), 0)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.testing import invariants_vswap, reading, slotview
+from dse.testing import invariants_ste, invariants_vswap, reading, slotview
 from dse.testing.findings import BYPASS, CACHED, LOCKED, WRITEBACK, used_slots
 from dse.testing.reading import Ints, ctl
 from kernels import demand as d
@@ -63,7 +63,8 @@ def excused(st: Any, folios: reading.Folios, held: Ints) -> Ints:
         here = (folios.flags & (LOCKED | WRITEBACK | BYPASS) != 0) & (folios.flags & (CACHED | BYPASS) != 0)
         entries += folios.entry[here].tolist()
         found = np.flatnonzero(np.isin(slotview.read(st).cache, held))
-        return np.union1d(found, reading.slot_index(st, np.array(entries, np.uint64)))
+        found = np.union1d(found, reading.slot_index(st, np.array(entries, np.uint64)))
+        return np.union1d(found, invariants_ste.data(st, found))
     else:
         return np.flatnonzero(used_slots(st))
     return reading.slot_index(st, np.array(entries, np.uint64))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.testing import invariants_charges, invariants_vswap, reading, slotview
+from dse.testing import invariants_charges, invariants_ste, invariants_vswap, reading, slotview
 from dse.testing.findings import used_slots
 from dse.testing.reading import ctl
 from dse.testing.twins.life import Life
@@ -99,7 +99,7 @@ def slots(st: Any) -> dict[tuple[int, int], tuple[Any, ...]]:
     """Slots in use by device and offset."""
     out, view = {}, slotview.read(st)
     for d, (base, n) in reading.devices(st).items():
-        zentry = reading.tree(st.ztree, base >> reading.TREE_SHIFT, st.zpool).items()
+        zentry = reading.tree(st.ztree, base >> reading.TREE_SHIFT, st.zpool).items() | invariants_ste.compressed(st, d)
         for offset in np.flatnonzero(view.used[base : base + n]).tolist():
             g = base + offset
             kind = ("none", "folio", "shadow")[np.sign(view.cache[g])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -151,18 +152,33 @@ def device_tables(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, 
     }
 
 
-def device_arrays(config: Config, ctl: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
-    """Arrays of the swap devices and of zswap in front of one of them, or with entries of its own (C_NATIVE)."""
+def device_arrays(config: Config, ctl: NDArray[np.uint64], virtual: int = 0) -> dict[str, NDArray[Any]]:
+    """Arrays of the swap devices and of zswap in front of one of them, or with entries of its own (C_NATIVE).
+
+    `virtual`: slots of a virtual device beside them, which has the number of zswap and no cluster yet.
+    """
     native = config.parameters.get("C_NATIVE", 0) != 0 and config.slots.get("zswap", 0) > 0
     zdisk = "zswap" if native else config.zdisk
     zslots = config.slots.get(zdisk, 0) if config.slots.get("zswap") else 0
-    zmost = min(config.slots.get("zswap", 0), max(zslots, 1))
+    zmost = config.slots.get("zswap", 0)
+    zmost = zmost if virtual else min(zmost, max(zslots, 1))
     ctl[int(control.C_ZDISK)] = demand.BACKENDS.index(zdisk)
     ctl[int(control.C_ZSLOTS)] = config.slots["zswap"] if native else 0
-    arrays = device_tables(config, ctl, ("zswap", *DISKS) if native else DISKS, zmost)
+    if virtual:
+        arrays = device_tables(replace(config, slots=config.slots | {"zswap": virtual}), ctl, ("zswap", *DISKS), zmost)
+        without_clusters(arrays["dev"], arrays["cluster"])
+    else:
+        arrays = device_tables(config, ctl, ("zswap", *DISKS) if native else DISKS, zmost)
     znodes = min(zmost * 5 + 8, (-(-zslots // (1 << TREE_SHIFT))) * (worst_nodes(1 << TREE_SHIFT, 1 << TREE_SHIFT) + 4))
     trees = max(1, int(ctl[int(control.C_ALL_SLOTS)]) >> TREE_SHIFT)
     return arrays | {"ztree": xa.new_heads(trees), "zpool": xa.new_pool(znodes + 1)}
+
+
+def without_clusters(dev: NDArray[np.uint64], headers: NDArray[np.uint32]) -> None:
+    """Take its clusters off the first device: all are to be made."""
+    headers[: int(dev[int(cl.D_CLUSTERS)]) * int(cl.CI_WORDS)] = 0
+    dev[int(cl.D_CLUSTERS)] = 0
+    dev[int(cl.D_LISTS) : int(cl.DEV_WORDS)] = 0
 
 
 def map_arrays(

@@ -16,7 +16,7 @@ from kernels.observing.probe import F_NONE, SAW_FULL, SAW_MEMCG_FULL, bump, step
 from kernels.observing.regions import F_SWAP_FULL, R_NR_SWAP
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
-from kernels.structures.slots import charge, owner_of, owner_set
+from kernels.structures.slots import charge, is_virtual, owner_of, owner_set
 
 
 @inner
@@ -43,6 +43,24 @@ def uncharge_swap(st, pr, memcg, n):  # type: ignore[no-untyped-def]
         block = pc.from_id(st, pr, memcg)
         pc.uncharge(st, pr, block, n)
         pc.id_put(st, pr, block, n)
+
+
+@inner
+def charge_slot(st, pr, memcg, g):  # type: ignore[no-untyped-def]
+    """:func:`try_charge_swap` for slot `g`. A virtual one takes the reference alone (``mem_cgroup_record_swap``)."""
+    if is_virtual(st, g):
+        pc.id_get(st, pr, pc.block_of(st, memcg))
+        return True
+    return try_charge_swap(st, pr, memcg)
+
+
+@inner
+def uncharge_slots(st, pr, memcg, n, g):  # type: ignore[no-untyped-def]
+    """:func:`uncharge_swap` for `n` slots such as `g`. Virtual ones give the references back (``mem_cgroup_id_put_swap``)."""
+    if not is_virtual(st, g):
+        uncharge_swap(st, pr, memcg, n)
+    elif memcg != U0:
+        pc.id_put(st, pr, pc.from_id(st, pr, memcg), n)
 
 
 @inner

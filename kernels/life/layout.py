@@ -9,7 +9,7 @@ import numpy as np
 
 from kernels import control
 
-PER = ("slot", "zswap slot", "cluster", "page", "live", "zswap", "disk", "zero", "block", "extend")
+PER = ("slot", "zswap slot", "cluster", "page", "live", "zswap", "disk", "zero", "block", "extend", "fallback")
 """Valid values of :attr:`Field.per` before a condition; zswap, disk and zero may be joined by +."""
 
 
@@ -52,6 +52,10 @@ class Blocks(NamedTuple):
         Control words of the elements in use, of the blocks in use, and of the most blocks that ever were.
     first : int
         Elements in front that are never given out; with them the blocks belong to a virtual space, not to the clusters of a device.
+    number : int
+        Number of the first block that is given out, in the tree that leads to them; likewise of a virtual space, if it is not 0.
+    parts : tuple of str
+        Pages whose elements lie in the blocks, for what is counted per block; empty: all.
     """
 
     name: str
@@ -59,6 +63,13 @@ class Blocks(NamedTuple):
     live: np.uint64
     peak: np.uint64
     first: int = 0
+    number: int = 0
+    parts: tuple[str, ...] = ()
+
+    @property
+    def virtual(self) -> bool:
+        """Tell whether the blocks belong to a virtual space."""
+        return self.first > 0 or self.number > 0
 
 
 class Arrays(NamedTuple):

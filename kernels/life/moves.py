@@ -35,21 +35,27 @@ def wrong_place(st, pr, entry, source, target):  # type: ignore[no-untyped-def]
 
 
 @called
+def hold(st, pr, t, entry):  # type: ignore[no-untyped-def]
+    """Enter a locked folio into the swap cache for `entry`, whose move is in record `t`."""
+    f = w.folio_new(st, st.txn[t] - U1 & LOW32)
+    if f == U0 or not swapfile.cache_begin(st, pr, entry, f):
+        if f != U0:
+            w.folio_free(st, f)
+        return codes.BUSY
+    f_set(st, f, LOCKED)
+    st.folio[f_word(f, F_VALUE)] = st.txn[t + w.T_VALUE]
+    st.txn[t + w.T_FOLIO] = f
+    return codes.STEPPED
+
+
+@called
 def writeback_step(st, pr, t):  # type: ignore[no-untyped-def]
     """``zswap_writeback_entry``: the same slot, so no PTE, count or map changes."""
     txn, n, entry = st.txn, st.txn[t + w.T_STEP], st.txn[t + w.T_ENTRY]
     g, f = slot_of(st, entry), txn[t + w.T_FOLIO]
     txn[t + w.T_STEP] = n + U1
     if n == U0:
-        f = w.folio_new(st, txn[t] - U1 & LOW32)
-        if f == U0 or not swapfile.cache_begin(st, pr, entry, f):
-            if f != U0:
-                w.folio_free(st, f)
-            return codes.BUSY
-        f_set(st, f, LOCKED)
-        st.folio[f_word(f, F_VALUE)] = txn[t + w.T_VALUE]
-        txn[t + w.T_FOLIO] = f
-        return codes.STEPPED
+        return hold(st, pr, t, entry)
     if n == U1:
         if swapfile.count_is_zero(st, entry):
             return back_out(st, pr, f, codes.MOVED_AWAY)
@@ -133,15 +139,7 @@ def rewrite_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     page, f, d = txn[t] - U1 & LOW32, txn[t + w.T_FOLIO], st.txn[t + w.T_TARGET]
     txn[t + w.T_STEP] = n + U1
     if n == U0:
-        f = w.folio_new(st, page)
-        if f == U0 or not swapfile.cache_begin(st, pr, old, f):
-            if f != U0:
-                w.folio_free(st, f)
-            return codes.BUSY
-        f_set(st, f, LOCKED)
-        st.folio[f_word(f, F_VALUE)] = old
-        txn[t + w.T_FOLIO] = f
-        return codes.STEPPED
+        return hold(st, pr, t, old)
     if n == U1:
         return rewrite(st, pr, page, f, old, d, cpu)
     lifecycle.writeback_end(st, pr, f)

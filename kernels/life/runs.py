@@ -11,20 +11,21 @@ from kernels.structures import cluster as cl
 from kernels.structures.cluster import device_of, slot_of
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import cache_clear_run, count_down, count_of, count_read, is_cached
+from kernels.structures.slots import backing_drop, cache_clear_run, count_down, count_of, count_read, is_cached
 
 
 @called
 def slots_free(st, pr, entry, g, n):  # type: ignore[no-untyped-def]
     """``swap_entries_free``: free `n` slots of one cluster from `g` on; charges, shadows, usage and list in one go. Cluster lock held."""
     owner, charged = U0, U0
+    backing_drop(st, pr, g, n)
     for i in range(n):
         memcg = swapfile.forget(st, pr, entry + u(i), g + u(i))
         if memcg != owner:
-            charging.uncharge_swap(st, pr, owner, charged)
+            charging.uncharge_slots(st, pr, owner, charged, g)
             owner, charged = memcg, U0
         charged += U1
-    charging.uncharge_swap(st, pr, owner, charged)
+    charging.uncharge_slots(st, pr, owner, charged, g)
     cache_clear_run(st, pr, g, n)
     cl.slots_release(st, pr, device_of(entry), g, n)
 
@@ -52,9 +53,9 @@ def all_held_once(st, pr, g, n):  # type: ignore[no-untyped-def]
     return True
 
 
-@called
-def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
-    """``free_swap_and_cache_nr`` for `n` slots of one cluster: one locked section, then the folios that only the cache still holds.
+@inner
+def put_entries(st, pr, entry, n):  # type: ignore[no-untyped-def]
+    """Put `n` slots of one cluster in one locked section; return how many of them only the swap cache still holds.
 
     The slots are freed together if all are held once and none is cached (``swap_is_last_map``), else one by one in the same section.
     """
@@ -71,6 +72,13 @@ def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
     if alike:
         slots_free(st, pr, entry, first, n)
     cl.unlock_cluster(st, pr, ci)
+    return kept
+
+
+@called
+def put_run(st, pr, entry, n):  # type: ignore[no-untyped-def]
+    """``free_swap_and_cache_nr`` for `n` slots of one cluster: one locked section, then the folios that only the cache still holds."""
+    first, kept = slot_of(st, entry), put_entries(st, pr, entry, n)
     for i in range(n if kept != U0 else U0):
         g = first + u(i)
         if swapfile.only_cached(st, g):

@@ -19,6 +19,7 @@ from kernels.structures.cluster import D_SLOTS, DEV_WORDS, device_of, slot_of
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
 from kernels.structures.slots import (
+    backing_drop,
     cache_clear,
     cache_find,
     cache_insert,
@@ -33,6 +34,7 @@ from kernels.structures.slots import (
     flag_set,
     folio_swapped,
     is_cached,
+    is_virtual,
     owner_set,
     slot_fetch,
     unheld,
@@ -53,7 +55,8 @@ def owner_record(st, pr, g):  # type: ignore[no-untyped-def]
 @inner
 def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``swap_entry_range_free``: free slot `g` with its zswap entry, zero bit, owner and shadow. Cluster lock held."""
-    charging.uncharge_swap(st, pr, forget(st, pr, entry, g), U1)
+    backing_drop(st, pr, g, U1)
+    charging.uncharge_slots(st, pr, forget(st, pr, entry, g), U1, g)
     cache_clear(st, pr, g)
     cl.slot_release(st, pr, device_of(entry), g)
 
@@ -63,7 +66,8 @@ def forget(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """Drop what is kept of slot `g` one by one also where many are freed: owner, zswap entry, zero bit; return the owner."""
     memcg = owner_set(st, pr, g, U0)
     owner_record(st, pr, g)
-    page_io.drop_zswap(st, pr, entry, g)
+    if not is_virtual(st, g):
+        page_io.drop_zswap(st, pr, entry, g)
     zero_set(st, pr, g, False)
     return memcg
 
@@ -144,12 +148,18 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     d = home(st, backend)
     if f_is(st, f, CACHED) and not misplaced(st, pr, f, d):
         return publish(st, pr, f, st.folio[f_word(f, F_ENTRY)], cpu)
-    found = slot_or_reclaim(st, pr, d, cpu)
+    return claim_slot(st, pr, f, d, slot_or_reclaim(st, pr, d, cpu), memcg, cpu)
+
+
+@inner
+@hot
+def claim_slot(st, pr, f, d, found, memcg, cpu):  # type: ignore[no-untyped-def]
+    """Charge slot `found` - 1 of device `d`, enter folio `f` as its cache, and return the value for PTEs; 0 if `found` is or memcg has none."""
     if found == U0:
         return U0
     g = found - U1
     entry = cl.entry_of(st, d, g)
-    if not charging.try_charge_swap(st, pr, memcg):
+    if not charging.charge_slot(st, pr, memcg, g):
         give_back(st, pr, entry, g)
         return U0
     charge(st, pr, g, memcg)

@@ -32,7 +32,7 @@ dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
 from __future__ import annotations
 
 from kernels import codes
-from kernels.compiling.constants import U0, U1, U2, U3, U4, U8, U58
+from kernels.compiling.constants import ONES, U0, U1, U2, U3, U4, U8, U58
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, C_NATIVE, S_FULL, S_NR_SWAP_PAGES, S_SLOTS, S_SLOTS_PEAK
 from kernels.observing.atomics import atomic_add, atomic_sub
@@ -41,7 +41,7 @@ from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, s
 from kernels.observing.regions import R_NR_SWAP
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import clusters_grow, count_read, slot_mark, slot_scan
+from kernels.structures.slots import cluster_gone, cluster_new, cluster_reach, clusters_grow, count_read, slot_mark, slot_scan
 
 DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
 D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
@@ -87,10 +87,16 @@ def ci_of(st, g):  # type: ignore[no-untyped-def]
 @inner
 def lock_cluster(st, pr, g):  # type: ignore[no-untyped-def]
     """Take the lock of the cluster of slot `g`; return the header's word index."""
-    ci = ci_of(st, g)
+    ci = ci_of(st, cluster_reach(st, pr, g))
+    hold_cluster(st, pr, ci)
+    return ci
+
+
+@inner
+def hold_cluster(st, pr, ci):  # type: ignore[no-untyped-def]
+    """Take the lock of the cluster whose header is at word `ci`."""
     lock(pr, st.cluster, ci, L_CLUSTER)
     wrote(pr, R_CLUSTER, ci >> U1)
-    return ci
 
 
 @inner
@@ -238,7 +244,9 @@ def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
     """Give the CPU another cluster of device `d` and claim its first free slot; return slot + 1, or 0 when the device is full."""
     first = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1)
     for which in (first, FREE_LIST + NONFULL_LIST - first, FRAG_LIST):
-        c = pick_cluster(st, pr, d, which)
+        c = cluster_new(st, pr, d) if which == FREE_LIST else U0
+        if c == U0:
+            c = pick_cluster(st, pr, d, which)
         if c == U0 and which == FREE_LIST and clusters_grow(st, pr, d):
             c = pick_cluster(st, pr, d, which)
         if c != U0:
@@ -298,7 +306,7 @@ def slot_alloc(st, pr, d, cpu):  # type: ignore[no-untyped-def]
     c = u(st.percpu[percpu])
     if c != U0:
         start = u(st.percpu[percpu + U1])
-        if start < U1 << st.ctl[C_CLUSTER_SHIFT]:
+        if start < U1 << st.ctl[C_CLUSTER_SHIFT] and cluster_reach(st, pr, (c - U1) << st.ctl[C_CLUSTER_SHIFT]) != ONES:
             found = scan_cluster(st, pr, d, c - U1, start)
             if found != U0:
                 st.percpu[percpu + U1] = found - ((c - U1) << st.ctl[C_CLUSTER_SHIFT])
@@ -327,4 +335,6 @@ def slots_release(st, pr, d, g, n):  # type: ignore[no-untyped-def]
     atomic_sub(pr, R_DEV, used, st.dev, used, n)
     st.ctl[S_SLOTS] -= n
     common(pr, st, table.SLOT_FREE, U0)
-    relist(st, pr, d, c, FREE_LIST if st.cluster[c * CI_WORDS + CI_COUNT] == 0 else NONFULL_LIST)
+    empty = st.cluster[c * CI_WORDS + CI_COUNT] == 0
+    if not empty or not cluster_gone(st, pr, d, c):
+        relist(st, pr, d, c, FREE_LIST if empty else NONFULL_LIST)

@@ -66,11 +66,17 @@ def alloc(head, h, pool, pr, rh, rn, low, high, new):  # type: ignore[no-untyped
     index, node = find_free(head, h, pool, pr, rh, rn, low)
     if index > high:
         return NOT_FOUND
+    put(head, h, pool, pr, rh, rn, node, index, new)
+    return index
+
+
+@inner
+def put(head, h, pool, pr, rh, rn, node, index, new):  # type: ignore[no-untyped-def]
+    """Store `new` at the free `index` that :func:`find_free` has found with `node`."""
     if node == U0:
         store(head, h, pool, pr, rh, rn, index, new)
     else:
         store_below(head, h, pool, pr, rh, rn, node, index, new)
-    return index
 
 
 @called

@@ -8,6 +8,7 @@ needed.
 
 from __future__ import annotations
 
+from kernels.compiling.constants import U0
 from kernels.compiling.functions import optional, required
 from kernels.compiling.jit import u
 
@@ -152,6 +153,36 @@ def cache_clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
 def clusters_grow(st, pr, d):  # type: ignore[no-untyped-def]
     """Give device `d`, which has no free cluster, more of them. Default: its clusters are there from swapon on. No lock is held."""
     return False
+
+
+@optional
+def is_virtual(st, g):  # type: ignore[no-untyped-def]
+    """Tell if slot `g` is of a device without a place for data: it is charged to nobody, and no zswap tree has it. Default: none is."""
+    return False
+
+
+@optional
+def cluster_reach(st, pr, g):  # type: ignore[no-untyped-def]
+    """Walk to the cluster of slot `g` where headers are no array; return `g`, ONES if there is no such cluster. Default: they are one."""
+    return g
+
+
+@optional
+def cluster_new(st, pr, d):  # type: ignore[no-untyped-def]
+    """Make a cluster of device `d`, on no list: its number + 1; 0 if there is none to be had. Default: all are there from the start."""
+    return U0
+
+
+@optional
+def cluster_gone(st, pr, d, c):  # type: ignore[no-untyped-def]
+    """Free cluster `c` of device `d`, whose last slot went; its lock is held. False: it goes to the free list. Default: all do."""
+    return False
+
+
+@optional
+def backing_drop(st, pr, g, n):  # type: ignore[no-untyped-def]
+    """Free what is behind `n` slots of one cluster from `g` on, before they are freed. Default: nothing that outlives the slot."""
+    return
 
 
 @optional

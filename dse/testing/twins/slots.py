@@ -19,7 +19,7 @@ class Slots(Life):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         pool = config.slots.get("zswap", 0)
-        native = self.native() and pool > 0
+        native = self.apart = self.native() and pool > 0
         self.devices = {
             n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram", tables=self.phase() > 0)
             for n, name in enumerate(d.BACKENDS)
@@ -51,10 +51,14 @@ class Slots(Life):
         """The slot is free; the blocks of a cluster go with its last slot."""
         self.set_count(entry, 0)
         device = self.where(entry)
-        self.charged[device.slots[entry[1]].memcg] -= 1
+        self.charged[device.slots[entry[1]].memcg] -= self.is_charged(entry)
         device.free(entry[1])
         if device.used(entry[1] // device.cluster) == 0:
             self.pages.emptied(*entry)
+
+    def is_charged(self, entry: Entry) -> bool:
+        """Does a page with this entry count against the swap limit of its memory cgroup?"""
+        return True
 
     def native(self) -> bool:
         """Has zswap entries of its own, rather than sitting on the slots of a disk?"""
@@ -101,11 +105,7 @@ class Slots(Life):
             if not device.lists[FULL]:
                 return None
             c = device.lists[FULL][0]
-            useless = [
-                device.slots[o].cache
-                for o in device.room(c)
-                if device.slots[o].count == 0 and isinstance(device.slots[o].cache, Folio) and not device.slots[o].cache.busy
-            ]
+            useless = [folio for o in device.room(c) if (folio := self.only_cached(device, o)) is not None and not folio.busy]
             for folio in useless:
                 self.free_swap(folio)
             if useless:
@@ -113,14 +113,21 @@ class Slots(Life):
             device.lists[FULL].append(device.lists[FULL].pop(0))
         return None
 
+    def only_cached(self, device: Device, offset: int) -> Folio | None:
+        """The folio that alone holds a slot which is in use."""
+        slot = device.slots[offset]
+        return slot.cache if slot.count == 0 and isinstance(slot.cache, Folio) else None
+
     def claim(self, folio: Folio, page: int, memcg: int, backend: int, cpu: int) -> Any:
         if folio.cached and not self.misplaced(folio, self.home(backend)):
             return self.publish(folio, folio.entry, cpu)
         entry = self.allocate(self.home(backend), cpu)
-        if entry is None:
-            return None
+        return None if entry is None else self.claim_slot(folio, entry, memcg, cpu)
+
+    def claim_slot(self, folio: Folio, entry: Entry, memcg: int, cpu: int) -> Any:
+        """Enter the folio as the cache of a fresh slot."""
         slot = self.slot(entry)
-        if not self.try_charge(memcg):
+        if self.is_charged(entry) and not self.try_charge(memcg):
             self.release_slot(entry)
             return None
         slot.memcg, slot.cache = memcg, folio
@@ -134,7 +141,7 @@ class Slots(Life):
 
     def misplaced(self, folio: Folio, device: int) -> bool:
         """With a zswap of its own: a dirty folio goes where it is sent, if no PTE holds its entry, which it then gives back."""
-        return d.ZSWAP in self.devices and folio.entry[0] != device and folio.dirty and self.free_swap(folio)
+        return self.apart and folio.entry[0] != device and folio.dirty and self.free_swap(folio)
 
     def unclaim(self, folio: Folio, value: Any) -> None:
         self.unheld(value, folio.entry)
@@ -194,7 +201,7 @@ class Slots(Life):
             return 0
         stale, slot.zswap = slot.zswap, None
         taken = self.zswap_takes(backend)
-        if d.ZSWAP in self.devices:
+        if self.apart:
             backend = folio.entry[0]
         if backend == d.ZSWAP and taken:
             slot.zswap = self.zswap.store(size, folio.token)

@@ -176,9 +176,9 @@ class Swapfile(Slots):
 
     def sweep(self, dev: Device) -> int:
         for offset in sorted(dev.slots):
-            slot = dev.slots.get(offset)
-            if slot is not None and slot.count == 0 and isinstance(slot.cache, Folio):
-                self.drop_unused(slot.cache)
+            folio = self.only_cached(dev, offset) if offset in dev.slots else None
+            if folio is not None:
+                self.drop_unused(folio)
         if dev.slots:
             dev.on = True
             return d.BUSY

@@ -46,10 +46,12 @@ class SwapTable(direct.Swapfile):
     blink: U32Array
 
 
-DEFAULTS = ("cache_clear_run", "clusters_grow")  # a word is cleared under the cluster lock: nothing to gain from a run
+DEFAULTS = ("cache_clear_run",)  # a word is cleared under the cluster lock: nothing to gain from a run
+KEPT = tuple(name for name in slots.NAMES if hasattr(swap_table, name) and getattr(swap_table, name) is not getattr(slots, name))
+"""Steps that the tables have; the others of a slot have their defaults."""
 OPERATIONS: dict[str, Any] = (
     direct.OPERATIONS
-    | {name: getattr(swap_table, name) for name in slots.NAMES if name not in DEFAULTS}
+    | {name: getattr(swap_table, name) for name in KEPT}
     | {name: getattr(slots, name).default for name in DEFAULTS}
 )
 s.bind(SwapTable, OPERATIONS)
@@ -57,15 +59,15 @@ PHASES = {"1": 1, "2": 2, "3": 3, "4": 4, "4_pitched": 5}
 COUNT_BITS = {"4": (1 << 4) - 1, "22": (1 << 22) - 1}
 
 
-def table_arrays(config: s.Config, ctl: U64Array, phase: str = "") -> dict[str, Any]:
-    """Devices, tables and the other arrays of the phase: the one in C_PHASE, unless a layer names one."""
+def table_arrays(config: s.Config, ctl: U64Array, phase: str = "", virtual: int = 0) -> dict[str, Any]:
+    """Devices, tables and the other arrays of the phase: the one in C_PHASE, unless a layer names one; `virtual` slots beside them."""
     if phase:
         ctl[int(own.C_PHASE)], ctl[int(own.C_COUNT_MAX)] = PHASES[phase], COUNT_BITS["4"]
     now = int(ctl[int(own.C_PHASE)])
     ctl[int(control.C_CLUSTER_ORDER)] = 1  # 6.18
     ctl[int(control.C_ERA)] = common.ERAS.index("6.18" if now == PHASES["1"] else "7.2")
     ctl[int(control.C_SYNC_BYPASS)] = now == PHASES["1"]
-    made = arrays.device_arrays(config, ctl)
+    made = arrays.device_arrays(config, ctl, virtual)
     made |= arrays.map_arrays(config, ctl, smap=now <= PHASES["2"], owners=now != PHASES["4"], zero=now <= PHASES["3"])
     return made | arrays.table_arrays(config, ctl, memcg=now == PHASES["4"])
 

@@ -30,6 +30,7 @@ from kernels.observing.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_MAP, cha
 from kernels.structures import swap_map
 from kernels.structures.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, drop, element, has, number
 from kernels.structures.cluster import CI_COUNT, ci_of, lock_cluster, look_locked, unlock_cluster
+from kernels.structures.slots import cluster_reach
 
 SHADOW, CACHED, TAG = U1, U2, U3
 COUNT_AT = u(34)
@@ -78,12 +79,18 @@ def table_new(st, pr, g):  # type: ignore[no-untyped-def]
 def blocks_new(st, pr, g):  # type: ignore[no-untyped-def]
     """Give the cluster of slot `g` its blocks with its first slot: a table, in phase 4 a memcg table too."""
     table_new(st, pr, g)
-    size = U1 << st.ctl[C_CLUSTER_SHIFT]
     if st.ctl[C_PHASE] == P4:
-        n = number(st, pr, ci_of(st, g), MEMCG, CI_MEMCG, ONES)
-        for i in range(n * size, n * size + size):
-            st.owner[u(i)] = 0
-            wrote(pr, R_MEMCG, u(i) >> U2)
+        memcg_new(st, pr, g)
+
+
+@called
+def memcg_new(st, pr, g):  # type: ignore[no-untyped-def]
+    """Give the cluster of slot `g` a zeroed memcg table."""
+    size = U1 << st.ctl[C_CLUSTER_SHIFT]
+    n = number(st, pr, ci_of(st, g), MEMCG, CI_MEMCG, ONES)
+    for i in range(n * size, n * size + size):
+        st.owner[u(i)] = 0
+        wrote(pr, R_MEMCG, u(i) >> U2)
 
 
 @called
@@ -227,7 +234,7 @@ def folio_swapped(st, pr, g):  # type: ignore[no-untyped-def]
         look_locked(st, pr, g, F_SWAPPED)
         return
     step(pr, F_MAYBE_SWAPPED)
-    chase(pr, R_CLUSTER, ci_of(st, g) >> U1)
+    chase(pr, R_CLUSTER, ci_of(st, cluster_reach(st, pr, g)) >> U1)
     chase(pr, R_TABLE, at(st, g))
     step(pr, F_NONE)
 
@@ -270,7 +277,7 @@ def flag_clear(st, pr, g):  # type: ignore[no-untyped-def]
 @inner
 def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
     """``swap_cache_get_folio``: cluster header, table, word; no tree."""
-    chase(pr, R_CLUSTER, ci_of(st, g) >> U1)
+    chase(pr, R_CLUSTER, ci_of(st, cluster_reach(st, pr, g)) >> U1)
     chase(pr, R_TABLE, at(st, g))
     word = st.table[at(st, g)]
     return (word >> U2) & LOW32 if word & TAG == CACHED else U0

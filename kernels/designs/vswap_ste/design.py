@@ -1,0 +1,199 @@
+"""Virtual swap, swap-table edition: the PTE holds an entry of a virtual device, or an ordinary one (Nhat Pham, 2026; D12).
+
+One of the swap devices is virtual. Its clusters are ordinary ones, made on demand and
+found through an allocating xarray. Each has a swap table, a memcg table, and a virtual
+table: eight bytes a slot that say what is behind it, a zswap entry, a slot of a disk, or
+nothing. A page in zswap, or a zero page, ties up no slot of a disk. A slot of a disk is
+taken when it is written, and its word in the disk's swap table points back to the
+virtual slot. A page that a demand sends to a disk has an ordinary entry there, as in the
+swap tables of phase IV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kernels import control
+from kernels import memory as w
+from kernels.compiling.flat import U64Array, aligned_zeros
+from kernels.compiling.jit import outer
+from kernels.designs import direct
+from kernels.designs.swap_table import design as swap_table
+from kernels.designs.vswap_ste import backing, clusters, functions, own
+from kernels.designs.vswap_ste import moves as ste_moves
+from kernels.designs.vswap_ste import slots as ste_slots
+from kernels.designs.vswap_ste import steps as ste_steps
+from kernels.life import arrays, replay
+from kernels.life import registry as s
+from kernels.life.layout import EXTEND_TABLES, ZSWAP_ENTRY, ZSWAP_INDEX, Arrays, Blocks, Tree
+from kernels.own import Word
+from kernels.structures import xarray as xa
+
+
+class VSwapSte(swap_table.SwapTable):
+    """State of the swap tables of phase IV, and what a virtual cluster has besides."""
+
+    vhead: U64Array
+    vpool: U64Array
+    vtail: U64Array
+    vtable: U64Array
+
+
+def clusters_for(config: s.Config) -> int:
+    """Numbers of virtual clusters: for a slot of each page, and as much again, as a cluster is left with holes now and then."""
+    size = 1 << config.cluster_shift
+    return 2 * -(-config.pages // size) + -(-int(w.TXNS) // size) + 2 * config.cpus + 2
+
+
+def build(config: s.Config) -> VSwapSte:
+    """State for `config`, no virtual cluster yet."""
+    made = arrays.common(config)
+    ctl = made["ctl"]
+    most = int(ctl[int(own.C_VCLUSTERS)]) or clusters_for(config)
+    slots = most << config.cluster_shift
+    ctl[int(own.C_VCLUSTERS)], ctl[int(own.C_VSLOTS)] = most, slots
+    made |= swap_table.table_arrays(config, ctl, phase="4", virtual=slots)
+    made |= {
+        "vhead": xa.new_heads(1, track_free=True),
+        "vpool": xa.new_pool(arrays.dense_nodes(most + 1) + 8),
+        "vtail": aligned_zeros(most * int(clusters.TAIL_WORDS), np.uint64),
+        "vtable": aligned_zeros(slots, np.uint64),
+    }
+    return VSwapSte(**made)
+
+
+STEPS = ("claim", "put", "swap_full", "put_run", "writeout", "read_begin", "read_end")
+OPERATIONS: dict[str, Any] = (
+    swap_table.OPERATIONS
+    | {name: getattr(ste_steps, name) for name in STEPS}
+    | {name: getattr(clusters, name) for name in ("is_virtual", "cluster_reach", "cluster_new", "cluster_gone")}
+    | {name: getattr(ste_slots, name) for name in ("slot_mark", "owner_set", "charge", "is_cached", "cache_find", "count_up", "count_down")}
+    | {"backing_drop": backing.backing_drop, "move_step": ste_moves.move_step, "swapoff": ste_moves.swapoff}
+)
+s.bind(VSwapSte, OPERATIONS)
+
+V1 = "20260528212955.1912856-1-nphamcs@gmail.com (RFC, 2026-05-28, linux-mm)"
+V2 = "20260612193738.2183968-1-nphamcs@gmail.com (RFC v2, 2026-06-12: steps, locks, charges, deferred memcg tables)"
+V5 = "20260918180241.3424851-1-nphamcs@gmail.com (v5, 2026-09-18), in digests of the list"
+TREE = "mm/vswap.h and mm/swapfile.c of the mm tree (commits 0822e81d0463, ebc076130132): the state of the virtual table, without disks"
+DYNAMIC = "mm/swap.h: struct swap_cluster_info_dynamic; " + own.V2
+EVERY = Blocks("virtual cluster", own.S_VSLOTS, own.S_VCLUSTERS, own.S_VCLUSTERS_PEAK, number=1)
+ROUTED = EVERY._replace(parts=("zswap", "zero"))
+TABLES = Blocks("table", own.S_PSLOTS, own.S_PTABLES, own.S_PTABLES_PEAK)
+MEMCG_TABLES = Blocks("memcg", own.S_PSLOTS, own.S_PMEMCG, own.S_PMEMCG_PEAK)
+DIRECT_MEMCG_TABLES = MEMCG_TABLES._replace(used=own.S_PDIRECT)
+
+
+def virtual_rows(route: str, per: str, blocks: Blocks) -> tuple[s.Field, ...]:
+    """Rows of virtual clusters where pages are routed so: `per` such a page, in `blocks`."""
+    here = f"if route={route}"
+    return (
+        s.Field("virtual cluster", "swap_cluster_info, number, RCU head, pointer", 80, f"block {here}", DYNAMIC, blocks=blocks),
+        s.Field("virtual swap table", "cached folio or shadow; count; zero bit", 8, f"{per} {here}", DYNAMIC, blocks=blocks),
+        s.Field("virtual table", "zswap entry or swap entry", 8, f"{per} {here}", f"mm/vswap.h; {own.V2}", blocks=blocks),
+        s.Field("virtual memcg table", "owner memcg id", 2, f"{per} {here}", DYNAMIC, blocks=blocks),
+        s.Field(
+            "virtual cluster tree", "xarray entry", 8, f"block {here}", "include/linux/xarray.h: 64 slots of 8 B in a node of 576 B",
+            tree=Tree("one", "vhead", "vpool"), blocks=blocks,
+        ),
+    )  # fmt: skip
+
+
+def memcg_rows() -> tuple[s.Field, ...]:
+    """Rows of the memcg tables of disks."""
+    here = s.Field("memcg table", "owner memcg id", 2, "disk if memcg_table=eager", f"mm/swap_table.h: unsigned short[512]; {own.V2}",
+                   blocks=MEMCG_TABLES, arrays=Arrays(("owner",)))  # fmt: skip
+    return (
+        here,
+        replace(here, per="disk if memcg_table=deferred and route=zswap", blocks=DIRECT_MEMCG_TABLES),
+        replace(here, per="fallback if memcg_table=deferred and route=all", blocks=DIRECT_MEMCG_TABLES),
+    )
+
+
+LAYOUT = (
+    *virtual_rows("zswap", "zswap+zero", ROUTED),
+    *virtual_rows("all", "page", EVERY),
+    s.Field(
+        "swap table", "direct: cached folio or shadow, count, zero bit; else the virtual slot", 8, "disk",
+        f"mm/swap_table.h: atomic_long_t[512]; {own.V2}", blocks=TABLES, arrays=Arrays(("table",)),
+    ),
+    *memcg_rows(),
+    s.Field("extend table", "count past the word's field", 2048, "extend", "mm/swapfile.c: unsigned int[512]",
+            objects=EXTEND_TABLES, arrays=Arrays(("extend",), 0, 512)),
+    replace(ZSWAP_INDEX, per="fallback", name="xarray entry", source=f"{ZSWAP_INDEX.source}; of direct entries"),
+    ZSWAP_ENTRY,
+    s.Field("cluster headers", "swap_cluster_info", 48, "cluster", f"mm/swap.h: with extend_table and memcg_table; {swap_table.P4}"),
+)  # fmt: skip
+
+
+def check(st: Any) -> Iterable[str]:
+    """Virtual clusters are there while they have a slot in use, with their tables; no others are."""
+    word = {entry.name: int(st.ctl[entry.number]) for entry in own.OWN.entries_of(Word)}
+    size = 1 << int(st.ctl[int(control.C_CLUSTER_SHIFT)])
+    tail = st.vtail.reshape(-1, int(clusters.TAIL_WORDS))
+    there = np.flatnonzero(tail[:, int(clusters.T_THERE)])
+    tables = tail[:, int(clusters.T_VTABLE)].astype(np.int64)
+    used = st.cluster.reshape(-1, 8)[: word["C_VCLUSTERS"], 1].astype(np.int64)
+    for what, have, want in (
+        ("virtual clusters", word["S_VCLUSTERS"], len(there)),
+        ("virtual clusters with a slot in use", np.flatnonzero(used).tolist(), there.tolist()),
+        ("virtual tables", np.flatnonzero(tables).tolist(), there.tolist()),
+        ("numbers of virtual tables", tables[there].tolist(), there.tolist()),
+        ("virtual slots", word["S_VSLOTS"], int(used.sum())),
+        ("words of virtual tables of no cluster", np.count_nonzero(st.vtable.reshape(-1, size)[tables == 0]), 0),
+    ):
+        if have != want:
+            yield f"{what}: {have} should be {want}"
+
+
+@outer
+def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
+    """Replay a block of demands."""
+    replay.run(st, pr, demands, replies)
+
+
+PARAMETERS = {
+    "route": s.Parameter(int(own.C_ROUTE), {"zswap": 1, "all": 0}, "zswap",
+                         "pages that get a virtual slot: those sent to zswap (v5), or all (v1, v2)"),
+    "memcg_table": s.Parameter(int(own.C_EAGER), {"deferred": 0, "eager": 1}, "deferred",
+                               "a disk's cluster has a memcg table from its first direct entry on (v2), or from its first slot on (v1)"),
+    "move": s.Parameter(int(control.C_MOVE), {"reswap": 0, "refuse": 2}, "reswap", "how a page with a direct entry changes device"),
+}  # fmt: skip
+s.register(
+    s.Design(
+        name="vswap_ste",
+        title="virtual swap, swap-table edition: entries of a virtual device, ordinary ones beside them",
+        state=VSwapSte,
+        build=build,
+        replay=run,
+        layout=LAYOUT,
+        parameters=PARAMETERS,
+        locks=(
+            "cluster", "second cluster", "device", "zswap tree xa_lock", "zswap LRU", "continuation", "virtual cluster map xa_lock",
+        ),
+        sources=(V2, V1, V5, TREE),
+        notes="The virtual device is never swapped off and has no size; here it has room for twice as many slots as pages. What is behind a "
+        "virtual slot is asked under its cluster's lock, each time through the xarray. A page that goes to zswap gets a virtual slot "
+        "(route=zswap, as v5 is reported to do); RFC and RFC v2 give every page one (route=all). A page in zswap that moves to a disk keeps "
+        "its entry. Where no virtual slot is to be had a page gets a direct entry, with zswap in front of the disk as in phase IV. A virtual "
+        "slot records the memcg, and a slot of a disk behind it is charged. A page that has a slot of a disk keeps it, whatever disk a "
+        "later demand names, as folio_realloc_swap does. Moves from disk to disk are none of the series: they use its primitive. Swapoff "
+        "brings pages into memory. A cluster's memcg table that is put off comes when the first owner is recorded, in the section after "
+        "that of the slot. Per-CPU hints of virtual and of physical slots are apart, on one line here.",
+        file=__file__,
+        own=own.OWN,
+        base="swap_table_p4",
+        function_of=functions.function_of,
+        check=check,
+        status="posted, v5 (September 2026)",
+        lost_when_off=(
+            "zswap and zero pages tie up a slot of a disk again",
+            "move from zswap to another disk than the one behind the page: a fault and another swap-out",
+            "swapoff of a disk: walks page tables for all of its pages",
+        ),
+    )
+)
