@@ -68,7 +68,7 @@ def never_give_the_array_back(right: Step) -> Step:
 @mutant("xswap", xswap, "pages_of", world=GROWING, script=FILLED, parameters=ONE_BY_ONE)
 def count_a_page_too_few(right: Step) -> Step:
     """A page that holds headers only in part is not counted."""
-    return lambda clusters: clusters * xswap.HEADER // xswap.PAGE
+    return lambda st, clusters: clusters * st.ctl[xswap.C_HEADER] // xswap.PAGE
 
 
 @mutant("xswap", xswap, "unmap", world=GROWING, script=EMPTIED, parameters=ONE_BY_ONE)

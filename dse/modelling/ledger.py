@@ -35,7 +35,7 @@ from dse.modelling import objects as ob
 from dse.modelling.sizes import PAGE, Ledger, class_of
 from kernels import control, demand
 from kernels.life import registry as s
-from kernels.life.layout import Blocks, Tree
+from kernels.life.layout import Blocks, Chunks, Tree
 from kernels.structures import cluster as cl
 
 PARTS = ("zswap", "disk", "zero")
@@ -160,10 +160,14 @@ def _mapped(design: s.Design, parameters: Mapping[str, str], item: s.Field, devi
     every = -(-device.slots // cluster_slots)
     if item.chunks is None or device.name != "zswap":
         return every
-    name = item.chunks.parameter
-    chunk = design.parameters[name].values[parameters[name]]
     used = -(-(device.zswap + device.disk + device.zero) // cluster_slots)
-    return min(every, max(1, -(-used // chunk)) * chunk)
+    return min(every, _in_chunks(design, parameters, item.chunks, used))
+
+
+def _in_chunks(design: s.Design, parameters: Mapping[str, str], chunks: Chunks, used: int) -> int:
+    """Headers of the chunks that have those of `used` clusters, at least one."""
+    size = chunks.size or design.parameters[chunks.parameter].values[parameters[chunks.parameter]]
+    return max(1, -(-used // size)) * size
 
 
 def _bases(devices: list[Device]) -> dict[str, int]:
@@ -240,6 +244,9 @@ def closed(
             ob.add_static(ledger, item, [d.slots for d in devices if d.name == "zswap"])
         elif per == "cluster":
             ob.add_headers(ledger, item, [_mapped(design, parameters, item, d, cluster_slots) for d in devices])
+        elif per and item.blocks and item.chunks:
+            used = sum(_elements(item.blocks, per, devices))
+            ob.add_headers(ledger, item, [_in_chunks(design, parameters, item.chunks, -(-used // cluster_slots))])
         elif per and item.blocks:
             groups.closed(ledger, item, item.blocks, per, _elements(item.blocks, per, devices), cluster_slots)
         elif per and item.tree:
@@ -296,8 +303,10 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
             ob.add_static(ledger, item, [int(row[1]) for row in devices])
         elif per == "zswap slot":
             ob.add_static(ledger, item, [int(rows[demand.ZSWAP][1])])
-        elif per == "cluster":
-            ob.add_headers(ledger, item, [int(row[3]) for row in devices])
+        elif per == "cluster" or (per and item.chunks):
+            first = demand.SSD if is_virtual(design) else demand.ZSWAP
+            headers = rows[first:, 3] if per == "cluster" else rows[: demand.SSD, 3]
+            ob.add_headers(ledger, item, headers.tolist())
             if item.chunks:
                 ob.add_peak(ledger, item, int(rows[demand.ZSWAP][3]), int(ctl[int(item.chunks.peak)]))
         elif per and item.tree:

@@ -154,7 +154,7 @@ def check_slots(found: Findings, st: Any, slots: slotview.Slots) -> None:
     owned = slots.owner != 0
     found.none("free slots with an owner", np.flatnonzero(~used & owned))
     owned[[b for _, b, step, _ in moving(st) if step < 3]] = True  # before the hand-over
-    owned |= slots.reverse != 0
+    owned |= slots.reverse >= 0
     found.none("used slots without an owner", np.flatnonzero(used & ~owned))
     found.none("free slots with a zero bit", np.flatnonzero(slots.zero & ~used))
     found.equal("zero pages", ctl(st, control.S_ZERO_LIVE), int(slots.zero.sum()))

@@ -1,4 +1,4 @@
-"""Invariants of virtual slots that stand in the swap tables: what is behind each, and the words that lead back, read off the live arrays."""
+"""Invariants of virtual slots that stand in swap tables: what is behind each, and the words that lead back, read off the live arrays."""
 
 from __future__ import annotations
 
@@ -60,15 +60,16 @@ def check(found: Any, st: Any, view: slotview.Slots, zentry: Ints) -> None:
     n = len(kind)
     tree = reading.tree(st.vhead, 0, st.vpool)
     found += tree.wrong
+    wanted = [] if ctl(st, own.C_INDEX) else np.flatnonzero(st.vtail.reshape(-1, 4)[:, 3]).tolist()
     found.equal("clusters in their tree", (tree.entry >> np.uint64(2)).astype(np.int64), tree.index.astype(np.int64))
-    found.equal("virtual clusters in their tree", tree.index.tolist(), np.flatnonzero(st.vtail.reshape(-1, 4)[:, 0]).tolist())
+    found.equal("virtual clusters in their tree", tree.index.tolist(), wanted)
     found.equal("nodes of the virtual cluster map", tree.nodes, reading.kernel_nodes(tree.index))
     check_pool(found, "virtual cluster map", st.vpool, tree.nodes)
     check_marks(found, st.vhead, st.vpool)
     zentry[:n][kind == ZSWAP] = payload[kind == ZSWAP].astype(np.int64)
     behind = np.flatnonzero(kind == SWAPFILE)
     slots = reading.slot_index(st, payload[behind])
-    back = np.flatnonzero(view.reverse)
+    back = np.flatnonzero(view.reverse >= 0)
     found.equal("slots behind virtual ones", np.sort(slots), back)
     found.equal("virtual slots that they point to", view.reverse[slots], behind)
     found.none("virtual slots behind virtual ones", back[back < n])

@@ -32,7 +32,7 @@ class Slots:
     owner: Ints
     zero: NDArray[np.bool_]
     cache: Ints  # folio number, 0 nothing, -1 a shadow
-    reverse: Ints  # virtual slot that the slot stands behind, 0 none
+    reverse: Ints  # virtual slot that the slot stands behind, -1 none
 
 
 def has_tables(st: Any) -> bool:
@@ -80,12 +80,12 @@ def _read(st: Any) -> Slots:
         smap = padded(st.smap, n)
         busy = smap & reading.HAS_CACHE != 0 if phase < 2 else tag == 2
         used = (smap != 0) | (words != 0 if phase == 2 else False)
-        return Slots(used, busy, reading.counts(st, every), owner.astype(np.int64), zero, cache, np.zeros(n, np.int64))
+        return Slots(used, busy, reading.counts(st, every), owner.astype(np.int64), zero, cache, np.full(n, -1))
     count = (words >> np.uint64(COUNT_AT)).astype(np.int64) & (1 << COUNT_BITS) - 1
     full = count == ctl(st, swap_table_own.C_COUNT_MAX)
     count[full] = elements(st, "extend", every)[full]
-    reverse = np.where(tag == 3, (words & ~HINT) >> np.uint64(2), np.uint64(0)).astype(np.int64)
-    count[reverse != 0] = 0
+    reverse = np.where(tag == 3, ((words & ~HINT) >> np.uint64(2)).astype(np.int64), -1)
+    count[tag == 3] = 0
     return Slots(words != 0, tag == 2, count, owner.astype(np.int64), zero, cache, reverse)
 
 

@@ -155,7 +155,7 @@ def device_tables(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, 
 def device_arrays(config: Config, ctl: NDArray[np.uint64], virtual: int = 0) -> dict[str, NDArray[Any]]:
     """Arrays of the swap devices and of zswap in front of one of them, or with entries of its own (C_NATIVE).
 
-    `virtual`: slots of a virtual device beside them, which has the number of zswap and no cluster yet.
+    `virtual`: slots of a virtual device beside them, which has the number of zswap.
     """
     native = config.parameters.get("C_NATIVE", 0) != 0 and config.slots.get("zswap", 0) > 0
     zdisk = "zswap" if native else config.zdisk
@@ -166,7 +166,6 @@ def device_arrays(config: Config, ctl: NDArray[np.uint64], virtual: int = 0) -> 
     ctl[int(control.C_ZSLOTS)] = config.slots["zswap"] if native else 0
     if virtual:
         arrays = device_tables(replace(config, slots=config.slots | {"zswap": virtual}), ctl, ("zswap", *DISKS), zmost)
-        without_clusters(arrays["dev"], arrays["cluster"])
     else:
         arrays = device_tables(config, ctl, ("zswap", *DISKS) if native else DISKS, zmost)
     znodes = min(zmost * 5 + 8, (-(-zslots // (1 << TREE_SHIFT))) * (worst_nodes(1 << TREE_SHIFT, 1 << TREE_SHIFT) + 4))

@@ -81,10 +81,21 @@ class Arrays(NamedTuple):
 
 
 class Chunks(NamedTuple):
-    """Headers of zswap's device that are mapped a chunk at a time: parameter that says how many; control word of the most ever mapped."""
+    """Headers of zswap's device that are mapped a chunk at a time.
+
+    Attributes
+    ----------
+    parameter : str
+        The parameter that says how many make a chunk; empty where `size` does.
+    peak : np.uint64
+        Control word of the most ever mapped.
+    size : int
+        Headers of a chunk.
+    """
 
     parameter: str
     peak: np.uint64
+    size: int = 0
 
 
 CACHE_TREE = Tree("masked", "space", "cpool")

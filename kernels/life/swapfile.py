@@ -154,7 +154,7 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def claim_slot(st, pr, f, d, found, memcg, cpu):  # type: ignore[no-untyped-def]
-    """Charge slot `found` - 1 of device `d`, enter folio `f` as its cache, and return the value for PTEs; 0 if `found` is or memcg has none."""
+    """Charge slot `found` - 1 of device `d` and enter folio `f` as its cache; the value for PTEs, 0 if there is none, or no charge."""
     if found == U0:
         return U0
     g = found - U1

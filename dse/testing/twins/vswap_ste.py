@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from dse.testing import invariants_ste, reading, slotview
+import numpy as np
+
+from dse.testing import invariants_ste, slotview
 from dse.testing.reading import ctl
 from dse.testing.twins.parts import FRAG, NONFULL, Device, Folio, Phase, Slot, Zswap, crowded
 from dse.testing.twins.slots import Entry
 from dse.testing.twins.swap_table import SwapTable
+from dse.testing.twins.xswap import Growing
 from kernels import demand as d
 from kernels.designs.vswap_ste import own
-from kernels.designs.vswap_ste.design import clusters_for
+from kernels.designs.vswap_ste.design import CHUNK, clusters_for
+from kernels.designs.xswap.own import S_MAPPED
 from kernels.life.registry import Config
 
 
@@ -58,7 +62,9 @@ class VSwapSte(SwapTable):
         super().__init__(config)
         words = config.parameters
         self.zswap = Zswap(config.slots.get("zswap", 0))
-        self.virtual = Virtual(words.get("C_VCLUSTERS", 0) or clusters_for(config), 1 << config.cluster_shift)
+        most, size = words.get("C_VCLUSTERS", 0) or clusters_for(config), 1 << config.cluster_shift
+        self.array = Growing(most * size, size, words.get("C_CHUNK", 0) or CHUNK, 0) if words["C_INDEX"] else None
+        self.virtual = self.array or Virtual(most, size)
         self.devices[d.ZSWAP] = self.virtual
         self.every = not words["C_ROUTE"]
         self.behind: dict[int, Entry] = {}  # virtual slot -> slot of a disk
@@ -69,11 +75,11 @@ class VSwapSte(SwapTable):
         return 4
 
     def more(self) -> dict[str, Any]:
-        more = {"tables": sum(device.used(c) > 0 for n, device in self.devices.items() if n for c in device.all_clusters)}
-        more["tables"] += len(self.virtual.there)
-        return more | {
-            "virtual clusters": sorted(self.virtual.there), "behind": self.behind, "hints": sorted(self.hints),
-            "fell back": self.fell_back,
+        clusters = sorted({offset // self.virtual.cluster for offset in self.virtual.slots})
+        tables = sum(device.used(c) > 0 for n, device in self.devices.items() if n for c in device.all_clusters)
+        return {
+            "virtual clusters": clusters, "behind": self.behind, "hints": sorted(self.hints), "fell back": self.fell_back,
+            "tables": tables + len(clusters), "mapped": self.array.mapped if self.array else 0,
         }  # fmt: skip
 
     @staticmethod
@@ -81,11 +87,11 @@ class VSwapSte(SwapTable):
         kind, payload = invariants_ste.words(st)
         behind = {int(v): (int(payload[v] >> 58) - 1, int(payload[v]) & (1 << 58) - 1) for v in (kind == 2).nonzero()[0]}
         view = slotview.read(st)
-        words = slotview.elements(st, "table", view.reverse.nonzero()[0])
-        hints = view.reverse[view.reverse.nonzero()[0]][words & slotview.HINT != 0]
+        words = slotview.elements(st, "table", np.flatnonzero(view.reverse >= 0))
+        hints = view.reverse[view.reverse >= 0][words & slotview.HINT != 0]
         return {
-            "virtual clusters": reading.tree(st.vhead, 0, st.vpool).index.tolist(), "behind": behind, "hints": sorted(hints.tolist()),
-            "fell back": ctl(st, own.S_FELL_BACK),
+            "virtual clusters": np.flatnonzero(st.cluster.reshape(-1, 8)[: ctl(st, own.C_VCLUSTERS), 1]).tolist(),
+            "behind": behind, "hints": sorted(hints.tolist()), "fell back": ctl(st, own.S_FELL_BACK), "mapped": ctl(st, S_MAPPED),
         }  # fmt: skip
 
     # -- what is behind a virtual slot --------------------------------------------------------------
@@ -139,6 +145,10 @@ class VSwapSte(SwapTable):
                 return self.claim_slot(folio, (d.ZSWAP, offset), memcg, cpu)
             self.fell_back += 1
         return super().claim(folio, page, memcg, backend, cpu)
+
+    def gone(self, value: Any, entry: Entry) -> None:
+        if self.array is not None and self.is_virtual(entry):
+            self.array.shrink()
 
     def dup(self, value: Any, entry: Entry) -> bool:
         ok = super().dup(value, entry)

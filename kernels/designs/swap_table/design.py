@@ -50,9 +50,7 @@ DEFAULTS = ("cache_clear_run",)  # a word is cleared under the cluster lock: not
 KEPT = tuple(name for name in slots.NAMES if hasattr(swap_table, name) and getattr(swap_table, name) is not getattr(slots, name))
 """Steps that the tables have; the others of a slot have their defaults."""
 OPERATIONS: dict[str, Any] = (
-    direct.OPERATIONS
-    | {name: getattr(swap_table, name) for name in KEPT}
-    | {name: getattr(slots, name).default for name in DEFAULTS}
+    direct.OPERATIONS | {name: getattr(swap_table, name) for name in KEPT} | {name: getattr(slots, name).default for name in DEFAULTS}
 )
 s.bind(SwapTable, OPERATIONS)
 PHASES = {"1": 1, "2": 2, "3": 3, "4": 4, "4_pitched": 5}

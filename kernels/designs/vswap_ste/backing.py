@@ -10,6 +10,7 @@ from kernels.compiling.constants import U0, U1, U3
 from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_SHIFT
 from kernels.designs.swap_table import table as swap_table
+from kernels.designs.swap_table.own import R_TABLE
 from kernels.designs.vswap_ste import own
 from kernels.designs.vswap_ste import slots as vs
 from kernels.designs.vswap_ste.clusters import is_virtual
@@ -73,7 +74,7 @@ def follows(st, word, entry):  # type: ignore[no-untyped-def]
 @inner
 def zero_clear(st, pr, g):  # type: ignore[no-untyped-def]
     """``__swap_table_test_zero``, and clear the flag where it is set."""
-    touch(pr, swap_table.R_TABLE, swap_table.at(st, g))
+    touch(pr, R_TABLE, swap_table.at(st, g))
     if st.table[swap_table.at(st, g)] & swap_table.ZERO != U0:
         swap_table.zero_set(st, pr, g, False)
 

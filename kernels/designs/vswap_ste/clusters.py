@@ -7,12 +7,15 @@ words for the rest of it:
 ==== =================================================
 word content
 ==== =================================================
-0    1 while the cluster is there
-3    the virtual table: its number, 0 for none
+0    1 while the cluster is in the xarray
+3    the virtual table: its number, which is the cluster's + 1; 0 for none
 ==== =================================================
 
 The virtual device has number 0 and the first slots of all. The xarray gives out the lowest free number from 1 on. A cluster is made when
 no partly used one is left, and freed with its last slot, also if a CPU allocates from it: that CPU's next lookup finds nothing.
+
+Or the headers are an array in a sparse vmalloc area, which grows and shrinks as that of xswap does (``index=array``), with headers of 80
+bytes. A lookup is arithmetic then, and a cluster without slots goes to the free list.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from kernels.control import C_CLUSTER_SHIFT
 from kernels.designs.vswap_ste.own import (
     A_VCLUSTER,
     A_VTABLE,
+    C_INDEX,
     C_VCLUSTERS,
     C_VSLOTS,
     F_DYNAMIC,
@@ -33,8 +37,6 @@ from kernels.designs.vswap_ste.own import (
     R_VNODE,
     R_VTABLE,
     R_VTAIL,
-    S_VCLUSTERS,
-    S_VCLUSTERS_PEAK,
 )
 from kernels.observing.lock import L_DEVICE, lock, unlock
 from kernels.observing.probe import F_NONE, allocated, alone, freed, step, wrote
@@ -43,6 +45,7 @@ from kernels.structures import idalloc
 from kernels.structures import xarray as xa
 
 TAIL_WORDS, T_THERE, T_VTABLE = U4, U0, U3
+ARRAY = U1  # C_INDEX
 
 
 @inner
@@ -54,7 +57,7 @@ def is_virtual(st, g):  # type: ignore[no-untyped-def]
 @inner
 def cluster_reach(st, pr, g):  # type: ignore[no-untyped-def]
     """``__swap_offset_to_cluster``: load the cluster of a virtual slot from the xarray; slot `g`, or ONES."""
-    if not is_virtual(st, g):
+    if not is_virtual(st, g) or st.ctl[C_INDEX] == ARRAY:
         return g
     shift = st.ctl[C_CLUSTER_SHIFT]
     c = xa.load(st.vhead, U0, st.vpool, pr, R_VMAP, R_VNODE, g >> shift) >> U2
@@ -65,7 +68,7 @@ def cluster_reach(st, pr, g):  # type: ignore[no-untyped-def]
 def cluster_new(st, pr, d):  # type: ignore[no-untyped-def]
     """``alloc_swap_scan_dynamic``: a header with the lowest free number; the tables come with its first slot. The number + 1, or 0."""
     ctl = st.ctl
-    if d != codes.ZSWAP:
+    if d != codes.ZSWAP or ctl[C_INDEX] == ARRAY:
         return U0
     step(pr, F_DYNAMIC)
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
@@ -75,8 +78,6 @@ def cluster_new(st, pr, d):  # type: ignore[no-untyped-def]
         idalloc.put(st.vhead, U0, st.vpool, pr, R_VMAP, R_VNODE, node, c, c << U2)
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     if there:
-        ctl[S_VCLUSTERS] += U1
-        ctl[S_VCLUSTERS_PEAK] = max(ctl[S_VCLUSTERS_PEAK], ctl[S_VCLUSTERS])
         st.vtail[c * TAIL_WORDS + T_THERE] = U1
         alone(pr, True)
         wrote(pr, R_VTAIL, c * TAIL_WORDS)
@@ -89,7 +90,7 @@ def cluster_new(st, pr, d):  # type: ignore[no-untyped-def]
 @called
 def cluster_gone(st, pr, d, c):  # type: ignore[no-untyped-def]
     """``vswap_free_cluster``: take the cluster off its list and out of the xarray; its tables went with the last slot."""
-    if d != codes.ZSWAP:
+    if d != codes.ZSWAP or st.ctl[C_INDEX] == ARRAY:
         return False
     ci = c * cl.CI_WORDS
     step(pr, F_FREE_CLUSTER)
@@ -102,7 +103,6 @@ def cluster_gone(st, pr, d, c):  # type: ignore[no-untyped-def]
     xa.erase(st.vhead, U0, st.vpool, pr, R_VMAP, R_VNODE, c)
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     st.vtail[c * TAIL_WORDS + T_THERE] = U0
-    st.ctl[S_VCLUSTERS] -= U1
     freed(pr, A_VCLUSTER)
     step(pr, F_NONE)
     return True
@@ -110,12 +110,12 @@ def cluster_gone(st, pr, d, c):  # type: ignore[no-untyped-def]
 
 @called
 def vtable_new(st, pr, g):  # type: ignore[no-untyped-def]
-    """Give the cluster of virtual slot `g` a zeroed virtual table (``vswap_cluster_alloc_vtable``): that with the cluster's number."""
+    """Give the cluster of virtual slot `g` a zeroed virtual table (``vswap_cluster_alloc_vtable``)."""
     shift = st.ctl[C_CLUSTER_SHIFT]
     c, size = g >> shift, U1 << shift
-    st.vtail[c * TAIL_WORDS + T_VTABLE] = c
+    st.vtail[c * TAIL_WORDS + T_VTABLE] = c + U1
     wrote(pr, R_VTAIL, c * TAIL_WORDS)
-    for i in range(c * size, c * size + size):
+    for i in range(size + c * size, size + c * size + size):
         st.vtable[u(i)] = U0
         wrote(pr, R_VTABLE, u(i))
     allocated(pr, A_VTABLE)

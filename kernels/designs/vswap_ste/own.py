@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from kernels.designs.swap_table.own import OWN as TABLES
+from kernels.designs.xswap.own import OWN as XSWAP
 from kernels.observing.probe import CLUSTERS
 from kernels.own import ATOMIC, Own
 
 V2 = "20260612193738.2183968-1-nphamcs@gmail.com"
 
-OWN = Own("vswap_ste", TABLES)
+OWN = Own("vswap_ste", XSWAP)
 
 C_ROUTE = OWN.parameter("C_ROUTE", "pages that get a virtual slot: 0 all, 1 those that are sent to zswap")
 C_EAGER = OWN.parameter("C_EAGER", "1: a cluster of a disk has its memcg table with its swap table, 0: with its first direct entry")
+C_INDEX = OWN.parameter("C_INDEX", "what leads to a virtual cluster: 0 an xarray, 1 the sparse array of xswap")
 C_VSLOTS = OWN.parameter("C_VSLOTS", "slots of the virtual device")
-C_VCLUSTERS = OWN.parameter("C_VCLUSTERS", "numbers of virtual clusters, of which 0 is never given out; 0: as many as pages need")
+C_VCLUSTERS = OWN.parameter("C_VCLUSTERS", "numbers of virtual clusters, 0: as many as pages need; the xarray does not give out number 0")
 
 S_VSLOTS = OWN.state("S_VSLOTS", "virtual slots in use")
-S_VCLUSTERS = OWN.state("S_VCLUSTERS", "virtual clusters")
 S_PSLOTS = OWN.state("S_PSLOTS", "slots of disks in use")
 S_PTABLES = OWN.state("S_PTABLES", "swap tables of clusters of disks")
 S_PDIRECT = OWN.state("S_PDIRECT", "slots of disks with an owner: direct entries")

@@ -6,20 +6,21 @@ A word of a disk's swap table may be a pointer: tag 3 (the kernel's low bits 100
 
 from __future__ import annotations
 
-from kernels.compiling.constants import LOW32, U0, U1, U2, U3
+from kernels.compiling.constants import U0, U1, U2, U3
 from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_SHIFT
 from kernels.designs.swap_table import table as swap_table
-from kernels.designs.swap_table.own import R_MEMCG, R_TABLE
+from kernels.designs.swap_table.own import R_TABLE
 from kernels.designs.swap_table.table import CACHED, TAG, at
 from kernels.designs.vswap_ste import clusters as vc
 from kernels.designs.vswap_ste import own
 from kernels.designs.vswap_ste.clusters import is_virtual
+from kernels.designs.xswap.own import S_USED_CLUSTERS
 from kernels.observing.atomics import atomic_and, atomic_or
 from kernels.observing.probe import F_NONE, R_CLUSTER, chase, step, touch, wrote
 from kernels.structures import cluster as cl
-from kernels.structures.blocks import CI_MEMCG, element, has
-from kernels.structures.cluster import OFFSET_MASK, ci_of, slot_of
+from kernels.structures.blocks import CI_MEMCG, has
+from kernels.structures.cluster import ci_of, slot_of
 
 POINTER = U3
 HINT = U1 << u(62)
@@ -92,13 +93,16 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
 
 @called
 def virtual_tables(st, pr, g, used, first):  # type: ignore[no-untyped-def]
-    """Tables of a virtual cluster: all four come and go together."""
+    """Tables of a virtual cluster: all three come and go together."""
     ctl = st.ctl
     if used and first:
         swap_table.blocks_new(st, pr, g)
         vc.vtable_new(st, pr, g)
+        ctl[S_USED_CLUSTERS] += U1
+        ctl[own.S_VCLUSTERS_PEAK] = max(ctl[own.S_VCLUSTERS_PEAK], ctl[S_USED_CLUSTERS])
     elif first:
         vc.vtable_free(st, pr, g)
+        ctl[S_USED_CLUSTERS] -= U1
     ctl[own.S_VSLOTS] += U1 if used else ~U0
     ctl[own.S_VSLOTS_PEAK] = max(ctl[own.S_VSLOTS_PEAK], ctl[own.S_VSLOTS])
 
@@ -161,8 +165,7 @@ def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
 
 @called
 def behind_pointer(st, pr, g):  # type: ignore[no-untyped-def]
-    """``try_to_reclaim_vswap_backing`` up to the question whether the cache alone holds the page: the virtual slot, its folio, its backing."""
-    step(pr, own.F_RECLAIM)
+    """``try_to_reclaim_vswap_backing``: the virtual slot that slot `g` points to, its folio, and if that has it behind it still."""
     cl.look_locked(st, pr, g, own.F_RECLAIM)
     virtual = virtual_of(st, g)
     f = swap_table.cache_find(st, pr, virtual)

@@ -14,7 +14,8 @@ from kernels.control import C_TOKENS
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.vswap_ste import backing, own
 from kernels.designs.vswap_ste import slots as vs
-from kernels.designs.vswap_ste.clusters import cluster_reach, is_virtual
+from kernels.designs.vswap_ste.clusters import ARRAY, cluster_reach
+from kernels.designs.xswap import array
 from kernels.life import charging, page_io, runs, steps, swapfile
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word, mapcount
 from kernels.observing.probe import F_NONE, F_ZERO, R_DEV, chase, step
@@ -37,9 +38,29 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     if not f_is(st, f, CACHED) and (backend == codes.ZSWAP or st.ctl[own.C_ROUTE] != SENT_TO_ZSWAP):
         found = cl.slot_alloc(st, pr, codes.ZSWAP, cpu)
         if found != U0:
-            return swapfile.claim_slot(st, pr, f, codes.ZSWAP, found, memcg, cpu)
+            return swapfile.claim_slot(st, pr, f, codes.ZSWAP, found, memcg, cpu)  # never refused: nothing is charged
         st.ctl[own.S_FELL_BACK] += U1
     return swapfile.claim(st, pr, f, page, memcg, backend, cpu)
+
+
+@inner
+def clusters_grow(st, pr, d):  # type: ignore[no-untyped-def]
+    """Map the next chunk of the array of virtual clusters, where it is one."""
+    return st.ctl[own.C_INDEX] == ARRAY and array.clusters_grow(st, pr, d)
+
+
+@inner
+def shrink(st, pr):  # type: ignore[no-untyped-def]
+    """See if the array of virtual clusters may shrink, where it is one."""
+    if st.ctl[own.C_INDEX] == ARRAY:
+        array.try_shrink(st, pr)
+
+
+@inner
+def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
+    """See if the array may shrink, as a virtual slot was freed and its cluster's lock dropped."""
+    if moment == steps.FREE_UNLOCKED and is_virtual_entry(entry):
+        shrink(st, pr)
 
 
 @called
@@ -79,6 +100,7 @@ def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
         runs.put_run(st, pr, value, n)
         return
     first, kept = slot_of(st, value), runs.put_entries(st, pr, value, n)
+    shrink(st, pr)
     for i in range(n if kept != U0 else U0):
         g = first + u(i)
         f = swapfile.lookup(st, pr, value + u(i)) if swapfile.only_cached(st, g) else U0

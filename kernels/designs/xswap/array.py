@@ -18,6 +18,7 @@ from kernels.designs.xswap.own import (
     C_ARRAY_LIMIT,
     C_CEILING,
     C_CHUNK,
+    C_HEADER,
     F_GROW,
     F_SHRINK,
     F_UNMAP,
@@ -49,16 +50,16 @@ from kernels.structures.cluster import (
     list_del,
 )  # fmt: skip
 
-HEADER, PAGE = u(48), u(4096)  # bytes: mm/swap.h, struct swap_cluster_info of phase IV
-CHUNK = int(PAGE // HEADER)
+PAGE = u(4096)
+CHUNK = int(PAGE) // 48  # bytes of struct swap_cluster_info of phase IV (mm/swap.h), the default of C_HEADER
 HEADER_WORDS = u(4)  # of 64 bits, as a header of the model
 # xswap is device 0, which has the first slots and clusters
 
 
 @inner
-def pages_of(clusters):  # type: ignore[no-untyped-def]
+def pages_of(st, clusters):  # type: ignore[no-untyped-def]
     """Pages that hold the headers of the first `clusters` clusters."""
-    return (clusters * HEADER + PAGE - U1) // PAGE
+    return (clusters * st.ctl[C_HEADER] + PAGE - U1) // PAGE
 
 
 @inner
@@ -66,7 +67,7 @@ def set_mapped(st, pr, clusters):  # type: ignore[no-untyped-def]
     """Note that the first `clusters` clusters are mapped."""
     wrote(pr, R_ARRAY, U0)
     st.ctl[S_MAPPED] = clusters
-    st.ctl[S_ARRAY_PAGES] = pages_of(clusters)
+    st.ctl[S_ARRAY_PAGES] = pages_of(st, clusters)
     st.dev[D_CLUSTERS] = clusters
 
 
@@ -79,9 +80,9 @@ def clusters_grow(st, pr, d):  # type: ignore[no-untyped-def]
     step(pr, F_GROW)
     lock(pr, ctl, S_XSWAP_LOCK, L_XSWAP)
     end = min(first + ctl[C_CHUNK], ctl[C_CEILING])
-    there = ctl[C_ARRAY_LIMIT] == U0 or pages_of(end) <= ctl[C_ARRAY_LIMIT]
+    there = ctl[C_ARRAY_LIMIT] == U0 or pages_of(st, end) <= ctl[C_ARRAY_LIMIT]
     if there:
-        for _ in range(ctl[S_ARRAY_PAGES], pages_of(end)):
+        for _ in range(ctl[S_ARRAY_PAGES], pages_of(st, end)):
             allocated(pr, A_ARRAY)
         lock(pr, st.dev, D_LOCK, L_DEVICE)
         for c in range(first, end):

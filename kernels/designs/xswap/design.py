@@ -37,22 +37,27 @@ class Xswap(ghost.Ghost):
 def build(config: s.Config) -> Xswap:
     """State for `config`, all slots free; the area has room for a slot of each entry that zswap may hold, the first chunk is mapped."""
     made = ghost.build(config).arrays()
+    map_front(made)
+    return Xswap(**made)
+
+
+def map_front(made: dict[str, Any]) -> None:
+    """Leave mapped, of the clusters of the first device, what the first chunk has."""
     ctl, dev, headers = made["ctl"], made["dev"], made["cluster"].reshape(-1, int(cl.CI_WORDS))
     ceiling = int(dev[int(cl.D_CLUSTERS)])
     mapped = min(int(ctl[int(own.C_CHUNK)]), ceiling)
     ctl[int(own.C_CEILING)] = ceiling
     ctl[int(own.S_MAPPED)] = ctl[int(own.S_MAPPED_PEAK)] = dev[int(cl.D_CLUSTERS)] = mapped
-    ctl[int(own.S_ARRAY_PAGES)] = pages_of(mapped)
+    ctl[int(own.S_ARRAY_PAGES)] = pages_of(mapped, int(ctl[int(own.C_HEADER)]))
     if ceiling:
         headers[mapped:ceiling] = 0
         headers[mapped - 1, int(cl.CI_NEXT)] = 0
         dev[int(cl.D_LISTS + 2 * (cl.FREE_LIST - 1)) + 1] = mapped
-    return Xswap(**made)
 
 
-def pages_of(clusters: int) -> int:
-    """Pages that hold the headers of the first `clusters` clusters."""
-    return -(-clusters * int(array.HEADER) // int(array.PAGE))
+def pages_of(clusters: int, header: int) -> int:
+    """Pages that hold the headers, of `header` bytes, of the first `clusters` clusters."""
+    return -(-clusters * header // int(array.PAGE))
 
 
 @inner
@@ -122,7 +127,7 @@ def check(st: Any) -> Iterable[str]:
     used = np.flatnonzero(headers[: word["C_CEILING"], int(cl.CI_COUNT)])
     for what, have, want in (
         ("clusters of the device", int(st.dev[int(cl.D_CLUSTERS)]), mapped),
-        ("pages of the cluster array", word["S_ARRAY_PAGES"], pages_of(mapped)),
+        ("pages of the cluster array", word["S_ARRAY_PAGES"], pages_of(mapped, word["C_HEADER"])),
         ("clusters in use", word["S_USED_CLUSTERS"], len(used)),
         ("clusters in use that are not mapped", int((used >= mapped).sum()), 0),
         ("headers that are not mapped and not empty", int(headers[mapped : word["C_CEILING"]].any(1).sum()), 0),

@@ -11,6 +11,7 @@ OWN = Own("xswap", TABLES)
 
 C_CHUNK = OWN.parameter("C_CHUNK", "clusters that are mapped at once")
 C_CEILING = OWN.parameter("C_CEILING", "clusters that the area of the array has room for")
+C_HEADER = OWN.parameter("C_HEADER", "bytes of a header in the array", 48)
 C_ARRAY_LIMIT = OWN.parameter("C_ARRAY_LIMIT", "most pages that there are for the array, 0: as many as it has room for")
 
 S_MAPPED = OWN.state("S_MAPPED", "clusters that are mapped")
