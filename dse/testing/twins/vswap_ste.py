@@ -75,10 +75,10 @@ class VSwapSte(SwapTable):
         return 4
 
     def more(self) -> dict[str, Any]:
-        clusters = sorted({offset // self.virtual.cluster for offset in self.virtual.slots})
+        clusters = tuple(sorted({offset // self.virtual.cluster for offset in self.virtual.slots}))
         tables = sum(device.used(c) > 0 for n, device in self.devices.items() if n for c in device.all_clusters)
         return {
-            "virtual clusters": clusters, "behind": self.behind, "hints": sorted(self.hints), "fell back": self.fell_back,
+            "virtual clusters": clusters, "behind": self.behind, "hints": tuple(sorted(self.hints)), "fell back": self.fell_back,
             "tables": tables + len(clusters), "mapped": self.array.mapped if self.array else 0,
         }  # fmt: skip
 
@@ -90,8 +90,8 @@ class VSwapSte(SwapTable):
         words = slotview.elements(st, "table", np.flatnonzero(view.reverse >= 0))
         hints = view.reverse[view.reverse >= 0][words & slotview.HINT != 0]
         return {
-            "virtual clusters": np.flatnonzero(st.cluster.reshape(-1, 8)[: ctl(st, own.C_VCLUSTERS), 1]).tolist(),
-            "behind": behind, "hints": sorted(hints.tolist()), "fell back": ctl(st, own.S_FELL_BACK), "mapped": ctl(st, S_MAPPED),
+            "virtual clusters": tuple(np.flatnonzero(st.cluster.reshape(-1, 8)[: ctl(st, own.C_VCLUSTERS), 1]).tolist()),
+            "behind": behind, "hints": tuple(sorted(hints.tolist())), "fell back": ctl(st, own.S_FELL_BACK), "mapped": ctl(st, S_MAPPED),
         }  # fmt: skip
 
     # -- what is behind a virtual slot --------------------------------------------------------------

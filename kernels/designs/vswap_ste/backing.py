@@ -55,7 +55,9 @@ def release(st, pr, g, n):  # type: ignore[no-untyped-def]
             row += U1
             charged += U1
         elif word & vs.KIND == vs.ZSWAP:
+            step(pr, F_NONE)
             zswap.entry_free(st, pr, word >> U3)
+            step(pr, own.F_RELEASE)
         vs.back_with(st, pr, v, vs.NONE)
         zero_clear(st, pr, v)
     if row != U0:
