@@ -149,6 +149,33 @@ def descriptors(_: Bench) -> Ours:
     return out
 
 
+def edition(_: Bench) -> Ours:
+    """Y09: counted bytes of a page of the swap-table edition, by what it has behind it [B].
+
+    Without memcg tables they are those of the dynamic ghost, which has the same tables.
+    """
+    out: Ours = {}
+    ways = (("zswap-backed", "vswap_ste", "zswap"), ("disk-backed", "vswap_ste[route=all]", "ssd"), ("direct entry", "vswap_ste", "ssd"))
+    for name, design, backend in ways:
+        state = Filled(design, APART, backend)
+        state.fill(APART)
+        book = state.ledger()
+        out[name] = {design: book.total_bytes / APART}
+        owners = sum(row.dynamic_bytes for row in book.rows if "memcg table" in row.structure)
+        if name != "direct entry":
+            out[f"ghost {name}"] = {f"{design} without memcg tables": (book.total_bytes - owners) / APART}
+    return out
+
+
+def reach(_: Bench) -> Ours:
+    """Y13: address range of the virtual space where pages have numbers of 32 bits [TiB], and where clusters have [PB]."""
+    cluster = 1 << int(Filled("vswap_ste", APART, "zswap").state.ctl[int(control.C_CLUSTER_SHIFT)])
+    return {
+        "32-bit page index": {"vswap_ste": PAGE * (1 << 32) / (1 << 40)},
+        "after widening": {"vswap_ste": PAGE * cluster * (1 << 32) / 1e15},
+    }
+
+
 def nodes(bench: Bench) -> Ours:
     """Y11: a tree's bytes an entry as allocated, dense and with one entry a node, and the whole of "old" as allocated [MiB]."""
     dense = Filled("swap_id", DENSE, "ssd")
@@ -207,5 +234,5 @@ def widths(_: Bench) -> Ours:
 
 
 def without_a_design(_: Bench) -> Ours:
-    """Y09, Y13, Y30: figures of designs that are not built."""
+    """Y30: figures of designs that are not built."""
     return {}
