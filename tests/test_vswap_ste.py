@@ -98,7 +98,7 @@ def test_bytes_of_a_page_by_what_is_behind_it(text: str, backend: str, bytes_per
     rows = {row["structure"]: row for row in found["rows"]}
     assert found["total_bytes"] == bytes_per_page * SLOTS
     named = sum(rows[name]["header_bytes"] for name in ("virtual cluster", "cluster headers"))
-    assert named / (SLOTS // 512) == pytest.approx(headers, rel=0.002)
+    assert named / (SLOTS // 512) == pytest.approx(headers, rel=0.005)
 
 
 def test_full_of_zswap_it_takes_less_than_phase_iv() -> None:
@@ -224,13 +224,16 @@ def test_the_array_grows_and_shrinks_as_that_of_xswap() -> None:
     sound(one)
 
 
-@pytest.mark.parametrize(("backend", "walks"), [("zswap", 13), ("ssd", 9)])
+@pytest.mark.parametrize(("backend", "walks"), [("zswap", 12), ("ssd", 10)])
 def test_walks_of_a_swap_in(backend: str, walks: int) -> None:
-    """Each question walks the xarray; an array has none to walk."""
-    one = dse.explain("swap_in", "vswap_ste[route=all]", slots=1 << 15, backend=backend)["designs"][0]
+    """Each question walks the xarray: nine that both ask, and what frees the entry of zswap and its slot, or leads to that of the disk.
+
+    Cache, backend's flag, two checks of the entry, zero flag, zswap, count, backend's flag, slot of a disk. An array has no tree to walk.
+    """
+    one = dse.explain("swap_in", "vswap_ste[route=all]", slots=2048, backend=backend)["designs"][0]
     heads = [event for event in one["events"] if event["what"] == "virtual cluster map" and event["event"] == "chase"]
     assert len(heads) == walks
-    plain = dse.explain("swap_in", "vswap_ste[route=all,index=array]", slots=1 << 15, backend=backend)["designs"][0]
+    plain = dse.explain("swap_in", "vswap_ste[route=all,index=array]", slots=2048, backend=backend)["designs"][0]
     assert not [event for event in plain["events"] if event["what"].startswith("virtual cluster map")]
     assert plain["totals"]["chain"] < one["totals"]["chain"]
 
