@@ -10,7 +10,7 @@ from dse.testing import streams
 from dse.testing.mutants import Mutants, Step, edited
 from kernels import demand as d
 from kernels.compiling.constants import U0, U1
-from kernels.designs.swap_table import table as swap_table
+from kernels.designs.swap_table import allocation
 from kernels.designs.vswap_ste import backing, clusters, moves, slots, steps
 from kernels.life import charging
 from kernels.observing import probe
@@ -126,7 +126,7 @@ def ask_without_the_lock(right: Step) -> Step:
     return wrong
 
 
-@mutant("vswap_ste", swap_table, "memcg_new")
+@mutant("vswap_ste", allocation, "memcg_new")
 def share_a_memcg_table(right: Step) -> Step:
     """Every fourth cluster gets the table of another."""
     calls = [0]
@@ -135,6 +135,6 @@ def share_a_memcg_table(right: Step) -> Step:
         calls[0] += 1
         right(st, pr, g)
         if calls[0] % 4 == 0:
-            st.cluster[swap_table.ci_of(st, g) + swap_table.CI_MEMCG] = np.uint32(1)
+            st.cluster[allocation.ci_of(st, g) + allocation.CI_MEMCG] = np.uint32(1)
 
     return wrong

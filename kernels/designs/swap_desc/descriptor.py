@@ -24,6 +24,7 @@ from kernels.compiling.constants import LOW16, LOW32, ONES, U0, U1, U2, U3, U6, 
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_desc import own
 from kernels.designs.swap_desc.own import A_DESC, L_DESC_XA, R_DESC, R_DESC_NODE, R_DESC_TREE
+from kernels.designs.swap_table import allocation
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.swap_table.own import R_TABLE  # fmt: skip
 from kernels.life import charging
@@ -377,7 +378,7 @@ def table_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     """Write the word of slot `g`: the tag of a pointer, which phase IV leaves to layers, or nothing."""
     count = st.cluster[cl.ci_of(st, g) + cl.CI_COUNT]
     if used and count == U0:
-        swap_table.table_new(st, pr, g)
+        allocation.table_new(st, pr, g)
     swap_table.word_set(st, pr, g, POINTER if used else U0)
     if not used and count == U1:
         blocks.drop(st, pr, cl.ci_of(st, g), blocks.TABLE, blocks.CI_TABLE)

@@ -21,14 +21,15 @@ from __future__ import annotations
 
 from kernels import control
 from kernels.compiling.atomic import prefetch
-from kernels.compiling.constants import LOW32, ONES, U0, U1, U2, U3, U4, U63
+from kernels.compiling.constants import LOW32, U0, U1, U2, U3, U4, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_SHIFT, C_CONT_LIMIT
+from kernels.designs.swap_table import allocation
 from kernels.designs.swap_table.own import C_COUNT_MAX, C_PHASE, F_ADD_CHECK, F_MAYBE_SWAPPED, F_SWAPPED, R_EXTEND, R_MEMCG, R_TABLE
 from kernels.observing.atomics import atomic_xchg
 from kernels.observing.probe import F_DUP, F_NONE, F_ZERO, R_CLUSTER, R_MAP, chase, step, touch, wrote
 from kernels.structures import swap_map
-from kernels.structures.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, MEMCG, TABLE, drop, element, has, number
+from kernels.structures.blocks import CI_EXTEND, CI_MEMCG, CI_TABLE, EXTEND, drop, element, has, number
 from kernels.structures.cluster import CI_COUNT, ci_of, lock_cluster, look_locked, unlock_cluster
 from kernels.structures.slots import cluster_reach
 
@@ -65,43 +66,6 @@ def field(st, g):  # type: ignore[no-untyped-def]
     return (st.table[at(st, g)] & KEPT & ~ZERO) >> COUNT_AT
 
 
-@called
-def table_new(st, pr, g):  # type: ignore[no-untyped-def]
-    """Give the cluster of slot `g` a zeroed table (``swap_cluster_alloc_table``)."""
-    size = U1 << st.ctl[C_CLUSTER_SHIFT]
-    n = number(st, pr, ci_of(st, g), TABLE, CI_TABLE, ONES)
-    for i in range(n * size, n * size + size):
-        st.table[u(i)] = U0
-        wrote(pr, R_TABLE, u(i))
-
-
-@called
-def blocks_new(st, pr, g):  # type: ignore[no-untyped-def]
-    """Give the cluster of slot `g` its blocks with its first slot: a table, in phase 4 a memcg table too."""
-    table_new(st, pr, g)
-    if st.ctl[C_PHASE] == P4:
-        memcg_new(st, pr, g)
-
-
-@called
-def memcg_new(st, pr, g):  # type: ignore[no-untyped-def]
-    """Give the cluster of slot `g` a zeroed memcg table."""
-    size = U1 << st.ctl[C_CLUSTER_SHIFT]
-    n = number(st, pr, ci_of(st, g), MEMCG, CI_MEMCG, ONES)
-    for i in range(n * size, n * size + size):
-        st.owner[u(i)] = 0
-        wrote(pr, R_MEMCG, u(i) >> U2)
-
-
-@called
-def blocks_drop(st, pr, g):  # type: ignore[no-untyped-def]
-    """Free the blocks of the cluster of slot `g` with its last slot."""
-    ci = ci_of(st, g)
-    drop(st, pr, ci, TABLE, CI_TABLE)
-    drop(st, pr, ci, MEMCG, CI_MEMCG)
-    drop(st, pr, ci, EXTEND, CI_EXTEND)
-
-
 @inner
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
     """First slot with nothing in the map (phases 1, 2) and in the table (from phase 2 on)."""
@@ -122,14 +86,14 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     """Mark slot `g` as allocated (and thereby cached) or freed; the blocks come with the first slot and go with the last."""
     count = u(st.cluster[ci_of(st, g) + CI_COUNT])
     if used and count == U0:
-        blocks_new(st, pr, g)
+        allocation.blocks_new(st, pr, g)
     if st.ctl[C_PHASE] <= P2:
         if st.ctl[C_PHASE] < P2:
             swap_map.slot_mark(st, pr, g, used)
     if st.ctl[C_PHASE] >= P2:
         word_set(st, pr, g, CACHED if used else U0)
     if not used and count == U1:
-        blocks_drop(st, pr, g)
+        allocation.blocks_drop(st, pr, g)
 
 
 @inner

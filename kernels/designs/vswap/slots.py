@@ -6,6 +6,7 @@ from kernels import control
 from kernels.compiling.atomic import ctz
 from kernels.compiling.constants import LOW16, U0, U1, U2, U6, U32, U63
 from kernels.compiling.jit import called, inner, u
+from kernels.designs.swap_table import allocation
 from kernels.designs.swap_table import own as swap_table_own
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.vswap import clusters as v
@@ -47,7 +48,7 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     wrote(pr, probe.R_BITMAP, g >> U6)
     if used:
         if count == U0:
-            swap_table.table_new(st, pr, g)
+            allocation.table_new(st, pr, g)
         return
     swap_table.word_set(st, pr, g, U0)
     if count == U1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from kernels.compiling.constants import U0, U1, U2, U3
 from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_SHIFT
+from kernels.designs.swap_table import allocation
 from kernels.designs.swap_table import table as swap_table
 from kernels.designs.swap_table.own import R_TABLE
 from kernels.designs.swap_table.table import CACHED, TAG, at
@@ -85,7 +86,7 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     swap_table.word_set(st, pr, g, CACHED if used else U0)
     if first and not used:
         st.ctl[own.S_PMEMCG] -= U1 if not is_virtual(st, g) and has(st, g, CI_MEMCG) else U0
-        swap_table.blocks_drop(st, pr, g)
+        allocation.blocks_drop(st, pr, g)
     if not is_virtual(st, g):
         st.ctl[own.S_PSLOTS] += U1 if used else ~U0
         st.ctl[own.S_PTABLES] -= U1 if first and not used else U0
@@ -96,7 +97,7 @@ def virtual_tables(st, pr, g, used, first):  # type: ignore[no-untyped-def]
     """Tables of a virtual cluster: all three come and go together."""
     ctl = st.ctl
     if used and first:
-        swap_table.blocks_new(st, pr, g)
+        allocation.blocks_new(st, pr, g)
         vc.vtable_new(st, pr, g)
         ctl[S_USED_CLUSTERS] += U1
         ctl[own.S_VCLUSTERS_PEAK] = max(ctl[own.S_VCLUSTERS_PEAK], ctl[S_USED_CLUSTERS])
@@ -111,7 +112,7 @@ def virtual_tables(st, pr, g, used, first):  # type: ignore[no-untyped-def]
 def disk_tables(st, pr, g):  # type: ignore[no-untyped-def]
     """The swap table of a disk's cluster, and its memcg table if that is not put off."""
     ctl = st.ctl
-    swap_table.table_new(st, pr, g)
+    allocation.table_new(st, pr, g)
     ctl[own.S_PTABLES] += U1
     ctl[own.S_PTABLES_PEAK] = max(ctl[own.S_PTABLES_PEAK], ctl[own.S_PTABLES])
     if ctl[own.C_EAGER] == EAGER:
@@ -122,7 +123,7 @@ def disk_tables(st, pr, g):  # type: ignore[no-untyped-def]
 def memcg_table(st, pr, g):  # type: ignore[no-untyped-def]
     """The memcg table of a disk's cluster."""
     ctl = st.ctl
-    swap_table.memcg_new(st, pr, g)
+    allocation.memcg_new(st, pr, g)
     ctl[own.S_PMEMCG] += U1
     ctl[own.S_PMEMCG_PEAK] = max(ctl[own.S_PMEMCG_PEAK], ctl[own.S_PMEMCG])
 
