@@ -58,13 +58,13 @@ def build(config: s.Config) -> VSwapSte:
     """State for `config`, no virtual cluster yet."""
     made = arrays.common(config)
     ctl = made["ctl"]
-    most = int(ctl[int(own.C_VCLUSTERS)]) or clusters_for(config)
+    chunk = (int(ctl[int(array_own.C_CHUNK)]) or CHUNK) if ctl[int(own.C_INDEX)] else 1
+    most = int(ctl[int(own.C_VCLUSTERS)]) or -(-clusters_for(config) // chunk) * chunk
     slots = most << config.cluster_shift
     ctl[int(own.C_VCLUSTERS)], ctl[int(own.C_VSLOTS)] = most, slots
     made |= swap_table.table_arrays(config, ctl, phase="4", virtual=slots)
     if ctl[int(own.C_INDEX)]:
-        ctl[int(array_own.C_HEADER)] = HEADER
-        ctl[int(array_own.C_CHUNK)] = int(ctl[int(array_own.C_CHUNK)]) or CHUNK
+        ctl[int(array_own.C_HEADER)], ctl[int(array_own.C_CHUNK)] = HEADER, chunk
         xswap.map_front(made)
     else:
         arrays.without_clusters(made["dev"], made["cluster"])
