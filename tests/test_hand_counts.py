@@ -6,6 +6,8 @@ Sections are those of swap proper, with the locks of zswap's trees: a write to a
 older entry, also with zswap off), a read from it up to 6.14 (``zswap_load`` erases before it knows). Locks of the common steps
 (zsmalloc, LRU, cgroup array and slot cache of 6.12) are counted apart. The lock of the list of shadow nodes (mm/workingset.c) is of a
 class of its own: it is taken when a leaf of the swap cache gets its first folio, or loses its last one.
+*vswap_ste* is as in RFC v2: every look at what is behind a virtual slot is a section; a read of zswap leaves nothing to keep, so that the
+slot goes, too; a move takes the first slot of a disk's cluster.
 """
 
 from __future__ import annotations
@@ -42,6 +44,14 @@ END_P1 = "cluster: swap_cache_del_folio, cluster: put_swap_folio"
 END_TABLE = "cluster: swap_cache_del_folio"
 FULL = "device: move_cluster"
 
+ASK = "cluster: swap_entry_backend_has_flag"
+HINTED = f"cluster: vswap_mark_cache_only, {ASK}, cluster: folio_phys_swap_backed"
+LRU_DEL = f"{LRU}: zswap_lru_del"
+STE_OUT = f"{OUT_P4}, cluster: folio_release_non_phys_swap_backing, {LRU}: zswap_lru_add, cluster: vswap_zswap_store"
+STE_LOAD = f"{ADD_P4}, cluster: vswap_zswap_load"
+STE_IN = f"{ASK}, {STE_LOAD}, cluster: folio_release_vswap_backing, {LRU_DEL}, {HINTED}, {PUT_TABLE}, {FULL}"
+STE_SLOT = f"cluster: folio_realloc_swap, {FULL}, {FULL}, cluster: cluster_scan_range, {FULL}, cluster: folio_realloc_swap"
+
 P4_OUT, P4_IN, P4_ZAP = f"{OUT_P4}, {STORE}", f"{ADD_P4}, {LOAD}, {PUT_TABLE}", f"{PUT_TABLE}, {FREE}, {FULL}"
 
 HAND = (
@@ -51,12 +61,14 @@ HAND = (
     ("swap_out", "zswap", "swap_table_p3", 4, f"{OUT_P3}, {STORE}"),
     ("swap_out", "zswap", "swap_table_p4", 6, P4_OUT),
     ("swap_out", "zswap", "ghost", 6, P4_OUT),
+    ("swap_out", "zswap", "vswap_ste", 7, STE_OUT),
     ("swap_out", "ssd", "direct", 5, f"{OUT_DIRECT}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p1", 5, f"{OUT_P1}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p2", 4, f"{OUT_P2}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p3", 3, f"{OUT_P3}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p4", 5, f"{OUT_P4}, {ERASE}"),
     ("swap_out", "ssd", "ghost", 5, f"{OUT_P4}, {ERASE}"),
+    ("swap_out", "ssd", "vswap_ste", 5, f"{OUT_P4}, {ERASE}"),
     ("writeback_end", "zswap", "ghost", 1, END_TABLE),
     ("writeback_end", "ssd", "direct", 2, END_DIRECT),
     ("writeback_end", "ssd", "swap_table_p1", 2, END_P1),
@@ -69,31 +81,37 @@ HAND = (
     ("swap_in", "zswap", "swap_table_p3", 5, f"{ADD_P2}, {LOAD}, {PUT_TABLE}"),
     ("swap_in", "zswap", "swap_table_p4", 5, P4_IN),
     ("swap_in", "zswap", "ghost", 5, P4_IN),
+    ("swap_in", "zswap", "vswap_ste", 11, STE_IN),
     ("swap_in", "ssd", "direct", 5, f"{ADD_DIRECT}, {LOOK}, {PUT}"),
     ("swap_in", "ssd", "swap_table_p1", 4, f"{ADD_P1}, {PUT}"),
     ("swap_in", "ssd", "swap_table_p2", 3, f"{ADD_P2}, {PUT}"),
     ("swap_in", "ssd", "swap_table_p3", 3, f"{ADD_P2}, {PUT_TABLE}"),
     ("swap_in", "ssd", "swap_table_p4", 3, f"{ADD_P4}, {PUT_TABLE}"),
     ("swap_in", "ssd", "ghost", 3, f"{ADD_P4}, {PUT_TABLE}"),
+    ("swap_in", "ssd", "vswap_ste", 3, f"{ADD_P4}, {PUT_TABLE}"),
     ("zap", "zswap", "direct", 5, f"{PUT}, {FREE}, {CACHE}: clear_shadow_from_swap_cache, {FULL}"),
     ("zap", "zswap", "swap_table_p1", 4, f"{PUT}, {FREE}, {FULL}"),
     ("zap", "zswap", "swap_table_p2", 4, f"{PUT}, {FREE}, {FULL}"),
     ("zap", "zswap", "swap_table_p3", 4, f"{PUT_TABLE}, {FREE}, {FULL}"),
     ("zap", "zswap", "swap_table_p4", 4, P4_ZAP),
     ("zap", "zswap", "ghost", 4, P4_ZAP),
+    ("zap", "zswap", "vswap_ste", 3, f"{PUT_TABLE}, {LRU_DEL}, {FULL}"),
     ("move", "zswap", "direct", 7, f"{ADD_DIRECT}, {WRITEBACK}, {END_DIRECT}"),
     ("move", "zswap", "swap_table_p1", 7, f"{ADD_P1}, {WRITEBACK}, {END_P1}"),
     ("move", "zswap", "swap_table_p2", 5, f"{ADD_P2}, {WRITEBACK}, {END_TABLE}"),
     ("move", "zswap", "swap_table_p3", 5, f"{ADD_P2}, {WRITEBACK}, {END_TABLE}"),
     ("move", "zswap", "swap_table_p4", 5, f"{ADD_P4}, {WRITEBACK}, {END_TABLE}"),
+    ("move", "zswap", "vswap_ste", 11, f"{STE_LOAD}, {STE_SLOT}, {LRU_DEL}, {END_TABLE}"),
     ("clean_drop", "ssd", "direct", 3, f"cluster: swap_duplicate, {END_DIRECT}"),
     ("clean_drop", "ssd", "swap_table_p4", 2, f"cluster: swap_dup_entries_cluster, {END_TABLE}"),
     ("cache_hit", "ssd", "direct", 1, PUT),
     ("cache_hit", "ssd", "swap_table_p4", 1, PUT_TABLE),
     ("cache_hit", "zswap", "ghost", 1, PUT_TABLE),
+    ("cache_hit", "zswap", "vswap_ste", 3, HINTED),
     ("fork", "ssd", "direct", 1, "cluster: swap_duplicate"),
     ("fork", "ssd", "swap_table_p4", 1, "cluster: swap_dup_entries_cluster"),
     ("fork", "zswap", "ghost", 1, "cluster: swap_dup_entries_cluster"),
+    ("fork", "zswap", "vswap_ste", 1, "cluster: swap_dup_entries_cluster"),
 )
 SHADOW_SECTIONS = {
     ("swap_out", "zswap"): 1, ("swap_out", "ssd"): 1, ("writeback_end", "ssd"): 1, ("swap_in", "zswap"): 1, ("swap_in", "ssd"): 1,

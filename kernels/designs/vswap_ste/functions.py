@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernels.designs.swap_table import functions as tables
-from kernels.observing.functions import Seen
+from kernels.observing.functions import Seen, ends_writeback
 
 BY_OPERATION = {
     "swap_out": "__vswap_release_backing", "writeback_end": "__vswap_release_backing", "zap": "__vswap_release_backing",
@@ -19,4 +19,7 @@ def function_of(op: str, what: str, write: bool, seen: Seen, held: set[str]) -> 
         return "vswap_cluster_alloc_vtable" if write else "__vtable_get"
     if what == "virtual table":
         return BY_OPERATION.get(op, "__vtable_get")
+    takes = op == "move" and seen.regions >= {"virtual table", "per-CPU cluster"}
+    if what == "swap table" and takes and not ends_writeback(op, seen):
+        return "cluster_scan_range"
     return tables.function_of(op, what, write, seen, held)
