@@ -254,9 +254,8 @@ def test_a_dense_fill_has_the_nodes_of_the_kernel() -> None:
 # -- random demands where room ends -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize(("index", "clusters"), [(0, 2), (0, 4), (1, 1), (1, 4)])
 @pytest.mark.parametrize("route", [0, 1])
-@pytest.mark.parametrize("clusters", [2, 4])
 def test_few_virtual_clusters(index: int, route: int, clusters: int) -> None:
     world = streams.World("few", weights=streams.USUAL)
     made = conformance.compare("vswap_ste", world, 1, 2000, C_VCLUSTERS=clusters, C_INDEX=index, C_ROUTE=route, C_CHUNK=1)
