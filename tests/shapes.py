@@ -23,6 +23,8 @@ from kernels.designs.swap_id import moves as idmove
 from kernels.designs.swap_id_special import kinds
 from kernels.designs.vswap import moves as vswapmove
 from kernels.designs.vswap import steps as vswapsteps
+from kernels.designs.vswap_ste import backing as stebacking
+from kernels.designs.vswap_ste import moves as stemoves
 from kernels.life import charging, faults, moves, page_io, swapfile
 from kernels.structures import cluster, swap_map
 
@@ -63,8 +65,8 @@ shape(
     says="lost tokens",
 )  # fmt: skip
 shape(
-    "freed_slot_keeps_the_entry_of_a_bypassing_load", "direct", swapfile, "forget", "    page_io.drop_zswap(st, pr, entry, g)",
-    "    if not cl.is_synchronous(st, device_of(entry)):\n        page_io.drop_zswap(st, pr, entry, g)", check="races",
+    "freed_slot_keeps_the_entry_of_a_bypassing_load", "direct", swapfile, "forget", "    if not is_virtual(st, g):\n",
+    "    if not is_virtual(st, g) and not cl.is_synchronous(st, device_of(entry)):\n", check="races",
     says="free slots with a zswap entry",
 )  # fmt: skip
 
@@ -93,6 +95,10 @@ shape(
     "move_for_nobody_of_a_virtual_slot", "vswap_v6", vswapmove, "move_step", "new = U0 if count_is_zero(st, value) else vs.slot_for",
     "new = vs.slot_for", check="moves", says="of a page that nobody holds",
 )  # fmt: skip
+shape(
+    "move_for_nobody_of_a_virtual_entry", "vswap_ste", stemoves, "change", "if swapfile.count_is_zero(st, entry):", "if False:",
+    check="moves", says="of a page that nobody holds",
+)  # fmt: skip
 
 # Locks.
 shape(
@@ -115,7 +121,7 @@ shape(
 OWNER = ("    memcg = owner_of(st, pr, a)\n", "    memcg = u(3) - owner_of(st, pr, a)\n")
 shape("wrong_owner_after_a_move", "swap_id", charging, "owner_copy", *OWNER, check="random streams", says="owners of swapped pages")
 shape(
-    "wrong_owner_after_a_rewrite", "direct[move=rewrite]", charging, "owner_copy", *OWNER, check="random streams",
+    "wrong_owner_after_a_rewrite", "direct[move=rewrite]", charging, "owner_inherit", *OWNER, check="random streams",
     says="owners of swapped pages",
 )  # fmt: skip
 shape(
@@ -154,6 +160,18 @@ shape(
 shape(
     "swapoff_forgets_pages_without_ids", "swap_id_special", kinds, "swapoff", "        moves.fault_in(st, pr, d)\n", "        pass\n",
     check="swapoffs", says="swapoff of",
+)  # fmt: skip
+shape(
+    "swapoff_forgets_slots_behind_virtual_ones", "vswap_ste[route=all]", stemoves, "swapoff", "            bring_in(st, pr, u(i))\n",
+    "            pass\n", check="swapoffs", says="swapoff of",
+)  # fmt: skip
+shape(
+    "swapoff_forgets_direct_entries", "vswap_ste", stemoves, "swapoff", "        moves.fault_in(st, pr, d)\n", "        pass\n",
+    check="swapoffs", says="swapoff of",
+)  # fmt: skip
+shape(
+    "slot_that_cannot_be_charged_is_kept", "vswap_ste", stebacking, "backed_anew", "        slots_free(st, pr, entry, U1)\n", "",
+    check="random streams", says="slots behind virtual ones",
 )  # fmt: skip
 
 
