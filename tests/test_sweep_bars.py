@@ -122,7 +122,7 @@ def test_bars_from_above(value: float, verdict: str) -> None:
 
 
 def test_every_bar_is_measured() -> None:
-    text = Path(sweeping.__file__).read_text().partition("\nRow = dict")[2]
+    text = Path(sweeping.__file__).read_text(encoding="utf-8").partition("\nRow = dict")[2]
     assert all(f'row("{name}"' in text for name in sweeping.BARS)
 
 
