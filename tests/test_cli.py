@@ -299,8 +299,11 @@ def test_progress_speaks_within_a_long_step(monkeypatch: pytest.MonkeyPatch) -> 
     assert told.getvalue().endswith("\r")
 
 
-def test_sources_are_read_in_any_locale(tmp_path: Path) -> None:
-    code = "from kernels.compiling import sources; from pathlib import Path; import kernels.traces.generate as g; sources.stamp([Path(g.__file__)])"
+def test_sources_are_read_in_any_locale() -> None:
+    code = (
+        "from pathlib import Path\nimport kernels.traces.generate as g\nfrom kernels.compiling import sources\n"
+        "sources.stamp([Path(g.__file__)])"
+    )
     env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

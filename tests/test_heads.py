@@ -179,7 +179,7 @@ def test_the_exit_in_words() -> None:
         "Exit of a process of 56 GiB, all swapped out: slow 2.94 s (x 1.90..2.10, 0.25 locks), same 1.49 s (x 0.99..1.03, 1.00 locks), "
         "swap_table_p4 1.47 s (100 ns, 0.50 locks a PTE)."
     )
-    assert two == "Time and locks disagree, time decides: slow takes 0.25 locked sections a PTE, swap_table_p4 0.50."
+    assert two == "By locks they change places (slow takes 0.25 locked sections a PTE, swap_table_p4 0.50); time decides."
 
 
 def test_the_first_screen_of_a_process_that_exits_says_how_long() -> None:
@@ -193,13 +193,19 @@ def test_the_first_screen_of_a_process_that_exits_says_how_long() -> None:
 
 
 def test_an_exit_that_cold_caches_leave_open_says_so() -> None:
-    status = "inconclusive: footprint and cold do not agree: footprint slower, 2.0; cold inconclusive, 14 pairs"
+    status = "inconclusive: not settled in cold: footprint slower, 2.0; cold inconclusive, 14 pairs"
     rows = zapped(BASE, 100.0, 1.0, 1.0) + zapped("a", 200.0, 1.0, 1.0, ratio=(2.0, 1.9, 2.1), status=status)
+    cold = [{**r, "state": "cold"} for r in rows if r["metric"] in ("ns", "ratio")]
     rows = [{**r, "state": "footprint" if r["metric"] in ("ns", "ratio") else None} for r in rows]
-    assert exits.found(rows, [BASE, "a"])[1].finding == exits.UNSETTLED
+    assert exits.found(rows, [BASE, "a"])[1].finding == "slower"
+    assert exits.found(rows + cold, [BASE, "a"], state="cold")[1].finding == "inconclusive"
+    one, two = exits.lines(rows + cold, RUN | {"designs": f"{BASE},a"})
+    assert one.startswith("Exit of a process of 56 GiB, all swapped out (footprint): a 2.94 s (x 1.90..2.10, ")
+    assert two == "From cold caches it is not settled."
     neither = zapped("a", 200.0, 1.0, 1.0, ratio=(2.0, 1.9, 2.1), status="inconclusive: the interval holds 1")
     assert exits.found([*rows[:4], *neither], [BASE, "a"])[1].finding == "inconclusive"
-    assert "a 0.00294 s (x 1.90..2.10?, 1.00 locks)" in exits.words(exits.found(rows, [BASE, "a"]), 0.056, BASE)[0]
+    undecided = exits.found([*rows[:4], *neither], [BASE, "a"])
+    assert "a 0.00294 s (x 1.90..2.10?, 1.00 locks)" in exits.words(undecided, 0.056, BASE)[0]
 
 
 def test_an_exit_that_was_not_timed_says_locks_alone() -> None:

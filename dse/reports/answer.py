@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dse.common.output import wrapped
+from dse.common.texts import Shorter, short
 from dse.measuring.figures import FULL, Figures
 from dse.naming import shortened, split
 from dse.reports import costs, exits
@@ -16,6 +17,10 @@ LINES = 25
 BACKENDS = ("zswap", "ssd", "hdd", "zram", "zero")
 KERNELS = {"swap_table_p4": "today's kernel (Linux 7.2)", "direct": "the kernel of 2023 (Linux 6.12)"}
 BAR = "▏▎▍▌▋▊▉█"
+
+
+SHORTENED = ("again", "buys", "doubts", "missing", "answer")
+"""Parts that are said in fewer words where the screen has no room, in this order."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,26 @@ class Answer:
         list of str
             At most :data:`LINES` lines of `width` columns.
         """
-        head = wrapped((self.question, *self.answer), width, 8)
         table = _table(self.rows, width, chart)
+        found = self
+        for name in ("", *SHORTENED):
+            shorter: dict[str, Any] = {name: tuple(map(short, getattr(found, name)))} if name else {}
+            found = replace(found, **shorter)
+            texts = (found.question, *found.answer, *found.buys, *found.doubts, *found.missing, *found.again)
+            if sum(len(wrapped((text,), width, LINES)) for text in texts) + len(table) <= LINES:
+                break
+        return found._laid(table, width)
+
+    def _laid(self, table: list[str], width: int) -> list[str]:
+        """Lay out texts around `table`; what has no room, as short as it is, ends in an ellipsis."""
+        head = wrapped((self.question, *self.answer), width, 9)
         left = LINES - len(head) - len(table)
         tail: list[str] = []
         parts = (self.buys, self.doubts, self.missing, self.again)
         last = wrapped(parts[-1][-1:], width, 3)
         for n, part in enumerate((*parts[:-1], parts[-1][:-1])):
             after = sum(len(wrapped(p, width, 2)) for p in parts[n + 1 : -1]) + len(last)
-            tail += wrapped(part, width, max(1, min(4, left - len(tail) - after)))
+            tail += wrapped(part, width, max(1, min(5, left - len(tail) - after)))
         tail = [*tail[: max(0, left - len(last))], *last]
         if len(tail) + 2 <= left:
             return [*head, "", *table, "", *tail]
@@ -137,7 +153,7 @@ def screen(found: Mapping[str, Any]) -> Answer:
     question = f"What does a design cost {host}? Against {known(designs[0])}:"
     return Answer(
         question, (*costs.words(table, designs[0]), _conditions(main)), tuple(table),
-        tuple(exits.lines(rows, main)) or _buys(Figures(moving), designs, timed),
+        tuple(filter(None, [" ".join(exits.lines(rows, main))])) or _buys(Figures(moving), designs, timed),
         _doubts(main, table), _missing(figures, main, designs), _again(found, main),
     )  # fmt: skip
 
@@ -155,7 +171,8 @@ def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, .
     if slots and slots[0][0] < slots[-1][0]:
         least = [shortened(d) for value, d in slots if value == slots[0][0]]
         most = [shortened(d) for value, d in slots if value == slots[-1][0]]
-        out.append(f"Disk slots tied up: {slots[0][0]:,.0f} ({', '.join(least)}) to {slots[-1][0]:,.0f} ({', '.join(most)}).")
+        names = "all others" if len(least) + len(most) == len(designs) and len(most) > 1 else ", ".join(most)
+        out.append(f"Disk slots tied up: {slots[0][0]:,.0f} ({', '.join(least)}) to {slots[-1][0]:,.0f} ({names}).")
     return (
         ("For a layer: " + " ".join(out),) if out else ("For a layer: nothing was moved here; a scenario with moves shows what it buys.",)
     )
@@ -171,19 +188,17 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, .
     marked = any(row.states for row in table)
     text = "Sure: nothing to compare"
     if of and undecided:
-        text = f"Sure: {undecided} of {figures} measured figures are undecided" + " (?)" * marked
+        text = f"Sure: {undecided} of {figures} times are undecided" + " (?)" * marked
     elif of:
-        text = f"Sure: all {figures} measured figures are decided"
-    if doubtful:
-        text += f", of {', '.join(map(shortened, doubtful))}" if len(doubtful) < len(of) else ""
-        text += "; a longer run may settle it"
+        text = f"Sure: all {figures} times are decided"
+    whose = f", of {', '.join(map(shortened, doubtful))}" if doubtful and len(doubtful) < len(of) else ""
     needed = (run.get("measuring") or {}).get("needed_s")
-    if doubtful and needed is not None:
-        text += f" (--budget {2 * needed:.0f})"
-    text += ". =: the baseline's own" * marked + ". Times: measured here, 95 % intervals; bytes: counted."
+    longer = "; a longer run may settle it" if doubtful else ""
+    longer += f" (--budget {2 * needed:.0f})" if doubtful and needed is not None else ""
+    end = ". Times: measured here, 95 % intervals; bytes: counted" + "; =: the baseline's own" * marked + "."
     if run["aa_lo"] is not None:
-        text += f" A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A, the widest)."
-    return (text,)
+        end += f" A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A, the widest)."
+    return (Shorter(text + whose + longer + end, text + longer + end),)
 
 
 def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -> tuple[str, ...]:
@@ -199,7 +214,9 @@ def _again(found: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[str, ...]:
     """Next commands, and how to repeat the answer."""
     command = str(found["provenance"]["command"])
     more = [f"{command} --full"] if command.startswith("dse compare") else []
-    more += ["dse report last"] if run.get("run") else []
-    more += [f"dse rerun {run['run']}"] if run.get("run") else []
-    digest = str(found["provenance"]["counters_hash"])[:16]
-    return (("Next: " + ", ".join(more),) if more else ()) + (f"Repeat: {command} (counters {digest})",)
+    more += ["dse report last", f"dse rerun {run['run']}"] if run.get("run") else []
+    again = f"Repeat: {command} (counters {str(found['provenance']['counters_hash'])[:16]})"
+    if not more:
+        return (again,)
+    few = ["--full"] * command.startswith("dse compare") + ["dse report last"] * bool(run.get("run"))
+    return (Shorter(f"Next: {', '.join(more)}", ""), Shorter(again, f"{again}. More: {', '.join(few)}"))

@@ -239,18 +239,21 @@ def settled(tax: Figure | None, state: str) -> bool:
 
 
 def found_in(ratio: Figure | None, state: str) -> str:
-    """Finding of a ratio in one state of the caches: its status is of all, and says each where they do not agree.
+    """Finding of a ratio in one state of the caches: its status is of all, and says each where they differ (:func:`stats.agreed`).
 
     Examples
     --------
     >>> apart = "inconclusive: footprint and cold do not agree: footprint slower, 1.6; cold same, 1.0"
     >>> found_in({"status": apart}, "footprint"), found_in({"status": apart}, "cold"), found_in({"status": "slower: footprint 1.6"}, "cold")
     ('slower', 'same', 'slower')
+    >>> found_in({"status": "inconclusive: not settled in cold: footprint slower, 1.6; cold inconclusive, 3 pairs"}, "footprint")
+    'slower'
     """
     if ratio is None:
         return ""
     finding, _, said = str(ratio["status"]).partition(": ")
-    each = re.search(rf"(?:agree: |; ){state} (\w+)", said) if "do not agree" in said else None
+    apart = "do not agree: " in said or said.startswith("not settled in ")
+    each = re.search(rf"(?:: |; ){state} (\w+), ", said) if apart else None
     return each[1] if each else finding
 
 
@@ -330,9 +333,12 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
     out.append(_better(asked, sure, base, "time" if unit == "ns" else "lines"))
     wrong = contradictions(rows)
     if wrong:
-        slower, faster, what = *map(shortened, wrong[0][:2]), wrong[0][2]
-        more = f" ({len(wrong) - 1} other pair{'s' * (len(wrong) > 2)} of designs as well)" if len(wrong) > 1 else ""
-        out.append(f"Time and {what} disagree, time decides: {slower} takes fewer {what} than {faster} but more time{more}.")
+        slower, faster = map(shortened, wrong[0][:2])
+        what = " or ".join(name for name in ("lines", "locks") if any(name == of for _, _, of in wrong))
+        pairs = len({pair[:2] for pair in wrong})
+        much = "1 pair of designs changes" if pairs == 1 else f"{pairs} pairs of designs change"
+        such = "" if pairs == 1 else "such as "
+        out.append(f"By {what} {much} places ({such}{slower} and {faster}); time decides.")
     return [" ".join(out)]
 
 
