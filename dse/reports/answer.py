@@ -19,7 +19,7 @@ KERNELS = {"swap_table_p4": "today's kernel (Linux 7.2)", "direct": "the kernel 
 BAR = "▏▎▍▌▋▊▉█"
 
 
-SHORTENED = ("again", "buys", "doubts", "missing", "answer")
+SHORTENED = ("again", "buys", "doubts", "question", "missing", "answer")
 """Parts that are said in fewer words where the screen has no room, in this order."""
 
 
@@ -65,7 +65,8 @@ class Answer:
         table = _table(self.rows, width, chart)
         found = self
         for name in ("", *SHORTENED):
-            shorter: dict[str, Any] = {name: tuple(map(short, getattr(found, name)))} if name else {}
+            part = getattr(found, name) if name else ""
+            shorter: dict[str, Any] = {name: short(part) if isinstance(part, str) else tuple(map(short, part))} if name else {}
             found = replace(found, **shorter)
             texts = (found.question, *found.answer, *found.buys, *found.doubts, *found.missing, *found.again)
             if sum(len(wrapped((text,), width, LINES)) for text in texts) + len(table) <= LINES:
@@ -120,6 +121,12 @@ def known(design: str) -> str:
     return f"{design}{short}, {KERNELS[design]}" if design in KERNELS else design
 
 
+def named(design: str) -> str:
+    """Name of a design in few words: the release of the kernel where it is one."""
+    release = KERNELS.get(design, "").partition("(")[2].rstrip(")")
+    return f"{release} ({design.rpartition('_')[2]})" if release else shortened(design)
+
+
 def _conditions(run: Mapping[str, Any]) -> str:
     """Say on what the question was asked."""
     stream = run.get("stream") or {}
@@ -150,11 +157,12 @@ def screen(found: Mapping[str, Any]) -> Answer:
     table = costs.ranked(figures, designs, timed)
     moving = [row for row in found["rows"] if row["scenario"] == runs[0]["label"]] if len(runs) > 1 else rows
     host = "a host that never migrates" if len(runs) > 1 else "this host"
-    question = f"What does a design cost {host}? Against {known(designs[0])}:"
+    asked = f"What does a design cost {host}?"
+    question = Shorter(f"{asked} Against {known(designs[0])}:", f"{asked} Against {named(designs[0])}:")
     return Answer(
         question, (*costs.words(table, designs[0]), _conditions(main)), tuple(table),
         tuple(filter(None, [" ".join(exits.lines(rows, main))])) or _buys(Figures(moving), designs, timed),
-        _doubts(main, table), _missing(figures, main, designs), _again(found, main),
+        _doubts(main, table, exits.undecided(rows, main)), _missing(figures, main, designs), _again(found, main),
     )  # fmt: skip
 
 
@@ -178,13 +186,13 @@ def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, .
     )
 
 
-def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, ...]:
-    """Say how sure the answer is."""
+def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost], more: tuple[int, int]) -> tuple[str, ...]:
+    """Say how sure the answer is. `more` is how many of how many times beside the table are undecided."""
     if not run["timed"]:
         return ("Sure: every figure is counted and exact; nothing was timed.",)
     of = [row for row in table if row.asked]
     doubtful = [row.design for row in of if row.open]
-    undecided, figures = (sum(row.undecided[i] for row in of) for i in (0, 1))
+    undecided, figures = (sum(row.undecided[i] for row in of) + more[i] for i in (0, 1))
     marked = any(row.states for row in table)
     text = "Sure: nothing to compare"
     if of and undecided:
@@ -193,12 +201,14 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, .
         text = f"Sure: all {figures} times are decided"
     whose = f", of {', '.join(map(shortened, doubtful))}" if doubtful and len(doubtful) < len(of) else ""
     needed = (run.get("measuring") or {}).get("needed_s")
-    longer = "; a longer run may settle it" if doubtful else ""
-    longer += f" (--budget {2 * needed:.0f})" if doubtful and needed is not None else ""
+    longer = "; a longer run may settle it" if undecided else ""
+    longer += f" (--budget {2 * needed:.0f})" if undecided and needed is not None else ""
     end = ". Times: measured here, 95 % intervals; bytes: counted" + "; =: the baseline's own" * marked + "."
+    few = end
     if run["aa_lo"] is not None:
-        end += f" A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A, the widest)."
-    return (Shorter(text + whose + longer + end, text + longer + end),)
+        twin = f" A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A"
+        end, few = f"{end}{twin}, the widest).", f"{end}{twin})."
+    return (Shorter(text + whose + longer + end, text + longer + few),)
 
 
 def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -> tuple[str, ...]:

@@ -189,6 +189,15 @@ def lines(rows: Sequence[Figure], run: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def undecided(rows: Sequence[Figure], run: Mapping[str, Any]) -> tuple[int, int]:
+    """Count the ratios of zap that :func:`lines` shows: those that are undecided, and all; none where the scenario has no exit."""
+    from dse.naming import split
+
+    designs = split(str(run["designs"]))
+    shown = [row for row in found(rows, designs) if row.times is not None and row.design != designs[0]] if leaving(run) else []
+    return sum(row.finding in ("", "inconclusive") for row in shown), len(shown)
+
+
 def table(rows: Sequence[Figure], designs: Sequence[str], gib: float | None, states: Sequence[str] = ("",)) -> list[dict[str, str]]:
     """The table of zap: a row for each design and state of the caches; seconds of the process that exits, else of 1 GiB."""
     size = gib or 1.0
