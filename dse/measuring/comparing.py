@@ -21,7 +21,10 @@ from dse.workloads import choosing
 
 PROBES = ("off", "count")
 """Probes of the counted half."""
-NOT_MODELLED = "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the backend"
+NOT_MODELLED = (
+    "I/O and compression, readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the "
+    "backend"
+)
 LOOP = "open"
 
 

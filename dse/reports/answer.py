@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,8 @@ WIDTH = 80
 LINES = 25
 BACKENDS = ("zswap", "ssd", "hdd", "zram", "zero")
 KERNELS = {"swap_table_p4": "today's kernel (Linux 7.2)", "direct": "the kernel of 2023 (Linux 6.12)"}
+PATIENCE = 3600.0
+"""Seconds of a budget above which a quieter machine is advised instead."""
 BAR = "▏▎▍▌▋▊▉█"
 
 
@@ -75,7 +78,7 @@ class Answer:
 
     def _laid(self, table: list[str], width: int) -> list[str]:
         """Lay out texts around `table`; what has no room, as short as it is, ends in an ellipsis."""
-        head = wrapped((self.question, *self.answer), width, 9)
+        head = wrapped((self.question, *self.answer), width, 13)
         left = LINES - len(head) - len(table)
         tail: list[str] = []
         parts = (self.buys, self.doubts, self.missing, self.again)
@@ -97,15 +100,34 @@ def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
     """The table, a row a design."""
     names = [shortened(row.design) for row in rows]
     cells = [(name, *row.cells()) for name, row in zip(names, rows, strict=True)]
-    heads = costs.heads(rows)
+    heads, spans = costs.heads(rows), tuple[str, ...]()
+    states = len(heads[0]) // 2 - 1 if any(row.states for row in rows) else 0
+    if states:
+        spans, heads = _spans(rows, states), heads[1:]
+        shown = [i for i in range(len(heads[0])) if i < 2 + states or any(line[i] != "-" for line in cells)]
+        heads, cells = ([tuple(line[i] for i in shown) for line in lines] for lines in (heads, cells))
+        heads = [("design", *heads[0][1:])]
     widths = [max(len(line[i]) for line in (*heads, *cells)) for i in range(len(heads[0]))]
     gap = " " if sum(widths) + 2 * len(widths) > width else "  "
     out = [gap.join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in (*heads, *cells)]
+    if spans:
+        over = [widths[0], widths[1], *(sum(widths[i : i + states]) + len(gap) * (states - 1) for i in range(2, len(widths), states))]
+        out.insert(0, gap.join(text[:w].ljust(w) for text, w in zip(spans, over, strict=False)).rstrip())
     room = width - sum(widths) - len(gap) * len(widths)
     if chart and room >= 6:
+        first = len(out) - len(rows)
         out = [f"{line.ljust(width - room)}{_bar(row, rows, room)}".rstrip() if row else line
-               for line, row in zip(out, [None] * len(heads) + list(rows), strict=True)]  # fmt: skip
+               for line, row in zip(out, [None] * first + list(rows), strict=True)]  # fmt: skip
     return [line[:width] for line in out]
+
+
+def _spans(rows: Sequence[costs.Cost], states: int) -> tuple[str, ...]:
+    """First heads of a table with times by state of the caches; each is above as many columns as there are states."""
+    base = next((row.design for row in rows if not row.asked), "")
+    short_base = "p4" if base == "swap_table_p4" else "base"
+    back = any(at.own is not None for row in rows for at in row.states)
+    out = "out+return" if back else "swap-out"
+    return ("", "memory", f"{out}, ns more" if states > 1 else out, f"swap-in, x {short_base}")
 
 
 def _bar(row: costs.Cost, rows: Sequence[costs.Cost], room: int) -> str:
@@ -121,10 +143,10 @@ def known(design: str) -> str:
     return f"{design}{short}, {KERNELS[design]}" if design in KERNELS else design
 
 
-def named(design: str) -> str:
-    """Name of a design in few words: the release of the kernel where it is one."""
+def named(design: str) -> tuple[str, str]:
+    """Name of a design with the release of the kernel where it is one, in fewer and fewer words."""
     release = KERNELS.get(design, "").partition("(")[2].rstrip(")")
-    return f"{release} ({design.rpartition('_')[2]})" if release else shortened(design)
+    return (f"{design} ({release})", f"{design} ({release.rpartition(' ')[2]})") if release else (shortened(design), shortened(design))
 
 
 def _conditions(run: Mapping[str, Any]) -> str:
@@ -158,10 +180,11 @@ def screen(found: Mapping[str, Any]) -> Answer:
     moving = [row for row in found["rows"] if row["scenario"] == runs[0]["label"]] if len(runs) > 1 else rows
     host = "a host that never migrates" if len(runs) > 1 else "this host"
     asked = f"What does a design cost {host}?"
-    question = Shorter(f"{asked} Against {known(designs[0])}:", f"{asked} Against {named(designs[0])}:")
+    names = [f"{asked} Against {name}:" for name in (known(designs[0]), *named(designs[0]))]
+    question = Shorter(names[0], next((name for name in names if len(name) <= WIDTH), names[-1]))
+    leaves = filter(None, [" ".join(exits.lines(rows, main))])
     return Answer(
-        question, (*costs.words(table, designs[0]), _conditions(main)), tuple(table),
-        tuple(filter(None, [" ".join(exits.lines(rows, main))])) or _buys(Figures(moving), designs, timed),
+        question, (*leaves, *costs.words(table, designs[0]), _conditions(main)), tuple(table), _buys(Figures(moving), designs, timed),
         _doubts(main, table, exits.undecided(rows, main)), _missing(figures, main, designs), _again(found, main),
     )  # fmt: skip
 
@@ -169,8 +192,8 @@ def screen(found: Mapping[str, Any]) -> Answer:
 def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, ...]:
     """Say what the designs are good for: moves, swapoff, slots."""
     metric, unit = ("ns", "ns") if timed else ("lines", "lines")
-    out = []
-    for op, what in (("move", "One move to another backend"), ("swapoff", "swapoff, a page")):
+    out, slots_short = [], ""
+    for op, what in (("move", "Where pages move, a move to another backend"), ("swapoff", "swapoff, a page")):
         found = [(figures.value(d, op, metric, stat="mean", age="aged"), d) for d in designs]
         known_ = sorted((value, d) for value, d in found if value is not None)
         if known_:
@@ -180,10 +203,13 @@ def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, .
         least = [shortened(d) for value, d in slots if value == slots[0][0]]
         most = [shortened(d) for value, d in slots if value == slots[-1][0]]
         names = "all others" if len(least) + len(most) == len(designs) and len(most) > 1 else ", ".join(most)
-        out.append(f"Disk slots tied up: {slots[0][0]:,.0f} ({', '.join(least)}) to {slots[-1][0]:,.0f} ({names}).")
-    return (
-        ("For a layer: " + " ".join(out),) if out else ("For a layer: nothing was moved here; a scenario with moves shows what it buys.",)
-    )
+        span = f"{slots[0][0]:,.0f} ({', '.join(least)}) to {slots[-1][0]:,.0f} ({names})"
+        out.append(f"Disk slots in use at the end, by pages back in memory as well: {span}.")
+        slots_short = f"Disk slots in use at the end: {span}."
+    if not out:
+        return ("For a layer: nothing was moved here; a scenario with moves shows what it buys.",)
+    brief = [*out[:-1], slots_short] if slots_short else out
+    return (Shorter(f"For a layer: {' '.join(out)}", f"For a layer: {' '.join(brief)}"),)
 
 
 def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost], more: tuple[int, int]) -> tuple[str, ...]:
@@ -196,19 +222,23 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost], more: tuple[int
     marked = any(row.states for row in table)
     text = "Sure: nothing to compare"
     if of and undecided:
-        text = f"Sure: {undecided} of {figures} times are undecided" + " (?)" * marked
+        text = f"Sure: {undecided} of {figures} times are undecided" + " (?: in the noise, or few pairs)" * marked
     elif of:
         text = f"Sure: all {figures} times are decided"
     whose = f", of {', '.join(map(shortened, doubtful))}" if doubtful and len(doubtful) < len(of) else ""
     needed = (run.get("measuring") or {}).get("needed_s")
-    longer = "; a longer run may settle it" if undecided else ""
-    longer += f" (--budget {2 * needed:.0f})" if undecided and needed is not None else ""
-    end = ". Times: measured here, 95 % intervals; bytes: counted" + "; =: the baseline's own" * marked + "."
-    few = end
+    budget = math.inf if needed is None else 2.0 * float(needed)
+    how = "a longer run" if needed is None else "a quieter machine" if budget > PATIENCE else f"--budget {budget:.0f} (s)"
+    longer = f"; {how} may settle it" * bool(undecided)
+    caches = "; caches as the workload leaves them (footprint), or cold" * marked
+    noise, few = "", ""
     if run["aa_lo"] is not None:
-        twin = f" A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A"
-        end, few = f"{end}{twin}, the widest).", f"{end}{twin})."
-    return (Shorter(text + whose + longer + end, text + longer + few),)
+        span = f"{run['aa_lo']:.2f}..{run['aa_hi']:.2f}"
+        noise = f" A design against itself (A/A): {span} over all operations; each time is held against its own operation's."
+        few = f" A/A, of all operations: {span}."
+    steps = ". Times: the designs' steps in user space, one thread, 95 % intervals"
+    brief = text.replace(" (?: in the noise, or few pairs)", " (?)") + longer
+    return (Shorter(f"{text}{whose}{longer}{steps}{caches}. Bytes and slots: counted.{noise}", f"{brief}{steps}; rest counted.{few}"),)
 
 
 def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -> tuple[str, ...]:
@@ -216,7 +246,10 @@ def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -
     full = [d for d in designs if (figures.value(d, "swap_in", FULL, stat="mean", age="aged") or 0) > 0.5]
     text = f"Not in it: {run['not_modelled']}."
     if full:
-        text += f" Swap was full for {', '.join(map(shortened, full))}."
+        names = ", ".join(map(shortened, full))
+        return (
+            Shorter(f"{text} Swap was more than half full, so that swap-ins free slots: {names}.", f"{text} Swap over half full: {names}."),
+        )
     return (text,)
 
 
@@ -228,5 +261,5 @@ def _again(found: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[str, ...]:
     again = f"Repeat: {command} (counters {str(found['provenance']['counters_hash'])[:16]})"
     if not more:
         return (again,)
-    few = ["--full"] * command.startswith("dse compare") + ["dse report last"] * bool(run.get("run"))
-    return (Shorter(f"Next: {', '.join(more)}", ""), Shorter(again, f"{again}. More: {', '.join(few)}"))
+    few = "--full" if command.startswith("dse compare") else "dse report last"
+    return (Shorter(f"Next: {', '.join(more)}", ""), Shorter(again, f"{again}. More: {few}"))

@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dse.common.texts import Shorter
 from dse.measuring.figures import LIFETIME, Figures
 from dse.naming import shortened
 from dse.storing import Figure
 
+LIFE = "swap-out and return"
 EVEN = 0.05
 """Bytes a page below which two designs take the same."""
 
@@ -314,13 +316,15 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
         return []
     unit = "ns" if rows[0].timed else "lines"
     sure = [row for row in asked if row.finding == "ok" and row.extra is not None]
-    out = []
+    out, back = [], any(row.own is not None for row in rows)
     if sure and (sure[0].extra or 0.0) > 0:
         worst = sure[0]
         name = shortened(worst.design)
         where = f" ({worst.states[0].state})" if worst.states else ""
+        if len(worst.states) > 1 and worst.states[-1].decided and worst.states[-1].lo is not None and worst.states[-1].hi is not None:
+            where += f", {worst.states[-1].lo:+,.0f}..{worst.states[-1].hi:+,.0f} ({worst.states[-1].state})"
         span = f"{worst.lo:+,.0f}..{worst.hi:+,.0f}" if worst.lo is not None and worst.hi is not None else f"{worst.extra:+,.0f}"
-        out.append(f"Most {'time' if unit == 'ns' else unit}: {name}, {span} {unit} a swap-out and return{where}.")
+        out.append(f"Most {'time' if unit == 'ns' else unit}: {name}, {span} {unit} a {LIFE if back else 'swap-out'}{where}.")
     large = max(asked, key=lambda row: row.more_bytes or 0.0)
     if (large.more_bytes or 0.0) > EVEN:
         out.append(f"Most memory: {shortened(large.design)}, {large.more_bytes:+.1f} B a page that is out.")
@@ -338,7 +342,9 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
         pairs = len({pair[:2] for pair in wrong})
         much = "1 pair of designs changes" if pairs == 1 else f"{pairs} pairs of designs change"
         such = "" if pairs == 1 else "such as "
-        out.append(f"By {what} {much} places ({such}{slower} and {faster}); time decides.")
+        brief = " ".join([*out, f"By {what} {much} places."])
+        out.append(f"By {what} {much} places ({such}{slower} and {faster}); the order here is by time.")
+        return [Shorter(" ".join(out), brief)]
     return [" ".join(out)]
 
 

@@ -135,21 +135,22 @@ def words(exits: Sequence[Exit], gib: float, base: str, state: str = "") -> list
         )
     ranked = sorted(timed, key=lambda row: -(row.ns or 0.0))
     said = ", ".join(f"{shortened(row.design)} {row.seconds(gib):.3g} s ({_said(row, base)})" for row in ranked)
-    out = [f"Exit of a process of {gib:.3g} GiB, all swapped out{f' ({state})' * bool(state)}: {said}."]
+    how = f"{f'{state}; ' * bool(state)}times {shortened(base)}'s; locks a PTE"
+    out = [f"Exit of a process of {gib:.3g} GiB if all is swapped out ({how}): {said}."]
     longest, shortest = ranked[0], ranked[-1]
     if apart(longest, shortest, base) and None not in (longest.locks, shortest.locks) and longest.locks < shortest.locks - 0.005:  # type: ignore[operator]
         out.append(
             f"By locks they change places ({longest.design} takes {longest.locks:.2f} locked sections a PTE, {shortest.design} "
-            f"{shortest.locks:.2f}); time decides."
+            f"{shortest.locks:.2f}); the order here is by time."
         )
     return out
 
 
 def _said(row: Exit, base: str) -> str:
     """The interval of the time over the baseline's with a mark where it is undecided, or the baseline's own nanoseconds; locks a PTE."""
-    locks = "" if row.locks is None else f", {row.locks:.2f} locks"
+    locks = "" if row.locks is None else f"; {row.locks:.2f}"
     if row.design == base or row.lo is None or row.hi is None:
-        return f"{row.ns:,.0f} ns{locks} a PTE"
+        return f"{row.ns:,.0f} ns a PTE{locks}"
     return f"x {row.lo:.2f}..{row.hi:.2f}" + "?" * (row.finding == "inconclusive") + locks
 
 
@@ -177,8 +178,7 @@ def lines(rows: Sequence[Figure], run: Mapping[str, Any]) -> list[str]:
     gib, designs = leaving(run), split(str(run["designs"]))
     if not gib:
         return []
-    states = [str(row["state"]) for row in rows if row["op"] == "zap" and row["metric"] == "ns" and row.get("state")]
-    states = list(dict.fromkeys(states))
+    states = _states(rows)
     said = words(found(rows, designs), gib, designs[0], states[0] if len(states) > 1 else "")
     for state in states[1:]:
         asked = [row for row in found(rows, designs, state=state) if row.design != designs[0]]
@@ -189,13 +189,21 @@ def lines(rows: Sequence[Figure], run: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def _states(rows: Sequence[Figure]) -> list[str]:
+    """States of the caches in which zap was timed."""
+    return list(dict.fromkeys(str(row["state"]) for row in rows if row["op"] == "zap" and row["metric"] == "ns" and row.get("state")))
+
+
 def undecided(rows: Sequence[Figure], run: Mapping[str, Any]) -> tuple[int, int]:
-    """Count the ratios of zap that :func:`lines` shows: those that are undecided, and all; none where the scenario has no exit."""
+    """Count the ratios of zap in all states of the caches: those that are undecided, and all; none where the scenario has no exit."""
     from dse.naming import split
 
     designs = split(str(run["designs"]))
-    shown = [row for row in found(rows, designs) if row.times is not None and row.design != designs[0]] if leaving(run) else []
-    return sum(row.finding in ("", "inconclusive") for row in shown), len(shown)
+    if not leaving(run):
+        return 0, 0
+    shown = [row for state in _states(rows) or [""] for row in found(rows, designs, state=state) if row.design != designs[0]]
+    timed = [row for row in shown if row.ns is not None]
+    return sum(row.finding in ("", "inconclusive") for row in timed), len(timed)
 
 
 def table(rows: Sequence[Figure], designs: Sequence[str], gib: float | None, states: Sequence[str] = ("",)) -> list[dict[str, str]]:
