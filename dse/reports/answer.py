@@ -182,7 +182,8 @@ def screen(found: Mapping[str, Any]) -> Answer:
     asked = f"What does a design cost {host}?"
     names = [f"{asked} Against {name}:" for name in (known(designs[0]), *named(designs[0]))]
     question = Shorter(names[0], next((name for name in names if len(name) <= WIDTH), names[-1]))
-    leaves = filter(None, [" ".join(exits.lines(rows, main))])
+    leaving = exits.lines(rows, main)
+    leaves = [Shorter(" ".join(leaving), " ".join(map(short, leaving)))] if leaving else []
     return Answer(
         question, (*leaves, *costs.words(table, designs[0]), _conditions(main)), tuple(table), _buys(Figures(moving), designs, timed),
         _doubts(main, table, exits.undecided(rows, main)), _missing(figures, main, designs), _again(found, main),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dse.common.texts import Shorter
 from dse.measuring.figures import Figures
 from dse.naming import shortened
 from dse.reports.costs import found_in
@@ -136,7 +137,9 @@ def words(exits: Sequence[Exit], gib: float, base: str, state: str = "") -> list
     ranked = sorted(timed, key=lambda row: -(row.ns or 0.0))
     said = ", ".join(f"{shortened(row.design)} {row.seconds(gib):.3g} s ({_said(row, base)})" for row in ranked)
     how = f"{f'{state}; ' * bool(state)}times {shortened(base)}'s; locks a PTE"
-    out = [f"Exit of a process of {gib:.3g} GiB if all is swapped out ({how}): {said}."]
+    brief = ", ".join(f"{shortened(row.design)} {row.seconds(gib):.3g} s" + "?" * (row.finding == "inconclusive") for row in ranked)
+    process = f"Exit of a process of {gib:.3g} GiB"
+    out: list[str] = [Shorter(f"{process} if all is swapped out ({how}): {said}.", f"{process}{f' ({state})' * bool(state)}: {brief}.")]
     longest, shortest = ranked[0], ranked[-1]
     if apart(longest, shortest, base) and None not in (longest.locks, shortest.locks) and longest.locks < shortest.locks - 0.005:  # type: ignore[operator]
         out.append(
