@@ -172,7 +172,10 @@ def test_both_states_of_the_caches_have_their_intervals() -> None:
     cells = {r.design: r.cells() for r in rows}
     assert cells["slow"] == ("+30.0", "+550..+650", "+700..+1,100?", "1.95..2.05", "1.10..1.30")
     assert cells[BASE] == ("=20.0", "=1,200", "=10,000", "=400 ns", "=4,000 ns")
-    assert costs.heads(rows)[1][2:] == ("footprint", "cold", "footprint", "cold")
+    assert costs.heads(rows) == [
+        ("design", "memory", "out+return", "cold", "swap-in", "cold"),
+        ("", "B a page", "ns more", "ns more", "x p4", "x p4"),
+    ]
     text = "\n".join(answer.screen(found(warm + cold)).lines())
     said = " ".join(text.split())
     assert "Most time: slow, +550..+650 ns a swap-out and return (footprint). Most memory: slow, +30.0 B a page that is out." in said

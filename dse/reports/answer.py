@@ -101,17 +101,18 @@ def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
     names = [shortened(row.design) for row in rows]
     cells = [(name, *row.cells()) for name, row in zip(names, rows, strict=True)]
     heads, spans = costs.heads(rows), tuple[str, ...]()
-    states = len(heads[0]) // 2 - 1 if any(row.states for row in rows) else 0
+    states = [at.state for at in next((row.states for row in rows if row.states), ())]
     if states:
-        spans, heads = _spans(rows, states), heads[1:]
-        shown = [i for i in range(len(heads[0])) if i < 2 + states or any(line[i] != "-" for line in cells)]
+        spans = ("", "memory", f"{costs.returned(rows)}, ns more", f"swap-in, x {costs.brief(rows)}")
+        heads = [("design", "B a page", *states, *states)]
+        shown = [i for i in range(len(heads[0])) if i < 2 + len(states) or any(line[i] != "-" for line in cells)]
         heads, cells = ([tuple(line[i] for i in shown) for line in lines] for lines in (heads, cells))
-        heads = [("design", *heads[0][1:])]
     widths = [max(len(line[i]) for line in (*heads, *cells)) for i in range(len(heads[0]))]
     gap = " " if sum(widths) + 2 * len(widths) > width else "  "
     out = [gap.join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in (*heads, *cells)]
     if spans:
-        over = [widths[0], widths[1], *(sum(widths[i : i + states]) + len(gap) * (states - 1) for i in range(2, len(widths), states))]
+        n = len(states)
+        over = [*widths[:2], *(sum(widths[i : i + n]) + len(gap) * (n - 1) for i in range(2, len(widths), n))]
         out.insert(0, gap.join(text[:w].ljust(w) for text, w in zip(spans, over, strict=False)).rstrip())
     room = width - sum(widths) - len(gap) * len(widths)
     if chart and room >= 6:
@@ -119,15 +120,6 @@ def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
         out = [f"{line.ljust(width - room)}{_bar(row, rows, room)}".rstrip() if row else line
                for line, row in zip(out, [None] * first + list(rows), strict=True)]  # fmt: skip
     return [line[:width] for line in out]
-
-
-def _spans(rows: Sequence[costs.Cost], states: int) -> tuple[str, ...]:
-    """First heads of a table with times by state of the caches; each is above as many columns as there are states."""
-    base = next((row.design for row in rows if not row.asked), "")
-    short_base = "p4" if base == "swap_table_p4" else "base"
-    back = any(at.own is not None for row in rows for at in row.states)
-    out = "out+return" if back else "swap-out"
-    return ("", "memory", f"{out}, ns more" if states > 1 else out, f"swap-in, x {short_base}")
 
 
 def _bar(row: costs.Cost, rows: Sequence[costs.Cost], room: int) -> str:

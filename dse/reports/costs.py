@@ -159,12 +159,21 @@ def heads(rows: Sequence[Cost]) -> list[tuple[str, ...]]:
     timed = any(row.timed for row in rows)
     states = next((row.states for row in rows if row.states), ())
     if states:
-        rest = [""] * (len(states) - 2)
-        first = ("design", "memory", "out+return", "ns more", *rest, "swap-in", "ratio", *rest)
-        names = [at.state for at in states]
-        return [first, ("", "B a page", *names, *names)]
+        rest = [at.state for at in states[1:]]
+        first = ("design", "memory", returned(rows), *rest, "swap-in", *rest)
+        return [first, ("", "B a page", *["ns more"] * len(states), *[f"x {brief(rows)}"] * len(states))]
     unit = "ns" if timed else "lines"
     return [("design", "memory", "swap-out and return", "one swap-in"), ("", "B a page", f"{unit} more", f"{unit}, or times that")]
+
+
+def returned(rows: Sequence[Cost]) -> str:
+    """Head of what a page costs that goes out and, if any did, comes back."""
+    return "out+return" if any(row.own is not None for row in rows) else "swap-out"
+
+
+def brief(rows: Sequence[Cost]) -> str:
+    """Name of the baseline in a head."""
+    return "p4" if any(row.design == "swap_table_p4" and not row.asked for row in rows) else "base"
 
 
 def _finding(row: Figure | None) -> str:
@@ -316,7 +325,7 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
         return []
     unit = "ns" if rows[0].timed else "lines"
     sure = [row for row in asked if row.finding == "ok" and row.extra is not None]
-    out, back = [], any(row.own is not None for row in rows)
+    out, life = [], LIFE if returned(rows) == "out+return" else "swap-out"
     if sure and (sure[0].extra or 0.0) > 0:
         worst = sure[0]
         name = shortened(worst.design)
@@ -324,7 +333,7 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
         if len(worst.states) > 1 and worst.states[-1].decided and worst.states[-1].lo is not None and worst.states[-1].hi is not None:
             where += f", {worst.states[-1].lo:+,.0f}..{worst.states[-1].hi:+,.0f} ({worst.states[-1].state})"
         span = f"{worst.lo:+,.0f}..{worst.hi:+,.0f}" if worst.lo is not None and worst.hi is not None else f"{worst.extra:+,.0f}"
-        out.append(f"Most {'time' if unit == 'ns' else unit}: {name}, {span} {unit} a {LIFE if back else 'swap-out'}{where}.")
+        out.append(f"Most {'time' if unit == 'ns' else unit}: {name}, {span} {unit} a {life}{where}.")
     large = max(asked, key=lambda row: row.more_bytes or 0.0)
     if (large.more_bytes or 0.0) > EVEN:
         out.append(f"Most memory: {shortened(large.design)}, {large.more_bytes:+.1f} B a page that is out.")
