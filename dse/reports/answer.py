@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from dse.common.output import wrapped
 from dse.common.texts import Shorter, short
-from dse.measuring.figures import FULL, Figures
+from dse.measuring.figures import FULL, LIFETIME, Figures
 from dse.naming import shortened, split
 from dse.reports import costs, exits
 
@@ -17,6 +18,8 @@ WIDTH = 80
 LINES = 25
 BACKENDS = ("zswap", "ssd", "hdd", "zram", "zero")
 KERNELS = {"swap_table_p4": "today's kernel (Linux 7.2)", "direct": "the kernel of 2023 (Linux 6.12)"}
+AA = re.compile(r"A/A (\d+\.\d+)\.\.(\d+\.\d+)")
+UNDECIDED = " (?: within A/A, or few pairs)"
 PATIENCE = 3600.0
 """Seconds of a budget above which a quieter machine is advised instead."""
 BAR = "▏▎▍▌▋▊▉█"
@@ -178,7 +181,7 @@ def screen(found: Mapping[str, Any]) -> Answer:
     leaves = [Shorter(" ".join(leaving), " ".join(map(short, leaving)))] if leaving else []
     return Answer(
         question, (*leaves, *costs.words(table, designs[0]), _conditions(main)), tuple(table), _buys(Figures(moving), designs, timed),
-        _doubts(main, table, exits.undecided(rows, main)), _missing(figures, main, designs), _again(found, main),
+        _doubts(main, table, exits.undecided(rows, main), _itself(rows, main)), _missing(figures, main, designs), _again(found, main),
     )  # fmt: skip
 
 
@@ -186,7 +189,7 @@ def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, .
     """Say what the designs are good for: moves, swapoff, slots."""
     metric, unit = ("ns", "ns") if timed else ("lines", "lines")
     out, slots_short = [], ""
-    for op, what in (("move", "Where pages move, a move to another backend"), ("swapoff", "swapoff, a page")):
+    for op, what in (("move", "A move to another backend, where pages move"), ("swapoff", "swapoff, a page")):
         found = [(figures.value(d, op, metric, stat="mean", age="aged"), d) for d in designs]
         known_ = sorted((value, d) for value, d in found if value is not None)
         if known_:
@@ -197,16 +200,31 @@ def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, .
         most = [shortened(d) for value, d in slots if value == slots[-1][0]]
         names = "all others" if len(least) + len(most) == len(designs) and len(most) > 1 else ", ".join(most)
         span = f"{slots[0][0]:,.0f} ({', '.join(least)}) to {slots[-1][0]:,.0f} ({names})"
-        out.append(f"Disk slots in use at the end, by pages back in memory as well: {span}.")
-        slots_short = f"Disk slots in use at the end: {span}."
+        out.append(f"Disk slots held at the end, by pages back in memory as well: {span}.")
+        slots_short = f"Disk slots held at the end: {span}."
     if not out:
         return ("For a layer: nothing was moved here; a scenario with moves shows what it buys.",)
     brief = [*out[:-1], slots_short] if slots_short else out
     return (Shorter(f"For a layer: {' '.join(out)}", f"For a layer: {' '.join(brief)}"),)
 
 
-def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost], more: tuple[int, int]) -> tuple[str, ...]:
-    """Say how sure the answer is. `more` is how many of how many times beside the table are undecided."""
+def _itself(rows: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Widest ratio of a design's times to its own, of the operations that the screen shows; of all where no status tells it."""
+    if run["aa_lo"] is None:
+        return None
+    shown = [row for row in rows if row["metric"] == "ratio" and row["op"] in (*LIFETIME, "zap") and row["age"] == "aged"]
+    spans = [(float(lo), float(hi)) for row in shown for lo, hi in AA.findall(str(row["status"]))]
+    lows, highs = zip(*(spans or [(run["aa_lo"], run["aa_hi"])]), strict=True)
+    return min(lows), max(highs)
+
+
+def _doubts(
+    run: Mapping[str, Any], table: Sequence[costs.Cost], more: tuple[int, int], itself: tuple[float, float] | None
+) -> tuple[str, ...]:
+    """Say how sure the answer is.
+
+    `more` is how many of how many times beside the table are undecided, `itself` from :func:`_itself`.
+    """
     if not run["timed"]:
         return ("Sure: every figure is counted and exact; nothing was timed.",)
     of = [row for row in table if row.asked]
@@ -215,7 +233,7 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost], more: tuple[int
     marked = any(row.states for row in table)
     text = "Sure: nothing to compare"
     if of and undecided:
-        text = f"Sure: {undecided} of {figures} times are undecided" + " (?: in the noise, or few pairs)" * marked
+        text = f"Sure: {undecided} of {figures} times are undecided" + UNDECIDED * marked
     elif of:
         text = f"Sure: all {figures} times are decided"
     whose = f", of {', '.join(map(shortened, doubtful))}" if doubtful and len(doubtful) < len(of) else ""
@@ -225,12 +243,11 @@ def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost], more: tuple[int
     longer = f"; {how} may settle it" * bool(undecided)
     caches = "; caches as the workload leaves them (footprint), or cold" * marked
     noise, few = "", ""
-    if run["aa_lo"] is not None:
-        span = f"{run['aa_lo']:.2f}..{run['aa_hi']:.2f}"
-        noise = f" A design against itself (A/A): {span} over all operations; each time is held against its own operation's."
-        few = f" A/A, of all operations: {span}."
+    if itself is not None:
+        noise = f" A design against itself (A/A): x {itself[0]:.2f}..{itself[1]:.2f}, the widest of these operations."
+        few = f" A/A: x {itself[0]:.2f}..{itself[1]:.2f}."
     steps = ". Times: the designs' steps in user space, one thread, 95 % intervals"
-    brief = text.replace(" (?: in the noise, or few pairs)", " (?)") + longer
+    brief = text + longer
     return (Shorter(f"{text}{whose}{longer}{steps}{caches}. Bytes and slots: counted.{noise}", f"{brief}{steps}; rest counted.{few}"),)
 
 
@@ -240,9 +257,8 @@ def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -
     text = f"Not in it: {run['not_modelled']}."
     if full:
         names = ", ".join(map(shortened, full))
-        return (
-            Shorter(f"{text} Swap was more than half full, so that swap-ins free slots: {names}.", f"{text} Swap over half full: {names}."),
-        )
+        whole = f"{text} Swap was more than half full, so that swap-ins free slots: {names}."
+        return (Shorter(whole, f"{text} Swap over half full (vm_swap_full): {names}."),)
     return (text,)
 
 

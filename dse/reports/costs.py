@@ -333,15 +333,16 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
         if len(worst.states) > 1 and worst.states[-1].decided and worst.states[-1].lo is not None and worst.states[-1].hi is not None:
             where += f", {worst.states[-1].lo:+,.0f}..{worst.states[-1].hi:+,.0f} ({worst.states[-1].state})"
         span = f"{worst.lo:+,.0f}..{worst.hi:+,.0f}" if worst.lo is not None and worst.hi is not None else f"{worst.extra:+,.0f}"
-        out.append(f"Most {'time' if unit == 'ns' else unit}: {name}, {span} {unit} a {life}{where}.")
+        most = f"{'' if life == LIFE else f'{life} '}{'time' if unit == 'ns' else unit}"
+        out.append(f"Most {most}: {name}, {span} {unit}{f' a {life}' * (life == LIFE)}{where}.")
     large = max(asked, key=lambda row: row.more_bytes or 0.0)
     if (large.more_bytes or 0.0) > EVEN:
-        out.append(f"Most memory: {shortened(large.design)}, {large.more_bytes:+.1f} B a page that is out.")
+        out.append(f"Most memory: {shortened(large.design)}, {large.more_bytes:+.1f} B a page out at the end.")
+    head = returned(rows)
     cold = [shortened(row.design) for row in asked if row.states and not row.states[-1].decided]
     if cold:
-        out.append(
-            "From cold caches no time is settled." if len(cold) == len(asked) else f"From cold caches not settled: {', '.join(cold)}."
-        )
+        whose = f"{head} from cold caches not settled: {', '.join(cold)}."
+        out.append(f"From cold caches no {head} is settled." if len(cold) == len(asked) else whose[0].upper() + whose[1:])
     out += _coldest(asked, sure)
     out.append(_better(asked, sure, base, "time" if unit == "ns" else "lines"))
     wrong = contradictions(rows)
@@ -351,8 +352,8 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
         pairs = len({pair[:2] for pair in wrong})
         much = "1 pair of designs changes" if pairs == 1 else f"{pairs} pairs of designs change"
         such = "" if pairs == 1 else "such as "
-        brief = " ".join([*out, f"By {what} {much} places."])
-        out.append(f"By {what} {much} places ({such}{slower} and {faster}); the order here is by time.")
+        brief = " ".join([*out, f"Ranked by {what}, {much} places."])
+        out.append(f"Ranked by {what}, {much} places ({such}{slower} and {faster}); the order here is by time.")
         return [Shorter(" ".join(out), brief)]
     return [" ".join(out)]
 
