@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -150,7 +151,12 @@ def _conditions(run: Mapping[str, Any]) -> str:
     counts = {name: int(stream.get(f"reclaims_{name}", 0)) for name in BACKENDS}
     whole = sum(counts.values()) or 1
     mix = ", ".join(f"{name} {n / whole:.0%}" for name, n in sorted(counts.items(), key=lambda item: -item[1]) if n)
-    return f"On {run['label']}: {run['trace']}, up to {stream.get('swapped_peak', 0):,} pages out, to {mix}."
+    try:
+        limit = float(json.loads(run["scenario_json"])["memory"]["limit"])
+    except (KeyError, TypeError, ValueError):
+        limit = 0.0
+    memory = f"{limit:,.0f} pages of memory, " if limit > 1.0 else ""
+    return f"On {run['label']}: {run['trace']}, {memory}up to {stream.get('swapped_peak', 0):,} pages out, to {mix}."
 
 
 def screen(found: Mapping[str, Any]) -> Answer:
