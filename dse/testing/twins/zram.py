@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dse.testing import invariants_zram
@@ -28,8 +28,9 @@ class Zram(SwapTable):
     """Phase IV with a synchronous swap device that compresses."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        words, slots = config.parameters, config.slots.get("zswap", 0)
+        slots = max(config.slots.get("zswap", 0), config.slots.get(config.zdisk, 0)) if config.slots.get("zswap") else 0
+        super().__init__(replace(config, slots={**config.slots, "zswap": slots}))
+        words = config.parameters
         share, limit = words["C_BACKED"], words["C_MEM_LIMIT"]
         self.behind = d.BACKENDS.index(config.zdisk)
         self.room = slots // share if share else 0

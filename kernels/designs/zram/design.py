@@ -8,6 +8,8 @@ backing device, and then the element names the block (kernels/designs/zram/write
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,8 +38,20 @@ class Zram(swap_table.SwapTable):
     backing: U32Array
 
 
+def sizes(slots: Mapping[str, int], zdisk: str) -> dict[str, int]:
+    """Slots of each device: a zram is as large as the disk behind it, or has a slot for each entry that zswap may hold.
+
+    Examples
+    --------
+    >>> sizes({"zswap": 8, "ssd": 64}, "ssd"), sizes({"ssd": 64}, "ssd")
+    ({'zswap': 64, 'ssd': 64}, {'ssd': 64})
+    """
+    return {name: max(n, slots.get(zdisk, 0)) if name == "zswap" and n else n for name, n in slots.items()}
+
+
 def build(config: s.Config) -> Zram:
-    """State for `config`: the zram has a slot for each entry that zswap may hold; its backing device is a partition of zswap's disk."""
+    """State for `config`, all slots free; the backing device of the zram is a partition of the disk behind zswap."""
+    config = replace(config, slots=sizes(config.slots, config.zdisk))
     made = arrays.common(config)
     ctl = made["ctl"]
     made |= swap_table.table_arrays(config, ctl, phase="4")
@@ -137,12 +151,13 @@ BEHIND = (
     "All other moves are those without a layer, faulted in and swapped out: also from a block, and from the zram to another disk. "
 )
 NAMES = (
-    "A demand names backends as others have them. zswap is this zram, device 0. A page that is sent to a disk takes a slot of the disk, as "
-    "without a layer. Its disk reads look into zswap's empty tree, as on a host where zswap was on once. The backing device is another "
-    "partition of the disk behind zswap (it is opened exclusively, so it is no swap device): as large as the zram, or half of that. "
-    "Swapoff of that disk brings in the pages of its swap device and succeeds; pages in blocks stay, as nobody can swap the backing device "
-    "off. Swapoff of zswap walks the page tables, and reads objects and blocks. The backend zram of demands is another device, modelled "
-    "as in every design: a table word, no object, no notification. "
+    "A demand names backends as others have them. zswap is this zram, device 0. It is as large as the disk behind zswap, so that as many "
+    "pages go out as to zswap in front of that disk: pages in blocks keep their slots. A page that is sent to a disk takes a slot of the "
+    "disk, as without a layer. Its disk reads look into zswap's empty tree, as on a host where zswap was on once. The backing device is "
+    "another partition of the disk behind zswap (it is opened exclusively, so it is no swap device): as large as the zram, or half of "
+    "that. Swapoff of that disk brings in the pages of its swap device and succeeds; pages in blocks stay, as nobody can swap the backing "
+    "device off. Swapoff of zswap walks the page tables, and reads objects and blocks. The backend zram of demands is another device, "
+    "modelled as in every design: a table word, no object, no notification. "
 )
 
 
@@ -171,5 +186,6 @@ s.register(
         status="merged, in 3.14; backing device in 4.14",
         own=own.OWN,
         function_of=functions.function_of,
+        sizes=sizes,
     )
 )
