@@ -12,7 +12,7 @@ from kernels.designs.zram import driver, writeback
 
 MUTANTS = Mutants()
 mutant = MUTANTS.enter
-SMALL = streams.World("small zram", slots={"zswap": 8, "ssd": 16, "hdd": 16, "zram": 8}, weights=streams.USUAL)
+SMALL = streams.World("small zram", slots={"zswap": 8, "ssd": 8, "hdd": 16, "zram": 8}, weights=streams.USUAL)
 
 
 def out(page: int, size: int = 99, flags: int = 0) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -108,13 +108,19 @@ def set_flags(st, pr, g, flags):  # type: ignore[no-untyped-def]
 
 
 @called
-def accessed(st, pr, g):  # type: ignore[no-untyped-def]
-    """``mark_slot_accessed`` at the end of a read or a write: a writeback that has selected the element gives it up."""
-    step(pr, F_ACCESSED)
+def unselect(st, pr, g, function):  # type: ignore[no-untyped-def]
+    """Take the mark of a writeback off the element, in the kernel's `function`."""
+    step(pr, function)
     lock_entry(st, pr, g)
     set_flags(st, pr, g, element(st, g) & ~PP_SLOT)
     unlock_entry(st, pr, g)
     step(pr, F_NONE)
+
+
+@inner
+def accessed(st, pr, g):  # type: ignore[no-untyped-def]
+    """``mark_slot_accessed`` at the end of a read or a write: a writeback that has selected the element gives it up."""
+    unselect(st, pr, g, F_ACCESSED)
 
 
 @inner

@@ -37,6 +37,7 @@ from kernels.designs.zram.driver import (
     object_read,
     set_flags,
     unlock_entry,
+    unselect,
 )
 from kernels.designs.zram.own import (
     A_PP_SLOT,
@@ -82,13 +83,9 @@ def wrong_place(st, pr, g, source, target):  # type: ignore[no-untyped-def]
 @called
 def release(st, pr, g):  # type: ignore[no-untyped-def]
     """``release_pp_slot``: the element is no longer selected."""
-    step(pr, F_RELEASE)
-    lock_entry(st, pr, g)
-    set_flags(st, pr, g, element(st, g) & ~PP_SLOT)
-    unlock_entry(st, pr, g)
+    unselect(st, pr, g, F_RELEASE)
     st.element[at(g, E_BUSY)] = 0
     freed(pr, A_PP_SLOT)
-    step(pr, F_NONE)
 
 
 @called
