@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from kernels import codes, control, demand
+from kernels.compiling.constants import U0
 from kernels.compiling.flat import U32Array, U64Array, aligned_zeros
 from kernels.compiling.jit import called, hot, inner, outer
 from kernels.designs import direct
@@ -86,7 +87,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     zero_mark(st, pr, g, False)
     page_io.erase_old(st, pr, entry, g)
     why = driver.write(st, pr, g, size, token)
-    if why == 0:
+    if why == U0:
         page_io.keep_content(st, g, token)
     return why
 
@@ -105,7 +106,7 @@ OPERATIONS: dict[str, Any] = swap_table.OPERATIONS | {
 }
 s.bind(Zram, OPERATIONS)
 
-TREE = "linux-mm/linux-mm, commit 055aa6165083 (2026), without the asynchronous free of RFC mails of April 2026"
+TREE = "the mm tree of 2026 (055aa6165083), but slots are freed at once, without the worker of 20260412060450.15813-1-baohua@kernel.org"
 SOURCES = (
     f"{own.DRIVER} of {TREE}",
     "mm/swapfile.c: swap_range_free (slot-free notification), mm/page_io.c: swap_writepage_bdev_sync, swap_read_folio_bdev_sync",
