@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dse.testing import invariants_zram
 from dse.testing.twins.parts import Folio, Phase, Zentry, crowded
 from dse.testing.twins.slots import Entry
 from dse.testing.twins.swap_table import SwapTable
@@ -137,7 +136,3 @@ class Zram(SwapTable):
     def more(self) -> dict[str, Any]:
         elements = {offset: (e.thing.size, e.block, e.selected) for offset, e in self.elements.items()}
         return super().more() | {"elements": elements, "blocks": self.blocks}
-
-    @staticmethod
-    def observed(st: Any) -> dict[str, Any]:
-        return invariants_zram.observed(st)
