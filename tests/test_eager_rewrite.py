@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import dse
 from dse import naming
 from dse.testing import conformance, streams
-from dse.testing.reading import ctl
+from dse.testing.reading import OFFSET_BITS, ctl
 from kernels import control
 from kernels import demand as d
 from kernels.observing import probe
-from kernels.structures.cluster import OFFSET_MASK, device_of
 
 SAME = "swap_table_p4[move=rewrite,rewrite=owner]"
 WORLD = streams.World("many spaces", spaces=80, space_shift=0, slots={"zswap": 8, "ssd": 16, "hdd": 16}, weights=streams.USUAL)
+
+
+def places(run: conformance.Run, pages: int) -> set[tuple[int, int]]:
+    """Devices and offsets that the PTEs of the first `pages` name."""
+    entries = (int(pte) >> 1 for pte in run.st.pte[:pages])
+    return {((entry >> OFFSET_BITS) - 1, entry & (1 << OFFSET_BITS) - 1) for entry in entries}
 
 
 def test_it_is_a_setting_of_the_swap_tables() -> None:
@@ -37,9 +41,7 @@ def test_a_move_patches_every_pte_and_moves_the_count(sharers: int) -> None:
     run.both(streams.block(*(d.pack(d.FORK, 0, count=1, payload=space) for space in range(1, sharers))))
     before = run.probe.tally[d.MOVED * probe.COLUMNS :][: probe.COLUMNS].copy()
     run.both(streams.block(d.pack(d.MOVE, 0, backend=d.SSD, payload=d.HDD)))
-    entries = {int(pte) >> 1 for pte in run.st.pte[:sharers]}
-    assert [int(device_of(np.uint64(entry))) for entry in entries] == [d.HDD]
-    assert [entry & int(OFFSET_MASK) for entry in entries] == [0]
+    assert places(run, sharers) == {(d.HDD, 0)}
     row = run.probe.tally[d.MOVED * probe.COLUMNS :][: probe.COLUMNS] - before
     assert int(row[int(probe.N)]) == 1
     assert int(row[int(probe.PTES)]) >= sharers - 1  # the ring of kin
@@ -56,7 +58,7 @@ def test_a_move_without_room_for_the_count_is_turned_back() -> None:
     run.both(streams.block(*(d.pack(d.FORK, 0, count=1, payload=space) for space in range(1, 40))))
     run.both(streams.block(d.pack(d.MOVE, 0, backend=d.SSD, payload=d.HDD)))
     assert run.replies(d.NO_MEMORY) == 1
-    assert {int(device_of(pte >> np.uint64(1))) for pte in run.st.pte[:40]} == {d.SSD}
+    assert places(run, 40) == {(d.SSD, 0)}
     run.finish()
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import dse
+from dse.modelling.sizes import class_bytes
 from dse.testing.reading import ctl
 from kernels import control, memory
 from kernels import demand as d
 from kernels.designs.zram import driver, own
-from kernels.structures.zsmalloc import class_bytes
 from tests import test_ghost
 from tests.test_ghost import SSD, ZSWAP
 
@@ -101,7 +101,7 @@ def test_an_incompressible_page_is_an_object_of_a_page() -> None:
     for page, size in enumerate((3624, 3625, 4096)):
         assert out(live, page, size) == ["swap_out"]
     assert [element(live, n)[1:] for n in range(3)] == [(3624, 0), (4096, int(driver.HUGE)), (4096, int(driver.HUGE))]
-    assert live.word(control.S_ZOBJ_BYTES, own.S_HUGE) == [int(class_bytes(np.uint64(3624))) + 2 * 4096, 2]
+    assert live.word(control.S_ZOBJ_BYTES, own.S_HUGE) == [class_bytes(3624) + 2 * 4096, 2]
     assert live.run(back(1)) == ["move"]
     assert live.word(own.S_HUGE, own.S_HUGE_SINCE) == [1, 2]
     assert element(live, 1) == (0, 4096, int(driver.HUGE | driver.WB))
