@@ -20,10 +20,17 @@ PARAMETERS = swap_table.parameters_of("4") | {
     "rewrite": replace(direct.PARAMETERS["rewrite"], default="owner"),
 }
 
+
+def build(config: s.Config) -> swap_table.SwapTable:
+    """State for `config`, all slots free: that of the swap tables."""
+    return swap_table.build(config)
+
+
 s.register(
     replace(
         swap_table.TEMPLATE,
         name="eager_rewrite",
+        build=build,
         title="swap tables (7.2); a move patches the PTEs, which an owner record finds",
         parameters=PARAMETERS,
         sources=SOURCES,
