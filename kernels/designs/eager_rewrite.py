@@ -1,8 +1,9 @@
 """Eager rewrite: no layer; a move to another device patches every PTE that holds the page's entry (D18).
 
 The PTE holds (type, offset), and everything underneath is what today's kernel has: the swap tables of phase IV. No lookup is added, so
-faults, forks and unmaps cost what they cost there. A move pays instead: it finds the PTEs by a record of the slot, 16 bytes that lead to
-an anon_vma and an index, or by a scan of page tables. It is the yardstick for what a layer costs each lookup.
+faults and forks cost what they cost there. A move pays instead: it finds the PTEs by a record of the slot, 16 bytes that lead to an
+anon_vma and an index, or by a scan of page tables. The record is written when a slot is taken and cleared when it is freed. It is the
+yardstick for what a layer costs each lookup.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ s.register(
         "still holds the old entry, or a count finds no room, the move is turned back. Writeback of zswap stays on the page's own slot and "
         "patches nothing. No kernel keeps the owner record: rmap of a swapped-out page is gone with its folio. Its 16 bytes a slot are "
         "those of a folio's mapping and index, and are this model's reading; they are allocated at swapon. The paper gathers pages of "
-        "one device that lie scattered, and does not say how PTEs are found; rewrite=scan looks at all page tables. A swapoff is that of "
-        f"today's kernel. {swap_table.TEMPLATE.notes}",
+        "one device that lie scattered; its abstract does not say how PTEs are found; rewrite=scan looks at all page tables. A swapoff "
+        f"is that of today's kernel. {swap_table.TEMPLATE.notes}",
         file=__file__,
         status="proposed in a paper (2025)",
     )

@@ -146,7 +146,8 @@ REFUSED = (
 )
 BEHIND = (
     "A move from zswap to the disk behind it is writeback to the backing device: user space names the slot (writeback, page_index). The "
-    "driver decompresses, writes to a block that it takes from its bitmap, first free one from 0 on, and then the element names the block. "
+    "driver decompresses, writes to a block and then the element names it. It takes the first free block, and searches its bitmap from 0 "
+    "on each time, a line for 512 blocks in use. Blocks are no slots: they are not among those that are tied up. "
     "A read, a write or a free of the slot meanwhile makes it give up (moved_away). A page whose folio is in the swap cache is written "
     "back all the same. A zero page is nothing that the driver has (wrong_backend). Nothing returns from a block to memory but by a read. "
     "All other moves are those without a layer, faulted in and swapped out: also from a block, and from the zram to another disk. "
