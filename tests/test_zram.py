@@ -196,7 +196,7 @@ def test_swapoff_of_the_disk_leaves_pages_in_blocks() -> None:
 
 
 def totals(op: str, name: str, backend: str, **more: Any) -> dict[str, int]:
-    """What an operation counts."""
+    """Totals that an operation counts."""
     found: dict[str, int] = dse.explain(op, name, slots=2048, backend=backend, **more)["designs"][0]["totals"]
     return found
 

@@ -37,7 +37,7 @@ def writing(st: Any) -> list[tuple[int, int]]:
 
 
 def check(found: Findings, st: Any) -> None:
-    """What an element has belongs to a slot in use; counters, bitmap and size classes add up; contents are those that were written."""
+    """Elements in use belong to slots in use; counters, bitmap and size classes add up; contents are those that were written."""
     handle, size, back, flags = elements(st)
     every = np.arange(len(handle))
     view, there = slotview.read(st), (size != 0) | back

@@ -16,7 +16,7 @@ HUGE = 3625  # least compressed size that needs a whole page: 3,632 bytes are th
 
 @dataclass
 class Element:
-    """What the driver keeps of a slot: an object, or once it was written back the block that has its content."""
+    """Content of a slot in the driver: an object, or once it was written back the block that has its content."""
 
     thing: Zentry
     block: int | None = None
