@@ -115,7 +115,7 @@ shape(
 OWNER = ("    memcg = owner_of(st, pr, a)\n", "    memcg = u(3) - owner_of(st, pr, a)\n")
 shape("wrong_owner_after_a_move", "swap_id", charging, "owner_copy", *OWNER, check="random streams", says="owners of swapped pages")
 shape(
-    "wrong_owner_after_a_rewrite", "direct[move=rewrite]", charging, "owner_copy", *OWNER, check="random streams",
+    "wrong_owner_after_a_rewrite", "direct[move=rewrite]", charging, "owner_inherit", *OWNER, check="random streams",
     says="owners of swapped pages",
 )  # fmt: skip
 shape(

@@ -35,6 +35,7 @@ from kernels.structures.slots import (
     is_cached,
     owner_set,
     slot_fetch,
+    slot_freed,
     unheld,
     zero_set,
 )  # fmt: skip
@@ -55,6 +56,7 @@ def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``swap_entry_range_free``: free slot `g` with its zswap entry, zero bit, owner and shadow. Cluster lock held."""
     charging.uncharge_swap(st, pr, forget(st, pr, entry, g), U1)
     cache_clear(st, pr, g)
+    slot_freed(st, pr, g)
     cl.slot_release(st, pr, device_of(entry), g)
 
 

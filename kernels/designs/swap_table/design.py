@@ -46,7 +46,8 @@ class SwapTable(direct.Swapfile):
     blink: U32Array
 
 
-DEFAULTS = ("cache_clear_run", "clusters_grow")  # a word is cleared under the cluster lock: nothing to gain from a run
+DEFAULTS = ("cache_clear_run", "clusters_grow", "slot_freed", "driver_read")
+"""A word is cleared under the cluster lock: there is nothing to gain from a run."""
 OPERATIONS: dict[str, Any] = (
     direct.OPERATIONS
     | {name: getattr(swap_table, name) for name in slots.NAMES if name not in DEFAULTS}
