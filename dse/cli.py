@@ -167,7 +167,8 @@ def _guarded(work: Callable[[], int]) -> int:
         return BAD
     except UnicodeError as error:
         what = getattr(error, "object", "")
-        _say(f"dse: error: {str(what)[:80]!r} cannot be written as UTF-8")
+        how = "read" if isinstance(error, UnicodeDecodeError) else "written"
+        _say(f"dse: error: {str(what)[:80]!r} cannot be {how} as {getattr(error, 'encoding', 'UTF-8')}")
         return BAD
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else OK if error.code is None else FAILED

@@ -126,7 +126,7 @@ class Host(System):
     def append(self, path: Path, line: str) -> None:
         def add(text: str) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a") as file:
+            with path.open("a", encoding="utf-8") as file:
                 file.write(text)
 
         self.change("note", line, lambda: add(line + "\n"), lambda: add(line[: len(line) // 2]))

@@ -122,7 +122,7 @@ def whole(name: str, inputs: int, first: int) -> Outcome:
     """Feed a reader in processes of its own: one that a signal ends is a finding, and the rest goes on behind it."""
     total, at = Outcome(), first
     while at < first + inputs:
-        with tempfile.NamedTemporaryFile("r", suffix=".json") as out:
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8", suffix=".json") as out:
             command = [
                 sys.executable,
                 "-m",
@@ -137,7 +137,7 @@ def whole(name: str, inputs: int, first: int) -> Outcome:
                 out.name,
             ]
             done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            text = Path(out.name).read_text()
+            text = Path(out.name).read_text(encoding="utf-8")
         lines = text.splitlines()
         if done.returncode == 0 and lines:
             part = json.loads(lines[-1])
@@ -167,7 +167,7 @@ def main() -> int:
     parser.add_argument("--to", help="file for the outcome of --only")
     args = parser.parse_args()
     if args.only:
-        with open(args.to, "w") as out:
+        with open(args.to, "w", encoding="utf-8") as out:
 
             def report(number: int) -> None:
                 out.seek(0)

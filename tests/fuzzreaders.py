@@ -100,7 +100,7 @@ def scenario_reader(_: Path) -> Reader:
         found = scenario.load(path)
         assert scenario.from_values(found.name, json.loads(found.canonical)).digest == found.digest
         if rng.random() < 0.3:
-            text = path.read_text()[:400].replace("\n", " ")
+            text = path.read_text(encoding="utf-8")[:400].replace("\n", " ")
             setting.changed(
                 found,
                 setting.read([f"{rng.choice(SECTIONS and list(SECTIONS))}.{text.partition('=')[0]}={text.partition('=')[2]}"]),

@@ -195,7 +195,7 @@ def test_the_default_base_is_where_the_branch_left_main(clone: Path) -> None:
 def test_exact_figures_are_of_no_machine(tmp_path: Path) -> None:
     for name, known in ((COUNTED, False), ("m", True)):
         request = launch.Request(str(ROOT), [], [], str(tmp_path), str(tmp_path), name, "3.11")
-        described = json.loads(Path(launch.machine_file(request)).read_text())[name]
+        described = json.loads(Path(launch.machine_file(request)).read_text(encoding="utf-8"))[name]
         assert described["machine"] == name
         assert (described["os"] != launch.ANY) == known
     shipped = json.loads((ROOT / "results" / "asv" / COUNTED / "machine.json").read_text())

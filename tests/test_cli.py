@@ -146,7 +146,7 @@ def test_the_command_line_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
 def test_full_disk_on_stdout() -> None:
-    with open("/dev/full", "w") as full:
+    with open("/dev/full", "w", encoding="utf-8") as full:
         done = subprocess.run([sys.executable, "-m", "dse.cli", "doctor"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr == "dse: error: no space left on the disk\n"
@@ -297,3 +297,13 @@ def test_progress_speaks_within_a_long_step(monkeypatch: pytest.MonkeyPatch) -> 
             assert time.monotonic() < until, "a long step was silent"
             time.sleep(0.01)
     assert told.getvalue().endswith("\r")
+
+
+def test_sources_are_read_in_any_locale() -> None:
+    code = (
+        "from pathlib import Path\nimport kernels.traces.generate as g\nfrom kernels.compiling import sources\n"
+        "sources.stamp([Path(g.__file__)])"
+    )
+    env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

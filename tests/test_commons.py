@@ -168,6 +168,11 @@ def test_common_locks_by_hand(design: str) -> None:
         assert int(pr.tally[code * probe.COLUMNS + int(probe.LOCK_ORDER)]) == 0
 
 
+ZSWAP = "zswap_store", ("zswap_load", "zswap_free"), ()
+TIERS = {"zram": ("zram_store", ("zram_load", "zram_free"), ("disk_in", "invalidate", "slot_free"))}
+"""Hooks of what compresses, where that is not zswap: of a write; of a read and the free behind it; of the device and its slot."""
+
+
 @pytest.mark.parametrize("design", sorted(state.REGISTRY))
 def test_every_design_has_the_steps_of_its_kernel(design: str) -> None:
     """A layer adds to the steps of its base and leaves none of them out, but for a device that a page in zswap does not take."""
@@ -175,10 +180,11 @@ def test_every_design_has_the_steps_of_its_kernel(design: str) -> None:
     live, pr, replies = replayed(design, "count", rows)
     era = int(live.ctl[int(control.C_ERA)])
     assert replies == [d.FIRST_TOUCH, d.SWAP_OUT, d.SWAP_IN]
-    out = expected(era, "isolate", "out", "drop", "zswap_store", "zspage_new")
-    lines_back, *others = expected(era, "fault", "read", "zswap_load", "zswap_free", "map")
+    store, load, slot = TIERS.get(design, ZSWAP)
+    out = expected(era, "isolate", "out", "drop", store, "zspage_new")
+    lines_back, *others = expected(era, "fault", "read", *load, "map", *slot)
     back = (lines_back - 1, *others)  # the object that is freed was decompressed: a line of the design
-    device = [expected(era, *OUT, "zswap_store", "zspage_new"), expected(era, *FAULT, "tree", "zswap_load", "zswap_free")]
+    device = [expected(era, *OUT, store, "zspage_new"), expected(era, *FAULT, "tree", *load, *slot)]
     for code, least, most in ((d.SWAP_OUT, out, device[0]), (d.SWAP_IN, back, device[1])):
         found = counted(pr, code)
         assert all(low <= n <= high for low, n, high in zip(least, found, most, strict=True)), (least, found, most)

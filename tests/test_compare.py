@@ -329,7 +329,7 @@ def test_bad_input_is_one_line(arguments: list[str], words: str, capsys: pytest.
 
 def test_a_typo_in_a_scenario(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "typo.toml"
-    path.write_text(small.read_text().replace("rate", "rte"))
+    path.write_text(small.read_text(encoding="utf-8").replace("rate", "rte"))
     assert cli.main(["compare", str(path)]) == 2
     assert "typo.toml:14" in capsys.readouterr().err
 

@@ -166,7 +166,7 @@ def test_query_into_a_full_device(form: str, full: Full, tmp_path: Path, capsys:
         pytest.skip("no /dev/full on this system")
     select = ["query", "SELECT design FROM ops", "--results", str(tmp_path), "--format", form]
     for arguments, out in ((select, "/dev/full"), ([*select, "--output", "/dev/full"], "/dev/null")):
-        with open(out, "w") as file:
+        with open(out, "w", encoding="utf-8") as file:
             done = subprocess.run([sys.executable, "-m", "dse.cli", *arguments], stdout=file, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         assert done.returncode == BAD
         errors = [line for line in done.stderr.splitlines() if not line.endswith(" rows")]

@@ -70,7 +70,7 @@ def test_designs_on_different_sides_are_told_apart() -> None:
 def scarce(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As many slots as pages: swap is full where zswap pages tie up a slot each, and only there."""
     path = tmp_path_factory.mktemp("scenario") / "scarce.toml"
-    text = small.read_text().replace("slots = 2.0", "slots = 1.0").replace("zswap_share = 0.2", "zswap_share = 0.4")
+    text = small.read_text(encoding="utf-8").replace("slots = 2.0", "slots = 1.0").replace("zswap_share = 0.2", "zswap_share = 0.4")
     path.write_text(text.replace("rate = 0.3", "rate = 0.0"))
     return path
 
@@ -94,7 +94,7 @@ def test_no_finding_where_swap_was_full_for_one_alone(scarce: Path, quick: dict[
 
 def test_a_swap_limit_that_only_slots_for_zswap_pages_reach(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Slot designs charge pages in zswap, virtual swap does not: half of the limit is used in one, hardly anything in the other."""
-    text = small.read_text().replace("rate = 0.3", "rate = 0.0").replace("zswap_share = 0.2", "zswap_share = 1.0")
+    text = small.read_text(encoding="utf-8").replace("rate = 0.3", "rate = 0.0").replace("zswap_share = 0.2", "zswap_share = 1.0")
     path = tmp_path / "limited.toml"
     path.write_text(text.replace("limit = 0.4", "limit = 0.4\nswap_max = 1.0"))
     found = dse.compare(str(path), ["direct", "vswap_v6"], counted_only=True)

@@ -44,6 +44,10 @@ END_P1 = "cluster: swap_cache_del_folio, cluster: put_swap_folio"
 END_TABLE = "cluster: swap_cache_del_folio"
 FULL = "device: move_cluster"
 
+WROTE, READ = (f"zram entry: {name}, zram entry: mark_slot_accessed" for name in ("zram_write_page", "zram_read_page"))
+NOTIFY = "zram entry: zram_slot_free_notify"
+ZRAM_IN = f"{ADD_P4}, {READ}, {PUT_TABLE}, {PUT_TABLE}, {NOTIFY}, {FULL}"  # the cache copy goes, and the slot
+ZRAM_BACK = "scan_slots_for_writeback", "zram_writeback_slots", "zram_writeback_complete", "release_pp_slot"
 ASK = "cluster: swap_entry_backend_has_flag"
 HINTED = f"cluster: vswap_mark_cache_only, {ASK}, cluster: folio_phys_swap_backed"
 LRU_DEL = f"{LRU}: zswap_lru_del"
@@ -61,6 +65,7 @@ HAND = (
     ("swap_out", "zswap", "swap_table_p3", 4, f"{OUT_P3}, {STORE}"),
     ("swap_out", "zswap", "swap_table_p4", 6, P4_OUT),
     ("swap_out", "zswap", "ghost", 6, P4_OUT),
+    ("swap_out", "zswap", "zram", 7, f"{OUT_P4}, {ERASE}, {WROTE}"),
     ("swap_out", "zswap", "vswap_ste", 7, STE_OUT),
     ("swap_out", "ssd", "direct", 5, f"{OUT_DIRECT}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p1", 5, f"{OUT_P1}, {ERASE}"),
@@ -68,8 +73,10 @@ HAND = (
     ("swap_out", "ssd", "swap_table_p3", 3, f"{OUT_P3}, {ERASE}"),
     ("swap_out", "ssd", "swap_table_p4", 5, f"{OUT_P4}, {ERASE}"),
     ("swap_out", "ssd", "ghost", 5, f"{OUT_P4}, {ERASE}"),
+    ("swap_out", "ssd", "zram", 5, f"{OUT_P4}, {ERASE}"),
     ("swap_out", "ssd", "vswap_ste", 5, f"{OUT_P4}, {ERASE}"),
     ("writeback_end", "zswap", "ghost", 1, END_TABLE),
+    ("writeback_end", "zswap", "zram", 1, END_TABLE),
     ("writeback_end", "ssd", "direct", 2, END_DIRECT),
     ("writeback_end", "ssd", "swap_table_p1", 2, END_P1),
     ("writeback_end", "ssd", "swap_table_p2", 1, END_TABLE),
@@ -81,6 +88,7 @@ HAND = (
     ("swap_in", "zswap", "swap_table_p3", 5, f"{ADD_P2}, {LOAD}, {PUT_TABLE}"),
     ("swap_in", "zswap", "swap_table_p4", 5, P4_IN),
     ("swap_in", "zswap", "ghost", 5, P4_IN),
+    ("swap_in", "zswap", "zram", 8, ZRAM_IN),
     ("swap_in", "zswap", "vswap_ste", 11, STE_IN),
     ("swap_in", "ssd", "direct", 5, f"{ADD_DIRECT}, {LOOK}, {PUT}"),
     ("swap_in", "ssd", "swap_table_p1", 4, f"{ADD_P1}, {PUT}"),
@@ -95,12 +103,14 @@ HAND = (
     ("zap", "zswap", "swap_table_p3", 4, f"{PUT_TABLE}, {FREE}, {FULL}"),
     ("zap", "zswap", "swap_table_p4", 4, P4_ZAP),
     ("zap", "zswap", "ghost", 4, P4_ZAP),
+    ("zap", "zswap", "zram", 3, f"{PUT_TABLE}, {NOTIFY}, {FULL}"),
     ("zap", "zswap", "vswap_ste", 3, f"{PUT_TABLE}, {LRU_DEL}, {FULL}"),
     ("move", "zswap", "direct", 7, f"{ADD_DIRECT}, {WRITEBACK}, {END_DIRECT}"),
     ("move", "zswap", "swap_table_p1", 7, f"{ADD_P1}, {WRITEBACK}, {END_P1}"),
     ("move", "zswap", "swap_table_p2", 5, f"{ADD_P2}, {WRITEBACK}, {END_TABLE}"),
     ("move", "zswap", "swap_table_p3", 5, f"{ADD_P2}, {WRITEBACK}, {END_TABLE}"),
     ("move", "zswap", "swap_table_p4", 5, f"{ADD_P4}, {WRITEBACK}, {END_TABLE}"),
+    ("move", "zswap", "zram", 4, ", ".join(f"zram entry: {name}" for name in ZRAM_BACK)),
     ("move", "zswap", "vswap_ste", 11, f"{STE_LOAD}, {STE_SLOT}, {LRU_DEL}, {END_TABLE}"),
     ("clean_drop", "ssd", "direct", 3, f"cluster: swap_duplicate, {END_DIRECT}"),
     ("clean_drop", "ssd", "swap_table_p4", 2, f"cluster: swap_dup_entries_cluster, {END_TABLE}"),

@@ -191,6 +191,23 @@ def test_a_pass_has_as_many_turns_as_are_missing_and_affordable() -> None:
     assert pacing.ended(pace) == "the rest of the budget was too little for another pass"
 
 
+def test_a_dear_operation_leaves_no_budget_unused() -> None:
+    """Two zaps from cold caches took 8 s each. Swap-outs were not timed cold yet: 30 s are enough for them, and they come first."""
+    zap, out = Goal("cold", "zap", "b", "a"), Goal("cold", "swap_out", "b", "a")
+    pace = Pace([zap, out], Budget(60.0, lambda: 0.0), 0.1)
+    assert pace.next_pass(1000, 0.0) == pacing.FIRST_PASS
+    for _ in range(2):
+        pace.paid(pacing.Turn("cold", ("zap",), frozenset("ab")), 8.0)
+    pace.learn({zap: None, out: None})
+    pace.budget.used = 30.0
+    assert pace.next_pass(1000, 5.0) > 0
+    turn = pace.choose(lambda goal: True)
+    assert turn is not None
+    assert turn.ops == ("swap_out", "zap")
+    pace.paid(pacing.Turn("cold", ("swap_out",), frozenset("ab")), 9.0)
+    assert pace.next_pass(1000, 5.0) == 0  # 25 s left for turns of 8 s and more: fewer than four
+
+
 def test_a_budget_is_shared_among_variants() -> None:
     now = [0.0]
     whole = Budget(60.0, lambda: now[0])

@@ -89,11 +89,12 @@ def test_what_is_written_is_read_back(table: Path) -> None:
 
 
 def test_a_changed_table_is_no_calibrated_one(table: Path) -> None:
-    text = table.read_text()
-    table.write_text(text.replace("typical = 3031.5", "typical = 3032.5"))
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace("typical = 3031.5", "typical = 3032.5"), encoding="utf-8")
     with pytest.raises(BadInput, match="was changed after dse calibrate wrote it; without its line 'digest'"):
         tables.read(table)
-    table.write_text("\n".join(line for line in table.read_text().splitlines() if not line.startswith("digest")))
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join(line for line in lines if not line.startswith("digest")), encoding="utf-8")
     assert tables.read(table).rows["fault.frame"].status.startswith("ok: table.toml, table ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import dse
 from dse import cli
 from dse.errors import BadInput
-from dse.reports import model, page, pictures, reporting, runs, studies, textual
+from dse.reports import charts, model, page, pictures, reporting, runs, studies, textual
 from dse.sweeps import wording
 from tests import reportdata
 from tests.markup import checked
@@ -120,6 +121,19 @@ def test_pictures(results: Path, form: str, magic: bytes, tmp_path: Path) -> Non
     paths = [Path(dse.report("made-up", form, tmp_path / f"{i}.{form}", results=results)) for i in range(2)]
     assert paths[0].read_bytes().startswith(magic)
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_the_names_of_clip_paths_follow_from_the_picture() -> None:
+    """Matplotlib makes them of where objects lie, so that two pictures in a process may differ."""
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    for axes in figure.subplots(1, 2):
+        axes.plot([1, 2])
+    drawn = charts.content(figure, "svg").decode()
+    used = re.findall(r"url\(#(\w+)\)", drawn)
+    assert list(dict.fromkeys(used)) == ["clip1", "clip2"]
+    assert sorted(re.findall(r'<clipPath id="(\w+)"', drawn)) == ["clip1", "clip2"]
 
 
 @pytest.mark.parametrize(("form", "code"), [("svg", 0), ("html", 0), ("png", cli.BAD)])

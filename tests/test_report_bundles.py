@@ -113,6 +113,19 @@ values = [0.0, 1.0]
 """
 
 
+def test_a_refusal_names_the_bundle_and_no_folder_that_is_gone(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = dse.report(reportdata.run_name(results), path=tmp_path / "a.zip", bundle=True, results=results)
+
+    def refused(about: dict[str, object], where: Path) -> dict[str, object]:
+        raise BadInput(f"{where}/some/ops.parquet is damaged: remove {where}/some")
+
+    monkeypatch.setattr(bundles, "_repeated", refused)
+    assert cli.main(["rerun", path]) == 2
+    assert capsys.readouterr().err == f"dse: error: {path}: some/ops.parquet is damaged: remove some\n"
+
+
 def test_a_bundle_of_a_study_is_swept_again(tmp_path: Path) -> None:
     space = tmp_path / "small.toml"
     space.write_text(SPACE)

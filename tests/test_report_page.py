@@ -29,7 +29,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["made-up", "2"])
 def html(request: pytest.FixtureRequest, results: Path) -> str:
-    return Path(dse.report(request.param, results=results)).read_text()
+    return Path(dse.report(request.param, results=results)).read_text(encoding="utf-8")
 
 
 def test_the_page_is_whole_and_fetches_nothing(html: str) -> None:
@@ -159,7 +159,7 @@ document.body.dataset.wider = document.documentElement.scrollWidth > innerWidth;
 @needs_chromium
 def test_in_a_browser(results: Path, tmp_path: Path) -> None:
     path = tmp_path / "study.html"
-    text = Path(dse.report("made-up", results=results)).read_text()
+    text = Path(dse.report("made-up", results=results)).read_text(encoding="utf-8")
     path.write_text(text.replace("</body>", KEYS + "</body>"))
     dom, console = browse(path, tmp_path, "--window-size=500,900")
     assert not console

@@ -84,6 +84,8 @@ def test_folders_of_results_that_are_none(dse, tmp_path: Path) -> None:
         ["trace", "import", "file", "--format", "csv", "-o", ""],
     ):
         one_line(dse(*command), "an empty name is no file")
+    one_line(dse("trace", "info", ""), "an empty name is no trace")
+    one_line(dse("trace", "import", "", "--format", "csv", "-o", "out.npz"), "an empty name is no file")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 

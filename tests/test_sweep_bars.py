@@ -77,7 +77,7 @@ def test_the_stored_table_is_of_the_space(recorded: replaying.Recorded, monkeypa
     monkeypatch.setattr(sweeping, "SPACE", "default")
     with pytest.raises(BadInput, match=r"wide.parquet is of other axes than space default has now: make it anew"):
         sweeping.stored()
-    with pytest.raises(BadInput, match="has 1,410 configurations, 5 objectives, got"):
+    with pytest.raises(BadInput, match="has 1,470 configurations, 5 objectives, got"):
         replaying.Recorded.of(space.load("default"), MADE)
 
 
@@ -122,7 +122,7 @@ def test_bars_from_above(value: float, verdict: str) -> None:
 
 
 def test_every_bar_is_measured() -> None:
-    text = Path(sweeping.__file__).read_text().partition("\nRow = dict")[2]
+    text = Path(sweeping.__file__).read_text(encoding="utf-8").partition("\nRow = dict")[2]
     assert all(f'row("{name}"' in text for name in sweeping.BARS)
 
 

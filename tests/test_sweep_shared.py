@@ -115,7 +115,7 @@ def postgres() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="swapdse-pg-") as folder:
         Path(folder).chmod(0o777)
         data, secret = f"{folder}/data", f"{folder}/secret"
-        Path(secret).write_text("s3cr3t")
+        Path(secret).write_text("s3cr3t", encoding="utf-8")
         Path(secret).chmod(0o644)
         subprocess.run([*user, binaries / "initdb", "-D", data, "-A", "scram-sha-256", "-U", "dse", "--pwfile", secret, "--no-sync"],
                        check=True, capture_output=True, cwd="/")  # fmt: skip

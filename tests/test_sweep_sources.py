@@ -45,7 +45,7 @@ def loaded() -> tuple[Path, ...]:
 
 def only_said(path: Path) -> bool:
     """Does a file hold no more than its docstring, or names that are looked up when they are asked for?"""
-    body = ast.parse(path.read_text()).body
+    body = ast.parse(path.read_text(encoding="utf-8")).body
     return all(isinstance(node, ast.Expr) for node in body) or path == ROOT / "dse" / "sweeps" / "__init__.py"
 
 

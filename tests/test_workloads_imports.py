@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -57,6 +59,46 @@ def test_csv_columns(tmp_path: Path):
         imports.load(path, "perf", page_column=1)
 
 
+@pytest.mark.parametrize(
+    ("line", "more", "says"),
+    [
+        ("1;2;3", {"page_column": 2}, "it has 1 column; columns end at commas, not at ';'"),
+        ("1\t2", {"page_column": 2}, "it has 1 column; columns end at commas, not at tabs"),
+        ("1,2", {"page_column": 3}, "it has 2 columns"),
+        ("128166372,hm,1,Read,8,4096", {}, "it has 6 columns: say which, --page-column N"),
+        ("7,0x1f", {"page_column": 2}, "column 2 is '0x1f', no decimal number (hexadecimal is not read)"),
+        ("7,8,x", {"page_column": 1, "size_column": 3, "unit": "byte"}, "column 3 is 'x', no decimal number"),
+        ("7,Read", {"page_column": 1, "write_column": 2}, "column 2 is 'Read': --writes says which texts in it mean a write"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_named(tmp_path: Path, line: str, more: dict[str, Any], says: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{line}\n")
+    with pytest.raises(BadInput, match=re.escape(says)):
+        imports.load(path, "csv", **more)
+
+
+def test_sizes_below_a_sector_ask_for_their_unit(tmp_path: Path) -> None:
+    """Sizes of 8 and 32 sectors are no bytes: by name where there is one, else by what they are."""
+    path, asked = tmp_path / "a.csv", {"page_column": 1, "size_column": 2, "unit": "sector"}
+    for text, says in (
+        ("lbn,sectors\n0,8\n8,32\n", "column 2 is called 'sectors'"),
+        ("0,8\n8,32\n", "sizes of up to 32 B, less than a sector"),
+    ):
+        path.write_text(text)
+        with pytest.raises(BadInput, match=says):
+            imports.load(path, "csv", **asked)
+        assert len(imports.load(path, "csv", size_unit=512, **asked).accesses) == 1 + 4
+        assert len(imports.load(path, "csv", size_unit=1, **asked).accesses) == 2
+
+
+def test_text_is_no_binary_trace(tmp_path: Path) -> None:
+    path = tmp_path / "a.og"
+    path.write_text("timestamp,object,size\n" * 24)
+    with pytest.raises(BadInput, match="this is text, and oracleGeneral is binary"):
+        imports.load(path, "oracleGeneral")
+
+
 def test_csv_writes_by_other_texts(tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text(BLOCKS)
@@ -65,7 +107,7 @@ def test_csv_writes_by_other_texts(tmp_path: Path):
     assert trace.meta["writes_known"] is True
     path.write_text("5,R\r\n6,W\r\n")
     assert plain(imports.load(path, "csv", writes=["W", "w"])) == [(0, False), (1, True)]
-    with pytest.raises(BadInput, match=r"a\.csv:1: not PAGE,WRITE .*; if 'R' means a write: --writes R \(else name what does\)"):
+    with pytest.raises(BadInput, match=r"a\.csv:1: not PAGE,WRITE .*; column 2 is 'R': --writes says which texts "):
         imports.load(path, "csv")
     for bad in ("5\n", "x,W\n", "-5,W\n", "5,\n"):
         path.write_text(f"page,rw\n1,R\n{bad}")

@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="csv, oracleGeneral: what a number counts: page, sector (512 B), byte, bytes as a power of two, or object (each one page)",
     )  # fmt: skip
     bring.add_argument("--size-column", type=options.column, metavar="N", help="csv: column of the bytes of a request; 0: each is one unit")
-    bring.add_argument("--size-unit", type=options.positive, default=1, metavar="B", help="csv: bytes that a size counts (default: 1)")
+    bring.add_argument("--size-unit", type=options.positive, metavar="B", help="csv: bytes that a size counts (default: 1)")
     info = verbs.add_parser("info", help="describe a trace: origin, miss ratio over memory, working set, is it worth a run?")
     info.add_argument("trace", nargs="?", help="trace file or shipped trace (default: list the shipped ones)")
     info.add_argument("--chart", type=options.file, metavar="FILE", help="draw the same: FILE.png, FILE.svg")
@@ -114,7 +114,7 @@ def _record(args: argparse.Namespace) -> int:
     from dse.workloads.trace import writable
 
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
-    target = writable(args.out or f"{Path(command[0]).name if command else 'trace'}.npz")
+    target = writable(args.out or _fresh(f"{Path(command[0]).name if command else 'trace'}.npz"))
     ends = _hinted(command, args)
     with output.Progress("page runs") as progress:
         trace = record.record(command, args.recorder, filter_pages=args.filter_pages, show=args.show, progress=_showing(progress, ends))
@@ -129,7 +129,7 @@ def _import(args: argparse.Namespace) -> int:
 
     if not args.size_column:
         options.refuse(args, "size_unit", "it is of the sizes that --size-column names")
-    target = writable(args.out or f"{Path(args.file).stem}.npz")
+    target = writable(args.out or _fresh(f"{Path(args.file).stem}.npz"))
     trace = imports.load(
         args.file, args.source, filter_pages=args.filter_pages, page_column=args.page_column, write_column=args.write_column,
         size_column=args.size_column, writes=[text for text in (args.writes or "").split(",") if text], unit=args.unit,
@@ -139,7 +139,17 @@ def _import(args: argparse.Namespace) -> int:
         output.note(f"a line counts as one page, that of column {args.page_column}; of a block trace say --unit and --size-column")
     if args.source == "oracleGeneral" and args.unit is None:
         output.note("an object counts as one page; where its number is an address say --unit")
+    if not trace.meta.get("writes_known", True):
+        every = "a write" if args.source == "perf" else "a read"
+        output.note(f"the file does not tell reads from writes: every access counts as {every}")
     return _keep(trace, target)
+
+
+def _fresh(name: str) -> str:
+    """Name of a file that nobody named, and that therefore replaces none."""
+    if Path(name).exists():
+        raise BadInput(f"{name} is there already: -o names another file, or this one to replace it")
+    return name
 
 
 def _keep(trace: Trace, path: Path) -> int:

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import math
+import re
 import sys
 import textwrap
 import threading
@@ -89,14 +90,33 @@ def render_table(rows: Sequence[Row], columns: Sequence[str] | None = None) -> s
 
 
 def wrapped(texts: Sequence[str], width: int, most: int) -> list[str]:
-    """Break texts into at most `most` lines in all; what has no room ends in an ellipsis. Each text has a line if there are enough."""
+    """Break texts into at most `most` lines in all. Each text has a line if there are enough.
+
+    What has no room ends in an ellipsis, behind a whole sentence where one has room.
+
+    Examples
+    --------
+    >>> wrapped(["One has room. The other one has none."], 20, 1), wrapped(["None of it has room here."], 20, 1)
+    (['One has room. ...'], ['None of it has ...'])
+    """
     out: list[str] = []
     for n, text in enumerate(texts):
         room = most - len(out)
         if room > 0:
             room = max(1, room - (len(texts) - n - 1))
-            out += textwrap.wrap(text, width, subsequent_indent="  ", max_lines=room, placeholder=" ...", break_on_hyphens=False)
+            out += _broken(text, width, room)
     return out
+
+
+def _broken(text: str, width: int, most: int) -> list[str]:
+    """Break one text; drop sentences at its end, or else words, where it has no room."""
+    sentences = re.split(r"(?<=\.) (?=[A-Z])", text)
+    for n in range(len(sentences), 0, -1):
+        kept = " ".join(sentences[:n]) + " ..." * (n < len(sentences))
+        lines = textwrap.wrap(kept, width, subsequent_indent="  ", break_on_hyphens=False)
+        if len(lines) <= most:
+            return lines
+    return textwrap.wrap(text, width, subsequent_indent="  ", max_lines=most, placeholder=" ...", break_on_hyphens=False)
 
 
 def plain(value: Any) -> Any:

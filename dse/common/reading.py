@@ -72,6 +72,8 @@ def file(path: str | os.PathLike[str]) -> Path:
     BadInput
         It is missing, a folder, a pipe, a socket or a device, or may not be read.
     """
+    if not os.fspath(path):
+        raise BadInput("an empty name is no file")
     why = why_not(path)
     if why:
         raise BadInput(f"{os.fspath(path)}: {why}")
@@ -116,6 +118,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, KeyError) and error.args:
         return f"no {str(error.args[0])[:SHOWN]!r}"
     text = str(error).strip() or type(error).__name__
+    if "pickle" in text:  # NumPy would advise to load it all the same
+        return "it holds Python objects, which are not loaded"
     if "limit" in text and "integer string" in text:
         return "a whole number of thousands of digits"
     return text.splitlines()[0][:SHOWN]

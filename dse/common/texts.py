@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from dse.common import reading
 from dse.errors import BadInput, refusal, unknown
@@ -76,3 +76,30 @@ def read(name: str | Path, folder: Path, what: str) -> Text:
         raise BadInput(f"{path}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise BadInput(f"{path}: {refusal(error)}") from None
+
+
+class Shorter(str):
+    """A text with a shorter one that says the same or less, for where there is no room.
+
+    Parameters
+    ----------
+    full, short : str
+
+    Examples
+    --------
+    >>> Shorter("three of the four", "three"), short(Shorter("three of the four", "three")), short("four")
+    ('three of the four', 'three', 'four')
+    """
+
+    __slots__ = ("short",)
+    short: str
+
+    def __new__(cls, full: str, short: str) -> Self:
+        made = super().__new__(cls, full)
+        made.short = short
+        return made
+
+
+def short(text: str) -> str:
+    """Return the shorter version of a text, if it has one."""
+    return text.short if isinstance(text, Shorter) else text

@@ -68,7 +68,7 @@ def locked(path: Path, refused: str) -> Iterator[None]:
         Another process holds it; the message is `refused`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

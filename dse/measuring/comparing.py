@@ -21,7 +21,10 @@ from dse.workloads import choosing
 
 PROBES = ("off", "count")
 """Probes of the counted half."""
-NOT_MODELLED = "readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the backend"
+NOT_MODELLED = (
+    "I/O and compression, readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the "
+    "backend"
+)
 LOOP = "open"
 
 
@@ -219,6 +222,8 @@ def compare(
     CheckFailed
         A page read content that is not its own.
     """
+    if counted is not None and not callable(counted):
+        raise BadInput("counted is a function that is given the counted half; counted_only=True leaves times out")
     for name, value in (("budget", budget), ("width", width)):
         if not (math.isfinite(value) and value > 0):
             raise BadInput(f"{name} {value} is not above 0; the default is {pacing.BUDGET_S if name == 'budget' else pacing.WIDTH:g}")
@@ -324,7 +329,10 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
         raise BadInput(f"run {stored.name} does not say what scenario it came from") from None
     case = scenario.from_values(given["scenario"] or "scenario", values)
     warming.warm([(n.text, kind) for kind in PROBES for n in designs])
-    found = run_scenario(checked_stream(case, designs, True), designs, budget=None)
+    stream = checked_stream(case, designs, True)
+    if given.get("trace_digest") not in (None, stream.trace_digest):
+        raise BadInput(f"{stream.trace_name} is not the trace of run {stored.name}, which has digest {str(given['trace_digest'])[:16]}")
+    found = run_scenario(stream, designs, budget=None)
     again = storing.counters_hash(found["rows"])
     kept = storing.counters_hash(stored.ops)
     return {

@@ -30,6 +30,9 @@ REFUSALS = (demand.FULL, demand.REACTIVATED, demand.UNMAP_FAILED, demand.NO_MEMO
 """Replies of a design that had no room: a page stays resident, or a space has no copy of it."""
 LEAST = 0.5
 """Share of the first design's demands that a design must serve although it refuses some."""
+RETRIES = (demand.BUSY, demand.NO_BEGIN)
+"""Replies to a demand that meets a folio under way, as a move locks it or has taken it elsewhere: the kernel waits and faults again. Each
+explains one demand that was not served, and there are no more of them than moves."""
 
 
 def served(counts: Counts) -> dict[str, int]:
@@ -56,8 +59,9 @@ def fault_of(name: str, mine: Counts, first: str, theirs: Counts) -> str:
     """
     ours, wanted = served(mine), served(theirs)
     refused = sum(int(counts[code]) for counts in (mine, theirs) for code in REFUSALS)
+    again = min(sum(int(counts[code]) for counts in (mine, theirs) for code in RETRIES), int(mine[demand.MOVED]))
     for op, n in wanted.items():
-        if ours[op] == n or (refused and ours[op] >= LEAST * n):
+        if ours[op] == n or ((refused or abs(ours[op] - n) <= again) and ours[op] >= LEAST * n):
             continue
         return f"{name}: {op} is served {ours[op]:,} times, {n:,} times on {first} ({unserved(mine)})"
     return ""

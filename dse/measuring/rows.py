@@ -24,7 +24,9 @@ COUNTED = (("lines", "lines"), ("lines_common", "lines"), ("chain", "objects"), 
            ("locked_sections_common", "sections"), ("atomics", "atomics"),
            ("allocations", "objects"), ("frees", "objects"), ("structures_written", "structures"), ("ptes", "PTEs"), ("retries", "retries"),
            ("lock_order_violations", "violations"))  # fmt: skip
-FEW, FEWEST = "fewer than 1 % of the pages at the peak are still swapped out", 100
+FEW, FEWEST = "fewer than 1 % of the pages at the peak, or than 64, are still swapped out", 100
+LEAST = 64
+"""Pages below which bytes a page are those of what was allocated, not of a page."""
 
 
 def make(outcome: Outcome, table: Table | None) -> list[Figure]:
@@ -81,7 +83,7 @@ def occupancy(side: Side, outcome: Outcome) -> list[Figure]:
     most = max(pages, outcome.swapped_peak)
     slots = int(dev[demand.SSD :, int(cluster.D_USED)].sum())
 
-    few = pages * FEWEST < most
+    few = pages * FEWEST < most or pages < LEAST
 
     def one(metric: str, unit: str, value: float | None, **more: Unpack[More]) -> Figure:
         return figure(side.name, "page", metric, "counted", unit, value, **more)

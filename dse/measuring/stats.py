@@ -273,6 +273,8 @@ def agreed(found: Mapping[str, Verdict]) -> Verdict:
     Verdict(finding='slower', reason='footprint 1.6; cold 1.2')
     >>> agreed({"footprint": Verdict("slower", "1.6"), "cold": Verdict("same", "1.0")})
     Verdict(finding='inconclusive', reason='footprint and cold do not agree: footprint slower, 1.6; cold same, 1.0')
+    >>> agreed({"footprint": Verdict("slower", "1.6"), "cold": Verdict("inconclusive", "3 pairs")})
+    Verdict(finding='inconclusive', reason='not settled in cold: footprint slower, 1.6; cold inconclusive, 3 pairs')
     """
     if len(found) == 1:
         return next(iter(found.values()))
@@ -280,6 +282,9 @@ def agreed(found: Mapping[str, Verdict]) -> Verdict:
     if len(findings) == 1:
         return Verdict(findings.pop(), "; ".join(f"{state} {verdict.reason}" for state, verdict in found.items()))
     said = "; ".join(f"{state} {verdict.finding}, {verdict.reason}" for state, verdict in found.items())
+    open_ = [state for state, verdict in found.items() if verdict.finding == "inconclusive"]
+    if len(findings) == 2 and open_:
+        return Verdict("inconclusive", f"not settled in {' and '.join(open_)}: {said}")
     return Verdict("inconclusive", f"{' and '.join(found)} do not agree: {said}")
 
 

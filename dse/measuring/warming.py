@@ -78,7 +78,7 @@ def _compile_apart(pairs: queue.SimpleQueue[Pair | None], progress: output.Progr
     command = processes.command("dse.measuring.warming")
     pipe = subprocess.PIPE
     with (
-        tempfile.TemporaryFile("w+") as said,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as said,
         subprocess.Popen(command, env=processes.environ(), stdin=pipe, stdout=pipe, stderr=said, text=True) as process,
     ):
         assert process.stdin is not None  # noqa: S101 - a pipe

@@ -146,6 +146,15 @@ def devices_of(slots: int, fill: float, mix: Mapping[str, float], native: bool =
     return out
 
 
+def _made(design: s.Design, devices: list[Device]) -> list[Device]:
+    """The devices with the slots that the design makes of those that it is given; the first disk is the one behind zswap."""
+    if design.sizes is None:
+        return devices
+    given = {device.name: device.slots for device in devices}
+    made = design.sizes(given, next((name for name in given if name != "zswap"), "ssd"))
+    return [device._replace(slots=made[device.name]) for device in devices]
+
+
 def _elements(kind: Blocks, per: str, devices: list[Device]) -> list[int]:
     """Elements in use of blocks: on every device, or in the one virtual space."""
     parts = kind.parts or PARTS if per == "block" else per.split("+")
@@ -232,7 +241,7 @@ def closed(
     Ledger
         Counted and allocated bytes. Peaks equal the allocated bytes.
     """
-    devices = devices_of(slots, fill, mix, is_native(parameters), is_virtual(design))
+    devices = _made(design, devices_of(slots, fill, mix, is_native(parameters), is_virtual(design)))
     count = {part: sum(getattr(d, part) for d in devices) for part in PARTS}
     stacked = {part for part in PARTS if slots_tied_up(design, parameters, {part: 1})}
     ledger, groups = Ledger(), ob.Groups()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dse.common.output import wrapped
-from dse.measuring.figures import FULL, Figures
+from dse.common.texts import Shorter, short
+from dse.measuring.figures import FULL, LIFETIME, Figures
 from dse.naming import shortened, split
 from dse.reports import costs, exits
 
@@ -15,7 +19,15 @@ WIDTH = 80
 LINES = 25
 BACKENDS = ("zswap", "ssd", "hdd", "zram", "zero")
 KERNELS = {"swap_table_p4": "today's kernel (Linux 7.2)", "direct": "the kernel of 2023 (Linux 6.12)"}
+AA = re.compile(r"A/A (\d+\.\d+)\.\.(\d+\.\d+)")
+UNDECIDED = " (?: within A/A, or few pairs)"
+PATIENCE = 3600.0
+"""Seconds of a budget above which a quieter machine is advised instead."""
 BAR = "▏▎▍▌▋▊▉█"
+
+
+SHORTENED = ("again", "buys", "doubts", "question", "missing", "answer")
+"""Parts that are said in fewer words where the screen has no room, in this order."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +69,27 @@ class Answer:
         list of str
             At most :data:`LINES` lines of `width` columns.
         """
-        head = wrapped((self.question, *self.answer), width, 8)
         table = _table(self.rows, width, chart)
+        found = self
+        for name in ("", *SHORTENED):
+            part = getattr(found, name) if name else ""
+            shorter: dict[str, Any] = {name: short(part) if isinstance(part, str) else tuple(map(short, part))} if name else {}
+            found = replace(found, **shorter)
+            texts = (found.question, *found.answer, *found.buys, *found.doubts, *found.missing, *found.again)
+            if sum(len(wrapped((text,), width, LINES)) for text in texts) + len(table) <= LINES:
+                break
+        return found._laid(table, width)
+
+    def _laid(self, table: list[str], width: int) -> list[str]:
+        """Lay out texts around `table`; what has no room, as short as it is, ends in an ellipsis."""
+        head = wrapped((self.question, *self.answer), width, 13)
         left = LINES - len(head) - len(table)
         tail: list[str] = []
         parts = (self.buys, self.doubts, self.missing, self.again)
         last = wrapped(parts[-1][-1:], width, 3)
         for n, part in enumerate((*parts[:-1], parts[-1][:-1])):
             after = sum(len(wrapped(p, width, 2)) for p in parts[n + 1 : -1]) + len(last)
-            tail += wrapped(part, width, max(1, min(4, left - len(tail) - after)))
+            tail += wrapped(part, width, max(1, min(5, left - len(tail) - after)))
         tail = [*tail[: max(0, left - len(last))], *last]
         if len(tail) + 2 <= left:
             return [*head, "", *table, "", *tail]
@@ -80,14 +104,25 @@ def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
     """The table, a row a design."""
     names = [shortened(row.design) for row in rows]
     cells = [(name, *row.cells()) for name, row in zip(names, rows, strict=True)]
-    heads = costs.heads(rows)
+    heads, spans = costs.heads(rows), tuple[str, ...]()
+    states = [at.state for at in next((row.states for row in rows if row.states), ())]
+    if states:
+        spans = ("", "memory", f"{costs.returned(rows)}, ns more", f"swap-in, x {costs.brief(rows)}")
+        heads = [("design", "B a page", *states, *states)]
+        shown = [i for i in range(len(heads[0])) if i < 2 + len(states) or any(line[i] != "-" for line in cells)]
+        heads, cells = ([tuple(line[i] for i in shown) for line in lines] for lines in (heads, cells))
     widths = [max(len(line[i]) for line in (*heads, *cells)) for i in range(len(heads[0]))]
     gap = " " if sum(widths) + 2 * len(widths) > width else "  "
     out = [gap.join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in (*heads, *cells)]
+    if spans:
+        n = len(states)
+        over = [*widths[:2], *(sum(widths[i : i + n]) + len(gap) * (n - 1) for i in range(2, len(widths), n))]
+        out.insert(0, gap.join(text[:w].ljust(w) for text, w in zip(spans, over, strict=False)).rstrip())
     room = width - sum(widths) - len(gap) * len(widths)
     if chart and room >= 6:
+        first = len(out) - len(rows)
         out = [f"{line.ljust(width - room)}{_bar(row, rows, room)}".rstrip() if row else line
-               for line, row in zip(out, [None] * len(heads) + list(rows), strict=True)]  # fmt: skip
+               for line, row in zip(out, [None] * first + list(rows), strict=True)]  # fmt: skip
     return [line[:width] for line in out]
 
 
@@ -104,13 +139,24 @@ def known(design: str) -> str:
     return f"{design}{short}, {KERNELS[design]}" if design in KERNELS else design
 
 
+def named(design: str) -> tuple[str, str]:
+    """Name of a design with the release of the kernel where it is one, in fewer and fewer words."""
+    release = KERNELS.get(design, "").partition("(")[2].rstrip(")")
+    return (f"{design} ({release})", f"{design} ({release.rpartition(' ')[2]})") if release else (shortened(design), shortened(design))
+
+
 def _conditions(run: Mapping[str, Any]) -> str:
     """Say on what the question was asked."""
     stream = run.get("stream") or {}
     counts = {name: int(stream.get(f"reclaims_{name}", 0)) for name in BACKENDS}
     whole = sum(counts.values()) or 1
     mix = ", ".join(f"{name} {n / whole:.0%}" for name, n in sorted(counts.items(), key=lambda item: -item[1]) if n)
-    return f"On {run['label']}: {run['trace']}, up to {stream.get('swapped_peak', 0):,} pages out, to {mix}."
+    try:
+        limit = float(json.loads(run["scenario_json"])["memory"]["limit"])
+    except (KeyError, TypeError, ValueError):
+        limit = 0.0
+    memory = f"{limit:,.0f} pages of memory, " if limit > 1.0 else ""
+    return f"On {run['label']}: {run['trace']}, {memory}up to {stream.get('swapped_peak', 0):,} pages out, to {mix}."
 
 
 def screen(found: Mapping[str, Any]) -> Answer:
@@ -134,19 +180,22 @@ def screen(found: Mapping[str, Any]) -> Answer:
     table = costs.ranked(figures, designs, timed)
     moving = [row for row in found["rows"] if row["scenario"] == runs[0]["label"]] if len(runs) > 1 else rows
     host = "a host that never migrates" if len(runs) > 1 else "this host"
-    question = f"What does a design cost {host}? Against {known(designs[0])}:"
+    asked = f"What does a design cost {host}?"
+    names = [f"{asked} Against {name}:" for name in (known(designs[0]), *named(designs[0]))]
+    question = Shorter(names[0], next((name for name in names if len(name) <= WIDTH), names[-1]))
+    leaving = exits.lines(rows, main)
+    leaves = [Shorter(" ".join(leaving), " ".join(map(short, leaving)))] if leaving else []
     return Answer(
-        question, (*costs.words(table, designs[0]), _conditions(main)), tuple(table),
-        tuple(exits.lines(rows, main)) or _buys(Figures(moving), designs, timed),
-        _doubts(main, table), _missing(figures, main, designs), _again(found, main),
+        question, (*leaves, *costs.words(table, designs[0]), _conditions(main)), tuple(table), _buys(Figures(moving), designs, timed),
+        _doubts(main, table, exits.undecided(rows, main), _itself(rows, main)), _missing(figures, main, designs), _again(found, main),
     )  # fmt: skip
 
 
 def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, ...]:
     """Say what the designs are good for: moves, swapoff, slots."""
     metric, unit = ("ns", "ns") if timed else ("lines", "lines")
-    out = []
-    for op, what in (("move", "One move to another backend"), ("swapoff", "swapoff, a page")):
+    out, slots_short = [], ""
+    for op, what in (("move", "A move to another backend, where pages move"), ("swapoff", "swapoff, a page")):
         found = [(figures.value(d, op, metric, stat="mean", age="aged"), d) for d in designs]
         known_ = sorted((value, d) for value, d in found if value is not None)
         if known_:
@@ -155,35 +204,57 @@ def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, .
     if slots and slots[0][0] < slots[-1][0]:
         least = [shortened(d) for value, d in slots if value == slots[0][0]]
         most = [shortened(d) for value, d in slots if value == slots[-1][0]]
-        out.append(f"Disk slots tied up: {slots[0][0]:,.0f} ({', '.join(least)}) to {slots[-1][0]:,.0f} ({', '.join(most)}).")
-    return (
-        ("For a layer: " + " ".join(out),) if out else ("For a layer: nothing was moved here; a scenario with moves shows what it buys.",)
-    )
+        names = "all others" if len(least) + len(most) == len(designs) and len(most) > 1 else ", ".join(most)
+        span = f"{slots[0][0]:,.0f} ({', '.join(least)}) to {slots[-1][0]:,.0f} ({names})"
+        out.append(f"Disk slots held at the end, by pages back in memory as well: {span}.")
+        slots_short = f"Disk slots held at the end: {span}."
+    if not out:
+        return ("For a layer: nothing was moved here; a scenario with moves shows what it buys.",)
+    brief = [*out[:-1], slots_short] if slots_short else out
+    return (Shorter(f"For a layer: {' '.join(out)}", f"For a layer: {' '.join(brief)}"),)
 
 
-def _doubts(run: Mapping[str, Any], table: Sequence[costs.Cost]) -> tuple[str, ...]:
-    """Say how sure the answer is."""
+def _itself(rows: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Widest ratio of a design's times to its own, of the operations that the screen shows; of all where no status tells it."""
+    if run["aa_lo"] is None:
+        return None
+    shown = [row for row in rows if row["metric"] == "ratio" and row["op"] in (*LIFETIME, "zap") and row["age"] == "aged"]
+    spans = [(float(lo), float(hi)) for row in shown for lo, hi in AA.findall(str(row["status"]))]
+    lows, highs = zip(*(spans or [(run["aa_lo"], run["aa_hi"])]), strict=True)
+    return min(lows), max(highs)
+
+
+def _doubts(
+    run: Mapping[str, Any], table: Sequence[costs.Cost], more: tuple[int, int], itself: tuple[float, float] | None
+) -> tuple[str, ...]:
+    """Say how sure the answer is.
+
+    `more` is how many of how many times beside the table are undecided, `itself` from :func:`_itself`.
+    """
     if not run["timed"]:
         return ("Sure: every figure is counted and exact; nothing was timed.",)
     of = [row for row in table if row.asked]
     doubtful = [row.design for row in of if row.open]
-    undecided, figures = (sum(row.undecided[i] for row in of) for i in (0, 1))
+    undecided, figures = (sum(row.undecided[i] for row in of) + more[i] for i in (0, 1))
     marked = any(row.states for row in table)
     text = "Sure: nothing to compare"
     if of and undecided:
-        text = f"Sure: {undecided} of {figures} measured figures are undecided" + " (?)" * marked
+        text = f"Sure: {undecided} of {figures} times are undecided" + UNDECIDED * marked
     elif of:
-        text = f"Sure: all {figures} measured figures are decided"
-    if doubtful:
-        text += f", of {', '.join(map(shortened, doubtful))}" if len(doubtful) < len(of) else ""
-        text += "; a longer run may settle it"
+        text = f"Sure: all {figures} times are decided"
+    whose = f", of {', '.join(map(shortened, doubtful))}" if doubtful and len(doubtful) < len(of) else ""
     needed = (run.get("measuring") or {}).get("needed_s")
-    if doubtful and needed is not None:
-        text += f" (--budget {2 * needed:.0f})"
-    text += ". =: the baseline's own" * marked + ". Times: measured here, 95 % intervals; bytes: counted."
-    if run["aa_lo"] is not None:
-        text += f" A design against itself: {run['aa_lo']:.2f}..{run['aa_hi']:.2f} (A/A, the widest)."
-    return (text,)
+    budget = math.inf if needed is None else 2.0 * float(needed)
+    how = "a longer run" if needed is None else "a quieter machine" if budget > PATIENCE else f"--budget {budget:.0f} (s)"
+    longer = f"; {how} may settle it" * bool(undecided)
+    caches = "; caches as the workload leaves them (footprint), or cold" * marked
+    noise, few = "", ""
+    if itself is not None:
+        noise = f" A design against itself (A/A): x {itself[0]:.2f}..{itself[1]:.2f}, the widest of these operations."
+        few = f" A/A: x {itself[0]:.2f}..{itself[1]:.2f}."
+    steps = ". Times: the designs' steps in user space, one thread, 95 % intervals"
+    brief = text + longer
+    return (Shorter(f"{text}{whose}{longer}{steps}{caches}. Bytes and slots: counted.{noise}", f"{brief}{steps}; rest counted.{few}"),)
 
 
 def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -> tuple[str, ...]:
@@ -191,7 +262,9 @@ def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -
     full = [d for d in designs if (figures.value(d, "swap_in", FULL, stat="mean", age="aged") or 0) > 0.5]
     text = f"Not in it: {run['not_modelled']}."
     if full:
-        text += f" Swap was full for {', '.join(map(shortened, full))}."
+        names = ", ".join(map(shortened, full))
+        whole = f"{text} Swap was more than half full, so that swap-ins free slots: {names}."
+        return (Shorter(whole, f"{text} Swap over half full (vm_swap_full): {names}."),)
     return (text,)
 
 
@@ -199,7 +272,9 @@ def _again(found: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[str, ...]:
     """Next commands, and how to repeat the answer."""
     command = str(found["provenance"]["command"])
     more = [f"{command} --full"] if command.startswith("dse compare") else []
-    more += ["dse report last"] if run.get("run") else []
-    more += [f"dse rerun {run['run']}"] if run.get("run") else []
-    digest = str(found["provenance"]["counters_hash"])[:16]
-    return (("Next: " + ", ".join(more),) if more else ()) + (f"Repeat: {command} (counters {digest})",)
+    more += ["dse report last", f"dse rerun {run['run']}"] if run.get("run") else []
+    again = f"Repeat: {command} (counters {str(found['provenance']['counters_hash'])[:16]})"
+    if not more:
+        return (again,)
+    few = "--full" if command.startswith("dse compare") else "dse report last"
+    return (Shorter(f"Next: {', '.join(more)}", ""), Shorter(again, f"{again}. More: {few}"))

@@ -6,11 +6,12 @@ of designs from outside (:mod:`dse.reports.enclosed`). Equal runs give equal bun
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,16 @@ def _name(path: str | Path, about: Mapping[str, Any]) -> str:
         raise BadInput(f"{path}: {error}") from None
 
 
+@contextlib.contextmanager
+def _inside(path: str | Path, scratch: Path) -> Iterator[None]:
+    """Name the bundle in refusals, in place of the folder to which it was unpacked and which is gone."""
+    try:
+        yield
+    except BadInput as error:
+        said = str(error)
+        raise BadInput(f"{path}: {said.replace(f'{scratch}/', '')}" if str(scratch) in said else said) from None
+
+
 def rerun(path: str | Path, trust: bool = False) -> dict[str, Any]:
     """Repeat the run or study of a bundle and compare the counters.
 
@@ -187,12 +198,13 @@ def rerun(path: str | Path, trust: bool = False) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="swapdse-bundle-") as scratch:
         results = Path(scratch)
-        about = unpack(path, results)
-        odd = limited.unreadable(sorted(results.rglob("*.parquet")))
-        if odd:
-            raise BadInput(f"{path}: {odd} is no readable Parquet file")
-        with enclosed.executing(path, about["sources"], about["members"], results, trust):
-            found = _repeated(about, results)
+        with _inside(path, results):
+            about = unpack(path, results)
+            odd = limited.unreadable(sorted(results.rglob("*.parquet")))
+            if odd:
+                raise BadInput(f"{path}: {odd} is no readable Parquet file")
+            with enclosed.executing(path, about["sources"], about["members"], results, trust):
+                found = _repeated(about, results)
     if found["stored"] != about["counters_hash"]:
         raise BadInput(f"{path}: the tables are not those that were bundled")
     return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dse import naming
 from dse.common.writing import save
@@ -12,6 +14,11 @@ from dse.errors import BadInput, unknown
 from dse.modelling.bookkeeping import checked
 from dse.modelling.fills import COMPRESSED, SLOTS, Curve, curve
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CLIP = re.compile(r'(?<=url\(#)p[0-9a-f]{10}(?=\))|(?<=id=")p[0-9a-f]{10}(?=")')
+"""Name of a clip path in an SVG of Matplotlib."""
 SUFFIXES = (".png", ".svg")
 MARKS = "o+x*#@%&"
 MOST = len(MARKS)
@@ -79,10 +86,21 @@ def picture(curves: Sequence[Curve], backend: str, path: Path) -> str:
     axes.set_title(f"Metadata of {_size(curves[0].slots)} of swap, {backend}")
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.legend(frameon=False)
-    form, content = path.suffix[1:].lower(), io.BytesIO()
-    with rc_context({"svg.hashsalt": "dse"}):  # the same chart is the same file
-        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None)
-    return save(path, content.getvalue())
+    with rc_context({"svg.hashsalt": "dse"}):
+        return save(path, content(figure, path.suffix[1:].lower()))
+
+
+def content(figure: Figure, form: str) -> bytes:
+    """Content of the file of a picture: the same picture is the same file.
+
+    It has no date, and its clip paths are numbered: Matplotlib makes their names of where objects lie in memory.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=form, metadata={"Date": None} if form == "svg" else {"Software": None} if form == "png" else None)
+    if form != "svg":
+        return buffer.getvalue()
+    names: dict[str, str] = {}
+    return CLIP.sub(lambda found: names.setdefault(found[0], f"clip{len(names) + 1}"), buffer.getvalue().decode()).encode()
 
 
 def text(curves: Sequence[Curve], backend: str, measure: str = "allocated") -> str:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dse.common.texts import Shorter
 from dse.measuring.figures import LIFETIME, Figures
 from dse.naming import shortened
 from dse.storing import Figure
 
+LIFE = "swap-out and return"
 EVEN = 0.05
 """Bytes a page below which two designs take the same."""
 
@@ -157,12 +159,21 @@ def heads(rows: Sequence[Cost]) -> list[tuple[str, ...]]:
     timed = any(row.timed for row in rows)
     states = next((row.states for row in rows if row.states), ())
     if states:
-        rest = [""] * (len(states) - 2)
-        first = ("design", "memory", "out+return", "ns more", *rest, "swap-in", "ratio", *rest)
-        names = [at.state for at in states]
-        return [first, ("", "B a page", *names, *names)]
+        rest = [at.state for at in states[1:]]
+        first = ("design", "memory", returned(rows), *rest, "swap-in", *rest)
+        return [first, ("", "B a page", *["ns more"] * len(states), *[f"x {brief(rows)}"] * len(states))]
     unit = "ns" if timed else "lines"
     return [("design", "memory", "swap-out and return", "one swap-in"), ("", "B a page", f"{unit} more", f"{unit}, or times that")]
+
+
+def returned(rows: Sequence[Cost]) -> str:
+    """Head of what a page costs that goes out and, if any did, comes back."""
+    return "out+return" if any(row.own is not None for row in rows) else "swap-out"
+
+
+def brief(rows: Sequence[Cost]) -> str:
+    """Name of the baseline in a head."""
+    return "p4" if any(row.design == "swap_table_p4" and not row.asked for row in rows) else "base"
 
 
 def _finding(row: Figure | None) -> str:
@@ -239,18 +250,21 @@ def settled(tax: Figure | None, state: str) -> bool:
 
 
 def found_in(ratio: Figure | None, state: str) -> str:
-    """Finding of a ratio in one state of the caches: its status is of all, and says each where they do not agree.
+    """Finding of a ratio in one state of the caches: its status is of all, and says each where they differ (:func:`stats.agreed`).
 
     Examples
     --------
     >>> apart = "inconclusive: footprint and cold do not agree: footprint slower, 1.6; cold same, 1.0"
     >>> found_in({"status": apart}, "footprint"), found_in({"status": apart}, "cold"), found_in({"status": "slower: footprint 1.6"}, "cold")
     ('slower', 'same', 'slower')
+    >>> found_in({"status": "inconclusive: not settled in cold: footprint slower, 1.6; cold inconclusive, 3 pairs"}, "footprint")
+    'slower'
     """
     if ratio is None:
         return ""
     finding, _, said = str(ratio["status"]).partition(": ")
-    each = re.search(rf"(?:agree: |; ){state} (\w+)", said) if "do not agree" in said else None
+    apart = "do not agree: " in said or said.startswith("not settled in ")
+    each = re.search(rf"(?:: |; ){state} (\w+), ", said) if apart else None
     return each[1] if each else finding
 
 
@@ -311,28 +325,36 @@ def words(rows: Sequence[Cost], base: str) -> list[str]:
         return []
     unit = "ns" if rows[0].timed else "lines"
     sure = [row for row in asked if row.finding == "ok" and row.extra is not None]
-    out = []
+    out, life = [], LIFE if returned(rows) == "out+return" else "swap-out"
     if sure and (sure[0].extra or 0.0) > 0:
         worst = sure[0]
         name = shortened(worst.design)
         where = f" ({worst.states[0].state})" if worst.states else ""
+        if len(worst.states) > 1 and worst.states[-1].decided and worst.states[-1].lo is not None and worst.states[-1].hi is not None:
+            where += f", {worst.states[-1].lo:+,.0f}..{worst.states[-1].hi:+,.0f} ({worst.states[-1].state})"
         span = f"{worst.lo:+,.0f}..{worst.hi:+,.0f}" if worst.lo is not None and worst.hi is not None else f"{worst.extra:+,.0f}"
-        out.append(f"Most {'time' if unit == 'ns' else unit}: {name}, {span} {unit} a swap-out and return{where}.")
+        most = f"{'' if life == LIFE else f'{life} '}{'time' if unit == 'ns' else unit}"
+        out.append(f"Most {most}: {name}, {span} {unit}{f' a {life}' * (life == LIFE)}{where}.")
     large = max(asked, key=lambda row: row.more_bytes or 0.0)
     if (large.more_bytes or 0.0) > EVEN:
-        out.append(f"Most memory: {shortened(large.design)}, {large.more_bytes:+.1f} B a page that is out.")
+        out.append(f"Most memory: {shortened(large.design)}, {large.more_bytes:+.1f} B a page out at the end.")
+    head = returned(rows)
     cold = [shortened(row.design) for row in asked if row.states and not row.states[-1].decided]
     if cold:
-        out.append(
-            "From cold caches no time is settled." if len(cold) == len(asked) else f"From cold caches not settled: {', '.join(cold)}."
-        )
+        whose = f"{head} from cold caches not settled: {', '.join(cold)}."
+        out.append(f"From cold caches no {head} is settled." if len(cold) == len(asked) else whose[0].upper() + whose[1:])
     out += _coldest(asked, sure)
     out.append(_better(asked, sure, base, "time" if unit == "ns" else "lines"))
     wrong = contradictions(rows)
     if wrong:
-        slower, faster, what = *map(shortened, wrong[0][:2]), wrong[0][2]
-        more = f" ({len(wrong) - 1} other pair{'s' * (len(wrong) > 2)} of designs as well)" if len(wrong) > 1 else ""
-        out.append(f"Time and {what} disagree, time decides: {slower} takes fewer {what} than {faster} but more time{more}.")
+        slower, faster = map(shortened, wrong[0][:2])
+        what = " or ".join(name for name in ("lines", "locks") if any(name == of for _, _, of in wrong))
+        pairs = len({pair[:2] for pair in wrong})
+        much = "1 pair of designs changes" if pairs == 1 else f"{pairs} pairs of designs change"
+        such = "" if pairs == 1 else "such as "
+        brief = " ".join([*out, f"Ranked by {what}, {much} places."])
+        out.append(f"Ranked by {what}, {much} places ({such}{slower} and {faster}); the order here is by time.")
+        return [Shorter(" ".join(out), brief)]
     return [" ".join(out)]
 
 

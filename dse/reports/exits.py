@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dse.common.texts import Shorter
 from dse.measuring.figures import Figures
 from dse.naming import shortened
 from dse.reports.costs import found_in
@@ -15,8 +16,6 @@ from dse.storing import Figure
 PAGE = 4096
 GIB = 1 << 30
 PTES_A_GIB = GIB // PAGE
-UNSETTLED = "open in one state of the caches"
-"""Finding where one state of the caches decides and another does not."""
 COUNTED = (("lines", "lines"), ("locks", "locked_sections"), ("atomics", "atomics"))
 
 
@@ -36,7 +35,7 @@ class Exit:
     times, lo, hi : float or None
         Ratio of the times to that of the baseline, with its 95 % interval.
     finding : str
-        ``faster``, ``slower``, ``same``, ``inconclusive`` or :data:`UNSETTLED`; empty for the baseline.
+        ``faster``, ``slower``, ``same``, ``inconclusive``, in the state of the caches; empty for the baseline.
     """
 
     design: str
@@ -84,9 +83,7 @@ def found(rows: Sequence[Figure], designs: Sequence[str], *, age: str = "aged", 
 
         ratio = figures.row(design, "zap", "ratio", stat="mean", age=age, against=designs[0], state=state)
         more = {} if ratio is None else {"times": ratio["value"], "lo": ratio["lo"], "hi": ratio["hi"]}
-        finding = "" if ratio is None else str(ratio["status"]).partition(":")[0]
-        if ratio is not None and finding == "inconclusive" and found_in(ratio, str(ratio.get("state") or "")) != finding:
-            finding = UNSETTLED
+        finding = "" if ratio is None else found_in(ratio, str(ratio.get("state") or ""))
         counts = {name: each(metric) for name, metric in COUNTED}
         out.append(Exit(design, ptes, each("ns", where=state), **counts, **more, finding=finding))
     return out
@@ -108,7 +105,7 @@ def leaving(run: Mapping[str, Any]) -> float | None:
     return pages * PAGE / GIB if exits and pages else None
 
 
-def words(exits: Sequence[Exit], gib: float, base: str) -> list[str]:
+def words(exits: Sequence[Exit], gib: float, base: str, state: str = "") -> list[str]:
     """Say in sentences what the exit of a process of `gib` GiB costs, the longest first.
 
     Parameters
@@ -119,6 +116,8 @@ def words(exits: Sequence[Exit], gib: float, base: str) -> list[str]:
         Size of the process, from :func:`leaving`.
     base : str
         The baseline.
+    state : str
+        State of the caches to be named, empty where one only was measured.
 
     Returns
     -------
@@ -137,22 +136,25 @@ def words(exits: Sequence[Exit], gib: float, base: str) -> list[str]:
         )
     ranked = sorted(timed, key=lambda row: -(row.ns or 0.0))
     said = ", ".join(f"{shortened(row.design)} {row.seconds(gib):.3g} s ({_said(row, base)})" for row in ranked)
-    out = [f"Exit of a process of {gib:.3g} GiB, all swapped out: {said}."]
+    how = f"{f'{state}; ' * bool(state)}times {shortened(base)}'s; locks a PTE"
+    brief = ", ".join(f"{shortened(row.design)} {row.seconds(gib):.3g} s" + "?" * (row.finding == "inconclusive") for row in ranked)
+    process = f"Exit of a process of {gib:.3g} GiB"
+    out: list[str] = [Shorter(f"{process} if all is swapped out ({how}): {said}.", f"{process}{f' ({state})' * bool(state)}: {brief}.")]
     longest, shortest = ranked[0], ranked[-1]
     if apart(longest, shortest, base) and None not in (longest.locks, shortest.locks) and longest.locks < shortest.locks - 0.005:  # type: ignore[operator]
         out.append(
-            f"Time and locks disagree, time decides: {longest.design} takes {longest.locks:.2f} locked sections a PTE, {shortest.design} "
-            f"{shortest.locks:.2f}."
+            f"By locks they change places ({longest.design} takes {longest.locks:.2f} locked sections a PTE, {shortest.design} "
+            f"{shortest.locks:.2f}); the order here is by time."
         )
     return out
 
 
 def _said(row: Exit, base: str) -> str:
     """The interval of the time over the baseline's with a mark where it is undecided, or the baseline's own nanoseconds; locks a PTE."""
-    locks = "" if row.locks is None else f", {row.locks:.2f} locks"
+    locks = "" if row.locks is None else f"; {row.locks:.2f}"
     if row.design == base or row.lo is None or row.hi is None:
-        return f"{row.ns:,.0f} ns{locks} a PTE"
-    return f"x {row.lo:.2f}..{row.hi:.2f}" + "?" * (row.finding in ("inconclusive", UNSETTLED)) + locks
+        return f"{row.ns:,.0f} ns a PTE{locks}"
+    return f"x {row.lo:.2f}..{row.hi:.2f}" + "?" * (row.finding == "inconclusive") + locks
 
 
 def apart(one: Exit, two: Exit, base: str) -> bool:
@@ -177,7 +179,34 @@ def lines(rows: Sequence[Figure], run: Mapping[str, Any]) -> list[str]:
     from dse.naming import split
 
     gib, designs = leaving(run), split(str(run["designs"]))
-    return words(found(rows, designs), gib, designs[0]) if gib else []
+    if not gib:
+        return []
+    states = _states(rows)
+    said = words(found(rows, designs), gib, designs[0], states[0] if len(states) > 1 else "")
+    for state in states[1:]:
+        asked = [row for row in found(rows, designs, state=state) if row.design != designs[0]]
+        open_ = [shortened(row.design) for row in asked if row.finding in ("", "inconclusive")]
+        if open_:
+            whose = "it is not settled" if len(open_) == len(asked) else f"not settled: {', '.join(open_)}"
+            said.append(f"From {state} caches {whose}.")
+    return said
+
+
+def _states(rows: Sequence[Figure]) -> list[str]:
+    """States of the caches in which zap was timed."""
+    return list(dict.fromkeys(str(row["state"]) for row in rows if row["op"] == "zap" and row["metric"] == "ns" and row.get("state")))
+
+
+def undecided(rows: Sequence[Figure], run: Mapping[str, Any]) -> tuple[int, int]:
+    """Count the ratios of zap in all states of the caches: those that are undecided, and all; none where the scenario has no exit."""
+    from dse.naming import split
+
+    designs = split(str(run["designs"]))
+    if not leaving(run):
+        return 0, 0
+    shown = [row for state in _states(rows) or [""] for row in found(rows, designs, state=state) if row.design != designs[0]]
+    timed = [row for row in shown if row.ns is not None]
+    return sum(row.finding in ("", "inconclusive") for row in timed), len(timed)
 
 
 def table(rows: Sequence[Figure], designs: Sequence[str], gib: float | None, states: Sequence[str] = ("",)) -> list[dict[str, str]]:

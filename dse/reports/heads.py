@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from dse.common.output import wrapped
+from dse.common.texts import short
 from dse.naming import shortened
 from dse.reports.answer import Answer
 from dse.reports.costs import heads
@@ -67,7 +69,8 @@ def table(head: Head, width: int, most: int) -> list[str]:
     rows = list(head.rows if len(head.rows) <= room else head.rows[: room - 1])
     cells = [(shortened(row[0]), *row[1:]) for row in rows]
     names, units = zip(*head.columns, strict=True)
-    lines = [tuple(names), tuple(units), *cells]
+    shown = [i for i in range(len(names)) if i == 0 or any(row[i] != "-" for row in rows)]
+    lines = [tuple(line[i] for i in shown) for line in (names, units, *cells)]
     for column in range(len(names) - 1, 0, -1):
         if _width(lines) <= width:
             break
@@ -92,7 +95,12 @@ def _width(lines: Sequence[Sequence[str]]) -> int:
     return sum(_widths(lines)) + 2 * (len(lines[0]) - 1)
 
 
-def text(head: Head, width: int, most: int) -> list[str]:
+ORDER = ("question", "finding", "table", "doubts", "missing", "buys", "conditions")
+"""Parts in the order in which they get the lines that are left over."""
+BY_TABLE = ("question", "table", *(name for name in ORDER if name not in ("question", "table")))
+
+
+def text(head: Head, width: int, most: int, order: Sequence[str] = ORDER) -> list[str]:
     """Lay a head out as text.
 
     Parameters
@@ -100,12 +108,14 @@ def text(head: Head, width: int, most: int) -> list[str]:
     head : Head
     width, most : int
         Columns, and lines.
+    order : sequence of str
+        Parts, as :data:`ORDER`.
 
     Returns
     -------
     list of str
-        At most `most` lines. Each part has its least; what is left over goes to the question, the finding, the table, the doubts and
-        the rest, in this order. The last line ends the command that repeats it.
+        At most `most` lines. Each part has its least; what is left over goes to the parts in `order`. The last line ends the command
+        that repeats it.
     """
     again = _last(head.again, width, MORE_LINES)
     parts = {
@@ -118,7 +128,7 @@ def text(head: Head, width: int, most: int) -> list[str]:
     given = {name: min(full[name], least) for name, (_, least) in parts.items()}
     given["table"] = min(full["table"], FEWEST + 2)
     left = most - len(again) - sum(given.values())
-    for name in ("question", "finding", "table", "doubts", "missing", "buys", "conditions"):
+    for name in order:
         more = max(0, min(full[name] - given[name], left))
         given[name] += more
         left -= more
@@ -131,4 +141,7 @@ def text(head: Head, width: int, most: int) -> list[str]:
 
 def mail(head: Head) -> list[str]:
     """The head as a mail of at most 15 lines of 72 columns, which ends in the command that repeats it."""
-    return text(replace(head, again=head.again[-1:]), MAIL, MAIL_LINES)
+    brief: dict[str, Any] = {
+        name: tuple(map(short, getattr(head, name))) for name in ("finding", "conditions", "buys", "doubts", "missing")
+    }
+    return text(replace(head, question=short(head.question), again=head.again[-1:], **brief), MAIL, MAIL_LINES, BY_TABLE)

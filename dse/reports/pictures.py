@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 from dse.errors import BadInput, unknown
+from dse.reports import charts
 from dse.reports.drawing import COLOURS, SHAPES, from_zero
 from dse.reports.model import Cloud, Document, Parallel, Plot, Ranges, staircase
 
@@ -234,6 +234,4 @@ def render(document: Document, form: str, name: str | None = None) -> bytes:
         figure.supxlabel(foot, fontsize=6, x=0.01, ha="left", color="#555555")
         for part, slot in zip(figure.subfigures(len(places), 1, squeeze=False, height_ratios=heights)[:, 0], places, strict=True):
             _draw(part, slot)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=form, metadata={"Date": None} if form == "svg" else {"Software": None})
-    return buffer.getvalue()
+        return charts.content(figure, form)

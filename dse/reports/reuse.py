@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -170,9 +169,7 @@ def picture(trace: Trace, found: Reuse, name: str, path: str | Path) -> str:
             one.grid(visible=True, color="#dddddd", linewidth=0.6)
             one.set_ylim(bottom=0)
         figure.suptitle("\n".join(_title(trace, found, name)), fontsize=9, x=0.01, ha="left")
-        content = io.BytesIO()
-        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else {"Software": None})
-    return save(target, content.getvalue())
+        return save(target, charts.content(figure, form))
 
 
 def _title(trace: Trace, found: Reuse, name: str) -> list[str]:

@@ -259,6 +259,8 @@ def _among(info: KeyInfo, value: str, at: str) -> None:
         raise BadInput(at + unknown(f"{info.name} value", value, info.choices))
 
 
+LATER = ("hdd", "zram")
+"""Devices that hold a page only where the mix or the tiers say so; pages in zswap may have slots of the SSD."""
 OF_PLACEMENT = ("shrink_to", "incompressible_share", "reject_above")
 """Keys of a pool that fills up, shrinks and rejects: with a mix it has no limit and takes what the mix says."""
 
@@ -308,5 +310,10 @@ def _agree(sections: Mapping[str, Any], where: Where) -> None:
         raise BadInput(f"{where(('moves', 'tiers'))}tiers are at least two different backends")
     if sections["memory"].limit <= 0:
         raise BadInput(f"{where(('memory', 'limit'))}limit is above 0")
+    if sections["memory"].limit > 1 and sections["memory"].limit % 1:
+        text = f"{sections['memory'].limit:g} is no whole number of pages, and no share of the workload's pages (at most 1)"
+        raise BadInput(f"{where(('memory', 'limit'))}limit {text}")
     if swapoff.device is not None and swapoff.device == swapoff.target:
         raise BadInput(f"{where(('swapoff', 'target'))}device and target are both {swapoff.target}")
+    if swapoff.device in LATER and backend.mix and not backend.mix.get(swapoff.device) and swapoff.device not in moves.tiers:
+        raise BadInput(f"{where(('swapoff', 'device'))}no page is ever on {swapoff.device}: backend.mix and moves.tiers do not have it")

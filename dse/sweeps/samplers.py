@@ -83,17 +83,27 @@ class Proposer:
         self._asked = 0
         self._seen: set[str] = set()
         self._pending: list[optuna.Trial] = []
+        self._every = iter(space.every() if space.countable else ())
+        self._ahead = next(self._every, None)
         self.study = optuna.create_study(directions=["minimize"] * len(space.objectives), sampler=make(sampler, seed % 2**32))
 
     def ask(self, n: int) -> list[Configuration]:
         """Return the next at most `n` configurations, none of which was asked before; fewer where the space has no more."""
         found = []
         for _ in range(n):
-            if self.space.countable and len(self._seen) >= self.space.size:
+            if self._through():
                 break
             found.append(self._one(self._asked))
             self._asked += 1
         return found
+
+    def _through(self) -> bool:
+        """Tell whether every configuration was asked: the first one that was not is remembered, so that none is looked at twice."""
+        if not self.space.countable:
+            return False
+        while self._ahead is not None and self._ahead.identity in self._seen:
+            self._ahead = next(self._every, None)
+        return self._ahead is None
 
     def _one(self, index: int) -> Configuration:
         """Configuration of trial `index`."""

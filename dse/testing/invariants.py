@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.measuring import allocating
-from dse.testing import invariants_charges, invariants_desc, invariants_rmap, invariants_ste, invariants_vswap, reading, slotview
+from dse.testing import (
+    invariants_charges,
+    invariants_desc,
+    invariants_rmap,
+    invariants_ste,
+    invariants_vswap,
+    invariants_zram,
+    reading,
+    slotview,
+)
 from dse.testing.findings import (
     BYPASS,
     CACHED,
@@ -31,6 +40,7 @@ from kernels import control
 from kernels import own as names
 from kernels.designs.swap_id import own as swap_id_own
 from kernels.designs.vswap import own as vswap_own
+from kernels.designs.zram import own as zram_own
 from kernels.life.registry import REGISTRY, Design
 from kernels.observing import allocations as allocs
 from kernels.observing import probe as probes
@@ -73,7 +83,9 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
         invariants_rmap.check(found, st)
     if slotview.has_tables(st):
         slotview.check_blocks(found, st, used_slots(st))
-    if hasattr(st, "ze"):
+    if hasattr(st, "element"):
+        invariants_zram.check(found, st)
+    elif hasattr(st, "ze"):
         check_zswap_list(found, st)
     invariants_charges.check(found, st)
     found.equal("lost tokens", ctl(st, control.S_LOST), 0)
@@ -285,7 +297,7 @@ def check_zentries(found: Findings, st: Any, zentry: Ints) -> None:
     table = st.ze.reshape(-1, 7)
     numbers = zentry[slots]
     found.equal("zswap entries in trees, each once", len(np.unique(numbers)), len(numbers))
-    if not hasattr(st, "zidx"):
+    if not hasattr(st, "zidx") and not hasattr(st, "element"):
         found.equal("zswap entries in trees", len(numbers), ctl(st, control.S_ZE_LIVE))
     found.equal("slots of zswap entries", reading.slot_index(st, table[numbers, 0]), slots)
 
@@ -347,6 +359,7 @@ def check_empty(st: Any, design: str) -> list[str]:
         ("zsmalloc bytes", control.S_ZOBJ_BYTES), ("zspages", control.S_ZSPAGES),
         ("slots", control.S_SLOTS), ("zero pages", control.S_ZERO_LIVE),
         *([("IDs", swap_id_own.S_ID_LIVE)] if hasattr(st, "idhead") else []),
+        *([("blocks of the backing device", zram_own.S_BLOCKS)] if hasattr(st, "element") else []),
         *REGISTRY[design].live.items(),
         ("folio table overflows", control.S_OVERFLOW), ("swap tables", control.S_TABLES), ("memcg tables", control.S_MEMCG_TABLES),
         ("extend tables", control.S_EXTENDS),

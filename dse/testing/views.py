@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dse.testing import invariants_charges, invariants_ste, invariants_vswap, reading, slotview
+from dse.testing import invariants_charges, invariants_ste, invariants_vswap, invariants_zram, reading, slotview
 from dse.testing.findings import used_slots
 from dse.testing.reading import ctl
 from dse.testing.twins.life import Life
@@ -88,6 +88,8 @@ def observed(st: Any, twin: type[Life]) -> dict[str, Any]:
         out["used slots"] = {(d, int(i)): True for d, (base, n) in places for i in np.flatnonzero(used[base : base + n])}
     if hasattr(st, "vmem"):
         out |= invariants_vswap.observed(st)
+    if hasattr(st, "element"):
+        out |= invariants_zram.observed(st)
     if hasattr(st, "table"):
         out["tables"] = ctl(st, control.S_TABLES)
     if hasattr(st, "ze"):

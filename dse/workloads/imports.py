@@ -19,6 +19,9 @@ from dse.workloads import perf as perf_script
 from kernels.traces import parse
 
 ORACLE_BYTES = 24
+PEEK = 4096
+TEXT = frozenset(range(32, 127)) | {9, 10, 13}
+"""Bytes of a text: printable ASCII, tab and line ends."""
 TABLE_BITS = 22  # of the first page hash, 64 MiB
 PACKED = {
     b"\x28\xb5\x2f\xfd": ("zstd", "zstd -d"), b"\x1f\x8b": ("gzip", "gzip -d"), b"\xfd7zXZ\x00": ("xz", "xz -d"),
@@ -41,8 +44,8 @@ class Options:
         Texts of the write column that mean a write (csv).
     unit : int, optional
         Bytes of a step of a page, block or object number (csv, oracleGeneral); 0: an identifier, each one page.
-    size_unit : int
-        Bytes of a step of a size (csv).
+    size_unit : int, optional
+        Bytes of a step of a size (csv), default 1.
     """
 
     filter_pages: int = 0
@@ -51,12 +54,12 @@ class Options:
     size_column: int | None = None
     writes: tuple[str, ...] = ()
     unit: int | None = None
-    size_unit: int = 1
+    size_unit: int | None = None
 
     @property
     def of_csv(self) -> bool:
         """True if an option is for CSV alone."""
-        return (self.page_column, self.write_column, self.size_column, self.writes, self.size_unit) != (None, None, None, (), 1)
+        return (self.page_column, self.write_column, self.size_column, self.writes, self.size_unit) != (None, None, None, (), None)
 
 
 def load(
@@ -69,7 +72,7 @@ def load(
     size_column: int | None = None,
     writes: Sequence[str] = (),
     unit: str | None = None,
-    size_unit: int = 1,
+    size_unit: int | None = None,
 ) -> trace.Trace:
     """Import `path` in the format `form` (a key of :data:`FORMATS`).
 
@@ -88,8 +91,8 @@ def load(
     unit : str, optional
         What a number counts (csv, oracleGeneral): page, sector (512 B), byte, bytes as a power of two, or object for identifiers, each of
         which is one page. Default: pages; of oracleGeneral only where every object has one size, 1 B or a page.
-    size_unit : int
-        Bytes that a size counts (csv).
+    size_unit : int, optional
+        Bytes that a size counts (csv), default 1.
 
     Raises
     ------
@@ -117,7 +120,8 @@ def load(
     with reading.parsing(path, f"no trace of the format {form}"):
         made = FORMATS[form](source, options)
     if not len(made.accesses):
-        raise BadInput(f"{path}: no access to a swappable page in it")
+        how = "; valgrind prints accesses with --tool=lackey --trace-mem=yes" if form == "lackey" else ""
+        raise BadInput(f"{path}: no access to a swappable page in it{how}")
     return made
 
 
@@ -157,7 +161,8 @@ def _columns(source: Path, options: Options) -> table.Columns:
     chosen = (options.page_column, options.write_column, size) != (None, None, None)
     unit = table.PAGE if options.unit is None else options.unit
     writes = frozenset(text.encode("utf-8", "surrogateescape") for text in options.writes)
-    return table.Columns(page, write, chosen, writes, size or 0, unit, options.size_unit, options.unit is not None)
+    told = (options.unit is not None, options.size_unit is not None)
+    return table.Columns(page, write, chosen, writes, size or 0, unit, options.size_unit or 1, *told)
 
 
 def csv(source: Path, options: Options) -> trace.Trace:
@@ -198,6 +203,10 @@ def oracle_general(source: Path, options: Options) -> trace.Trace:
 def _records(source: Path) -> NDArray[np.uint64]:
     """Words of an oracleGeneral file, three a record."""
     size = source.stat().st_size
+    with source.open("rb") as file:
+        head = file.read(PEEK)
+    if head and all(byte in TEXT for byte in head):
+        raise BadInput(f"{source}: this is text, and oracleGeneral is binary: records of {ORACLE_BYTES} bytes (--format csv?)")
     if size % ORACLE_BYTES:
         at = size - size % ORACLE_BYTES
         raise BadInput(f"{source}: byte {at}: {size % ORACLE_BYTES} bytes left, a record has {ORACLE_BYTES}")

@@ -21,6 +21,8 @@ from kernels.traces import parse
 NAMES = re.compile(rb'(?:[A-Za-z_#"][^,]*)(?:,[ \t]*[A-Za-z_#"][^,]*)*\r?$')
 ADDRESS = re.compile(r"lbn|lba|sector|blk|block|offset|byte|addr", re.IGNORECASE)
 """Names of columns that hold blocks or bytes rather than pages."""
+BLOCKS = re.compile(r"sector|blk|block|lbn|lba", re.IGNORECASE)
+"""Names of columns of sizes that count no bytes."""
 EXACTLY = "PAGE,WRITE (decimal page number, 0 or 1)"
 MARK = b"\xef\xbb\xbf"
 WIDE = (b"\xff\xfe", b"\xfe\xff")
@@ -28,6 +30,8 @@ DIGITS = 18  # most digits of a number where a line is read in plain Python
 BLOCK = 1 << 18  # lines that are read so at a time
 
 PAGE = 4096
+SECTOR = 512
+SEPARATORS = {b";": "';'", b"\t": "tabs", b"|": "'|'", b" ": "blanks"}
 SHOWN = 8
 """Most texts of a write column that a note lists."""
 
@@ -46,8 +50,8 @@ class Columns:
         Texts that mean a write; empty: 0 or 1.
     unit, size_unit : int
         Bytes of a step of the page column (:mod:`dse.workloads.numbering`) and of the size column.
-    told : bool
-        True if the unit was given.
+    told, size_told : bool
+        True if the unit, or that of sizes, was given.
     """
 
     page: int
@@ -58,6 +62,7 @@ class Columns:
     unit: int = PAGE
     size_unit: int = 1
     told: bool = False
+    size_told: bool = False
 
     @property
     def plain(self) -> bool:
@@ -77,9 +82,25 @@ class Columns:
         size = f", column {self.size} a size up to {REQUEST_MOST:,} B" if self.size else ""
         exactly = not self.chosen and not self.writes and not self.size
         what = EXACTLY if exactly else f"column {self.page} a decimal page number{flag}{size}"
-        flagged = cells[self.write - 1][:20].decode("ascii", "replace") if number and self.write and not self.writes else "0"
-        hint = "" if flagged in ("0", "1") else f"; if {flagged!r} means a write: --writes {flagged} (else name what does)"
-        return BadInput(f"{place}: not {what}: {text!r}{hint}")
+        return BadInput(f"{place}: not {what}: {text!r}{self._cause(cells, line)}")
+
+    def _cause(self, cells: list[bytes], line: bytes) -> str:
+        """What is wrong with a line, and what would be right; empty where that is not clear."""
+        named = [column for column in (self.page, self.size) if column]
+        if len(cells) < max(self.page, self.write, self.size):
+            other = next((name for mark, name in SEPARATORS.items() if mark in line.strip()), "")
+            ends = f"; columns end at commas, not at {other}" if other else ""
+            return f"; it has {len(cells)} column{'s' * (len(cells) > 1)}{ends}"
+        if not self.chosen and len(cells) > 2:
+            return f"; it has {len(cells)} columns: say which, --page-column N, --write-column N, --size-column N"
+        shown = {column: cells[column - 1][:20].decode("ascii", "replace") for column in (*named, self.write) if column}
+        odd = next((column for column in named if not cells[column - 1].isdigit()), 0)
+        if odd:
+            hexadecimal = " (hexadecimal is not read)" if shown[odd].lower().startswith("0x") else ""
+            return f"; column {odd} is {shown[odd]!r}, no decimal number{hexadecimal}"
+        if self.write and not self.writes and shown[self.write] not in ("0", "1"):
+            return f"; column {self.write} is {shown[self.write]!r}: --writes says which texts in it mean a write"
+        return ""
 
     def names(self, place: str, line: bytes) -> None:
         """Look at a line of names: one that says that the column holds no pages asks for a unit.
@@ -93,6 +114,9 @@ class Columns:
         name = cells[self.page - 1].strip(' "#')[:40] if self.chosen and self.page <= len(cells) else ""
         if not self.told and ADDRESS.search(name):
             raise BadInput(f"{place}: column {self.page} is called {name!r}: say what it counts, --unit sector (512 B), byte or page")
+        size = cells[self.size - 1].strip(' "#')[:40] if 0 < self.size <= len(cells) else ""
+        if not self.size_told and BLOCKS.search(size):
+            raise BadInput(f"{place}: column {self.size} is called {size!r}: say how many bytes a step of it is, --size-unit 512 (or 1)")
 
 
 def csv(source: Path, columns: Columns, meta: dict[str, Any]) -> trace.Trace:
@@ -153,7 +177,7 @@ def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
     """Blocks of ``page << 1 | write`` of lines that are read in plain Python (about a million lines a second)."""
     rows: list[tuple[int, int, int]] = []
     texts: set[bytes] = set()
-    written = 0
+    written = largest = 0
     with source.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if number == 1:
@@ -171,6 +195,7 @@ def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
             if len(texts) < SHOWN and chosen.writes:
                 texts.add(line.split(b",")[chosen.write - 1].strip())
             written |= row[2]
+            largest = max(largest, row[1])
             rows.append(row)
             if len(rows) == BLOCK:
                 yield from _pages(rows, chosen, source)
@@ -178,6 +203,9 @@ def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
     if texts and not written:
         meant, there = (", ".join(repr(text.decode("utf-8", "replace")[:20]) for text in sorted(those)) for those in (chosen.writes, texts))
         output.note(f"{source}: no line has {meant} in column {chosen.write}, so that all are reads; it has {there}")
+    if chosen.size and not chosen.size_told and 0 < largest < min(chosen.unit, SECTOR):
+        small = f"sizes of up to {largest:,} B, less than a sector"
+        raise BadInput(f"{source}: {small}: say how many bytes a step of them is, --size-unit {SECTOR} (or 1)")
     if rows:
         yield from _pages(rows, chosen, source)
 

@@ -151,6 +151,8 @@ def shipped() -> list[str]:
 
 def find(name_or_path: str | Path) -> Path:
     """File of a shipped trace's name, or the path itself."""
+    if not str(name_or_path):
+        raise BadInput("an empty name is no trace")
     path = Path(name_or_path)
     inside = SHIPPED / f"{name_or_path}{SUFFIX}"
     why = reading.why_not(path)

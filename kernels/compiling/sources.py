@@ -87,7 +87,7 @@ def imported(path: Path, packages: tuple[str, ...]) -> tuple[Path, ...]:
     """
     top, found = top_of(path), dict[Path, None]()
     ours = top == HERE and path.relative_to(top).parts[0] in packages
-    for relative, names in _names(path.read_text()) if ours else _all_names(path.read_bytes()):
+    for relative, names in _names(path.read_text(encoding="utf-8")) if ours else _all_names(path.read_bytes()):
         module = _absolute(path, relative)
         root = HERE if module.partition(".")[0] in packages else None if ours else _root(path, module, names)
         if root is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,6 +72,8 @@ class Design:
         mails of 2023``; empty where nothing is declared. Comparisons show it beside the name.
     check : callable, optional
         Invariants of its own: from a live state to findings in words, none if all hold.
+    sizes : callable, optional
+        Slots of each device that its `build` makes, from those that it is given by name and the disk behind zswap; None: as given.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Design:
     lost_when_off: tuple[str, ...] = ()
     function_of: Callable[[str, str, bool, Seen, set[str]], str | None] | None = None
     check: Callable[[Any], Iterable[str]] | None = None
+    sizes: Callable[[Mapping[str, int], str], dict[str, int]] | None = None
     status: str = ""
 
     def class_for(self, config: Config) -> type:

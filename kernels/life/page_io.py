@@ -14,7 +14,7 @@ from kernels.structures import zswap
 from kernels.structures.cluster import DEV_WORDS, GHOST, OFFSET_MASK, device_of, slot_of
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import folio_swapped, load_erases, zero_mark, zero_of
+from kernels.structures.slots import driver_read, folio_swapped, load_erases, zero_mark, zero_of
 
 
 @inner
@@ -138,17 +138,18 @@ def read_data(st, pr, entry, f):  # type: ignore[no-untyped-def]
             f_set(st, f, DIRTY)
         else:
             common(pr, st, table.DISK_IN, f)
-            read_device(st, pr, entry)
+            token = read_device(st, pr, entry, token)
     st.folio[f_word(f, F_TOKEN)] = token
 
 
 @inner
-def read_device(st, pr, entry):  # type: ignore[no-untyped-def]
-    """Read the slot of `entry` from its device, which zswap counts first (``zswap_folio_swapin``)."""
+def read_device(st, pr, entry, token):  # type: ignore[no-untyped-def]
+    """Read the slot of `entry`, noted to have `token`, from its device, which zswap counts first (``zswap_folio_swapin``)."""
     common(pr, st, table.DISK_IN, U0)
     atomic_add(pr, R_ZLRUVEC, U0, st.ctl, control.S_ZDISK_READS, U1)
     if device_of(entry) == codes.ZRAM:
         chase(pr, R_ZRAM, slot_of(st, entry) * U2)
+    return driver_read(st, pr, entry, token)
 
 
 @inner
@@ -168,5 +169,4 @@ def write_slot(st, pr, entry, token):  # type: ignore[no-untyped-def]
 def read_slot(st, pr, entry):  # type: ignore[no-untyped-def]
     """Read the slot of `entry` through the block layer: its content token."""
     chase(pr, R_DEV, device_of(entry) * DEV_WORDS)
-    read_device(st, pr, entry)
-    return u(st.token[slot_of(st, entry)]) if st.ctl[control.C_TOKENS] != U0 else U0
+    return read_device(st, pr, entry, u(st.token[slot_of(st, entry)]) if st.ctl[control.C_TOKENS] != U0 else U0)

@@ -11,7 +11,7 @@ from kernels.structures import cluster as cl
 from kernels.structures.cluster import device_of, slot_of
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import backing_drop, cache_clear_run, count_down, count_of, count_read, is_cached
+from kernels.structures.slots import backing_drop, cache_clear_run, count_down, count_of, count_read, is_cached, slot_freed
 
 
 @called
@@ -27,6 +27,8 @@ def slots_free(st, pr, entry, g, n):  # type: ignore[no-untyped-def]
         charged += U1
     charging.uncharge_slots(st, pr, owner, charged, g)
     cache_clear_run(st, pr, g, n)
+    for i in range(n):
+        slot_freed(st, pr, g + u(i))
     cl.slots_release(st, pr, device_of(entry), g, n)
 
 

@@ -37,6 +37,7 @@ from kernels.structures.slots import (
     is_virtual,
     owner_set,
     slot_fetch,
+    slot_freed,
     unheld,
     zero_set,
 )  # fmt: skip
@@ -58,6 +59,7 @@ def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
     backing_drop(st, pr, g, U1)
     charging.uncharge_slots(st, pr, forget(st, pr, entry, g), U1, g)
     cache_clear(st, pr, g)
+    slot_freed(st, pr, g)
     cl.slot_release(st, pr, device_of(entry), g)
 
 

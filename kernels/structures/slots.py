@@ -186,6 +186,18 @@ def backing_drop(st, pr, g, n):  # type: ignore[no-untyped-def]
 
 
 @optional
+def slot_freed(st, pr, g):  # type: ignore[no-untyped-def]
+    """Tell the driver of the device that slot `g` is being freed (``swap_slot_free_notify``). Default: no driver wants to know."""
+    return
+
+
+@optional
+def driver_read(st, pr, entry, token):  # type: ignore[no-untyped-def]
+    """Have the driver of its device read the slot of `entry`. Default: a disk has `token`, as it was noted. No lock is held."""
+    return token
+
+
+@optional
 def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
     """Prefetch what is kept of slot `g` (:mod:`kernels.life.prefetch`). Default: nothing."""
     return

@@ -6,7 +6,8 @@ it is written, ``^`` for each lock that is taken in it. Numbers tell lines of a 
 function touches, and which locks it takes, was set from the shipped records of 6.12, 6.18 and 7.2 (dse/linux/records), where structures
 have the layout that the compiler gave them. A record does not name the structure of a line: names were given from what is known of the
 functions, not read off their source one by one. The record of 7.3 set nothing, so it is the check. A line that the design counts itself
-(slot, cluster, tree, zswap_entry, PTE) is not here.
+(slot, cluster, tree, zswap_entry, PTE) is not here. No record has zram: its three hooks have the lines that zsmalloc and a write to a disk
+have for zswap and disks of 7.2, and what its source (drivers/block/zram) adds or leaves out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ POINTERS = frozenset(
     {"mem_cgroup", "parent mem_cgroup", "mem_cgroup_per_node", "memcg_vmstats_percpu", "parent memcg_vmstats_percpu", "memcg_vmstats",
      "lruvec_stats_percpu", "css_rstat_cpu", "obj_cgroup", "obj_cgroup refcnt", "css_set", "pglist_data", "per_cpu_nodestat",
      "per_cpu_zonestat", "swap_info_struct", "swap_info_struct users", "zswap_pool", "crypto_acomp_ctx", "zs_pool", "size_class",
-     "zpool", "list_lru", "list_lru xarray", "swap_extent", *PLACES}
+     "zpool", "list_lru", "list_lru xarray", "swap_extent", "zcomp", "zcomp_strm", *PLACES}
 )  # fmt: skip
 """Structures that are reached through a loaded address; the others are variables of the kernel, of a CPU or of the task."""
 
@@ -240,6 +241,29 @@ lookup_swap_cgroup_id|lookup_swap_cgroup_id|-: swap_cgroup_ctrl 0
 lookup_swap_cgroup_id|-|-: swap_cgroup_ctrl 1
 -|mod_memcg_state|__mod_memcg_state: stats_index 0, mem_cgroup 4, memcg_vmstats_percpu 0! 5!, parent memcg_vmstats_percpu 0!
 -|css_rstat_updated|__css_rstat_updated: css_rstat_cpu 0, __per_cpu_offset 0, mem_cgroup 1, cgroup_subsys_state 0
+
+zram_store
+-|-|zswap_store: zswap_trees 0 1
+-|-|swap_folio_sector: swap_extent 0
+-|-|__swap_writepage: swap_info_struct 6
+-|-|__css_rstat_updated: css_rstat_cpu 1 2
+-|-|__mod_memcg_lruvec_state: lruvec_stats_percpu 3!
+-|-|zcomp_stream_get: zcomp 0, zcomp_strm 0!
+-|-|zs_malloc: zs_pool 0 1, size_class 0!^ 1, zs_handle 0!
+-|-|zs_get_total_pages: zs_pool 2
+-|-|obj_malloc: zspage 0!, zpdesc 0, zsmalloc object 0!, size_class 2! 3
+-|-|fix_fullness_group: zspage 1!
+-|-|zs_obj_write: zs_pool 3, zs_pool 0^, zspage 0!^^
+
+zram_load
+-|-|zcomp_stream_get: zcomp 0, zcomp_strm 0!
+-|-|zs_obj_read_begin: zs_pool 0!^, zs_handle 0, zpdesc 0, zspage 0!^, size_class 0
+-|-|zs_obj_read_end: zspage 0!^
+
+zram_free
+-|-|zs_free: zs_pool 0!^ 1, zs_handle 0, zpdesc 0, zspage 0!, size_class 0!^ 1!
+-|-|obj_free: zsmalloc object 0!
+-|-|fix_fullness_group: zspage 1!
 """
 
 
@@ -305,7 +329,7 @@ LINES = len(SHARED_LINES)
 HOOKS = u(len(HOOK_NAMES))
 (
     ISOLATE, DROP, CLAIM, DUP, OUT, ZERO_OUT, ZSWAP_STORE, ZSPAGE_NEW, DISK_OUT, DEVICE, FAULT, READ, ZERO_IN, DISK_IN, MAP, WRITE, TREE,
-    ZSWAP_LOAD, ZSWAP_FREE, INVALIDATE, SLOT_FREE, ZAP,
+    ZSWAP_LOAD, ZSWAP_FREE, INVALIDATE, SLOT_FREE, ZAP, ZRAM_STORE, ZRAM_LOAD, ZRAM_FREE,
 ) = (u(i) for i in range(len(HOOK_NAMES)))  # fmt: skip
 WRITTEN, POINTED = u(1 << 24), u(1 << 25)
 LOCK_SHIFT, LOCKED = u(26), u(63 << 26)
