@@ -47,16 +47,21 @@ class Swapfile(Slots):
         entry, folio = phase.entry, phase.folio
         if phase.step == 0:
             return self.hold(page, phase)
-        assert folio
+        done = self.over(phase)
+        if done is None:
+            assert folio
+            self.read(entry, folio)
+            self.slot(entry).token = folio.token
+            self.under_way(phase)
+        return d.STEPPED if done is None else done
+
+    def over(self, phase: Phase) -> int | None:
+        """The reply of a step after the hold with which the move is over: its end, or nobody holds the page any more."""
+        assert phase.folio
         if phase.step == 2:
-            self.writeback_end(folio)
+            self.writeback_end(phase.folio)
             return d.MOVED
-        if self.unused(entry):
-            return self.back_out(folio, d.MOVED_AWAY)
-        self.read(entry, folio)
-        self.slot(entry).token = folio.token
-        self.under_way(phase)
-        return d.STEPPED
+        return self.back_out(phase.folio, d.MOVED_AWAY) if self.unused(phase.entry) else None
 
     def hold(self, page: int, phase: Phase) -> int:
         """A new, locked folio in the swap cache; its content is read later."""

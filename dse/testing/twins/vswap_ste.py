@@ -229,12 +229,10 @@ class VSwapSte(SwapTable):
             return super().move_step(page, phase, cpu)
         if phase.step == 0:
             return d.WRONG_BACKEND if self.impossible(phase) else self.hold(page, phase)
+        done = self.over(phase)
+        if done is not None:
+            return done
         assert folio
-        if phase.step == 2:
-            self.writeback_end(folio)
-            return d.MOVED
-        if self.unused(entry):
-            return self.back_out(folio, d.MOVED_AWAY)
         new = self.back(entry, phase.target, cpu)
         if new is None:
             return self.back_out(folio, d.FULL)
