@@ -19,7 +19,7 @@ from dse.errors import BadInput
 from dse.measuring import warming
 from dse.measuring.provenance import commit
 from dse.storing import studies
-from dse.sweeps import analysing, objectives
+from dse.sweeps import analysing, confirming, keeping, objectives
 from dse.sweeps import space as spaces
 from dse.sweeps.analysing import Trial
 from dse.sweeps.axes import text_of
@@ -120,6 +120,7 @@ def sweep(
     if resume is not None:
         about = _resumed(results, resume, trials)
         space = _space_of(about)
+        keeping.check_traces(about, space)
     else:
         space = on(name if isinstance(name, Space) else spaces.load(name), trace, settings)
         if objectives_:
@@ -130,16 +131,15 @@ def sweep(
     study = str(about["study"])
     began = time.monotonic()
     with stored_under(results), studies.held(results, study):
+        before = keeping.earlier(results, study)
+        keeping.check_trials(study, about["trials"], before)
         if not (studies.folder(results, study) / studies.SETTINGS).exists() or resume is None:
             studies.write_settings(results, study, about)
         warm(space)
         made, evaluated, timed_out = searched(space, about, workers, timeout, results, storage, probing=resume is None)
-        found = analyse(space, made)
-        if confirm:
-            from dse.sweeps.confirming import confirmed, measured
-
-            rows = confirmed(space, made, confirm, results, command, parameters)
-            found = {**analyse(space, made, measured(rows)), "confirmed": rows}
+        keeping.check_made(study, len(made), before)
+        rows = confirming.confirmed(space, made, confirm, results, command, parameters) if confirm else before.confirmed
+        found = {**analyse(space, made, confirming.measured(rows) if rows else None), "confirmed": rows}
         provenance = {
             "command": command, "space": space.name, "space_digest": space.digest, "sampler": about["sampler"],
             "seed": about["seed"], "trials": len(made), "wanted": about["trials"] or space.size, "evaluated": evaluated,
@@ -190,11 +190,13 @@ def _settings(space: Space, trials: int | None, sampler: str | None, seed: int, 
     if space.over.robust and trials is not None and trials < space.places:
         raise BadInput(f"a choice is judged over {space.places:,} environments: give at least as many --trials, got {trials:,}")
     at_a_time = environments or places_at_a_time(space, chosen, trials)
-    what = [space.digest, chosen, seed, code_digest(), at_a_time]  # all that the trial of a number depends on
+    traces = keeping.traces(space)
+    what = [space.digest, chosen, seed, code_digest(), at_a_time, *([traces] if traces else [])]  # all that a trial depends on
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
     return {
         "version": studies.VERSION, "study": f"{space.name}-{chosen}-s{seed}-{digest[:8]}", "space": space.document, "sampler": chosen,
         "seed": seed, "trials": trials, "code_digest": code_digest(), "environments": at_a_time,
+        **({"traces": traces} if traces else {}),
     }  # fmt: skip
 
 
@@ -205,6 +207,7 @@ def _resumed(results: str | Path, name: str, trials: int | None) -> Found:
     if settings["code_digest"] != code_digest():
         raise BadInput(f"study {study} was begun by other code: its trials would not be the same; start it anew")
     if trials is not None:
+        keeping.check_trials(study, trials, keeping.earlier(results, study))
         if settings["trials"] is not None and trials < settings["trials"]:
             raise BadInput(f"study {study} wants {settings['trials']:,} trials already; --trials can only be raised")
         settings["trials"] = trials

@@ -1,0 +1,82 @@
+"""Stored studies as a repeat finds them: it replaces nothing by less, and goes on with the traces that the study was begun with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from dse.errors import BadInput
+from dse.storing import studies
+from dse.sweeps.space import Space
+
+TRACE = "workload.trace"
+
+
+class Earlier(NamedTuple):
+    """Contents of the tables of a study: the number of its trials, and the rows that were measured (``--confirm``), which no cache has."""
+
+    trials: int
+    confirmed: list[dict[str, Any]]
+
+
+def earlier(results: str | os.PathLike[str], study: str) -> Earlier:
+    """Read what is stored of a study; nothing where it has not ended, or its tables are damaged and are to be made anew."""
+    try:
+        found = studies.read_tables(results, study)
+    except BadInput:
+        return Earlier(0, [])
+    rows = [{**row, "environment": _parsed(row["environment"])} for row in found["confirmed"]]
+    return Earlier(len({row["number"] for row in found["trials"]}), rows)
+
+
+def _parsed(text: Any) -> Any:
+    return json.loads(text) if isinstance(text, str) else text
+
+
+def check_trials(study: str, trials: int | None, before: Earlier) -> None:
+    """Refuse to search for fewer trials than are stored.
+
+    Raises
+    ------
+    BadInput
+        `trials` is below their number.
+    """
+    if trials is not None and trials < before.trials:
+        raise BadInput(f"study {study} has {before.trials:,} trials already; --trials can only be raised, got {trials:,}")
+
+
+def check_made(study: str, made: int, before: Earlier) -> None:
+    """Refuse to replace tables by those of fewer trials, as the time was up.
+
+    Raises
+    ------
+    BadInput
+        `made` is below the number of stored trials.
+    """
+    if made < before.trials:
+        raise BadInput(
+            f"study {study}: the time was up after {made:,} trials, and {before.trials:,} are stored: they stay; give more --timeout"
+        )
+
+
+def traces(space: Space) -> dict[str, str]:
+    """Digests of the traces that a space names, by name: a file may change under its name."""
+    from dse.workloads import trace
+
+    named = {space.base.workload.trace, *(value for axis in space.axes if axis.name == TRACE for value in axis.values)}
+    return {str(name): trace.load(str(name)).digest for name in sorted(map(str, named - {None}))}
+
+
+def check_traces(settings: Mapping[str, Any], space: Space) -> None:
+    """Refuse to go on with a study whose traces changed.
+
+    Raises
+    ------
+    BadInput
+        A trace is not the one that the study was begun with.
+    """
+    for name, digest in traces(space).items() if settings.get("traces") else ():
+        if settings["traces"].get(name) != digest:
+            raise BadInput(f"study {settings['study']} was begun with another {name}: its trials would not be the same; start it anew")
