@@ -251,6 +251,18 @@ def test_a_dense_fill_has_the_nodes_of_the_kernel() -> None:
     assert int(one.st.vpool[2]) == 0
 
 
+@pytest.mark.interpreted
+def test_a_zap_frees_what_is_behind_a_run_of_virtual_slots() -> None:
+    """Slots in a row of one disk go together, charges of one memory cgroup together; a zero page and a zswap entry stand between."""
+    one = live("vswap_ste[route=all]", memcg=np.array([1, 2], np.uint16))
+    for page, backend, flags in ((29, d.SSD, 0), (30, d.SSD, 0), (31, d.HDD, 0), (32, d.HDD, 0), (33, d.SSD, d.ZERO), (34, d.ZSWAP, 0)):
+        assert one.out(page, backend, flags) == ["swap_out"]
+    assert one.word(own.S_VSLOTS, own.S_PSLOTS, control.S_ZE_LIVE, control.S_ZERO_LIVE) == [6, 4, 1, 1]
+    assert one.run(d.pack(d.UNMAP, 29, count=6)) == ["zap"]
+    assert one.word(own.S_VSLOTS, own.S_PSLOTS, control.S_ZE_LIVE, control.S_ZERO_LIVE) == [0, 0, 0, 0]
+    sound(one)
+
+
 # -- random demands where room ends -----------------------------------------------------------------
 
 
