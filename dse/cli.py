@@ -152,8 +152,8 @@ def _guarded(work: Callable[[], int]) -> int:
     except CheckFailed as error:
         _say(f"dse: failed: {error}")
         return FAILED
-    except KeyboardInterrupt:
-        _say("dse: interrupted")
+    except KeyboardInterrupt as error:
+        _say(f"dse: {str(error) or 'interrupted'}")
         return INTERRUPTED
     except MemoryError as error:
         _say(f"dse: error: not enough memory{f' ({error})' if str(error) else ''}: take fewer pages or accesses")
