@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from dse.cli import main
+from dse.common.signals import terminated
 from dse.errors import BadInput
 from dse.measuring import warming
 from dse.reports import answer
 from dse.storing import studies
 from dse.sweeps import caching, space, storages, sweep, workers
-from dse.sweeps.repeating import Terminated, ending, repeated
+from dse.sweeps.repeating import Terminated, repeated
 from dse.sweeps.space import Configuration
 from tests import reportdata
 from tests.sweepdata import TEXT, said_by
@@ -151,14 +152,14 @@ def test_sigterm_in_a_thread_is_left_alone() -> None:
     seen: list[Any] = []
 
     def work() -> None:
-        with ending():
+        with terminated(Terminated()):
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     assert seen == [signal.SIG_DFL]
-    with pytest.raises(Terminated), ending():
+    with pytest.raises(Terminated), terminated(Terminated()):
         signal.raise_signal(signal.SIGTERM)
 
 

@@ -22,15 +22,12 @@ from tests.test_sweep_answers import COUNTS, NS, PLACES, toy
 SPACE = """
 baseline = "BASELINE"
 objectives = ["lifetime.ns", "bytes_per_page"]
-[scenario]
-workload = { generator = "zipf", pages = 2_048, accesses = 8_192 }
-[axes.design]
-values = ["direct", "swap_table_p4", "swap_id"]
-[axes."moves.rate"]
-values = [0.0, 1.0]
+scenario = { workload = { generator = "zipf", pages = 2_048, accesses = 8_192 } }
+axes.design.values = ["direct", "swap_table_p4", "swap_id"]
+axes."moves.rate".values = [0.0, 1.0]
 """
 """The space of the toy: 3 designs in 2 environments, 6 configurations."""
-POLICY = '[axes.policy]\nrole = "choice"\nvalues = ["lowest", "cyclic"]\n'
+POLICY = 'axes.policy.values = ["lowest", "cyclic"]\n'
 """A parameter that swap_id alone has: 8 configurations."""
 
 
@@ -187,7 +184,7 @@ def test_reasons_that_differ_in_figures_are_told_once() -> None:
 
 
 def test_constraints_that_nothing_meets_are_a_reason() -> None:
-    where = of(SPACE + '[constraints]\nmemory = "bytes_per_page <= 15"\n')
+    where = of(SPACE + 'constraints.memory = "bytes_per_page <= 15"\n')
     made = [replace(t, violations={"memory": 0.1 if t.number > 2 else -0.1}) for t in toy()]
     (row,) = without_result(where, made)
     assert row == {"environment": PLACES[1], "reason": "no configuration meets memory: bytes_per_page <= 15", "trials": 3}

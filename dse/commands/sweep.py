@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 from dse.common import machine, options, output
+from dse.common.signals import terminated
 from dse.errors import BadInput
 
 WIDTH, LINES = 80, 25
@@ -48,10 +49,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweep, store, print."""
-    from dse.sweeps.repeating import Terminated, ending
+    from dse.sweeps.repeating import Terminated
 
     try:
-        with ending():
+        with terminated(Terminated("terminated")):
             return _run(args)
     except Terminated as error:
         output.note(str(error))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import signal
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from dse.common import options
 from dse.errors import BadInput
@@ -117,20 +114,3 @@ def interruptible(results: str | Path, study: str, storage: str | None) -> Itera
         shared = f" --storage {shlex.quote(safe(storage, whole=True))}" if storage is not None else ""
         text = f"interrupted after {done.trials:,} of {done.wanted:,} trials: {resuming(results, study)}{shared}"
         raise (Terminated if isinstance(error, Terminated) else Interrupted)(text) from None
-
-
-@contextlib.contextmanager
-def ending() -> Iterator[None]:
-    """Let SIGTERM end a command as Ctrl-C does: workers end, files are whole. Threads other than the main one change nothing."""
-
-    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - of the protocol of handlers
-        raise Terminated("terminated")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
