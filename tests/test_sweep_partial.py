@@ -127,6 +127,15 @@ def test_an_environment_without_the_baseline_has_no_vote() -> None:
     assert {row["baseline"] for row in study(without(4), of(baseline="vswap_v6"))[0]["winners"]} == {None}  # no design of the space
 
 
+def test_an_environment_with_one_design_is_told() -> None:
+    found, _ = study(without(3, 4), of(baseline="swap_id"))
+    assert [row["certain"] for row in found["winners"]] == [False, None]
+    said = screen(without(3, 4), of(baseline="swap_id"))
+    assert "in 1 of 2 environments of hand?" in said
+    assert "1 more with one design each is left out" in said
+    assert "(1 more with one design each is left out)" in wording.winning(found["winners"], NS)[0]
+
+
 def test_a_baseline_that_failed_was_tried() -> None:
     made = [replace(t, status="failed: x", values={}) if t.number == 4 else t for t in toy()]
     found, about = study(made, of(baseline="swap_table_p4"))

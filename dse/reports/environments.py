@@ -209,15 +209,14 @@ def head(tables: Mapping[str, Rows], about: Mapping[str, Any], objective: str, o
         f"Which design is the cheapest {asked} of {about.get('space') or 'the space'}?",
         (*partly, *finding(groups, winners, f"{objective} ({kind})"), *missing, *told), columns, tuple(rows), tuple(bars), 6,
         "Bars: what the best of another design costs more, in percent, from the least to the most of the environments.", (), (),
-        _sure(winners, kind, wording.unheard(tables["winners"])), tuple(_changes(tables, winners, objective)),
+        _sure(winners, kind, wording.silent(tables["winners"])), tuple(_changes(tables, winners, objective)),
         ((f"Next: {', '.join(more)}",) if more else ()) + (f"Repeat: {about.get('command')}" + f" ({digest})" * bool(digest),),
     )  # fmt: skip
 
 
-def _sure(winners: Rows, kind: str, silent: int = 0) -> tuple[str, ...]:
-    """Say how sure the winners are; `silent` environments have no vote."""
-    parts = [f"{sum(map(wording.open_, winners))} of {len(winners)} undecided", *wording.lacking(winners)]
-    parts += wording.silence(silent)
+def _sure(winners: Rows, kind: str, silent: Sequence[str]) -> tuple[str, ...]:
+    """Say how sure the winners are, and which environments are `silent`."""
+    parts = [f"{sum(map(wording.open_, winners))} of {len(winners)} undecided", *wording.lacking(winners), *silent]
     text = f"Sure: {'; '.join(parts)}; "
     if "modelled" in kind:
         return (text + "times are modelled from counts (least and most a load and an atomic may cost); --confirm N times N designs.",)

@@ -66,9 +66,12 @@ def unheard(winners: Rows) -> int:
     return sum(row.get("baseline") is False for row in winners)
 
 
-def silence(silent: int) -> list[str]:
-    """Say how many environments have no say."""
-    return [f"{silent:,} more without the baseline {'have' if silent > 1 else 'has'} no vote"] if silent else []
+def silent(winners: Rows) -> list[str]:
+    """Say how many environments with a result have no say, and why."""
+    n = unheard(winners)
+    alone = len(winners) - len(voting(winners)) - n
+    said = [f"{alone:,} more with one design each {'are' if alone > 1 else 'is'} left out"] if alone else []
+    return said + ([f"{n:,} more without the baseline {'have' if n > 1 else 'has'} no vote"] if n else [])
 
 
 def open_(row: Mapping[str, Any]) -> bool:
@@ -146,20 +149,17 @@ def nobody(winners: Rows) -> str:
 
 def winning(winners: Rows, objective: str, over: str = EACH) -> list[str]:
     """Say who wins by the deciding objective, how certain that is, and how often a layer does."""
-    compared, silent = voting(winners), unheard(winners)
-    alone = len(winners) - len(compared) - silent
-    if silent and not compared:
+    compared, left = voting(winners), silent(winners)
+    if not compared and unheard(winners):
         return [nobody(winners)]
     if not compared:
-        return [f"In none of {several(alone, 'environment')} was more than one design evaluated, so that none wins."]
+        return [f"In none of {several(len(winners), 'environment')} was more than one design evaluated, so that none wins."]
     kinds = Counter(str(row["kind"] or obj.kind(objective)) for row in compared)
     kind = ", ".join(f"{name} in {n}" for name, n in kinds.most_common()) if len(kinds) > 1 else next(iter(kinds))
     if over != EACH:
         row = compared[0]
         return [f"Judged by {SAID[over]}, {row['design']} is the cheapest by {objective} ({kind}); {_certainty(compared)}."]
     layers = sum(bool(row["layer"]) for row in compared)
-    left = [f"{alone:,} more with one design each are left out"] if alone else []
-    left += silence(silent)
     more = f" ({'; '.join(left)})" if left else ""
     text = f"By {objective} ({kind}), the cheapest in {several(len(compared), 'environment')}: "
     text += tally([bare(row["design"]) for row in compared])
