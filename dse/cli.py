@@ -1,6 +1,6 @@
 """The command line: finds the verb, imports its module alone, and turns every failure into one clear line.
 
-Exit status 0 ok, 1 a check failed, 2 bad input, 130 interrupted, 141 the reader of our output went away.
+Exit status 0 ok, 1 a check failed, 2 bad input, 130 interrupted, 143 terminated, 141 the reader of our output went away.
 ``DSE_TRACEBACK=1`` shows the traceback instead of the line.
 """
 
@@ -152,8 +152,8 @@ def _guarded(work: Callable[[], int]) -> int:
     except CheckFailed as error:
         _say(f"dse: failed: {error}")
         return FAILED
-    except KeyboardInterrupt:
-        _say("dse: interrupted")
+    except KeyboardInterrupt as error:
+        _say(f"dse: {str(error) or 'interrupted'}")
         return INTERRUPTED
     except MemoryError as error:
         _say(f"dse: error: not enough memory{f' ({error})' if str(error) else ''}: take fewer pages or accesses")

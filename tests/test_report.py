@@ -29,7 +29,7 @@ def test_alone_nobody_wins() -> None:
     ]
     assert wording.winning(rows, "lifetime")[0].startswith(
         "By lifetime (counted), the cheapest in 1 environment: direct 1. A layer of indirection wins in 0 of 1 "
-        "(1 more with one design each are left out)"
+        "(1 more with one design each is left out)"
     )
     assert wording.winning(rows[1:], "lifetime") == ["In none of 1 environment was more than one design evaluated, so that none wins."]
 

@@ -27,31 +27,36 @@ NEW = {
     "provenance": ("over", "environments", "places"),
 }  # fmt: skip
 """Columns that version 2 appended."""
+NEWER = {"winners": ("tried", "of", "whole", "baseline"), "provenance": ("size", "covered")}
+"""Columns that version 3 appended."""
 
 
-def store_first(results: Path) -> str:
-    """Store a study as version 1 did."""
+def store_as(results: Path, version: int) -> str:
+    """Store a study as version 1 or 2 did."""
     name = reportdata.store_study(results)
     folder = studies.folder(results, name)
     for table, columns in studies.TABLES.items():
         path = folder / f"{table}.parquet"
-        if table in ("orders", "moves", "patched"):
+        if table == "missing" or (version == 1 and table in ("orders", "moves", "patched")):
             path.unlink(missing_ok=True)
             continue
-        assert list(columns)[len(columns) - len(NEW.get(table, ())) :] == list(NEW.get(table, ()))  # appended
+        lacks = [*(NEW.get(table, ()) if version == 1 else ()), *NEWER.get("winners" if table == "patched" else table, ())]
+        assert list(columns)[len(columns) - len(lacks) :] == lacks  # appended
+        if not path.exists():
+            continue
         buffer = io.BytesIO()
-        frame = pl.read_parquet(path).drop(NEW.get(table, ()))
-        frame.write_parquet(buffer, metadata={METADATA_VERSION: "1", METADATA_TABLE: f"study.{table}"})
+        frame = pl.read_parquet(path).drop(lacks)
+        frame.write_parquet(buffer, metadata={METADATA_VERSION: str(version), METADATA_TABLE: f"study.{table}"})
         path.write_bytes(buffer.getvalue())
     settings = folder / studies.SETTINGS
     first = {key: value for key, value in json.loads(settings.read_text()).items() if key != digests.DIGEST}
-    settings.write_text(json.dumps(first | {"version": 1}))
+    settings.write_text(json.dumps(digests.sealed(first | {"version": version}, name) if version > 1 else first | {"version": 1}))
     (folder / digests.SUMS).unlink()
     return name
 
 
 def test_tables_of_version_1_are_read(tmp_path: Path) -> None:
-    name = store_first(tmp_path)
+    name = store_as(tmp_path, 1)
     tables = studies.read_tables(tmp_path, name)
     for table, rows in tables.items():
         assert all(list(row) == list(studies.TABLES[table]) for row in rows)
@@ -68,6 +73,19 @@ def test_tables_of_version_1_are_read(tmp_path: Path) -> None:
     assert sorted(set(found["axis"].to_list()), key=str) == [None, "asked"]
     assert dse.query("SELECT COUNT(*) AS n FROM trials WHERE front", results=tmp_path)["n"].item() == 18
     assert set(TYPES) >= {kind for table in studies.TABLES.values() for kind in table.values()}
+
+
+def test_tables_of_version_2_are_read(tmp_path: Path) -> None:
+    """What was tried is not known: nothing is said of it, and certainty stands as it was stored."""
+    name = store_as(tmp_path, 2)
+    tables = studies.read_tables(tmp_path, name)
+    assert {row["tried"] for row in tables["winners"]} == {row["whole"] for row in tables["winners"]} == {None}
+    assert tables["missing"] == []
+    assert studies.read_settings(tmp_path, name)["version"] == 2
+    said = " ".join(reporting.load("study", name, tmp_path).answer)
+    assert "By lifetime (counted), the cheapest in 6 environments: direct 5, swap_id 1" in said
+    assert "PARTIAL" not in said
+    assert "tried" not in said
 
 
 BASED = "swap_id[base=swap_table_p4]"

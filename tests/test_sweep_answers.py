@@ -182,7 +182,7 @@ def test_the_first_lines_say_all_that() -> None:
         "winners": winning.winners(toy(), NS), "orders": winning.orders(toy(), NS), "moves": breakeven.moves(toy()),
         "breakeven": breakeven.breakeven(toy(), NS, "direct"),
     }  # fmt: skip
-    said = wording.first_lines(tables, NS)
+    said = wording.first_lines(tables, {}, NS)
     assert said[0] == (
         "By lifetime.ns (modelled), the cheapest in 2 environments: direct 1, swap_id 1. A layer of indirection wins in 1 of 2; undecided "
         "in 1, where swap_table_p4 may be cheaper."
@@ -200,7 +200,7 @@ def test_the_first_lines_say_all_that() -> None:
     assert "0 gives 0, 1 gives 0.8" in said[6]
     stored = {name: [{k: json.dumps(v) if isinstance(v, (dict, list)) else v for k, v in row.items()} for row in rows]
               for name, rows in tables.items()}  # fmt: skip
-    assert wording.first_lines(stored, NS) == said
+    assert wording.first_lines(stored, {}, NS) == said
 
 
 def test_writeback_still_moves_at_rate_0() -> None:

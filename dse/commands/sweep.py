@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import signal
 from typing import Any
 
 from dse.common import machine, options, output
+from dse.common.signals import terminated
 from dse.errors import BadInput
 
 WIDTH, LINES = 80, 25
@@ -46,7 +49,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweep, store, print."""
+    from dse.sweeps.repeating import Terminated
+
+    try:
+        with terminated(Terminated("terminated")):
+            return _run(args)
+    except Terminated as error:
+        output.note(str(error))
+        return 128 + signal.SIGTERM
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Do it; SIGTERM is an exception here."""
     from dse.reports.results import sweep
+    from dse.sweeps.repeating import resuming
 
     _check_resume(args)
     for name in ("space", "sampler", "objectives", "trace"):
@@ -66,11 +82,11 @@ def run(args: argparse.Namespace) -> int:
     elif args.format == "csv":
         output.emit(_front(found), "csv")
     else:
-        _head(found, args.command_line)
+        _head(found, resuming(args.results, found["study"]))
         if args.full:
             _show(found)
     if found["timed_out"]:
-        output.note(f"the time was up after {found['trials']:,} trials: dse sweep --resume {found['study']}")
+        output.note(f"the time was up after {found['trials']:,} trials: {resuming(args.results, found['study'])}")
     output.note(f"stored as {found['study']} under {args.results}/studies; dse report {found['study']} shows it")
     return 0
 
@@ -101,14 +117,18 @@ def _front(found: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _head(found: dict[str, Any], command: str) -> None:
-    """Print the answer on one screen."""
+def _head(found: dict[str, Any], resuming: str) -> None:
+    """Print the answer on one screen; `resuming` is the command that goes on with the study."""
     from dse.reports import environments, heads
+    from dse.sweeps import wording
 
     about = found["provenance"]
-    more = [] if "--full" in command else [f"{about['command']} --full"]
-    head = environments.head(found, about, about["winner"], about["over"]["measure"], [*more, f"dse report {found['study']}"])
-    for line in ["No environment has more than one design, so that none wins."] if head is None else heads.text(head, WIDTH, LINES):
+    more = [resuming] if found["timed_out"] else []
+    more += [] if "--full" in shlex.split(about["command"]) else [f"{about['command']} --full"]
+    over = about["over"]["measure"]
+    head = environments.head(found, about, about["winner"], over, [*more, f"dse report {found['study']}"])
+    nothing = [*wording.partial(about, found, over), wording.nobody(found["winners"]), *wording.without(found["missing"], about["places"])]
+    for line in nothing if head is None else heads.text(head, WIDTH, LINES):
         output.write(line)
 
 
@@ -117,7 +137,7 @@ def _show(found: dict[str, Any]) -> None:
     from dse.sweeps.wording import first_lines
 
     about = found["provenance"]
-    for line in first_lines(found, about["winner"], about["over"]["measure"]):
+    for line in first_lines(found, about, about["winner"], about["over"]["measure"]):
         output.write(line)
     at_a_time = about["environments"]
     searched = f"; {at_a_time:,} of {about['places']:,} environments searched at a time" if at_a_time else ""
@@ -156,6 +176,7 @@ def _winners(winners: list[dict[str, Any]], winner: str) -> None:
     """Print the winner of each environment, and who wins by other yardsticks."""
     from dse.sweeps.axes import text_of
     from dse.sweeps.objectives import unit
+    from dse.sweeps.wording import sure
 
     output.write(f"\nWinners by {winner} (margin: what the best of another design costs more; gap: the same in {unit(winner)})")
     rows = []
@@ -165,7 +186,7 @@ def _winners(winners: list[dict[str, Any]], winner: str) -> None:
         gap = "-" if row["gap"] is None else f"{row['gap']:.4g} [{row['lo']:.4g}, {row['hi']:.4g}]"
         rows.append({
             **places, "winner": row["design"], winner: row["value"], "B/page": row["bytes"], "margin": margin, "gap": gap,
-            "certain": {True: "yes", False: "no", None: "-"}[row["certain"]], "before": row["runner_up"],
+            "certain": sure(row), "before": row["runner_up"],
             "by lines": row["by_lines"], "by locks": row["by_locks"], "by bytes": row["by_bytes"],
         })  # fmt: skip
     output.emit(rows, "table")

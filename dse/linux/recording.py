@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import signal
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from dse import __version__
 from dse.common import machine, names
+from dse.common.signals import terminated
 from dse.errors import BadInput, unknown
 from dse.linux import adding, booting, fetching, functions, initramfs, records, streams, tools
 from dse.linux import image as images
@@ -178,7 +177,7 @@ def record(
     replayed = {name: streams.make(name) for name in traces or streams.specs()} if "trace" in experiments else {}
     provenance["traces"] = {name: stream.digest for name, stream in replayed.items()}
     began = time.monotonic()
-    with _ended_by_signal(), tempfile.TemporaryDirectory(prefix="dse-linux-") as scratch:
+    with terminated(SystemExit(128 + signal.SIGTERM)), tempfile.TemporaryDirectory(prefix="dse-linux-") as scratch:
         inside = Path(scratch)
         _require_room(inside, sizes)
         tools.workload(initramfs.GUEST / "workload.c", inside / "workload")
@@ -220,23 +219,6 @@ def _heard(report: Sequence[str]) -> dict[str, Any]:
     """Part of the origin that only the guest knows."""
     said = {key: _said(report, key) for key in ("version", "lru_gen", "rotational")}
     return {**said, "refused": [line.removeprefix("refused ") for line in report if line.startswith("refused ")]}
-
-
-@contextlib.contextmanager
-def _ended_by_signal() -> Iterator[None]:
-    """Make SIGTERM an exception, so that qemu ends and the scratch folder goes."""
-
-    def end(number: int, _frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _said(report: Sequence[str], key: str) -> str:

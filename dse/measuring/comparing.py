@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario, storing
-from dse.common import machine, output
+from dse.common import machine, options, output
 from dse.errors import BadInput
 from dse.measuring import cold, pacing, recalling, warming
 from dse.measuring.provenance import code_digest, origin
@@ -300,6 +300,22 @@ def checked_stream(case: scenario.Scenario, designs: Sequence[naming.Named], cou
     return stream
 
 
+def _refuse_study(name: str, results: str | Path) -> None:
+    """Refuse the name of a study, which no run has, and say how a study is run again."""
+    from dse.storing import studies
+
+    runs = storing.run_names(results)
+    if any(name in run for run in runs) or (name == "last" and runs):
+        return
+    try:
+        study = studies.find(results, name)
+    except BadInput:
+        return
+    elsewhere = "" if str(results) == options.RESULTS else f" --results {results}"
+    bundle = Path(results) / "reports" / f"{study}.bundle.zip"
+    raise BadInput(f"{study} is a study, not a run: dse report {study} --bundle{elsewhere}, then dse rerun {bundle}")
+
+
 def rerun(name: str, results: str | Path) -> dict[str, Any]:
     """Repeat the counted part of a stored run.
 
@@ -320,6 +336,7 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     BadInput
         No such run, or one that is not a comparison.
     """
+    _refuse_study(name, results)
     stored = storing.load_run(results, name)
     given = stored.provenance
     try:

@@ -271,10 +271,11 @@ def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -
 def _again(found: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[str, ...]:
     """Next commands, and how to repeat the answer."""
     command = str(found["provenance"]["command"])
-    more = [f"{command} --full"] if command.startswith("dse compare") else []
+    full = command.startswith("dse compare") and "--full" not in command.split()
+    more = [f"{command} --full"] if full else []
     more += ["dse report last", f"dse rerun {run['run']}"] if run.get("run") else []
     again = f"Repeat: {command} (counters {str(found['provenance']['counters_hash'])[:16]})"
     if not more:
         return (again,)
-    few = "--full" if command.startswith("dse compare") else "dse report last"
+    few = "--full" if full else "dse report last"
     return (Shorter(f"Next: {', '.join(more)}", ""), Shorter(again, f"{again}. More: {few}"))

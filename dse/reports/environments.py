@@ -30,12 +30,15 @@ class Group:
     design : str
     certain : bool or None
         False: another design may be cheaper. None: no other design was evaluated.
+    open : bool
+        A design that was tried may be cheaper. Without it one that was not tried may be.
     rows : tuple of mapping
         The winners' rows.
     """
 
     design: str
     certain: bool | None
+    open: bool
     rows: tuple[Mapping[str, Any], ...]
 
     def span(self, column: str, scale: float = 1.0, form: str = ",.0f") -> str:
@@ -45,6 +48,16 @@ class Group:
             return "-"
         ends = [f"{value:{form}}" for value in (min(known), max(known))]
         return ends[0] if ends[0] == ends[1] else f"{ends[0]}..{ends[1]}"
+
+    @property
+    def among(self) -> str:
+        """Among which designs the winner is the cheapest for certain, where not everything was tried; empty where all was."""
+        partly = [row for row in self.rows if row.get("whole") is False]
+        if not partly:
+            return ""
+        tried, of = sorted({int(row["tried"]) for row in partly}), max(int(row["of"]) for row in partly)
+        ends = "..".join(str(n) for n in dict.fromkeys((tried[0], tried[-1])))
+        return f"{ends} of {of} designs" if tried[0] < of else "the variants"
 
     @property
     def kinds(self) -> list[str]:
@@ -60,11 +73,11 @@ class Group:
 
 def grouped(winners: Rows) -> list[Group]:
     """Group environments by winner and certainty, the largest group first."""
-    found: dict[tuple[str, bool | None], list[Mapping[str, Any]]] = {}
+    found: dict[tuple[str, bool | None, bool], list[Mapping[str, Any]]] = {}
     for row in winners:
-        found.setdefault((str(row["design"]), row["certain"]), []).append(row)
-    groups = [Group(design, certain, tuple(rows)) for (design, certain), rows in found.items()]
-    return sorted(groups, key=lambda group: (-len(group.rows), group.design, not group.certain))
+        found.setdefault((str(row["design"]), row["certain"], wording.open_(row)), []).append(row)
+    groups = [Group(*key, tuple(rows)) for key, rows in found.items()]
+    return sorted(groups, key=lambda group: (-len(group.rows), group.design, not group.certain, group.open))
 
 
 def where(group: Group, winners: Rows) -> str:
@@ -91,6 +104,9 @@ def _row(group: Group, of: int) -> tuple[str, ...]:
     """Cells of a group."""
     status = naming.status_of(group.design).partition(",")[0].split(" in ")[0] or "-"
     sure = {True: "yes", False: "no", None: "alone"}[group.certain]
+    if group.certain is False and not group.open:
+        cells = list(dict.fromkeys(map(wording.among, group.rows)))
+        sure = cells[0] if len(cells) == 1 else "of tried"
     margin = group.span("margin", 100.0, "+.0f")
     more = margin if margin == "-" else f"{margin} %"
     return (group.design, f"{len(group.rows)}/{of}", status, sure, group.span("value", form=",.4g"), group.span("bytes"), more)
@@ -108,7 +124,10 @@ def finding(groups: Sequence[Group], winners: Rows, objective: str) -> list[str]
     for group in groups[:MOST]:
         seconds = [wording.bare(row["runner_up"]) for row in group.rows]
         before = f"before {max(dict.fromkeys(seconds), key=seconds.count)}"
-        sure = f"for certain {before}" if group.certain else f"undecided: {' or '.join(group.rivals[:2]) or 'others'} may be cheaper"
+        if group.open:
+            sure = f"undecided: {' or '.join(group.rivals[:2]) or 'others'} may be cheaper"
+        else:
+            sure = f"for certain {before}" if group.certain else f"{before}, among {group.among} tried"
         out.append(f"{naming.shortened(group.design)} {where(group, winners)} ({len(group.rows)} of {len(winners)}, {sure})")
     rest = sum(len(group.rows) for group in groups[MOST:])
     return [f"Cheapest by {objective}: " + "; ".join(out) + (f"; others in {rest}" if rest else "") + "."] if out else []
@@ -132,9 +151,10 @@ def caution(winners: Rows, patched: Rows) -> list[str]:
     out = [f"{text}costs nothing here."]
     if patched:
         counts = wording.tally([wording.bare(row["design"]) for row in patched])
-        open_ = sum(row["certain"] is False for row in patched)
+        open_ = sum(map(wording.open_, patched))
         rivals = [name for group in grouped(patched) for name in group.rivals]
-        said = f"undecided in {open_}, where {' or '.join(list(dict.fromkeys(rivals))[:2])} may be cheaper" if open_ else "for certain"
+        sure = "among those tried" if wording.lacking(patched) else "for certain"
+        said = f"undecided in {open_}, where {' or '.join(list(dict.fromkeys(rivals))[:2])} may be cheaper" if open_ else sure
         out.append(f"With patches, cheapest: {counts} ({said}).")
     return out
 
@@ -145,7 +165,8 @@ def head(tables: Mapping[str, Rows], about: Mapping[str, Any], objective: str, o
     Parameters
     ----------
     tables : mapping
-        ``winners``, ``patched``, ``orders``, ``breakeven``, ``moves``: results of :func:`dse.sweep`, or the tables of a stored study.
+        ``winners``, ``patched``, ``missing``, ``orders``, ``breakeven``, ``moves``: results of :func:`dse.sweep`, or
+        the tables of a stored study.
     about : mapping
         Its provenance.
     objective : str
@@ -160,15 +181,19 @@ def head(tables: Mapping[str, Rows], about: Mapping[str, Any], objective: str, o
     Head or None
         None where no design won anything.
     """
-    winners = [row for row in tables["winners"] if row["runner_up"]]
+    winners = wording.voting(tables["winners"])
     if not winners:
         return None
-    patched = [row for row in tables.get("patched", ()) if row["runner_up"]]
+    patched = wording.voting(tables.get("patched", ()))
     groups = grouped(winners)
     kind = ", ".join(dict.fromkeys(k for group in groups for k in group.kinds)) or obj.kind(objective)
     unit = obj.unit(objective)
-    asked = f"in each of {wording.several(len(winners), 'environment')}" if over == EACH else f"over all environments ({SAID[over]})"
+    places = about.get("places") or len(winners)
+    each = f"in each of {wording.several(len(winners), 'environment')}"
+    each = f"in {len(winners):,} of {places:,} environments" if len(winners) < places else each
+    asked = each if over == EACH else f"over all environments ({SAID[over]})"
     told = caution(winners, patched)
+    partly, missing = wording.partial(about, tables, over), wording.without(tables.get("missing", ()), about.get("places"))
     rows, bars = [_row(g, len(winners)) for g in groups], [_bar(g) for g in groups]
     if told:
         below = grouped(patched)
@@ -182,17 +207,17 @@ def head(tables: Mapping[str, Rows], about: Mapping[str, Any], objective: str, o
                        if about.get(key))  # fmt: skip
     return Head(
         f"Which design is the cheapest {asked} of {about.get('space') or 'the space'}?",
-        (*finding(groups, winners, f"{objective} ({kind})"), *told), columns, tuple(rows), tuple(bars), 6,
+        (*partly, *finding(groups, winners, f"{objective} ({kind})"), *missing, *told), columns, tuple(rows), tuple(bars), 6,
         "Bars: what the best of another design costs more, in percent, from the least to the most of the environments.", (), (),
-        _sure(winners, kind), tuple(_changes(tables, winners, objective)),
+        _sure(winners, kind, wording.silent(tables["winners"])), tuple(_changes(tables, winners, objective)),
         ((f"Next: {', '.join(more)}",) if more else ()) + (f"Repeat: {about.get('command')}" + f" ({digest})" * bool(digest),),
     )  # fmt: skip
 
 
-def _sure(winners: Rows, kind: str) -> tuple[str, ...]:
-    """Say how sure the winners are."""
-    open_ = sum(row["certain"] is False for row in winners)
-    text = f"Sure: {open_} of {len(winners)} undecided; "
+def _sure(winners: Rows, kind: str, silent: Sequence[str]) -> tuple[str, ...]:
+    """Say how sure the winners are, and which environments are `silent`."""
+    parts = [f"{sum(map(wording.open_, winners))} of {len(winners)} undecided", *wording.lacking(winners), *silent]
+    text = f"Sure: {'; '.join(parts)}; "
     if "modelled" in kind:
         return (text + "times are modelled from counts (least and most a load and an atomic may cost); --confirm N times N designs.",)
     return (text + ("times are measured, with 95 % intervals." if kind == "measured" else "counts are exact."),)

@@ -19,6 +19,8 @@ NARROW = 18
 """Columns of a name where the whole one has no room."""
 FEWEST = 3
 """Rows of the table that stay, whatever else is to be said."""
+MANY = 3
+"""Texts of a finding above which it has more lines."""
 MORE_LINES = 4
 """Most lines of the last part: next commands, and how to repeat."""
 
@@ -124,7 +126,8 @@ def text(head: Head, width: int, most: int, order: Sequence[str] = ORDER) -> lis
         "missing": (head.missing, 1),
     }  # fmt: skip
     full = {name: len(wrapped(texts, width, most)) for name, (texts, _) in parts.items()} | {"table": len(head.rows) + 2}
-    full["finding"] = min(full["finding"], max(most // 4, len(head.finding)))
+    several = most // 6 if len(head.finding) > MANY else 0
+    full["finding"] = min(full["finding"], max(most // 4, len(head.finding) + several))
     given = {name: min(full[name], least) for name, (_, least) in parts.items()}
     given["table"] = min(full["table"], FEWEST + 2)
     left = most - len(again) - sum(given.values())

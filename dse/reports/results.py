@@ -141,7 +141,7 @@ class Swept(dict[str, Any], _Shown):
         from dse.sweeps.wording import first_lines
 
         about = self["provenance"]
-        return "\n".join(first_lines(self, about["winner"], about["over"]["measure"]))
+        return "\n".join(first_lines(self, about, about["winner"], about["over"]["measure"]))
 
     def chart(self) -> Picture:
         """Draw the first figures of the study's report."""

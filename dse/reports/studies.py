@@ -20,7 +20,7 @@ MOST_CLOUDS, MOST_VARIANTS = 6, 14
 MOST_CURVES, MOST_REGRETS, WEAK_MOST = 6, 12, 4000
 CERTAIN = (
     "Margin: what the best of any other design costs more, as a share. Undecided: another design may be cheaper, within what a dependent "
-    "load and an atomic may cost, or within the interval of the measurement."
+    "load and an atomic may cost, or within the interval of the measurement. Of 2/5 (designs), of tried: what was not tried may be cheaper."
 )
 TIE = 0.0005  # a margin that would be written 0.0 %
 Rows = Sequence[Mapping[str, Any]]
@@ -120,7 +120,7 @@ def answer(study: Study) -> list[str]:
     fronts = {row["environment"] for row in study.trials if row["front"]}
     counted = {row["number"] for row in study.trials if row["front"]}
     text = f"{len(numbers):,} configurations of {several(len({bare(row['design']) for row in study.trials}), 'design')}{fell}"
-    out = wording.first_lines(study.tables, study.winner, study.over)
+    out = wording.first_lines(study.tables, study.about, study.winner, study.over)
     if study.over != EACH:
         out.append(f"{text}; the front of {over} is one over all environments, {SAID[study.over]}; all minimised.")
     elif counted:
@@ -224,7 +224,7 @@ def winners(study: Study) -> Map | None:
             margin = f"measured, before {other}" if other else "alone"
         else:
             margin = f"by {gap:.1%} over {other}" if gap >= TIE else f"even with {other}"
-        margin += ", undecided" if row["certain"] is False else ""
+        margin += "" if row["certain"] is not False else ", undecided" if wording.open_(row) else f", {wording.among(row)}"
         cells[column(environment, across)[1]][said(environment.get(across))] = Cell(row["design"], study.group(row["design"]), margin)
     title = f"Winners by {study.winner}"
     kind = study.kinds.get(study.winner, "counted")
@@ -238,7 +238,7 @@ def yardsticks(study: Study) -> list[Part]:
     rows = [
         {**dict([column(parsed(row["environment"]))]), "winner": row["design"], "by": row["kind"], study.winner: row["value"],
          "gap": "-" if row["gap"] is None else f"{short(row['gap'])} [{short(row['lo'])}, {short(row['hi'])}]",
-         "certain": {True: "yes", False: "no"}.get(row["certain"], "-"), "B/page": row["bytes"], "by lines": row["by_lines"],
+         "certain": wording.sure(row), "B/page": row["bytes"], "by lines": row["by_lines"],
          "by locks": row["by_locks"], "by bytes": row["by_bytes"]}
         for row in study.tables["winners"] if row["kind"] is not None
     ]  # fmt: skip
@@ -378,7 +378,8 @@ def document(name: str, tables: Tables) -> Document:
     about = study.about
     keys = (
         "study", "created", "command", "space", "space_digest", "sampler", "seed", "trials", "wanted", "evaluated", "seconds", "host",
-        "code_digest", "commit", "packages", "objectives", "winner", "baseline", "over", "environments", "places", "document",
+        "code_digest", "commit", "packages", "objectives", "winner", "baseline", "over", "environments", "places", "size", "covered",
+        "document",
     )  # fmt: skip
     provenance = {key: about.get(key) for key in keys}
     timed = "in the runs of the confirmations" if study.tables["confirmed"] else "nothing was timed: counted and modelled figures"

@@ -111,8 +111,8 @@ def scan(results: str | os.PathLike[str] = "results") -> Tables:
     Returns
     -------
     dict of str to polars.LazyFrame
-        runs, ops, ledger, provenance (of runs); trials, params, winners, orders, breakeven, moves, sensitivity, regret, confirmed, studies
-        (of sweeps);
+        runs, ops, ledger, provenance (of runs); trials, params, winners, patched, missing, orders, breakeven, moves, sensitivity, regret,
+        confirmed, studies (of sweeps);
         trials_wide (a row a trial, a column an objective); asv. Tables of sweeps have a column for each axis of the environment and each
         parameter (``moves_rate``, ``base``), runs one for each scenario key (``memory_limit``). A run or study with a foreign or truncated
         file is named on stderr and left out whole.
@@ -150,7 +150,7 @@ def _pareto(tables: Tables) -> pl.LazyFrame:
 
 def _winners(tables: Tables) -> pl.LazyFrame:
     return tables["winners"].select(
-        "study", "environment", "design", "params", "objective", "value", "margin", "runner_up", "kind", "certain", "bytes"
+        "study", "environment", "design", "params", "objective", "value", "margin", "runner_up", "kind", "certain", "bytes", "tried", "of"
     )
 
 

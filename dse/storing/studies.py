@@ -22,10 +22,11 @@ from dse.storing import files
 from dse.storing.finding import pick
 from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION, TYPES
 
-VERSION = 2
+VERSION = 3
 """Version of the tables and settings. Later versions append columns and tables only; :data:`READERS` fills in what an older one lacks.
 
 2: fronts, winners and importance are those of an environment; winners by time; rates of moves as delivered.
+3: how much of the space was evaluated, with each winner and in all; environments without a result.
 """
 SEALED = 2
 """First version whose settings carry their digest."""
@@ -36,6 +37,7 @@ WINNERS = {
     "study": "str", "environment": "str", "design": "str", "params": "str", "margin": "f64", "objective": "str", "value": "f64",
     "runner_up": "str", "designs": "u64", "layer": "bool", "kind": "str", "gap": "f64", "lo": "f64", "hi": "f64", "certain": "bool",
     "tied": "str", "bytes": "f64", "by_lines": "str", "by_locks": "str", "by_bytes": "str",
+    "tried": "u64", "of": "u64", "whole": "bool", "baseline": "bool",
 }  # fmt: skip
 """Columns of the winners: of all designs, and of those that exist as patches or in a kernel (``patched``)."""
 TABLES: dict[str, dict[str, str]] = {
@@ -66,7 +68,7 @@ TABLES: dict[str, dict[str, str]] = {
         "study": "str", "created": "str", "command": "str", "space": "str", "space_digest": "str", "sampler": "str", "seed": "u64",
         "trials": "u64", "wanted": "u64", "evaluated": "u64", "seconds": "f64", "code_digest": "str", "commit": "str", "host": "str",
         "packages": "str", "document": "str", "objectives": "str", "winner": "str", "baseline": "str",
-        "over": "str", "environments": "u64", "places": "u64",
+        "over": "str", "environments": "u64", "places": "u64", "size": "u64", "covered": "u64",
     },
     "orders": {
         "study": "str", "design": "str", "other": "str", "by": "str", "objective": "str", "environments": "u64", "of": "u64",
@@ -74,24 +76,31 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "patched": WINNERS,
     "moves": {"study": "str", "environment": "str", "asked": "f64", "delivered": "f64", "writeback": "f64"},
+    "missing": {"study": "str", "environment": "str", "reason": "str", "trials": "u64"},
 }  # fmt: skip
 
 
+def _filled(table: str, frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Today's table from one of an earlier version: columns that it lacks are empty."""
+    known = frame.collect_schema().names()
+    filled = frame.with_columns([pl.lit(None, TYPES[kind]).alias(name) for name, kind in TABLES[table].items() if name not in known])
+    return filled.select(list(TABLES[table]))
+
+
 def _first(table: str, frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Today's table from one of version 1: columns that it lacks are empty, break-evens are over the rates that were asked for.
+    """Today's table from one of version 1: break-evens are over the rates that were asked for.
 
     Its front was one over all environments, so that the table says of no trial that it is on the front of its own.
     """
-    known = frame.collect_schema().names()
-    filled = frame.with_columns([pl.lit(None, TYPES[kind]).alias(name) for name, kind in TABLES[table].items() if name not in known])
+    filled = _filled(table, frame)
     if table == "breakeven":
         filled = filled.with_columns(axis=pl.lit("asked"))
     if table == "trials":
         filled = filled.with_columns(front=pl.lit(None, pl.Boolean))
-    return filled.select(list(TABLES[table]))
+    return filled
 
 
-READERS: dict[int, Callable[[str, pl.LazyFrame], pl.LazyFrame]] = {1: _first}
+READERS: dict[int, Callable[[str, pl.LazyFrame], pl.LazyFrame]] = {1: _first, 2: _filled}
 """From a version to the function that makes today's table of one of that version."""
 
 

@@ -13,6 +13,20 @@ TRIED = 128
 """Configurations of all designs, spread at random, that are tried before a search of more than twice as many with constraints."""
 
 
+def _best(evaluated: Sequence[Trial]) -> Trial:
+    """Trial with the smallest largest violation."""
+    return min(evaluated, key=lambda t: (max(t.violations.values()), t.number))
+
+
+def least_violated(trials: Sequence[Trial]) -> str:
+    """Name of the constraint that the closest of some evaluated trials violates most; empty where one meets all, or there is none."""
+    evaluated = [t for t in trials if t.violations]
+    if not evaluated or any(t.feasible for t in trials):
+        return ""
+    best = _best(evaluated)
+    return max(best.violations, key=lambda n: best.violations[n])
+
+
 def closest(trials: Sequence[Trial], space: Space) -> str | None:
     """Say which constraint nothing meets, and what comes closest to it.
 
@@ -26,7 +40,7 @@ def closest(trials: Sequence[Trial], space: Space) -> str | None:
     evaluated = [t for t in trials if t.ok and t.violations]
     if not evaluated or any(t.feasible for t in trials):
         return None
-    best = min(evaluated, key=lambda t: (max(t.violations.values()), t.number))
+    best = _best(evaluated)
     name = max(best.violations, key=lambda n: best.violations[n])
     objective, _, relative = constraint(space.constraints[name])
     figure = best.values.get(objective)

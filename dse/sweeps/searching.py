@@ -84,7 +84,7 @@ class Search:
         began = time.monotonic()
         self.proposer = proposer = proposing.make(self.space, self.sampler, self.seed, self.environments)
         known: dict[str, Measures] = {}
-        total = min(self.wanted or self.space.distinct, self.space.size if self.space.countable else self.space.distinct)
+        total = self.space.wanted(self.wanted)
         if self.probing:
             self._probe(known)
         patience = QUIET if self.quiet else output.PATIENCE

@@ -16,6 +16,7 @@ from typing import Any
 from dse import naming, scenario
 from dse.common import names, reading, texts
 from dse.errors import BadInput, unknown
+from dse.scenario.keys import SECTIONS
 from dse.sweeps import objectives as obj
 from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason, refuse_unused
 from dse.sweeps.axes import checked as checked_axis
@@ -224,6 +225,15 @@ class Space:
         """Number of different configurations."""
         return sum(1 for _ in self.every())
 
+    @property
+    def most(self) -> int:
+        """Number of different configurations; an upper bound where there are too many to make them all."""
+        return self.size if self.countable else self.distinct
+
+    def wanted(self, trials: int | None) -> int:
+        """Trials of a sweep that asks for so many, or for all."""
+        return min(trials or self.distinct, self.most)
+
     @functools.cached_property
     def figures(self) -> list[str]:
         """Objectives that a trial has: those of the space, the deciding one and what is shown beside it, those of constraints."""
@@ -279,6 +289,8 @@ def load(name: str | Path = DEFAULT) -> Space:
     """
     if str(name).endswith(".npz"):
         raise BadInput(f"{name} is a trace, not a space: dse sweep --trace {name} searches the default space on it")
+    if str(name) in scenario.builtin() and str(name) not in builtin():
+        raise BadInput(f"{name} is a scenario, not a space: dse compare {name}")
     return parse(*texts.read(name, HERE, "space"))
 
 
@@ -289,6 +301,8 @@ def parse(source: str, file: str, name: str) -> Space:
     def where(*path: str) -> str:
         return f"{file}:{scenario.line_of(source, path)}: "
 
+    if not document.keys() & {"axes", "scenario"} and document.keys() & set(SECTIONS):
+        raise BadInput(f"{file}: this is a scenario, not a space: dse compare {file}")
     with reading.parsing(file, "no space"):
         found = checked(name, document, where)
         refuse_unused(document.get("scenario", {}), found.base, found.axes, where)

@@ -18,6 +18,7 @@ from dse.common.writing import stored_under
 from dse.errors import BadInput
 from dse.measuring import warming
 from dse.measuring.provenance import commit
+from dse.secrets import safe
 from dse.storing import studies
 from dse.sweeps import analysing, confirming, keeping, objectives
 from dse.sweeps import space as spaces
@@ -25,9 +26,11 @@ from dse.sweeps.analysing import Trial
 from dse.sweeps.axes import text_of
 from dse.sweeps.breakeven import breakeven, moves
 from dse.sweeps.caching import code_digest
+from dse.sweeps.covering import covered, covers, without_result
 from dse.sweeps.feasible import closest
 from dse.sweeps.overall import members, over
 from dse.sweeps.proposing import places_at_a_time
+from dse.sweeps.repeating import CALL, Done, first_command, interruptible, repeated
 from dse.sweeps.samplers import auto, check
 from dse.sweeps.searching import Search
 from dse.sweeps.sensitivity import sensitivity
@@ -65,7 +68,7 @@ def sweep(
     trace: str | None = None,
     settings: Sequence[str] = (),
     parameters: str | Path | None = None,
-    command: str = "dse.sweep",
+    command: str = CALL,
 ) -> Found:
     """Search a space of designs, parameters and environments.
 
@@ -108,7 +111,8 @@ def sweep(
     -------
     dict
         ``study``, ``trials`` (number evaluated), ``front`` (params, values), ``winners`` (environment, design, params, margin),
-        ``patched`` (the winners among designs that exist as patches or in a kernel), and ``breakeven``, ``sensitivity``, ``regret``,
+        ``patched`` (the winners among designs that exist as patches or in a kernel), ``partial`` (not all of the space was tried),
+        ``missing`` (environments without a result, and why), and ``breakeven``, ``sensitivity``, ``regret``,
         ``confirmed``, ``provenance``.
 
     Raises
@@ -117,37 +121,39 @@ def sweep(
         Error of the space, an option, a folder or a storage, in one line.
     """
     _check_parameters(parameters, confirm)
+    _check_storage(storage)
     if resume is not None:
-        about = _resumed(results, resume, trials)
+        about = _resumed(results, resume, trials, command)
         space = _space_of(about)
         keeping.check_traces(about, space)
     else:
         space = on(name if isinstance(name, Space) else spaces.load(name), trace, settings)
         if objectives_:
             space = spaces.from_document({**space.document, "objectives": [objectives.check(o) for o in objectives_]})
-        about = _settings(space, trials, sampler, seed, environments)
+        about = {**_settings(space, trials, sampler, seed, environments), "command": safe(command)}
     if not 1 <= workers <= WORKERS_MAX and not (workers == 0 and storage):
         raise BadInput(f"workers are 1 to {WORKERS_MAX}, got {workers}")
     study = str(about["study"])
     began = time.monotonic()
-    with stored_under(results), studies.held(results, study):
+    with stored_under(results), studies.held(results, study), interruptible(results, study, storage) as done:
         before = keeping.earlier(results, study)
         keeping.check_trials(study, about["trials"], before)
         if not (studies.folder(results, study) / studies.SETTINGS).exists() or resume is None:
             studies.write_settings(results, study, about)
+        done.wanted = space.wanted(about["trials"])
         warm(space)
-        made, evaluated, timed_out = searched(space, about, workers, timeout, results, storage, probing=resume is None)
+        made, evaluated, timed_out = searched(space, about, workers, timeout, results, storage, probing=resume is None, done=done)
         keeping.check_made(study, len(made), before)
         rows = confirming.confirmed(space, made, confirm, results, command, parameters) if confirm else before.confirmed
         found = {**analyse(space, made, confirming.measured(rows) if rows else None), "confirmed": rows}
         provenance = {
-            "command": command, "space": space.name, "space_digest": space.digest, "sampler": about["sampler"],
+            "command": about["command"], "space": space.name, "space_digest": space.digest, "sampler": about["sampler"],
             "seed": about["seed"], "trials": len(made), "wanted": about["trials"] or space.size, "evaluated": evaluated,
             "seconds": round(time.monotonic() - began, 3), "code_digest": code_digest(), "commit": commit(),
             "host": platform.node(), "packages": machine.packages(), "document": space.document,
             "objectives": list(space.objectives), "winner": space.winner, "baseline": space.baseline,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "over": space.over.document,
-            "environments": about.get("environments"), "places": space.places,
+            "environments": about.get("environments"), "places": space.places, "size": space.most, "covered": covered(space, made),
         }  # fmt: skip
         studies.write_tables(results, study, {**tables(space, made, found), "provenance": [provenance]})
     if made and not any(t.ok for t in made):
@@ -156,7 +162,8 @@ def sweep(
     why = None if timed_out else closest(made, space)
     if why:
         raise BadInput(f"study {study}: {why}; all {len(made):,} configurations that were asked for were evaluated")
-    return {"study": study, "trials": len(made), "timed_out": timed_out, **shown(found), "provenance": provenance}
+    partial = provenance["covered"] < provenance["size"]
+    return {"study": study, "trials": len(made), "timed_out": timed_out, "partial": partial, **shown(found), "provenance": provenance}
 
 
 def _check_parameters(parameters: str | Path | None, confirm: int) -> None:
@@ -168,6 +175,14 @@ def _check_parameters(parameters: str | Path | None, confirm: int) -> None:
     if not confirm:
         raise BadInput(f"{parameters} has no effect: only the runs of --confirm N use latencies of a fault")
     tables.read(parameters)
+
+
+def _check_storage(storage: str | None) -> None:
+    """Refuse a storage that cannot be one before anything is stored under its name."""
+    if storage is not None:
+        from dse.sweeps.storages import check_arguments
+
+        check_arguments(storage)
 
 
 def _space_of(settings: Found) -> Space:
@@ -200,12 +215,14 @@ def _settings(space: Space, trials: int | None, sampler: str | None, seed: int, 
     }  # fmt: skip
 
 
-def _resumed(results: str | Path, name: str, trials: int | None) -> Found:
-    """Settings of the resumed study."""
+def _resumed(results: str | Path, name: str, trials: int | None, command: str) -> Found:
+    """Settings of the resumed study; its command is the one that began it, with what `command` changes."""
     study = studies.find(results, name)
     settings = studies.read_settings(results, study)
     if settings["code_digest"] != code_digest():
         raise BadInput(f"study {study} was begun by other code: its trials would not be the same; start it anew")
+    first = settings.get("command") or first_command(results, study, command)
+    settings["command"] = safe(repeated(str(first), command, trials))
     if trials is not None:
         keeping.check_trials(study, trials, keeping.earlier(results, study))
         if settings["trials"] is not None and trials < settings["trials"]:
@@ -228,8 +245,9 @@ def searched(
     results: str | Path,
     storage: str | None,
     probing: bool = False,
+    done: Done | None = None,
 ) -> Made:
-    """Search of a study, with its workers and its storage."""
+    """Search of a study, with its workers and its storage; `done` is told how far it is."""
     from dse.sweeps import recording
 
     study = str(settings["study"])
@@ -245,12 +263,23 @@ def searched(
             journal = studies.folder(results, study) / studies.JOURNAL
             recorder = stack.enter_context(recording.Recorder(journal, study, space))
             evaluate = evaluator
+
+        def record(trials: list[Trial]) -> None:
+            recorder.record(trials)
+            if done is not None:
+                done.trials += len(trials)
+
         search = Search(
-            space, str(settings["sampler"]), int(settings["seed"]), settings["trials"], evaluate, recorder.record, timeout, evaluator,
+            space, str(settings["sampler"]), int(settings["seed"]), settings["trials"], evaluate, record, timeout, evaluator,
             environments=settings.get("environments"), probing=probing,
         )  # fmt: skip
         trials = search.run()
         return Made(trials, evaluator.evaluated + getattr(recorder, "evaluated", 0), search.timed_out)
+
+
+def _patched(design: str) -> bool:
+    """Return True for a design that exists as patches or in a kernel."""
+    return not naming.proposed(design)
 
 
 def analyse(space: Space, made: Sequence[Trial], measured: Measured | None = None) -> Found:
@@ -262,8 +291,9 @@ def analyse(space: Space, made: Sequence[Trial], measured: Measured | None = Non
     judged = over(made, space.over, space.axes, space.winner) if space.over.robust else list(made)
     return {
         "front": analysing.front(judged, space.objectives),
-        "winners": winners(judged, space.winner, measured),
-        "patched": winners([t for t in judged if not naming.proposed(t.configuration.design)], space.winner, measured),
+        "winners": winners(judged, space.winner, measured, covers(space, made)),
+        "patched": winners([t for t in judged if _patched(t.configuration.design)], space.winner, measured, covers(space, made, _patched)),
+        "missing": without_result(space, made),
         "orders": orders(judged, space.winner),
         "breakeven": breakeven(made, space.winner, naming.parse(space.baseline).text),
         "moves": moves(made),
@@ -305,5 +335,6 @@ def tables(space: Space, made: Sequence[Trial], found: Found) -> dict[str, list[
                  "value": float(value) if isinstance(value, (int, float)) else None}
                 for axis, value in values.items()
             ]  # fmt: skip
-    rest = {name: found[name] for name in ("winners", "patched", "orders", "moves", "breakeven", "sensitivity", "regret", "confirmed")}
+    names = ("winners", "patched", "missing", "orders", "moves", "breakeven", "sensitivity", "regret", "confirmed")
+    rest = {name: found[name] for name in names}
     return {"trials": trials, "params": params, **rest}

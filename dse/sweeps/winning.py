@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from dse.sweeps import objectives as obj
 from dse.sweeps.analysing import EQUAL, Row, Trial, by_place, is_layer
+from dse.sweeps.covering import Cover
 
 
 class Span(NamedTuple):
@@ -52,7 +53,9 @@ def corners(trial: Trial, winner: str) -> tuple[float, ...]:
     return tuple(loads * load + (locks * 2 + (atomics or 0.0)) * atomic for load, atomic in obj.CORNERS)
 
 
-def winners(trials: Sequence[Trial], winner: str, measured: Measured | None = None) -> list[Row]:
+def winners(
+    trials: Sequence[Trial], winner: str, measured: Measured | None = None, covered: Mapping[str, Cover] | None = None
+) -> list[Row]:
     """Winner of each environment.
 
     Parameters
@@ -62,14 +65,18 @@ def winners(trials: Sequence[Trial], winner: str, measured: Measured | None = No
         Deciding objective.
     measured : mapping, optional
         Measured lifetimes, where there are any: an environment whose winner was timed beside another design is decided by them.
+    covered : mapping, optional
+        What of the space was evaluated in each environment. Without it all of it was.
 
     Returns
     -------
     list of dict
         ``environment``, ``design``, ``params``, ``value``, ``objective``, ``kind`` (what decided), ``margin`` (the share that the best of
         another design costs more; None where a measurement decided), ``gap``, ``lo``, ``hi`` (the same as a difference in the unit of the
-        objective, with its interval), ``certain`` (no other design may be cheaper), ``tied`` (designs that may be), ``runner_up``,
-        ``designs`` (number), ``layer``, ``bytes``, and ``by_lines``, ``by_locks``, ``by_bytes`` (designs that win by these).
+        objective, with its interval), ``certain`` (no other design of the space may be cheaper; False also where a configuration was not
+        evaluated), ``tied`` (designs that were evaluated and may be), ``runner_up``, ``designs`` (number with a result), ``layer``,
+        ``bytes``, ``by_lines``, ``by_locks``, ``by_bytes`` (designs that win by these), and ``tried``, ``of``, ``whole``, ``baseline``
+        from :class:`dse.sweeps.covering.Cover`, None where `covered` is not given.
     """
     rows = []
     for place, found in by_place(trials, winner).items():
@@ -77,7 +84,7 @@ def winners(trials: Sequence[Trial], winner: str, measured: Measured | None = No
         decided = _modelled(found, winner)
         if len({design.partition("[")[0] for design in timed}) > 1 and found[0].configuration.design in timed:
             decided = _by_clock(found, timed, winner) or decided
-        rows.append(_row(found, winner, decided))
+        rows.append(_row(found, winner, decided, (covered or {}).get(place)))
     return rows
 
 
@@ -116,9 +123,10 @@ def _by_clock(found: Sequence[Trial], timed: Mapping[str, Span], winner: str) ->
     }  # fmt: skip
 
 
-def _row(found: Sequence[Trial], winner: str, decided: Row) -> Row:
+def _row(found: Sequence[Trial], winner: str, decided: Row, cover: Cover | None) -> Row:
     """Row of one environment."""
     best, second = decided["best"], decided["second"]
+    whole = cover is None or cover.whole
     by = {
         name: _least(found, obj.yardstick(winner, metric)) for name, metric in (("by_lines", obj.LINES), ("by_locks", obj.LOCKS))
     } | {"by_bytes": _least(found, obj.PAGE)}  # fmt: skip
@@ -127,8 +135,8 @@ def _row(found: Sequence[Trial], winner: str, decided: Row) -> Row:
         "margin": decided["margin"], "objective": winner, "value": figure(best, winner),
         "runner_up": second.configuration.design if second else None, "designs": len({t.design for t in found}),
         "layer": is_layer(best.configuration.design), "kind": decided["kind"], "gap": decided["gap"], "lo": decided["lo"],
-        "hi": decided["hi"], "certain": None if second is None else not decided["tied"], "tied": decided["tied"],
-        "bytes": best.values.get(obj.PAGE), **by,
+        "hi": decided["hi"], "certain": None if second is None else not decided["tied"] and whole, "tied": decided["tied"],
+        "bytes": best.values.get(obj.PAGE), **by, **(dict.fromkeys(Cover._fields) if cover is None else cover._asdict()),
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,19 +56,111 @@ def tally(names: Sequence[str]) -> str:
     return ", ".join(f"{name} {n}" for name, n in counts[:MOST]) + (f", others {rest}" if rest else "")
 
 
+def voting(winners: Rows) -> list[Mapping[str, Any]]:
+    """Rows of environments that have a say: more than one design was compared there, and the baseline was tried if the space has it."""
+    return [row for row in winners if row["runner_up"] and row.get("baseline") is not False]
+
+
+def unheard(winners: Rows) -> int:
+    """Number of environments that have no say because the baseline was not tried there."""
+    return sum(row.get("baseline") is False for row in winners)
+
+
+def silent(winners: Rows) -> list[str]:
+    """Say how many environments with a result have no say, and why."""
+    n = unheard(winners)
+    alone = len(winners) - len(voting(winners)) - n
+    said = [f"{alone:,} more with one design each {'are' if alone > 1 else 'is'} left out"] if alone else []
+    return said + ([f"{n:,} more without the baseline {'have' if n > 1 else 'has'} no vote"] if n else [])
+
+
+def open_(row: Mapping[str, Any]) -> bool:
+    """Return True if another design that was tried may be cheaper."""
+    return row["certain"] is False and (row.get("whole") is not False or bool(parsed(row["tied"])))
+
+
+def sure(row: Mapping[str, Any]) -> str:
+    """Write how certain the winner of an environment is, as a cell."""
+    if row["certain"] is False and not open_(row):
+        return among(row)
+    return {True: "yes", False: "no"}.get(row["certain"], "-")
+
+
+def among(row: Mapping[str, Any]) -> str:
+    """Write among which of the designs a winner is the cheapest, where not everything was tried.
+
+    Examples
+    --------
+    >>> among({"tried": 2, "of": 5}), among({"tried": 5, "of": 5})
+    ('of 2/5', 'of tried')
+    """
+    return f"of {row['tried']}/{row['of']}" if row["tried"] < row["of"] else "of tried"
+
+
+def lacking(rows: Rows) -> list[str]:
+    """Say in how many environments not all designs were tried, or not all of their variants."""
+    partly = [row for row in rows if row.get("whole") is False]
+    designs = sum(row["tried"] < row["of"] for row in partly)
+    said = [f"in {designs} of {len(rows)} not all designs were tried"] if designs else []
+    return said + ([f"in {len(partly) - designs} of {len(rows)} not all variants were tried"] if len(partly) > designs else [])
+
+
+def partial(about: Mapping[str, Any], tables: Mapping[str, Rows], over: str = EACH) -> list[str]:
+    """Say that a sweep is partial, and how much of its space it evaluated; nothing where that is all, or is not known."""
+    tried, size, places = about.get("covered"), about.get("size"), about.get("places") or 0
+    if tried is None or size is None or tried >= size:
+        return []
+    begun = len(tables["winners"]) + len(tables.get("missing", ())) if over == EACH else places
+    where = f", in {begun:,} of {places:,} environments" if begun < places else ""
+    return [f"PARTIAL: {tried:,} of {size:,} configurations were tried{where}; what was not may be cheaper."]
+
+
+def without(missing: Rows, places: int | None) -> list[str]:
+    """Say how many environments have no result, and why.
+
+    Parameters
+    ----------
+    missing : sequence of mappings
+        From :func:`dse.sweeps.covering.without_result`. Reasons that differ in figures alone are told once.
+    places : int or None
+        Environments of the space.
+    """
+    if not missing:
+        return []
+    alike: dict[str, list[str]] = {}
+    for row in missing:
+        alike.setdefault(re.sub(r"\d[\d.,_]*", "#", str(row["reason"])), []).append(str(row["reason"]))
+    groups = sorted(alike.values(), key=lambda reasons: (-len(reasons), reasons[0]))
+    said = [
+        reasons[0] + " and the like" * (len(set(reasons)) > 1) + f" (in {len(reasons)})" * (len(groups) > 1) for reasons in groups
+    ]  # fmt: skip
+    several_ = "have" if len(missing) > 1 else "has"
+    of = several(places or len(missing), "environment")
+    return [f"{len(missing):,} of {of} {several_} no result: {'; '.join(said[:MOST])}{'; ...' * (len(said) > MOST)}."]
+
+
+def nobody(winners: Rows) -> str:
+    """Say why no design wins anything."""
+    n = unheard(winners)
+    if n:
+        return f"No design wins: in {several(n, 'environment')} the baseline was not tried, and without it there is no vote."
+    return "No environment has more than one design, so that none wins."
+
+
 def winning(winners: Rows, objective: str, over: str = EACH) -> list[str]:
     """Say who wins by the deciding objective, how certain that is, and how often a layer does."""
-    compared = [row for row in winners if row["runner_up"]]
-    alone = len(winners) - len(compared)
+    compared, left = voting(winners), silent(winners)
+    if not compared and unheard(winners):
+        return [nobody(winners)]
     if not compared:
-        return [f"In none of {several(alone, 'environment')} was more than one design evaluated, so that none wins."]
+        return [f"In none of {several(len(winners), 'environment')} was more than one design evaluated, so that none wins."]
     kinds = Counter(str(row["kind"] or obj.kind(objective)) for row in compared)
     kind = ", ".join(f"{name} in {n}" for name, n in kinds.most_common()) if len(kinds) > 1 else next(iter(kinds))
     if over != EACH:
         row = compared[0]
         return [f"Judged by {SAID[over]}, {row['design']} is the cheapest by {objective} ({kind}); {_certainty(compared)}."]
     layers = sum(bool(row["layer"]) for row in compared)
-    more = f" ({alone:,} more with one design each are left out)" if alone else ""
+    more = f" ({'; '.join(left)})" if left else ""
     text = f"By {objective} ({kind}), the cheapest in {several(len(compared), 'environment')}: "
     text += tally([bare(row["design"]) for row in compared])
     return [f"{text}. A layer of indirection wins in {layers} of {len(compared)}{more}; {_certainty(compared)}."]
@@ -75,20 +168,22 @@ def winning(winners: Rows, objective: str, over: str = EACH) -> list[str]:
 
 def _certainty(compared: Rows) -> str:
     """Say in how many environments another design may be cheaper."""
-    open_ = [row for row in compared if row["certain"] is False]
-    if not open_:
+    doubtful, untried = [row for row in compared if open_(row)], lacking(compared)
+    if not doubtful:
         within = "within the uncertainty of the times" if any(row["kind"] in ("modelled", "measured") for row in compared) else "as counted"
-        return f"{within}, no other design may be cheaper" + (" in any of them" if len(compared) > 1 else "")
-    tied = Counter(bare(name) for row in open_ for name in dict.fromkeys(bare(n) for n in parsed(row["tied"]) or ()))
+        tried = " that was tried" if untried else ""
+        text = f"{within}, no other design{tried} may be cheaper" + (" in any of them" if len(compared) > 1 else "")
+        return "; ".join([text, *untried])
+    tied = Counter(bare(name) for row in doubtful for name in dict.fromkeys(bare(n) for n in parsed(row["tied"]) or ()))
     names = ", ".join(name for name, _ in tied.most_common(MOST))
     if len(compared) == 1:
-        return f"undecided: {names} may be cheaper"
-    return f"undecided in {len(open_)}, where {names} may be cheaper"
+        return "; ".join([f"undecided: {names} may be cheaper", *untried])
+    return "; ".join([f"undecided in {len(doubtful)}, where {names} may be cheaper", *untried])
 
 
 def agreement(winners: Rows, orders: Rows, objective: str) -> list[str]:
     """Say where lines, locks or bytes name another winner, and which designs they order the other way round."""
-    compared = [row for row in winners if row["runner_up"]]
+    compared = voting(winners)
     out = []
     names = {name: key for key, name in YARDSTICKS.items()}
     apart = {
@@ -154,12 +249,23 @@ def paying(breakeven: Rows, objective: str) -> list[str]:
     return out
 
 
-def first_lines(tables: Mapping[str, Rows], objective: str, over: str = EACH) -> list[str]:
-    """The answer of a sweep in words."""
-    winners = tables["winners"]
+def first_lines(tables: Mapping[str, Rows], about: Mapping[str, Any], objective: str, over: str = EACH) -> list[str]:
+    """The answer of a sweep in words.
+
+    Parameters
+    ----------
+    tables : mapping
+        Results of :func:`dse.sweep`, or the tables of a stored study.
+    about : mapping
+        Its provenance.
+    objective, over : str
+        The deciding objective, and the measure over environments.
+    """
+    winners, before = tables["winners"], partial(about, tables, over)
+    missing = without(tables.get("missing", ()), about.get("places"))
     if not winners:
-        return []
+        return [*before, *missing]
     return [
-        *winning(winners, objective, over), *agreement(winners, tables.get("orders", ()), objective),
+        *before, *winning(winners, objective, over), *missing, *agreement(winners, tables.get("orders", ()), objective),
         *paying(tables["breakeven"], objective), *moving(tables.get("moves", ())),
     ]  # fmt: skip

@@ -24,6 +24,8 @@ from dse.sweeps.space import Configuration
 
 Measures = dict[str, Any]
 TRIES = 2
+LOOK = 0.2
+"""Seconds after which the main thread looks for signals: where another library handles SIGINT, one wakes no lock that is waited for."""
 REFUSED = "refused"
 """Key of an error of the operating system in a worker: number, text, file."""
 CODE = "code"
@@ -35,6 +37,7 @@ class Worker:
 
     def __init__(self, results: str) -> None:
         self.results = results
+        self._ended = False
         self._process: subprocess.Popen[str] | None = None
 
     def _start(self) -> subprocess.Popen[str]:
@@ -50,6 +53,8 @@ class Worker:
             The process has other code than this one: the sources were edited meanwhile.
         """
         for _ in range(TRIES):
+            if self._ended:
+                break
             if self._process is None:
                 self._process = self._start()
             try:
@@ -68,6 +73,13 @@ class Worker:
                 return found
             self.stop()
         return {"status": "failed: the process that evaluated it died", "transient": True}
+
+    def end(self) -> None:
+        """Kill the process while another thread waits for its answer, and start no other one."""
+        self._ended = True
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def stop(self) -> None:
         """End the process."""
@@ -153,8 +165,17 @@ class Evaluator:
         threads = [threading.Thread(target=serve, args=(worker,), daemon=True) for worker in self._workers[: len(todo)]]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            while any(thread.is_alive() for thread in threads):
+                threads[0].join(LOOK)
+                threads.sort(key=lambda thread: not thread.is_alive())
+        except BaseException as error:  # Ctrl-C or SIGTERM: nobody waits for the answers any more
+            problems.append(error)
+            for worker in self._workers:
+                worker.end()
+            for thread in threads:
+                thread.join()
+            raise
         if problems:
             raise problems[0]
         return answers

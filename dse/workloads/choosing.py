@@ -6,12 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dse import scenario
+from dse.common import reading
 from dse.errors import BadInput
 from dse.scenario import setting
 from dse.workloads import trace as traces
 
 DEFAULT = "writeback"
 PLACE = "workload.trace"
+
+
+def _loaded(name: str | Path) -> scenario.Scenario:
+    """Load a scenario; a file that is a space of designs is told apart."""
+    try:
+        return scenario.load(name)
+    except BadInput:
+        if _is_space(name):
+            raise BadInput(f"{name}: this is a space, not a scenario: dse sweep {name}") from None
+        raise
+
+
+def _is_space(name: str | Path) -> bool:
+    """Return True for a TOML file with axes, or with a scenario as one of its tables."""
+    if Path(name).suffix != ".toml":
+        return False
+    try:
+        document = reading.toml(Path(name).read_text(encoding="utf-8"), str(name))
+    except (BadInput, OSError, UnicodeDecodeError):
+        return False
+    return bool(document.keys() & {"axes", "scenario"})
 
 
 def choose(name: str | Path | scenario.Scenario | None = None, trace: str | None = None, settings: Sequence[str] = ()) -> scenario.Scenario:
@@ -32,7 +54,7 @@ def choose(name: str | Path | scenario.Scenario | None = None, trace: str | None
     BadInput
         No such scenario or trace, or a setting that does not fit.
     """
-    chosen = name if isinstance(name, scenario.Scenario) else scenario.load(DEFAULT if name is None else name)
+    chosen = name if isinstance(name, scenario.Scenario) else _loaded(DEFAULT if name is None else name)
     given = setting.read(settings)
     if trace is None:
         return scenario.changed(chosen, given)
