@@ -69,9 +69,9 @@ def ask(which: str | Iterable[str] | None = None, *, results: str | Path | None 
     -------
     list of dict
         ``id``, ``question``, ``status`` (yes, no, number, curve, inconclusive, needs), ``answer``, ``certainty``, ``needs``,
-        ``command``, ``counters_hash``, and ``line`` (the answer in one), ``unit``, ``claim``, ``source``, ``points``, ``table``,
-        ``caption``, ``axis``, ``open`` and ``asked`` (figures that decide nothing, and all), ``noise``, ``delivered``, ``made`` (time and machine),
-        ``kept`` (true: it was not made now).
+        ``command``, ``counters_hash``; ``line`` (the answer in one), ``unit``, ``claim``, ``source``, ``points``, ``table``,
+        ``caption``, ``axis``; ``open`` and ``asked`` (figures that decide nothing, and all), ``noise``, ``delivered``;
+        ``made`` (time and machine) and ``kept`` (true: it was not made now).
 
     Raises
     ------

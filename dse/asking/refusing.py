@@ -1,4 +1,4 @@
-"""What a question does not hold together is refused, with its file and line."""
+"""Refusals of questions that do not hold together, each with its file and line."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def _limited(study: Study, rule: Rule, points: Sequence[Point], holds: Holds, fa
     status = "no" if "no" in states.values() else "inconclusive" if "open" in states.values() else "yes"
     by = {"yes": "kept by", "no": "not by", "open": "not settled for"}
     parts = [f"{words} {', '.join(d for d in states if states[d] == word)}" for word, words in by.items() if word in states.values()]
-    limits = f"Limit: {limit}{f' {rule.unit}' if rule.unit else ''}; {', '.join(parts)}."
+    limits = f"Limit: {limit}{f' {rule.unit}' if rule.unit else ''}; {'; '.join(parts)}."
     return replace(said, status=status, open=list(states.values()).count("open"), asked=len(states), limits=limits)
 
 
