@@ -89,6 +89,20 @@ def test_a_limit_is_kept_only_in_both_states() -> None:
     assert judged(study, Rule("at most", "ns", limit=300.0), points).answer.endswith("Limit: at most 300 ns; not settled for dear.")
 
 
+def test_a_difference_within_the_noise_is_no_finding() -> None:
+    """The status is of both states already, so it stays; of a limit it is still on one side. A rate that rests on it is undecided."""
+    study = replace(Q9, axis="", values=(), measure=(Term("tax_ns", "lifetime"),))
+    why = "the same design against itself -210.0..+190.0 ns (footprint)"
+    points = tuple(replace(p, status="noise", why=why) if p.design == "split" else p for p in in_states())
+    found = judged(study, Rule("number", "ns", digits=0), points)
+    assert found.answer == "dear +196 [+181, +210], split +66 [+47, +76] (noise), cheap -40 [-50, -30] ns"
+    assert f"1 of 3 figures inconclusive (split: {why})" in found.certainty
+    assert judged(replace(study, against="difference"), Rule("at most", "ns", limit=700.0), points).status == "yes"
+    pays = replace(study, saving=(Term("ns", "move"),))
+    priced = tuple(replace(p, saving=9.0 if p.design == "base" else 1.0) for p in points)
+    assert "split undecided (noise)" in judged(pays, Rule("pays off", "moves"), priced).answer
+
+
 def test_curves_that_cross_in_one_state_only_are_inconclusive() -> None:
     """Above the baseline throughout in one state, from below to above in the other."""
     study = Study("compare", ("base", "a"), (Term("ns", "swap_in"),), timed=True, axis="memory.limit", values=(0.0, 1.0))
@@ -112,9 +126,9 @@ def test_a_rate_holds_only_where_both_states_have_one() -> None:
     found = judged(study, Rule("pays off", "moves"), points)
     assert found.answer == "By time, reswap (r) is beaten by a from 2.0, cold 0.5 moves (undecided: b)"
     assert (found.open, found.asked) == (1, 2)
-    assert [(row["against"], row["design"], row["cheaper"]) for row in found.table] == [
-        ("reswap, ns, footprint", "a", "from 2.0"), ("reswap, ns, cold", "a", "from 0.5"),
-        ("reswap, ns, footprint", "b", "from 2.0"), ("reswap, ns, cold", "b", "never"),
+    assert [(row["in"], row["design"], row["cheaper"]) for row in found.table] == [
+        ("ns", "a", "from 2.0"), ("ns, cold", "a", "from 0.5"),
+        ("ns", "b", "from 2.0"), ("ns, cold", "b", "never"),
     ]  # fmt: skip
 
 
@@ -141,13 +155,13 @@ def test_a_share_of_a_read_by_backend() -> None:
     assert "ssd 80 us (30 to 100), hdd 10,000 us, without readahead." in found.certainty
 
 
-@pytest.mark.parametrize(("hi", "said"), [(800.0, "yes"), (801.0, "open")])
+@pytest.mark.parametrize(("hi", "said"), [(800.0, "yes"), (801.0, "undecided")])
 def test_a_share_is_judged_by_the_whole_interval(hi: float, said: str) -> None:
     """1 % of an SSD's 80 us is 800 ns."""
     assert latency.backend_read("ssd").typical == 80_000
     assert sharing.word(SHARE, [Point(None, "a", 700.0, 600.0, hi)], "ssd") == said
     assert sharing.word(SHARE, [Point(None, "a", 900.0, 801.0, 950.0)], "ssd") == "no"
-    assert sharing.word(SHARE, [Point(None, "a", 700.0, 600.0, 750.0), Point(None, "a", 900.0, 801.0, 950.0)], "ssd") == "open"
+    assert sharing.word(SHARE, [Point(None, "a", 700.0, 600.0, 750.0), Point(None, "a", 900.0, 801.0, 950.0)], "ssd") == "undecided"
 
 
 def timed(design: str, metric: str, value: float, state: str, **more: Any) -> Figure:

@@ -133,11 +133,11 @@ def test_a_study_with_rivals_has_an_outcome_for_each_and_each_unit() -> None:
         "By lines, first is beaten by a from 3.0 moves, and second is beaten by a from 1.0 moves."
     )
     assert found.line == "By time, first (r) is beaten by a below 5.0 moves, and second (s) is beaten by a always."
-    assert [(row["against"], row["design"], row["cheaper"]) for row in found.table] == [
-        ("first, lines", "a", "from 3.0"), ("first, ns", "a", "below 5.0"),
-        ("second, lines", "a", "from 1.0"), ("second, ns", "a", "always"),
+    assert [(row["against"], row["in"], row["design"], row["cheaper"]) for row in found.table] == [
+        ("first", "lines", "a", "from 3.0"), ("first", "ns", "a", "below 5.0"),
+        ("second", "lines", "a", "from 1.0"), ("second", "ns", "a", "always"),
     ]  # fmt: skip
-    assert found.table[0] == {"against": "first, lines", "design": "a", "more": "+6.0", "saves": "+2.0", "cheaper": "from 3.0"}
+    assert found.table[0] == {"against": "first", "in": "lines", "design": "a", "more": "+6.0", "saves": "+2.0", "cheaper": "from 3.0"}
     assert found.caption == "more: lines or ns a swap-out and return, without a move; saves: lines or ns a move; cheaper: at moves"
 
 
@@ -149,9 +149,9 @@ def test_a_rate_beyond_the_runs_is_extrapolated() -> None:
     question = declaring.Question("Q0", "?", (), "", "", "", study, Rule("pays off", "moves a return", sentence="{all}."), "0")
     assert verdicts.judge(question, Measured(tuple(points), "0", None, 0.43)).answer == (
         "By time, reswap (r) is beaten by b from 0.2 and a from 2.0 moves a return (never: c). "
-        "0.43 moves a return were delivered in the runs: extrapolated beyond them is the rate of a against reswap."
+        "0.43 moves a return were delivered in the runs, rates beyond that are extrapolated: a against reswap."
     )
-    assert "in the runs, and no rate lies beyond." in verdicts.judge(question, Measured(tuple(points), "0", None, 3.0)).answer
+    assert "in the runs, no rate lies beyond." in verdicts.judge(question, Measured(tuple(points), "0", None, 3.0)).answer
 
 
 def test_a_figure_that_is_not_there_is_unknown() -> None:

@@ -61,10 +61,10 @@ def agreed(study: Study, points: Sequence[Point]) -> tuple[Point, ...]:
 
 
 def _doubt(study: Study, group: Sequence[Point]) -> str:
-    """Reason why figures of one design in several states decide nothing; empty where they do."""
+    """Reason why figures of one design in several states do not agree; empty where they do, or where they say it alike themselves."""
     doubted = [point for point in group if point.status != "ok"]
-    if len(doubted) == len(group) and len({point.why for point in group}) == 1:
-        return doubted[0].why or doubted[0].status
+    if len({(point.status, point.why) for point in doubted}) == 1 and len(doubted) == len(group):
+        return ""
     if doubted:
         return "; ".join(f"not settled in {state_of(study, point)}" + (f": {point.why}" if point.why else "") for point in doubted)
     joint = len(study.measure) == 1 and (study.measure[0].metric in (RATIO, MORE) or study.measure[0].metric.startswith(TAX))

@@ -11,7 +11,7 @@ from typing import Any
 from dse import naming
 from dse.asking.agreeing import agreed
 from dse.asking.casing import cases
-from dse.asking.points import Measured, Point
+from dse.asking.points import NOISE, Measured, Point
 from dse.asking.studies import MORE, RATIO, STATE, TAX, Study, Term
 from dse.errors import BadInput, unknown
 from dse.measuring.figures import Figures
@@ -210,11 +210,10 @@ def _compared(figures: Figures, term: Term, at: Any, design: str, base: str, sta
         return Point(at, design, None, status="no such figure", state=state)
     value, lo, hi = row["value"], row["lo"], row["hi"]
     status, _, why = str(row["status"]).partition(": ")
-    decided = status in ("ok", "faster", "slower", "same") or status.startswith("no more than")
+    status = NOISE if status.startswith("no more than") else "ok" if status in ("faster", "slower", "same") else status
     less, factor = (1.0 if term.metric == MORE else 0.0), term.weight * under
     low, high = (factor * ((value if x is None else x) - less) for x in (lo, hi))
-    word, why = ("ok", "") if decided else (status, why)
-    return Point(at, design, factor * (value - less), low, high, status=word, why=why, state=state)
+    return Point(at, design, factor * (value - less), low, high, status=status, why="" if status == "ok" else why, state=state)
 
 
 def _sum(figures: Figures, terms: Sequence[Term], design: str, divide: Sequence[Term] = (), state: str = "") -> float | None:

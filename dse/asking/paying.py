@@ -12,6 +12,8 @@ from dse.asking.studies import Rule, Study
 from dse.naming import shortened
 
 ALWAYS, NEVER, SAME, UNDECIDED, UNKNOWN = "always", "never", "the same", "undecided", "unknown"
+WHOLE = 1000.0
+"""Figures of the table from here on have no digit behind the point."""
 FROM, BELOW, LATEST = "from", "below", "from at most"
 WORST = (UNKNOWN, NEVER, UNDECIDED, BELOW, FROM, LATEST, SAME, ALWAYS)
 """Outcomes, worst for the design first; those with a rate by that."""
@@ -103,6 +105,11 @@ class Outcome(NamedTuple):
         """True if it decides nothing."""
         return self.joint.word in (UNDECIDED, UNKNOWN) or bool(self.noted)
 
+    def beyond(self, delivered: float) -> bool:
+        """True if it has a rate, in any state of the caches, above the one that was `delivered`."""
+        rates = [one.rate for one in (self.joint, *self.by_state.values()) if one.rate is not None]
+        return self.joint.rate is not None and max(rates) > delivered
+
     def said(self, rule: Rule, unit: str = "") -> str:
         """Write it out, with the rates of other states of the caches behind it."""
         others = [(state, one) for state, one in list(self.by_state.items())[1:] if one.rate is not None]
@@ -137,7 +144,7 @@ def pays_off(study: Study, rule: Rule, points: Sequence[Point], delivered: float
                 continue
             one = found.setdefault(str(at), {})[design] = _outcome(group, here[against])
             for p, base in zip(group, here[against], strict=False):
-                where = ", ".join(part for part in (str(at) * bool(study.rivals), p.state) if part)
+                where = ", ".join(part for part in (str(at) * bool(study.rivals), p.state if p is not group[0] else "") if part)
                 own = one.by_state[p.state] if len(group) > 1 else one.joint
                 table.append(_row(where, p, base, own.said(rule, "") + one.noted))
     unit = f" {rule.unit}" if rule.unit else ""
@@ -150,15 +157,16 @@ def pays_off(study: Study, rule: Rule, points: Sequence[Point], delivered: float
     status = "inconclusive" if doubtful and doubtful == len(every) else "number"
     return Said(
         status, figures | {study.designs[0]: "0"}, order, doubtful, len(every), " ".join(parts).removesuffix("."), tuple(table),
-        line=parts[0], caption=_caption(study, rule),
+        line=parts[0], caption=_caption(study, rule, list(dict.fromkeys(p.state for p in points if p.state))),
     )  # fmt: skip
 
 
-def _caption(study: Study, rule: Rule) -> str:
+def _caption(study: Study, rule: Rule, states: Sequence[str]) -> str:
     """Units of the columns."""
     event = study.saving[0].op or "event"
     unit = " or ".join(study.by) or study.unit or study.saving[0].metric
-    return f"more: {unit} a swap-out and return, without a {event}; saves: {unit} a {event}; cheaper: at {rule.unit or 'events'}"
+    text = f"more: {unit} a swap-out and return, without a {event}; saves: {unit} a {event}; cheaper: at {rule.unit or 'events'}"
+    return text + (f"; times without a state of the caches: {states[0]}" if states[1:] else "")
 
 
 def _outcome(group: Sequence[Point], bases: Sequence[Point]) -> Outcome:
@@ -194,9 +202,11 @@ def _rank(one: Pays) -> tuple[int, float]:
 
 def _row(at: str, p: Point, base: Point, said: str) -> dict[str, str]:
     """Row of the answer's table."""
-    saved = "-" if p.saving is None or base.saving is None else f"{base.saving - p.saving:+,.1f}"
-    more = "-" if p.value is None else f"{p.value:+,.1f}"
-    return ({"against": at} if at else {}) | {"design": shortened(p.design), "more": more, "saves": saved, "cheaper": said}
+    saved = None if p.saving is None or base.saving is None else base.saving - p.saving
+    more, saves = ("-" if x is None else f"{x:+,.0f}" if abs(x) >= WHOLE else f"{x:+,.1f}" for x in (p.value, saved))
+    against, _, unit = at.partition(", ")
+    where = {"against": against} if against else {}
+    return where | ({"in": unit} if unit else {}) | {"design": shortened(p.design), "more": more, "saves": saves, "cheaper": said}
 
 
 def _text(study: Study, rule: Rule, found: Outcomes, delivered: float | None) -> list[str]:
@@ -230,10 +240,8 @@ def _by(rule: Rule, groups: Sequence[tuple[str, Mapping[str, Outcome]]], by: str
 def _beyond(rule: Rule, groups: Sequence[tuple[str, Mapping[str, Outcome]]], delivered: float) -> str:
     """Say at which rate the run was, and which rates lie beyond it."""
     begin = f"{delivered:.2f} {rule.unit or 'events'} were delivered in the runs"
-    beyond = [
-        f"{shortened(design)} against {word}"
-        for word, group in groups for design, one in group.items()
-        if any((rate := state.rate) is not None and rate > delivered for state in (one.joint, *one.by_state.values()))
-        and one.joint.rate is not None
-    ]  # fmt: skip
-    return f"{begin}: extrapolated beyond them is the rate of {', '.join(beyond)}." if beyond else f"{begin}, and no rate lies beyond."
+    beyond = []
+    for word, group in groups:
+        names = [shortened(design) for design, one in group.items() if one.beyond(delivered)]
+        beyond += [f"{', '.join(names)} against {word}"] if names else []
+    return f"{begin}, rates beyond that are extrapolated: {'; '.join(beyond)}." if beyond else f"{begin}, no rate lies beyond."

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+NOISE = "noise"
+"""Status of a difference that is no larger than that of a design against itself."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -22,7 +25,7 @@ class Point:
     saving, saving_lo, saving_hi : float or None
         What one event costs, with its 95 % interval where it is measured.
     status, why : str
-        ``ok``, or a word for a figure that decides nothing, with its reason.
+        ``ok``, :data:`NOISE`, or a word for a figure that decides nothing, with its reason.
     state : str
         State of the caches that it was timed in, where there are several and they are no axis.
     """

@@ -15,6 +15,7 @@ from dse.naming import shortened
 READS = ("zswap", "zram", "ssd", "hdd")
 """Backends that a verdict is given for."""
 DIGITS = 3
+UNDECIDED = "undecided"
 
 
 def share(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
@@ -61,12 +62,12 @@ def _read(ns: float, rule: Rule) -> str:
 
 
 def word(rule: Rule, group: Sequence[Point], backend: str) -> str:
-    """``yes`` or ``no``: is the time below the limit of a typical read from a backend, in every state with its whole interval?"""
+    """``yes``, ``no`` or undecided: is the time below the limit of a typical read from a backend, in every state, by its interval?"""
     most = rule.limit * latency.backend_read(backend).typical
     spans = [(p.value if p.lo is None else p.lo, p.value if p.hi is None else p.hi) for p in group]
     if all(hi is not None and hi <= most for _, hi in spans):
         return "yes"
-    return "no" if all(lo is not None and lo > most for lo, _ in spans) else "open"
+    return "no" if all(lo is not None and lo > most for lo, _ in spans) else UNDECIDED
 
 
 def _said(study: Study, rule: Rule, group: Sequence[Point]) -> str:
@@ -81,7 +82,7 @@ def _said(study: Study, rule: Rule, group: Sequence[Point]) -> str:
         return f"{name} {written(p.value, rule, p.lo, p.hi, signed=True)}{unit}{more}"
     beside = "".join(f", {state_of(study, q)} {written(q.value, rule, signed=True)}{unit}: {_read(q.value or 0.0, rule)}" for q in others)
     words = {backend: word(rule, group, backend) for backend in READS}
-    by = [f"{kind} for {', '.join(b for b in READS if words[b] == kind)}" for kind in ("yes", "no", "open") if kind in words.values()]
+    by = [f"{kind} for {', '.join(b for b in READS if words[b] == kind)}" for kind in ("yes", "no", UNDECIDED) if kind in words.values()]
     text = f"{name} {written(p.value, rule, p.lo, p.hi, signed=True)}{unit}, below {_percent(rule)} where a read takes over "
     return f"{text}{_read(p.value, rule)}{f' ({beside[2:]})' if beside else ''}: {', '.join(by)}"
 
@@ -94,7 +95,7 @@ def _rows(study: Study, rule: Rule, group: Sequence[Point], dearer: bool) -> lis
         row = {"design": shortened(p.design)} | ({"caches": state_of(study, p)} if state_of(study, p) else {})
         row |= {rule.unit or "more": written(p.value, rule, p.lo, p.hi, signed=True) + mark}
         row |= {f"{_percent(rule)} of": _read(p.value, rule) if dearer and p.value is not None else "-"}
-        out.append(row | {backend: word(rule, [p], backend) if dearer else "-" for backend in READS})
+        out.append(row | {backend: word(rule, [p], backend).replace(UNDECIDED, "?") if dearer else "-" for backend in READS})
     return out
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from dse.asking.agreeing import grouped, told
 from dse.asking.paying import pays_off
-from dse.asking.points import Measured, Point
+from dse.asking.points import NOISE, Measured, Point
 from dse.asking.saying import Said, written
 from dse.asking.sharing import share
 from dse.asking.studies import MORE, STATE, TAX, Question, Rule, Study, middle
@@ -173,7 +173,7 @@ def _limited(study: Study, rule: Rule, points: Sequence[Point], holds: Holds, fa
 def _side(p: Point, holds: Holds, fails: Holds) -> str:
     """Side of the limit that a figure lies on with its whole interval."""
     lo, hi = (p.value if x is None else x for x in (p.lo, p.hi))
-    if lo is None or hi is None or p.status != "ok":
+    if lo is None or hi is None or p.status not in ("ok", NOISE):
         return "open"
     return "yes" if holds(lo, hi) else "no" if fails(lo, hi) else "open"
 

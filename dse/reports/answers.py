@@ -92,7 +92,8 @@ def document(found: Found) -> Document:
         table = Table("Figures", kind, screens.rows(one), f"{screens.caption(one)}." if screens.caption(one) else "")
         sections.append(Section(f"{one['id']}: {one['question']}", "\n".join(filter(None, text)), [table], one["id"]))
     facts = {"command": "dse ask --all", "questions": len(found)}
-    first = [f"{one['question']} {one['answer']} ({one['id']})" for name in FIRST for one in found if one["id"] == name and one["answer"]]
+    opening = [one for name in FIRST for one in found if one["id"] == name and one["answer"]]
+    first = [f"{one['question']} {one.get('line') or one['answer']} ({one['id']})" for one in opening]
     return Document("answers", TITLE, [" ".join(filter(None, (summary(found), measured_on(found)))), *first], [], sections, facts)
 
 
