@@ -344,13 +344,13 @@ def test_the_page_begins_with_a_list_and_counts_inconclusive_figures() -> None:
     found = [dict(one) for one in dse.ask(["Q4", "Q2", "Q25"])]
     made = {"at": "2026-11-29 15:10 UTC", "cpu": "A CPU", "cores": 1, "kernel": "6.18", "commit": "90f9c13", "version": "1"}
     found[0] |= {"certainty": "Measured here, 95 % intervals.", "open": 1, "made": made}
-    assert answers.summary(found) == "3 questions: 2 answered (0 inconclusive, 1 hold inconclusive figures), 1 wait for a capability."
+    assert answers.summary(found) == "3 questions: 2 answered (0 inconclusive, 1 with inconclusive figures), 1 wait for a capability."
     said = answers.markdown(found)
     lines = said.splitlines()
-    assert "Times are those of one machine (A CPU, 1 CPU, Linux 6.18), 2026-11-29 15:10 UTC, commit 90f9c13." in " ".join(lines[:10])
+    assert "Times were taken on A CPU, 1 CPU, Linux 6.18, 2026-11-29 15:10 UTC, commit 90f9c13." in " ".join(lines[:10])
     top = [line for line in lines if line.startswith("| [")]
     assert [line.split(" | ")[:2] for line in top] == [
-        ["| [Q4](#q4)", "number, 1 figures inconclusive"], ["| [Q2](#q2)", "number"], ["| [Q25](#q25)", "needs"],
+        ["| [Q4](#q4)", "number, 1 inconclusive"], ["| [Q2](#q2)", "number"], ["| [Q25](#q25)", "needs"],
     ]  # fmt: skip
     assert top[1].endswith("| Against swap_table_p4, half of 32 GiB used: swap_desc on p4 +26.3, ..., direct +5.5 B a page. |")
     assert top[2].endswith("| Waits for large folios. |")

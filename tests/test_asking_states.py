@@ -55,7 +55,7 @@ def test_opposite_signs_are_inconclusive_in_both_states() -> None:
     assert said.answer == "dear +196 [+181, +210], split +66 [+47, +76] (inconclusive), cheap -40 [-50, -30] ns"
     assert said.certainty.startswith(
         "Measured here, 95 % intervals: 1 of 3 figures inconclusive (split: +66 ns (footprint), -238 ns (cold)). "
-        "A finding holds only where all states of the caches agree (cold, footprint); told is footprint."
+        "A finding holds only where all states of the caches agree (cold, footprint); the figures told are of footprint."
     )
 
 
@@ -142,7 +142,7 @@ def test_a_share_of_a_read_by_backend() -> None:
         "yes for ssd, hdd, no for zswap, zram; not dearer: cheap -40 [-50, -30] ns, -90 cold; "
         "not settled: split +66 [+47, +76] ns, -238 cold."
     )
-    assert found.line.startswith("More than with base: dear +196 [+181, +210] ns, below 1 % where")
+    assert found.line.startswith("More than with base: dear +196 ns, below 1 % where a read takes over 19.6 us (cold +558")
     assert found.table[:2] == (
         {"design": "dear", "caches": "footprint", "ns": "+196 [+181, +210]", "1 % of": "19.6 us", "zswap": "no", "zram": "no", "ssd": "yes",
          "hdd": "yes"},

@@ -105,6 +105,11 @@ class Outcome(NamedTuple):
         """True if it decides nothing."""
         return self.joint.word in (UNDECIDED, UNKNOWN) or bool(self.noted)
 
+    @property
+    def wins(self) -> bool:
+        """True if it is cheaper at some rate."""
+        return self.joint.word not in (NEVER, UNDECIDED, UNKNOWN)
+
     def beyond(self, delivered: float) -> bool:
         """True if it has a rate, in any state of the caches, above the one that was `delivered`."""
         rates = [one.rate for one in (self.joint, *self.by_state.values()) if one.rate is not None]
@@ -117,6 +122,7 @@ class Outcome(NamedTuple):
         return self.joint.said(rule, unit) + more.replace("inf", NEVER) + self.noted
 
 
+_BEGIN = {"ns": "By time, ", "": ""}
 Outcomes = dict[str, dict[str, Outcome]]
 """Outcomes by what they are against, then by design."""
 
@@ -155,9 +161,10 @@ def pays_off(study: Study, rule: Rule, points: Sequence[Point], delivered: float
     order = (*sorted(first, key=lambda design: _rank(first[design].joint)), study.designs[0])
     parts = _text(study, rule, found, delivered) if study.rivals else [""]
     status = "inconclusive" if doubtful and doubtful == len(every) else "number"
+    states = list(dict.fromkeys(p.state for p in points if p.state))
     return Said(
         status, figures | {study.designs[0]: "0"}, order, doubtful, len(every), " ".join(parts).removesuffix("."), tuple(table),
-        line=parts[0], caption=_caption(study, rule, list(dict.fromkeys(p.state for p in points if p.state))),
+        line=_line(study, rule, found) if study.rivals else "", caption=_caption(study, rule, states),
     )  # fmt: skip
 
 
@@ -224,17 +231,34 @@ def _by(rule: Rule, groups: Sequence[tuple[str, Mapping[str, Outcome]]], by: str
     """Sentence on all rivals by one unit; their designs are `named` the first time."""
     parts = []
     for word, group in groups:
-        ordered = sorted(group, key=lambda design: _rank(group[design].joint), reverse=True)
-        beaten = [d for d in ordered if group[d].joint.word not in (NEVER, UNDECIDED, UNKNOWN)]
+        ordered = _best(group)
+        beaten = [d for d in ordered if group[d].wins]
         text = f"{word} ({named[word]})" if word in named else word
         text += " is beaten by " + (" and ".join(f"{shortened(d)} {group[d].said(rule)}" for d in beaten) or "no layer")
         text += f" {rule.unit}" * any(group[d].joint.rate is not None for d in beaten)
         rest = {kind: [shortened(d) for d in ordered if group[d].joint.word == kind] for kind in (NEVER, UNDECIDED, UNKNOWN)}
         left = [f"{kind}: {', '.join(names)}" for kind, names in rest.items() if names]
         parts.append(text + (f" ({'; '.join(left)})" if left else ""))
-    begin = {"ns": "By time, ", "": ""}.get(by, f"By {by}, ")
+    begin = _BEGIN.get(by, f"By {by}, ")
     text = begin + ", and ".join(parts) + "."
     return text if begin else text[:1].upper() + text[1:]
+
+
+def _line(study: Study, rule: Rule, found: Outcomes) -> str:
+    """The verdict by time in one line: what beats each rival, and from which rate on."""
+    by = "ns" if "ns" in study.by else next(iter(study.by), "")
+    parts, rated = [], False
+    for word in study.rivals:
+        group = found[f"{word}, {by}" if by else word]
+        beaten = [d for d in _best(group) if group[d].wins]
+        parts.append(f"{word} by {' and '.join(f'{shortened(d)} {group[d].joint.said(rule, str())}' for d in beaten) or 'no layer'}")
+        rated = rated or any(group[d].joint.rate is not None for d in beaten)
+    return f"{_BEGIN.get(by, f'By {by}, ')}beaten are {', '.join(parts)}{f' {rule.unit}' * (rated and bool(rule.unit))}"
+
+
+def _best(group: Mapping[str, Outcome]) -> list[str]:
+    """Designs, the best first."""
+    return sorted(group, key=lambda design: _rank(group[design].joint), reverse=True)
 
 
 def _beyond(rule: Rule, groups: Sequence[tuple[str, Mapping[str, Outcome]]], delivered: float) -> str:

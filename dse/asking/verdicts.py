@@ -12,7 +12,7 @@ from dse.asking.paying import pays_off
 from dse.asking.points import NOISE, Measured, Point
 from dse.asking.saying import Said, written
 from dse.asking.sharing import share
-from dse.asking.studies import MORE, STATE, TAX, Question, Rule, Study, middle
+from dse.asking.studies import MORE, STATE, TAX, Question, Rule, Study, middle, relative_to_base
 from dse.naming import shortened
 
 OF_EVENTS = ("pays off", "crossing", "share")
@@ -84,7 +84,7 @@ def judge(question: Question, found: Measured) -> Verdict:
     }  # fmt: skip
     between = ", ..., " if len(asked) > 2 else ", "
     ends_of = between.join(f"{shortened(d)} {_bare(said.figures[d])}" for d in dict.fromkeys((asked[0], asked[-1])))
-    least = words | {"all": said.line.removesuffix(".") or ends_of + unit}
+    least = words | {"all": _bare(said.line).removesuffix(".") or ends_of + unit}
     sentences = [rule.sentence.format_map(words), said.limits]
     line = said.limits or re.split(r"(?<=[.]) ", rule.sentence.format_map(least))[0]
     return Verdict(
@@ -120,7 +120,11 @@ def _states(study: Study, points: Sequence[Point]) -> str:
     """Say that there are two states of the caches, and what that asks of a finding."""
     states = list(dict.fromkeys(str(p.at) if study.axis == STATE else p.state for p in points if p.state or study.axis == STATE))
     first = states[-1:] if study.axis == STATE else states[:1]
-    return f" A finding holds only where all states of the caches agree ({', '.join(states)}); told is {first[0]}." if states[1:] else ""
+    return (
+        f" A finding holds only where all states of the caches agree ({', '.join(states)}); the figures told are of {first[0]}."
+        if states[1:]
+        else ""
+    )
 
 
 def _last(study: Study, points: Sequence[Point]) -> dict[str, Point]:
@@ -160,7 +164,7 @@ def _limited(study: Study, rule: Rule, points: Sequence[Point], holds: Holds, fa
     last = study.values[-1] if study.values and study.axis != STATE else None
     states = {}
     for (at, design), group in grouped(study, points).items():
-        if at == last and not (design == study.designs[0] and study.against):
+        if at == last and not (design == study.designs[0] and relative_to_base(study)):
             words = {_side(p, holds, fails) for p in group}
             states[design] = words.pop() if len(words) == 1 else "open"
     status = "no" if "no" in states.values() else "inconclusive" if "open" in states.values() else "yes"

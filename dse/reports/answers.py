@@ -36,7 +36,7 @@ def summary(found: Found) -> str:
     waiting = sum(bool(one["needs"]) for one in found)
     unsure = sum(one["status"] == "inconclusive" for one in found)
     part = sum(one["status"] != "inconclusive" and doubtful(one) > 0 for one in found)
-    some = f", {part} hold inconclusive figures" if part else ""
+    some = f", {part} with inconclusive figures" if part else ""
     answered = f"{len(found) - waiting} answered ({unsure} inconclusive{some})"
     return f"{len(found)} questions: {answered}, {waiting} wait for a capability."
 
@@ -53,7 +53,7 @@ def listed(found: Found) -> list[tuple[str, str, str]]:
     for one in found:
         line = f"waits for {one['needs']}" if one["needs"] else one.get("line") or one["answer"].partition(". ")[0]
         line = line.removesuffix(".")
-        word = one["status"] + (f", {doubtful(one)} figures inconclusive" if doubtful(one) else "") if not one["needs"] else "needs"
+        word = one["status"] + (f", {doubtful(one)} inconclusive" if doubtful(one) else "") if not one["needs"] else "needs"
         out.append((one["id"], word, line[:1].upper() + line[1:] + "."))
     return out
 
@@ -66,7 +66,7 @@ def measured_on(found: Found) -> str:
     times = sorted({one["at"] for one in made})
     when = times[0] if len(times) == 1 else f"{times[0]} to {times[-1]}"
     hosts, codes = (list(dict.fromkeys(map(say, made))) for say in (screens.machine, screens.code))
-    return f"Times are those of one machine ({'; '.join(hosts)}), {when}, {', '.join(codes)}."
+    return f"Times were taken on {' and on '.join(hosts)}, {when}, {', '.join(codes)}."
 
 
 def document(found: Found) -> Document:
