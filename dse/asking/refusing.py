@@ -68,6 +68,11 @@ def check(study: Study, rule: Rule, given: Mapping[str, Any], where: Where) -> N
         raise BadInput(f"{where('study')}axis and values belong together")
     if rule.kind == "crossing" and not all(_number(value) for value in study.values):
         raise BadInput(f"{where('study', 'values')}a crossing needs values that are numbers")
+    if not (math.isfinite(study.seconds) and study.seconds > 0):
+        raise BadInput(f"{where('study', 'seconds')}seconds {study.seconds} is not above 0")
+    for name in ("measure", "divide", "saving"):
+        if not all(math.isfinite(term.weight) for term in getattr(study, name)):
+            raise BadInput(f"{where('study', name)}a weight of {name} is no number")
     _limit(rule, given, where)
     _sentence(study, rule, where)
     _held(study, rule, where)
