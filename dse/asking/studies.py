@@ -30,7 +30,7 @@ class Term:
     Attributes
     ----------
     metric : str
-        ``ns``, ``lines`` and so on (docs/formats.md); of a ledger one of :data:`LEDGER`.
+        ``ns``, ``lines`` and so on (docs/questions.md); of a ledger one of :data:`LEDGER`.
     op, stat : str
         Operation and statistic of a comparison.
     weight : float
