@@ -74,6 +74,15 @@ def answers(folder: str, file: str) -> None:
     (Path(folder) / FIGURES).write_text(output.render_json(found) + "\n", encoding="utf-8")
 
 
+def words(path: Path) -> None:
+    """Replace the section of docs/questions.md that lists what a measure may name."""
+    from dse.asking import vocabulary
+
+    text = path.read_text(encoding="utf-8")
+    before, rest = text.split(vocabulary.BEGIN)
+    path.write_text(before + vocabulary.reference() + rest.split(vocabulary.END)[1], encoding="utf-8")
+
+
 def kernels(path: Path) -> None:
     """Replace the README's line on recorded kernels."""
     text = path.read_text(encoding="utf-8")
@@ -86,6 +95,7 @@ def main(folder: str) -> int:
     if Path(folder).resolve() == marks.FILE.resolve().parents[2] / "docs":
         marks.write()
         kernels(Path(folder).resolve().parent / "README.md")
+        words(Path(folder).resolve() / "questions.md")
     for name, make in pages().items():
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)

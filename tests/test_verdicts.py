@@ -23,8 +23,9 @@ def test_a_number_names_every_design_worst_first() -> None:
     points = [Point(None, "base", 10.0), Point(None, "a", 12.5), Point(None, "b", 20.0)]
     rule = Rule("number", "lines", sentence="{all}; {base} {base_value}; worst {worst}, best {best}")
     assert judged(points, rule) == verdicts.Verdict(
-        "number", "b 20.0, a 12.5 lines; base 10.0 lines; worst b, best a", "Counted: exact, the same on every machine."
-    )
+        "number", "b 20.0, a 12.5 lines; base 10.0 lines; worst b, best a", "Counted: exact, the same on every machine.",
+        line="b 20.0, a 12.5 lines; base 10.0 lines; worst b, best a", asked=2,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,27 @@ def test_a_number_names_every_design_worst_first() -> None:
 def test_a_limit_is_held_by_the_interval(kind: str, limit: float, values: list[tuple[float, float, float]], status: str) -> None:
     points = [Point(None, "base", 0.0), *(Point(None, d, *v) for d, v in zip("ab", values, strict=True))]
     assert judged(points, Rule(kind, limit=limit), replace(STUDY, against="difference")).status == status
+
+
+def test_a_yes_or_no_says_its_limit_and_who_keeps_it() -> None:
+    """At most 10: a is at 12, b at 5."""
+    points = [Point(None, "base", 0.0), Point(None, "a", 12.0), Point(None, "b", 5.0)]
+    found = judged(points, Rule("at most", "ns", limit=10.0, sentence="It takes {worst}."), replace(STUDY, against="difference"))
+    assert (found.status, found.answer) == ("no", "It takes a. Limit: at most 10 ns; kept by b; not by a.")
+    assert found.line == "Limit: at most 10 ns; kept by b; not by a."
+    points[2] = Point(None, "b", 9.0, 8.0, 11.0)
+    assert judged(points, Rule("at most", limit=10.0), STUDY).answer.endswith("kept by base; not by a; not settled for b.")
+
+
+def test_figures_have_digits_enough() -> None:
+    """0.9701 is 3 % less, which "1.0 times" does not say; 1.0004 is 0.04 % more. Digits that are given stay."""
+    points = [Point(None, "base", 1.0), Point(None, "a", 0.9701), Point(None, "b", 1.0004)]
+    study = replace(STUDY, against="ratio")
+    assert judged(points, Rule("number", "times"), study).answer == "b 1.0004, a 0.97 times"
+    assert judged(points, Rule("number", "times", digits=1), study).answer == "b 1.0, a 1.0 times"
+    assert judged([Point(None, "base", 0.0), Point(None, "a", 0.0031), Point(None, "b", 26.34)], Rule("number"), STUDY).answer == (
+        "b 26.3, a 0.003"
+    )
 
 
 def test_a_figure_that_decides_nothing_is_no_yes() -> None:
@@ -105,16 +127,31 @@ def test_a_study_with_rivals_has_an_outcome_for_each_and_each_unit() -> None:
         Point("second, lines", "s", 0.0, saving=16.0), Point("second, lines", "a", 6.0, saving=10.0),
         Point("second, ns", "s", 0.0, saving=10.0), Point("second, ns", "a", -5.0, saving=4.0),
     ]  # fmt: skip
-    found = judged(points, Rule("pays off", "moves", sentence="Cheaper {all}."), study)
+    found = judged(points, Rule("pays off", "moves", sentence="{all}."), study)
     assert found.answer == (
-        "Cheaper against first by lines: a from 3.0; against first by ns: a below 5.0; against second by lines: a from 1.0; "
-        "against second by ns: a always moves."
+        "By time, first (r) is beaten by a below 5.0 moves, and second (s) is beaten by a always. "
+        "By lines, first is beaten by a from 3.0 moves, and second is beaten by a from 1.0 moves."
     )
-    assert [(row["against"], row["design"], row["cheaper"]) for row in found.table] == [
-        ("first, lines", "a", "from 3.0"), ("first, ns", "a", "below 5.0"),
-        ("second, lines", "a", "from 1.0"), ("second, ns", "a", "always"),
+    assert found.line == "By time, beaten are first by a below 5.0, second by a always moves."
+    assert [(row["against"], row["in"], row["design"], row["cheaper"]) for row in found.table] == [
+        ("first", "lines", "a", "from 3.0"), ("first", "ns", "a", "below 5.0"),
+        ("second", "lines", "a", "from 1.0"), ("second", "ns", "a", "always"),
     ]  # fmt: skip
-    assert found.table[0] == {"against": "first, lines", "design": "a", "more": "+6.0", "saves": "+2.0", "cheaper": "from 3.0"}
+    assert found.table[0] == {"against": "first", "in": "lines", "design": "a", "more": "+6.0", "saves": "+2.0", "cheaper": "from 3.0"}
+    assert found.caption == "more: lines or ns a swap-out and return, without a move; saves: lines or ns a move; cheaper: at moves"
+
+
+def test_a_rate_beyond_the_runs_is_extrapolated() -> None:
+    """100 ns more a lifetime, 50 saved a move: 2 moves, where the run had 0.43. 10 more: 0.2 moves, which it had. c saves nothing."""
+    study = replace(STUDY, designs=("r", "a", "b", "c"), saving=(Term("*", "move"),), rivals={"reswap": "r"}, by=("ns",), timed=True)
+    points = [Point("reswap, ns", "r", 0.0, saving=500.0), Point("reswap, ns", "a", 100.0, saving=450.0),
+              Point("reswap, ns", "b", 10.0, saving=450.0), Point("reswap, ns", "c", 10.0, saving=500.0)]  # fmt: skip
+    question = declaring.Question("Q0", "?", (), "", "", "", study, Rule("pays off", "moves a return", sentence="{all}."), "0")
+    assert verdicts.judge(question, Measured(tuple(points), "0", None, 0.43)).answer == (
+        "By time, reswap (r) is beaten by b from 0.2 and a from 2.0 moves a return (never: c). "
+        "0.43 moves a return were delivered in the runs, rates beyond that are extrapolated: a against reswap."
+    )
+    assert "in the runs, no rate lies beyond." in verdicts.judge(question, Measured(tuple(points), "0", None, 3.0)).answer
 
 
 def test_a_figure_that_is_not_there_is_unknown() -> None:

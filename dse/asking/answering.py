@@ -6,16 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dse.asking import declaring
-from dse.asking.declaring import Question
 from dse.asking.measuring import measure
+from dse.asking.points import Measured
+from dse.asking.studies import Question, Study
 from dse.asking.verdicts import judge
 from dse.common import output
 from dse.common.writing import stored_under, write_atomically
-from dse.measuring.provenance import code_digest
+from dse.errors import BadInput
+from dse.measuring.provenance import code_digest, origin
 
 FOLDER = "answers"
 UNPUBLISHED = "no figure"
@@ -66,7 +69,9 @@ def ask(which: str | Iterable[str] | None = None, *, results: str | Path | None 
     -------
     list of dict
         ``id``, ``question``, ``status`` (yes, no, number, curve, inconclusive, needs), ``answer``, ``certainty``, ``needs``,
-        ``command``, ``counters_hash``, and ``unit``, ``claim``, ``source``, ``points``, ``table``, ``axis``.
+        ``command``, ``counters_hash``; ``line`` (the answer in one), ``unit``, ``claim``, ``source``, ``points``, ``table``,
+        ``caption``, ``axis``; ``open`` and ``asked`` (figures that decide nothing, and all), ``noise``, ``delivered``;
+        ``made`` (time and machine) and ``kept`` (true: it was not made now).
 
     Raises
     ------
@@ -89,23 +94,40 @@ def _answer(name: str, question: Question, results: str | Path | None, again: bo
         "id": question.id, "question": question.question, "status": WAITS, "answer": f"Waits for: {question.needs}.", "certainty": "",
         "needs": question.needs, "command": f"dse ask {name}", "counters_hash": "", "unit": "", "points": [], "table": [],
         "claim": question.claim or UNPUBLISHED * (name in declaring.names() and not question.needs), "source": question.source,
-        "axis": question.study.axis if question.study else "",
+        "axis": question.study.axis if question.study else "", "line": "", "caption": "", "open": 0, "asked": 0, "noise": None,
+        "delivered": None, "made": {}, "kept": False,
     }  # fmt: skip
     if question.needs or question.study is None or question.rule is None:
         return said
     kept = None if results is None or again else _kept(question, results)
     if kept is not None:
-        return said | kept
-    found = measure(question.study)
+        return said | kept | {"kept": True}
+    found = _measured(name, question.study)
     verdict = judge(question, found)
     made = {
         "status": verdict.status, "answer": verdict.answer, "certainty": verdict.certainty, "counters_hash": found.counters_hash,
         "unit": question.study.unit or question.rule.unit, "points": [asdict(point) for point in found.points],
-        "table": list(verdict.table),
+        "table": list(verdict.table), "line": verdict.line, "caption": verdict.caption, "open": verdict.open, "asked": verdict.asked,
+        "noise": None if found.noise is None else list(found.noise), "delivered": found.delivered, "made": _made(),
     }  # fmt: skip
     if results is not None:
         _keep(question, results, made)
     return said | made
+
+
+def _measured(name: str, study: Study) -> Measured:
+    """Run a study. A refusal says of which question it is."""
+    try:
+        return measure(study)
+    except BadInput as error:
+        raise BadInput(f"{name}: {error}") from None
+
+
+def _made() -> dict[str, Any]:
+    """Time, machine and code of an answer."""
+    about = origin()
+    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return {"at": at, **{name: about[name] for name in ("cpu", "cores", "kernel", "commit", "version")}}
 
 
 def _file(question: Question, results: str | Path) -> Path:

@@ -5,73 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from dse import naming, scenario
-from dse.asking.declaring import TAX, Study, Term
+from dse import naming
+from dse.asking.agreeing import agreed
+from dse.asking.casing import cases
+from dse.asking.points import NOISE, Measured, Point
+from dse.asking.studies import MORE, RATIO, STATE, TAX, Study, Term
 from dse.errors import BadInput, unknown
 from dse.measuring.figures import Figures
-from kernels import demand
+from dse.storing import Figure
 
-RATIO, MORE = "ratio", "more_ns"
-"""Metrics of times against the baseline: the ratio as it is measured, and what it makes of the baseline's nanoseconds."""
-STATE = "replay.state"
-"""Axis of the state of the caches: times are then taken in that one alone."""
-OF_LIFE = ("lifetime", "page")
-"""Names in figures that are no operations."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """A figure of a study.
-
-    Attributes
-    ----------
-    at : object
-        Value of the axis, None without one.
-    design : str
-    value : float or None
-        The measure, None where the design has no such figure.
-    lo, hi : float or None
-        95 % interval, None where it is exact.
-    saving, saving_lo, saving_hi : float or None
-        What one event costs, with its 95 % interval where it is measured.
-    status, why : str
-        ``ok``, or a word for a figure that decides nothing, with its reason.
-    """
-
-    at: Any
-    design: str
-    value: float | None
-    lo: float | None = None
-    hi: float | None = None
-    saving: float | None = None
-    status: str = "ok"
-    saving_lo: float | None = None
-    saving_hi: float | None = None
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """All points of a study.
-
-    Attributes
-    ----------
-    points : tuple of Point
-    counters_hash : str
-        SHA-256 of the counted figures behind them.
-    noise : tuple of float or None
-        A/A interval of the timed runs, the widest.
-    delivered : float or None
-        Moves for each page that went out, as they happened; of one run, None where nothing moved.
-    """
-
-    points: tuple[Point, ...]
-    counters_hash: str
-    noise: tuple[float, float] | None = None
-    delivered: float | None = None
+__all__ = ["Measured", "Point", "cases", "measure", "relative"]
 
 
 def measure(study: Study) -> Measured:
@@ -129,15 +75,6 @@ def relative(against: str, value: float | None, base: float | None) -> float | N
     return value - base if against == "difference" else value / base
 
 
-def cases(study: Study) -> list[tuple[Any, scenario.Scenario]]:
-    """Scenarios of a study by value of the axis."""
-    given = study.scenario
-    chosen = scenario.from_values("study", given) if isinstance(given, dict) else scenario.load(str(given))
-    if study.set:
-        chosen = chosen.but(**study.set)
-    return [(at, chosen.but(**{study.axis: at}) if study.axis else chosen) for at in study.values or (None,)]
-
-
 def _comparisons(study: Study) -> Measured:
     """Points of replayed streams."""
     from dse.measuring import cold, comparing, pacing, warming
@@ -162,7 +99,8 @@ def _comparisons(study: Study) -> Measured:
         points += _points(study, figures, at, [named.text for named in designs])
         moved.append(delivered(figures, designs[0].text))
     span = (min(lo for lo, _ in noise), max(hi for _, hi in noise)) if noise else None
-    return Measured(tuple(points), hashes[0] if len(hashes) == 1 else combined_hash(hashes), span, moved[0] if len(moved) == 1 else None)
+    digest = hashes[0] if len(hashes) == 1 else combined_hash(hashes)
+    return Measured(agreed(study, points), digest, span, moved[0] if len(moved) == 1 else None)
 
 
 def delivered(figures: Figures, design: str) -> float | None:
@@ -172,22 +110,33 @@ def delivered(figures: Figures, design: str) -> float | None:
 
 
 def checked(study: Study, figures: Figures) -> None:
-    """Refuse operations and metrics that no comparison has: a name that is written wrong would count as an operation that never happened.
+    """Refuse metrics that this comparison does not have, such as those of an object: they would count as never having happened.
 
     Raises
     ------
     BadInput
         With the nearest name.
     """
-    known = dict.fromkeys([*demand.OUTCOMES, *demand.REASONS, *OF_LIFE, *(row["op"] for row in figures.rows if row["op"])])
     for term in (*study.measure, *study.divide, *study.saving):
-        if term.op not in known:
-            raise BadInput(unknown("operation of a measure", term.op, known))
         metrics = dict.fromkeys(row["metric"] for row in figures.rows)
         for by in study.by or ("",):
-            name = RATIO if term.metric == MORE else term.metric.replace("*", by)
+            name = _metric(term, by)
             if name not in metrics:
                 raise BadInput(unknown("metric of a measure", name, metrics))
+
+
+def _metric(term: Term, by: str = "") -> str:
+    """Metric that a term is read off."""
+    return RATIO if term.metric == MORE else term.metric.replace("*", by)
+
+
+def states_of(study: Study, figures: Figures) -> tuple[str, ...]:
+    """States of the caches that the figures of a study were timed in, the one that is told first; an empty one where it is one or none."""
+    wanted = {(term.op, _metric(term)) for term in (*study.measure, *study.divide, *study.saving)}
+    rows = (row for row in figures.rows if (row["op"], row["metric"]) in wanted)
+    found = dict.fromkeys(str(row.get("state") or "") for row in rows)
+    found.pop("", None)
+    return tuple(found) if study.timed and len(found) > 1 else ("",)
 
 
 def _points(study: Study, figures: Figures, at: Any, designs: Sequence[str]) -> list[Point]:
@@ -205,65 +154,81 @@ def _points(study: Study, figures: Figures, at: Any, designs: Sequence[str]) -> 
 
 
 def _against(study: Study, figures: Figures, at: Any, designs: Sequence[str], base: str) -> list[Point]:
-    """Points of designs against one baseline."""
+    """Points of designs against one baseline, in every state of the caches."""
+    return [point for state in states_of(study, figures) for point in _in_state(study, figures, at, designs, base, state)]
+
+
+def _in_state(study: Study, figures: Figures, at: Any, designs: Sequence[str], base: str, state: str) -> list[Point]:
+    """Points in one state of the caches."""
     alone = study.measure[0] if len(study.measure) == 1 else None
     if alone is not None and (alone.metric in (RATIO, MORE) or alone.metric.startswith(TAX)):
-        found = [_compared(figures, alone, at, design, base) for design in designs]
+        found = [_compared(figures, alone, at, design, base, state) for design in designs]
     else:
-        raw = {design: _sum(figures, study.measure, design, study.divide) for design in designs}
-        found = [Point(at, design, relative(study.against, raw[design], raw[base])) for design in designs]
+        raw = {design: _sum(figures, study.measure, design, study.divide, state) for design in designs}
+        found = [Point(at, design, relative(study.against, raw[design], raw[base]), state=state) for design in designs]
     return [_with_event(figures, study.saving, point, base) for point in found]
 
 
 def _with_event(figures: Figures, terms: Sequence[Term], point: Point, base: str) -> Point:
     """Add what one event costs. A measured time is the baseline's times their ratio, with the interval of that."""
-    own = _sum(figures, terms, point.design)
+    own = _sum(figures, terms, point.design, state=point.state)
     if point.design == base or own is None or len(terms) != 1 or terms[0].metric != "ns":
         return replace(point, saving=own)
-    spans = _ratio(figures, terms[0].op, point.design, base)
-    under = _sum(figures, terms, base)
+    spans = _ratio(figures, terms[0].op, point.design, base, point.state)
+    under = _sum(figures, terms, base, state=point.state)
     if under is None or spans is None:
         return replace(point, saving=None)
     value, lo, hi = (under * x for x in spans)
     return replace(point, saving=value, saving_lo=lo, saving_hi=hi)
 
 
-def _ratio(figures: Figures, op: str, design: str, base: str) -> tuple[float, float, float] | None:
+def _row(figures: Figures, design: str, term: Term, metric: str, against: str, state: str) -> Figure | None:
+    """Row of a comparison with the baseline: in `state`, or without one where it was counted."""
+    row = figures.row(design, term.op, metric, stat=term.stat, age="aged", against=against, state=state)
+    if row is not None or not state:
+        return row
+    row = figures.row(design, term.op, metric, stat=term.stat, age="aged", against=against)
+    return None if row is not None and row.get("state") else row
+
+
+def _ratio(figures: Figures, op: str, design: str, base: str, state: str) -> tuple[float, float, float] | None:
     """Measured ratio of the times of an operation with its interval, None where there is none."""
-    row = figures.row(design, op, RATIO, stat="mean", age="aged", against=base)
+    row = _row(figures, design, Term(RATIO, op), RATIO, base, state)
     if row is None or row["value"] is None or row["lo"] is None or row["hi"] is None:
         return None
     return row["value"], row["lo"], row["hi"]
 
 
-def _compared(figures: Figures, term: Term, at: Any, design: str, base: str) -> Point:
+def _compared(figures: Figures, term: Term, at: Any, design: str, base: str, state: str) -> Point:
     """A figure that is against the baseline by itself, with its interval where it was measured. The baseline is 0, or 1 as a ratio."""
     if design == base:
         own = 1.0 if term.metric == RATIO else 0.0
-        return Point(at, design, own, own, own)
-    metric = RATIO if term.metric == MORE else term.metric
-    row = figures.row(design, term.op, metric, stat=term.stat, age="aged", against=base)
-    under = figures.value(base, term.op, "ns", stat=term.stat, age="aged") if term.metric == MORE else 1.0
+        return Point(at, design, own, own, own, state=state)
+    row = _row(figures, design, term, _metric(term), base, state)
+    under = figures.value(base, term.op, "ns", stat=term.stat, age="aged", state=state) if term.metric == MORE else 1.0
     if row is None or row["value"] is None or under is None:
-        return Point(at, design, None, status="no such figure")
+        return Point(at, design, None, status="no such figure", state=state)
     value, lo, hi = row["value"], row["lo"], row["hi"]
     status, _, why = str(row["status"]).partition(": ")
-    decided = status in ("ok", "faster", "slower", "same") or status.startswith("no more than")
+    status = NOISE if status.startswith("no more than") else "ok" if status in ("faster", "slower", "same") else status
     less, factor = (1.0 if term.metric == MORE else 0.0), term.weight * under
     low, high = (factor * ((value if x is None else x) - less) for x in (lo, hi))
-    return Point(at, design, factor * (value - less), low, high, status="ok" if decided else status, why="" if decided else why)
+    return Point(at, design, factor * (value - less), low, high, status=status, why="" if status == "ok" else why, state=state)
 
 
-def _sum(figures: Figures, terms: Sequence[Term], design: str, divide: Sequence[Term] = ()) -> float | None:
+def _sum(figures: Figures, terms: Sequence[Term], design: str, divide: Sequence[Term] = (), state: str = "") -> float | None:
     """Sum of terms: a mean of the aged window, or a total of the run. An operation that never happened adds 0; without a figure: None."""
     if not terms:
         return None
 
     def one(term: Term) -> float | None:
         for stat, age in ((term.stat, "aged"), (term.stat, ""), ("", "aged"), ("", "")):
-            value = figures.value(design, term.op, term.metric, stat=stat, age=age)
-            if value is not None:
-                return term.weight * value
+            row = figures.row(design, term.op, term.metric, stat=stat, age=age, state=state)
+            if row is None and state:
+                row = figures.row(design, term.op, term.metric, stat=stat, age=age)
+                row = None if row is not None and row.get("state") else row
+            if row is not None and row["value"] is not None:
+                return term.weight * row["value"]
         happened = figures.value(design, term.op, "demands", stat="total", age="aged")
         return None if happened else 0.0
 
@@ -273,5 +238,5 @@ def _sum(figures: Figures, terms: Sequence[Term], design: str, divide: Sequence[
     whole = sum(part for part in parts if part is not None)
     if not divide:
         return whole
-    under = _sum(figures, divide, design)
+    under = _sum(figures, divide, design, state=state)
     return whole / under if under else None

@@ -11,7 +11,7 @@ from dse.common import output
 from dse.naming import shortened
 
 WIDTH = 80
-MOST = 12
+MOST = 24
 """Rows of the table of an answer."""
 
 
@@ -45,6 +45,12 @@ def _figure(point: dict[str, Any]) -> str:
     return text if point["status"] == "ok" else f"{text} ?"
 
 
+def place(found: dict[str, Any], point: dict[str, Any]) -> str:
+    """Place of a point in the table: its value of the axis, and the state of the caches."""
+    parts = [str(point["at"])] if found["axis"] or point["at"] is not None else []
+    return ", ".join([*parts, *filter(None, [point.get("state", "")])])
+
+
 def rows(found: dict[str, Any], turned: bool = False) -> list[dict[str, str]]:
     """Rows of the table of an answer, or else of its points.
 
@@ -53,11 +59,11 @@ def rows(found: dict[str, Any], turned: bool = False) -> list[dict[str, str]]:
     if found["table"]:
         return list(found["table"])
     points = found["points"]
-    along = list(dict.fromkeys(str(p["at"]) for p in points))
+    along = list(dict.fromkeys(place(found, p) for p in points))
     designs = list(dict.fromkeys(p["design"] for p in points))
     unit = f" [{found['unit']}]" if found["unit"] else ""
-    axis = found["axis"].replace("_", " ") or "at"
-    figures = {(str(p["at"]), p["design"]): _figure(p) for p in points}
+    axis = found["axis"].replace("_", " ") or "caches"
+    figures = {(place(found, p), p["design"]): _figure(p) for p in points}
     if len(along) == 1:
         return [{"design": d, f"figure{unit}": figures[along[0], d]} for d in designs]
     if turned:
@@ -66,8 +72,11 @@ def rows(found: dict[str, Any], turned: bool = False) -> list[dict[str, str]]:
 
 
 def caption(found: dict[str, Any]) -> str:
-    """Unit of a table whose columns do not say it; empty where they do, or where there is none."""
-    return found["unit"] if found["unit"] and not found["table"] and len({str(p["at"]) for p in found["points"]}) > 1 else ""
+    """Units of a table whose columns do not say them; empty where they do, or where there are none."""
+    if found["table"]:
+        return str(found.get("caption", ""))
+    several = len({place(found, p) for p in found["points"]}) > 1
+    return f"In {found['unit']}" if found["unit"] and several else ""
 
 
 def table(found: dict[str, Any]) -> list[str]:
@@ -76,7 +85,7 @@ def table(found: dict[str, Any]) -> list[str]:
         lines = output.render_table(make(found)[:MOST]).splitlines()
         if max(map(len, lines)) <= WIDTH:
             break
-    return [*([f"In {caption(found)}:"] if caption(found) else []), *(line[:WIDTH] for line in lines)]
+    return [*(_fill(f"{caption(found)}:") if caption(found) else []), *(line[:WIDTH] for line in lines)]
 
 
 def _turned(found: dict[str, Any]) -> list[dict[str, str]]:
@@ -100,8 +109,34 @@ def screen(found: dict[str, Any]) -> list[str]:
         return [*out, *_fill(f"Not yet: it waits for {found['needs']}."), *_claim(found)]
     out += _fill(f"{found['status'].upper()}. {found['answer']}")
     out += ["", *table(found), ""]
-    out += _claim(found) + _fill(f"Sure: {found['certainty']}")
+    out += _claim(found) + _fill(found["certainty"]) + _fill(origin(found))
     return [*out, *_fill(f"Repeat: {found['command']} (counters {found['counters_hash'][:16]})")]
+
+
+def timed(found: dict[str, Any]) -> bool:
+    """True if an answer rests on times."""
+    return str(found["certainty"]).startswith("Measured")
+
+
+def machine(made: dict[str, Any]) -> str:
+    """Host of an answer."""
+    return f"{made['cpu']}, {made['cores']} CPU{'s' * (made['cores'] != 1)}, Linux {made['kernel']}"
+
+
+def code(made: dict[str, Any]) -> str:
+    """Code of an answer: its commit, or the version where there is none."""
+    commit, dash, dirty = str(made["commit"]).partition("-")
+    return f"commit {commit[:12]}{dash}{dirty}" if commit else f"version {made['version']}"
+
+
+def origin(found: dict[str, Any]) -> str:
+    """When and on which machine an answer was made, and if it was kept; empty where nothing says it."""
+    made = found.get("made") or {}
+    if not made:
+        return ""
+    begin = f"{'Measured' if timed(found) else 'Counted'} {made['at']}" + (f" on {machine(made)}" if timed(found) else "")
+    text = f"{begin}, {code(made)}."
+    return f"Kept from before: {text[0].lower()}{text[1:]} --again asks anew." if found.get("kept") else text
 
 
 def _claim(found: dict[str, Any]) -> list[str]:

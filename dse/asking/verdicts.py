@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from dse.asking.declaring import TAX, Question, Rule, Study
-from dse.asking.measuring import MORE, Measured, Point
+from dse.asking.agreeing import grouped, told
 from dse.asking.paying import pays_off
+from dse.asking.points import NOISE, Measured, Point
 from dse.asking.saying import Said, written
+from dse.asking.sharing import share
+from dse.asking.studies import MORE, STATE, TAX, Question, Rule, Study, middle, relative_to_base
 from dse.naming import shortened
 
-OF_EVENTS = ("pays off", "crossing")
+OF_EVENTS = ("pays off", "crossing", "share")
 """Rules whose figures carry their unit one by one, as some figures are words."""
 
 
@@ -31,12 +33,22 @@ class Verdict:
         How sure it is, and what would change it.
     table : tuple of dict
         Rows of its table, where they are not the points themselves.
+    line : str
+        The answer in one line.
+    caption : str
+        Units of the table.
+    open, asked : int
+        Figures that decide nothing, and all of them.
     """
 
     status: str
     answer: str
     certainty: str
     table: tuple[dict[str, str], ...] = ()
+    line: str = ""
+    caption: str = ""
+    open: int = 0
+    asked: int = 0
 
 
 def judge(question: Question, found: Measured) -> Verdict:
@@ -56,7 +68,10 @@ def judge(question: Question, found: Measured) -> Verdict:
     study, rule = question.study, question.rule
     if study is None or rule is None:
         raise ValueError(f"{question.id} has no study")
-    said = RULE_OF[rule.kind](study, rule, found.points)
+    if rule.kind == "pays off":
+        said = pays_off(study, rule, found.points, found.delivered)
+    else:
+        said = RULE_OF[rule.kind](study, rule, found.points)
     base = study.designs[0]
     asked = [design for design in said.order if design != base] or list(said.order)
     unit = f" {rule.unit}" if rule.unit and rule.kind not in OF_EVENTS else ""
@@ -67,36 +82,55 @@ def judge(question: Question, found: Measured) -> Verdict:
         "high": said.figures[asked[0]] + unit, "low": said.figures[asked[-1]] + unit, "first": ends[0], "last": ends[-1],
         "limit": f"{rule.limit:g}",
     }  # fmt: skip
-    return Verdict(said.status, rule.sentence.format_map(_Known(words)), _certainty(study, rule, said, found), said.table)
+    between = ", ..., " if len(asked) > 2 else ", "
+    ends_of = between.join(f"{shortened(d)} {_bare(said.figures[d])}" for d in dict.fromkeys((asked[0], asked[-1])))
+    least = words | {"all": _bare(said.line).removesuffix(".") or ends_of + unit}
+    sentences = [rule.sentence.format_map(words), said.limits]
+    line = said.limits or re.split(r"(?<=[.]) ", rule.sentence.format_map(least))[0]
+    return Verdict(
+        said.status, " ".join(filter(None, sentences)), _certainty(study, rule, said, found), said.table, line, said.caption, said.open,
+        said.asked,
+    )  # fmt: skip
 
 
-class _Known(dict[str, Any]):
-    """Fields of a sentence; an unknown one stays as it is written."""
-
-    def __missing__(self, key: str) -> str:
-        return "{" + key + "}"
+def _bare(figure: str) -> str:
+    """A figure without its interval."""
+    return re.sub(r" \[[^][]*\]", "", figure)
 
 
 def _certainty(study: Study, rule: Rule, said: Said, found: Measured) -> str:
     """Say how sure a verdict is."""
+    points = _last(study, found.points)
     if not study.timed:
         text = "Counted: exact, the same on every machine."
     else:
         text = f"Measured here, 95 % intervals: {said.open} of {said.asked} figures inconclusive"
-        doubt = [p for p in _last(study, found.points).values() if p.why] if not study.rivals else [p for p in found.points if p.why]
-        text += f" ({shortened(doubt[0].design)}: {doubt[0].why})" if doubt else ""
-        either = sum(p.lo is not None and p.hi is not None and p.lo < 0.0 < p.hi for p in _last(study, found.points).values())
+        doubt = {p.design: p.why for p in (found.points if study.rivals else points.values()) if p.why}
+        text += f" ({'; '.join(f'{shortened(design)}: {why}' for design, why in doubt.items())})" if doubt else ""
+        either = sum(p.lo is not None and p.hi is not None and p.lo < 0.0 < p.hi for p in points.values())
         text += f", {either} of either sign" if either and rule.kind == "number" else ""
         text += f"; a design against itself {found.noise[0]:.2f}..{found.noise[1]:.2f} (A/A)." if found.noise else "."
-    if study.saving and found.delivered:
+        text += _states(study, found.points)
+    if study.saving and not study.rivals and found.delivered:
         text += f" {found.delivered:.2f} moves a page that went out were delivered."
-    return text + (f" {rule.changes}" if rule.changes else "")
+    return " ".join(filter(None, (text, said.note, rule.changes)))
+
+
+def _states(study: Study, points: Sequence[Point]) -> str:
+    """Say that there are two states of the caches, and what that asks of a finding."""
+    states = list(dict.fromkeys(str(p.at) if study.axis == STATE else p.state for p in points if p.state or study.axis == STATE))
+    first = states[-1:] if study.axis == STATE else states[:1]
+    return (
+        f" A finding holds only where all states of the caches agree ({', '.join(states)}); the figures told are of {first[0]}."
+        if states[1:]
+        else ""
+    )
 
 
 def _last(study: Study, points: Sequence[Point]) -> dict[str, Point]:
     """Points at the last value of the axis, by design."""
     at = study.values[-1] if study.values else None
-    return {point.design: point for point in points if point.at == at}
+    return {point.design: point for point in told(study, points) if point.at == at}
 
 
 def _ordered(points: dict[str, Point]) -> tuple[str, ...]:
@@ -115,7 +149,8 @@ def number(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
     here = _last(study, points)
     doubtful, asked = _doubtful(study, list(here.values()))
     signed = study.against == "difference" or any(t.metric == MORE or t.metric.startswith(TAX) for t in study.measure)
-    figures = {d: written(p.value, rule, p.lo, p.hi, signed) + ("" if p.status == "ok" else f" ({p.status})") for d, p in here.items()}
+    at = middle(study)
+    figures = {d: written(p.value, rule, p.lo, p.hi, signed, at) + ("" if p.status == "ok" else f" ({p.status})") for d, p in here.items()}
     return Said("inconclusive" if doubtful and doubtful == asked else "number", figures, _ordered(here), doubtful, asked)
 
 
@@ -123,37 +158,45 @@ Holds = Callable[[float, float], bool]
 """Test of an interval."""
 
 
-def _limited(study: Study, rule: Rule, points: Sequence[Point], holds: Holds, fails: Holds) -> Said:
-    """Yes if `holds` (low, high) of every design, no if one `fails`, else inconclusive."""
+def _limited(study: Study, rule: Rule, points: Sequence[Point], holds: Holds, fails: Holds, limit: str) -> Said:
+    """Yes if `holds` (low, high) of every design in every state of the caches, no if one `fails`, else inconclusive."""
     said = number(study, rule, points)
-    states = []
-    for p in _last(study, points).values():
-        if p.design == study.designs[0] and study.against:
-            continue
-        lo, hi = (p.value if x is None else x for x in (p.lo, p.hi))
-        if lo is None or hi is None:
-            states.append("open")
-        else:
-            states.append("open" if p.status != "ok" else "yes" if holds(lo, hi) else "no" if fails(lo, hi) else "open")
-    status = "no" if "no" in states else "inconclusive" if "open" in states else "yes"
-    return Said(status, said.figures, said.order, states.count("open"), len(states))
+    last = study.values[-1] if study.values and study.axis != STATE else None
+    states = {}
+    for (at, design), group in grouped(study, points).items():
+        if at == last and not (design == study.designs[0] and relative_to_base(study)):
+            words = {_side(p, holds, fails) for p in group}
+            states[design] = words.pop() if len(words) == 1 else "open"
+    status = "no" if "no" in states.values() else "inconclusive" if "open" in states.values() else "yes"
+    by = {"yes": "kept by", "no": "not by", "open": "not settled for"}
+    parts = [f"{words} {', '.join(d for d in states if states[d] == word)}" for word, words in by.items() if word in states.values()]
+    limits = f"Limit: {limit}{f' {rule.unit}' if rule.unit else ''}; {'; '.join(parts)}."
+    return replace(said, status=status, open=list(states.values()).count("open"), asked=len(states), limits=limits)
+
+
+def _side(p: Point, holds: Holds, fails: Holds) -> str:
+    """Side of the limit that a figure lies on with its whole interval."""
+    lo, hi = (p.value if x is None else x for x in (p.lo, p.hi))
+    if lo is None or hi is None or p.status not in ("ok", NOISE):
+        return "open"
+    return "yes" if holds(lo, hi) else "no" if fails(lo, hi) else "open"
 
 
 def at_most(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
     """Yes if every design's figure is at most the limit."""
-    return _limited(study, rule, points, lambda _, hi: hi <= rule.limit, lambda lo, _: lo > rule.limit)
+    return _limited(study, rule, points, lambda _, hi: hi <= rule.limit, lambda lo, _: lo > rule.limit, f"at most {rule.limit:g}")
 
 
 def at_least(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
     """Yes if every design's figure is at least the limit."""
-    return _limited(study, rule, points, lambda lo, _: lo >= rule.limit, lambda _, hi: hi < rule.limit)
+    return _limited(study, rule, points, lambda lo, _: lo >= rule.limit, lambda _, hi: hi < rule.limit, f"at least {rule.limit:g}")
 
 
 def same(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
     """Yes if every design's figure equals the baseline's: 0 apart as a difference, 1 as a ratio, up to the limit."""
-    middle = 1.0 if study.against == "ratio" or any(t.metric == "ratio" for t in study.measure) else 0.0
-    low, high = middle - rule.limit, middle + rule.limit
-    return _limited(study, rule, points, lambda lo, hi: low <= lo and hi <= high, lambda lo, hi: lo > high or hi < low)
+    low, high = middle(study) - rule.limit, middle(study) + rule.limit
+    limit = f"at most {rule.limit:g} apart" if rule.limit else "no difference in"
+    return _limited(study, rule, points, lambda lo, hi: low <= lo and hi <= high, lambda lo, hi: lo > high or hi < low, limit)
 
 
 def crossings(xs: Sequence[float], ys: Sequence[float]) -> list[float]:
@@ -177,35 +220,43 @@ def crossings(xs: Sequence[float], ys: Sequence[float]) -> list[float]:
 
 
 def crossing(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
-    """Values of the axis at which a design becomes dearer than the baseline, or cheaper."""
+    """Values of the axis at which a design becomes dearer than the baseline, or cheaper. States of the caches must agree on the way."""
     base = study.designs[0]
-    under = {p.at: p.value for p in points if p.design == base}
+    states = list(dict.fromkeys(p.state for p in points))
     figures, key = {}, {}
     for design in study.designs[1:]:
-        mine = []
-        for p in points:
-            below = under.get(p.at)
-            if p.design == design and p.value is not None and below is not None:
-                mine.append((float(p.at), p.value - below))
-        xs, ys = [x for x, _ in mine], [y for _, y in mine]
-        at = crossings(xs, ys)
-        signs = [y for y in ys if y]
-        if not xs:
-            figures[design] = "unknown"
-        elif at:
-            places = " and ".join(written(x, rule) for x in at)
-            figures[design] = f"{places} {rule.unit} ({'cheaper' if signs[0] < 0 else 'dearer'} below{' the first' * (len(at) > 1)})"
-        else:
-            figures[design] = f"nowhere ({'equal' if not signs else 'cheaper' if signs[0] < 0 else 'dearer'} throughout)"
-        key[design] = at[0] if at else float("inf")
+        ways = [_way(rule, [p for p in points if p.state == state], design, base) for state in states]
+        figures[design] = ways[0][0] + (" (inconclusive)" if len({way[2] for way in ways}) > 1 else "")
+        key[design] = ways[0][1]
     order = (*sorted(key, key=lambda d: -key[d]), base)
-    return Said("number", figures | {base: "-"}, order, sum(f == "unknown" for f in figures.values()), len(figures))
+    doubtful = sum(figure == "unknown" or figure.endswith("(inconclusive)") for figure in figures.values())
+    return Said("inconclusive" if doubtful and doubtful == len(figures) else "number", figures | {base: "-"}, order, doubtful, len(figures))
+
+
+def _way(rule: Rule, points: Sequence[Point], design: str, base: str) -> tuple[str, float, tuple[int, ...]]:
+    """Crossings of a design with the baseline in words, the first of them, and its sides in turn."""
+    under = {p.at: p.value for p in points if p.design == base}
+    mine = []
+    for p in points:
+        below = under.get(p.at)
+        if p.design == design and p.value is not None and below is not None:
+            mine.append((float(p.at), p.value - below))
+    xs, ys = [x for x, _ in mine], [y for _, y in mine]
+    at, signs = crossings(xs, ys), [1 if y > 0 else -1 for y in ys if y]
+    turns = tuple(key for key, _ in itertools.groupby(signs))
+    if not xs:
+        return "unknown", float("inf"), ()
+    if not at:
+        said = "equal" if not signs else "cheaper" if signs[0] < 0 else "dearer"
+        return f"nowhere ({said} throughout)", float("inf"), turns
+    places = " and ".join(written(x, rule) for x in at)
+    return f"{places} {rule.unit} ({'cheaper' if signs[0] < 0 else 'dearer'} below{' the first' * (len(at) > 1)})", at[0], turns
 
 
 def curve(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
     """The figures at both ends of the axis, and the peak or the dip between them."""
     last = _last(study, points)
-    figures = {}
+    figures, points = {}, told(study, points)
     for design in last:
         mine = [(p.at, p.value) for p in points if p.design == design]
         known = [(at, value) for at, value in mine if value is not None]
@@ -221,5 +272,5 @@ def curve(study: Study, rule: Rule, points: Sequence[Point]) -> Said:
 
 
 RULE_OF: dict[str, Callable[[Study, Rule, Sequence[Point]], Said]] = {
-    "number": number, "at most": at_most, "at least": at_least, "same": same, "pays off": pays_off, "crossing": crossing, "curve": curve,
+    "number": number, "at most": at_most, "at least": at_least, "same": same, "share": share, "crossing": crossing, "curve": curve,
 }  # fmt: skip

@@ -99,11 +99,16 @@ def ledger(
     """
     named = naming.parse(design)
     mix, text = checked(slots, backend, compressed)
-    if not 0.0 <= fill <= 1.0:
-        raise BadInput(f"fill is from 0 to 1, got {fill}")
+    check_fill(fill)
     from dse.modelling.ledger import closed
 
     return document(named.text, text, slots, fill, closed(named.design, named.values, slots, fill, mix, compressed))
+
+
+def check_fill(fill: float) -> None:
+    """BadInput where `fill` is no share."""
+    if not 0.0 <= fill <= 1.0:
+        raise BadInput(f"fill is from 0 to 1, got {fill}")
 
 
 def checked(slots: int, backend: str | Mapping[str, float], compressed: int) -> tuple[dict[str, float], str]:

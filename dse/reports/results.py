@@ -199,17 +199,19 @@ def _part(one: dict[str, Any]) -> Part:
     """Figure of an answer."""
     points = [p for p in one["points"] if p["value"] is not None]
     designs = list(dict.fromkeys(p["design"] for p in one["points"]))
+    curve = [p for p in points if p.get("state", "") == points[0].get("state", "")]
     along = list(dict.fromkeys(str(p["at"]) for p in points))
     title, kind = f"{one['id']}: {one['question']}", "measured" if one["certainty"].startswith("Measured") else "counted"
     if len(along) > 1 and all(_number(at) is not None for at in along):
         series = []
         for i, design in enumerate(designs):
-            mine = sorted((float(p["at"]), float(p["value"])) for p in points if p["design"] == design)
+            mine = sorted((float(p["at"]), float(p["value"])) for p in curve if p["design"] == design)
             series.append(Series(design, i, [x for x, _ in mine], [y for _, y in mine], line=True))
         return Plot(title, kind, "value of the axis", one["unit"], series)
     blocks: list[tuple[str, list[Range]]] = []
+    along = list(dict.fromkeys(screens.place(one, p) for p in points))
     for at in along:
-        here = [p for p in points if str(p["at"]) == at]
+        here = [p for p in points if screens.place(one, p) == at]
         drawn = [Range(p["design"], designs.index(p["design"]), p["value"], p["lo"], p["hi"]) for p in here]
         blocks.append((at if len(along) > 1 else "", drawn))
     return Ranges(title, kind, one["unit"], blocks)
