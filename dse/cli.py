@@ -123,7 +123,7 @@ def _refuse_secrets(verb: str, rest: Sequence[str]) -> None:
         if storage or (verb == "query" and SQL.match(part)) or not secrets.holds(part):
             continue
         where = "behind --storage of dse sweep and dse worker, and in DSE_STORAGE"
-        raise BadInput(f"{secrets.safe(part, whole=True)!r} holds a password: it stands {where} only")
+        raise BadInput(f"{secrets.safe(part, whole=True)!r} holds a password, which stands {where} only")
 
 
 def _say(text: str) -> None:
