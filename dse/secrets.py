@@ -11,7 +11,8 @@ import json
 import re
 import shlex
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 HIDDEN = "***"
 PLACEHOLDERS = ("", "password", "port", HIDDEN)
@@ -191,6 +192,30 @@ def _word(first: str, before: str, word: str) -> str:
     if login := LOGIN.match(f"{before} {word}"):
         return f"{login[0][len(before) + 1 :]}{HIDDEN}"
     return safe(word, whole=True)
+
+
+def within(document: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Keys and texts of a document that hold a secret, each with the path to it, and without what it holds.
+
+    Examples
+    --------
+    >>> list(within({"title": "fine", "constraints": {"postgresql://me:secret@h/db": "swap_in <= 1"}}))
+    [(('constraints',), 'postgresql://me:***@h/db')]
+    """
+    todo: list[tuple[tuple[str, ...], Any]] = [((), document)]
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, Mapping):
+            for name, inner in value.items():
+                hidden = name if not isinstance(name, str) else safe(name, whole=True)
+                if hidden != name:
+                    yield path, hidden
+                else:
+                    todo.append(((*path, name), inner))
+        elif isinstance(value, (list, tuple)):
+            todo += [(path, inner) for inner in value]
+        elif isinstance(value, str) and (hidden := _hidden(value, places(value))) != value:
+            yield path, hidden
 
 
 def holds(text: str) -> bool:
