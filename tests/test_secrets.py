@@ -231,7 +231,7 @@ def test_few_are_remembered() -> None:
 
 
 FILES = {
-    "constraint": '[constraints]\n"{}" = "swap_in <= 1"\n', "axis": '[axes."{}"]\nvalues = [1, 2]\n', "title": 'title = "{}"\n',
+    "constraint": '"{}" = "swap_in <= 1"\n', "axis": '[axes."{}"]\nvalues = [1, 2]\n', "title": 'title = "{}"\n',
     "why": 'why = "see {}"\n', "value": '[axes."workload.trace"]\nvalues = ["{}"]\n',
 }  # fmt: skip
 
@@ -240,7 +240,8 @@ FILES = {
 def test_names_and_texts_of_a_space(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What would be stored in settings, journal and tables holds no secret."""
     given = FILES[kind].replace("{}", f"postgresql://me:{MARK}@h/db")
-    text = given + TEXT if given.startswith(("title", "why")) else TEXT + given
+    at = "[constraints]\n"
+    text = given + TEXT if kind in ("title", "why") else TEXT.replace(at, at + given) if kind == "constraint" else TEXT + given
     (tmp_path / "small.toml").write_text(text)
     assert main(["sweep", "small.toml", "--trials", "1", "--results", "r"]) == 2
     said = capsys.readouterr()

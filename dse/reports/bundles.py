@@ -206,7 +206,7 @@ def rerun(path: str | Path, trust: bool = False) -> dict[str, Any]:
             odd = limited.unreadable(sorted(results.rglob("*.parquet")))
             if odd:
                 raise BadInput(f"{path}: {odd} is no readable Parquet file")
-            _hold(about, results)
+            _hold(path, about, results)
             with enclosed.executing(path, about["sources"], about["members"], results, trust):
                 found = _repeated(about, results)
     if found["stored"] != about["counters_hash"]:
@@ -214,7 +214,7 @@ def rerun(path: str | Path, trust: bool = False) -> dict[str, Any]:
     return found
 
 
-def _hold(about: Mapping[str, Any], results: Path) -> None:
+def _hold(path: str | Path, about: Mapping[str, Any], results: Path) -> None:
     """Hold what a bundle says of itself against the provenance in its tables."""
     from dse.storing import studies
 
@@ -232,7 +232,7 @@ def _hold(about: Mapping[str, Any], results: Path) -> None:
         said = {**about["settings"], "command": about.get("command")}
     for key in sorted(stored.keys() | (said.keys() if about["kind"] == "study" else set())):
         if json.loads(json.dumps(plain(stored.get(key)))) != said.get(key):
-            raise BadInput(f"{ABOUT} says another {key} than the tables of the bundle")
+            raise BadInput(f"{path}: {ABOUT} says another {key} than the tables of the bundle")
 
 
 def _repeated(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
