@@ -207,7 +207,7 @@ def test_pages_are_written(tmp_path, capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("text", ["0.3\nbogus=1", "0.3\n[x]", "0.3 # most", "1\nv.x = 2", "'a'\nb = 'c'"])
 def test_a_setting_is_one_value(text: str) -> None:
-    """What stands behind it is refused, not dropped."""
+    """Text behind the value is refused, not dropped."""
     with pytest.raises(BadInput) as said:
         scenario.load("writeback").but(**dict([scenario.override(f"memory.limit={text}")]))
     assert "memory.limit takes one value" in str(said.value) or "limit is a number" in str(said.value)

@@ -238,7 +238,7 @@ FILES = {
 
 @pytest.mark.parametrize("kind", FILES)
 def test_names_and_texts_of_a_space(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What would be stored in settings, journal and tables holds no secret."""
+    """Settings, journal and tables hold no secret that a file gave."""
     given = FILES[kind].replace("{}", f"postgresql://me:{MARK}@h/db")
     at = "[constraints]\n"
     text = given + TEXT if kind in ("title", "why") else TEXT.replace(at, at + given) if kind == "constraint" else TEXT + given

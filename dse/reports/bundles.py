@@ -32,9 +32,9 @@ UNPACKED_MOST, MEMBERS_MOST = 1 << 29, 10_000
 """Most bytes of all members, unpacked, and most members; a file with more is refused before anything is unpacked."""
 PROVENANCE = "provenance.parquet"
 OF_RUN = ("command", "scenario", "scenario_digest", "scenario_json", "trace", "trace_digest", "designs", "seed", "code_digest")
-"""What the description of a run's bundle repeats of its provenance."""
+"""Facts of its provenance that the description of a run's bundle repeats."""
 OF_STUDY = ("seed", "sampler", "code_digest", "environments")
-"""What the provenance of a study repeats of its settings."""
+"""Settings that the provenance of a study repeats."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
