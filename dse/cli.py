@@ -18,12 +18,16 @@ from typing import Any, NoReturn
 
 from dse import __version__, secrets
 from dse.commands import VERBS
-from dse.common import streams
+from dse.common import options, streams
 from dse.common.output import printable
 from dse.errors import BadInput, CheckFailed, nearest, refusal, refusals, require_kernels, unknown
 
 SQL = re.compile(r"\s*(?:select|with|\(|--\s|/\*)", re.IGNORECASE)
 """Start of a statement of dse query."""
+THREADS = {"POLARS_MAX_THREADS": 1024, "NUMBA_NUM_THREADS": 1024}
+"""Variables of libraries that fail late, or panic, where one is no number of threads, with the most of each."""
+OFF = ("", "0", "no", "off", "false")
+"""Values of a variable that turn nothing on."""
 OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
@@ -36,6 +40,24 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise BadInput(f"{message} (see {self.prog} --help)")
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        self._given: set[str] = set()
+        return super().parse_known_args(*args, **kwargs)
+
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        """Refuse an option that takes one value and is given twice: the last one would win."""
+        if action.option_strings and action.nargs != 0 and not isinstance(action, argparse._AppendAction):
+            if action.dest in self._given:
+                raise argparse.ArgumentError(action, "given twice, and it takes one value")
+            self._given.add(action.dest)
+        return super()._get_values(action, arg_strings)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print a help text or the version; argparse would pass over a failure to write."""
+        stream = sys.stderr if file is None else file
+        stream.write(message)
+        stream.flush()
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -96,6 +118,8 @@ def _dispatch(argv: Sequence[str]) -> int:
     if verb not in VERBS:
         raise BadInput(unknown("verb", verb, VERBS) + " (see dse --help)")
     _refuse_secrets(verb, rest)
+    for name, most in THREADS.items():
+        options.variable(name, 1, 1, most)
     require_kernels()
     module = importlib.import_module(VERBS[verb][0])
     parser = Parser(prog=f"dse {verb}", description=_described(module))
@@ -123,7 +147,7 @@ def _refuse_secrets(verb: str, rest: Sequence[str]) -> None:
         if storage or (verb == "query" and SQL.match(part)) or not secrets.holds(part):
             continue
         where = "behind --storage of dse sweep and dse worker, and in DSE_STORAGE"
-        raise BadInput(f"{secrets.safe(part, whole=True)!r} holds a password: it stands {where} only")
+        raise BadInput(f"{secrets.safe(part, whole=True)!r} holds a password, which stands {where} only")
 
 
 def _say(text: str) -> None:
@@ -195,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.prepare()
         return _dispatch(given)
 
-    return work() if os.environ.get("DSE_TRACEBACK") else _guarded(work)
+    return work() if os.environ.get("DSE_TRACEBACK", "").lower() not in OFF else _guarded(work)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import json
 import re
 import shlex
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 HIDDEN = "***"
 PLACEHOLDERS = ("", "password", "port", HIDDEN)
@@ -20,15 +21,33 @@ FILES, PAGES = ("journal", "sqlite", "file"), ("http", "https", "git", "ssh")
 """Schemes whose paths may hold a colon, and an at sign."""
 PORT = re.compile(r"[^:/]*(?::\d{1,5})?(?:/.*)?", re.DOTALL)
 DATABASES = r"(?:postgres|postgresql|mysql|mariadb|oracle|mssql|cockroachdb|redis|rediss|mongodb|amqp)(?:\+\w+)?"
-LONG = r"password|passwd|passphrase|passcode|passfile|pwd|(?:client|server|api|access|secret|private)[_-]?(?:secret|key)|token"
+OF_KEYS = (
+    r"client|server|api|access|secret|private|encrypt(?:ion)?|decrypt(?:ion)?|signing|shared|master|account|storage|session|security|auth|"
+    r"deploy|license|hmac|jwt|aes|ssl|tls|ssh|gpg|webhook|app"
+)
+"""Words before a key that is a secret; other keys are those of tables and sorts."""
+ORDINARY = ("by", "com", "sur", "tres", "over", "under")
+"""Beginnings of words that end in pass and mean no secret."""
+LONG = (
+    rf"password|passwd|passphrase|passcode|passfile|passkey|pwd|(?:{OF_KEYS})[_-]?(?:secret|key)|token|"
+    rf"{''.join(f'(?<!{word})' for word in ORDINARY)}(?<=[a-z])pass|(?<=db|my)pw|(?<=user|root|bind)pw|(?<=admin)pw"
+)
 """Words that mean a secret wherever they end a name."""
-WORD = r"(?<![A-Za-z])(?:pass|secret|auth|bearer|credentials?)"
+WORD = r"(?<![A-Za-z])(?:pass|pw|secret|auth|bearer|credentials?|cookie)"
 """Words that mean one as a part of their own of a name."""
-KEY = re.compile(rf"(?:{LONG}|{WORD})(?:\s*=\s*|[\"']\s*:\s*(?=[\"']))", re.IGNORECASE)
-ASKING = re.compile(rf"(?<!\S)--?[\w-]*(?:{LONG}|{WORD})", re.IGNORECASE)
+NAMES = rf"(?:{LONG}|{WORD})"
+KEY = re.compile(rf"{NAMES}(?:\s*=\s*|[\"']\s*:\s*(?=[\"'])|\s*:(?![:/])\s*(?=\S))", re.IGNORECASE)
+ASKING = re.compile(rf"(?<!\S)--?[\w-]*{NAMES}", re.IGNORECASE)
 """Option whose value is the word behind it."""
-BEHIND = re.compile(rf"{ASKING.pattern}\s+(?=[^\s-])|\bAuthorization\s*:\s*(?:[A-Za-z]+\s+)?(?=\S)", re.IGNORECASE)
+LOGIN = re.compile(r"(?<!\S)(?:-u|--user|--proxy-user)[\s=]+[^\s:'\"]+:(?=[^\s\d/:])")
+"""Option of a user with the password behind a colon; numbers are those of a user and a group."""
+BEHIND = re.compile(
+    rf"{ASKING.pattern}\s+(?=[^\s-])|\bAuthorization\s*:\s*(?:[A-Za-z]+\s+)?(?=\S)|\bsshpass\s+-p\s*(?=\S)|{LOGIN.pattern}",
+    re.IGNORECASE,
+)
 """The same within a text, and the header of a request."""
+LINE = re.compile(r"[^'\"\n]+")
+"""Value of a header that has several parts."""
 VALUE = re.compile(r"'(?:\\.|[^'\\])*(?:'|$)|\"(?:\\.|[^\"\\])*\"|(?:\\.|[^\s&'\"\\])+", re.DOTALL)
 SCHEME = re.compile(rf"(?<![\w+.-])[\w+.-]+://+|(?<![\w:/])//|\b{DATABASES}(?::/*|//+)", re.IGNORECASE)
 """Beginning of a URL. It begins where its word does, so that a long word is read once and not from each of its letters."""
@@ -77,8 +96,9 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
     for key in sorted((*KEY.finditer(text), *BEHIND.finditer(text)), key=lambda key: key.end()):
         if found and key.start() < found[-1][1]:
             continue  # within the value of another
-        value = VALUE.match(text, key.end())
-        end = len(text) if whole and key[0].rstrip().endswith("=") else value.end() if value else key.end()
+        value = (LINE if key[0].lower().startswith("cookie") and ":" in key[0] else VALUE).match(text, key.end())
+        ends = key[0].rstrip().endswith(("=", ":")) and not set(key[0]) & set("'\"")
+        end = len(text) if whole and ends else value.end() if value else key.end()
         if end > key.end():
             found.append((key.end(), end))
     scheme = SCHEME.match(text, begin) if whole else None
@@ -162,7 +182,40 @@ def words(argv: Sequence[str]) -> list[str]:
     >>> words(["mysql", "--password", "my secret", "--token=abc", "db"])
     ['mysql', '--password', '***', '--token=***', 'db']
     """
-    return [HIDDEN if ASKING.fullmatch(before) else safe(word, whole=True) for before, word in zip(["", *argv], argv, strict=False)]
+    return [_word(first, before, word) for first, before, word in zip(["", "", *argv], ["", *argv], argv, strict=False)]
+
+
+def _word(first: str, before: str, word: str) -> str:
+    """Word of a command line as the two before it make it: a secret, a user with one, or what it is by itself."""
+    if ASKING.fullmatch(before) or (before == "-p" and first.rpartition("/")[2] == "sshpass"):
+        return HIDDEN
+    if login := LOGIN.match(f"{before} {word}"):
+        return f"{login[0][len(before) + 1 :]}{HIDDEN}"
+    return safe(word, whole=True)
+
+
+def within(document: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Keys and texts of a document that hold a secret, each with the path to it, and without what it holds.
+
+    Examples
+    --------
+    >>> list(within({"title": "fine", "constraints": {"postgresql://me:secret@h/db": "swap_in <= 1"}}))
+    [(('constraints',), 'postgresql://me:***@h/db')]
+    """
+    todo: list[tuple[tuple[str, ...], Any]] = [((), document)]
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, Mapping):
+            for name, inner in value.items():
+                hidden = name if not isinstance(name, str) else safe(name, whole=True)
+                if hidden != name:
+                    yield path, hidden
+                else:
+                    todo.append(((*path, name), inner))
+        elif isinstance(value, (list, tuple)):
+            todo += [(path, inner) for inner in value]
+        elif isinstance(value, str) and (hidden := _hidden(value, places(value))) != value:
+            yield path, hidden
 
 
 def holds(text: str) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,3 +175,13 @@ def test_a_chart_has_a_mark_for_every_design() -> None:
     assert dse.chart(many, slots=4096).count("swap_id[") == 8
     with pytest.raises(BadInput, match="at most 8"):
         dse.chart(many + ",direct", slots=4096)
+
+
+@pytest.mark.parametrize("value", ["bogus", "module://nowhere", "svg"])
+def test_pictures_do_not_depend_on_what_shows_windows(value: str, tmp_path: Path) -> None:
+    script = "import os, sys; from dse import cli; status = cli.main(sys.argv[1:]); print(os.environ['MPLBACKEND']); sys.exit(status)"
+    command = [sys.executable, "-c", script, "ledger", "direct", "--slots", "4096", "--chart", str(tmp_path / "c.png")]
+    done = subprocess.run(command, env={**os.environ, "MPLBACKEND": value}, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{value}\n"), done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")

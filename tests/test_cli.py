@@ -307,3 +307,44 @@ def test_sources_are_read_in_any_locale() -> None:
     env = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+ALONE = {
+    "explain swap_in --target hdd": "--target has no effect: swap_in moves nothing",
+    "explain swap_out --target hdd": "--target has no effect: swap_out moves nothing",
+    "explain swapoff --target hdd": "--target has no effect: swapoff moves nothing",
+    "explain swap_in --results nodir": "--results has no effect: a record of a kernel is looked for there",
+    "ledger direct --backend ssd --compressed 100": "--compressed has no effect: no row of direct on ssd depends on it",
+    "ledger direct,swap_id --backend hdd --compressed 100": "--compressed has no effect: no row of direct, swap_id on hdd",
+    "trace import a.csv --format csv --page-column 0": "argument --page-column: 0 is not at least 1",
+    "trace import a.csv --format csv --writes ,": "argument --writes: ',' has an empty word in it",
+    "compare --seed 5 --seed 6": "argument --seed: given twice, and it takes one value",
+    "compare --results r1 --results=r2": "argument --results: given twice, and it takes one value",
+    "trace import a.csv --format csv -o a --out b": "argument -o/--out: given twice, and it takes one value",
+    "query q --format csv --format csv": "argument --format: given twice, and it takes one value",
+}
+
+
+@pytest.mark.parametrize("command", ALONE)
+def test_options_without_effect_and_options_given_twice(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(command.split()) == cli.BAD
+    said = capsys.readouterr()
+    assert said.err.startswith(f"dse: error: {ALONE[command]}")
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_options_that_may_be_given_again(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):  # parsers are made anew for each command
+        assert cli.main(["ledger", "direct", "--slots", "4096", "--compressed", "100"]) == 0
+    parser = cli.Parser(prog="dse probe")
+    options.add_set(parser)
+    parser.add_argument("--full", action="store_true")
+    assert parser.parse_args(["--set", "a.b=1", "--set", "a.c=2", "--full", "--full"]).set == ["a.b=1", "a.c=2"]
+    assert parser.parse_args(["--set", "a.b=1"]).set == ["a.b=1"]
+
+
+@pytest.mark.parametrize("value", ["", "0", "no", "Off", "false"])
+def test_tracebacks_are_off(value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("DSE_TRACEBACK", value)
+    assert cli.main(["nothing"]) == cli.BAD
+    assert "unknown verb 'nothing'" in capsys.readouterr().err

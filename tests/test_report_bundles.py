@@ -59,6 +59,12 @@ def changed(path: Path, edit: dict[str, object], drop: str = "") -> Path:
     return out
 
 
+SETTINGS = {"study": "x", "space": {}, "sampler": "tpe", "seed": 1, "trials": 1, "code_digest": "", "environments": 1}
+WRONG: list[dict[str, object]] = [
+    {"seed": -5}, {"seed": 2**70}, {"seed": True}, {"environments": -3}, {"environments": 2**63}, {"trials": 0}, {"trials": 1.5},
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("edit", "drop", "said"),
     [
@@ -69,6 +75,7 @@ def changed(path: Path, edit: dict[str, object], drop: str = "") -> Path:
         ({"version": 99}, "", "bundle version 99"),
         ({"kind": "virus"}, "", "does not say run or study"),
         ({}, bundles.ABOUT, "not a bundle"),
+        *(({"kind": "study", "settings": SETTINGS | wrong}, "", "bundle.json is damaged") for wrong in WRONG),
     ],
 )
 def test_foreign_bundles(results: Path, tmp_path: Path, edit: dict[str, object], drop: str, said: str) -> None:
@@ -92,6 +99,21 @@ def test_a_bundle_whose_tables_were_changed(results: Path, tmp_path: Path, monke
     monkeypatch.setattr("dse.measuring.comparing.rerun", lambda name, _: {"run": name, "equal": True, "stored": "0", "again": "0"})
     with pytest.raises(BadInput, match="not those that were bundled"):
         bundles.rerun(path)
+
+
+LIES = {"command": "rm", "designs": "swap_id", "scenario": "x", "scenario_json": "{}", "seed": 77, "trace": "x", "trace_digest": "0"}
+
+
+@pytest.mark.parametrize("key", LIES)
+def test_what_a_bundle_of_a_run_says_is_that_of_its_tables(
+    key: str, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(dse.report(reportdata.run_name(results), path=tmp_path / "a.zip", bundle=True, results=results))
+    kept = storing.counters_hash(storing.load_run(results, "last").ops)
+    monkeypatch.setattr("dse.measuring.comparing.rerun", lambda name, _: {"run": name, "equal": True, "stored": kept, "again": kept})
+    assert bundles.rerun(path)["equal"]
+    with pytest.raises(BadInput, match=f"bundle.json says another {key} than the tables of the bundle"):
+        bundles.rerun(changed(path, {key: LIES[key]}))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 nonsense"])
@@ -134,5 +156,9 @@ def test_a_bundle_of_a_study_is_swept_again(tmp_path: Path) -> None:
     assert bundles.rerun(path)["equal"]
     with zipfile.ZipFile(path) as file:
         settings = json.loads(file.read(bundles.ABOUT))["settings"]
+    for lie in ({"command": "rm"}, {"settings": settings | {"seed": 2}}, {"settings": settings | {"version": 1}}):
+        with pytest.raises(BadInput, match=r"bundle.json says another (command|seed|version) than the tables of the bundle"):
+            bundles.rerun(changed(path, lie))
     settings["space"]["scenario"]["memory"]["limit"] = 0.6
-    assert not bundles.rerun(changed(path, {"settings": settings}))["equal"]
+    with pytest.raises(BadInput, match=r"bundle.json says another space than the tables of the bundle"):
+        bundles.rerun(changed(path, {"settings": settings}))

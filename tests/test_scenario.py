@@ -203,3 +203,25 @@ def test_pages_are_written(tmp_path, capsys: pytest.CaptureFixture[str]) -> None
     assert "| rate | float |" in (tmp_path / "scenario-keys.md").read_text()
     assert "| ssd.read |" in (tmp_path / "parameters.md").read_text()
     assert "wrote" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0.3\nbogus=1", "0.3\n[x]", "0.3 # most", "1\nv.x = 2", "'a'\nb = 'c'"])
+def test_a_setting_is_one_value(text: str) -> None:
+    """Text behind the value is refused, not dropped."""
+    with pytest.raises(BadInput) as said:
+        scenario.load("writeback").but(**dict([scenario.override(f"memory.limit={text}")]))
+    assert "memory.limit takes one value" in str(said.value) or "limit is a number" in str(said.value)
+
+
+def test_settings_of_one_value() -> None:
+    assert scenario.override("memory.limit=0.3\n") == ("memory.limit", 0.3)
+    assert scenario.override("moves.tiers=['zswap',\n'ssd']") == ("moves.tiers", ["zswap", "ssd"])
+    assert scenario.override("backend.mix={zswap=0.5,ssd=0.5}")[1] == {"zswap": 0.5, "ssd": 0.5}
+
+
+def test_figures_in_refusals_have_all_their_digits() -> None:
+    base = scenario.load("writeback")
+    with pytest.raises(BadInput, match=r"mix sums to 1\.000001, not 1"):
+        base.but(**{"backend.placement": None, "backend.mix": {"zswap": 0.5, "ssd": 0.500001}})
+    with pytest.raises(BadInput, match="seed is from 0 to 9,223,372,036,854,775,807, got -1"):
+        base.but(**{"replay.seed": -1})

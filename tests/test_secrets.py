@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dse import secrets, storing
+from dse import scenario, secrets, storing
 from dse.cli import main
+from dse.common.names import checked
 from dse.errors import BadInput
 from dse.storing import querying, studies
 from dse.sweeps import space, storages, sweep
@@ -103,14 +104,19 @@ COMMANDS = (
     ["--secret={}"], ["--secret-key={}"], ["--pass={}"], ["--passcode", "{}"], ["--private-key", "{}"], ["--auth", "{}"], ["--bearer={}"],
     ["--credentials", "{}"], ["env", "SECRET={}"], ["DJANGO_SECRET_KEY={}"], ['{{"password": "{}"}}'], ["Authorization: Bearer {}"],
     ["sh", "-c", "mysql --password {}"], ["sh", "-c", "x --token 'a {}'"], ["--dbpassword", "{}"],
-    ["--api-key={}"], ["postgresql//u:{}@h/d"],
+    ["--api-key={}"], ["postgresql//u:{}@h/d"], ["env", "SSHPASS={}", "X-Api-Key: {}", "true"], ["Cookie: session={}; other={}"],
+    ["sh", "-c", "curl -H 'Cookie: a={}; b={}' http://h"], ["password: {}"], ["passwd:{}"], ["PW={}"], ["--pw", "{}"], ["rootpw={}"],
+    ["--encryption_key", "{}"], ["X-Auth-Token: {}"], ["sshpass", "-p", "{}", "ssh", "h"], ["curl", "-u", "me:{}", "http://h"],
+    ["curl", "--user=me:{}"], ["--cookie", "{}"], ["openssl", "-passin", "pass:{}"],
 )  # fmt: skip
-PLAIN = (["--bypass", "on"], ["--author", "me"], ["compass=north"], ["Basic metadata"], ["a token of it"], ["--passes", "3"])
+PLAIN = (["--bypass", "on"], ["--author", "me"], ["compass=north"], ["Basic metadata"], ["a token of it"], ["--passes", "3"],
+         ["--pages", "5"], ["--max-tokens", "5"], ["a tokens: 5 of it"], ["docker", "-u", "1000:1000"], ["BYPASS=on"], ["x::pass::run"],
+         ["--sort-key", "pages"], ["key: value"], ["--power", "5"], ["pwm=3"], ["-p", "80:80"])  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_secrets_of_recorded_commands(command: list[str]) -> None:
-    words = [word.format(MARK) for word in command]
+    words = [word.replace("{{", "{").replace("}}", "}").replace("{}", MARK) for word in command]
     assert MARK not in " ".join(secrets.words(words))
     assert MARK not in secrets.safe(" ".join(words))
 
@@ -222,3 +228,37 @@ def test_few_are_remembered() -> None:
     assert len(secrets._known) == secrets.MOST
     last: Any = f"x {MARK}{3 * secrets.MOST - 1:04} y"
     assert secrets.safe(last) == "x *** y"
+
+
+FILES = {
+    "constraint": '"{}" = "swap_in <= 1"\n', "axis": '[axes."{}"]\nvalues = [1, 2]\n', "title": 'title = "{}"\n',
+    "why": 'why = "see {}"\n', "value": '[axes."workload.trace"]\nvalues = ["{}"]\n',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_names_and_texts_of_a_space(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Settings, journal and tables hold no secret that a file gave."""
+    given = FILES[kind].replace("{}", f"postgresql://me:{MARK}@h/db")
+    at = "[constraints]\n"
+    text = given + TEXT if kind in ("title", "why") else TEXT.replace(at, at + given) if kind == "constraint" else TEXT + given
+    (tmp_path / "small.toml").write_text(text)
+    assert main(["sweep", "small.toml", "--trials", "1", "--results", "r"]) == 2
+    said = capsys.readouterr()
+    assert MARK not in said.out + said.err
+    assert "holds a password, and it would be stored" in said.err
+    assert said.err.count("\n") == 1
+    assert not list(tmp_path.rglob("settings.json"))
+    document: dict[str, Any] = {"name": "x", "objectives": ["swap_in"], "axes": [], "constraints": {f"token={MARK}": "swap_in <= 1"}}
+    with pytest.raises(BadInput, match="holds a password, and it would be stored") as refused:
+        space.from_document(document)
+    assert MARK not in str(refused.value)
+
+
+def test_texts_of_a_scenario_and_names_of_studies(tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(f'why = "password={MARK}"\n[workload]\ngenerator = "zipf"\n')
+    with pytest.raises(BadInput, match="holds a password") as said:
+        scenario.load(str(tmp_path / "s.toml"))
+    with pytest.raises(BadInput, match="is no name of a study: it holds a password") as name:
+        checked(f"password={MARK}", "study")
+    assert MARK not in str(said.value) + str(name.value)

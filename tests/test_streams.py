@@ -285,3 +285,24 @@ def test_a_pipe_is_written_if_somebody_reads_it(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(writing, "PATIENCE", 0.1)
     with pytest.raises(BadInput, match="is a pipe that nobody reads"):
         writing.save(pipe, b"x")
+
+
+@pytest.mark.parametrize("command", ["--help", "--version", "sweep --help", "trace record --help"])
+def test_a_help_that_cannot_be_written(command: str, tmp_path: Path) -> None:
+    assert shell(f"dse {command} >/dev/full", tmp_path) == (2, "", "dse: error: no space left on the disk\n")
+
+
+@pytest.mark.parametrize("name", ["POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"])
+def test_variables_of_libraries_that_would_panic(name: str, tmp_path: Path) -> None:
+    for command in ("compare", "query 'select 1'"):
+        status, out, err = shell(f"dse {command}", tmp_path, **{name: "0"})
+        assert (status, out, err) == (2, "", f"dse: error: {name} is a whole number from 1 to 1,024, got '0'\n")
+
+
+@pytest.mark.parametrize("target", [".", "..", "/", "there/", "./"])
+def test_a_trace_whose_name_is_that_of_a_folder(target: str, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "a.csv").write_text("5,1\n7,0\n")
+    for command in (f"trace import a.csv --format csv -o {target}", f"trace record -o {target} -- true"):
+        assert shell(f"dse {command}", tmp_path) == (2, "", f"dse: error: {target}: cannot be written: is a folder\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"there", "a.csv"}

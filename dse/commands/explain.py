@@ -37,6 +37,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.linux is not None:
         return _beside(args)
+    options.refuse(args, "results", "a record of a kernel is looked for there, and --linux names none")
+    if args.op != "move":
+        options.refuse(args, "target", f"{args.op} moves nothing, it is of move")
     fill = 0.5 if args.fill is None else args.fill
     found = explain(args.op, args.designs or "direct,swap_id", fill, args.slots, args.backend, args.target)
     names = [design["design"] for design in found["designs"]]

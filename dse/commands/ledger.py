@@ -14,7 +14,7 @@ from dse.modelling.bookkeeping import COMPRESSED
 
 COLUMNS = ["structure", "static_bytes", "dynamic_bytes", "header_bytes", "allocated_bytes", "objects", "in_total"]
 SUMS = ["static_bytes", "dynamic_bytes", "header_bytes", "total_bytes", "allocated_bytes"]
-MIB = 1 << 20
+PAGE, MIB = 4096, 1 << 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +64,10 @@ def run(args: argparse.Namespace) -> int:
     if args.chart is not None or args.break_even:
         return 0
     found = [ledger(name, args.slots, fill, args.backend, compressed) for name in names]
+    if args.compressed is not None and all(
+        ledger(name, args.slots, fill, args.backend, 1) == ledger(name, args.slots, fill, args.backend, PAGE) for name in names
+    ):
+        raise BadInput(f"--compressed has no effect: no row of {', '.join(names)} on {args.backend} depends on it")
     output.note(
         f"{', '.join(f['design'] for f in found)}, {args.slots:,} slots, {fill:.0%} used, {args.backend}; counted as published tables count"
     )

@@ -40,9 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
             "--filter-pages", type=options.pages, default=0, metavar="K",
             help="drop accesses that hit in an LRU list of K pages; at most 1/8 of the smallest memory simulated",
         )  # fmt: skip
-    bring.add_argument("--page-column", type=options.column, metavar="N", help="csv: column of the page, from 1 (default: page,write)")
+    bring.add_argument("--page-column", type=options.of_pages, metavar="N", help="csv: column of the page, from 1 (default: page,write)")
     bring.add_argument("--write-column", type=options.column, metavar="N", help="csv: column of 0 or 1 for a write; 0: reads only")
-    bring.add_argument("--writes", metavar="W,2a", help="csv: texts of the write column that mean a write; every other one is a read")
+    bring.add_argument(
+        "--writes", type=options.words, metavar="W,2a", help="csv: texts of the write column that mean a write; every other one is a read"
+    )
     bring.add_argument(
         "--unit", metavar="U",
         help="csv, oracleGeneral: what a number counts: page, sector (512 B), byte, bytes as a power of two, or object (each one page)",
@@ -132,7 +134,7 @@ def _import(args: argparse.Namespace) -> int:
     target = writable(args.out or _fresh(f"{Path(args.file).stem}.npz"))
     trace = imports.load(
         args.file, args.source, filter_pages=args.filter_pages, page_column=args.page_column, write_column=args.write_column,
-        size_column=args.size_column, writes=[text for text in (args.writes or "").split(",") if text], unit=args.unit,
+        size_column=args.size_column, writes=args.writes or (), unit=args.unit,
         size_unit=args.size_unit,
     )  # fmt: skip
     if args.source == "csv" and args.page_column and args.unit is None:

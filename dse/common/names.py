@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dse import secrets
 from dse.errors import BadInput
 
 LONGEST = 200
@@ -29,6 +30,8 @@ def checked(name: object, what: str) -> str:
     BadInput
         It would lie elsewhere, or where no reader looks.
     """
+    if isinstance(name, str) and secrets.holds(name):
+        raise BadInput(f"{secrets.safe(name, whole=True)[:60]!r} is no name of a {what}: it holds a password")
     if not isinstance(name, str) or not is_name(name):
         shown = str(name)[:60]
         raise BadInput(f"{shown!r} is no name of a {what}: one is that of a file, without slash, not hidden, of up to {LONGEST} bytes")

@@ -59,6 +59,20 @@ def column(text: str) -> int:
     return _most(whole(text), text, COLUMNS_MAX, f"{COLUMNS_MAX:,}, the last column that is read")
 
 
+def of_pages(text: str) -> int:
+    """Read the number of the column of the page, which every file has: 1 to 4,096."""
+    positive(text)
+    return column(text)
+
+
+def words(text: str) -> list[str]:
+    """Read words with commas between them, none of them empty."""
+    found = text.split(",")
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty word in it")
+    return found
+
+
 def _most(value: int, text: str, most: int, said: str) -> int:
     """Refuse a number above the most."""
     if value > most:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dse import secrets
 from dse.errors import BadInput, refusal
 
 TEXT_MOST = 1 << 20
@@ -190,6 +191,19 @@ def toml(source: str, name: str) -> dict[str, Any]:
     if why:
         raise BadInput(f"{name}: {why}")
     return found
+
+
+def without_secrets(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the document of a file whose keys and texts are stored with what is made of it.
+
+    Raises
+    ------
+    BadInput
+        One holds a secret, which is not shown.
+    """
+    for path, hidden in secrets.within(document):
+        raise BadInput(f"{name}: {'.'.join(map(str, path)) or 'a key'}: {short(hidden)} holds a password, and it would be stored")
+    return document
 
 
 def is_toml(source: str) -> bool:

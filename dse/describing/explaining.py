@@ -257,6 +257,8 @@ def explain(
 
     if op not in OPERATIONS:
         raise BadInput(unknown("operation", op, OPERATIONS))
+    if target is not None and op != "move":
+        raise BadInput(f"target has no effect: {op} moves nothing, it is of move")
     chosen = naming.parse_many(designs)
     backend = backend or ("ssd" if op in ("clean_drop", "swapoff") else "zswap")
     target = target or ("ssd" if backend == "zswap" else "hdd")

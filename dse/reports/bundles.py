@@ -31,6 +31,10 @@ ABOUT = "bundle.json"
 UNPACKED_MOST, MEMBERS_MOST = 1 << 29, 10_000
 """Most bytes of all members, unpacked, and most members; a file with more is refused before anything is unpacked."""
 PROVENANCE = "provenance.parquet"
+OF_RUN = ("command", "scenario", "scenario_digest", "scenario_json", "trace", "trace_digest", "designs", "seed", "code_digest")
+"""Facts of its provenance that the description of a run's bundle repeats."""
+OF_STUDY = ("seed", "sampler", "code_digest", "environments")
+"""Settings that the provenance of a study repeats."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -66,8 +70,7 @@ def pack(kind: str, name: str, results: str | Path) -> bytes:
     """
     if kind == "run":
         run = storing.load_run(results, name)
-        keys = ("command", "scenario", "scenario_digest", "scenario_json", "trace", "trace_digest", "designs", "seed", "code_digest")
-        about: dict[str, Any] = {key: run.provenance.get(key) for key in keys}
+        about: dict[str, Any] = {key: run.provenance.get(key) for key in OF_RUN}
         about["counters_hash"] = storing.counters_hash(run.ops)
         folder, files = Path(results) / "runs" / name, [f"{table}.parquet" for table in storing.TABLES]
         designs, unchanged = naming.split(str(run.provenance.get("designs") or "")), _unchanged("run", about["code_digest"])
@@ -203,11 +206,33 @@ def rerun(path: str | Path, trust: bool = False) -> dict[str, Any]:
             odd = limited.unreadable(sorted(results.rglob("*.parquet")))
             if odd:
                 raise BadInput(f"{path}: {odd} is no readable Parquet file")
+            _hold(path, about, results)
             with enclosed.executing(path, about["sources"], about["members"], results, trust):
                 found = _repeated(about, results)
     if found["stored"] != about["counters_hash"]:
         raise BadInput(f"{path}: the tables are not those that were bundled")
     return found
+
+
+def _hold(path: str | Path, about: Mapping[str, Any], results: Path) -> None:
+    """Hold what a bundle says of itself against the provenance in its tables."""
+    from dse.storing import studies
+
+    name = str(about["name"])
+    if about["kind"] == "run":
+        given = storing.load_run(results, name).provenance
+        stored: dict[str, Any] = {key: given.get(key) for key in OF_RUN}
+        said = about
+    else:
+        settings = studies.read_settings(results, name)
+        given = (studies.read_tables(results, name)["provenance"] or [{}])[0]
+        known = {key: given[key] for key in OF_STUDY if given.get(key) is not None}
+        stored = {**settings, "command": given.get("command"), **known}
+        stored |= {"space": json.loads(given["document"])} if given.get("document") else {}
+        said = {**about["settings"], "command": about.get("command")}
+    for key in sorted(stored.keys() | (said.keys() if about["kind"] == "study" else set())):
+        if json.loads(json.dumps(plain(stored.get(key)))) != said.get(key):
+            raise BadInput(f"{path}: {ABOUT} says another {key} than the tables of the bundle")
 
 
 def _repeated(about: Mapping[str, Any], results: Path) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +20,8 @@ from dse.modelling.fills import COMPRESSED, SLOTS, Curve, curve
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+BACKEND = "MPLBACKEND"
+"""Variable of Matplotlib that names what shows its windows."""
 CLIP = re.compile(r'(?<=url\(#)p[0-9a-f]{10}(?=\))|(?<=id=")p[0-9a-f]{10}(?=")')
 """Name of a clip path in an SVG of Matplotlib."""
 SUFFIXES = (".png", ".svg")
@@ -63,9 +68,24 @@ def target(path: str | Path) -> Path:
     return found
 
 
+def matplotlib() -> None:
+    """Import Matplotlib whatever MPLBACKEND says: our pictures are files, and a name that is wrong would end the import."""
+    if "matplotlib" in sys.modules:
+        return
+    given = os.environ.pop(BACKEND, None)
+    try:
+        import matplotlib as mpl
+    finally:
+        if given is not None:
+            os.environ[BACKEND] = given
+    with contextlib.suppress(ValueError):
+        mpl.rcParams.update({"backend": given} if given else {})
+
+
 def picture(curves: Sequence[Curve], backend: str, path: Path) -> str:
     """Write a chart: counted bytes dashed, allocated bytes solid, one colour and one marker for each design."""
     target(path)
+    matplotlib()
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

@@ -223,6 +223,7 @@ def render(document: Document, form: str, name: str | None = None) -> bytes:
     BadInput
         No such figure.
     """
+    charts.matplotlib()
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

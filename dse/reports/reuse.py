@@ -152,6 +152,7 @@ def picture(trace: Trace, found: Reuse, name: str, path: str | Path) -> str:
         Another suffix, or a folder that is not there.
     """
     target = charts.target(path)
+    charts.matplotlib()
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

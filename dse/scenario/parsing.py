@@ -127,7 +127,7 @@ def load(name: str | Path) -> Scenario:
 
 def parse(source: str, file: str, name: str) -> Scenario:
     """Parse and check the TOML text `source`; `file` is its name in error messages."""
-    document = reading.toml(source, file)
+    document = reading.without_secrets(reading.toml(source, file), file)
 
     def where(path: tuple[str, ...]) -> str:
         return f"{file}:{line_of(source, path)}: "
@@ -151,7 +151,12 @@ def override(text: str) -> tuple[str, Any]:
     if not sign or "." not in left:
         raise BadInput(f"{text!r} is not of the form section.key=value")
     name, source = left.strip(), f"v = {right}"
-    return name, reading.toml(source, name)["v"] if reading.is_toml(source) else right.strip()
+    if not reading.is_toml(source):
+        return name, right.strip()
+    found = reading.toml(source, name)
+    if len(found) > 1 or not reading.is_toml(f"v = [{right}]"):  # a comment takes the bracket away
+        raise BadInput(f"{name} takes one value, got {reading.short(right)}")
+    return name, found["v"]
 
 
 def line_of(source: str, path: tuple[str, ...]) -> int:
@@ -249,8 +254,13 @@ def _number(info: KeyInfo, value: Any, what: str, kind: str = "") -> float | int
         raise BadInput(f"{what} is {'a whole number' if kind == 'int' else 'a number'}, got {reading.short(value)}")
     low, high = info.bounds or (-math.inf, math.inf)
     if not low <= value <= high:
-        raise BadInput(f"{what} is from {low:,g} to {high:,.15g}, got {value}")
+        raise BadInput(f"{what} is from {_bound(low)} to {_bound(high)}, got {value}")
     return value if kind == "int" else float(value)
+
+
+def _bound(value: float) -> str:
+    """Write a bound with all its digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.15g}"
 
 
 def _among(info: KeyInfo, value: str, at: str) -> None:
@@ -303,7 +313,7 @@ def _agree(sections: Mapping[str, Any], where: Where) -> None:
     if backend.placement is not None and backend.mix:
         raise BadInput(f"{where(('backend', 'mix'))}give placement or mix, not both")
     if backend.mix and abs(sum(backend.mix.values()) - 1.0) > 1e-6:
-        raise BadInput(f"{where(('backend', 'mix'))}mix sums to {sum(backend.mix.values()):g}, not 1")
+        raise BadInput(f"{where(('backend', 'mix'))}mix sums to {sum(backend.mix.values()):.15g}, not 1")
     if backend.zero_share + backend.incompressible_share > 1.0:
         raise BadInput(f"{where(('backend', 'incompressible_share'))}zero_share + incompressible_share is above 1")
     if len(moves.tiers) == 1 or len(set(moves.tiers)) != len(moves.tiers):

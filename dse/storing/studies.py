@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from dse.common import digests
+from dse.common.limits import SEED_MAX
 from dse.common.names import checked, is_name
 from dse.common.output import plain
 from dse.common.writing import locked, write_atomically, write_together
@@ -183,7 +184,10 @@ def are_settings(found: Any) -> bool:
     }  # fmt: skip
     if not isinstance(found, dict) or not found.keys() >= NEEDED:
         return False
-    return all(isinstance(found.get(key), kind) and not isinstance(found.get(key), bool) for key, kind in kinds.items())
+    if any(not isinstance(found.get(key), kind) or isinstance(found.get(key), bool) for key, kind in kinds.items()):
+        return False
+    least = {"seed": 0, "trials": 1, "environments": 1}
+    return all(found.get(key) is None or low <= found[key] <= SEED_MAX for key, low in least.items())
 
 
 @contextlib.contextmanager
@@ -233,7 +237,7 @@ def why_not(path: Path, table: str) -> str:
     if not path.exists() and path.name not in (known or {}):
         odd = [name for name in known or {} if name.removesuffix(".parquet") not in TABLES]
         return f"{digests.SUMS} lists {odd[0]!r}, which is no table: it was changed" if odd else ""
-    return files.why_not(path, f"study.{table}", VERSION)
+    return files.why_not(path, f"study.{table}", VERSION).replace("the run is", "the study is")
 
 
 def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[dict[str, Any]]]:

@@ -296,7 +296,7 @@ def load(name: str | Path = DEFAULT) -> Space:
 
 def parse(source: str, file: str, name: str) -> Space:
     """Parse and check the TOML text of a space; `file` is its name in messages."""
-    document = reading.toml(source, file)
+    document = reading.without_secrets(reading.toml(source, file), file)
 
     def where(*path: str) -> str:
         return f"{file}:{scenario.line_of(source, path)}: "
@@ -324,6 +324,7 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
     for key in ("axes", "scenario", "constraints"):
         if not isinstance(document.get(key, {}), Mapping):
             raise BadInput(f"{where(key)}{key} is a table: [{key}]")
+    reading.without_secrets(document, where().rstrip(": "))
     _named(names.checked, name, where(), "space")
     axes_given = document.get("axes", {})
     if not axes_given:

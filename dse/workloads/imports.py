@@ -104,6 +104,8 @@ def load(
     source = reading.file(path)
     given = None if unit is None else numbers.unit(unit)
     options = Options(filter_pages, page_column, write_column, size_column, tuple(writes), given, size_unit)
+    if page_column is not None and page_column < 1:
+        raise BadInput(f"the column of the page is from 1, got {page_column}")
     if filter_pages and form != "lackey":
         raise BadInput(f"the LRU filter is for lackey text, not for {form}")
     if not 0 <= filter_pages <= trace.MOST_PAGES:

@@ -113,6 +113,8 @@ def build(
 def writable(path: str | Path) -> Path:
     """Path of the trace file (``.npz`` is added when missing). Raise BadInput, before any work is done, if it cannot be written."""
     target = Path(path)
+    if target.name in ("", "..") or os.fspath(path).endswith("/"):
+        raise BadInput(f"{os.fspath(path)}: cannot be written: is a folder")
     if target.suffix != SUFFIX:
         target = target.with_name(target.name + SUFFIX)
     if not target.parent.is_dir():
