@@ -76,7 +76,7 @@ def test_tables_of_version_1_are_read(tmp_path: Path) -> None:
 
 
 def test_tables_of_version_2_are_read(tmp_path: Path) -> None:
-    """What was tried is not known: nothing is said of it, and certainty stands as it was stored."""
+    """It is not known what was tried: nothing is said of it, and certainty stands as it was stored."""
     name = store_as(tmp_path, 2)
     tables = studies.read_tables(tmp_path, name)
     assert {row["tried"] for row in tables["winners"]} == {row["whole"] for row in tables["winners"]} == {None}

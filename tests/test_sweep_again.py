@@ -1,4 +1,4 @@
-"""How a study is repeated, gone on with and ended early; names and files that are meant for another command."""
+"""Studies repeated, gone on with and ended early; names and files that are meant for another command."""
 
 from __future__ import annotations
 

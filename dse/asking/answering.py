@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dse.asking import declaring
+from dse.asking.casing import cases
 from dse.asking.measuring import measure
 from dse.asking.points import Measured
 from dse.asking.studies import Question, Study
@@ -141,8 +142,19 @@ def _safe(name: str) -> str:
     return kept[:60] or "question"
 
 
-def _digest(content: dict[str, Any]) -> str:
+def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _read(question: Question) -> str:
+    """Digest of all that an answer follows from but the code: the question, and the scenarios and traces that it names, as they are now."""
+    from dse.workloads import trace
+
+    if question.study is None or question.study.source != "compare":
+        return _digest([question.digest])
+    scenarios = [case for _, case in cases(question.study)]
+    named = {str(case.workload.trace) for case in scenarios if case.workload.trace is not None} - set(trace.shipped())
+    return _digest([question.digest, [case.canonical for case in scenarios], {name: trace.load(name).digest for name in sorted(named)}])
 
 
 def _kept(question: Question, results: str | Path) -> dict[str, Any] | None:
@@ -152,15 +164,16 @@ def _kept(question: Question, results: str | Path) -> dict[str, Any] | None:
         content, digest, code = stored["answer"], stored["sha256"], stored["code"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    if not isinstance(content, dict) or digest != _digest(content) or code != code_digest():
+    if not isinstance(content, dict) or code != code_digest() or digest != _digest([_read(question), content]):
         return None
     return content
 
 
 def _keep(question: Question, results: str | Path, made: dict[str, Any]) -> None:
-    """Keep an answer, with the digest that is checked when it is read."""
+    """Keep an answer, with the digest that is checked when it is read: of the answer and of what it follows from."""
     made = json.loads(output.render_json(made))
     with stored_under(results):
         path = _file(question, results)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, output.render_json({"code": code_digest(), "sha256": _digest(made), "answer": made}).encode())
+        sealed = {"code": code_digest(), "sha256": _digest([_read(question), made]), "answer": made}
+        write_atomically(path, output.render_json(sealed).encode())

@@ -46,7 +46,7 @@ def load(name: str) -> Question:
 
 def parse(source: str, file: str, name: str) -> Question:
     """Parse and check the TOML text `source`; `file` is its name in messages."""
-    document = reading.toml(source, file)
+    document = reading.without_secrets(reading.toml(source, file), file)
 
     def where(*path: str) -> str:
         return f"{file}:{scenario.line_of(source, path)}: "

@@ -20,7 +20,7 @@ Counts = Callable[[str], bool]
 
 
 class Cover(NamedTuple):
-    """What was evaluated in an environment.
+    """Extent of what was evaluated in an environment.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ def covered(space: Space, made: Sequence[Trial]) -> int:
 
 
 def covers(space: Space, made: Sequence[Trial], counts: Counts = everything) -> dict[str, Cover]:
-    """What was evaluated in each environment that was begun.
+    """Extent of what was evaluated in each environment that was begun.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How to repeat and how to go on with a study: the command that began it, and what Ctrl-C or SIGTERM leaves."""
+"""Repeats of a study: the command that began it, and what Ctrl-C or SIGTERM leaves to go on with."""
 
 from __future__ import annotations
 

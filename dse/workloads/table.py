@@ -85,7 +85,7 @@ class Columns:
         return BadInput(f"{place}: not {what}: {text!r}{self._cause(cells, line)}")
 
     def _cause(self, cells: list[bytes], line: bytes) -> str:
-        """What is wrong with a line, and what would be right; empty where that is not clear."""
+        """Cause of the refusal of a line, and the remedy; empty where it is not clear."""
         named = [column for column in (self.page, self.size) if column]
         if len(cells) < max(self.page, self.write, self.size):
             other = next((name for mark, name in SEPARATORS.items() if mark in line.strip()), "")
