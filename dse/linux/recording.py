@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from dse import __version__
 from dse.common import machine, names
-from dse.errors import BadInput, unknown
+from dse.errors import BadInput, Ended, unknown
 from dse.linux import adding, booting, fetching, functions, initramfs, records, streams, tools
 from dse.linux import image as images
 from dse.linux.experiments import EXPERIMENTS
@@ -227,7 +227,7 @@ def _ended_by_signal() -> Iterator[None]:
     """Make SIGTERM an exception, so that qemu ends and the scratch folder goes."""
 
     def end(number: int, _frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
+        raise Ended(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import importlib.util
+import os
 import re
+import stat
 import time
 import warnings
 from collections.abc import Iterator
@@ -42,6 +45,11 @@ def shown(url: str) -> str:
     return secrets.safe(url, whole=True)
 
 
+MARK, MARK_MOST = re.compile(rb"\d{0,20}(?: \d{0,20}){0,2}"), 62
+"""Content of the file beside a journal that says who holds its lock, and its most bytes."""
+NO_MARK = "{path} is in the way: a file of that name, which is not of dse, is left as it is; rename it, or the journal"
+
+
 class FileLock:
     """Lock of a journal file: Optuna's own, so that other programs wait for us and we for them, behind one of the operating system.
 
@@ -53,6 +61,32 @@ class FileLock:
         self._optuna = JournalFileOpenLock(str(path.absolute()))
         self._theirs, self._ours = Path(f"{path}.lock"), Path(f"{path}.owner")
         self._file: Any = None
+
+    def _opened(self) -> Any:
+        """Open the file of the mark.
+
+        Raises
+        ------
+        BadInput
+            Something else lies there: a link, a pipe, or a file whose content is no mark.
+        """
+        try:
+            number = os.open(self._ours, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise
+            raise BadInput(NO_MARK.format(path=self._ours)) from None
+        file = os.fdopen(number, "a+b", buffering=0)
+        if not stat.S_ISREG(os.fstat(number).st_mode) or not self._is_mark(file):
+            file.close()
+            raise BadInput(NO_MARK.format(path=self._ours))
+        return file
+
+    @staticmethod
+    def _is_mark(file: Any) -> bool:
+        """Return True for an empty file, and for a mark, or the beginning of one, that a killed process left."""
+        file.seek(0)
+        return bool(MARK.fullmatch(file.read(MARK_MOST + 1)))
 
     def _mark(self) -> bytes:
         """Mark of Optuna's file that no other file has; empty where there is none."""
@@ -78,9 +112,11 @@ class FileLock:
 
     def acquire(self) -> bool:
         """Wait for the lock."""
-        self._file = self._ours.open("a+b", buffering=0)
+        self._file = self._opened()
         try:
             if self._queued():
+                if not self._is_mark(self._file):
+                    raise BadInput(NO_MARK.format(path=self._ours))
                 self._file.seek(0)
                 left = self._file.read()
                 if left and left == self._mark():
