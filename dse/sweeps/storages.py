@@ -45,8 +45,8 @@ def shown(url: str) -> str:
     return secrets.safe(url, whole=True)
 
 
-MARK, MARK_MOST = re.compile(rb"\d{0,20}(?: \d{0,20}){0,2}"), 62
-"""Content of the file beside a journal that says who holds its lock, and its most bytes."""
+MARK, PART, MARK_MOST = re.compile(rb"(?:\d+ \d+ \d+)?"), re.compile(rb"\d*(?: \d*){0,2}"), 62
+"""Content of the file beside a journal that says who holds its lock, the beginning of it, and its most bytes."""
 NO_MARK = "{path} is in the way: a file of that name, which is not of dse, is left as it is; rename it, or the journal"
 
 
@@ -68,7 +68,7 @@ class FileLock:
         Raises
         ------
         BadInput
-            Something else lies there: a link, a pipe, or a file whose content is no mark.
+            Something else lies there: a link, a pipe or a folder.
         """
         try:
             number = os.open(self._ours, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
@@ -76,17 +76,28 @@ class FileLock:
             if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
                 raise
             raise BadInput(NO_MARK.format(path=self._ours)) from None
-        file = os.fdopen(number, "a+b", buffering=0)
-        if not stat.S_ISREG(os.fstat(number).st_mode) or not self._is_mark(file):
-            file.close()
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
             raise BadInput(NO_MARK.format(path=self._ours))
-        return file
+        return os.fdopen(number, "a+b", buffering=0)
 
-    @staticmethod
-    def _is_mark(file: Any) -> bool:
-        """Return True for an empty file, and for a mark, or the beginning of one, that a killed process left."""
-        file.seek(0)
-        return bool(MARK.fullmatch(file.read(MARK_MOST + 1)))
+    def _left(self, *, alone: bool) -> bytes:
+        """Read what the last holder left; without the system's lock that may be a part of a mark.
+
+        Raises
+        ------
+        BadInput
+            No mark of ours, or Optuna's file has content: it would be removed after a while.
+        """
+        self._file.seek(0)
+        left: bytes = self._file.read(MARK_MOST + 1)
+        if not (MARK if alone else PART).fullmatch(left):
+            raise BadInput(NO_MARK.format(path=self._ours))
+        with contextlib.suppress(FileNotFoundError):
+            found = self._theirs.lstat()
+            if not stat.S_ISLNK(found.st_mode) and (found.st_size or not stat.S_ISREG(found.st_mode)):
+                raise BadInput(NO_MARK.format(path=self._theirs))
+        return left
 
     def _mark(self) -> bytes:
         """Mark of Optuna's file that no other file has; empty where there is none."""
@@ -114,13 +125,10 @@ class FileLock:
         """Wait for the lock."""
         self._file = self._opened()
         try:
-            if self._queued():
-                if not self._is_mark(self._file):
-                    raise BadInput(NO_MARK.format(path=self._ours))
-                self._file.seek(0)
-                left = self._file.read()
-                if left and left == self._mark():
-                    self._theirs.unlink(missing_ok=True)
+            alone = self._queued()
+            left = self._left(alone=alone)
+            if alone and left and left == self._mark():
+                self._theirs.unlink(missing_ok=True)
             self._optuna.acquire()
             self._note(self._mark())
         except BaseException:
