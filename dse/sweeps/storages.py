@@ -20,6 +20,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from dse import secrets
 from dse.common import options, reading
+from dse.common.writing import JOURNAL
 from dse.errors import BadInput
 
 HEARTBEAT = options.variable("DSE_HEARTBEAT", 5, 1, 3600)
@@ -150,10 +151,6 @@ def journal(path: Path) -> JournalFileBackend:
     return JournalFileBackend(str(path), lock_obj=FileLock(path))
 
 
-BEGINNING = b'{"op_code":'
-"""Beginning of every entry that Optuna writes."""
-
-
 def is_journal(path: Path) -> bool:
     """Return True for an empty file, and where the first and last lines are entries; a killed writer leaves half of the last."""
     size = path.stat().st_size
@@ -166,7 +163,7 @@ def is_journal(path: Path) -> bool:
     if not size:
         return True
     if not first.endswith(b"\n"):
-        return first.startswith(BEGINNING) or BEGINNING.startswith(first)
+        return first.startswith(JOURNAL) or JOURNAL.startswith(first)
     return _is_entry(first) and (not ended or _is_entry(last))
 
 
