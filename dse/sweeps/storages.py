@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import importlib.util
+import io
 import os
 import re
 import stat
@@ -80,7 +81,7 @@ class FileLock:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             os.close(number)
             raise BadInput(NO_MARK.format(path=self._ours))
-        return os.fdopen(number, "a+b", buffering=0)
+        return io.FileIO(number, "r+")
 
     def _left(self, *, alone: bool) -> bytes:
         """Read what the last holder left; without the system's lock that may be a part of a mark.
