@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
@@ -235,8 +236,14 @@ def named() -> str:
     return os.pathsep.join(given)
 
 
+def _declared(design: Design) -> str:
+    """What a design declares, which its file may have read from another one; without the addresses of functions."""
+    said = (design.name, design.base, design.status, design.locks, design.lost_when_off, design.parameters, design.layout)
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(said))
+
+
 def digest() -> bytes:
-    """Hash of the files of designs from outside, of what they import and of what their kernels are made of; empty where there are none."""
+    """Hash of the files of designs from outside, of what they import, declare and compile; empty where there are none."""
     from kernels.compiling import contents, sources
     from kernels.compiling.functions import function_of
     from kernels.observing.probe import Count
@@ -244,7 +251,10 @@ def digest() -> bytes:
     outside = files()
     found = [sources.stamp([file]) for file in outside]
     for design in registry().values() if outside else ():
+        if Path(design.file).resolve() not in outside:
+            continue
+        found.append(_declared(design))
         replay = function_of(design.replay)
-        if replay is not None and Path(design.file).resolve() in outside:
+        if replay is not None:
             found.append(contents.digest_of(replay, (design.state, Count)))
     return "".join(found).encode()
