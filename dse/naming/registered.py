@@ -237,7 +237,7 @@ def named() -> str:
 
 
 def _declared(design: Design) -> str:
-    """What a design declares, which its file may have read from another one; without the addresses of functions."""
+    """Declarations of a design, which its file may have read from another one; without the addresses of functions."""
     said = (design.name, design.base, design.status, design.locks, design.lost_when_off, design.parameters, design.layout)
     return re.sub(r" at 0x[0-9a-f]+", "", repr(said))
 
