@@ -20,7 +20,7 @@ from dse import __version__, secrets
 from dse.commands import VERBS
 from dse.common import options, streams
 from dse.common.output import printable
-from dse.errors import BadInput, CheckFailed, nearest, refusal, refusals, require_kernels, unknown
+from dse.errors import BadInput, CheckFailed, Ended, nearest, refusal, refusals, require_kernels, unknown
 
 SQL = re.compile(r"\s*(?:select|with|\(|--\s|/\*)", re.IGNORECASE)
 """Start of a statement of dse query."""
@@ -127,9 +127,29 @@ def _dispatch(argv: Sequence[str]) -> int:
     args = parser.parse_args(rest)
     args.defaults = parser.defaults(args)
     args.command_line = streams.command_line(secrets.words(argv))
-    status = int(module.run(args))
+    status = _finished(module, args)
     sys.stdout.flush()
     return status
+
+
+def _finished(module: ModuleType, args: argparse.Namespace) -> int:
+    """Run a verb. What a design ends by ``sys.exit`` has not succeeded.
+
+    Raises
+    ------
+    BadInput
+        It was ended so.
+    """
+    try:
+        return int(module.run(args))
+    except Ended:
+        raise
+    except SystemExit as error:
+        from dse.naming import registered
+
+        who = registered.blamed(error)
+        said = "SystemExit" if error.code is None else f"SystemExit: {error.code}"
+        raise BadInput(f"{f'design {who}' if who else 'code that is not of dse'} ends the program: {said}") from error
 
 
 def _refuse_secrets(verb: str, rest: Sequence[str]) -> None:
@@ -153,9 +173,7 @@ def _refuse_secrets(verb: str, rest: Sequence[str]) -> None:
 def _say(text: str) -> None:
     """Print one line on stderr, whatever it contains, without secrets."""
     text = secrets.safe(text)
-    with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(printable(" ".join(text.split("\n"))) + "\n")
-        sys.stderr.flush()
+    streams.say(printable(" ".join(text.split("\n"))) + "\n")
 
 
 def _drop_output() -> None:

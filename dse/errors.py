@@ -33,6 +33,10 @@ class BadInput(Said):
         return text if len(text) <= MESSAGE_MOST else f"{text[:1000]} ... {text[5 - MESSAGE_MOST + 1000 :]}"
 
 
+class Ended(SystemExit):
+    """A signal told the process to end; every other ``SystemExit`` of a verb is that of a design, and no success."""
+
+
 class CheckFailed(Said):
     """The run was fine, what it checked was not: one line on stderr, exit status 1."""
 

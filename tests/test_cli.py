@@ -17,7 +17,7 @@ import dse
 from dse import cli
 from dse.commands import VERBS
 from dse.common import options, output
-from dse.errors import BadInput, CheckFailed, nearest, unknown
+from dse.errors import BadInput, CheckFailed, Ended, nearest, unknown
 
 HEAVY = ("numba", "numpy", "polars", "optuna", "asv", "llvmlite", "matplotlib")
 
@@ -110,7 +110,9 @@ def test_bad_input_is_one_line_and_exit_2(argv: list[str], says: str, capsys: py
         (PermissionError(errno.EACCES, "Permission denied", "/x/y"), 2, "permission denied: /x/y"),
         (OSError(errno.EIO, "Input/output error", "f"), 2, "Input/output error: f"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 141, ""),
-        (SystemExit(3), 3, ""),
+        (Ended(143), 143, ""),
+        (SystemExit(3), 2, "dse: error: code that is not of dse ends the program: SystemExit: 3"),
+        (SystemExit(0), 2, "dse: error: code that is not of dse ends the program: SystemExit: 0"),
     ],
 )
 def test_failures_become_a_line(

@@ -182,3 +182,34 @@ def test_a_generation_that_a_killed_writer_began_is_written_anew(tmp_path: Path)
         with pytest.raises(BadInput, match="not what was stored"):
             generations.Generations(path)
         assert path.read_bytes() == after[:length]
+
+
+@pytest.mark.parametrize("suffix", [".owner", ".lock"])
+@pytest.mark.parametrize("kind", ["file", "link", "number"])
+def test_a_file_beside_a_journal_that_is_somebody_elses_is_left(
+    suffix: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "space.toml").write_text(TEXT)
+    beside, target = tmp_path / f"mine.log{suffix}", tmp_path / "target"
+    target.write_text("1234" if kind == "number" else "precious\n")
+    if kind == "link":
+        beside.symlink_to(target)
+    else:
+        target.rename(beside)
+    before = beside.read_bytes()
+    given = [
+        "sweep",
+        str(tmp_path / "space.toml"),
+        "--workers",
+        "1",
+        "--results",
+        str(tmp_path / "r"),
+        "--storage",
+        str(tmp_path / "mine.log"),
+    ]
+    if (suffix, kind) == (".lock", "link"):
+        return  # a lock of Optuna's is a link
+    assert main(given) == 2
+    said = capsys.readouterr().err
+    assert f"mine.log{suffix} is in the way" in said.splitlines()[-1]
+    assert beside.read_bytes() == before

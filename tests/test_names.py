@@ -17,6 +17,7 @@ from dse.errors import BadInput
 from dse.reports import bundles
 from dse.storing import pruning, studies
 from dse.sweeps import space, sweep
+from dse.workloads import trace
 from tests import reportdata
 from tests.sweepdata import TEXT
 
@@ -219,3 +220,55 @@ def test_prune_says_what_it_could_not_remove(full: Path, monkeypatch: pytest.Mon
     assert f"studies/{refused} was not removed: study {refused} is being run by another process" in said
     assert "3 removed" in said
     assert refused in studies.names(full)
+
+
+def test_prune_leaves_copies_and_what_lies_beside_a_result(full: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = sorted(path for path in (full / "runs").iterdir() if not path.is_symlink())
+    copied = runs[0].with_name("20200101T000000Z-0123abcd")
+    shutil.copytree(runs[0], copied)
+    (runs[1] / "my-notes.txt").write_text("mine")
+    (runs[2] / "ops.parquet").write_bytes(b"damaged")
+    thesis = full / "studies" / "thesis"
+    thesis.mkdir()
+    (thesis / "settings.json").write_text("{")
+    (thesis / "chapter.tex").write_text("mine")
+    (full / "studies" / "b-1" / "mine").mkdir()
+    elsewhere = full / "cache" / "zz" / f"{'a' * 64}.json"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text("mine")
+    assert main(["prune", "--results", str(full), "--kinds", "runs,studies,cache,reports", "--keep", "0", "--yes"]) == 0
+    said = capsys.readouterr().err
+    assert f"{runs[1]} holds my-notes.txt, which dse did not store there: left alone" in said
+    assert f"{full / 'studies' / 'b-1'} holds mine, which dse did not store there: left alone" in said
+    for path in (copied, thesis, elsewhere):
+        assert f"{path} was not stored by dse under that name: left alone" in said
+    left = {path.name for kind in ("runs", "studies") for path in (full / kind).iterdir() if not path.is_symlink()}
+    assert left == {copied.name, runs[1].name, "thesis", "b-1"}
+    assert elsewhere.exists()
+
+
+def test_output_replaces_nothing_that_is_stored(full: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places = {
+        full / "answers" / "which-0123456789abcdef.json": b"{}", tmp_path / "shared.log": b'{"op_code":0,"worker_id":"x"}\n',
+        tmp_path / "pages.npz": (trace.SHIPPED / f"{trace.shipped()[0]}.npz").read_bytes(), tmp_path / "sh.txt": b"SQLite format 3\0...",
+        full / "cache" / "ab" / f"{'ab' * 32}.json": b"x", tmp_path / "sh.txt-wal": b"\x37\x7f\x06\x82...",
+    }  # fmt: skip
+    for path, content in places.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        assert main(["query", "SELECT 1 AS a", "--results", str(full), "--format", "csv", "--output", str(path)]) == 2
+        assert "is a stored result, or lies among them" in capsys.readouterr().err
+        assert path.read_bytes() == content
+    mine = tmp_path / "mine.csv"
+    mine.write_bytes(b"PK\3\4 another archive")
+    assert main(["query", "SELECT 1 AS a", "--results", str(full), "--format", "csv", "--output", str(mine)]) == 0
+
+
+@pytest.mark.parametrize(
+    "options", [["query", "SELECT 1 AS a"], ["report", "b-1"], ["report", "b-1", "--bundle"], ["report", "b-1", "--format", "text"]]
+)
+def test_output_makes_no_folders(options: list[str], full: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = listing(full.parent)
+    assert main([*options, "--results", str(full), "--output", str(tmp_path / "new" / "deep" / "x.out")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert listing(full.parent) == before

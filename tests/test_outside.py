@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +15,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from dse.errors import BadInput, refusals
+from dse import cli
+from dse.errors import BadInput, Ended, refusals
 from dse.naming import registered
+from dse.sweeps import counting
 from kernels import own
 from kernels.compiling import contents, sources
 from kernels.compiling.errors import BadDesign
@@ -181,3 +187,63 @@ def test_the_quick_reader_of_imports_misses_none_of_ours() -> None:
                 for read in (sources._names(path.read_text()), sources._all_names(path.read_bytes()))
             )
             assert whole <= quick, path
+
+
+DOES = {
+    "exits": ("sys.exit(0)", "", "{name}: build fails: {name}.py:{line}: SystemExit: 0"),
+    "a failure of its own": ("raise GeneratorExit", "", "{name}: build fails: {name}.py:{line}: GeneratorExit"),
+    "closes both streams": ("sys.stdout.close(); sys.stderr.close(); os.close(2); sys.exit(0)", "", "SystemExit: 0"),
+    "closes both while it loads": ("pass", "os.close(1); os.close(2); sys.stdout.close(); sys.stderr.close()", ""),
+    "goes elsewhere": ("os.chdir('/'); print('hello')", "import os\nos.chdir('/')", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DOES)
+def test_what_a_design_does_to_the_process_ends_with_it(case: str, tmp_path: Path) -> None:
+    built, loaded, says = DOES[case]
+    name, head = f"toy_{next(NUMBERS)}", "from __future__ import annotations\n"
+    text = (
+        TOY.replace(head, f"{head}import os, sys\n{loaded}\n")
+        .replace("    return Toy(", f"    {built}\n    return Toy(")
+        .replace('"toy"', f'"{name}"')
+    )
+    line = 1 + text.splitlines().index(f"    {built}")
+    (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "small.toml").write_text('workload = { generator = "zipf", pages = 512, accesses = 1000 }\nmemory = { limit = 0.4 }\n')
+    given = ["compare", "small.toml", "--counted-only", "--designs", f"direct,{name}", "--format", "json", "--results", "here"]
+    env = {**os.environ, registered.VARIABLE: f"{name}.py", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-m", "dse.cli", *given], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    if says:
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert done.stderr.splitlines()[-1].endswith(says.format(name=name, line=line))
+        assert done.stderr.count("dse: error: ") == 1
+    else:
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["rows"]
+        assert (tmp_path / "here" / "runs").is_dir()
+
+
+def test_an_exit_of_a_design_is_no_success(load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    module = load(f"{TOY}\nimport sys\n\n\ndef leave():\n    sys.exit(0)\n")
+    monkeypatch.setattr("dse.commands.designs.run", lambda _: module.leave())
+    assert cli.main(["designs"]) == 2
+    assert capsys.readouterr().err == "dse: error: design toy ends the program: SystemExit: 0\n"
+    monkeypatch.setattr("dse.commands.designs.run", lambda _: (_ for _ in ()).throw(Ended(143)))
+    assert cli.main(["designs"]) == 143
+    assert cli.main(["designs", "--help"]) == 0
+
+
+def test_an_exit_is_the_result_of_a_configuration() -> None:
+    assert counting.attempted(lambda: sys.exit(0)) == {"status": "failed: SystemExit: 0"}
+
+
+def test_what_a_design_reads_from_a_file_of_its_own_is_in_the_digest(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load(TOY)
+    (name,) = [name for name, design in REGISTRY.items() if design.file == module.__file__]
+    design, before = REGISTRY[name], registered.digest()
+    assert registered.digest() == before
+    lines = {**design.parameters, "lines": dataclasses.replace(design.parameters["lines"], values={"1": 1, "3": 5})}
+    for changed in ({"parameters": lines}, {"layout": design.layout[:-1]}, {"locks": ()}):
+        monkeypatch.setitem(REGISTRY, name, dataclasses.replace(design, **changed))
+        registered.registry.cache_clear()
+        assert registered.digest() != before

@@ -13,7 +13,7 @@ from dse.calibrating.checking import KINDS, Kind, Wanted, cgroup
 from dse.calibrating.journal import PAGE_CLUSTER, ZSWAP, Journal
 from dse.calibrating.system import System
 from dse.common import output
-from dse.errors import CheckFailed
+from dse.errors import CheckFailed, Ended
 
 OFF, ON = "N", "Y"
 STRAY = 0.01
@@ -91,7 +91,7 @@ def ended_gently() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the program as Ctrl-C does, so that the host is put back."""
 
     def end(number: int, _frame: Any) -> None:
-        raise SystemExit(128 + number)
+        raise Ended(128 + number)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:

@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
     output.emit(rows, args.format, columns=["kind", "name", "bytes", "days", "removed"])
     for link in links(args.results, kinds):
         output.note(f"{link} is a link: left alone")
-    for path in others(args.results, kinds):
-        output.note(f"{path} was not stored by dse under that name: left alone")
+    for path, why in others(args.results, kinds):
+        output.note(f"{path} {why}: left alone")
     left = [row for row in rows if row["why"]]
     for row in left:
         output.note(f"{row['kind']}/{row['name']} was not removed: {row['why']}")

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 from dse import secrets
 from dse.errors import BadInput
 
 LONGEST = 200
 """Most bytes of a name: file systems take 255, and suffixes are added."""
+
+
+RUN = r"\d{8}T\d{6}Z-[0-9a-f]{8}(?:-\d+)?"
+STUDY = r".+-s\d+-[0-9a-f]{8}"
+STORED = {
+    "runs": re.compile(RUN),
+    "studies": re.compile(STUDY),
+    "cache": re.compile(r"[0-9a-f]{64}\.(?:stream\.)?(?:json|npy)"),
+    "reports": re.compile(rf"(?:{RUN}|{STUDY})(?:{'|'.join(map(re.escape, ('.html', '.png', '.svg', '.txt', '.bundle.zip')))})"),
+    "answers": re.compile(r".+-[0-9a-f]{16}\.json"),
+}
+"""Names that are given to what is stored, by the folder of results in which it lies. Those of a cache lie in folders of two letters."""
 
 
 def is_name(name: object) -> bool:

@@ -7,13 +7,12 @@ import errno
 import fcntl
 import functools
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dse.common import digests
+from dse.common import digests, names
 from dse.errors import BadInput, refusal
 
 
@@ -112,8 +111,13 @@ def write_together(contents: Mapping[Path, bytes], *, durable: bool = True) -> N
         raise
 
 
-CACHED = re.compile(r"[0-9a-f]{64}\..*")
-"""Names of what is kept in the cache of a folder of results."""
+JOURNAL = b'{"op_code":'
+"""Beginning of every entry of a journal of Optuna."""
+TRACE = b"header.npy"
+"""First member of the archive of a trace, whose name stands :data:`MEMBER` bytes behind the beginning."""
+MEMBER = 30
+SQLITE = (b"SQLite format 3\0", b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+"""First bytes of a database of SQLite, of its write-ahead log, and of its journal (sqlite.org/fileformat.html)."""
 PATIENCE = 10.0
 """Seconds that the reader of a pipe has to open it."""
 
@@ -140,13 +144,40 @@ def _write_directly(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def _holds(target: Path) -> bool:
+    """Return True for a file whose first bytes are those of a journal, a database or a trace, whatever its name."""
+    if not target.is_file():
+        return False
+    with target.open("rb") as file:
+        head = file.read(64)
+    return head.startswith((JOURNAL, *SQLITE)) or (head.startswith(b"PK\3\4") and head[MEMBER:].startswith(TRACE))
+
+
 def _is_stored(target: Path) -> bool:
-    """Return True for a place within a stored run or study, or in the cache of a folder of results."""
+    """Return True for a place within a stored run or study, among what a folder of results keeps, and for a store by its content."""
     within = target.parent
     inside = {"runs": (digests.SUMS, "ops.parquet"), "studies": (digests.SUMS, "settings.json", "journal.log")}
     if any((within / name).exists() for name in inside.get(within.parent.name, ())):
         return True
-    return (within.parent.name == "cache" and bool(CACHED.fullmatch(target.name))) or target.name in (digests.listed(within) or ())
+    if within.parent.name == "runs" and names.STORED["runs"].fullmatch(within.name):
+        return True
+    kept = ("cache", within.parent.name), ("answers", within.name)
+    if any(kind == folder and names.STORED[kind].fullmatch(target.name) for kind, folder in kept):
+        return True
+    return target.name in (digests.listed(within) or ()) or _holds(target)
+
+
+def require_folder(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that a user named in a folder that is not there: a name that was mistyped makes no folders.
+
+    Raises
+    ------
+    BadInput
+        The folder is not there.
+    """
+    folder = Path(path).parent
+    if not folder.exists():
+        raise BadInput(f"{path}: no such folder {os.fspath(folder)!r}")
 
 
 def save(path: str | os.PathLike[str], content: bytes) -> str:
@@ -155,9 +186,10 @@ def save(path: str | os.PathLike[str], content: bytes) -> str:
     Raises
     ------
     BadInput
-        The path is a folder, a pipe that nobody reads, or a stored result.
+        The path is a folder, a pipe that nobody reads, or a stored result, or lies in a folder that is not there.
     """
     target = Path(path)
+    require_folder(target)
     if target.is_dir():
         raise BadInput(f"{target} is a folder; say a file")
     if _is_stored(target.resolve()):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from dse import __version__
 from dse.common import machine, names
 from dse.common.signals import terminated
-from dse.errors import BadInput, unknown
+from dse.errors import BadInput, Ended, unknown
 from dse.linux import adding, booting, fetching, functions, initramfs, records, streams, tools
 from dse.linux import image as images
 from dse.linux.experiments import EXPERIMENTS
@@ -177,7 +177,7 @@ def record(
     replayed = {name: streams.make(name) for name in traces or streams.specs()} if "trace" in experiments else {}
     provenance["traces"] = {name: stream.digest for name, stream in replayed.items()}
     began = time.monotonic()
-    with terminated(SystemExit(128 + signal.SIGTERM)), tempfile.TemporaryDirectory(prefix="dse-linux-") as scratch:
+    with terminated(Ended(128 + signal.SIGTERM)), tempfile.TemporaryDirectory(prefix="dse-linux-") as scratch:
         inside = Path(scratch)
         _require_room(inside, sizes)
         tools.workload(initramfs.GUEST / "workload.c", inside / "workload")

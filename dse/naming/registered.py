@@ -8,22 +8,24 @@ an entry point of the group ``swapdse.designs``. In Python, importing the module
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dse.common import reading
+from dse.common import reading, streams
 from dse.errors import BadInput, refusals
 
 if TYPE_CHECKING:
-    from kernels.life.registry import Design
+    from kernels.life.registry import Config, Design
 
 RESERVED = ("all", "layers")
 """Words that stand for several designs (:func:`dse.naming.designs.parse_many`)."""
@@ -113,7 +115,7 @@ def _registering(name: str, why: str) -> None:
 
     before = dict(REGISTRY)
     try:
-        with _quiet():
+        with streams.quiet():
             module = _from_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
     except BadInput:
         raise
@@ -141,17 +143,29 @@ def _registering(name: str, why: str) -> None:
     file = Path(module.__file__ or name).resolve()
     if not any(Path(design.file).resolve() == file for design in REGISTRY.values()):
         raise BadInput(f"{why}: {name} registers no design whose file it is")
+    REGISTRY.update({design: _guarded(made) for design, made in REGISTRY.items() if design not in before})
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Have what a module prints while it loads go to stderr, since stdout is for results, and have both streams back afterwards."""
-    out, err = sys.stdout, sys.stderr
-    sys.stdout = err
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = out, err
+def _guarded(design: Design) -> Design:
+    """The design with a `build` that is quiet as its file is while it loads."""
+    build = design.build
+
+    @functools.wraps(build)
+    def quiet(config: Config) -> Any:
+        with streams.quiet():
+            return build(config)
+
+    return dataclasses.replace(design, build=quiet)
+
+
+def blamed(error: BaseException) -> str:
+    """Name of the design from outside that raised an error; empty where none did."""
+    known = getattr(sys.modules.get("kernels.life.registry"), "REGISTRY", {})
+    names = {str(Path(design.file).resolve()): name for name, design in known.items()}
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        found, trace = names.get(str(Path(trace.tb_frame.f_code.co_filename).resolve()), found), trace.tb_next
+    return found
 
 
 def _text(error: BaseException) -> str:
@@ -222,8 +236,14 @@ def named() -> str:
     return os.pathsep.join(given)
 
 
+def _declared(design: Design) -> str:
+    """Declarations of a design, which its file may have read from another one; without the addresses of functions."""
+    said = (design.name, design.base, design.status, design.locks, design.lost_when_off, design.parameters, design.layout)
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(said))
+
+
 def digest() -> bytes:
-    """Hash of the files of designs from outside, of what they import and of what their kernels are made of; empty where there are none."""
+    """Hash of the files of designs from outside, of what they import, declare and compile; empty where there are none."""
     from kernels.compiling import contents, sources
     from kernels.compiling.functions import function_of
     from kernels.observing.probe import Count
@@ -231,7 +251,10 @@ def digest() -> bytes:
     outside = files()
     found = [sources.stamp([file]) for file in outside]
     for design in registry().values() if outside else ():
+        if Path(design.file).resolve() not in outside:
+            continue
+        found.append(_declared(design))
         replay = function_of(design.replay)
-        if replay is not None and Path(design.file).resolve() in outside:
+        if replay is not None:
             found.append(contents.digest_of(replay, (design.state, Count)))
     return "".join(found).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dse import storing
-from dse.common.writing import save
+from dse.common.writing import require_folder, save
 from dse.errors import BadInput, unknown
 from dse.reports import bundles
 from dse.reports.model import Document
@@ -119,6 +119,10 @@ def report(
     kind, found = resolve(name, results)
     suffix = bundles.SUFFIX if bundle else SUFFIX[form]
     target = Path(path) if path is not None else Path(results) / "reports" / f"{found}{suffix}"
+    if path is None and (form != "text" or bundle):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    elif path is not None and not stdout:
+        require_folder(target)
     if bundle:
         return save(target, bundles.pack(kind, found, results))
     document = load(kind, found, results)

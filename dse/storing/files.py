@@ -59,6 +59,16 @@ def _another(path: Path, column: str) -> str:
     return "" if owner in ([], [path.parent.name]) else f"stored as {str(owner[0])[:80]}: a {column} that was copied or renamed is not read"
 
 
+def owner(path: Path) -> str | None:
+    """Run or study whose table a file is; None for an empty or damaged one, and for one that was not written by swapdse."""
+    try:
+        table = pl.read_parquet_metadata(path).get(METADATA_TABLE, "")
+        column = "study" if table.startswith("study.") else "run"
+        return next(iter(pl.read_parquet(path, columns=[column], n_rows=1)[column].to_list()), None) if table else None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return None
+
+
 def version_of(path: Path) -> int:
     """Version of a file that :func:`why_not` found whole."""
     return int(pl.read_parquet_metadata(path)[METADATA_VERSION])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import re
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from dse import storing
+from dse.common import digests, names
 from dse.errors import BadInput, refusal, unknown
-from dse.storing import studies
+from dse.storing import files, schema, studies
 
 DAY = 86_400.0
 KINDS = ("runs", "studies", "cache", "reports")
@@ -28,25 +28,35 @@ def _size(path: Path) -> int:
     return sum((Path(folder) / name).lstat().st_size for folder, _, names in os.walk(path) for name in names)
 
 
-RUN = r"\d{8}T\d{6}Z-[0-9a-f]{8}(?:-\d+)?"
-STUDY = r".+-s\d+-[0-9a-f]{8}"
-NAMES = {
-    "runs": re.compile(RUN),
-    "cache": re.compile(r"[0-9a-f]{64}\.(?:stream\.)?(?:json|npy)"),
-    "reports": re.compile(rf"(?:{RUN}|{STUDY})(?:{'|'.join(map(re.escape, ('.html', '.png', '.svg', '.txt', '.bundle.zip')))})"),
-}
-"""Names that are given to what is stored, by kind."""
+OTHER = "was not stored by dse under that name"
+OF_STUDIES = re.compile(rf"{re.escape(studies.SETTINGS)}|{re.escape(studies.JOURNAL)}(?:\.\w+)?|\.lock|\.writing-\w+")
+"""Files of a study beside its tables and their digests: the settings, the journal and what lies beside that, and what a crash left."""
 
 
-def _is_ours(path: Path, kind: str) -> bool:
-    """Return True for what was stored under the name that it has: no copy, and no file that somebody put there."""
-    if kind != "studies":
-        return bool(NAMES[kind].fullmatch(path.name))
-    try:
-        found = json.loads((path / studies.SETTINGS).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return True  # damaged
-    return isinstance(found, dict) and found.get("study") == path.name
+def _why_not_ours(path: Path, kind: str) -> str:
+    """Say why an entry is a copy, or holds or is what somebody put there; empty for what was stored under the name that it has."""
+    named = bool(names.STORED[kind].fullmatch(path.name))
+    if kind == "cache":
+        return "" if named and path.name.startswith(path.parent.name) and len(path.parent.name) == 2 else OTHER
+    if kind == "reports":
+        return "" if named else OTHER
+    if kind == "studies":
+        owner = studies.owner(path)
+        named = named if owner is None else owner == path.name
+    if not named or any(files.owner(table) not in (None, path.name) for table in sorted(path.glob("*.parquet"))):
+        return OTHER
+    return _foreign(path, kind)
+
+
+def _foreign(path: Path, kind: str) -> str:
+    """Say what a run's or study's folder holds that dse did not store there; empty where there is nothing."""
+    tables = schema.TABLES if kind == "runs" else studies.TABLES
+    known = {digests.SUMS, *(f"{table}.parquet" for table in tables), *(digests.listed(path) or ())}
+    for inside in sorted(path.iterdir()):
+        is_known = inside.name in known or (kind == "studies" and OF_STUDIES.fullmatch(inside.name))
+        if not is_known or inside.is_symlink() or not inside.is_file():
+            return f"holds {inside.name}, which dse did not store there"
+    return ""
 
 
 def _entries(results: Path, kind: str) -> list[Path]:
@@ -64,9 +74,9 @@ def _entries(results: Path, kind: str) -> list[Path]:
     return [path for path in found if not path.is_symlink() and not path.parent.is_symlink()]
 
 
-def others(results: str | os.PathLike[str], kinds: Sequence[str]) -> list[Path]:
-    """Entries of some kinds that were not stored under the names that they have: :func:`prune` leaves them alone."""
-    return [path for kind in kinds for path in _entries(Path(results), kind) if not _is_ours(path, kind)]
+def others(results: str | os.PathLike[str], kinds: Sequence[str]) -> list[tuple[Path, str]]:
+    """Entries of some kinds that :func:`prune` leaves alone, each with the reason: copies, and what somebody put there."""
+    return [(path, why) for kind in kinds for path in _entries(Path(results), kind) if (why := _why_not_ours(path, kind))]
 
 
 def links(results: str | os.PathLike[str], kinds: Sequence[str]) -> list[Path]:
@@ -136,7 +146,7 @@ def prune(
     now = time.time()
     found: list[tuple[Path, dict[str, Any]]] = []
     for kind in wanted:
-        paths = [path for path in _entries(Path(results), kind) if _is_ours(path, kind)]
+        paths = [path for path in _entries(Path(results), kind) if not _why_not_ours(path, kind)]
         for path in paths[: max(0, len(paths) - keep)] if keep is not None else paths:
             age = (now - path.stat().st_mtime) / DAY
             if days is None or age >= days:

@@ -177,6 +177,15 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
     return {key: value for key, value in found.items() if key != digests.DIGEST}
 
 
+def owner(path: Path) -> str | None:
+    """Study whose settings lie in a folder; None where they are damaged, or are of something else."""
+    try:
+        found: Any = json.loads((path / SETTINGS).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return str(found["study"]) if are_settings(found) else None
+
+
 def are_settings(found: Any) -> bool:
     """Return True if a value read from a file has what settings of a study have, each of its kind."""
     kinds: dict[str, Any] = {

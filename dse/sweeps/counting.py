@@ -91,7 +91,7 @@ def attempted(work: Callable[[], Measures]) -> Measures:
         return {"status": "infeasible: not enough memory", "transient": True}
     except OSError:
         raise
-    except Exception as error:  # noqa: BLE001 - a design that fails is a result of the sweep
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a design that fails, or ends the process, is a result of the sweep
         return {"status": f"failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"}
 
 

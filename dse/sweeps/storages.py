@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import importlib.util
+import io
+import os
 import re
+import stat
 import time
 import urllib.parse
 import warnings
@@ -18,6 +22,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from dse import secrets
 from dse.common import options, reading
+from dse.common.writing import JOURNAL
 from dse.errors import BadInput
 
 HEARTBEAT = options.variable("DSE_HEARTBEAT", 5, 1, 3600)
@@ -84,6 +89,11 @@ def shown(url: str) -> str:
     return secrets.safe(url, whole=True)
 
 
+MARK, PART, MARK_MOST = re.compile(rb"(?:\d+ \d+ \d+)?"), re.compile(rb"\d*(?: \d*){0,2}"), 62
+"""Content of the file beside a journal that says who holds its lock, the beginning of it, and its most bytes."""
+NO_MARK = "{path} is in the way: a file of that name, which is not of dse, is left as it is; rename it, or the journal"
+
+
 class FileLock:
     """Lock of a journal file: Optuna's own, so that other programs wait for us and we for them, behind one of the operating system.
 
@@ -95,6 +105,43 @@ class FileLock:
         self._optuna = JournalFileOpenLock(str(path.absolute()))
         self._theirs, self._ours = Path(f"{path}.lock"), Path(f"{path}.owner")
         self._file: Any = None
+
+    def _opened(self) -> Any:
+        """Open the file of the mark.
+
+        Raises
+        ------
+        BadInput
+            Something else lies there: a link, a pipe or a folder.
+        """
+        try:
+            number = os.open(self._ours, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise
+            raise BadInput(NO_MARK.format(path=self._ours)) from None
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.close(number)
+            raise BadInput(NO_MARK.format(path=self._ours))
+        return io.FileIO(number, "r+")
+
+    def _left(self, *, alone: bool) -> bytes:
+        """Read what the last holder left; without the system's lock that may be a part of a mark.
+
+        Raises
+        ------
+        BadInput
+            No mark of ours, or Optuna's file has content: it would be removed after a while.
+        """
+        self._file.seek(0)
+        left: bytes = self._file.read(MARK_MOST + 1)
+        if not (MARK if alone else PART).fullmatch(left):
+            raise BadInput(NO_MARK.format(path=self._ours))
+        with contextlib.suppress(FileNotFoundError):
+            found = self._theirs.lstat()
+            if not stat.S_ISLNK(found.st_mode) and (found.st_size or not stat.S_ISREG(found.st_mode)):
+                raise BadInput(NO_MARK.format(path=self._theirs))
+        return left
 
     def _mark(self) -> bytes:
         """Mark of Optuna's file that no other file has; empty where there is none."""
@@ -120,13 +167,12 @@ class FileLock:
 
     def acquire(self) -> bool:
         """Wait for the lock."""
-        self._file = self._ours.open("a+b", buffering=0)
+        self._file = self._opened()
         try:
-            if self._queued():
-                self._file.seek(0)
-                left = self._file.read()
-                if left and left == self._mark():
-                    self._theirs.unlink(missing_ok=True)
+            alone = self._queued()
+            left = self._left(alone=alone)
+            if alone and left and left == self._mark():
+                self._theirs.unlink(missing_ok=True)
             self._optuna.acquire()
             self._note(self._mark())
         except BaseException:
@@ -148,10 +194,6 @@ def journal(path: Path) -> JournalFileBackend:
     return JournalFileBackend(str(path), lock_obj=FileLock(path))
 
 
-BEGINNING = b'{"op_code":'
-"""Beginning of every entry that Optuna writes."""
-
-
 def is_journal(path: Path) -> bool:
     """Return True for an empty file, and where the first and last lines are entries; a killed writer leaves half of the last."""
     size = path.stat().st_size
@@ -164,7 +206,7 @@ def is_journal(path: Path) -> bool:
     if not size:
         return True
     if not first.endswith(b"\n"):
-        return first.startswith(BEGINNING) or BEGINNING.startswith(first)
+        return first.startswith(JOURNAL) or JOURNAL.startswith(first)
     return _is_entry(first) and (not ended or _is_entry(last))
 
 

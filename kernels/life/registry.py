@@ -52,15 +52,15 @@ def _built(design: Design, build: Callable[[Config], Any], config: Config) -> An
     """The state that `build` makes; an exception of it names the design and the line."""
     try:
         return build(config)
-    except (BadDesign, MemoryError):
+    except (BadDesign, MemoryError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # sys.exit in a design ends no program of ours
         trace = sys.exc_info()[2]
         while trace is not None and trace.tb_next is not None and trace.tb_next.tb_frame.f_code.co_filename.startswith(str(design.file)):
             trace = trace.tb_next
         where = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}: " if trace is not None else ""
         text = str(error).partition("\n")[0]
-        raise BadDesign(f"{design.name}: build fails: {where}{type(error).__name__}: {text}") from error
+        raise BadDesign(f"{design.name}: build fails: {where}{type(error).__name__}{f': {text}' if text else ''}") from error
 
 
 def bind(cls: type, operations: dict[str, Any]) -> None:

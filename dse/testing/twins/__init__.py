@@ -75,7 +75,7 @@ def _beside(module: str, path: Path) -> dict[str, type[Life]]:
         sys.modules[module] = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(sys.modules[module])
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[module]
             raise BadInput(f"{path.name} does not load: {type(error).__name__}: {str(error).partition(chr(10))[0]}") from error
     found = getattr(sys.modules[module], "TWINS", None)
