@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dse.common import options, output
-from dse.common.writing import require_folder, save
+from dse.common.writing import check_target, save
 from dse.errors import BadInput
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.memory < LEAST_MEMORY:
         raise BadInput(f"--memory {args.memory:,} is below {LEAST_MEMORY:,}, the least that the query engine starts in")
     if args.output:
-        require_folder(args.output)
+        check_target(args.output)
     frame = limited.query(args.sql, args.preset, args.results, args.timeout, min(args.memory, 1 << 60))
     if args.format in MOST_ROWS and len(frame) > MOST_ROWS[args.format]:
         raise BadInput(f"{len(frame):,} rows are too many for {args.format}, {MOST_ROWS[args.format]:,} at most: "

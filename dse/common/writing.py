@@ -167,17 +167,22 @@ def _is_stored(target: Path) -> bool:
     return target.name in (digests.listed(within) or ()) or _holds(target)
 
 
-def require_folder(path: str | os.PathLike[str]) -> None:
-    """Refuse a file that a user named in a folder that is not there: a name that was mistyped makes no folders.
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """Refuse a file that a user named and that cannot be written as it is meant: a name that was mistyped makes no folders.
 
     Raises
     ------
     BadInput
-        The folder is not there.
+        The path is a folder or a stored result, or lies in a folder that is not there.
     """
-    folder = Path(path).parent
-    if not folder.exists():
-        raise BadInput(f"{path}: no such folder {os.fspath(folder)!r}")
+    target = Path(path)
+    if target.is_dir():
+        raise BadInput(f"{target} is a folder; say a file")
+    if _is_stored(target.resolve()):
+        raise BadInput(f"{target} is a stored result, or lies among them; say another file")
+    if not target.parent.exists():
+        raise BadInput(f"{target}: no such folder {os.fspath(target.parent)!r}")
+    return target
 
 
 def save(path: str | os.PathLike[str], content: bytes) -> str:
@@ -188,12 +193,7 @@ def save(path: str | os.PathLike[str], content: bytes) -> str:
     BadInput
         The path is a folder, a pipe that nobody reads, or a stored result, or lies in a folder that is not there.
     """
-    target = Path(path)
-    require_folder(target)
-    if target.is_dir():
-        raise BadInput(f"{target} is a folder; say a file")
-    if _is_stored(target.resolve()):
-        raise BadInput(f"{target} is a stored result, or lies among them; say another file")
+    target = check_target(path)
     if target.exists() and not target.is_file():
         _write_directly(target, content)
     else:

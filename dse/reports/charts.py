@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dse import naming
-from dse.common.writing import require_folder, save
+from dse.common.writing import check_target, save
 from dse.errors import BadInput, unknown
 from dse.modelling.bookkeeping import checked
 from dse.modelling.fills import COMPRESSED, SLOTS, Curve, curve
@@ -63,7 +63,7 @@ def target(path: str | Path) -> Path:
     found = Path(path)
     if found.suffix.lower() not in SUFFIXES:
         raise BadInput(unknown("kind of picture", found.suffix or found.name, SUFFIXES))
-    require_folder(found)
+    check_target(found)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dse import storing
-from dse.common.writing import require_folder, save
+from dse.common.writing import check_target, save
 from dse.errors import BadInput, unknown
 from dse.reports import bundles
 from dse.reports.model import Document
@@ -122,7 +122,7 @@ def report(
     if path is None and (form != "text" or bundle):
         target.parent.mkdir(parents=True, exist_ok=True)
     elif path is not None and not stdout:
-        require_folder(target)
+        check_target(target)
     if bundle:
         return save(target, bundles.pack(kind, found, results))
     document = load(kind, found, results)
