@@ -132,7 +132,7 @@ def test_a_study_with_rivals_has_an_outcome_for_each_and_each_unit() -> None:
         "By time, first (r) is beaten by a below 5.0 moves, and second (s) is beaten by a always. "
         "By lines, first is beaten by a from 3.0 moves, and second is beaten by a from 1.0 moves."
     )
-    assert found.line == "By time, beaten are first by a below 5.0, second by a always moves."
+    assert found.line == "By time, first is beaten by a below 5.0, second is beaten by a always moves."
     assert [(row["against"], row["in"], row["design"], row["cheaper"]) for row in found.table] == [
         ("first", "lines", "a", "from 3.0"), ("first", "ns", "a", "below 5.0"),
         ("second", "lines", "a", "from 1.0"), ("second", "ns", "a", "always"),
