@@ -30,7 +30,7 @@ def _is_space(name: str | Path) -> bool:
     if Path(name).suffix != ".toml":
         return False
     try:
-        document = reading.toml(Path(name).read_text(encoding="utf-8"), str(name))
+        document = reading.toml(reading.file(name).read_text(encoding="utf-8"), str(name))
     except (BadInput, OSError, UnicodeDecodeError):
         return False
     return bool(document.keys() & {"axes", "scenario"})
