@@ -13,7 +13,6 @@ import dse
 from dse import asking, cli, published
 from dse.asking import answering, measuring, screens, vocabulary
 from dse.asking.studies import LEDGER, PLACES, RULES, Study, Term
-from dse.workloads import imports, trace
 
 COMPUTED = {
     "Q2": {"5", "21.25"},  # 40 and 170 MiB over 8,388,608 slots
@@ -141,31 +140,6 @@ def test_an_answer_is_kept_and_a_damaged_one_is_made_again(tmp_path: Path, monke
     monkeypatch.setattr(answering, "code_digest", lambda: "another code")
     assert told(dse.ask("Q4", results=tmp_path), kept=False) == first
     assert len(made) == 5
-
-
-def test_an_answer_of_another_question_or_of_a_changed_file_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer copied under the name of another question, a scenario file that was edited, a trace that was recorded anew."""
-    monkeypatch.chdir(tmp_path)
-    Path("one.toml").write_text(OWN, encoding="utf-8")
-    Path("two.toml").write_text(OWN.replace('"swap_desc"', '"direct"'), encoding="utf-8")
-    first, second = (dse.ask(name, results="results")[0] for name in ("one.toml", "two.toml"))
-    one, two = (next(Path("results/answers").glob(f"{name}-*.json")) for name in ("one", "two"))
-    two.write_bytes(one.read_bytes())
-    assert dse.ask("two.toml", results="results")[0]["answer"] == second["answer"] != first["answer"]
-
-    counted = OWN.replace('source = "ledger"', 'source = "compare"\nscenario = "mine.toml"').replace("slots = 65_536\n", "")
-    counted = counted.replace('backend = "ssd"\n', "").replace('metric = "total_bytes"', 'op = "swap_in", metric = "lines"')
-    counted = counted.replace('divide = [{ metric = "pages" }]\n', "")
-    mine = '[workload]\ntrace = "my.npz"\n[memory]\nlimit = {limit}\n[backend]\nmix = {{ ssd = 1.0 }}\n'
-
-    def given(step: int, limit: float) -> list[bool]:
-        Path("my.csv").write_text("".join(f"{i * step % 512},{i % 2}\n" for i in range(20_000)), encoding="utf-8")
-        trace.save(imports.load("my.csv", "csv"), Path("my.npz"))
-        Path("mine.toml").write_text(mine.format(limit=limit), encoding="utf-8")
-        return [dse.ask("own.toml", results="results")[0]["kept"] for _ in range(2)]
-
-    Path("own.toml").write_text(counted, encoding="utf-8")
-    assert [given(7, 0.5), given(7, 0.4), given(11, 0.4), given(11, 0.4)] == [[False, True], [False, True], [False, True], [True, True]]
 
 
 def test_the_list_shows_the_last_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -251,7 +251,9 @@ def _line(study: Study, rule: Rule, found: Outcomes) -> str:
     for word in study.rivals:
         group = found[f"{word}, {by}" if by else word]
         beaten = [d for d in _best(group) if group[d].wins]
-        parts.append(f"{word} is beaten by {' and '.join(f'{shortened(d)} {group[d].joint.said(rule, str())}' for d in beaten) or 'no layer'}")
+        parts.append(
+            f"{word} is beaten by {' and '.join(f'{shortened(d)} {group[d].joint.said(rule, str())}' for d in beaten) or 'no layer'}"
+        )
         rated = rated or any(group[d].joint.rate is not None for d in beaten)
     return f"{_BEGIN.get(by, f'By {by}, ')}{', '.join(parts)}{f' {rule.unit}' * (rated and bool(rule.unit))}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -62,11 +63,15 @@ def check_made(study: str, made: int, before: Earlier) -> None:
 
 
 def traces(space: Space) -> dict[str, str]:
-    """Digests of the traces that a space names, by name: a file may change under its name."""
+    """Digests of the traces that a space names, by name: a file may change under its name. One that cannot be read is a failed trial."""
     from dse.workloads import trace
 
     named = {space.base.workload.trace, *(value for axis in space.axes if axis.name == TRACE for value in axis.values)}
-    return {str(name): trace.load(str(name)).digest for name in sorted(map(str, named - {None}))}
+    found = {}
+    for name in sorted(map(str, named - {None})):
+        with contextlib.suppress(BadInput):
+            found[name] = trace.load(name).digest
+    return found
 
 
 def check_traces(settings: Mapping[str, Any], space: Space) -> None:

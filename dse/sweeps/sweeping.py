@@ -146,15 +146,7 @@ def sweep(
         keeping.check_made(study, len(made), before)
         rows = confirming.confirmed(space, made, confirm, results, command, parameters) if confirm else before.confirmed
         found = {**analyse(space, made, confirming.measured(rows) if rows else None), "confirmed": rows}
-        provenance = {
-            "command": about["command"], "space": space.name, "space_digest": space.digest, "sampler": about["sampler"],
-            "seed": about["seed"], "trials": len(made), "wanted": about["trials"] or space.size, "evaluated": evaluated,
-            "seconds": round(time.monotonic() - began, 3), "code_digest": code_digest(), "commit": commit(),
-            "host": platform.node(), "packages": machine.packages(), "document": space.document,
-            "objectives": list(space.objectives), "winner": space.winner, "baseline": space.baseline,
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "over": space.over.document,
-            "environments": about.get("environments"), "places": space.places, "size": space.most, "covered": covered(space, made),
-        }  # fmt: skip
+        provenance = _provenance(space, about, made, evaluated, round(time.monotonic() - began, 3))
         studies.write_tables(results, study, {**tables(space, made, found), "provenance": [provenance]})
     if made and not any(t.ok for t in made):
         status, n = collections.Counter(t.status for t in made).most_common(1)[0]
@@ -164,6 +156,19 @@ def sweep(
         raise BadInput(f"study {study}: {why}; all {len(made):,} configurations that were asked for were evaluated")
     partial = provenance["covered"] < provenance["size"]
     return {"study": study, "trials": len(made), "timed_out": timed_out, "partial": partial, **shown(found), "provenance": provenance}
+
+
+def _provenance(space: Space, about: Found, made: Sequence[Trial], evaluated: int, seconds: float) -> Found:
+    """Provenance of a study: what was asked, of which code, on which machine."""
+    return {
+        "command": about["command"], "space": space.name, "space_digest": space.digest, "sampler": about["sampler"],
+        "seed": about["seed"], "trials": len(made), "wanted": about["trials"] or space.size, "evaluated": evaluated,
+        "seconds": seconds, "code_digest": code_digest(), "commit": commit(),
+        "host": platform.node(), "packages": machine.packages(), "document": space.document,
+        "objectives": list(space.objectives), "winner": space.winner, "baseline": space.baseline,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "over": space.over.document,
+        "environments": about.get("environments"), "places": space.places, "size": space.most, "covered": covered(space, made),
+    }  # fmt: skip
 
 
 def _check_parameters(parameters: str | Path | None, confirm: int) -> None:
