@@ -113,6 +113,8 @@ memory_of = st.fixed_dictionaries(
 @given(workloads_of(), memory_of, backends_of, moves_of, swapoff_of, st.integers(0, 3))
 def test_equals_the_twin(made, memory, backend, moves, swapoff, seed):
     workload, forks = made
+    if swapoff.get("device") == "hdd" and not (backend.get("mix", {"hdd": 1.0}).get("hdd") or "hdd" in moves.get("tiers", ())):
+        swapoff = {}  # refused: no page is ever there
     given_ = a_scenario(workload.accesses, {"memory": memory, "backend": backend, "moves": moves, "swapoff": swapoff})
     given_ = given_.but(replay__seed=seed)
     limit = given_.limit_pages(PAGES)

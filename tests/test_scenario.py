@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -225,3 +226,20 @@ def test_figures_in_refusals_have_all_their_digits() -> None:
         base.but(**{"backend.placement": None, "backend.mix": {"zswap": 0.5, "ssd": 0.500001}})
     with pytest.raises(BadInput, match="seed is from 0 to 9,223,372,036,854,775,807, got -1"):
         base.but(**{"replay.seed": -1})
+
+
+@pytest.mark.parametrize(
+    ("tables", "says"),
+    [
+        ("[memory]\nlimit = 1.5\n", "limit 1.5 is no whole number of pages, and no share"),
+        (
+            '[backend]\nmix = { ssd = 1.0 }\n[swapoff]\ndevice = "hdd"\n',
+            "no page is ever on hdd: backend.mix and moves.tiers",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, tables: str, says: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f'[workload]\ngenerator = "zipf"\npages = 1000\naccesses = 5000\n{tables}', encoding="utf-8")
+    with pytest.raises(BadInput, match=says):
+        scenario.load(path)
