@@ -11,7 +11,7 @@ import pytest
 
 import dse
 from dse import asking, cli, published
-from dse.asking import answering, measuring, screens, vocabulary
+from dse.asking import answering, casing, measuring, screens, vocabulary
 from dse.asking.studies import LEDGER, PLACES, RULES, Study, Term
 
 COMPUTED = {
@@ -102,7 +102,7 @@ def test_every_scenario_of_a_question_is_sound() -> None:
     for name in asking.names():
         study = asking.load(name).study
         if study is not None and study.source == "compare":
-            assert measuring.cases(study)
+            assert casing.cases(study)
 
 
 def test_a_question_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

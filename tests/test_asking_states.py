@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dse.asking import agreeing, declaring, measuring, screens, sharing, verdicts
+from dse.asking import agreeing, measuring, screens, sharing, verdicts
 from dse.asking.points import Measured, Point
-from dse.asking.studies import Rule, Study, Term
+from dse.asking.studies import Question, Rule, Study, Term
 from dse.measuring.figures import Figures
 from dse.modelling import latency
 from dse.storing import Figure, figure
@@ -40,7 +40,7 @@ def in_states(figures: Spans = FIGURES) -> tuple[Point, ...]:
 
 
 def judged(study: Study, rule: Rule, points: tuple[Point, ...]) -> verdicts.Verdict:
-    question = declaring.Question("Q0", "?", (), "", "", "", study, rule, "0")
+    question = Question("Q0", "?", (), "", "", "", study, rule, "0")
     return verdicts.judge(question, Measured(agreeing.agreed(study, points), "0" * 64))
 
 

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from dse.asking import declaring, paying, verdicts
-from dse.asking.declaring import Rule, Study, Term
-from dse.asking.measuring import Measured, Point
+from dse.asking import paying, verdicts
+from dse.asking.points import Measured, Point
+from dse.asking.studies import Question, Rule, Study, Term
 
 LINES = (Term("lines", "swap_in"),)
 STUDY = Study("compare", ("base", "a", "b"), LINES)
 
 
 def judged(points: list[Point], rule: Rule, study: Study = STUDY) -> verdicts.Verdict:
-    question = declaring.Question("Q0", "?", (), "", "", "", study, rule, "0")
+    question = Question("Q0", "?", (), "", "", "", study, rule, "0")
     return verdicts.judge(question, Measured(tuple(points), "0" * 64))
 
 
@@ -146,7 +146,7 @@ def test_a_rate_beyond_the_runs_is_extrapolated() -> None:
     study = replace(STUDY, designs=("r", "a", "b", "c"), saving=(Term("*", "move"),), rivals={"reswap": "r"}, by=("ns",), timed=True)
     points = [Point("reswap, ns", "r", 0.0, saving=500.0), Point("reswap, ns", "a", 100.0, saving=450.0),
               Point("reswap, ns", "b", 10.0, saving=450.0), Point("reswap, ns", "c", 10.0, saving=500.0)]  # fmt: skip
-    question = declaring.Question("Q0", "?", (), "", "", "", study, Rule("pays off", "moves a return", sentence="{all}."), "0")
+    question = Question("Q0", "?", (), "", "", "", study, Rule("pays off", "moves a return", sentence="{all}."), "0")
     assert verdicts.judge(question, Measured(tuple(points), "0", None, 0.43)).answer == (
         "By time, reswap (r) is beaten by b from 0.2 and a from 2.0 moves a return (never: c). "
         "0.43 moves a return were delivered in the runs, rates beyond that are extrapolated: a against reswap."

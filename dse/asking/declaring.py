@@ -15,8 +15,6 @@ from dse.asking.studies import Question, Rule, Study, Term
 from dse.common import reading, texts
 from dse.errors import BadInput, unknown
 
-__all__ = ["Question", "Rule", "Study", "Term", "load", "names", "parse"]
-
 HERE = Path(__file__).resolve().parent / "questions"
 
 

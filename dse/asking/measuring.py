@@ -17,8 +17,6 @@ from dse.errors import BadInput, unknown
 from dse.measuring.figures import Figures
 from dse.storing import Figure
 
-__all__ = ["Measured", "Point", "cases", "measure", "relative"]
-
 
 def measure(study: Study) -> Measured:
     """Run a study.
@@ -182,18 +180,18 @@ def _with_event(figures: Figures, terms: Sequence[Term], point: Point, base: str
     return replace(point, saving=value, saving_lo=lo, saving_hi=hi)
 
 
-def _row(figures: Figures, design: str, term: Term, metric: str, against: str, state: str) -> Figure | None:
-    """Row of a comparison with the baseline: in `state`, or without one where it was counted."""
-    row = figures.row(design, term.op, metric, stat=term.stat, age="aged", against=against, state=state)
+def _row(figures: Figures, design: str, op: str, metric: str, state: str, **more: str) -> Figure | None:
+    """Row in `state`, or without one where it was counted; `more` is what else :meth:`Figures.row` is asked for."""
+    row = figures.row(design, op, metric, state=state, **more)
     if row is not None or not state:
         return row
-    row = figures.row(design, term.op, metric, stat=term.stat, age="aged", against=against)
+    row = figures.row(design, op, metric, **more)
     return None if row is not None and row.get("state") else row
 
 
 def _ratio(figures: Figures, op: str, design: str, base: str, state: str) -> tuple[float, float, float] | None:
     """Measured ratio of the times of an operation with its interval, None where there is none."""
-    row = _row(figures, design, Term(RATIO, op), RATIO, base, state)
+    row = _row(figures, design, op, RATIO, state, stat="mean", age="aged", against=base)
     if row is None or row["value"] is None or row["lo"] is None or row["hi"] is None:
         return None
     return row["value"], row["lo"], row["hi"]
@@ -204,7 +202,7 @@ def _compared(figures: Figures, term: Term, at: Any, design: str, base: str, sta
     if design == base:
         own = 1.0 if term.metric == RATIO else 0.0
         return Point(at, design, own, own, own, state=state)
-    row = _row(figures, design, term, _metric(term), base, state)
+    row = _row(figures, design, term.op, _metric(term), state, stat=term.stat, age="aged", against=base)
     under = figures.value(base, term.op, "ns", stat=term.stat, age="aged", state=state) if term.metric == MORE else 1.0
     if row is None or row["value"] is None or under is None:
         return Point(at, design, None, status="no such figure", state=state)
@@ -223,10 +221,7 @@ def _sum(figures: Figures, terms: Sequence[Term], design: str, divide: Sequence[
 
     def one(term: Term) -> float | None:
         for stat, age in ((term.stat, "aged"), (term.stat, ""), ("", "aged"), ("", "")):
-            row = figures.row(design, term.op, term.metric, stat=stat, age=age, state=state)
-            if row is None and state:
-                row = figures.row(design, term.op, term.metric, stat=stat, age=age)
-                row = None if row is not None and row.get("state") else row
+            row = _row(figures, design, term.op, term.metric, state, stat=stat, age=age)
             if row is not None and row["value"] is not None:
                 return term.weight * row["value"]
         happened = figures.value(design, term.op, "demands", stat="total", age="aged")
