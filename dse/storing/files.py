@@ -10,6 +10,19 @@ from dse.common import digests, output
 from dse.secrets import safe
 from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION
 
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""Errors of Polars with a file that is damaged, or no Parquet file."""
+
+
+def _kind(table: str) -> str:
+    """Kind of what a table is of: a study or a run. That is also the name of the column that says which."""
+    return "study" if table.startswith("study.") else "run"
+
+
+def _owners(path: Path, column: str) -> list[str]:
+    """Run or study whose table a file is, as a list of one; an empty one for an empty table."""
+    return pl.read_parquet(path, columns=[column], n_rows=1)[column].to_list()
+
 
 def why_not(path: Path, table: str, newest: int) -> str:
     """Say why a file is no table of ours; return an empty string if it is one.
@@ -28,14 +41,15 @@ def why_not(path: Path, table: str, newest: int) -> str:
     str
         One phrase.
     """
+    of = _kind(table)
     why = digests.why_not(path)
     if why:
-        return "missing: the run is not whole" if why == "missing" else why
+        return f"missing: the {of} is not whole" if why == "missing" else why
     try:
         metadata = pl.read_parquet_metadata(path)
         pl.read_parquet_schema(path)
     except FileNotFoundError:
-        return "missing: the run is not whole"
+        return f"missing: the {of} is not whole"
     except OSError as error:
         return str(error.strerror or error)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
@@ -47,25 +61,24 @@ def why_not(path: Path, table: str, newest: int) -> str:
         return f"no {digests.SUMS} beside it: the folder is not whole"
     if int(version) > newest:
         return f"schema version {version}, this version reads up to {newest}"
-    return _another(path, "study" if table.startswith("study.") else "run")
+    return _another(path, of)
 
 
 def _another(path: Path, column: str) -> str:
     """Say whose table a file is, if it is not that of its folder; an empty string if it is, or if the table is empty."""
     try:
-        owner = pl.read_parquet(path, columns=[column], n_rows=1)[column].to_list()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        found = _owners(path, column)
+    except UNREADABLE:
         return "damaged Parquet file"
-    return "" if owner in ([], [path.parent.name]) else f"stored as {str(owner[0])[:80]}: a {column} that was copied or renamed is not read"
+    return "" if found in ([], [path.parent.name]) else f"stored as {str(found[0])[:80]}: a {column} that was copied or renamed is not read"
 
 
 def owner(path: Path) -> str | None:
     """Run or study whose table a file is; None for an empty or damaged one, and for one that was not written by swapdse."""
     try:
         table = pl.read_parquet_metadata(path).get(METADATA_TABLE, "")
-        column = "study" if table.startswith("study.") else "run"
-        return next(iter(pl.read_parquet(path, columns=[column], n_rows=1)[column].to_list()), None) if table else None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return next(iter(_owners(path, _kind(table))), None) if table else None
+    except UNREADABLE:
         return None
 
 

@@ -246,7 +246,7 @@ def why_not(path: Path, table: str) -> str:
     if not path.exists() and path.name not in (known or {}):
         odd = [name for name in known or {} if name.removesuffix(".parquet") not in TABLES]
         return f"{digests.SUMS} lists {odd[0]!r}, which is no table: it was changed" if odd else ""
-    return files.why_not(path, f"study.{table}", VERSION).replace("the run is", "the study is")
+    return files.why_not(path, f"study.{table}", VERSION)
 
 
 def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[dict[str, Any]]]:
