@@ -7,14 +7,14 @@ was evaluated.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from dse import naming
 from dse.sweeps.analysing import Row, Trial, by_environment, by_place
 from dse.sweeps.axes import Value
 from dse.sweeps.feasible import least_violated
-from dse.sweeps.space import INFEASIBLE, Configuration, Space
+from dse.sweeps.space import INFEASIBLE, Space
 
 Counts = Callable[[str], bool]
 
@@ -47,18 +47,10 @@ def _bare(design: str) -> str:
     return design.partition("[")[0]
 
 
-def _inside(space: Space, environment: Mapping[str, Value], counts: Counts) -> tuple[int, Iterator[Configuration] | None]:
-    """Most configurations of an environment, and the configurations themselves where they are few enough to make them."""
-    here = space.inside(environment)
-    if not space.countable:
-        return here.distinct, None
-    return here.distinct, (c for c in here.every() if counts(c.design))
-
-
 def _size(space: Space, environment: Mapping[str, Value], counts: Counts) -> int:
-    """Number of configurations of an environment, an upper bound where there are too many."""
-    most, found = _inside(space, environment, counts)
-    return most if found is None else sum(1 for _ in found)
+    """Number of configurations of an environment that count; an upper bound of all of them where there are too many to make them."""
+    here = space.inside(environment)
+    return sum(counts(c.design) for c in here.every()) if space.countable else here.distinct
 
 
 def covered(space: Space, made: Sequence[Trial]) -> int:

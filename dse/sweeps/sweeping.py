@@ -138,7 +138,7 @@ def sweep(
     with stored_under(results), studies.held(results, study), interruptible(results, study, storage) as done:
         before = keeping.earlier(results, study)
         keeping.check_trials(study, about["trials"], before)
-        if not (studies.folder(results, study) / studies.SETTINGS).exists() or resume is None:
+        if resume is None or trials is not None or not (studies.folder(results, study) / studies.SETTINGS).exists():
             studies.write_settings(results, study, about)
         done.wanted = space.wanted(about["trials"])
         warm(space)
@@ -229,11 +229,9 @@ def _resumed(results: str | Path, name: str, trials: int | None, command: str) -
     first = settings.get("command") or first_command(results, study, command)
     settings["command"] = safe(repeated(str(first), command, trials))
     if trials is not None:
-        keeping.check_trials(study, trials, keeping.earlier(results, study))
         if settings["trials"] is not None and trials < settings["trials"]:
             raise BadInput(f"study {study} wants {settings['trials']:,} trials already; --trials can only be raised")
         settings["trials"] = trials
-        studies.write_settings(results, study, settings)
     return settings
 
 
