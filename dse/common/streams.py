@@ -69,24 +69,20 @@ def quiet() -> Iterator[None]:
     Both streams and the current directory are as they were afterwards, even where it closed or changed them.
     """
     with _one_at_a_time:
-        yield from _kept_streams()
-
-
-def _kept_streams() -> Iterator[None]:
-    streams, here = (sys.stdout, sys.stderr), _opened_here()
-    spare = {number: kept for number in (1, 2) if (kept := _duplicate(number)) >= 0}
-    sys.stdout = sys.stderr
-    try:
-        yield
-    finally:
-        for number, kept in spare.items():
-            os.dup2(kept, number)
-            os.close(kept)
-        sys.stdout, sys.stderr = (_reopened(stream, number) for number, stream in enumerate(streams, 1))
-        if here >= 0:
-            with contextlib.suppress(OSError):
-                os.fchdir(here)
-            os.close(here)
+        streams, here = (sys.stdout, sys.stderr), _opened_here()
+        spare = {number: kept for number in (1, 2) if (kept := _duplicate(number)) >= 0}
+        sys.stdout = sys.stderr
+        try:
+            yield
+        finally:
+            for number, kept in spare.items():
+                os.dup2(kept, number)
+                os.close(kept)
+            sys.stdout, sys.stderr = (_reopened(stream, number) for number, stream in enumerate(streams, 1))
+            if here >= 0:
+                with contextlib.suppress(OSError):
+                    os.fchdir(here)
+                os.close(here)
 
 
 def _opened_here() -> int:
