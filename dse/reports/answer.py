@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,15 +70,25 @@ class Answer:
             At most :data:`LINES` lines of `width` columns.
         """
         table = _table(self.rows, width, chart)
-        found = self
-        for name in ("", *SHORTENED):
-            part = getattr(found, name) if name else ""
-            shorter: dict[str, Any] = {name: short(part) if isinstance(part, str) else tuple(map(short, part))} if name else {}
-            found = replace(found, **shorter)
-            texts = (found.question, *found.answer, *found.buys, *found.doubts, *found.missing, *found.again)
-            if sum(len(wrapped((text,), width, LINES)) for text in texts) + len(table) <= LINES:
+        for found in self._shorter():
+            if found._needed(width) + len(table) <= LINES:
                 break
         return found._laid(table, width)
+
+    def _shorter(self) -> Iterator[Answer]:
+        """The answer, and then the same with one part after the other in fewer words."""
+        found = self
+        yield found
+        for name in SHORTENED:
+            part = getattr(found, name)
+            fewer: dict[str, Any] = {name: short(part) if isinstance(part, str) else tuple(map(short, part))}
+            found = replace(found, **fewer)
+            yield found
+
+    def _needed(self, width: int) -> int:
+        """Lines that all texts take."""
+        texts = (self.question, *self.answer, *self.buys, *self.doubts, *self.missing, *self.again)
+        return sum(len(wrapped((text,), width, LINES)) for text in texts)
 
     def _laid(self, table: list[str], width: int) -> list[str]:
         """Lay out texts around `table`; what has no room, as short as it is, ends in an ellipsis."""
@@ -253,8 +263,8 @@ def _doubts(
         noise = f" A design against itself (A/A): x {itself[0]:.2f}..{itself[1]:.2f}, the widest of these operations."
         few = f" A/A: x {itself[0]:.2f}..{itself[1]:.2f}."
     steps = ". Times: the designs' steps in user space, one thread, 95 % intervals"
-    brief = text + longer
-    return (Shorter(f"{text}{whose}{longer}{steps}{caches}. Bytes and slots: counted.{noise}", f"{brief}{steps}; rest counted.{few}"),)
+    full = f"{text}{whose}{longer}{steps}{caches}. Bytes and slots: counted.{noise}"
+    return (Shorter(full, f"{text}{longer}{steps}; rest counted.{few}"),)
 
 
 def _missing(figures: Figures, run: Mapping[str, Any], designs: Sequence[str]) -> tuple[str, ...]:

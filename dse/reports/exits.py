@@ -9,7 +9,7 @@ from typing import Any
 
 from dse.common.texts import Shorter
 from dse.measuring.figures import Figures
-from dse.naming import shortened
+from dse.naming import shortened, split
 from dse.reports.costs import found_in
 from dse.storing import Figure
 
@@ -48,6 +48,11 @@ class Exit:
     lo: float | None = None
     hi: float | None = None
     finding: str = ""
+
+    @property
+    def open(self) -> bool:
+        """True if its ratio decides nothing, or is not there."""
+        return self.finding in ("", "inconclusive")
 
     def seconds(self, gib: float) -> float | None:
         """Seconds to free `gib` GiB of base pages, at so many nanoseconds a PTE."""
@@ -176,37 +181,33 @@ def lines(rows: Sequence[Figure], run: Mapping[str, Any]) -> list[str]:
     run : mapping
         Its provenance.
     """
-    from dse.naming import split
-
-    gib, designs = leaving(run), split(str(run["designs"]))
+    gib, base, by_state = leaving(run), split(str(run["designs"]))[0], _by_state(rows, run)
     if not gib:
         return []
-    states = _states(rows)
-    said = words(found(rows, designs), gib, designs[0], states[0] if len(states) > 1 else "")
+    states = list(by_state)
+    said = words(by_state[states[0]], gib, base, states[0])
     for state in states[1:]:
-        asked = [row for row in found(rows, designs, state=state) if row.design != designs[0]]
-        open_ = [shortened(row.design) for row in asked if row.finding in ("", "inconclusive")]
+        asked = [row for row in by_state[state] if row.design != base]
+        open_ = [shortened(row.design) for row in asked if row.open]
         if open_:
             whose = "it is not settled" if len(open_) == len(asked) else f"not settled: {', '.join(open_)}"
             said.append(f"From {state} caches {whose}.")
     return said
 
 
-def _states(rows: Sequence[Figure]) -> list[str]:
-    """States of the caches in which zap was timed."""
-    return list(dict.fromkeys(str(row["state"]) for row in rows if row["op"] == "zap" and row["metric"] == "ns" and row.get("state")))
+def _by_state(rows: Sequence[Figure], run: Mapping[str, Any]) -> dict[str, list[Exit]]:
+    """Costs of zap in each state of the caches in which it was timed; under no name where that is one or none."""
+    states = list(dict.fromkeys(str(row["state"]) for row in rows if row["op"] == "zap" and row["metric"] == "ns" and row.get("state")))
+    return {state: found(rows, split(str(run["designs"])), state=state) for state in (states if len(states) > 1 else [""])}
 
 
 def undecided(rows: Sequence[Figure], run: Mapping[str, Any]) -> tuple[int, int]:
     """Count the ratios of zap in all states of the caches: those that are undecided, and all; none where the scenario has no exit."""
-    from dse.naming import split
-
-    designs = split(str(run["designs"]))
     if not leaving(run):
         return 0, 0
-    shown = [row for state in _states(rows) or [""] for row in found(rows, designs, state=state) if row.design != designs[0]]
-    timed = [row for row in shown if row.ns is not None]
-    return sum(row.finding in ("", "inconclusive") for row in timed), len(timed)
+    base = split(str(run["designs"]))[0]
+    timed = [row for shown in _by_state(rows, run).values() for row in shown if row.design != base and row.ns is not None]
+    return sum(row.open for row in timed), len(timed)
 
 
 def table(rows: Sequence[Figure], designs: Sequence[str], gib: float | None, states: Sequence[str] = ("",)) -> list[dict[str, str]]:
