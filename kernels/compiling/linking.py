@@ -71,6 +71,7 @@ class DeferredLibrary(codegen.JITCodeLibrary):  # type: ignore[misc]
 
 def mark(module: Any) -> None:
     """Make our functions in a linked module internal, and tell LLVM which to inline and which not."""
+    plain = any(PLAIN.search(fn.name) for fn in module.functions if not fn.is_declaration)
     for fn in module.functions:
         if fn.is_declaration or fn.linkage != ll.Linkage.linkonce_odr:
             continue
@@ -78,7 +79,8 @@ def mark(module: Any) -> None:
         prefix = ours.prefix_of(name)
         if prefix in ours.SYMBOLS:
             fn.linkage = ll.Linkage.internal
-            if prefix in ours.INLINED and PLAIN.search(name):
+            fn.add_function_attribute("mustprogress")
+            if plain and prefix in ours.INLINED:
                 fn.add_function_attribute("alwaysinline")
             elif prefix in ours.APART:
                 fn.add_function_attribute("noinline")

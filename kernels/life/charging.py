@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from kernels import control
 from kernels.compiling.constants import U0, U1
-from kernels.compiling.jit import called, inner, u
+from kernels.compiling.jit import called, hot, inner, u
 from kernels.memory import F_PAGE, f_word
 from kernels.observing.counting import counts
 from kernels.observing.probe import F_NONE, SAW_FULL, SAW_MEMCG_FULL, bump, step, touch
@@ -26,6 +26,7 @@ def memcg_of(st, page):  # type: ignore[no-untyped-def]
 
 
 @called
+@hot
 def try_charge_swap(st, pr, memcg):  # type: ignore[no-untyped-def]
     """``__mem_cgroup_try_charge_swap`` up to the record of the id: a reference to the id and a charge; false at the limit."""
     block = pc.block_of(st, memcg)
@@ -95,6 +96,7 @@ def owner_inherit(st, pr, a, b):  # type: ignore[no-untyped-def]
 
 
 @called
+@hot
 def mem_cgroup_swap_full(st, pr, memcg):  # type: ignore[no-untyped-def]
     """``mem_cgroup_swap_full``: more than half of all slots is used (``vm_swap_full``), or half of what `memcg` may use."""
     step(pr, F_SWAP_FULL)

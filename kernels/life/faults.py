@@ -57,14 +57,12 @@ def first_touch(st, pr, page):  # type: ignore[no-untyped-def]
 @hot
 def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
     """Second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
-    full = swap_full(st, entry)
     note_full(st, pr, memcg_of(st, page))
     common(pr, st, table.MAP, f)
     w.map_page(st, pr, page, f)
     st.folio[f_word(f, w.F_VALUE)] = value
     put(st, pr, value, entry)
-    if f_is(st, f, CACHED):
-        full = mem_cgroup_swap_full(st, pr, memcg_of(st, page)) or full
+    full = f_is(st, f, CACHED) and (mem_cgroup_swap_full(st, pr, memcg_of(st, page)) or swap_full(st, entry))
     if flags & codes.WRITE != U0:
         common(pr, st, table.WRITE, f)
         make_writable(st, pr, page, f)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from kernels import memory as w
 from kernels.compiling.atomic import prefetch
-from kernels.compiling.constants import U0, U1, U32
+from kernels.compiling.constants import U0, U1, U2, U32
 from kernels.compiling.jit import inner, operation, u
 from kernels.life.steps import fetch_behind, fetch_entry, fetch_near
 from kernels.memory import CACHED, F_ENTRY, F_VALUE
@@ -27,23 +27,22 @@ ALONG, BEHIND = u(16), u(8)  # PTEs ahead in a run: what leads to an entry, and 
 
 
 @operation
-def look_ahead(pr, st, demands, i):  # type: ignore[no-untyped-def]
-    """Prefetch for the demands behind demand `i`."""
+def look_ahead(pr, st, words, i, n):  # type: ignore[no-untyped-def]
+    """Prefetch for the demands behind demand `i` of `n`, of which `words` holds two words each."""
 
 
 @inner
-def fetch(pr, st, demands, i):  # type: ignore[no-untyped-def]
+def fetch(pr, st, words, i, n):  # type: ignore[no-untyped-def]
     """Prefetch the PTE, then the folio or the object of its value, then the object behind a cached folio's value, or the entry."""
-    n = u(len(demands))
     if i + FAR >= n:
         return
-    prefetch(st.pte, demands[i + FAR, 0] >> U32)
-    pte = st.pte[demands[i + NEAR, 0] >> U32]
+    prefetch(st.pte, words[(i + FAR) * U2] >> U32)
+    pte = st.pte[words[(i + NEAR) * U2] >> U32]
     if pte & U1 != U0:
         prefetch(st.folio, (pte >> U1) * w.FOLIO_WORDS)
     elif pte != U0:
         fetch_near(st, pr, pte >> U1)
-    pte = st.pte[demands[i + NEXT, 0] >> U32]
+    pte = st.pte[words[(i + NEXT) * U2] >> U32]
     if pte & U1 == U0 and pte != U0:
         fetch_entry(st, pr, pte >> U1)
     elif pte != U0 and st.folio[w.f_word(pte >> U1, F_VALUE)] != U0 and w.f_is(st, pte >> U1, CACHED):
@@ -80,7 +79,7 @@ def nothing_along(pr, st, page, i, seen, count):  # type: ignore[no-untyped-def]
 
 
 @inner
-def nothing(pr, st, demands, i):  # type: ignore[no-untyped-def]
+def nothing(pr, st, words, i, n):  # type: ignore[no-untyped-def]
     """Do nothing: observed replays run on the memory as it is."""
     return
 

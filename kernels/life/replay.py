@@ -6,6 +6,7 @@ from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import BYTE, LOW24, LOW32, U0, U1, U2, U3, U16, U24, U32
 from kernels.compiling.jit import called, inner, u
+from kernels.compiling.words import words_of
 from kernels.life import faults, lifecycle
 from kernels.life.prefetch import look_ahead
 from kernels.life.steps import move_step, on_cpu, resolve, swapoff
@@ -74,9 +75,10 @@ def rare(st, pr, kind, page, backend, payload, cpu, count):  # type: ignore[no-u
 @inner
 def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
     """Replay `demands` (uint64[n, 2]) on state `st` under probe `pr`; write the reply codes to `replies` (uint8[n])."""
+    words, codes_of, n = words_of(demands), words_of(replies), u(len(demands))
     for i in range(len(demands)):
-        look_ahead(pr, st, demands, u(i))
-        word, more = demands[u(i), 0], demands[u(i), 1]
+        look_ahead(pr, st, words, u(i), n)
+        word, more = words[U2 * u(i)], words[U2 * u(i) + U1]
         kind, page = word & BYTE, word >> U32
         backend, cpu = word >> U16 & BYTE, word >> U24 & BYTE
         count, arg = more & LOW32, more >> U32
@@ -92,4 +94,4 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
         else:
             code = rare(st, pr, kind, page, backend, arg & LOW24, cpu, count)
         finish(pr, code)
-        replies[u(i)] = code
+        codes_of[u(i)] = code

@@ -266,13 +266,14 @@ def is_synchronous(st, d):  # type: ignore[no-untyped-def]
 
 
 @called
+@hot
 def swap_full(st):  # type: ignore[no-untyped-def]
     """``vm_swap_full``: more than half of the slots of all devices that are on are used (:func:`is_swap`)."""
     used, slots = U0, U0
-    for i in range(U0 if is_swap(st, codes.ZSWAP) else DEV_WORDS, U4 * DEV_WORDS, DEV_WORDS):
-        if st.dev[u(i) + D_FLAGS] & DEV_ON != U0:
-            used += st.dev[u(i) + D_USED]
-            slots += st.dev[u(i) + D_SLOTS]
+    for i in range(4):  # a constant, and no branch: compiled to loads that a second look shares
+        among = U0 - (st.dev[u(i) * DEV_WORDS + D_FLAGS] & DEV_ON & (U1 if is_swap(st, u(i)) else U0))
+        used += st.dev[u(i) * DEV_WORDS + D_USED] & among
+        slots += st.dev[u(i) * DEV_WORDS + D_SLOTS] & among
     return used * U2 > slots
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from kernels.compiling.constants import U0, U1, U2
 from kernels.compiling.flat import aligned_zeros
-from kernels.compiling.jit import called, inner, u
+from kernels.compiling.jit import called, hot, inner, u
 from kernels.control import C_MEMCGS
 from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.probe import F_NONE, step, touch, wrote
@@ -105,6 +105,7 @@ def block_of(st, memcg):  # type: ignore[no-untyped-def]
 
 
 @called
+@hot
 def from_id(st, pr, memcg):  # type: ignore[no-untyped-def]
     """``mem_cgroup_from_id``: look the memory cgroup up; the first word of its block, 0 if there is none."""
     step(pr, F_FROM_ID)
@@ -143,6 +144,7 @@ def add(st, pr, at):  # type: ignore[no-untyped-def]
 
 
 @called
+@hot
 def charge(st, pr, at):  # type: ignore[no-untyped-def]
     """``page_counter_charge``: charge one page to the counter at word `at` and to all above it, whatever the limit."""
     step(pr, F_CHARGE)
@@ -152,6 +154,7 @@ def charge(st, pr, at):  # type: ignore[no-untyped-def]
 
 
 @called
+@hot
 def try_charge(st, pr, at):  # type: ignore[no-untyped-def]
     """``page_counter_try_charge`` of one page; false, and nothing charged, at the limit, which only the lowest counter has."""
     if st.memcgs[at + P_USAGE] >= st.memcgs[at + P_MAX]:

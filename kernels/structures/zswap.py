@@ -7,10 +7,11 @@ handle word holds the content token, the second word the length in its low 32 bi
 from __future__ import annotations
 
 from kernels.compiling.constants import LOW32, U0, U1, U2, U14
-from kernels.compiling.jit import inner, u
+from kernels.compiling.jit import called, hot, inner, u
 from kernels.control import C_ZENTRIES, S_ZE_FREE, S_ZE_HIGH, S_ZE_LIVE, S_ZE_PEAK, S_ZLRU_LOCK, S_ZSTORED
 from kernels.observing.allocations import A_ZE, A_ZOBJ
 from kernels.observing.atomics import atomic_add, atomic_sub
+from kernels.observing.counting import counts
 from kernels.observing.lock import L_ZLRU, L_ZTREE, lock, unlock
 from kernels.observing.probe import R_ZE, R_ZLRU, R_ZNODE, R_ZOBJ, R_ZTREE, allocated, alone, chase, freed, wrote
 from kernels.observing.regions import R_ZSTORED
@@ -112,11 +113,19 @@ def tree_find(st, pr, g, offset):  # type: ignore[no-untyped-def]
     return xa.load(st.ztree, g >> U14, st.zpool, pr, R_ZTREE, R_ZNODE, offset) >> U2
 
 
+@called
+def erase(st, pr, tree, offset):  # type: ignore[no-untyped-def]
+    """Take the entry at `offset` out of tree `tree`, whose lock is held; 0 if there was none."""
+    return xa.erase(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, offset) >> U2
+
+
 @inner
+@hot
 def tree_erase(st, pr, g, offset):  # type: ignore[no-untyped-def]
-    """Take the entry of slot `g` out of its tree; 0 if there was none."""
-    tree = g >> U14
+    """Take the entry of slot `g` out of its tree; 0 if there was none. An empty tree costs its lock, and the look that is counted."""
+    tree, z = g >> U14, U0
     lock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
-    z = xa.erase(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, offset) >> U2
+    if counts(pr) or st.ztree[tree * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+        z = erase(st, pr, tree, offset)
     unlock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
     return z
