@@ -185,9 +185,9 @@ def _check_parameters(parameters: str | Path | None, confirm: int) -> None:
 def _check_storage(storage: str | None) -> None:
     """Refuse a storage that cannot be one before anything is stored under its name."""
     if storage is not None:
-        from dse.sweeps.storages import check_arguments
+        from dse.sweeps import urls
 
-        check_arguments(storage)
+        urls.check(storage)
 
 
 def _space_of(settings: Found) -> Space:
