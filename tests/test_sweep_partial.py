@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from dse.cli import main
 from dse.measuring import warming
 from dse.reports import environments, heads
 from dse.storing import studies
-from dse.sweeps import space, sweeping, winning, wording
+from dse.sweeps import searching, space, sweeping, winning, wording
 from dse.sweeps.analysing import Trial
 from dse.sweeps.covering import Cover, covered, covers, without_result
 from tests.sweepdata import TEXT, trial
@@ -226,3 +228,29 @@ def test_a_partial_sweep_as_it_is_stored_and_shown(tmp_path: Path, capsys: pytes
     assert [row["certain"] for row in tables["winners"]] == [row["certain"] for row in found["winners"]]
     assert main(["report", found["study"], "--format", "text", "--results", str(tmp_path / "r")]) == 0
     assert "PARTIAL: 3 of 4" in capsys.readouterr().out
+
+
+def test_a_bundle_of_a_study_whose_time_was_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has fewer trials than it wanted; these are what is repeated."""
+    warming.warm([("direct", "count"), ("swap_id", "count")])
+    file, results = tmp_path / "small.toml", ["--results", str(tmp_path / "r")]
+    file.write_text(TEXT)
+    began = itertools.count()
+    with monkeypatch.context() as patch:
+        search = searching.Search.run
+
+        def shortly(self: searching.Search) -> list[Trial]:
+            patch.setattr(searching, "time", SimpleNamespace(monotonic=lambda: 0.0 if next(began) < 2 else 1e9))
+            return search(self)
+
+        patch.setattr(searching.Search, "run", shortly)
+        sweeping = ["sweep", str(file), "--sampler", "random", "--timeout", "5", "--workers", "1", *results]
+        assert main(sweeping) == 0
+    (study,) = studies.names(tmp_path / "r")
+    made = len({row["number"] for row in studies.read_tables(tmp_path / "r", study)["trials"]})
+    assert 0 < made < studies.read_tables(tmp_path / "r", study)["provenance"][0]["wanted"]
+    bundle = str(tmp_path / "b.zip")
+    assert main(["report", study, "--bundle", "--output", bundle, *results]) == 0
+    capsys.readouterr()
+    assert main(["rerun", bundle]) == 0
+    assert capsys.readouterr().out.strip() == "yes"

@@ -280,6 +280,30 @@ def searched(
         return Made(trials, evaluator.evaluated + getattr(recorder, "evaluated", 0), search.timed_out)
 
 
+def again(space: Space, settings: Found, trials: int, workers: int, results: str | Path) -> list[Found]:
+    """Search once more for so many trials of a study, which may have stopped before it had all that it wanted.
+
+    Parameters
+    ----------
+    space : Space
+        Its space.
+    settings : dict
+        Its settings.
+    trials, workers : int
+        How many, in how many processes.
+    results : path
+        Folder without a cache.
+
+    Returns
+    -------
+    list of dict
+        Rows of the table ``trials``.
+    """
+    warm(space)
+    made = searched(space, {**settings, "trials": trials}, workers, None, results, None).trials
+    return tables(space, made, {**analyse(space, made), "confirmed": []})["trials"]
+
+
 def _patched(design: str) -> bool:
     """Return True for a design that exists as patches or in a kernel."""
     return not naming.proposed(design)
