@@ -19,7 +19,7 @@ from dse.common.output import plain
 from dse.common.writing import locked, write_atomically, write_together
 from dse.errors import BadInput
 from dse.secrets import safe
-from dse.storing import files, ordering
+from dse.storing import files, leftovers, ordering
 from dse.storing.finding import pick
 from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION, TYPES
 
@@ -211,6 +211,7 @@ def are_settings(found: Any) -> bool:
 def held(results: str | os.PathLike[str], study: str) -> Iterator[None]:
     """Hold a study alone: no other process runs the same one meanwhile (a killed one holds nothing)."""
     path = folder(results, study)
+    leftovers.clear(os.fspath(results))
     with locked(path / ".lock", f"study {study} is being run by another process"):
         yield
 

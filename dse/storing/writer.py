@@ -19,7 +19,7 @@ from dse.common import digests, names
 from dse.common.writing import sync_folder
 from dse.errors import BadInput, refusal
 from dse.secrets import safe
-from dse.storing import ordering
+from dse.storing import leftovers, ordering
 from dse.storing.identity import counters_hash, new_run_id
 from dse.storing.schema import TABLES, VERSION
 
@@ -164,6 +164,7 @@ def check_writable(results: str | os.PathLike[str]) -> None:
         In the words that :func:`write_run` would use.
     """
     runs = Path(results) / "runs"
+    leftovers.clear(os.fspath(results))
     with _reported(runs):
         runs.mkdir(parents=True, exist_ok=True)
         probe = runs / f".probe-{os.getpid()}"
