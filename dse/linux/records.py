@@ -114,11 +114,12 @@ def _checked(folder: Path, record: Record) -> Record:
     BadInput
         The list of its digests is gone.
     """
+    told = {key: value for key, value in record.provenance.items() if key != CHECKED}
     if digests.listed(folder) is None:
-        if record.provenance.get(CHECKED):
+        if CHECKED in record.provenance:
             raise BadInput(f"{folder}: no {digests.SUMS} beside its tables: the record is not whole")
         output.note(f"unchecked: {folder} has no {digests.SUMS}, so that nothing tells whether its figures are those that were recorded")
-    return record
+    return record._replace(provenance=told)
 
 
 def stored(results: Path) -> list[str]:
