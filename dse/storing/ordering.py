@@ -8,10 +8,28 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
+
 from dse.common import names, output
 
 TIME = "%Y%m%dT%H%M%SZ"
 """Time at the beginning of a run's name, UTC."""
+
+
+def _is_own(path: Path) -> bool:
+    """Return True if a run lies under the name under which it was stored."""
+    try:
+        found = pl.read_parquet(path / "provenance.parquet", columns=["run"], n_rows=1)["run"].to_list()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return False
+    return bool(found == [path.name])
+
+
+def newest(runs: Path, stem: str) -> str | None:
+    """Name of the newest run that the clock, which gives the name `stem`, puts into the future; copies are none."""
+    now = stem.partition("-")[0]
+    later = [path for path in runs.iterdir() if names.STORED["runs"].fullmatch(path.name) and path.name.partition("-")[0] > now]
+    return next((path.name for path in sorted(later, reverse=True) if _is_own(path)), None)
 
 
 def behind(stem: str, newest: str | None) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from dse.common import digests, names
+from dse.common import digests
 from dse.common.writing import sync_folder
 from dse.errors import BadInput, refusal
 from dse.secrets import safe
@@ -109,21 +109,13 @@ def write_run(
     runs = Path(results) / "runs"
     with _reported(runs):
         runs.mkdir(parents=True, exist_ok=True)
-        stem = ordering.behind(stem, _newest(results, stem))
+        stem = ordering.behind(stem, ordering.newest(runs, stem))
         for attempt in range(1, 1000):
             run = stem if attempt == 1 else f"{stem}-{attempt}"
             if not (runs / run).exists() and _place(runs, run, rows):
                 ordering.stamp(results, [runs / run])
                 return run
     raise BadInput(f"{runs}: no free name for run {stem}")
-
-
-def _newest(results: str | os.PathLike[str], stem: str) -> str | None:
-    """Name of the newest run that was stored under its name, where it is from after `stem`."""
-    from dse.storing import reader
-
-    later = [name for name in reader.run_names(results) if name.partition("-")[0] > stem.partition("-")[0]]
-    return next((name for name in reversed(later) if names.STORED["runs"].fullmatch(name) and not reader.copied(results, name)), None)
 
 
 def _place(runs: Path, run: str, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> bool:
