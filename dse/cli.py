@@ -120,6 +120,8 @@ def _dispatch(argv: Sequence[str]) -> int:
     _refuse_secrets(verb, rest)
     for name, most in THREADS.items():
         options.variable(name, 1, 1, most)
+    for line in options.without_effect(os.environ):
+        _say(f"dse: {line}")
     require_kernels()
     module = importlib.import_module(VERBS[verb][0])
     parser = Parser(prog=f"dse {verb}", description=_described(module))

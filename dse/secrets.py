@@ -21,6 +21,8 @@ FILES, PAGES = ("journal", "sqlite", "file"), ("http", "https", "git", "ssh")
 """Schemes whose paths may hold a colon, and an at sign."""
 PORT = re.compile(r"[^:/]*(?::\d{1,5})?(?:/.*)?", re.DOTALL)
 DATABASES = r"(?:postgres|postgresql|mysql|mariadb|oracle|mssql|cockroachdb|redis|rediss|mongodb|amqp)(?:\+\w+)?"
+KNOWN = re.compile(rf"(?<![a-z])(?:{DATABASES}|{'|'.join((*FILES, *PAGES))}|grpc|svn|sftp|ftps?|wss?|s3|gs)(?![a-z])", re.IGNORECASE)
+"""Schemes whose user may stand without a password: ``NAME://x@host`` of another name is a user and a password that begins with ``//``."""
 OF_KEYS = (
     r"client|server|api|access|secret|private|encrypt(?:ion)?|decrypt(?:ion)?|signing|shared|master|account|storage|session|security|auth|"
     r"deploy|license|hmac|jwt|aes|ssl|tls|ssh|gpg|webhook|app"
@@ -74,6 +76,8 @@ def _of_url(text: str, start: int, scheme: str, end: int) -> tuple[int, int] | N
     if name in (*PAGES, *FILES, "grpc") and port:
         return None
     user = user if at else rest if name else ""
+    if at and name and not KNOWN.search(name):
+        return None if user in PLACEHOLDERS else (start, start + len(user))  # the name of a user, and a password that begins with //
     colon = user.find(":")
     if colon < 0:
         return None

@@ -118,10 +118,11 @@ def _one(reader: Reader, path: Path, rng: random.Random, number: int, found: Out
         found.tracebacks[what] = (first, count + 1)
 
 
-def whole(name: str, inputs: int, first: int) -> Outcome:
-    """Feed a reader in processes of its own: one that a signal ends is a finding, and the rest goes on behind it."""
+def whole(name: str, inputs: int, first: int, seconds: float = float("inf")) -> Outcome:
+    """Feed a reader in processes of its own: one that a signal ends is a finding, and the rest goes on behind it, for some seconds."""
     total, at = Outcome(), first
-    while at < first + inputs:
+    end = time.monotonic() + seconds
+    while at < first + inputs and time.monotonic() < end:
         with tempfile.NamedTemporaryFile("r", encoding="utf-8", suffix=".json") as out:
             command = [
                 sys.executable,
@@ -133,6 +134,8 @@ def whole(name: str, inputs: int, first: int) -> Outcome:
                 str(first + inputs - at),
                 "--first",
                 str(at),
+                "--seconds",
+                str(end - time.monotonic()),
                 "--to",
                 out.name,
             ]
@@ -163,6 +166,7 @@ def main() -> int:
     parser.add_argument("readers", nargs="*", help=f"default: all, {', '.join(READERS)}")
     parser.add_argument("--inputs", type=int, default=100_000, help="inputs for each reader (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="most seconds for each reader (default: no limit)")
     parser.add_argument("--only", help="feed one reader in this process")
     parser.add_argument("--to", help="file for the outcome of --only")
     args = parser.parse_args()
@@ -174,14 +178,14 @@ def main() -> int:
                 out.write(f"{number}\n")
                 out.flush()
 
-            found = feed(args.only, range(args.first, args.first + args.inputs), report)
+            found = feed(args.only, range(args.first, args.first + args.inputs), report, args.seconds)
             out.seek(0)
             out.truncate()
             out.write(json.dumps(found.__dict__) + "\n")
         return 0
     failed = False
     for name in args.readers or READERS:
-        found = whole(name, args.inputs, args.first)
+        found = whole(name, args.inputs, args.first, args.seconds)
         print(found.line(name), flush=True)
         for what, (number, count) in found.tracebacks.items():
             print(f"  {count:,} times, first input {number}: {what}", flush=True)

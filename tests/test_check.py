@@ -130,6 +130,33 @@ def test_an_index_out_of_bounds_is_found_before_it_brings_the_process_down(tmp_p
     assert "IndexError: index" in row["finding"]
 
 
+ENDS = {
+    "sys.exit(0)": ("build", "SystemExit: 0"), "raise GeneratorExit": ("build", "GeneratorExit"), "1 / 0": ("build", "ZeroDivisionError"),
+    "os._exit(0)": ("build", "it ends the process, with status 0 and without a word"), "sys.exit(5)": ("check", "SystemExit: 5"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("deed", ENDS)
+def test_a_design_that_ends_the_program_has_failed(deed: str, tmp_path: Path) -> None:
+    """Whatever `build` or `check` does, the exit status is 1, and one line of the table says why."""
+    where, says = ENDS[deed]
+    line = "    return Toy(" if where == "build" else "    hints, slots = "
+    text = (ROOT / "tests" / "toy.py").read_text().replace(line, f"    {deed}\n{line}")
+    (tmp_path / "toy.py").write_text(text.replace("from collections.abc", "import os\nimport sys\nfrom collections.abc", 1))
+    if where == "check":
+        done = interpreted(tmp_path, "--only", "random streams", "--format", "json")
+    else:
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "dse.cli", "check", "toy.py", "--only", "leaks", "--format", "json"]
+        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    row = json.loads(done.stdout)["rows"][-1]
+    assert row["verdict"] == "failed"
+    assert says in row["finding"]
+    assert "\n" not in row["finding"]
+
+
 def test_a_design_brings_its_twin_in_the_module_beside_it(tmp_path: Path) -> None:
     right, wrong, view, none = (tmp_path / name for name in ("right", "wrong", "view", "none"))
     for folder, twin in (

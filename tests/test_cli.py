@@ -7,9 +7,11 @@ import errno
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from dse import cli
 from dse.commands import VERBS
 from dse.common import options, output
 from dse.errors import BadInput, CheckFailed, Ended, nearest, unknown
+from dse.naming import processes
 
 HEAVY = ("numba", "numpy", "polars", "optuna", "asv", "llvmlite", "matplotlib")
 
@@ -350,3 +353,32 @@ def test_tracebacks_are_off(value: str, monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setenv("DSE_TRACEBACK", value)
     assert cli.main(["nothing"]) == cli.BAD
     assert "unknown verb 'nothing'" in capsys.readouterr().err
+
+
+def test_a_misspelt_variable_of_the_environment_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says that it has no effect, and which one was meant; processes of ours do not say it again."""
+    for name, says in (
+        ("DSE_DESIGN", "did you mean 'DSE_DESIGNS'?"), ("dse_designs", "did you mean 'DSE_DESIGNS'?"),
+        ("DSE_STORRAGE", "did you mean 'DSE_STORAGE'?"), ("SWAPDSE_BENCH_HOM", "did you mean 'SWAPDSE_BENCH_HOME'?"),
+        ("DSE_RESULTS", "valid: DSE_DESIGNS, DSE_STORAGE, DSE_HEARTBEAT"),
+    ):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "s3cr3t")
+            assert cli.main(["designs", "direct"]) == 0
+            said = capsys.readouterr().err
+            assert said.startswith(f"dse: variable {name} of the environment has no effect: {says}")
+            assert (said.count("\n"), "s3cr3t" in said) == (1, False)
+            assert name not in processes.environ()
+    for name in ("DSE_PLAIN_NUMBA_SAID", "DSE_STORAGE", "DSEX", "OTHER_DSE_X"):
+        monkeypatch.setenv(name, "1")
+    assert cli.main(["designs", "direct"]) == 0
+    assert not capsys.readouterr().err
+    assert processes.environ()["DSE_STORAGE"] == "1"
+
+
+def test_every_variable_that_is_read_is_known() -> None:
+    """The list of variables is that of the sources."""
+    root = Path(cli.__file__).parent.parent
+    files = [*root.glob("dse/**/*.py"), *root.glob("kernels/**/*.py"), *root.glob("benchmarks/**/*.py")]
+    read = {name for file in files for name in re.findall(r"\b(?:SWAP)?DSE_[A-Z_]+\b", file.read_text())}
+    assert read - {"DSE_DESIGN"} == set(options.VARIABLES)

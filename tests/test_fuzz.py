@@ -51,3 +51,10 @@ def test_an_input_is_made_again_from_its_number(tmp_path: Path) -> None:
         reader = fuzzreaders.READERS[name](tmp_path)
         assert [reader.made(n)[0] for n in range(60)] == [reader.made(n)[0] for n in range(60)]
         assert len({reader.made(n)[0] for n in range(60)}) > 30
+
+
+def test_a_reader_is_fed_for_some_seconds() -> None:
+    found = fuzz.whole("csv", 10**9, 0, seconds=4.0)
+    assert 0 < found.inputs < 10**9
+    assert sum(found.codes.values()) == found.inputs
+    assert fuzz.whole("csv", 3, 7).inputs == 3

@@ -386,3 +386,14 @@ def test_the_pages_of_another_folder_leave_the_readme_alone(tmp_path: Path, monk
     monkeypatch.setattr(documenting, "kernels", lambda path: pytest.fail("wrote the README"))
     assert documenting.main(str(tmp_path)) == 0
     assert (tmp_path / "ground-truth.md").read_text() == "made\n"
+
+
+@pytest.mark.parametrize(("name", "says"), [("Z99", "valid: Y, K, Y01, "), ("k31", "did you mean 'K31'?"), ("y5", "did you mean 'Y"),
+                                            ("K99", "unknown K row 'K99', did you mean 'K"), ("banana", "valid: Y, K, Y01, ")])  # fmt: skip
+def test_an_unknown_row_is_one_line_before_any_work(name: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever its letter, the nearest row of either kind is named; rows that are known are not tried before."""
+    for words in ([name], ["Y05", name], [name, "K31"]):
+        assert cli.main(["validate", *words]) == 2
+        said = capsys.readouterr()
+        assert says in said.err
+        assert (said.out, said.err.count("\n")) == ("", 1)

@@ -100,6 +100,14 @@ def test_events_that_are_not_taken_are_named(tmp_path: Path, line: str, says: st
     refused(tmp_path / "a", "perf", says, f" 7 1.0: {line}\n")
 
 
+@pytest.mark.parametrize("line", ["1 7f1234567000", "7f1234567000", "0x7f1234567000 main+0x4 (/bin/a)", "       1 7f1234567000"])
+def test_a_text_without_events_is_told_which_column_is_missing(tmp_path: Path, line: str):
+    for before in (" 7 1.0: ", "worker 7/8 [001] 55595.641375: "):
+        refused(tmp_path / "a", "perf", "a:1: no event column, ", f"{before}{line}\n")
+        refused(tmp_path / "a", "perf", "perf script -F pid,time,event,trace", f"{before}{line}\n")
+    refused(tmp_path / "a", "perf", "perf script -F pid,time,event,trace", "what is this\n")
+
+
 def test_addresses_of_faults_stand_where_perf_prints_them(tmp_path: Path):
     path = tmp_path / "a"
     path.write_text(" 7 1.0: page-faults:     55cea453d1e0\n 7 1.0: page-faults:     55cea453d1e0  55cea4000000\n")

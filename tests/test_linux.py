@@ -122,6 +122,41 @@ def test_a_record_is_shown(host: Host, capsys: pytest.CaptureFixture[str]) -> No
     assert "unknown record 'nine'" in capsys.readouterr().err
 
 
+def test_a_record_without_its_digests(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused where it had some, marked where it is of an earlier version; the list names what it leaves out."""
+    assert host.record("--experiments", "fill") == 0
+    (name,) = records.stored(host.results)
+    folder, words = host.results / "linux" / name, ["--results", str(host.results)]
+    sums, provenance = folder / "SHA256SUMS", folder / "provenance.json"
+    told = sums.read_bytes()
+    for content, says in (
+        (told[:70] + b"\n", "its SHA-256 differs"),
+        (told.replace(b"a", b"b"), "its SHA-256 differs"),
+        (None, "no SHA256SUMS"),
+    ):
+        sums.unlink(missing_ok=True)
+        if content is not None:
+            sums.write_bytes(content)
+        capsys.readouterr()
+        assert main(["linux", "show", name, *words]) == BAD
+        said = capsys.readouterr()
+        assert says in said.err
+        assert (said.out, said.err.count("\n")) == ("", 1)
+        assert main(["linux", "list", "--format", "csv", *words]) == 0
+        said = capsys.readouterr()
+        assert f"skipped {name}: " in said.err
+        assert name not in said.out
+    earlier = json.loads(provenance.read_text())
+    assert earlier.pop("digests") == "SHA256SUMS"
+    provenance.write_text(json.dumps(earlier))
+    for verb in (["show", name], ["list"]):
+        assert main(["linux", *verb, *words]) == 0
+        assert f"unchecked: {folder} has no SHA256SUMS" in capsys.readouterr().err
+    provenance.write_text("[]")
+    assert main(["linux", "show", name, *words]) == BAD
+    assert "its provenance is no object" in capsys.readouterr().err
+
+
 def test_experiments_are_added_to_a_record(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     assert host.record("--experiments", "fill") == 0
     (first,) = records.stored(host.results)

@@ -264,6 +264,29 @@ def test_output_replaces_nothing_that_is_stored(full: Path, tmp_path: Path, caps
     assert main(["query", "SELECT 1 AS a", "--results", str(full), "--format", "csv", "--output", str(mine)]) == 0
 
 
+def test_traces_and_consoles_replace_nothing_that_is_stored(full: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--out`` and ``--console`` ask as ``--output`` does; a trace may take the place of another trace."""
+    (tmp_path / "pages.csv").write_text("page\n1\n2\n")
+    run = next(path for path in (full / "runs").iterdir() if (path / "ops.parquet").is_file() and not path.is_symlink())
+    record = full / "linux" / "20260101T000000Z-7.2"
+    record.mkdir(parents=True)
+    (record / "provenance.json").write_text("{}")
+    journal = tmp_path / "shared.npz"
+    journal.write_bytes(b'{"op_code":0,"worker_id":"x"}\n')
+    before = listing(full.parent)
+    importing = ["trace", "import", str(tmp_path / "pages.csv"), "--format", "csv", "--page-column", "1", "--write-column", "0", "-o"]
+    for path in (run / "x", run / "ops.parquet", record / "x", journal):
+        for command in ([*importing, str(path)], ["trace", "record", "--out", str(path), "--", "true"],
+                        ["linux", "record", "--image", str(tmp_path / "no"), "--results", str(full), "--console", str(path)]):  # fmt: skip
+            assert main(command) == 2
+            assert "is a stored result, or lies among them" in capsys.readouterr().err, (command, path)
+    assert listing(full.parent) == before
+    mine = tmp_path / "mine.npz"
+    shutil.copy(trace.SHIPPED / f"{trace.shipped()[0]}.npz", mine)
+    assert main([*importing, str(mine)]) == 0
+    assert trace.load(mine).pages == 2
+
+
 @pytest.mark.parametrize(
     "options", [["query", "SELECT 1 AS a"], ["report", "b-1"], ["report", "b-1", "--bundle"], ["report", "b-1", "--format", "text"]]
 )

@@ -304,3 +304,21 @@ def test_a_parquet_file_that_ends_the_reader_is_named(results: Path, tmp_path: P
     assert first in {path.name for path in damaged}
     (tmp_path / "none.parquet").write_bytes(b"PAR1")
     assert limited.unreadable([files[0], tmp_path / "none.parquet", files[1]]) == "none.parquet"
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("SELECT moves.rate FROM trials_wide", "unknown column 'moves.rate', did you mean 'moves_rate'?"),
+        ("SELECT r.moves.rate FROM runs AS r", "unknown column 'moves.rate', did you mean 'moves_rate'?"),
+        ("SELECT run FROM runs WHERE memory.limt > 0", "unknown column 'memory.limt', did you mean 'memory_limit'?"),
+        ("SELECT run FROM runs ORDER BY Backend.Mix", "unknown column 'Backend.mix', did you mean 'backend_mix'?"),
+        ("SELECT r.desing FROM ops AS r", "unknown column 'desing', did you mean 'design'?"),
+        ("SELECT zzzz.qqqq FROM ops", "unknown column 'zzzz.qqqq', dse query --tables lists all"),
+    ],
+)
+def test_a_key_with_a_dot(sql: str, says: str, tmp_path) -> None:
+    """Scenario files write ``moves.rate``; the column is ``moves_rate``."""
+    with pytest.raises(BadInput) as said:
+        querying.query(sql, results=tmp_path)
+    assert str(said.value) == says

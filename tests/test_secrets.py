@@ -222,6 +222,28 @@ def test_what_holds_no_secret() -> None:
         assert secrets.safe(text) == text
 
 
+@pytest.mark.parametrize("password", [f"//{MARK}", f"///{MARK}", f"//{MARK}//", f"//{MARK}://", f"//a:{MARK}", f"//{MARK} //@"])
+def test_a_password_that_begins_as_the_host_of_a_url_does(password: str) -> None:
+    """``me://secret@host`` looks as a URL does, whose scheme is the user."""
+    for before in ("", "postgresql:", "postgresql://", "//", "mysql:/"):
+        url = f"{before}me:{password}@127.0.0.1/db"
+        shown = secrets.safe(url, whole=True)
+        assert MARK not in shown
+        assert secrets.safe(shown, whole=True) == shown
+        secrets.know(url)
+        for message in echoes(url):
+            assert MARK not in secrets.safe(message), message
+    for text in (
+        "svn+ssh://me@host/a",
+        "ftp://me@host/a",
+        "mysql+pymysql://me@h/d",
+        "git+https://me@host/a",
+        "rediss://me@h",
+        "sqlite://a@b",
+    ):
+        assert not secrets.holds(text), text
+
+
 def test_few_are_remembered() -> None:
     for n in range(3 * secrets.MOST):
         secrets.know(f"postgresql://me:{MARK}{n:04}@h/d")

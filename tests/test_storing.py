@@ -15,7 +15,7 @@ import pytest
 from dse import cli, storing
 from dse.common import digests
 from dse.errors import BadInput
-from dse.storing import writer
+from dse.storing import leftovers, studies, writer
 
 
 def rows(lines: int = 12, ns: float = 80.0) -> list[dict[str, object]]:
@@ -239,3 +239,38 @@ def test_diff_of_nothing_fails(tmp_path, capsys: pytest.CaptureFixture[str]) -> 
     status, document = diff(tmp_path, capsys)
     assert status == 1
     assert document["compared"] == 0
+
+
+def test_what_killed_processes_left_goes_with_the_next_run(tmp_path) -> None:
+    """Files and folders under hidden names of ours: old, and of nobody who runs; everything else stays."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    run, study, here = "20260101T000000Z-aaaaaaaa", tmp_path / "studies" / "x-s1-0badc0de", os.getpid()
+    left = [tmp_path / "runs" / f".writing-{run}-{dead.pid}", tmp_path / "runs" / f".removing-{run}-{dead.pid}",
+            tmp_path / "cache" / "ab" / ".writing-ab12_xyz", study / ".writing-abcdefgh", tmp_path / "answers" / ".writing-abcdefgh",
+            tmp_path / "runs" / f".probe-{dead.pid}", tmp_path / "linux" / f".writing-{run}-{dead.pid}"]  # fmt: skip
+    kept = [tmp_path / "runs" / f".writing-{run}-{here}", study / ".writing-mine", study / "writing-abcdefgh", study / ".lock",
+            tmp_path / "mine" / ".writing-abcdefgh", tmp_path / "runs" / run, study / "deep" / ".writing-abcdefgh"]  # fmt: skip
+    young = [tmp_path / "cache" / "cd" / ".writing-ab12_xyz", tmp_path / "runs" / ".writing-zyxwvuts"]
+    for path in (*left, *kept, *young):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if {"runs", "linux"} & set(path.parts) and not path.name.startswith(".probe"):
+            path.mkdir()
+            (path / "ops.parquet").write_bytes(b"x")
+        else:
+            path.write_bytes(b"x")
+    for path in (*left, *kept):
+        os.utime(path, (1e9, 1e9))
+    (tmp_path / "runs" / ".writing-linkedto").symlink_to(tmp_path / "mine")
+    (tmp_path / "answers" / ".writing-linkedto").symlink_to(study / ".lock")
+    assert set(leftovers.found(tmp_path)) == set(left)
+    writer.check_writable(tmp_path)
+    assert not [path for path in left if path.exists()]
+    assert [path for path in (*kept, *young) if path.exists()] == [*kept, *young]
+    assert (tmp_path / "mine" / ".writing-abcdefgh").exists()
+    assert (tmp_path / "runs" / ".writing-linkedto").is_symlink()
+    leftovers.clear.cache_clear()
+    left[2].write_bytes(b"x")
+    os.utime(left[2], (1e9, 1e9))
+    with studies.held(tmp_path, "another-s1-0badc0de"):
+        assert not left[2].exists()

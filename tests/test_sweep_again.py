@@ -18,7 +18,7 @@ from dse.errors import BadInput
 from dse.measuring import warming
 from dse.reports import answer
 from dse.storing import studies
-from dse.sweeps import caching, space, storages, sweep, workers
+from dse.sweeps import caching, space, storages, sweep, urls, workers
 from dse.sweeps.repeating import Terminated, repeated
 from dse.sweeps.space import Configuration
 from tests import reportdata
@@ -234,7 +234,7 @@ KNOWN = ("sqlite:///s.db", "sqlite:///s.db?timeout=5", "postgresql://me@h/d?sslm
 
 @pytest.mark.parametrize("url", KNOWN)
 def test_arguments_that_a_storage_knows(url: str) -> None:
-    storages.check_arguments(url)
+    urls.check_arguments(url)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from dse.cli import main
 from dse.measuring import warming
 from dse.reports import environments, heads
 from dse.storing import studies
-from dse.sweeps import space, sweeping, winning, wording
+from dse.sweeps import searching, space, sweeping, winning, wording
 from dse.sweeps.analysing import Trial
 from dse.sweeps.covering import Cover, covered, covers, without_result
 from tests.sweepdata import TEXT, trial
@@ -167,6 +169,21 @@ def test_a_scenario_that_does_not_go_together_is_tried_once() -> None:
     assert covered(where, [*toy()[:2], odd]) == 5
 
 
+def test_what_follows_from_a_part_of_the_space_says_so() -> None:
+    """Break-evens, regrets and other yardsticks hold among what was tried; of a whole sweep nothing is said of that."""
+    where, tried = of(), "among what was tried"
+    for made, partly in ((toy(), False), (without(0), True)):
+        found, about = study(made, where)
+        assert bool(wording.among_tried(about)) is partly
+        lines = wording.first_lines(found, about, NS)
+        told = [line for line in lines if "best layer against best design without" in line or line.startswith("Yardsticks disagree")]
+        assert told
+        assert all((tried in line) is partly for line in told)
+        head = environments.head(found, about, NS)
+        assert head is not None
+        assert (tried in " ".join(head.missing)) is partly
+
+
 REASON = "infeasible: scenario sweep: moves.rate is {}, but nothing is in zswap; set moves.tiers"
 
 
@@ -217,6 +234,10 @@ def test_a_partial_sweep_as_it_is_stored_and_shown(tmp_path: Path, capsys: pytes
     found = json.loads(capsys.readouterr().out)
     about = found["provenance"]
     assert (found["partial"], about["covered"], about["trials"], about["size"]) == (True, 3, 3, 4)
+    assert main(["sweep", "--resume", found["study"], "--full", *results]) == 0
+    full = capsys.readouterr().out
+    assert "\nRegret of a fixed choice over the environments, among what was tried\n" in full
+    assert "\nSensitivity, among what was tried: " in full
     assert main(["sweep", "--resume", found["study"], *results]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "PARTIAL: 3 of 4 configurations were tried; what was not may be cheaper." in said
@@ -226,3 +247,32 @@ def test_a_partial_sweep_as_it_is_stored_and_shown(tmp_path: Path, capsys: pytes
     assert [row["certain"] for row in tables["winners"]] == [row["certain"] for row in found["winners"]]
     assert main(["report", found["study"], "--format", "text", "--results", str(tmp_path / "r")]) == 0
     assert "PARTIAL: 3 of 4" in capsys.readouterr().out
+    assert main(["report", found["study"], "--format", "text", "--full", "--results", str(tmp_path / "r")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Among what was tried; the sweep is partial." in said.partition("Regret of a fixed choice")[2]
+
+
+def test_a_bundle_of_a_study_whose_time_was_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has fewer trials than it wanted; these are what is repeated."""
+    warming.warm([("direct", "count"), ("swap_id", "count")])
+    file, results = tmp_path / "small.toml", ["--results", str(tmp_path / "r")]
+    file.write_text(TEXT)
+    began = itertools.count()
+    with monkeypatch.context() as patch:
+        search = searching.Search.run
+
+        def shortly(self: searching.Search) -> list[Trial]:
+            patch.setattr(searching, "time", SimpleNamespace(monotonic=lambda: 0.0 if next(began) < 2 else 1e9))
+            return search(self)
+
+        patch.setattr(searching.Search, "run", shortly)
+        sweeping = ["sweep", str(file), "--sampler", "random", "--timeout", "5", "--workers", "1", *results]
+        assert main(sweeping) == 0
+    (study,) = studies.names(tmp_path / "r")
+    made = len({row["number"] for row in studies.read_tables(tmp_path / "r", study)["trials"]})
+    assert 0 < made < studies.read_tables(tmp_path / "r", study)["provenance"][0]["wanted"]
+    bundle = str(tmp_path / "b.zip")
+    assert main(["report", study, "--bundle", "--output", bundle, *results]) == 0
+    capsys.readouterr()
+    assert main(["rerun", bundle]) == 0
+    assert capsys.readouterr().out.strip() == "yes"

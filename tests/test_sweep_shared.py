@@ -19,7 +19,7 @@ from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import warming
 from dse.storing import studies
-from dse.sweeps import distributing, space, storages, sweep
+from dse.sweeps import distributing, space, storages, sweep, urls
 from tests.sweepdata import TEXT, said_by
 
 SLOW = """
@@ -182,7 +182,7 @@ def test_urls() -> None:
         ("journal.log", "journal.log"),
         ("--storage=postgresql://u:p@h/d", "--storage=postgresql://u:***@h/d"),
     ):
-        assert storages.shown(url) == shown
+        assert urls.shown(url) == shown
     with pytest.raises(BadInput, match="a journal file, sqlite"):
         storages.opened("mysql://u:p@h/d")
     pytest.importorskip("grpc")
@@ -209,6 +209,32 @@ def test_hostile_urls(url: str, said: str, tmp_path: Path, capsys: pytest.Captur
     assert said in output.err
     assert output.err.count("\n") == 1
     assert not output.out
+
+
+OF_MEMORY = (
+    "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true", "sqlite:///file:x?mode=memory&cache=shared&uri=1",
+    "sqlite:///file:/x?vfs=memdb&uri=true", "sqlite:///file:?uri=true",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", OF_MEMORY)
+def test_a_storage_in_memory(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A study there is lost, and each worker has a database of its own: refused before anything is stored."""
+    (tmp_path / "small.toml").write_text(TEXT)
+    sweeping = ["sweep", str(tmp_path / "small.toml"), "--trials", "1"]
+    for command in (sweeping, ["worker", "--study", "x", "--once"]):
+        assert main([*command, "--storage", url, "--results", str(tmp_path / "r")]) == 2
+        output = capsys.readouterr()
+        assert "is in memory" in output.err
+        assert output.err.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_file_of_a_sqlite_storage() -> None:
+    for url, path in (("sqlite:///s.db", "s.db"), ("sqlite:////srv/s.db?timeout=5", "/srv/s.db"),
+                      ("sqlite:///file:/srv/a%20b.db?uri=true", "/srv/a b.db"), ("sqlite:///file:///srv/a.db?uri=yes", "/srv/a.db"),
+                      ("sqlite:///file:a.db", "file:a.db")):  # fmt: skip
+        assert urls.sqlite_file(url) == Path(path)
 
 
 def test_dead_storages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

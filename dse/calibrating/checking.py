@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dse.calibrating.journal import HOT_ADD, PAGE_CLUSTER, SWAPS, ZSWAP, Journal, swaps
 from dse.calibrating.system import PROGRAMS, System
+from dse.common.writing import check_stored
 from dse.errors import REFUSED, BadInput, unknown
 
 PAGE = 4096
@@ -168,6 +169,7 @@ def check_output(wanted: Wanted) -> None:
         raise BadInput(f"{path} is no .toml file")
     if path.exists():
         raise BadInput(f"{path} is there and is not overwritten")
+    check_stored(path)
     if not path.parent.is_dir():
         raise BadInput(f"{path}: {REFUSED[errno.ENOENT]}: {path.parent}")
     for folder in (path.parent, wanted.state if wanted.state.is_dir() else None):

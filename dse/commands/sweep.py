@@ -134,9 +134,10 @@ def _head(found: dict[str, Any], resuming: str) -> None:
 
 def _show(found: dict[str, Any]) -> None:
     """Print the tables."""
-    from dse.sweeps.wording import first_lines
+    from dse.sweeps.wording import among_tried, first_lines
 
     about = found["provenance"]
+    tried = among_tried(about)
     for line in first_lines(found, about, about["winner"], about["over"]["measure"]):
         output.write(line)
     at_a_time = about["environments"]
@@ -145,9 +146,9 @@ def _show(found: dict[str, Any]) -> None:
     output.write(f"\n{found['study']}: {evaluated}{searched}\n")
     _fronts(found)
     _winners(found["winners"], about["winner"])
-    _breakeven(found["breakeven"])
-    _sensitivity(found["sensitivity"], about["winner"])
-    output.write("\nRegret of a fixed choice over the environments")
+    _breakeven(found["breakeven"], tried)
+    _sensitivity(found["sensitivity"], about["winner"], tried)
+    output.write(f"\nRegret of a fixed choice over the environments{tried}")
     output.emit([
         {"design": row["design"], "environments": f"{row['environments']} of {row['of']}", "mean": f"{row['mean']:.1%}",
          "worst": f"{row['worst']:.1%}"}
@@ -192,13 +193,13 @@ def _winners(winners: list[dict[str, Any]], winner: str) -> None:
     output.emit(rows, "table")
 
 
-def _breakeven(breakeven: list[dict[str, Any]]) -> None:
-    """Print from which rate of moves on a layer pays."""
+def _breakeven(breakeven: list[dict[str, Any]], tried: str) -> None:
+    """Print from which rate of moves on a layer pays; `tried` is the caution of a partial sweep."""
     from dse.sweeps.axes import text_of
 
     if not breakeven:
         return
-    output.write("\nBreak-even: a layer pays from this rate of moves on (delivered: moves for each page that goes out)")
+    output.write(f"\nBreak-even{tried}: a layer pays from this rate of moves on (delivered: moves for each page that goes out)")
     known = {(row["objective"], str(row["environment"]), row["design"], row["against"]): row for row in breakeven}
 
     def told(row: dict[str, Any]) -> bool:
@@ -214,9 +215,9 @@ def _breakeven(breakeven: list[dict[str, Any]]) -> None:
     ], "table")  # fmt: skip
 
 
-def _sensitivity(rows: list[dict[str, Any]], winner: str) -> None:
+def _sensitivity(rows: list[dict[str, Any]], winner: str, tried: str) -> None:
     """Print the importance of each choice, from the least to the most of any environment, and the flips of each axis."""
-    output.write("\nSensitivity: share of an environment's variance that a choice alone makes; flips of the verdict on layers")
+    output.write(f"\nSensitivity{tried}: share of an environment's variance that a choice alone makes; flips of the verdict on layers")
     names = list(dict.fromkeys(row["objective"] for row in rows))
     table = []
     for axis in dict.fromkeys(row["axis"] for row in rows):

@@ -6,10 +6,11 @@ import argparse
 import math
 import os
 import re
+from collections.abc import Mapping
 
 from dse.common import reading, streams
 from dse.common.limits import COLUMNS_MAX, PAGES_MAX, SEED_MAX
-from dse.errors import BadInput
+from dse.errors import NAME_MOST, BadInput, nearest
 
 FORMATS = ("table", "json", "csv")
 RESULTS = "results"
@@ -94,6 +95,30 @@ def variable(name: str, default: int, least: int, most: int) -> int:
     if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise BadInput(f"{name} is a whole number from {least:,} to {most:,}, got {text[:40]!r}")
     return int(text)
+
+
+VARIABLES = ("DSE_DESIGNS", "DSE_STORAGE", "DSE_HEARTBEAT", "DSE_TRACEBACK", "DSE_PLAIN_NUMBA", "DSE_PLAIN_NUMBA_SAID",
+             "SWAPDSE_BENCH_DESIGNS", "SWAPDSE_BENCH_HOME", "SWAPDSE_BENCH_CACHE", "SWAPDSE_BENCH_QUICK")  # fmt: skip
+"""Variables of the environment that this project reads; the one that ends in SAID is its own."""
+
+
+def without_effect(environ: Mapping[str, str]) -> list[str]:
+    """Say of each variable that is named as one of ours, and is none, which one was meant.
+
+    Examples
+    --------
+    >>> without_effect({"DSE_DESIGN": "my.py", "DSE_STORAGE": "x", "HOME": "/root"})
+    ["variable DSE_DESIGN of the environment has no effect: did you mean 'DSE_DESIGNS'?"]
+    """
+    found = []
+    for name in sorted(environ):
+        before = re.match(r"(?:SWAP)?DSE_", name, re.IGNORECASE)
+        if before and name not in VARIABLES:
+            known = {one.partition("DSE_")[2]: one for one in VARIABLES if not one.endswith("_SAID")}
+            near = known.get(nearest(name[before.end() :], known))
+            hint = f"did you mean {near!r}?" if near else f"valid: {', '.join(known.values())}"
+            found.append(f"variable {name[:NAME_MOST]} of the environment has no effect: {hint}")
+    return found
 
 
 def seed(text: str) -> int:

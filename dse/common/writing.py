@@ -144,19 +144,26 @@ def _write_directly(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def _holds(target: Path) -> bool:
-    """Return True for a file whose first bytes are those of a journal, a database or a trace, whatever its name."""
+def _holds(target: Path, trace: bool = True) -> bool:
+    """Return True for a file whose first bytes are those of a journal, a database or a `trace`, whatever its name."""
     if not target.is_file():
         return False
     with target.open("rb") as file:
         head = file.read(64)
-    return head.startswith((JOURNAL, *SQLITE)) or (head.startswith(b"PK\3\4") and head[MEMBER:].startswith(TRACE))
+    return head.startswith((JOURNAL, *SQLITE)) or (trace and head.startswith(b"PK\3\4") and head[MEMBER:].startswith(TRACE))
 
 
-def _is_stored(target: Path) -> bool:
-    """Return True for a place within a stored run or study, among what a folder of results keeps, and for a store by its content."""
+def _is_stored(target: Path, trace: bool = True) -> bool:
+    """Return True for a place within a stored run, study or record, among what a folder of results keeps, and for a store by its content.
+
+    A `trace` counts as one unless another takes its place.
+    """
     within = target.parent
-    inside = {"runs": (digests.SUMS, "ops.parquet"), "studies": (digests.SUMS, "settings.json", "journal.log")}
+    inside = {
+        "runs": (digests.SUMS, "ops.parquet"),
+        "studies": (digests.SUMS, "settings.json", "journal.log"),
+        "linux": (digests.SUMS, "provenance.json"),
+    }
     if any((within / name).exists() for name in inside.get(within.parent.name, ())):
         return True
     if within.parent.name == "runs" and names.STORED["runs"].fullmatch(within.name):
@@ -164,7 +171,26 @@ def _is_stored(target: Path) -> bool:
     kept = ("cache", within.parent.name), ("answers", within.name)
     if any(kind == folder and names.STORED[kind].fullmatch(target.name) for kind, folder in kept):
         return True
-    return target.name in (digests.listed(within) or ()) or _holds(target)
+    return target.name in (digests.listed(within) or ()) or _holds(target, trace)
+
+
+def check_stored(target: Path, *, trace: bool = True) -> None:
+    """Refuse to write over something that is stored, or among it.
+
+    Parameters
+    ----------
+    target : path
+        Where something is to be written.
+    trace : bool
+        Refuse a file that is a trace, too: where a trace is written, another one may be replaced.
+
+    Raises
+    ------
+    BadInput
+        It is stored there.
+    """
+    if _is_stored(target.resolve(), trace):
+        raise BadInput(f"{target} is a stored result, or lies among them; say another file")
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
@@ -178,8 +204,7 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if target.is_dir():
         raise BadInput(f"{target} is a folder; say a file")
-    if _is_stored(target.resolve()):
-        raise BadInput(f"{target} is a stored result, or lies among them; say another file")
+    check_stored(target)
     if not target.parent.exists():
         raise BadInput(f"{target}: no such folder {os.fspath(target.parent)!r}")
     return target

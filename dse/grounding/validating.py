@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dse.grounding import judging
+from dse import published
+from dse.errors import BadInput, unknown
+from dse.grounding import declared, judging
 from dse.yardsticks import validating
 
 
@@ -31,6 +33,10 @@ def validate(only: Sequence[str] | None = None, *, counted_only: bool = False) -
         An unknown id.
     """
     names = list(only or ("Y", "K"))
+    known = ["Y", "K", *(stick.id for stick in published.yardsticks()), *(row.id for row in declared.asked())]
+    for name in names:
+        if name not in known:
+            raise BadInput(unknown({"Y": "yardstick", "K": "K row"}.get(name[:1], "row"), name, known))
     sticks = [name for name in names if not name.startswith("K")]
     asked = [name for name in names if name.startswith("K") and name != "K"]
     kernel = judging.rows(None if "K" in names else asked) if asked or "K" in names else []

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dse import __version__
-from dse.common import machine, names
+from dse.common import machine, names, writing
 from dse.common.signals import terminated
 from dse.errors import BadInput, Ended, unknown
 from dse.linux import adding, booting, fetching, functions, initramfs, records, streams, tools
@@ -162,6 +162,8 @@ def record(
         Something is missing, the image is none, or the guest fails. Nothing is left behind.
     """
     _require_known(experiments, traces)
+    if console is not None:
+        writing.check_target(console)
     sizes.check()
     names.checked(release or "image", "record")
     old = records.load(add, results) if add else None

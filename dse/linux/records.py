@@ -26,6 +26,10 @@ TABLES = {
 TEXTS = ("backend", "stage", "kind", "structure", "operation", "function", "group", "site", "trace", "lists")
 
 
+CHECKED = "digests"
+"""Key of provenance: the file beside it that lists digests. Records of earlier versions may lack both."""
+
+
 class Record(NamedTuple):
     """Counts of one kernel.
 
@@ -61,7 +65,7 @@ def store(results: Path, release: str, tables: Mapping[str, Sequence[Mapping[str
             hidden.mkdir(parents=True)
             texts = {f"{table}.csv": output.render_csv(rows, TABLES[table]) for table, rows in tables.items()}
             origin = {key: safe(value) if isinstance(value, str) else value for key, value in provenance.items()}
-            texts["provenance.json"] = output.render_json(origin)
+            texts["provenance.json"] = output.render_json({**origin, CHECKED: digests.SUMS})
             contents = {file: f"{text}\n".encode() for file, text in texts.items()}
             contents[digests.SUMS] = digests.sums(contents)
             writing.write_together({hidden / file: content for file, content in contents.items()})
@@ -95,9 +99,27 @@ def _read(name: str, provenance: Path, tables: Mapping[str, Path]) -> Record:
             raise BadInput(f"{path}: {why}")
     try:
         origin = json.loads(provenance.read_text(encoding="utf-8"))
+        if not isinstance(origin, dict):
+            raise ValueError("its provenance is no object")
         return Record(name, origin, {table: _rows(path) for table, path in tables.items() if path.is_file()})
     except (OSError, ValueError, TypeError) as error:
         raise BadInput(f"{provenance.parent} holds no record that can be read: {error}") from None
+
+
+def _checked(folder: Path, record: Record) -> Record:
+    """A stored record. One line says so where nothing tells that it is what was stored.
+
+    Raises
+    ------
+    BadInput
+        The list of its digests is gone.
+    """
+    told = {key: value for key, value in record.provenance.items() if key != CHECKED}
+    if digests.listed(folder) is None:
+        if CHECKED in record.provenance:
+            raise BadInput(f"{folder}: no {digests.SUMS} beside its tables: the record is not whole")
+        output.note(f"unchecked: {folder} has no {digests.SUMS}, so that nothing tells whether its figures are those that were recorded")
+    return record._replace(provenance=told)
 
 
 def stored(results: Path) -> list[str]:
@@ -120,18 +142,22 @@ def load(name: str, results: Path | None = None) -> Record:
     """
     if results is not None and name in stored(results):
         folder = results / "linux" / name
-        return _read(name, folder / "provenance.json", {table: folder / f"{table}.csv" for table in TABLES})
+        return _checked(folder, _read(name, folder / "provenance.json", {table: folder / f"{table}.csv" for table in TABLES}))
     if name in shipped():
         return _read(name, SHIPPED / f"{name}.json", {table: SHIPPED / f"{name}-{table}.csv" for table in TABLES})
     raise BadInput(unknown("record", name, [*shipped(), *(stored(results) if results is not None else [])]))
 
 
 def overview(results: Path, folder: Path) -> list[dict[str, Any]]:
-    """Fetched kernels, stored and shipped records, as rows of kind, release, name, version and place."""
+    """Fetched kernels, stored and shipped records, as rows of kind, release, name, version and place; what is damaged is skipped."""
     rows = fetching.fetched(folder)
     for kind, known in (("record", stored(results)), ("shipped", shipped())):
         for name in known:
-            origin = load(name, results if kind == "record" else None).provenance
-            made = ", ".join(origin.get("experiments", []))
+            try:
+                origin = load(name, results if kind == "record" else None).provenance
+            except BadInput as error:
+                output.note(f"skipped {name}: {error}")
+                continue
+            made = ", ".join(str(one) for one in origin.get("experiments") or [])
             rows.append({"kind": kind, "release": origin.get("release"), "name": name, "version": made, "place": origin.get("qemu", "")})
     return rows

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
+from dse.common import options
 from dse.naming import registered, start
 
 
@@ -40,6 +42,10 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def environ(**more: str) -> dict[str, str]:
-    """Return the environment of such a process: the same designs from outside, and no ``PYTHONPATH``, as the command says the path."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    """Return the environment of such a process: the same designs from outside, and no ``PYTHONPATH``, as the command says the path.
+
+    What is named as a variable of ours and is none was told of already, and is left out.
+    """
+    strange = {name for name in os.environ if name not in options.VARIABLES and re.match("(?:SWAP)?DSE_", name, re.IGNORECASE)}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and name not in strange}
     return {**kept, registered.VARIABLE: registered.named(), **more}

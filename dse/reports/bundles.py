@@ -243,10 +243,10 @@ def _repeated(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
 
 
 def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
-    """Sweep again, without a cache."""
+    """Sweep again, without a cache, for the trials that were made: a study whose time was up has fewer than it wanted."""
     from dse.common import machine
     from dse.storing import studies
-    from dse.sweeps import space, sweep
+    from dse.sweeps import space, sweeping
     from dse.sweeps.caching import code_digest
 
     name, settings = str(about["name"]), about["settings"]
@@ -254,12 +254,8 @@ def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
         searched = space.from_document(settings["space"])
     except (KeyError, TypeError, AttributeError):
         raise BadInput(f"the space of study {name} is damaged") from None
-    stored = study_hash(studies.read_tables(results, name)["trials"])
-    again_in = results / "again"
-    again = sweep(
-        searched, trials=settings["trials"], sampler=settings["sampler"], seed=settings["seed"],
-        workers=machine.cores(), results=again_in, environments=settings.get("environments"),
-    )  # fmt: skip
-    repeated = study_hash(studies.read_tables(again_in, again["study"])["trials"])
+    rows = studies.read_tables(results, name)["trials"]
+    stored, made = study_hash(rows), len({row["number"] for row in rows})
+    repeated = study_hash(sweeping.again(searched, settings, made, machine.cores(), results / "again") if made else [])
     same = settings["code_digest"] == code_digest()
     return {"run": name, "equal": repeated == stored, "stored": stored, "again": repeated, "same_code": same}

@@ -209,7 +209,7 @@ def head(tables: Mapping[str, Rows], about: Mapping[str, Any], objective: str, o
         f"Which design is the cheapest {asked} of {about.get('space') or 'the space'}?",
         (*partly, *finding(groups, winners, f"{objective} ({kind})"), *missing, *told), columns, tuple(rows), tuple(bars), 6,
         "Bars: what the best of another design costs more, in percent, from the least to the most of the environments.", (), (),
-        _sure(winners, kind, wording.silent(tables["winners"])), tuple(_changes(tables, winners, objective)),
+        _sure(winners, kind, wording.silent(tables["winners"])), tuple(_changes(tables, winners, objective, wording.among_tried(about))),
         ((f"Next: {', '.join(more)}",) if more else ()) + (f"Repeat: {about.get('command')}" + f" ({digest})" * bool(digest),),
     )  # fmt: skip
 
@@ -223,18 +223,18 @@ def _sure(winners: Rows, kind: str, silent: Sequence[str]) -> tuple[str, ...]:
     return (text + ("times are measured, with 95 % intervals." if kind == "measured" else "counts are exact."),)
 
 
-def _changes(tables: Mapping[str, Rows], winners: Rows, objective: str) -> list[str]:
-    """Say what would change the answer: another yardstick, the rate of moves."""
+def _changes(tables: Mapping[str, Rows], winners: Rows, objective: str, tried: str) -> list[str]:
+    """Say what would change the answer: another yardstick, the rate of moves; `tried` is the caution of a partial sweep."""
     said = []
     for key, name in wording.YARDSTICKS.items():
         apart = [row for row in winners if row.get(key) and wording.bare(row[key]) != wording.bare(row["design"])]
         if apart:
             said.append(f"by {name} {wording.tally([_marked(row[key]) for row in apart])}")
-    out = [f"What would change it: {'; '.join(said)}." if said else "Lines, locks and bytes name the same winners."]
+    out = [f"What would change it{tried}: {'; '.join(said)}." if said else f"Lines, locks and bytes name the same winners{tried}."]
     rows = tables.get("breakeven", ())
     if any(naming.proposed(wording.bare(row["design"])) for row in winners):
-        return out + moving(rows, objective)
-    return out + wording.paying(rows, objective)[:1]
+        return out + moving(rows, objective, tried)
+    return out + wording.paying(rows, objective, tried)[:1]
 
 
 def _marked(design: str) -> str:
@@ -243,8 +243,8 @@ def _marked(design: str) -> str:
     return f"{name} (only proposed)" if naming.proposed(name) else name
 
 
-def moving(breakeven: Rows, objective: str) -> list[str]:
-    """Say from which rate of moves each layer that exists as patches pays against today's kernel.
+def moving(breakeven: Rows, objective: str, tried: str = "") -> list[str]:
+    """Say from which rate of moves each layer that exists as patches pays against today's kernel; `tried` is a caution.
 
     Returns
     -------
@@ -262,7 +262,7 @@ def moving(breakeven: Rows, objective: str) -> list[str]:
         ):
             layers.setdefault(str(row["design"]), []).append(row)
     said = [f"{name} {_pays(rows)}" for name, rows in layers.items()]
-    return [f"If pages move while out, against {TODAY}: {'; '.join(said)}."] if said else []
+    return [f"If pages move while out, against {TODAY}{tried}: {'; '.join(said)}."] if said else []
 
 
 def _pays(rows: Rows) -> str:

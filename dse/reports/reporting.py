@@ -9,7 +9,7 @@ from dse.common.writing import check_target, save
 from dse.errors import BadInput, unknown
 from dse.reports import bundles
 from dse.reports.model import Document
-from dse.storing.finding import pick
+from dse.storing.finding import newest, pick
 
 FORMS = ("html", "png", "svg", "text")
 SUFFIX = {"html": ".html", "png": ".png", "svg": ".svg", "text": ".txt"}
@@ -38,16 +38,16 @@ def resolve(name: str, results: str | Path) -> tuple[str, str]:
     from dse.storing import studies
 
     known = {"run": storing.run_names(results), "study": studies.names(results)}
+    copied = {"run": lambda one: storing.copied(results, one), "study": lambda one: studies.copied(results, one)}
     if not any(known.values()):
         raise BadInput(f"no runs or studies stored under {results}: dse compare and dse sweep store some")
     if name == "last":
-        ages = {
-            "run": max((_age(Path(results) / "runs" / run) for run in known["run"][-1:]), default=0),
-            "study": max((_age(studies.folder(results, study)) for study in known["study"][-1:]), default=0),
-        }
-        kind = max(ages, key=lambda item: ages[item])
-        return kind, known[kind][-1]
-    found = pick([*known["study"], *known["run"]], name, "run or study", "runs and studies")
+        last = {kind: newest(names, copied[kind]) for kind, names in known.items() if names}
+        places = {"run": Path(results) / "runs", "study": Path(results) / "studies"}
+        kind = max(last, key=lambda kind: _age(places[kind] / last[kind]))
+        return kind, last[kind]
+    alike = [*known["study"], *known["run"]]
+    found = pick(alike, name, "run or study", "runs and studies", lambda one: copied["run" if one in known["run"] else "study"](one))
     return "run" if found in known["run"] else "study", found
 
 

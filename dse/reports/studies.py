@@ -127,12 +127,13 @@ def answer(study: Study) -> list[str]:
         out.append(f"{text}; {len(counted):,} are on the Pareto fronts of {over} in {several(len(fronts), 'environment')}, all minimised.")
     else:
         out.append(f"{text}; no Pareto front of an environment is stored.")
+    tried = wording.among_tried(study.about)
     whole = [row for row in study.tables["regret"] if row["environments"] == row["of"]]
     if whole and whole[0]["of"] > 1:  # with one environment the best is the winner
         best = whole[0]
         out.append(
-            f"The fixed choice with the least regret is {best['design']}: {best['mean']:.1%} above the best of each environment on "
-            f"average, {best['worst']:.1%} at worst ({place(parsed(best['worst_environment']))})."
+            f"The fixed choice with the least regret{tried}{',' * bool(tried)} is {best['design']}: {best['mean']:.1%} above the best of "
+            f"each environment on average, {best['worst']:.1%} at worst ({place(parsed(best['worst_environment']))})."
         )
     return out
 
@@ -252,6 +253,7 @@ def yardsticks(study: Study) -> list[Part]:
 def curves(study: Study) -> list[Part]:
     """Draw cost over migration rate, best layer against best without, a chart for each condition; list break-even points in a table."""
     parts: list[Part] = []
+    tried = wording.only_tried(study.about)
     for row in study.tables["breakeven"]:
         if row["design"] != "any layer" or len(parts) >= MOST_CURVES or (row["objective"] or study.winner) != study.winner:
             continue
@@ -266,7 +268,7 @@ def curves(study: Study) -> list[Part]:
             "never": "A layer is never cheaper.", "below": f"A layer pays below {short(row['rate'] or 0)} {unit} only.",
         }  # fmt: skip
         title, kind = place(parsed(row["environment"])), study.kinds.get(study.winner, "counted")
-        parts.append(Plot(title, kind, unit, study.named(study.winner), series, words.get(row["status"], "")))
+        parts.append(Plot(title, kind, unit, study.named(study.winner), series, f"{words.get(row['status'], '')} {tried}".strip()))
     rows = [
         {"by": row["objective"] or study.winner, **dict([column(parsed(row["environment"]))]), "layer": row["design"],
          "against": row["against"],
@@ -274,7 +276,7 @@ def curves(study: Study) -> list[Part]:
         for row in study.tables["breakeven"]
     ]  # fmt: skip
     kinds = ", ".join(dict.fromkeys(study.kinds.get(row["by"], "counted") for row in rows))
-    return [*parts, Table("Break-even points, by delivered rate of moves", kinds, rows)] if rows else parts
+    return [*parts, Table("Break-even points, by delivered rate of moves", kinds, rows, tried)] if rows else parts
 
 
 def sensitivity(study: Study) -> list[Part]:
@@ -309,7 +311,11 @@ def sensitivity(study: Study) -> list[Part]:
     ]  # fmt: skip
     flips.sort(key=lambda row: -int(row["flips"]))
     note = "A flip: of configurations that differ in this axis alone, a layer beats the best without at one value and not at another."
-    return [*parts, Table("What flips the verdict on layers", "counted", flips, note)] if parts or flips else []
+    return (
+        [*parts, Table("What flips the verdict on layers", "counted", flips, f"{note} {wording.only_tried(study.about)}".strip())]
+        if parts or flips
+        else []
+    )
 
 
 def regret(study: Study) -> list[Part]:
@@ -319,7 +325,9 @@ def regret(study: Study) -> list[Part]:
          "worst": f"{row['worst']:.1%}", "worst in": place(parsed(row["worst_environment"]))}
         for row in study.tables["regret"][:MOST_REGRETS]
     ]  # fmt: skip
-    return [Table("Regret of a fixed choice", study.kinds.get(study.winner, "counted"), rows)] if rows else []
+    return (
+        [Table("Regret of a fixed choice", study.kinds.get(study.winner, "counted"), rows, wording.only_tried(study.about))] if rows else []
+    )
 
 
 def confirmed(study: Study) -> list[Part]:

@@ -16,7 +16,7 @@ from dse import storing
 from dse.common import reading
 from dse.errors import NAME_MOST, BadInput, nearest, unknown
 from dse.storing import files, widening
-from dse.storing.guarding import guard
+from dse.storing.guarding import guard, tokens
 from dse.storing.writer import TYPES
 
 ASV = {
@@ -175,10 +175,10 @@ def _last_two(column: str, *by: str) -> tuple[pl.Expr, pl.Expr]:
 def _regressions(tables: Tables) -> pl.LazyFrame:
     """Counted figures that differ between the last two runs of the same scenario, and asv's between its last two commits."""
     ratio = (pl.col("value") / pl.col("value_before")).alias("ratio")
-    known = tables["provenance"].select("run", "created", "scenario_digest", "seed", "trace_digest")
+    known = tables["provenance"].select("run", "scenario_digest", "seed", "trace_digest")
     same = ["scenario_digest", "seed", "trace_digest", "design", "op", "metric", "stat", "age", "unit"]
     counted = tables["ops"].filter(pl.col("kind") == "counted").join(known, on="run")
-    last = counted.group_by(same).agg(*_last_two("value", "created", "run"), *_last_two("run", "created", "run"), pl.len().alias("n"))
+    last = counted.group_by(same).agg(*_last_two("value", "run"), *_last_two("run", "run"), pl.len().alias("n"))
     ours = last.filter((pl.col("n") > 1) & (pl.col("value") != pl.col("value_before"))).select(
         pl.lit("run").alias("source"), "design", pl.concat_str("op", pl.lit("."), "metric").alias("what"),
         pl.concat_str(pl.col("stat").fill_null(""), pl.lit(" "), pl.col("age").fill_null("")).str.strip_chars().alias("detail"),
@@ -253,20 +253,20 @@ def asked(sql: str, tables: Tables) -> pl.DataFrame:
         As :func:`query`.
     """
     guard(sql)
-    with _refused(tables), pl.SQLContext(tables, eager=False) as context:
+    with _refused(tables, sql), pl.SQLContext(tables, eager=False) as context:
         lazy = context.execute(sql)
         return lazy.collect(engine="streaming")
 
 
 @contextlib.contextmanager
-def _refused(tables: Tables) -> Iterator[None]:
+def _refused(tables: Tables, sql: str = "") -> Iterator[None]:
     """Say in one line what the query engine refuses."""
     try:
         yield
     except pl.exceptions.ColumnNotFoundError as error:
         raise BadInput(_no_column(str(error), tables)) from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, *reading.FAILURES) as error:
-        raise BadInput(_sql_error(str(error), tables)) from None
+        raise BadInput(_sql_error(str(error), tables, sql)) from None
 
 
 def _no_column(message: str, tables: Tables) -> str:
@@ -280,8 +280,23 @@ def _no_column(message: str, tables: Tables) -> str:
     return f"unknown column {reading.short(name)}, " + (f"did you mean {near!r}?" if near else "dse query --tables lists all")
 
 
-def _sql_error(message: str, tables: Tables) -> str:
+def _sql_error(message: str, tables: Tables, sql: str) -> str:
     """Say what is wrong with the SQL."""
     line = " ".join(message.split("\n", maxsplit=1)[0].split())[:300]
     found = re.search(r"relation '?\"?([\w.]+)'?\"? was not found", line)
-    return unknown("table", found[1], sorted(tables)) if found else f"query: {line}"
+    if found:
+        return unknown("table", found[1], sorted(tables))
+    dotted = re.search(r"no (?:table or struct )?column named '(\w+)' found", line)
+    return _no_dotted(dotted[1], tables, sql) if dotted else f"query: {line}"
+
+
+def _no_dotted(first: str, tables: Tables, sql: str) -> str:
+    """Say which column is not there where a name has a dot: keys and axes, such as moves.rate, are columns with an underscore."""
+    parts = [text.strip('"`').lower() for _, text in tokens(sql)]
+    names = [f"{first}.{c}" for a, b, c in zip(parts, parts[1:], parts[2:], strict=False) if (a, b) == (first.lower(), ".")]
+    name = names[0] if names else first
+    columns = sorted({column for frame in tables.values() for column in frame.collect_schema().names()})
+    meant = widening.column(name)
+    near = next((column for column in columns if column == meant), "") or nearest(meant[:NAME_MOST], columns)
+    hint = f"did you mean {near!r}?" if near else "dse query --tables lists all"
+    return f"unknown column {reading.short(name)}, {hint}"

@@ -52,6 +52,12 @@ def _age(path: Path) -> tuple[str, int, int, str]:
     return time, int(number) if number.isdigit() else 1, path.stat().st_mtime_ns, rest
 
 
+def copied(results: str | os.PathLike[str], name: str) -> str:
+    """Name under which a run was stored, where its folder has another one; else, and where that is damaged, an empty string."""
+    found = files.owner(Path(results) / "runs" / name / "provenance.parquet")
+    return found if found not in (None, name) else ""
+
+
 def _why_not(path: Path, table: str) -> str:
     """Say why a file is no table of a run; return an empty string if it is one."""
     why = files.why_not(path, table, VERSION)
@@ -110,7 +116,7 @@ def find_run(results: str | os.PathLike[str], name: str) -> str:
     names = run_names(results)
     if not names:
         raise BadInput(f"no runs stored under {Path(results) / 'runs'}")
-    return pick(names, name, "run", "runs")
+    return pick(names, name, "run", "runs", lambda found: copied(results, found))
 
 
 def load_run(results: str | os.PathLike[str], name: str) -> Run:

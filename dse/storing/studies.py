@@ -19,7 +19,7 @@ from dse.common.output import plain
 from dse.common.writing import locked, write_atomically, write_together
 from dse.errors import BadInput
 from dse.secrets import safe
-from dse.storing import files
+from dse.storing import files, leftovers, ordering
 from dse.storing.finding import pick
 from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION, TYPES
 
@@ -143,13 +143,15 @@ def find(results: str | os.PathLike[str], name: str) -> str:
     known = names(results)
     if not known:
         raise BadInput(f"no studies stored under {Path(results) / 'studies'}")
-    return pick(known, name, "study", "studies")
+    return pick(known, name, "study", "studies", lambda found: copied(results, found))
 
 
 def write_settings(results: str | os.PathLike[str], study: str, settings: Mapping[str, Any]) -> None:
     """Store the settings of a study, before its first trial."""
     document = digests.sealed(plain(settings), study)
-    write_atomically(folder(results, study) / SETTINGS, json.dumps(document, indent=1).encode())
+    where = folder(results, study)
+    write_atomically(where / SETTINGS, json.dumps(document, indent=1).encode())
+    ordering.stamp(results, [where / SETTINGS, where])
 
 
 def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]:
@@ -186,6 +188,12 @@ def owner(path: Path) -> str | None:
     return str(found["study"]) if are_settings(found) else None
 
 
+def copied(results: str | os.PathLike[str], name: str) -> str:
+    """Name under which a study was stored, where its folder has another one; else, and where that is damaged, an empty string."""
+    found = owner(folder(results, name))
+    return found if found not in (None, name) else ""
+
+
 def are_settings(found: Any) -> bool:
     """Return True if a value read from a file has what settings of a study have, each of its kind."""
     kinds: dict[str, Any] = {
@@ -203,6 +211,7 @@ def are_settings(found: Any) -> bool:
 def held(results: str | os.PathLike[str], study: str) -> Iterator[None]:
     """Hold a study alone: no other process runs the same one meanwhile (a killed one holds nothing)."""
     path = folder(results, study)
+    leftovers.clear(os.fspath(results))
     with locked(path / ".lock", f"study {study} is being run by another process"):
         yield
 
@@ -238,6 +247,7 @@ def write_tables(results: str | os.PathLike[str], study: str, tables: Mapping[st
         contents[f"{table}.parquet"] = buffer.getvalue()
     where = folder(results, study)
     write_together({where / name: content for name, content in {**contents, digests.SUMS: digests.sums(contents)}.items()})
+    ordering.stamp(results, [where])
 
 
 def why_not(path: Path, table: str) -> str:

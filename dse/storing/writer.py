@@ -19,6 +19,7 @@ from dse.common import digests
 from dse.common.writing import sync_folder
 from dse.errors import BadInput, refusal
 from dse.secrets import safe
+from dse.storing import leftovers, ordering
 from dse.storing.identity import counters_hash, new_run_id
 from dse.storing.schema import TABLES, VERSION
 
@@ -108,9 +109,11 @@ def write_run(
     runs = Path(results) / "runs"
     with _reported(runs):
         runs.mkdir(parents=True, exist_ok=True)
+        stem = ordering.behind(stem, ordering.newest(runs, stem))
         for attempt in range(1, 1000):
             run = stem if attempt == 1 else f"{stem}-{attempt}"
             if not (runs / run).exists() and _place(runs, run, rows):
+                ordering.stamp(results, [runs / run])
                 return run
     raise BadInput(f"{runs}: no free name for run {stem}")
 
@@ -153,6 +156,7 @@ def check_writable(results: str | os.PathLike[str]) -> None:
         In the words that :func:`write_run` would use.
     """
     runs = Path(results) / "runs"
+    leftovers.clear(os.fspath(results))
     with _reported(runs):
         runs.mkdir(parents=True, exist_ok=True)
         probe = runs / f".probe-{os.getpid()}"

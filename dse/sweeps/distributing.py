@@ -31,7 +31,7 @@ from dse.common.writing import stored_under
 from dse.errors import BadInput
 from dse.naming import processes
 from dse.sweeps import objectives as obj
-from dse.sweeps import storages
+from dse.sweeps import storages, urls
 from dse.sweeps.analysing import Trial
 from dse.sweeps.caching import code_digest, key_of
 from dse.sweeps.recording import INDEX, open_study
@@ -78,7 +78,7 @@ class Shared:
         for _ in range(self._workers):
             self._processes.append(self._start())
         if not self._workers:
-            output.note(f"waiting for: dse worker --storage {storages.shown(self.url)} --study {self.name}")
+            output.note(f"waiting for: dse worker --storage {urls.shown(self.url)} --study {self.name}")
         return self
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -287,7 +287,7 @@ def work(
         try:
             study_id = storage.get_study_id_from_name(study)
         except KeyError:
-            raise BadInput(f"no study {study!r} in storage {storages.shown(url)}") from None
+            raise BadInput(f"no study {study!r} in storage {urls.shown(url)}") from None
         about = storage.get_study_user_attrs(study_id)
         if about.get(CODE) != code_digest():
             raise BadInput(f"study {study} was begun by other code: its trials would not be comparable")

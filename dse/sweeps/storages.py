@@ -11,7 +11,6 @@ import os
 import re
 import stat
 import time
-import urllib.parse
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from dse import secrets
 from dse.common import options, reading
 from dse.common.writing import JOURNAL
 from dse.errors import BadInput
+from dse.sweeps.urls import check, shown, sqlite_file
 
 HEARTBEAT = options.variable("DSE_HEARTBEAT", 5, 1, 3600)
 GRACE = 4 * HEARTBEAT
@@ -41,52 +41,6 @@ ENTRY_MOST = 1 << 24
 """Most bytes of a journal's line that is looked at."""
 ATTEMPTS = 6
 """Attempts to make the tables of a database that others are making at the same time."""
-
-
-OF_SQLITE = frozenset((
-    "timeout", "uri", "mode", "cache", "nolock", "immutable", "psow", "vfs", "check_same_thread", "cached_statements", "isolation_level",
-    "detect_types",
-))  # fmt: skip
-"""Arguments behind the ? of a URL that SQLAlchemy's SQLite takes (sqlalchemy.dialects.sqlite.pysqlite), and those of SQLite's own URIs."""
-OF_POSTGRESQL = frozenset((
-    "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "require_auth", "channel_binding", "connect_timeout",
-    "client_encoding", "options", "application_name", "fallback_application_name", "keepalives", "keepalives_idle", "keepalives_interval",
-    "keepalives_count", "tcp_user_timeout", "replication", "gssencmode", "gssdelegation", "gsslib", "krbsrvname", "service",
-    "servicefile", "sslmode", "sslnegotiation", "sslcompression", "sslcert", "sslkey", "sslkeylogfile", "sslpassword", "sslcertmode",
-    "sslrootcert", "sslcrl", "sslcrldir", "sslsni", "requirepeer", "ssl_min_protocol_version", "ssl_max_protocol_version",
-    "min_protocol_version", "max_protocol_version", "target_session_attrs", "load_balance_hosts", "scram_client_key", "scram_server_key",
-    "oauth_issuer", "oauth_client_id", "oauth_client_secret", "oauth_scope",
-))  # fmt: skip
-"""Arguments of a URL of PostgreSQL: the connection parameters of libpq (PostgreSQL 18, section 34.1.2)."""
-URL = re.compile(r"(?P<scheme>[\w+.-]+)://(?P<rest>[^?]*)\?(?P<arguments>.*)", re.DOTALL)
-
-
-def check_arguments(url: str) -> None:
-    """Refuse a URL with an argument that its storage does not know: it would have no effect, and its value may be a secret.
-
-    Raises
-    ------
-    BadInput
-        With the names of unknown arguments, never with a value.
-    """
-    found = URL.match(url)
-    scheme = found["scheme"].lower().partition("+")[0] if found else ""
-    if not found or scheme in ("journal", "file"):
-        return
-    secrets.know(url)
-    known = {"sqlite": OF_SQLITE, "postgresql": OF_POSTGRESQL}.get(scheme, frozenset())
-    names = [urllib.parse.unquote(part.partition("=")[0]) for part in found["arguments"].split("&") if part]
-    odd = [name for name in names if name not in known]
-    if odd:
-        told = [repr(name) for name in dict.fromkeys(odd) if re.fullmatch(r"[A-Za-z_]{1,40}", name) and f"{name}=" in found["arguments"]]
-        what = f"unknown argument {', '.join(told)}" if told else "arguments that it does not know"
-        before = shown(f"{found['scheme']}://{found['rest']}")
-        raise BadInput(f"storage {before!r} has {what} behind the ?: leave it out (a password stands in the URL: user:password@host)")
-
-
-def shown(url: str) -> str:
-    """Write a URL without its password."""
-    return secrets.safe(url, whole=True)
 
 
 MARK, PART, MARK_MOST = re.compile(rb"(?:\d+ \d+ \d+)?"), re.compile(rb"\d*(?: \d*){0,2}"), 62
@@ -286,7 +240,7 @@ def opened(url: str, *, make: bool = True) -> optuna.storages.BaseStorage:
     if not url:
         raise BadInput(f"a storage is {FORMS}")
     secrets.know(url)
-    check_arguments(url)
+    check(url)
     engine = url
     with reported(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -314,7 +268,7 @@ def opened(url: str, *, make: bool = True) -> optuna.storages.BaseStorage:
         elif secrets.holds(url):
             raise BadInput(f"storage {shown(url)!r}: SQLite takes no password")
         else:
-            _require_there(Path(url.removeprefix("sqlite:///").partition("?")[0]), make)
+            _require_there(sqlite_file(url), make)
         try:
             return _database(engine)
         except ValueError:  # whose text may hold a part of the password

@@ -185,9 +185,9 @@ def _check_parameters(parameters: str | Path | None, confirm: int) -> None:
 def _check_storage(storage: str | None) -> None:
     """Refuse a storage that cannot be one before anything is stored under its name."""
     if storage is not None:
-        from dse.sweeps.storages import check_arguments
+        from dse.sweeps import urls
 
-        check_arguments(storage)
+        urls.check(storage)
 
 
 def _space_of(settings: Found) -> Space:
@@ -278,6 +278,30 @@ def searched(
         )  # fmt: skip
         trials = search.run()
         return Made(trials, evaluator.evaluated + getattr(recorder, "evaluated", 0), search.timed_out)
+
+
+def again(space: Space, settings: Found, trials: int, workers: int, results: str | Path) -> list[Found]:
+    """Search once more for so many trials of a study, which may have stopped before it had all that it wanted.
+
+    Parameters
+    ----------
+    space : Space
+        Its space.
+    settings : dict
+        Its settings.
+    trials, workers : int
+        How many, in how many processes.
+    results : path
+        Folder without a cache.
+
+    Returns
+    -------
+    list of dict
+        Rows of the table ``trials``.
+    """
+    warm(space)
+    made = searched(space, {**settings, "trials": trials}, workers, None, results, None).trials
+    return tables(space, made, {**analyse(space, made), "confirmed": []})["trials"]
 
 
 def _patched(design: str) -> bool:

@@ -105,10 +105,21 @@ def lacking(rows: Rows) -> list[str]:
     return said + ([f"in {len(partly) - designs} of {len(rows)} not all variants were tried"] if len(partly) > designs else [])
 
 
+def among_tried(about: Mapping[str, Any]) -> str:
+    """Caution of what follows from a part of the space, as a phrase behind a comma; empty where all of it was tried, or is not known."""
+    tried, size = about.get("covered"), about.get("size")
+    return "" if tried is None or size is None or tried >= size else ", among what was tried"
+
+
+def only_tried(about: Mapping[str, Any]) -> str:
+    """The same caution as a sentence of its own, below a table."""
+    return "Among what was tried; the sweep is partial." if among_tried(about) else ""
+
+
 def partial(about: Mapping[str, Any], tables: Mapping[str, Rows], over: str = EACH) -> list[str]:
     """Say that a sweep is partial, and how much of its space it evaluated; nothing where that is all, or is not known."""
     tried, size, places = about.get("covered"), about.get("size"), about.get("places") or 0
-    if tried is None or size is None or tried >= size:
+    if tried is None or size is None or not among_tried(about):
         return []
     begun = len(tables["winners"]) + len(tables.get("missing", ())) if over == EACH else places
     where = f", in {begun:,} of {places:,} environments" if begun < places else ""
@@ -181,8 +192,8 @@ def _certainty(compared: Rows) -> str:
     return "; ".join([f"undecided in {len(doubtful)}, where {names} may be cheaper", *untried])
 
 
-def agreement(winners: Rows, orders: Rows, objective: str) -> list[str]:
-    """Say where lines, locks or bytes name another winner, and which designs they order the other way round."""
+def agreement(winners: Rows, orders: Rows, objective: str, tried: str = "") -> list[str]:
+    """Say where lines, locks or bytes name another winner, and which designs they order the other way round; `tried` is a caution."""
     compared = voting(winners)
     out = []
     names = {name: key for key, name in YARDSTICKS.items()}
@@ -195,7 +206,7 @@ def agreement(winners: Rows, orders: Rows, objective: str) -> list[str]:
         for name, rows in apart.items() if rows
     ]  # fmt: skip
     if said:
-        out.append(f"Yardsticks disagree: of {several(len(compared), 'environment')}, {'; '.join(said)}.")
+        out.append(f"Yardsticks disagree{tried}: of {several(len(compared), 'environment')}, {'; '.join(said)}.")
     winning_ = {bare(row["design"]) for row in compared}
     for row in sorted(orders, key=lambda row: winning_.isdisjoint((row["design"], row["other"])))[:2]:
         costs, counts = parsed(row["costs"]), parsed(row["counts"])
@@ -229,8 +240,11 @@ def moving(moves: Rows) -> list[str]:
     return out
 
 
-def paying(breakeven: Rows, objective: str) -> list[str]:
-    """Say from which delivered rate of moves on the best layer beats the best design without one, and whether lines say the same."""
+def paying(breakeven: Rows, objective: str, tried: str = "") -> list[str]:
+    """Say from which delivered rate of moves on the best layer beats the best design without one, and whether lines say the same.
+
+    `tried` is the caution of :func:`among_tried`.
+    """
     out = []
     for name in dict.fromkeys([objective, obj.yardstick(objective, obj.LINES)]):
         overall = [row for row in breakeven if row["design"] == "any layer" and (row["objective"] or objective) == name]
@@ -245,7 +259,7 @@ def paying(breakeven: Rows, objective: str) -> list[str]:
             said.insert(0, f"pays from {reach} moves a page that goes out on in {len(rates)}")
         where = several(len(overall), "condition")
         asked = " (rates asked for, not delivered)" if any(row["axis"] == "asked" for row in overall) else ""
-        out.append(f"By {name}, best layer against best design without, over {where}: {', '.join(said)}{asked}.")
+        out.append(f"By {name}, best layer against best design without, over {where}{tried}: {', '.join(said)}{asked}.")
     return out
 
 
@@ -262,10 +276,10 @@ def first_lines(tables: Mapping[str, Rows], about: Mapping[str, Any], objective:
         The deciding objective, and the measure over environments.
     """
     winners, before = tables["winners"], partial(about, tables, over)
-    missing = without(tables.get("missing", ()), about.get("places"))
+    missing, tried = without(tables.get("missing", ()), about.get("places")), among_tried(about)
     if not winners:
         return [*before, *missing]
     return [
-        *before, *winning(winners, objective, over), *missing, *agreement(winners, tables.get("orders", ()), objective),
-        *paying(tables["breakeven"], objective), *moving(tables.get("moves", ())),
+        *before, *winning(winners, objective, over), *missing, *agreement(winners, tables.get("orders", ()), objective, tried),
+        *paying(tables["breakeven"], objective, tried), *moving(tables.get("moves", ())),
     ]  # fmt: skip

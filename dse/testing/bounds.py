@@ -16,6 +16,8 @@ from dse.testing import conformance, streams, subjects
 
 SECONDS = 600
 """Time after which a run that hangs is ended."""
+END = "\n(end)\n"
+"""Last words of such a process: without them it did not come to its end, whatever its status."""
 
 
 def finding(named: naming.Named, seed: int, demands: int) -> str:
@@ -44,8 +46,11 @@ def plain_python(module: str, *arguments: str) -> str:
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return f"{arguments[-1]} demands take longer than {SECONDS} s as plain Python: a loop does not end"
+    said, ended, _ = done.stdout.rpartition(END)
+    if done.returncode == 0 and ended:
+        return said.strip()
     if done.returncode == 0:
-        return done.stdout.strip()
+        return "it ends the process, with status 0 and without a word (os._exit?)"
     return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"ended with status {done.returncode}"
 
 
@@ -64,4 +69,4 @@ def replayed(text: str, seed: int, demands: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(replayed(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    sys.stdout.write(replayed(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])) + END)

@@ -15,7 +15,7 @@ import numpy as np
 
 from dse import naming
 from dse.common import output
-from dse.errors import BadInput, unknown
+from dse.errors import BadInput, Ended, unknown
 from dse.naming import registered
 from dse.testing import bounds, conformance, integrity, invariants, ledgers, machine, reading, rules, scripts, streams, subjects, twins
 from dse.testing.conformance import Mismatch, Run
@@ -345,10 +345,10 @@ def _row(one: Subject, name: str, effort: Effort) -> dict[str, Any]:
         row["cases"] += 1
         try:
             case.run()
-        except BadInput:
+        except (BadInput, Ended, KeyboardInterrupt):
             raise
         except Mismatch as error:
             return row | {"verdict": "failed", "finding": f"{error.where or case.label}: {error.why}", "demands": error.demands}
-        except Exception as error:  # noqa: BLE001 - a broken design may trip over anything
+        except BaseException as error:  # noqa: BLE001 - a broken design may trip over anything, or end the program
             return row | {"verdict": "failed", "finding": f"{case.label}: {conformance.said(error)}"}
     return row

@@ -195,7 +195,7 @@ def explained(run: Run, where: str) -> Iterator[None]:
         raise Mismatch(why or said(error), where, less) from error
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """Words of an error, with its class where that is none of ours."""
     return error.why if isinstance(error, Mismatch) else f"{type(error).__name__}: {error}"
 

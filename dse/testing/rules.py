@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from dse import naming
-from dse.testing import conformance, scripts, streams, subjects
+from dse.testing import bounds, conformance, scripts, streams, subjects
 from dse.testing.conformance import Mismatch
 from dse.testing.subjects import Subject
 from kernels.compiling.jit import INTERPRETED
@@ -142,4 +142,4 @@ def first(texts: list[str], seed: int, demands: int) -> str:
 if __name__ == "__main__":
     if not INTERPRETED:
         sys.exit("set NUMBA_DISABLE_JIT=1")
-    sys.stdout.write(first(sys.argv[1:-2], int(sys.argv[-2]), int(sys.argv[-1])))
+    sys.stdout.write(first(sys.argv[1:-2], int(sys.argv[-2]), int(sys.argv[-1])) + bounds.END)

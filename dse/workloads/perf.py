@@ -26,6 +26,8 @@ FAULT = re.compile(
 SAMPLE = re.compile(
     HEAD + rb"(?P<event>page-faults|faults|minor-faults|major-faults):(?P<of>\w*:)?(\s+([0-9a-f]{1,16}))(\s+[0-9a-f]{1,16})?\s*$"
 )
+BARE = re.compile(HEAD + rb"(?:0x)?[0-9a-f]{1,16}(?:\s|$)")
+"""A line that has an address where its event should be."""
 EVENT = re.compile(rb"[\d.]+:\s+(?:\d+\s+)?([A-Za-z_][\w-]*(?::[A-Za-z_][\w-]*)?):")
 LONGEST = 4096  # [B] of one line
 ERROR_WRITE, ERROR_FETCH = 2, 16  # bits of the x86 page-fault error code
@@ -67,7 +69,11 @@ def _unusable(line: bytes, place: str) -> BadInput:
     known = re.fullmatch(r"(?:exceptions:page_fault_(?:user|kernel)|(?:page-|minor-|major-)?faults)(?::\w*)?", name)
     if name and not known:
         return BadInput(f"{place}: event {name} is not taken: {TAKEN}")
-    return BadInput(f"{place}: not a page fault with its address: {text!r}" + (f"; {TAKEN}" if known else ""))
+    if not name and BARE.match(line):
+        return BadInput(
+            f"{place}: no event column, so that nothing says what this address is: {text!r}; print it (-F ...,event,...): {TAKEN}"
+        )
+    return BadInput(f"{place}: not a page fault with its address: {text!r}; {TAKEN}")
 
 
 def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.common import reading
+from dse.common import reading, writing
 from dse.errors import BadInput, refusal
 from dse.secrets import safe
 from kernels import demand
@@ -111,7 +111,7 @@ def build(
 
 
 def writable(path: str | Path) -> Path:
-    """Path of the trace file (``.npz`` is added when missing). Raise BadInput, before any work is done, if it cannot be written."""
+    """Path of the trace file (``.npz`` is added when missing). Raise BadInput, before any work is done, if it cannot be written to."""
     target = Path(path)
     if target.name in ("", "..") or os.fspath(path).endswith("/"):
         raise BadInput(f"{os.fspath(path)}: cannot be written: is a folder")
@@ -121,6 +121,7 @@ def writable(path: str | Path) -> Path:
         raise BadInput(f"{target}: cannot be written: no such folder {str(target.parent)!r}")
     if target.is_dir() or not os.access(target.parent, os.W_OK):
         raise BadInput(f"{target}: cannot be written: {'is a folder' if target.is_dir() else 'permission denied'}")
+    writing.check_stored(target, trace=False)
     return target
 
 
