@@ -18,7 +18,7 @@ from tests.sweepdata import trial
 EXPECTED: dict[str, tuple[str, ...]] = {
     "direct": (), "swap_id_off": (), "swap_id": ("direct", "swap_table_p4"), "swap_desc": ("direct", "swap_table_p4"),
     "swap_table_p1": (), "swap_table_p2": (), "swap_table_p3": (), "swap_table_p4": (), "swap_table_p4_pitched": (),
-    "eager_rewrite": (), "zram": (), "ghost": (), "xswap": (),
+    "eager_rewrite": (), "zram": (), "ghost": (), "xswap": (), "redirect": (),
     "vswap_v3": ("swap_table_p1",), "vswap_v6": ("swap_table_p1",), "vswap_ste": ("swap_table_p4",),
     "swap_id_rmap": ("direct", "swap_table_p4"), "swap_id_special": ("direct", "swap_table_p4"),
 }  # fmt: skip

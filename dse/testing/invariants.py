@@ -11,10 +11,12 @@ from dse.measuring import allocating
 from dse.testing import (
     invariants_charges,
     invariants_desc,
+    invariants_redirect,
     invariants_rmap,
     invariants_ste,
     invariants_vswap,
     invariants_zram,
+    places,
     reading,
     slotview,
 )
@@ -252,13 +254,15 @@ def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotv
         zentry[z.index.astype(np.int64) + base[owner]] = (z.entry >> np.uint64(2)).astype(np.int64)
     if hasattr(st, "vtable"):
         invariants_ste.check(found, st, view, zentry)
+    if hasattr(st, "rtail"):
+        invariants_redirect.check(found, st, view, zentry)
     found.none("free slots with a shadow or folio", np.flatnonzero(~view.used & (view.cache != 0)))
     found.none("free slots with a zswap entry", np.flatnonzero(~view.used & (zentry != 0)))
     check_cache(found, st, folios, view)
     check_zentries(found, st, zentry)
     if ctl(st, control.C_TOKENS) and len(pages):
         where = reading.slot_index(st, entries)
-        check_content(found, st, pages, where, invariants_ste.data(st, where), view, zentry)
+        check_content(found, st, pages, where, places.data(st, where), view, zentry)
 
 
 def moving(st: Any) -> list[tuple[int, int, int, NDArray[np.uint64]]]:

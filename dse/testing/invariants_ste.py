@@ -28,9 +28,7 @@ def words(st: Any) -> tuple[Ints, NDArray[np.uint64]]:
 
 
 def data(st: Any, slots: Ints) -> Ints:
-    """The slots that have the data of `slots`: for a virtual one that of a disk behind it, if there is one; itself for any other."""
-    if not hasattr(st, "vtable") or len(slots) == 0:
-        return slots
+    """The slots that have the data of `slots`: for a virtual one that of a disk behind it, if there is one, else itself."""
     kind, payload = words(st)
     out = slots.copy()
     behind = (slots < len(kind)) & (kind[np.minimum(slots, len(kind) - 1)] == SWAPFILE)
