@@ -44,7 +44,7 @@ def leak_the_slot_that_stood_in(right: Step) -> Step:
 
 
 @mutant("redirect", array, "free_waiting", world=TARGETS, script=SHIFTED)
-def free_across_the_edge_of_a_cluster(right: Step) -> Step:
+def free_stand_ins_across_the_edge_of_a_cluster(right: Step) -> Step:
     """Slots in a row are freed under the lock of the first one's cluster."""
     return edited(" and (b + n) & (size - U1) != U0", "")(right)
 

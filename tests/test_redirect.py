@@ -45,8 +45,11 @@ def moved(text: str = "redirect", pages: int = 3) -> Live:
 # -- a host that never moves --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("op", ["swap_out", "swap_in", "zap", "fork", "clean_drop", "cache_hit", "writeback_end"])
-@pytest.mark.parametrize("backend", ["zswap", "ssd"])
+@pytest.mark.parametrize(
+    ("op", "backend"),
+    [*((op, "ssd") for op in ("swap_out", "swap_in", "zap", "fork", "clean_drop", "cache_hit", "writeback_end")),
+     *((op, "zswap") for op in ("swap_out", "swap_in", "zap", "fork", "move"))],
+)  # fmt: skip
 def test_what_never_moves_costs_what_it_costs_in_phase_iv(op: str, backend: str) -> None:
     """The pointer lies in the header of the cluster, which is loaded anyway."""
     names = ("redirect", "swap_table_p4")

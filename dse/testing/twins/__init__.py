@@ -27,6 +27,7 @@ from dse.testing.twins.swap_id_rmap import SwapIdRmap
 from dse.testing.twins.swap_id_special import SwapIdSpecial
 from dse.testing.twins.swap_table import SwapTable
 from dse.testing.twins.vswap import VSwap
+from dse.testing.twins.vswap_all import VSwapAll
 from dse.testing.twins.vswap_ste import VSwapSte
 from dse.testing.twins.xswap import Xswap
 from dse.testing.twins.zram import Zram
@@ -37,7 +38,7 @@ TWINS |= {f"swap_table_{phase}": SwapTable for phase in ("p1", "p2", "p3", "p4",
 TWINS |= {"swap_id_rmap": SwapIdRmap, "swap_id_special": SwapIdSpecial}
 TWINS |= {"vswap_v3": VSwap, "vswap_v6": VSwap, "vswap_ste": VSwapSte, "ghost": Ghost, "xswap": Xswap, "zram": Zram}
 TWINS |= {"eager_rewrite": SwapTable}
-TWINS |= {"redirect": Redirect}
+TWINS |= {"redirect": Redirect, "vswap_all": VSwapAll}
 BESIDE = "_twin"
 """Ending of the name of the module beside a design's that holds its twins."""
 
