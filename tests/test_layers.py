@@ -18,7 +18,7 @@ from tests.sweepdata import trial
 EXPECTED: dict[str, tuple[str, ...]] = {
     "direct": (), "swap_id_off": (), "swap_id": ("direct", "swap_table_p4"), "swap_desc": ("direct", "swap_table_p4"),
     "swap_table_p1": (), "swap_table_p2": (), "swap_table_p3": (), "swap_table_p4": (), "swap_table_p4_pitched": (),
-    "eager_rewrite": (), "zram": (), "ghost": (), "xswap": (), "redirect": (),
+    "eager_rewrite": (), "zram": (), "ghost": (), "xswap": (), "redirect": (), "oracle": (),
     "vswap_v3": ("swap_table_p1",), "vswap_v6": ("swap_table_p1",), "vswap_ste": ("swap_table_p4",), "vswap_all": ("swap_table_p4",),
     "swap_id_rmap": ("direct", "swap_table_p4"), "swap_id_special": ("direct", "swap_table_p4"),
 }  # fmt: skip
@@ -62,7 +62,7 @@ def test_layers_means_every_layer_on_every_base() -> None:
     }  # fmt: skip
     every = [named.text for named in naming.parse_many("all")]
     assert every[0] == naming.COMPARED[0] == "swap_table_p4"
-    assert every[1:] == [name for name in naming.registry() if name != "swap_table_p4"]
+    assert every[1:] == [name for name in naming.registry() if name not in ("swap_table_p4", "oracle")]
 
 
 def test_comparisons_set_a_layer_against_its_base() -> None:
