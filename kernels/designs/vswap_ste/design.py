@@ -31,7 +31,7 @@ from kernels.designs.xswap import design as xswap
 from kernels.designs.xswap import own as array_own
 from kernels.life import arrays, replay
 from kernels.life import registry as s
-from kernels.life.layout import EXTEND_TABLES, ZSWAP_ENTRY, ZSWAP_INDEX, Arrays, Blocks, Chunks, Tree, where
+from kernels.life.layout import EXTEND_TABLES, ZSWAP_ENTRY, ZSWAP_INDEX, Arrays, Blocks, Chunks, Tree
 from kernels.own import Word
 from kernels.structures import xarray as xa
 
@@ -122,6 +122,12 @@ def virtual_rows(per: str, blocks: Blocks) -> tuple[s.Field, ...]:
     )  # fmt: skip
 
 
+def routed(route: str, rows: tuple[s.Field, ...]) -> tuple[s.Field, ...]:
+    """Rows of what is there where pages are routed so."""
+    terms = [" and ".join([f"route={route}", *(f"{name}={'|'.join(values)}" for name, values in row.terms)]) for row in rows]
+    return tuple(replace(row, per=f"{row.what} if {term}") for row, term in zip(rows, terms, strict=True))
+
+
 def memcg_rows() -> tuple[s.Field, ...]:
     """Rows of the memcg tables of disks."""
     here = s.Field("memcg table", "owner memcg id", 2, "disk if memcg_table=eager", f"mm/swap_table.h: unsigned short[512]; {own.V2}",
@@ -134,8 +140,8 @@ def memcg_rows() -> tuple[s.Field, ...]:
 
 
 LAYOUT = (
-    *where(virtual_rows("zswap+zero", ROUTED), {"route": "zswap"}),
-    *where(virtual_rows("page", EVERY), {"route": "all"}),
+    *routed("zswap", virtual_rows("zswap+zero", ROUTED)),
+    *routed("all", virtual_rows("page", EVERY)),
     s.Field(
         "swap table", "direct: cached folio or shadow, count, zero bit; else the virtual slot", 8, "disk",
         f"mm/swap_table.h: atomic_long_t[512]; {own.V2}", blocks=TABLES, arrays=Arrays(("table",)),
