@@ -9,7 +9,7 @@ from dse.testing.mutants import Mutants, Step, edited
 from kernels import demand as d
 from kernels.compiling.constants import U0, U1
 from kernels.designs.vswap_all import disks
-from kernels.designs.vswap_ste import moves
+from kernels.designs.vswap_ste import moves, pointers
 from kernels.life import swapfile
 
 MUTANTS = Mutants()
@@ -61,10 +61,16 @@ def use_no_hint_of_a_full_disk(right: Step) -> Step:
     return disks.cl.slot_alloc
 
 
-@mutant("vswap_all", disks, "mark_hint", world=MOVING, parameters={"C_REVERSE": 1})
+@mutant("vswap_all", pointers, "mark_hint", world=MOVING, parameters={"C_REVERSE": 1})
 def leave_no_hint(right: Step) -> Step:
     """The words of slots do not say that the swap cache alone holds a page."""
     return lambda st, pr, b, only: None
+
+
+@mutant("vswap_all", disks, "count_down", world=MOVING)
+def look_for_a_hint_where_there_is_none(right: Step) -> Step:
+    """Only a counter differs: without words the last PTE of a cached page asks what is behind it."""
+    return disks.vs.count_down
 
 
 @mutant("vswap_all", disks, "point_to", world=MOVING, parameters={"C_REVERSE": 1})

@@ -112,7 +112,7 @@ class Answer:
 
 def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
     """The table, a row a design."""
-    names = [shortened(row.design) for row in rows]
+    names = [shortened(row.design) + " (bound)" * bound(row.design) for row in rows]
     cells = [(name, *row.cells()) for name, row in zip(names, rows, strict=True)]
     heads, spans = costs.heads(rows), tuple[str, ...]()
     states = [at.state for at in next((row.states for row in rows if row.states), ())]

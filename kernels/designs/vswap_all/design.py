@@ -36,10 +36,10 @@ def build(config: s.Config) -> VSwapAll:
     return VSwapAll(**made, bitmap=aligned_zeros((int(made["ctl"][int(control.C_ALL_SLOTS)]) >> 6) + 1, np.uint64))
 
 
-STEPS = ("claim", "slot_scan", "slot_mark", "is_cached", "count_read", "swapoff")
+STEPS = ("claim", "slot_scan", "slot_mark", "is_cached", "count_read", "count_up", "count_down", "swapoff")
 OPERATIONS: dict[str, Any] = edition.OPERATIONS | {name: getattr(disks, name) for name in STEPS}
 s.bind(VSwapAll, OPERATIONS)
-hooks.bind(VSwapAll, {name: getattr(disks, name) for name in ("slot_find", "point_to", "mark_hint", "slot_leave")})
+hooks.bind(VSwapAll, {name: getattr(disks, name) for name in ("slot_find", "point_to", "slot_leave")})
 
 MAIL = "ah-A2gQ0GPgerXop@google.com (2026-06-02, linux-mm, on the RFC of the swap-table edition)"
 LAYOUT = (

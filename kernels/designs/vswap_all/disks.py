@@ -101,10 +101,15 @@ def point_to(st, g, virtual):  # type: ignore[no-untyped-def]
 
 
 @inner
-def mark_hint(st, pr, b, only):  # type: ignore[no-untyped-def]
-    """Leave the hint in the word of slot `b`, where it has one."""
-    if has_words(st):
-        pointers.mark_hint(st, pr, b, only)
+def count_up(st, pr, g):  # type: ignore[no-untyped-def]
+    """Add one PTE. Without words there is no hint to be taken off."""
+    return vs.count_up(st, pr, g) if has_words(st) else swap_table.count_up(st, pr, g)
+
+
+@inner
+def count_down(st, pr, g):  # type: ignore[no-untyped-def]
+    """Take one PTE off. Without words there is no hint to be left."""
+    return vs.count_down(st, pr, g) if has_words(st) else swap_table.count_down(st, pr, g)
 
 
 @inner
