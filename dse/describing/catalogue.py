@@ -248,7 +248,7 @@ def source_of(design: Design) -> str:
     return _shown(file) if file.is_relative_to(machine.ROOT) else file.name
 
 
-NO_DESIGN = "No design and no proposal, but a lower bound, which cannot be built: no verdict names it."
+NO_DESIGN = "No design, no layer and no proposal, but a lower bound, which cannot be built: no verdict names it."
 
 
 def standing(design: Design) -> str:

@@ -52,7 +52,7 @@ def slots_of(st: Any, found: Words) -> tuple[NDArray[np.bool_], Ints]:
 
 
 def observed(st: Any) -> dict[str, Any]:
-    """What the twin is compared with."""
+    """View that the twin is compared with."""
     found, names = read(st), {int(words.COMPRESSED): "zswap", int(words.ZERO): "zero", 0: "none"}
     kinds = [names.get(t, f"slot {p} of device {t - 1}") for t, p in zip(found.tag.tolist(), found.payload.tolist(), strict=True)]
     rows = zip(found.held.tolist(), (found.folio != 0).tolist(), found.owner.tolist(), kinds, strict=True)

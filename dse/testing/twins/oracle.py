@@ -30,7 +30,7 @@ class Place:
 
 @dataclass(eq=False)
 class Word:
-    """What is kept of a page."""
+    """Record of a page."""
 
     memcg: int
     cache: Folio | None
@@ -255,7 +255,7 @@ class Oracle(Life):
 
 
 def kind(place: Zero | Place | Zentry | None) -> str:
-    """What a place is, in a word."""
+    """Kind of a place, in a word."""
     if isinstance(place, Place):
         return f"slot {place.offset} of device {place.device}"
     return {Zero: "zero", Zentry: "zswap"}.get(type(place), "none")
