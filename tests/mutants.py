@@ -31,7 +31,10 @@ from kernels.life import lifecycle, moves, page_io, swapfile
 from kernels.observing import probe
 from kernels.observing.probe import touch
 from kernels.structures import blocks, cluster, page_counter, shadow_nodes, swap_cache, swap_map, zswap
+from tests.mutants_all import MUTANTS as ALL_VIRTUAL
 from tests.mutants_ghost import MUTANTS as GHOSTS
+from tests.mutants_oracle import MUTANTS as BOUNDS
+from tests.mutants_redirect import MUTANTS as REDIRECTS
 from tests.mutants_ste import MUTANTS as EDITIONS
 from tests.mutants_zram import MUTANTS as ZRAMS
 
@@ -387,7 +390,7 @@ def lookups_that_are_not_made(right: Step) -> Step:
     return wrong
 
 
-MUTANTS += GHOSTS + EDITIONS + ZRAMS
+MUTANTS += GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS
 
 if __name__ == "__main__":
     sys.exit(MUTANTS.main(sys.argv[1:]))

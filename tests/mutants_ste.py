@@ -11,7 +11,7 @@ from dse.testing.mutants import Mutants, Step, edited
 from kernels import demand as d
 from kernels.compiling.constants import U0, U1
 from kernels.designs.swap_table import allocation
-from kernels.designs.vswap_ste import backing, clusters, moves, slots, steps
+from kernels.designs.vswap_ste import backing, clusters, moves, pointers, slots, steps
 from kernels.life import charging
 from kernels.observing import probe
 
@@ -31,7 +31,7 @@ ONE_AND_ANOTHER = (d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.ZSWAP, pay
                    d.pack(d.RECLAIM, 1, backend=d.ZSWAP, payload=99))  # fmt: skip
 
 
-@mutant("vswap_ste", slots, "point_to", world=MOVING)
+@mutant("vswap_ste", pointers, "point_to", world=MOVING)
 def point_to_the_neighbour(right: Step) -> Step:
     """The word of a slot of a disk names the virtual slot beside its own."""
     return lambda st, g, virtual: right(st, g, virtual ^ U1)

@@ -17,12 +17,15 @@ from typing import Any
 
 from dse.testing.mutants import Mutants, Step, edited
 from kernels.compiling.jit import INTERPRETED
+from kernels.designs.redirect import moves as redirectmoves
+from kernels.designs.redirect import steps as redirectsteps
 from kernels.designs.swap_desc import moves as descmove
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import moves as idmove
 from kernels.designs.swap_id_special import kinds
 from kernels.designs.vswap import moves as vswapmove
 from kernels.designs.vswap import steps as vswapsteps
+from kernels.designs.vswap_all import disks as alldisks
 from kernels.designs.vswap_ste import backing as stebacking
 from kernels.designs.vswap_ste import moves as stemoves
 from kernels.life import charging, faults, moves, page_io, swapfile
@@ -162,7 +165,7 @@ shape(
     check="swapoffs", says="swapoff of",
 )  # fmt: skip
 shape(
-    "swapoff_forgets_slots_behind_virtual_ones", "vswap_ste[route=all]", stemoves, "swapoff", "            bring_in(st, pr, u(i))\n",
+    "swapoff_forgets_slots_behind_virtual_ones", "vswap_ste[route=all]", stemoves, "follow_pointers", "            bring_in(st, pr, u(i))\n",
     "            pass\n", check="swapoffs", says="swapoff of",
 )  # fmt: skip
 shape(
@@ -172,6 +175,22 @@ shape(
 shape(
     "slot_that_cannot_be_charged_is_kept", "vswap_ste", stebacking, "backed_anew", "        slots_free(st, pr, entry, U1)\n", "",
     check="random streams", says="slots behind virtual ones",
+)  # fmt: skip
+shape(
+    "swapoff_forgets_slots_that_stand_in", "redirect", redirectmoves, "swapoff", "        scan_arrays(st, pr, d)\n", "        pass\n",
+    check="random streams", says="swapoff of",
+)  # fmt: skip
+shape(
+    "swapoff_forgets_what_is_behind_virtual_slots", "vswap_all", alldisks, "swapoff", "        scan_virtual(st, pr, d)\n",
+    "        pass\n", check="swapoffs", says="swapoff of",
+)  # fmt: skip
+shape(
+    "read_at_home_after_a_move", "redirect", redirectsteps, "read_end", "if word == U0:", "if True:", check="random streams",
+    says="lost tokens",
+)  # fmt: skip
+shape(
+    "move_for_nobody_of_a_redirected_page", "redirect", redirectmoves, "change", "if swapfile.count_is_zero(st, entry):", "if False:",
+    check="moves", says="of a page that nobody holds",
 )  # fmt: skip
 
 

@@ -172,9 +172,10 @@ ZSWAP = "zswap_store", ("zswap_load", "zswap_free"), ()
 TIERS = {
     "zram": ("zram_store", ("zram_load", "zram_free"), ("disk_in", "invalidate", "slot_free")),
     "vswap_ste": ("zswap_store", ("zswap_load", "zswap_free"), ("slot_free",)),
+    "vswap_all": ("zswap_store", ("zswap_load", "zswap_free"), ("slot_free",)),
 }
 """Hooks of what compresses, where they are not those of zswap alone: of a write; of a read and the free behind it; of the device and its
-slot. In vswap_ste a page that was read from zswap is backed by nothing, and its virtual slot goes when it is mapped."""
+slot. In vswap_ste and vswap_all a page that was read from zswap is backed by nothing, and its virtual slot goes when it is mapped."""
 
 
 @pytest.mark.parametrize("design", sorted(state.REGISTRY))

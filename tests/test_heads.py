@@ -250,7 +250,8 @@ def test_a_median_that_contradicts_a_mean_is_explained() -> None:
 def test_every_design_of_the_package_says_how_far_it_got() -> None:
     assert all(naming.status_of(name) for name in naming.registry())
     assert {name for name in naming.registry() if naming.proposed(name)} == {
-        "swap_id", "swap_id_off", "swap_id_rmap", "swap_id_special", "swap_desc", "swap_table_p4_pitched", "eager_rewrite"
+        "swap_id", "swap_id_off", "swap_id_rmap", "swap_id_special", "swap_desc", "swap_table_p4_pitched", "eager_rewrite",
+        "redirect", "vswap_all",
     }  # fmt: skip
 
 

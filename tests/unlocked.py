@@ -22,7 +22,8 @@ EXCEPT = {
 }
 """Locks that no region needs, and why."""
 UNUSED = {
-    ("swap_table_p4", "continuation"), ("zram", "zswap tree xa_lock"), ("vswap_ste", "continuation"), ("vswap_ste", "xswap")
+    ("swap_table_p4", "continuation"), ("zram", "zswap tree xa_lock"), ("vswap_ste", "continuation"), ("vswap_ste", "xswap"),
+    ("redirect", "continuation"), ("vswap_all", "continuation"), ("vswap_all", "xswap"), ("vswap_all", "zswap tree xa_lock"),
 }  # fmt: skip
 """Locks of a design that guard nothing in it: counts are in the words; zswap is off, its trees stay empty; there is no array."""
 

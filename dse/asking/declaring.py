@@ -110,6 +110,8 @@ def _study(given: Mapping[str, Any], where: Any) -> Study:
     made: Study = _record(Study, {"designs": (), "measure": (), **plain}, "study", where)
     with refusing.placed(where, "study", "designs"):
         designs = tuple(named.text for named in naming.parse_many([str(d) for d in given["designs"]]))
+        for text in designs:
+            naming.refuse_bound(text)
     if not isinstance(given.get("set", {}), dict):
         raise BadInput(f'{where("study", "set")}set is a table: set = {{ "memory.limit" = 0.3 }}')
     rivals = given.get("rivals", {})
@@ -117,5 +119,7 @@ def _study(given: Mapping[str, Any], where: Any) -> Study:
         raise BadInput(f'{where("study", "rivals")}rivals is a table: rivals = {{ reswap = "swap_table_p4" }}')
     with refusing.placed(where, "study", "rivals"):
         held = {str(word): naming.parse(str(design)).text for word, design in rivals.items()}
+        for text in held.values():
+            naming.refuse_bound(text)
     tuples = {"values": tuple(given.get("values", ())), "by": tuple(map(str, given.get("by", ())))}
     return Study(**{**made.__dict__, **lists, **tuples, "designs": designs, "rivals": held})

@@ -61,7 +61,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(about: dict[str, Any], steps: list[dict[str, Any]], chain: list[dict[str, Any]]) -> None:
     """Print one design as text."""
+    from dse import naming
+    from dse.describing import catalogue
+
     layer = f"A layer on {' or '.join(about['bases'])}." if about["bases"] else "The PTE holds the swap entry: no layer."
+    layer = catalogue.NO_DESIGN if naming.bound(about["name"]) else layer
     status = f" Status: {about['status']}." if about["status"] else ""
     output.write(f"{about['name']}: {about['title']}\n{layer}{status}\n{about['notes']}\n\nLayout")
     output.emit(about["layout"], "table")

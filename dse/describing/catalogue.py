@@ -248,8 +248,13 @@ def source_of(design: Design) -> str:
     return _shown(file) if file.is_relative_to(machine.ROOT) else file.name
 
 
+NO_DESIGN = "No design, no layer and no proposal, but a lower bound, which cannot be built: no verdict names it."
+
+
 def standing(design: Design) -> str:
-    """Say what a design is: a layer and on which designs, or none."""
+    """Say what a design is: a layer and on which designs, or none, or no design at all."""
+    if design.bound:
+        return NO_DESIGN
     if not design.bases:
         return "The PTE holds the swap entry: no layer."
     return f"A layer on {' or '.join(design.bases)}: the PTE holds something other than the swap entry."

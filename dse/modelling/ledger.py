@@ -303,7 +303,7 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
         Counted and allocated bytes now, and the peak of each structure.
     """
     ctl, rows = state.ctl, state.dev.reshape(-1, int(cl.DEV_WORDS))
-    devices = [row for row in rows if row[1]]
+    devices = [row for row in rows[demand.SSD if is_virtual(design) else demand.ZSWAP :] if row[1]]
     ledger, groups = Ledger(), ob.Groups()
     for item in design.layout:
         per = condition(item.per, parameters)

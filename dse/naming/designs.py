@@ -122,7 +122,7 @@ def split(text: str) -> list[str]:
 def parse_many(given: str | Sequence[str]) -> list[Named]:
     """Read several designs, the baseline first; each may be named once.
 
-    ``all`` are all registered ones, ``layers`` every layer on every base after the bases; today's kernel comes first.
+    ``all`` are all registered ones but lower bounds, ``layers`` every layer on every base after the bases; today's kernel comes first.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
     """
     texts = split(given) if isinstance(given, str) else list(given)
     if texts == ["all"]:
-        texts = sorted(registry(), key=lambda name: name != COMPARED[0])
+        texts = sorted(buildable(), key=lambda name: name != COMPARED[0])
     elif texts == ["layers"]:
         texts = [*sorted(bases(), key=lambda name: name != COMPARED[0]), *layers()]
     found = [parse(text) for text in texts]
@@ -142,6 +142,11 @@ def parse_many(given: str | Sequence[str]) -> list[Named]:
     if twice:
         raise BadInput(f"design {twice[0]} is named twice")
     return found
+
+
+def buildable() -> list[str]:
+    """Every registered design that is no lower bound."""
+    return [name for name, design in registry().items() if not design.bound]
 
 
 def layers() -> list[str]:
@@ -209,6 +214,32 @@ def proposed(text: str) -> bool:
         return parse(text).design.proposed
     except BadInput:
         return False
+
+
+def bound(text: str) -> bool:
+    """Tell whether what is named is a lower bound, which cannot be built and is never the best.
+
+    Examples
+    --------
+    >>> bound("oracle"), bound("swap_desc"), bound("gone")
+    (True, False, False)
+    """
+    try:
+        return parse(text).design.bound
+    except BadInput:
+        return False
+
+
+def refuse_bound(text: str) -> None:
+    """Refuse a lower bound where a verdict would name the best.
+
+    Raises
+    ------
+    BadInput
+        `text` names one.
+    """
+    if bound(text):
+        raise BadInput(f"{text} is a lower bound, which cannot be built, and no verdict may name it: see it beside designs in dse compare")
 
 
 def default_designs() -> list[Named]:

@@ -12,7 +12,7 @@ from typing import Any
 from dse.common.output import wrapped
 from dse.common.texts import Shorter, short
 from dse.measuring.figures import FULL, LIFETIME, Figures
-from dse.naming import shortened, split
+from dse.naming import bound, shortened, split
 from dse.reports import costs, exits
 
 WIDTH = 80
@@ -112,7 +112,7 @@ class Answer:
 
 def _table(rows: Sequence[costs.Cost], width: int, chart: bool) -> list[str]:
     """The table, a row a design."""
-    names = [shortened(row.design) for row in rows]
+    names = [shortened(row.design) + " (bound)" * bound(row.design) for row in rows]
     cells = [(name, *row.cells()) for name, row in zip(names, rows, strict=True)]
     heads, spans = costs.heads(rows), tuple[str, ...]()
     states = [at.state for at in next((row.states for row in rows if row.states), ())]
@@ -188,6 +188,7 @@ def screen(found: Mapping[str, Any]) -> Answer:
     designs = split(str(main["designs"]))
     figures, timed = Figures(rows), bool(main["timed"])
     table = costs.ranked(figures, designs, timed)
+    judged = [row for row in table if not bound(row.design)]
     moving = [row for row in found["rows"] if row["scenario"] == runs[0]["label"]] if len(runs) > 1 else rows
     host = "a host that never migrates" if len(runs) > 1 else "this host"
     asked = f"What does a design cost {host}?"
@@ -196,9 +197,16 @@ def screen(found: Mapping[str, Any]) -> Answer:
     leaving = exits.lines(rows, main)
     leaves = [Shorter(" ".join(leaving), " ".join(map(short, leaving)))] if leaving else []
     return Answer(
-        question, (*leaves, *costs.words(table, designs[0]), _conditions(main)), tuple(table), _buys(Figures(moving), designs, timed),
+        question, (*leaves, *costs.words(judged, designs[0]), *_bounds(designs), _conditions(main)), tuple(table),
+        _buys(Figures(moving), [design for design in designs if not bound(design)], timed),
         _doubts(main, table, exits.undecided(rows, main), _itself(rows, main)), _missing(figures, main, designs), _again(found, main),
     )  # fmt: skip
+
+
+def _bounds(designs: Sequence[str]) -> tuple[str, ...]:
+    """Say which rows are lower bounds: the finding names none of them."""
+    names = [shortened(design) for design in designs if bound(design)]
+    return (f"A lower bound that cannot be built, and no finding names: {', '.join(names)}.",) if names else ()
 
 
 def _buys(figures: Figures, designs: Sequence[str], timed: bool) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def checked(name: str, given: Any, where: Any) -> Axis:
     rules = {"values": lambda said, _: said, "range": points_of_range, "simplex": mixes}
     values = rules[kinds[0]](given[kinds[0]], at)
     if values == "all":
-        values = list(naming.registry())
+        values = naming.buildable()
     if not isinstance(values, (list, tuple)) or not values:
         raise BadInput(f"{at}values of axis {name!r} is a list with at least one value")
     if len(values) > POINTS_MAX:

@@ -365,10 +365,13 @@ def _named(check: Any, text: Any, at: str, *more: Any) -> None:
 
 
 def _design(text: str, at: str) -> naming.Named:
+    """Read a design that may win: no lower bound."""
     try:
-        return naming.parse(text)
+        found = naming.parse(text)
+        naming.refuse_bound(found.text)
     except BadInput as error:
         raise BadInput(f"{at}{error}") from None
+    return found
 
 
 def _text(document: Mapping[str, Any], key: str, default: str, where: Any) -> str:

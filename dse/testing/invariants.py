@@ -11,10 +11,13 @@ from dse.measuring import allocating
 from dse.testing import (
     invariants_charges,
     invariants_desc,
+    invariants_oracle,
+    invariants_redirect,
     invariants_rmap,
     invariants_ste,
     invariants_vswap,
     invariants_zram,
+    places,
     reading,
     slotview,
 )
@@ -68,7 +71,10 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
     found += folios.wrong
     check_phases(found, st, folios)
     check_mapping(found, st, folios)
-    check_clusters(found, st)
+    if hasattr(st, "page_word"):
+        invariants_oracle.check(found, st, folios)
+    else:
+        check_clusters(found, st)
     if hasattr(st, "desc"):
         invariants_desc.check(found, st, folios)
     if hasattr(st, "vmem"):
@@ -85,7 +91,9 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
         slotview.check_blocks(found, st, used_slots(st))
     if hasattr(st, "element"):
         invariants_zram.check(found, st)
-    elif hasattr(st, "ze"):
+    elif hasattr(st, "page_word"):
+        check_objects(found, st, invariants_oracle.sizes(st))
+    else:
         check_zswap_list(found, st)
     invariants_charges.check(found, st)
     found.equal("lost tokens", ctl(st, control.S_LOST), 0)
@@ -252,13 +260,15 @@ def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotv
         zentry[z.index.astype(np.int64) + base[owner]] = (z.entry >> np.uint64(2)).astype(np.int64)
     if hasattr(st, "vtable"):
         invariants_ste.check(found, st, view, zentry)
+    if hasattr(st, "rtail"):
+        invariants_redirect.check(found, st, view, zentry)
     found.none("free slots with a shadow or folio", np.flatnonzero(~view.used & (view.cache != 0)))
     found.none("free slots with a zswap entry", np.flatnonzero(~view.used & (zentry != 0)))
     check_cache(found, st, folios, view)
     check_zentries(found, st, zentry)
     if ctl(st, control.C_TOKENS) and len(pages):
         where = reading.slot_index(st, entries)
-        check_content(found, st, pages, where, invariants_ste.data(st, where), view, zentry)
+        check_content(found, st, pages, where, places.data(st, where), view, zentry)
 
 
 def moving(st: Any) -> list[tuple[int, int, int, NDArray[np.uint64]]]:
@@ -313,7 +323,12 @@ def check_zswap_list(found: Findings, st: Any) -> None:
     found.equal("zswap LRU backwards", backwards, forwards[::-1])
     found.equal("zswap entries free and used", len(set(free) | set(forwards)), high - 1)
     length = (table[forwards, 1] & np.uint64(0xFFFF_FFFF)).astype(np.int64) if forwards else np.zeros(0, np.int64)
-    sizes = [int(n) for n in length if n]
+    check_objects(found, st, length.tolist())
+
+
+def check_objects(found: Findings, st: Any, lengths: list[int]) -> None:
+    """Bytes and zspages of zsmalloc are those of objects of these lengths."""
+    sizes = [n for n in lengths if n]
     found.equal("zsmalloc bytes", ctl(st, control.S_ZOBJ_BYTES), sum(map(class_bytes, sizes)))
     found.equal("zspages", ctl(st, control.S_ZSPAGES), sum((1 << 32) // zspage(n)[1] for n in sizes))
 

@@ -28,9 +28,7 @@ def words(st: Any) -> tuple[Ints, NDArray[np.uint64]]:
 
 
 def data(st: Any, slots: Ints) -> Ints:
-    """The slots that have the data of `slots`: for a virtual one that of a disk behind it, if there is one; itself for any other."""
-    if not hasattr(st, "vtable") or len(slots) == 0:
-        return slots
+    """The slots that have the data of `slots`: for a virtual one that of a disk behind it, if there is one, else itself."""
     kind, payload = words(st)
     out = slots.copy()
     behind = (slots < len(kind)) & (kind[np.minimum(slots, len(kind) - 1)] == SWAPFILE)
@@ -71,7 +69,8 @@ def check(found: Any, st: Any, view: slotview.Slots, zentry: Ints) -> None:
     slots = reading.slot_index(st, payload[behind])
     back = np.flatnonzero(view.reverse >= 0)
     found.equal("slots behind virtual ones", np.sort(slots), back)
-    found.equal("virtual slots that they point to", view.reverse[slots], behind)
+    if slotview.has_words(st):
+        found.equal("virtual slots that they point to", view.reverse[slots], behind)
     found.none("virtual slots behind virtual ones", back[back < n])
     found.none("free virtual slots with something behind", np.flatnonzero(~view.used[:n] & (kind != NONE)))
     found.none("zero pages with something behind", np.flatnonzero(view.zero[:n] & (kind != NONE)))
@@ -79,9 +78,13 @@ def check(found: Any, st: Any, view: slotview.Slots, zentry: Ints) -> None:
     found.none("virtual slots with nothing behind them", np.flatnonzero(lost))
     table = slotview.elements(st, "table", np.arange(ctl(st, control.C_ALL_SLOTS)))
     hinted = table[slots] & slotview.HINT != 0
-    found.equal("hints that the cache alone holds a page", hinted, (view.count[behind] == 0) & view.busy[behind])
+    alone = (view.count[behind] == 0) & view.busy[behind] & slotview.has_words(st)
+    found.equal("hints that the cache alone holds a page", hinted, alone)
     found.equal("slots of disks in use", ctl(st, own.S_PSLOTS), int(view.used[n:].sum()))
     found.equal("direct entries", ctl(st, own.S_PDIRECT), int((view.owner[n:] != 0).sum()))
+    if hasattr(st, "bitmap"):
+        bits = slotview.padded(reading.bits(st.bitmap, len(st.bitmap) * 64), len(view.used))
+        found.equal("bits of slots of disks", np.flatnonzero(bits), n + np.flatnonzero(view.used[n:]))
     headers = st.cluster.reshape(-1, 8)[ctl(st, own.C_VCLUSTERS) :]
     found.equal("swap tables of disks", ctl(st, own.S_PTABLES), int(np.count_nonzero(headers[:, 3])))
     found.equal("memcg tables of disks", ctl(st, own.S_PMEMCG), int(np.count_nonzero(headers[:, 5])))

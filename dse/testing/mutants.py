@@ -125,7 +125,8 @@ def broken(mutant: Mutant) -> Iterator[None]:
     right = getattr(mutant.module, mutant.function)
     wrong = mutant.make(right)
     holders = [module for module in list(sys.modules.values()) if vars(module).get(mutant.function) is right]
-    operations = [getattr(module, name) for module in (steps, slots) for name in module.NAMES]
+    hooks = [module for name, module in list(sys.modules.items()) if name.startswith("kernels.designs.") and name.endswith(".hooks")]
+    operations = [op for module in (steps, slots, *hooks) for op in vars(module).values() if isinstance(getattr(op, "table", None), dict)]
     tables = [(op.table, cls) for op in operations for cls, impl in op.table.items() if impl is right]
     for module in holders:
         setattr(module, mutant.function, wrong)

@@ -14,6 +14,8 @@ from dse.testing import reading
 from dse.testing.reading import Ints, ctl
 from kernels import control
 from kernels.designs.swap_table import own as swap_table_own
+from kernels.designs.vswap_all import own as all_own
+from kernels.designs.vswap_ste import own as ste_own
 
 COUNT_AT, COUNT_BITS, ZERO_AT = 34, 22, 63
 HINT = np.uint64(1 << 62)
@@ -32,11 +34,16 @@ class Slots:
     owner: Ints
     zero: NDArray[np.bool_]
     cache: Ints  # folio number, 0 nothing, -1 a shadow
-    reverse: Ints  # virtual slot that the slot stands behind, -1 none
+    reverse: Ints  # virtual slot that the slot stands behind, 0 if nothing says which, -1 none
 
 
 def has_tables(st: Any) -> bool:
     return hasattr(st, "table") and (ctl(st, swap_table_own.C_PHASE) > 0 or ctl(st, control.C_BASE) > 0)
+
+
+def has_words(st: Any) -> bool:
+    """Tell whether slots of disks have words in swap tables, which name what they stand for."""
+    return not hasattr(st, "vtable") or not hasattr(st, "bitmap") or ctl(st, all_own.C_REVERSE) > 0
 
 
 def padded(values: NDArray[Any], n: int) -> NDArray[Any]:
@@ -86,7 +93,12 @@ def _read(st: Any) -> Slots:
     count[full] = elements(st, "extend", every)[full]
     reverse = np.where(tag == 3, ((words & ~HINT) >> np.uint64(2)).astype(np.int64), -1)
     count[tag == 3] = 0
-    return Slots(words != 0, tag == 2, count, owner.astype(np.int64), zero, cache, reverse)
+    used = words != 0
+    if not has_words(st):
+        disks = every >= ctl(st, ste_own.C_VSLOTS)
+        used[disks] = padded(reading.bits(st.bitmap, len(st.bitmap) * 64), n)[disks]
+        reverse[disks & used] = 0
+    return Slots(used, tag == 2, count, owner.astype(np.int64), zero, cache, reverse)
 
 
 def elements(st: Any, name: str, slots: Ints) -> NDArray[Any]:
@@ -131,7 +143,8 @@ def check_blocks(found: Any, st: Any, used: NDArray[np.bool_]) -> None:
             found.none("clusters out of use with a memcg table", np.flatnonzero((number[:clusters] != 0) & ~in_use))
             found.none("clusters with an owner and no memcg table", np.flatnonzero((number[:clusters] == 0) & owned))
         elif name == "table" or (name == "owner" and phase == 4):
-            found.equal(f"clusters with a {name} block", number[:clusters] != 0, in_use)
+            virtual = 0 if has_words(st) else ctl(st, ste_own.C_VCLUSTERS)
+            found.equal(f"clusters with a {name} block", number[:clusters] != 0, in_use & (np.arange(clusters) < (virtual or clusters)))
         elif name == "owner":
             found.equal("memcg tables where there is no such thing", len(mine), 0)
         else:

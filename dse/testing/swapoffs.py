@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.testing import invariants_ste, invariants_vswap, reading, slotview
+from dse.testing import invariants_oracle, invariants_vswap, places, reading, slotview
 from dse.testing.findings import BYPASS, CACHED, LOCKED, WRITEBACK, used_slots
 from dse.testing.reading import Ints, ctl
 from kernels import demand as d
@@ -64,7 +64,11 @@ def excused(st: Any, folios: reading.Folios, held: Ints) -> Ints:
         entries += folios.entry[here].tolist()
         found = np.flatnonzero(np.isin(slotview.read(st).cache, held))
         found = np.union1d(found, reading.slot_index(st, np.array(entries, np.uint64)))
-        return np.union1d(found, invariants_ste.data(st, found))
+        return np.union1d(found, places.data(st, found))
+    elif hasattr(st, "page_word"):
+        live = invariants_oracle.read(st)
+        here, slots = invariants_oracle.slots_of(st, live)
+        return slots[np.isin(live.folio[here], held)]
     else:
         return np.flatnonzero(used_slots(st))
     return reading.slot_index(st, np.array(entries, np.uint64))

@@ -15,8 +15,10 @@ from kernels.own import COMMON, Own, Word
 
 BASES = {"direct": 0, "swap_table_p4": 1}
 """The designs that a layer may stand on (C_BASE)."""
-STATUSES = ("merged", "posted", "proposed")
-"""First words of a design's status: in a released kernel; as patches, which can be run; in words only, without patches."""
+STATUSES = ("merged", "posted", "proposed", "lower bound")
+"""First words of a design's status: in a released kernel; as patches, which can be run; in words only, without patches; or nothing that
+could be built, and so never a winner.
+"""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Design:
         leaves it to what is known of all designs. `seen` is :class:`Seen`, `held` the locks held.
     status : str, optional
         How far it got, a phrase that begins with one of :data:`STATUSES`: ``merged in 7.2``, ``posted, v6 (May 2026)``, ``proposed in
-        mails of 2023``; empty where nothing is declared. Comparisons show it beside the name.
+        mails of 2023``, ``lower bound, cannot be built``; empty where nothing is declared. Comparisons show it beside the name.
     check : callable, optional
         Invariants of its own: from a live state to findings in words, none if all hold.
     sizes : callable, optional
@@ -104,6 +106,11 @@ class Design:
     def proposed(self) -> bool:
         """True if no patches of the design were posted: its steps are those that its description names."""
         return self.status.startswith("proposed")
+
+    @property
+    def bound(self) -> bool:
+        """True if it is a lower bound, which cannot be built: it is shown beside designs and named as the best nowhere."""
+        return self.status.startswith("lower bound")
 
     @property
     def bases(self) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ class VSwapSte(SwapTable):
         self.array = Growing(most * size, size, words.get("C_CHUNK", 0) or CHUNK, 0) if words["C_INDEX"] else None
         self.virtual = self.array or Virtual(most, size)
         self.devices[d.ZSWAP] = self.virtual
-        self.every = not words["C_ROUTE"]
+        self.every = not words.get("C_ROUTE", 0)
         self.behind: dict[int, Entry] = {}  # virtual slot -> slot of a disk
         self.hints: set[int] = set()
         self.fell_back = 0

@@ -14,7 +14,7 @@ from kernels.designs.swap_table.own import R_TABLE
 from kernels.designs.vswap_ste import own
 from kernels.designs.vswap_ste import slots as vs
 from kernels.designs.vswap_ste.clusters import is_virtual
-from kernels.life import page_io, swapfile
+from kernels.designs.vswap_ste.hooks import point_to, slot_find, slot_leave
 from kernels.observing.lock import L_CLUSTER2, lock, unlock
 from kernels.observing.probe import F_NONE, R_CLUSTER, step, touch, wrote
 from kernels.structures import cluster as cl
@@ -90,7 +90,7 @@ def slots_free(st, pr, entry, n):  # type: ignore[no-untyped-def]
     lock(pr, st.cluster, ci, L_CLUSTER2)
     wrote(pr, R_CLUSTER, ci >> U1)
     for i in range(n):
-        page_io.drop_zswap(st, pr, entry + u(i), g + u(i))
+        slot_leave(st, pr, entry + u(i), g + u(i))
     step(pr, own.F_FREE_BACKING)
     cl.slots_release(st, pr, device_of(entry), g, n)
     unlock(pr, st.cluster, ci, L_CLUSTER2)
@@ -147,11 +147,11 @@ def realloc(st, pr, g, device, cpu):  # type: ignore[no-untyped-def]
 @called
 def backed_anew(st, pr, g, ci, memcg, device, cpu):  # type: ignore[no-untyped-def]
     """Back virtual slot `g`, whose cluster's header is at `ci`, with a new, charged slot of `device`; its swap entry, or 0."""
-    found = swapfile.slot_or_reclaim(st, pr, device, cpu)
+    found = slot_find(st, pr, device, cpu)
     if found == U0:
         return U0
     entry = cl.entry_of(st, device, found - U1)
-    vs.point_to(st, found - U1, g)
+    point_to(st, found - U1, g)
     if not pc.try_charge(st, pr, pc.block_of(st, memcg)):
         slots_free(st, pr, entry, U1)
         return U0

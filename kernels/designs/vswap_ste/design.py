@@ -22,7 +22,7 @@ from kernels import memory as w
 from kernels.compiling.flat import U64Array, aligned_zeros
 from kernels.compiling.jit import outer
 from kernels.designs.swap_table import design as swap_table
-from kernels.designs.vswap_ste import backing, clusters, functions, own
+from kernels.designs.vswap_ste import backing, clusters, functions, hooks, own
 from kernels.designs.vswap_ste import moves as ste_moves
 from kernels.designs.vswap_ste import slots as ste_slots
 from kernels.designs.vswap_ste import steps as ste_steps
@@ -56,6 +56,11 @@ def clusters_for(config: s.Config) -> int:
 
 def build(config: s.Config) -> VSwapSte:
     """State for `config`, no virtual cluster yet."""
+    return VSwapSte(**made_for(config))
+
+
+def made_for(config: s.Config) -> dict[str, Any]:
+    """Arrays of a state for `config`."""
     made = arrays.common(config)
     ctl = made["ctl"]
     chunk = (int(ctl[int(array_own.C_CHUNK)]) or CHUNK) if ctl[int(own.C_INDEX)] else 1
@@ -74,7 +79,7 @@ def build(config: s.Config) -> VSwapSte:
         "vtail": aligned_zeros(most * int(clusters.TAIL_WORDS), np.uint64),
         "vtable": aligned_zeros(slots + (1 << config.cluster_shift), np.uint64),
     }
-    return VSwapSte(**made)
+    return made
 
 
 STEPS = ("claim", "put", "swap_full", "put_run", "writeout", "read_begin", "read_end", "clusters_grow", "retire")
@@ -86,6 +91,7 @@ OPERATIONS: dict[str, Any] = (
     | {"backing_drop": backing.backing_drop, "move_step": ste_moves.move_step, "swapoff": ste_moves.swapoff}
 )
 s.bind(VSwapSte, OPERATIONS)
+hooks.bind(VSwapSte)
 
 V1 = "20260528212955.1912856-1-nphamcs@gmail.com (RFC, 2026-05-28, linux-mm)"
 V2 = "20260612193738.2183968-1-nphamcs@gmail.com (RFC v2, 2026-06-12: steps, locks, charges, deferred memcg tables)"
@@ -100,21 +106,26 @@ MEMCG_TABLES = Blocks("memcg", own.S_PSLOTS, own.S_PMEMCG, own.S_PMEMCG_PEAK)
 DIRECT_MEMCG_TABLES = MEMCG_TABLES._replace(used=own.S_PDIRECT)
 
 
-def virtual_rows(route: str, per: str, blocks: Blocks) -> tuple[s.Field, ...]:
-    """Rows of virtual clusters where pages are routed so: `per` such a page, in `blocks`."""
-    here = f"if route={route}"
+def virtual_rows(per: str, blocks: Blocks) -> tuple[s.Field, ...]:
+    """Rows of virtual clusters: `per` a page that has a virtual slot, in `blocks`."""
     header = s.Field("virtual cluster", "swap_cluster_info, number, RCU head, pointer", HEADER, "block", DYNAMIC, blocks=blocks)
     return (
-        replace(header, per=f"block {here} and index=xarray"),
-        replace(header, per=f"block {here} and index=array", chunks=Chunks("", array_own.S_MAPPED_PEAK, CHUNK)),
-        s.Field("virtual swap table", "cached folio or shadow; count; zero bit", 8, f"{per} {here}", DYNAMIC, blocks=blocks),
-        s.Field("virtual table", "zswap entry or swap entry", 8, f"{per} {here}", f"mm/vswap.h; {own.V2}", blocks=blocks),
-        s.Field("virtual memcg table", "owner memcg id", 2, f"{per} {here}", DYNAMIC, blocks=blocks),
+        replace(header, per="block if index=xarray"),
+        replace(header, per="block if index=array", chunks=Chunks("", array_own.S_MAPPED_PEAK, CHUNK)),
+        s.Field("virtual swap table", "cached folio or shadow; count; zero bit", 8, per, DYNAMIC, blocks=blocks),
+        s.Field("virtual table", "zswap entry or swap entry", 8, per, f"mm/vswap.h; {own.V2}", blocks=blocks),
+        s.Field("virtual memcg table", "owner memcg id", 2, per, DYNAMIC, blocks=blocks),
         s.Field(
-            "virtual cluster tree", "xarray entry", 8, f"block {here} and index=xarray", NODE,
+            "virtual cluster tree", "xarray entry", 8, "block if index=xarray", NODE,
             tree=Tree("one", "vhead", "vpool"), blocks=blocks,
         ),
     )  # fmt: skip
+
+
+def routed(route: str, rows: tuple[s.Field, ...]) -> tuple[s.Field, ...]:
+    """Rows of what is there where pages are routed so."""
+    terms = [" and ".join([f"route={route}", *(f"{name}={'|'.join(values)}" for name, values in row.terms)]) for row in rows]
+    return tuple(replace(row, per=f"{row.what} if {term}") for row, term in zip(rows, terms, strict=True))
 
 
 def memcg_rows() -> tuple[s.Field, ...]:
@@ -129,8 +140,8 @@ def memcg_rows() -> tuple[s.Field, ...]:
 
 
 LAYOUT = (
-    *virtual_rows("zswap", "zswap+zero", ROUTED),
-    *virtual_rows("all", "page", EVERY),
+    *routed("zswap", virtual_rows("zswap+zero", ROUTED)),
+    *routed("all", virtual_rows("page", EVERY)),
     s.Field(
         "swap table", "direct: cached folio or shadow, count, zero bit; else the virtual slot", 8, "disk",
         f"mm/swap_table.h: atomic_long_t[512]; {own.V2}", blocks=TABLES, arrays=Arrays(("table",)),

@@ -92,6 +92,15 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
     """
     if d == codes.ZSWAP or not cl.turn_off(st, d):
         return codes.DEVICE_OFF
+    follow_pointers(st, pr, d)
+    if st.dev[d * cl.DEV_WORDS + cl.D_USED] != U0:
+        moves.fault_in(st, pr, d)
+    return moves.sweep(st, pr, d)
+
+
+@called
+def follow_pointers(st, pr, d):  # type: ignore[no-untyped-def]
+    """Look at every slot of device `d`; one that stands behind a virtual slot says so itself."""
     base = st.dev[d * cl.DEV_WORDS]
     for i in range(base, base + st.dev[d * cl.DEV_WORDS + cl.D_SLOTS]):
         touch(pr, R_CLUSTER, ci_of(st, u(i)) >> U1)
@@ -99,16 +108,18 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
         if vs.is_pointer(st, u(i)):
             st.ctl[control.S_SCANNED] += U1
             bring_in(st, pr, u(i))
-    if st.dev[d * cl.DEV_WORDS + cl.D_USED] != U0:
-        moves.fault_in(st, pr, d)
-    return moves.sweep(st, pr, d)
 
 
 @called
 def bring_in(st, pr, b):  # type: ignore[no-untyped-def]
     """Free slot `b`, which stands behind a virtual slot: the page comes into the swap cache, dirty, and has nothing else behind it."""
     cl.look_locked(st, pr, b, own.F_UNUSE)
-    g = vs.virtual_of(st, b)
+    bring_back(st, pr, vs.virtual_of(st, b))
+
+
+@called
+def bring_back(st, pr, g):  # type: ignore[no-untyped-def]
+    """Free what is behind virtual slot `g`, in the same way."""
     entry = cl.entry_of(st, codes.ZSWAP, g)
     f = swap_table.cache_find(st, pr, g)
     if f != U0 and f_is(st, f, LOCKED | WRITEBACK):

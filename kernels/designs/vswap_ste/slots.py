@@ -11,20 +11,18 @@ from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_SHIFT
 from kernels.designs.swap_table import allocation
 from kernels.designs.swap_table import table as swap_table
-from kernels.designs.swap_table.own import R_TABLE
 from kernels.designs.swap_table.table import CACHED, TAG, at
 from kernels.designs.vswap_ste import clusters as vc
 from kernels.designs.vswap_ste import own
 from kernels.designs.vswap_ste.clusters import is_virtual
+from kernels.designs.vswap_ste.hooks import mark_hint
+from kernels.designs.vswap_ste.pointers import HINT, POINTER
 from kernels.designs.xswap.own import S_USED_CLUSTERS
-from kernels.observing.atomics import atomic_and, atomic_or
-from kernels.observing.probe import F_NONE, R_CLUSTER, chase, step, touch, wrote
+from kernels.observing.probe import F_NONE, chase, step, touch, wrote
 from kernels.structures import cluster as cl
 from kernels.structures.blocks import CI_MEMCG, has
 from kernels.structures.cluster import ci_of, slot_of
 
-POINTER = U3
-HINT = U1 << u(62)
 NONE, ZSWAP, SWAPFILE, KIND = U0, U1, U2, u(7)  # enum vswap_backing_type: the tag of a word of the virtual table
 EAGER = U1  # C_EAGER
 
@@ -39,12 +37,6 @@ def is_pointer(st, g):  # type: ignore[no-untyped-def]
 def virtual_of(st, g):  # type: ignore[no-untyped-def]
     """Virtual slot behind which slot `g` stands."""
     return (st.table[at(st, g)] & ~HINT) >> U2
-
-
-@inner
-def point_to(st, g, virtual):  # type: ignore[no-untyped-def]
-    """Make the word of fresh slot `g` a pointer. It is part of the section that took the slot, which has counted this write."""
-    st.table[at(st, g)] = virtual << U2 | POINTER
 
 
 @inner
@@ -195,12 +187,7 @@ def hint(st, pr, g, only):  # type: ignore[no-untyped-def]
     step(pr, own.F_MARK if only else own.F_CLEAR)
     word = see(st, pr, g)
     if word & KIND == SWAPFILE:
-        b = slot_of(st, word >> U3)
-        chase(pr, R_CLUSTER, ci_of(st, b) >> U1)
-        if only:
-            atomic_or(pr, R_TABLE, at(st, b), st.table, at(st, b), HINT)
-        else:
-            atomic_and(pr, R_TABLE, at(st, b), st.table, at(st, b), ~HINT)
+        mark_hint(st, pr, slot_of(st, word >> U3), only)
     step(pr, F_NONE)
 
 

@@ -1,0 +1,1 @@
+"""Oracle: a lower bound, which nobody can build."""
