@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.testing import invariants_ste, invariants_vswap, reading, slotview
+from dse.testing import invariants_rfc, invariants_ste, invariants_vswap, reading, slotview
 from dse.testing.findings import Findings
 from dse.testing.reading import Ints, ctl
 from kernels import demand as d
@@ -108,6 +108,9 @@ def owners(st: Any) -> tuple[Ints, Ints]:
     if hasattr(st, "vmem"):
         clusters = invariants_vswap.read(st)
         return among(pages, values, clusters.value.astype(np.uint64), clusters.desc[:, 2])
+    if hasattr(st, "descriptors"):
+        space = invariants_rfc.read(st)
+        return among(pages, values, space.value.astype(np.uint64), space.words[:, 4])
     if not hasattr(st, "smap"):
         return pages[:0], pages[:0]
     if hasattr(st, "idhead"):
@@ -131,6 +134,8 @@ def charged(st: Any) -> NDArray[np.int64] | None:
         tree = reading.from_one(reading.tree(st.dhead, 0, st.dpool))
         words = st.desc[(tree.entry >> np.uint64(2)).astype(np.int64) * ctl(st, swap_desc_own.C_STRIDE) + 2]
         return np.bincount((words >> np.uint64(32) & np.uint64(0xFFFF)).astype(np.int64))
+    if hasattr(st, "descriptors"):
+        return invariants_rfc.charged(st)
     if hasattr(st, "smap"):
         owner = slotview.read(st).owner
         if hasattr(st, "vtable"):  # a virtual slot is charged while a slot of a disk is behind it
