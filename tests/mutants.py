@@ -32,6 +32,7 @@ from kernels.observing import probe
 from kernels.observing.probe import touch
 from kernels.structures import blocks, cluster, page_counter, shadow_nodes, swap_cache, swap_map, zswap
 from tests.mutants_ghost import MUTANTS as GHOSTS
+from tests.mutants_rfc import MUTANTS as FIRST_POSTED
 from tests.mutants_ste import MUTANTS as EDITIONS
 from tests.mutants_zram import MUTANTS as ZRAMS
 
@@ -387,7 +388,7 @@ def lookups_that_are_not_made(right: Step) -> Step:
     return wrong
 
 
-MUTANTS += GHOSTS + EDITIONS + ZRAMS
+MUTANTS += GHOSTS + EDITIONS + ZRAMS + FIRST_POSTED
 
 if __name__ == "__main__":
     sys.exit(MUTANTS.main(sys.argv[1:]))

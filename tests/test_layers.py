@@ -58,7 +58,8 @@ def test_layers_means_every_layer_on_every_base() -> None:
     assert found[:3] == ["swap_table_p4", "direct", "swap_table_p1"]
     assert set(found[3:]) == {
         "swap_id", "swap_id[base=swap_table_p4]", "swap_desc", "swap_desc[base=swap_table_p4]", "vswap_v3", "vswap_v6", "vswap_ste",
-        "vswap_rfc1", "vswap_rfc2", "swap_id_rmap", "swap_id_rmap[base=swap_table_p4]", "swap_id_special", "swap_id_special[base=swap_table_p4]",
+        "vswap_rfc1", "vswap_rfc2",
+        "swap_id_rmap", "swap_id_rmap[base=swap_table_p4]", "swap_id_special", "swap_id_special[base=swap_table_p4]",
     }  # fmt: skip
     every = [named.text for named in naming.parse_many("all")]
     assert every[0] == naming.COMPARED[0] == "swap_table_p4"

@@ -282,7 +282,7 @@ class VSwapRfc(Life):
             self.page_in(self.reverse[device, offset])
         for offset in sorted(dev.slots):
             if offset in dev.slots:
-                self.bring_in(self.reverse[device, offset], Place(device, offset), target, cpu)
+                self.bring_in(self.reverse[device, offset], target, cpu)
         dev.on = bool(dev.slots)
         return d.BUSY if dev.slots else d.SWAPPED_OFF
 
@@ -296,9 +296,9 @@ class VSwapRfc(Life):
             self.read_end(value, folio)
         return folio
 
-    def bring_in(self, value: int, where: Place, target: int, cpu: int) -> None:
+    def bring_in(self, value: int, target: int, cpu: int) -> None:
         desc, folio = self.descs[value], self.page_in(value)
-        if folio is None or folio.busy or desc.backing != where:
+        if folio is None or folio.busy:
             return
         new = self.place_for(target, value, cpu)
         self.drop(desc)

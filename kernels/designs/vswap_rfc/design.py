@@ -183,16 +183,16 @@ TEMPLATE = s.Design(
         "virtual cluster count xa_lock",
     ),
     sources=(),
-    notes="Every function of the series walks the map to the descriptor anew, and so does the model. Its rwlock is counted as a section, for "
-    "reading as well. The patches keep the zswap entry in the descriptor and in the zswap tree. A writeout first frees what backed the "
-    "page: a dirty page never keeps its slot. A page read from zswap keeps its virtual slot, backed by the folio. The slot allocator "
-    "asks for the virtual slot behind each slot in use that it passes. The swap_map is a byte a slot still. Each device has a reverse "
-    "tree: with one device the global one of the series is the same, with several it would be 10 levels high. A swapoff makes two "
-    "rounds over its slots: reads, then new backings. A page whose only PTE faults from a synchronous device goes around the swap "
-    "cache, as in 6.14. A move between two devices is not in the series: it follows zswap writeback. The partition of shards is static, "
-    "and each may hold all slots; the cover letter says what was partitioned (swap cache, zswap tree and so on, by CPU), not in how "
-    "many parts. Slot 0, never given out, is not counted in its virtual cluster. Common steps are those of 6.12, with the lock of the "
-    "cgroup array, which the series does not use.",
+    notes="Every function of the series walks the map to the descriptor anew, and so does the model. Its rwlock is counted as a section, "
+    "for reading as well. The patches keep the zswap entry in the descriptor and in the zswap tree. A writeout first frees what "
+    "backed the page: a dirty page never keeps its slot. A page read from zswap keeps its virtual slot, backed by the folio. The "
+    "slot allocator asks for the virtual slot behind each slot in use that it passes. The swap_map is a byte a slot still. Each "
+    "device has a reverse tree: with one device the global one of the series is the same, with several it would be 10 levels high. "
+    "A swapoff makes two rounds over its slots: reads, then new backings. A page whose only PTE faults from a synchronous device "
+    "goes around the swap cache, as in 6.14. A move between two devices is not in the series: it follows zswap writeback. The "
+    "partition of shards is static, and each may hold all slots; the cover letter says what was partitioned (swap cache, zswap tree "
+    "and so on, by CPU), not in how many parts. Slot 0, never given out, is not counted in its virtual cluster. Common steps are "
+    "those of 6.12, with the lock of the cgroup array, which the series does not use.",
     file=__file__,
     own=own.OWN,
     base="direct",

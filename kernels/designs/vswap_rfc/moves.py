@@ -131,7 +131,7 @@ def bring_in(st, pr, entry, target, cpu):  # type: ignore[no-untyped-def]
     """``vswap_swapoff`` of the slot of `entry`: into memory, where the folio backs it until it is faulted, or to a slot of `target`."""
     value = reverse.id_of(st, pr, entry)
     f = page_in(st, pr, value)
-    if f == U0 or f_is(st, f, LOCKED | WRITEBACK) or not backs(st, pr, value, entry):
+    if f == U0 or f_is(st, f, LOCKED | WRITEBACK):
         return
     new = U0 if target == codes.MEMORY else b.slot_for(st, pr, target, value, cpu)
     b.release(st, pr, value)
@@ -146,10 +146,3 @@ def bring_in(st, pr, entry, target, cpu):  # type: ignore[no-untyped-def]
         f_set(st, f, DIRTY)
         if count_is_zero(st, value):
             steps.drop_unused(st, pr, f)
-
-
-@inner
-def backs(st, pr, value, entry):  # type: ignore[no-untyped-def]
-    """Tell if the slot of `entry` still backs `value`: one that a move has only taken does not yet."""
-    d = v.peek(st, value)
-    return v.type_of(st, d) == v.SWAPFILE and st.descriptors[v.at(st, d)] == entry
