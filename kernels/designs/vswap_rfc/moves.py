@@ -18,6 +18,8 @@ from kernels.observing.probe import F_NONE, step, touch
 from kernels.structures import cluster as cl
 from kernels.structures import zswap
 from kernels.structures.cluster import device_of, make_entry
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 
 
 @inner
@@ -121,6 +123,7 @@ def page_in(st, pr, value):  # type: ignore[no-untyped-def]
         return f
     f = w.folio_new(st, U0)
     if f != U0:
+        common(pr, st, table.READ, f)
         enter_cache(st, pr, value, f)
         read_end(st, pr, value, f)
     return f
