@@ -70,9 +70,11 @@ def release(st, pr, value):  # type: ignore[no-untyped-def]
 def slot_free(st, pr, entry, memcg):  # type: ignore[no-untyped-def]
     """``swap_slot_free_nr`` and ``mem_cgroup_uncharge_swap``: free the slot of `entry`, which was charged to `memcg`."""
     g = slot_of(st, entry)
+    step(pr, own.F_SLOT_FREE)
     ci = cl.lock_cluster(st, pr, g)
     cl.slot_release(st, pr, device_of(entry), g)
     cl.unlock_cluster(st, pr, ci)
+    step(pr, F_NONE)
     if memcg != U0:
         pc.uncharge(st, pr, pc.from_id(st, pr, memcg), U1)
 

@@ -29,7 +29,7 @@ R_SPACE_NODE = OWN.region("virtual slot node", "virtual slot map", guards="virtu
 R_COUNTS = OWN.region("virtual cluster counts", "virtual cluster counts", guards="virtual cluster count xa_lock")
 R_COUNTS_NODE = OWN.region("virtual cluster count node", "virtual cluster counts", guards="virtual cluster count xa_lock")
 R_RDESC = OWN.region("swap descriptor", "swap descriptors", guards=("virtual descriptor", ATOMIC))
-R_SLOT_STATES = OWN.region("slot states", function="alloc_swap_scan_cluster", guards=CLUSTERS)
+R_SLOT_STATES = OWN.region("slot states", function="cluster_scan_range", guards=CLUSTERS)
 
 L_RDESC = OWN.lock("virtual descriptor", outside="cluster")
 L_SPACE = OWN.lock("virtual slot xa_lock", inside="continuation")
@@ -39,7 +39,7 @@ F_ALLOC, F_FREE, F_RECORD = OWN.step("vswap_alloc"), OWN.step("vswap_free"), OWN
 F_RELEASE_SLOT, F_RELEASE = OWN.step("release_vswap_slot"), OWN.step("release_backing")
 F_FOLIO, F_TRYGET, F_PUT = OWN.step("folio_alloc_swap"), OWN.step("vswap_tryget"), OWN.step("vswap_put")
 F_SLOT, F_DISK_BACKED, F_FOLIO_BACKED = OWN.step("swp_entry_to_swp_slot"), OWN.step("vswap_disk_backed"), OWN.step("vswap_folio_backed")
-F_CACHE, F_COUNT, F_CLAIM = OWN.step("swap_cache_get_folio"), OWN.step("swap_swapcount (virtual)"), OWN.step("swapcache_prepare")
+F_CACHE, F_CLAIM, F_SLOT_FREE = OWN.step("swap_cache_get_folio"), OWN.step("swapcache_prepare"), OWN.step("swap_slot_free_nr")
 F_CGROUP, F_ZEROMAP = OWN.step("lookup_swap_cgroup_id"), OWN.step("swap_zeromap_batch")
 F_STORE_FOLIO, F_ASSOC, F_ALLOC_SLOT = OWN.step("vswap_store_folio"), OWN.step("vswap_assoc_zswap"), OWN.step("vswap_alloc_swap_slot")
 F_SWAPPED, F_REMOVE, F_UNCACHE = OWN.step("folio_swapped"), OWN.step("__remove_mapping"), OWN.step("delete_from_swap_cache")

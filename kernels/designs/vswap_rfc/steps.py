@@ -36,7 +36,7 @@ from kernels.life import steps
 from kernels.life.page_io import read_slot, read_zero
 from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_is, f_set, f_word
 from kernels.observing.atomics import atomic_add
-from kernels.observing.probe import F_CACHE_CLEAR, F_NONE, R_ZTREE, alone, chase, step, touch
+from kernels.observing.probe import F_CACHE_CLEAR, F_NONE, F_SWAPCOUNT, R_ZTREE, alone, chase, step, touch
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
 from kernels.structures import swap_cache, zswap
@@ -207,7 +207,7 @@ def bypasses(st, pr, value):  # type: ignore[no-untyped-def]
     d = v.peek(st, value)
     if d == U0 or v.type_of(st, d) != v.SWAPFILE or not cl.is_synchronous(st, device_of(st.descriptors[v.at(st, d)])):
         return False
-    v.look(st, pr, value, own.F_COUNT)
+    v.look(st, pr, value, F_SWAPCOUNT)
     return st.ctl[control.C_SYNC_BYPASS] != U0 and v.count_of(st, d) == U1
 
 
@@ -223,7 +223,7 @@ def begin(st, pr, value, f, bypass):  # type: ignore[no-untyped-def]
     if not bypass:
         step(pr, own.F_CACHE)
         b.folio_of(st, pr, value)
-        v.look(st, pr, value, own.F_COUNT)
+        v.look(st, pr, value, F_SWAPCOUNT)
     step(pr, own.F_CLAIM)
     d = v.find(st, pr, value)
     ok = d != U0 and v.count_of(st, d) != U0 and not v.is_cached(st, d)
