@@ -26,6 +26,9 @@ from kernels.designs.swap_id_special import kinds
 from kernels.designs.vswap import moves as vswapmove
 from kernels.designs.vswap import steps as vswapsteps
 from kernels.designs.vswap_all import disks as alldisks
+from kernels.designs.vswap_rfc import backing as rfcbacking
+from kernels.designs.vswap_rfc import moves as rfcmoves
+from kernels.designs.vswap_rfc import steps as rfcsteps
 from kernels.designs.vswap_ste import backing as stebacking
 from kernels.designs.vswap_ste import moves as stemoves
 from kernels.life import charging, faults, moves, page_io, swapfile
@@ -99,6 +102,10 @@ shape(
     "new = vs.slot_for", check="moves", says="of a page that nobody holds",
 )  # fmt: skip
 shape(
+    "move_for_nobody_of_a_first_virtual_slot", "vswap_rfc2", rfcmoves, "move_step", "new = U0 if count_is_zero(st, value) else b.slot_for",
+    "new = b.slot_for", check="moves", says="of a page that nobody holds",
+)  # fmt: skip
+shape(
     "move_for_nobody_of_a_virtual_entry", "vswap_ste", stemoves, "change", "if swapfile.count_is_zero(st, entry):", "if False:",
     check="moves", says="of a page that nobody holds",
 )  # fmt: skip
@@ -165,8 +172,20 @@ shape(
     check="swapoffs", says="swapoff of",
 )  # fmt: skip
 shape(
-    "swapoff_forgets_slots_behind_virtual_ones", "vswap_ste[route=all]", stemoves, "follow_pointers", "            bring_in(st, pr, u(i))\n",
-    "            pass\n", check="swapoffs", says="swapoff of",
+    "swapoff_forgets_slots_behind_virtual_ones", "vswap_ste[route=all]", stemoves, "follow_pointers",
+    "            bring_in(st, pr, u(i))\n", "            pass\n", check="swapoffs", says="swapoff of",
+)  # fmt: skip
+shape(
+    "swapoff_of_a_first_virtual_slot_forgets_the_cached", "vswap_rfc2", rfcmoves, "page_in", "    if f != U0 or v.is_cached",
+    "    if f != U0:\n        return U0\n    if v.is_cached", check="swapoffs", says="swapoff of",
+)  # fmt: skip
+shape(
+    "slot_of_a_first_virtual_slot_that_cannot_be_charged", "vswap_rfc2", rfcbacking, "slot_for",
+    "        slot_free(st, pr, entry, U0)\n", "", check="random streams", says="slots",
+)  # fmt: skip
+shape(
+    "read_around_the_cache_without_a_pin", "vswap_rfc2", rfcsteps, "begin", "    if ok:\n        v.cache_pin",
+    "    if ok and not bypass:\n        v.cache_pin", check="races", says="virtual slots",
 )  # fmt: skip
 shape(
     "swapoff_forgets_direct_entries", "vswap_ste", stemoves, "swapoff", "        moves.fault_in(st, pr, d)\n", "        pass\n",

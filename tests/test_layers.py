@@ -19,6 +19,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "direct": (), "swap_id_off": (), "swap_id": ("direct", "swap_table_p4"), "swap_desc": ("direct", "swap_table_p4"),
     "swap_table_p1": (), "swap_table_p2": (), "swap_table_p3": (), "swap_table_p4": (), "swap_table_p4_pitched": (),
     "eager_rewrite": (), "zram": (), "ghost": (), "xswap": (), "redirect": (), "oracle": (),
+    "vswap_rfc1": ("direct",), "vswap_rfc2": ("direct",),
     "vswap_v3": ("swap_table_p1",), "vswap_v6": ("swap_table_p1",), "vswap_ste": ("swap_table_p4",), "vswap_all": ("swap_table_p4",),
     "swap_id_rmap": ("direct", "swap_table_p4"), "swap_id_special": ("direct", "swap_table_p4"),
 }  # fmt: skip
@@ -57,7 +58,7 @@ def test_layers_means_every_layer_on_every_base() -> None:
     assert found[:3] == ["swap_table_p4", "direct", "swap_table_p1"]
     assert set(found[3:]) == {
         "swap_id", "swap_id[base=swap_table_p4]", "swap_desc", "swap_desc[base=swap_table_p4]", "vswap_v3", "vswap_v6", "vswap_ste",
-        "vswap_all",
+        "vswap_all", "vswap_rfc1", "vswap_rfc2",
         "swap_id_rmap", "swap_id_rmap[base=swap_table_p4]", "swap_id_special", "swap_id_special[base=swap_table_p4]",
     }  # fmt: skip
     every = [named.text for named in naming.parse_many("all")]

@@ -116,7 +116,8 @@ def test_configured_out_equals_direct(backend: str) -> None:
      "swap_id[base=swap_table_p4]", "swap_id[base=swap_table_p4,zswap=native]", "swap_desc[stride=24]",
      "swap_desc[base=swap_table_p4]", "ghost", "xswap", "xswap[chunk=1]", "zram", "zram[backing=half]", "eager_rewrite",
      "vswap_ste", "vswap_ste[route=all,index=array]", "vswap_ste[memcg_table=eager]", "redirect", "vswap_all",
-     "vswap_all[reverse=word]", "vswap_all[index=array]"],
+     "vswap_all[reverse=word]", "vswap_all[index=array]",
+      "vswap_rfc1", "vswap_rfc2[shards=4]", "vswap_rfc2[descriptor=64,zeromap=on]"],
 )  # fmt: skip
 def test_live_arrays_agree_with_the_closed_form_on_two_disks(design: str) -> None:
     agree(naming.parse(design), {"zswap": 0.25, "ssd": 0.25, "hdd": 0.25, "zero": 0.25}, 40_000, 17_001)

@@ -88,7 +88,7 @@ def slots_tied_up(design: s.Design, parameters: Mapping[str, str], parts: Mappin
     """Slots that pages hold: those on disks, and those of zswap and zero pages that have a swap cache entry by slot."""
     held = {"disk"}
     for row in design.layout:
-        if row.structure in ("swap cache", "swap table"):
+        if row.structure in ("swap cache", "swap table") and (row.tree is None or row.tree.shape != "virtual"):
             held |= set(condition(row.per, parameters).split("+"))
     return sum(parts.get(part, 0) for part in held & set(PARTS))
 
@@ -284,7 +284,8 @@ def _tree_entries(state: Any, tree: Tree) -> int:
     leaves = first[(first & np.uint64(0xFF)) == 0]
     alone = heads[1::8]
     inside = int(((leaves >> np.uint64(16)) & np.uint64(0xFF)).sum())
-    return inside + int(((alone != 0) & ((alone & np.uint64(3)) != 2)).sum()) - tree.first  # some trees never free index 0
+    taken = 0 if tree.shape == "virtual" else tree.first  # some trees never free index 0
+    return inside + int(((alone != 0) & ((alone & np.uint64(3)) != 2)).sum()) - taken
 
 
 def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:

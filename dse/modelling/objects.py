@@ -86,7 +86,7 @@ def tree_nodes(tree: Tree, spans: list[tuple[int, int]]) -> int:
     spans : list of (int, int)
         First index and number of entries, one for each device.
     """
-    if tree.shape == "one":
+    if tree.shape in ("one", "virtual"):
         return dense_span(tree.first, sum(n for _, n in spans))
     if tree.shape == "device":
         return sum(dense_span(first, n) for first, n in spans)

@@ -33,8 +33,8 @@ VARIABLE = "DSE_DESIGNS"
 GROUP = "swapdse.designs"
 ORDER = (
     "direct", "swap_id_off", "swap_id", "swap_desc", "swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4",
-    "swap_table_p4_pitched", "eager_rewrite", "zram", "ghost", "xswap", "redirect", "vswap_v3", "vswap_v6", "vswap_ste",
-    "vswap_all", "oracle",
+    "swap_table_p4_pitched", "eager_rewrite", "zram", "ghost", "xswap", "redirect", "vswap_rfc1", "vswap_rfc2", "vswap_v3", "vswap_v6",
+    "vswap_ste", "vswap_all", "oracle",
 )  # fmt: skip
 """First designs of lists, the baseline first. All others follow in alphabetical order."""
 

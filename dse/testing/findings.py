@@ -40,6 +40,8 @@ class Findings(list[str]):
 def used_slots(st: Any) -> NDArray[np.bool_]:
     if hasattr(st, "smap"):
         return slotview.read(st).used
+    if hasattr(st, "states"):
+        return slotview.padded(st.states != 0, ctl(st, control.C_ALL_SLOTS))
     if ctl(st, control.C_BASE):
         there: NDArray[np.bool_] = slotview.elements(st, "table", np.arange(ctl(st, control.C_ALL_SLOTS))) != 0
         return there

@@ -13,6 +13,7 @@ from dse.testing import (
     invariants_desc,
     invariants_oracle,
     invariants_redirect,
+    invariants_rfc,
     invariants_rmap,
     invariants_ste,
     invariants_vswap,
@@ -79,13 +80,15 @@ def check(design: str, st: Any, probe: Any = None) -> list[str]:
         invariants_desc.check(found, st, folios)
     if hasattr(st, "vmem"):
         invariants_vswap.check(found, st, folios)
+    if hasattr(st, "descriptors"):
+        invariants_rfc.check(found, st, folios)
     if hasattr(st, "smap"):
         slots = slotview.read(st)
         check_slots(found, st, slots)
         check_swapfile(found, st, folios, slots)
         if len(st.smap) > 1:
             check_continuation(found, st)
-    if hasattr(st, "rhead"):
+    if hasattr(st, "rhead") and hasattr(st, "idhead"):
         invariants_rmap.check(found, st)
     if slotview.has_tables(st):
         slotview.check_blocks(found, st, used_slots(st))

@@ -12,6 +12,7 @@ from dse.testing.findings import Findings
 from dse.testing.reading import ctl
 from kernels import control, demand
 from kernels.designs.vswap import own as vswap_own
+from kernels.designs.vswap_rfc import own as rfc_own
 from kernels.designs.vswap_ste import own as ste_own
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
@@ -46,6 +47,9 @@ def check(found: Findings, st: Any) -> None:
     if hasattr(st, "vmem"):
         found.equal("references to memcg ids", references, ctl(st, vswap_own.S_VSLOTS))
         found.equal("pages charged", int(usage[0]), ctl(st, vswap_own.S_CHARGED))
+    elif hasattr(st, "descriptors"):
+        found.equal("references to memcg ids", references, ctl(st, rfc_own.S_RDESC_LIVE))
+        found.equal("pages charged", int(usage[0]), ctl(st, control.S_SLOTS))
     elif hasattr(st, "vtable"):
         found.equal("references to memcg ids", references, ctl(st, ste_own.S_VSLOTS) + ctl(st, ste_own.S_PDIRECT))
     else:

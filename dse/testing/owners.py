@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.testing import invariants_oracle, invariants_ste, invariants_vswap, reading, slotview
+from dse.testing import invariants_oracle, invariants_rfc, invariants_ste, invariants_vswap, reading, slotview
 from dse.testing.findings import Findings
 from dse.testing.reading import Ints, ctl
 from kernels import demand as d
@@ -110,6 +110,9 @@ def owners(st: Any) -> tuple[Ints, Ints]:
         return among(pages, values, clusters.value.astype(np.uint64), clusters.desc[:, 2])
     if hasattr(st, "page_word"):
         return invariants_oracle.owners(st)
+    if hasattr(st, "descriptors"):
+        space = invariants_rfc.read(st)
+        return among(pages, values, space.value.astype(np.uint64), space.words[:, 4])
     if not hasattr(st, "smap"):
         return pages[:0], pages[:0]
     if hasattr(st, "idhead"):
@@ -135,6 +138,8 @@ def charged(st: Any) -> NDArray[np.int64] | None:
         return np.bincount((words >> np.uint64(32) & np.uint64(0xFFFF)).astype(np.int64))
     if hasattr(st, "page_word"):
         return np.bincount(invariants_oracle.read(st).owner)
+    if hasattr(st, "descriptors"):
+        return invariants_rfc.charged(st)
     if hasattr(st, "smap"):
         owner = slotview.read(st).owner
         if hasattr(st, "vtable"):  # a virtual slot is charged while a slot of a disk is behind it

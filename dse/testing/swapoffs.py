@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dse.testing import invariants_oracle, invariants_vswap, places, reading, slotview
+from dse.testing import invariants_oracle, invariants_rfc, invariants_vswap, places, reading, slotview
 from dse.testing.findings import BYPASS, CACHED, LOCKED, WRITEBACK, used_slots
 from dse.testing.reading import Ints, ctl
 from kernels import demand as d
@@ -59,6 +59,8 @@ def excused(st: Any, folios: reading.Folios, held: Ints) -> Ints:
         clusters = invariants_vswap.read(st)
         here = (clusters.kind == invariants_vswap.SWAPFILE) & np.isin((clusters.desc[:, 1] >> np.uint64(2)).astype(np.int64), held)
         entries += clusters.desc[here, 0].tolist()
+    elif hasattr(st, "descriptors"):
+        entries += invariants_rfc.held_up(st, held, folios.entry[folios.flags & BYPASS != 0])
     elif hasattr(st, "smap"):
         here = (folios.flags & (LOCKED | WRITEBACK | BYPASS) != 0) & (folios.flags & (CACHED | BYPASS) != 0)
         entries += folios.entry[here].tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dse.yardsticks import effects, exact
+from dse.yardsticks import effects, exact, posted
 from dse.yardsticks.bench import Bench, has
 from kernels import demand
 
@@ -50,6 +50,8 @@ def _curves(*designs: str, backends: tuple[str, ...] = ("zswap",)) -> tuple[tupl
     return tuple((design, backend) for design in designs for backend in backends)
 
 
+LOST = ("part of the loss recovered (lower)", "part of the loss recovered (upper)")
+"""Of the system time that one lock for all virtual slots costs."""
 OLD, VSS, BOTH = exact.OLD, exact.VSS, ("zswap", "ssd")
 PLANS: dict[str, Plan] = {
     "Y01": Plan(exact.static, (OLD,), _curves(OLD)),
@@ -71,8 +73,12 @@ PLANS: dict[str, Plan] = {
     "Y19": Plan(cannot="a kernel build is dominated by compiling and reclaim, which are not modelled; the file asks for a bound only"),
     "Y20": Plan(effects.swap_out, cannot=f"31 and 32 writers: {THREADS}; one thread's swap-out is printed"),
     "Y21": Plan(effects.shared_swap_in, cannot="throughput of a server, with large folios; counted lines of a swap-in are printed"),
-    "Y22": Plan(needs=("vswap_rfc1",)),
-    "Y23": Plan(needs=("vswap_rfc1",)),
+    "Y22": Plan(posted.partition, ("vswap_rfc1",), timed=LOST),
+    "Y23": Plan(
+        posted.swapoff,
+        cannot="counted, a line of eight PTEs is what the walk of page tables costs a swapped page, and walks of the virtual layer cost as "
+        "much again: the 13 % of system time are in what lines do not weigh, the visit of each PTE and the faults of the old one",
+    ),
     "Y24": Plan(cannot="an input: compression and I/O are parameters of the model, not results"),
     "Y26": Plan(effects.zero_pages, ("vswap_v3", OLD)),
     "Y27": Plan(cannot=f"a lock under 6 to 96 jobs: {THREADS}"),

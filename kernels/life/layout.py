@@ -21,7 +21,7 @@ class Tree(NamedTuple):
     shape : str
         ``masked``: one for each 64 MiB, indexed inside it; ``offset``: one for each 64 MiB, indexed by the offset on the device; ``one``,
         indexed densely; ``slots``: one, indexed by the number of the slot among those of all devices; ``device``: one for each device,
-        indexed by the offset on it.
+        indexed by the offset on it; ``virtual``: one, indexed densely from `first` on, with nothing below.
     heads, pool : str
         Fields of the state that hold its heads and its nodes.
     first : int

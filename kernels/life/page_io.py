@@ -67,12 +67,18 @@ def erase_old(st, pr, entry, g):  # type: ignore[no-untyped-def]
 
 @inner
 def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
-    """``zswap_invalidate``: drop the zswap entry of slot `g`. It looks first if the tree is empty, as from 6.13 on."""
+    """``zswap_invalidate``: drop the zswap entry of slot `g`."""
+    invalidate(st, pr, g >> U14, entry & OFFSET_MASK)
+
+
+@inner
+def invalidate(st, pr, tree, index):  # type: ignore[no-untyped-def]
+    """``zswap_invalidate``: drop the zswap entry at `index` of `tree`. It looks first if the tree is empty, as from 6.13 on."""
     step(pr, F_INVALIDATE)
     common(pr, st, table.INVALIDATE, U0)
-    touch(pr, R_ZTREE, (g >> U14) * xa.HEAD_WORDS)
-    if st.ztree[(g >> U14) * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
-        z = zswap.tree_erase(st, pr, g, entry & OFFSET_MASK)
+    touch(pr, R_ZTREE, tree * xa.HEAD_WORDS)
+    if st.ztree[tree * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+        z = zswap.erase_in(st, pr, tree, index)
         if z != U0:
             step(pr, F_ENTRY_FREE)
             chase(pr, R_ZE, z * zswap.ZE_WORDS)

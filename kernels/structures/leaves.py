@@ -1,9 +1,9 @@
-"""Prefetch of a leaf of an xarray, ahead of the demand that will walk to it (:mod:`kernels.life.prefetch`)."""
+"""Looks into an xarray that count nothing: prefetch of a leaf ahead of a demand (:mod:`kernels.life.prefetch`), and the model's own."""
 
 from __future__ import annotations
 
 from kernels.compiling.atomic import prefetch
-from kernels.compiling.constants import BYTE, U2, U6, U63
+from kernels.compiling.constants import BYTE, U0, U2, U6, U63
 from kernels.compiling.jit import called, hot
 from kernels.structures import xarray as xa
 
@@ -31,3 +31,15 @@ def leaf(head, h, pool, index):  # type: ignore[no-untyped-def]
     prefetch(pool, node)
     prefetch(pool, node + xa.SLOTS + (index & U63))
     prefetch(pool, node + xa.MARKS)
+
+
+@called
+def peek(head, h, pool, index):  # type: ignore[no-untyped-def]
+    """Return what ``xa_load`` does. This is the model's own look, which counts nothing."""
+    entry = head[h * xa.HEAD_WORDS + xa.H_ENTRY]
+    if index >> (pool[entry >> U2] & BYTE) > U63 if xa.is_node(entry) else index != U0:
+        return U0
+    while xa.is_node(entry):
+        node = entry >> U2
+        entry = pool[node + xa.SLOTS + (index >> (pool[node] & BYTE) & U63)]
+    return entry

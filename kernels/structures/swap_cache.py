@@ -1,6 +1,7 @@
 """The swap cache of 4.12..6.17: one xarray (``address_space``) for each 64 MiB of a swap device.
 
-A leaf holds the folio, or after its eviction a shadow, which stays until the slot is freed. A leaf with nothing but shadows is on a list
+A virtual layer has one for all its slots: functions that end in ``in`` take a tree and an index. A leaf holds the folio, or after its
+eviction a shadow, which stays until the slot is freed. A leaf with nothing but shadows is on a list
 (:mod:`kernels.structures.shadow_nodes`).
 """
 
@@ -18,16 +19,15 @@ SHADOW = u(3)  # a workingset shadow: a value entry (its content does not matter
 
 
 @inner
-def find(st, pr, g):  # type: ignore[no-untyped-def]
-    """Folio cached for slot `g`, 0 if none (empty, or a shadow)."""
-    entry = xa.load(st.space, g >> U14, st.cpool, pr, R_CACHE, R_CACHE_NODE, g & SPACE_MASK)
+def find_in(st, pr, h, index):  # type: ignore[no-untyped-def]
+    """Folio at `index` of tree `h`, 0 if none (empty, or a shadow)."""
+    entry = xa.load(st.space, h, st.cpool, pr, R_CACHE, R_CACHE_NODE, index)
     return entry >> U2 if entry & U3 == U0 else U0
 
 
 @inner
-def store(st, pr, g, entry):  # type: ignore[no-untyped-def]
-    """Store `entry` for slot `g`, and update the leaf. The lock of the tree is held."""
-    h, index = g >> U14, g & SPACE_MASK
+def store(st, pr, h, index, entry):  # type: ignore[no-untyped-def]
+    """Store `entry` at `index` of tree `h`, and update the leaf. The lock of the tree is held."""
     alone = st.space[h * xa.HEAD_WORDS + xa.H_ENTRY] & U1 != U0  # a shadow of slot 0, which has no leaf so far
     node = xa.store_at(st.space, h, st.cpool, pr, R_CACHE, R_CACHE_NODE, index, entry)[1]
     if node != U0:
@@ -46,9 +46,9 @@ def first_leaf(st, h):  # type: ignore[no-untyped-def]
 
 
 @inner
-def erase(st, pr, g):  # type: ignore[no-untyped-def]
-    """Erase the entry of slot `g`; the leaf is updated first, as it may go. The lock of the tree is held."""
-    h, pool, index = g >> U14, st.cpool, g & SPACE_MASK
+def erase(st, pr, h, index):  # type: ignore[no-untyped-def]
+    """Erase the entry at `index` of tree `h`; the leaf is updated first, as it may go. The lock of the tree is held."""
+    pool = st.cpool
     slot = xa.find_slot(st.space, h, pool, pr, R_CACHE, R_CACHE_NODE, index)
     if slot == U0:
         xa.erase_head(st.space, h, pr, R_CACHE, index)
@@ -60,24 +60,42 @@ def erase(st, pr, g):  # type: ignore[no-untyped-def]
 
 
 @inner
+def insert_in(st, pr, h, index, f):  # type: ignore[no-untyped-def]
+    """Enter folio `f` at `index` of tree `h`; it replaces a shadow."""
+    step(pr, F_ADD)
+    lock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
+    store(st, pr, h, index, f << U2)
+    unlock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
+    step(pr, F_NONE)
+
+
+@inner
+def remove_in(st, pr, h, index, shadow):  # type: ignore[no-untyped-def]
+    """Replace the folio at `index` of tree `h` by a `shadow`, or by nothing."""
+    lock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
+    if shadow:
+        store(st, pr, h, index, SHADOW)
+    else:
+        erase(st, pr, h, index)
+    unlock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
+
+
+@inner
+def find(st, pr, g):  # type: ignore[no-untyped-def]
+    """Folio cached for slot `g`, 0 if none (empty, or a shadow)."""
+    return find_in(st, pr, g >> U14, g & SPACE_MASK)
+
+
+@inner
 def insert(st, pr, g, f):  # type: ignore[no-untyped-def]
     """Enter folio `f` as the cache of slot `g`; it replaces a shadow."""
-    step(pr, F_ADD)
-    lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
-    store(st, pr, g, f << U2)
-    unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
-    step(pr, F_NONE)
+    insert_in(st, pr, g >> U14, g & SPACE_MASK, f)
 
 
 @inner
 def remove(st, pr, g, shadow):  # type: ignore[no-untyped-def]
     """Replace the folio of slot `g` by a `shadow` while the slot lives on (end of writeback, clean drop), or by nothing."""
-    lock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
-    if shadow:
-        store(st, pr, g, SHADOW)
-    else:
-        erase(st, pr, g)
-    unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
+    remove_in(st, pr, g >> U14, g & SPACE_MASK, shadow)
 
 
 @inner

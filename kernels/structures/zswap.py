@@ -98,34 +98,52 @@ def entry_read(st, pr, z):  # type: ignore[no-untyped-def]
 
 
 @inner
-def tree_store(st, pr, g, offset, z):  # type: ignore[no-untyped-def]
-    """``zswap_store_page``: enter `z` in the tree of slot `g`, which has `offset` on its device; return the previous, stale entry, or 0."""
-    tree = g >> U14
+def store_in(st, pr, tree, index, z):  # type: ignore[no-untyped-def]
+    """``zswap_store_page``: enter `z` at `index` of `tree`; return the previous, stale entry, or 0."""
     lock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
-    old = xa.store(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, offset, z << U2) >> U2
+    old = xa.store(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, index, z << U2) >> U2
     unlock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
     return old
 
 
 @inner
-def tree_find(st, pr, g, offset):  # type: ignore[no-untyped-def]
-    """Entry of slot `g`, 0 if zswap has none."""
-    return xa.load(st.ztree, g >> U14, st.zpool, pr, R_ZTREE, R_ZNODE, offset) >> U2
+def find_in(st, pr, tree, index):  # type: ignore[no-untyped-def]
+    """Entry at `index` of `tree`, 0 if there is none."""
+    return xa.load(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, index) >> U2
 
 
 @called
-def erase(st, pr, tree, offset):  # type: ignore[no-untyped-def]
-    """Take the entry at `offset` out of tree `tree`, whose lock is held; 0 if there was none."""
-    return xa.erase(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, offset) >> U2
+def erase(st, pr, tree, index):  # type: ignore[no-untyped-def]
+    """Take the entry at `index` out of tree `tree`, whose lock is held; 0 if there was none."""
+    return xa.erase(st.ztree, tree, st.zpool, pr, R_ZTREE, R_ZNODE, index) >> U2
+
+
+@inner
+@hot
+def erase_in(st, pr, tree, index):  # type: ignore[no-untyped-def]
+    """Take the entry at `index` out of `tree`; 0 if there was none. An empty tree costs its lock, and the look that is counted."""
+    z = U0
+    lock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
+    if counts(pr) or st.ztree[tree * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+        z = erase(st, pr, tree, index)
+    unlock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
+    return z
+
+
+@inner
+def tree_store(st, pr, g, offset, z):  # type: ignore[no-untyped-def]
+    """:func:`store_in` the tree of slot `g`, which has `offset` on its device."""
+    return store_in(st, pr, g >> U14, offset, z)
+
+
+@inner
+def tree_find(st, pr, g, offset):  # type: ignore[no-untyped-def]
+    """Entry of slot `g`, 0 if zswap has none."""
+    return find_in(st, pr, g >> U14, offset)
 
 
 @inner
 @hot
 def tree_erase(st, pr, g, offset):  # type: ignore[no-untyped-def]
-    """Take the entry of slot `g` out of its tree; 0 if there was none. An empty tree costs its lock, and the look that is counted."""
-    tree, z = g >> U14, U0
-    lock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
-    if counts(pr) or st.ztree[tree * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
-        z = erase(st, pr, tree, offset)
-    unlock(pr, st.ztree, tree * xa.HEAD_WORDS, L_ZTREE)
-    return z
+    """:func:`erase_in` the tree of slot `g`."""
+    return erase_in(st, pr, g >> U14, offset)

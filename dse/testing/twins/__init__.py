@@ -29,6 +29,7 @@ from dse.testing.twins.swap_id_special import SwapIdSpecial
 from dse.testing.twins.swap_table import SwapTable
 from dse.testing.twins.vswap import VSwap
 from dse.testing.twins.vswap_all import VSwapAll
+from dse.testing.twins.vswap_rfc import VSwapRfc
 from dse.testing.twins.vswap_ste import VSwapSte
 from dse.testing.twins.xswap import Xswap
 from dse.testing.twins.zram import Zram
@@ -38,7 +39,7 @@ TWINS: dict[str, type[Life]] = {"direct": Direct, "swap_id": SwapId, "swap_id_of
 TWINS |= {f"swap_table_{phase}": SwapTable for phase in ("p1", "p2", "p3", "p4", "p4_pitched")}
 TWINS |= {"swap_id_rmap": SwapIdRmap, "swap_id_special": SwapIdSpecial}
 TWINS |= {"vswap_v3": VSwap, "vswap_v6": VSwap, "vswap_ste": VSwapSte, "ghost": Ghost, "xswap": Xswap, "zram": Zram}
-TWINS |= {"eager_rewrite": SwapTable}
+TWINS |= {"eager_rewrite": SwapTable, "vswap_rfc1": VSwapRfc, "vswap_rfc2": VSwapRfc}
 TWINS |= {"redirect": Redirect, "vswap_all": VSwapAll, "oracle": Oracle}
 BESIDE = "_twin"
 """Ending of the name of the module beside a design's that holds its twins."""

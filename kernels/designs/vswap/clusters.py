@@ -28,7 +28,7 @@ that name it are emptied then. Numbers of clusters stand for their addresses.
 from __future__ import annotations
 
 from kernels.compiling.atomic import ctz, prefetch
-from kernels.compiling.constants import BYTE, LOW16, LOW32, U0, U1, U2, U3, U4, U5, U6, U8, U32, U48, U63
+from kernels.compiling.constants import LOW16, LOW32, U0, U1, U2, U3, U4, U5, U6, U8, U32, U48, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.vswap import own
 from kernels.designs.vswap.own import L_VCLUSTER, L_VMAP
@@ -36,7 +36,7 @@ from kernels.memory import CACHED, F_ENTRY, F_VALUE, f_set, f_word
 from kernels.observing.atomics import atomic_add
 from kernels.observing.lock import lock, trylock, unlock
 from kernels.observing.probe import allocated, alone, chase, touch, wrote
-from kernels.structures import idalloc
+from kernels.structures import idalloc, leaves
 from kernels.structures import xarray as xa
 
 H_LOCK, H_NEXT, H_PREV, H_ID, H_STATE, H_BITS, H_POINTER = U0, U1, U2, U3, U4, U5, u(13)
@@ -225,13 +225,7 @@ def number_of(st, value):  # type: ignore[no-untyped-def]
     vid, at = value >> st.ctl[own.C_VSHIFT], st.ctl[own.S_CPU] * CPU_WORDS
     if st.vcpu[at + P_ID] == vid + U1:
         return st.vcpu[at + P_CLUSTER]
-    entry = st.vhead[xa.H_ENTRY]
-    if vid >> (st.vpool[entry >> U2] & BYTE) > U63 if xa.is_node(entry) else vid != U0:
-        return U0
-    while xa.is_node(entry):
-        node = entry >> U2
-        entry = st.vpool[node + xa.SLOTS + (vid >> (st.vpool[node] & BYTE) & U63)]
-    return entry >> U2
+    return leaves.peek(st.vhead, U0, st.vpool, vid) >> U2
 
 
 @called

@@ -1,0 +1,315 @@
+"""vswap_rfc*: PTEs hold a virtual slot with a descriptor of its own; a dirty page takes a fresh slot of its device when it goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from dse.testing import invariants_rfc
+from dse.testing.twins.life import Life
+from dse.testing.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap, crowded, disks
+from dse.testing.twins.swap_desc import Place, Zero, backing_kind, cache_kind
+from dse.testing.twins.vswap import Desc
+from kernels import demand as d
+from kernels.life.registry import Config
+
+LEAF = 64
+"""Virtual slots that a zap puts in one go."""
+
+
+class VSwapRfc(Life):
+    """Both versions: what they differ in are bytes and atomics."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.cluster = 1 << (config.cluster_shift if config.cluster_shift < 8 else 9)
+        self.shards = config.parameters["C_SHARDS"]
+        self.devices = disks(config, tables=False)
+        self.zswap = Zswap(config.slots.get("zswap", 0))
+        self.descs: dict[int, Desc] = {}
+        self.pinned: set[int] = set()  # read around the swap cache
+        self.reverse: dict[tuple[int, int], int] = {}
+
+    def more(self) -> dict[str, Any]:
+        counts: dict[int, int] = {}
+        for value in self.descs:
+            counts[value // self.cluster] = counts.get(value // self.cluster, 0) + 1
+        return {
+            "virtual slots": {v: (x.count, cache_kind(x.cache), x.memcg, backing_kind(x.backing)) for v, x in self.descs.items()},
+            "virtual clusters": counts, "reverse": self.reverse, "pinned": tuple(sorted(self.pinned)),
+            "zswap": len(self.zswap.live), "zswap bytes": self.zswap.nbytes,
+        }  # fmt: skip
+
+    @staticmethod
+    def observed(st: Any) -> dict[str, Any]:
+        return invariants_rfc.observed(st)
+
+    def busy(self, value: int) -> bool:
+        """Has the swap cache the slot, or somebody who reads around it?"""
+        return isinstance(self.descs[value].cache, Folio) or value in self.pinned
+
+    # -- virtual slots ------------------------------------------------------------------------------
+
+    def alloc(self, desc: Desc, cpu: int) -> int:
+        """The lowest free slot of the CPU's partition; the first one of each is never given out."""
+        value = (cpu % self.shards << 32) + 1
+        while value in self.descs:
+            value += 1
+        self.descs[value] = desc
+        return value
+
+    def free(self, value: int) -> None:
+        """Nothing holds `value` any more."""
+        desc = self.descs[value]
+        assert desc.count == 0
+        assert not self.busy(value)
+        self.drop(desc)
+        del self.descs[value]
+
+    def drop(self, desc: Desc) -> None:
+        """Free the backing."""
+        if isinstance(desc.backing, Zentry):
+            self.zswap.drop(desc.backing)
+        elif isinstance(desc.backing, Place):
+            place = desc.backing
+            self.charged[desc.memcg] -= 1
+            self.devices[place.device].free(place.offset)
+            del self.reverse[place.device, place.offset]
+        desc.backing = None
+
+    # -- physical slots -----------------------------------------------------------------------------
+
+    def place_for(self, device: int, value: int, cpu: int) -> Place | None:
+        offset = self.devices[device].alloc(cpu) if device in self.devices else None
+        if offset is None and device in self.devices and self.devices[device].on:
+            offset = self.alloc_after_reclaim(self.devices[device], cpu)
+        if offset is None:
+            return None
+        if not self.try_charge(self.descs[value].memcg):
+            self.devices[device].free(offset)
+            return None
+        self.reverse[device, offset] = value
+        return Place(device, offset)
+
+    def alloc_after_reclaim(self, device: Device, cpu: int) -> int | None:
+        """Drop slots that only the swap cache holds, cluster by cluster of the full ones."""
+        for _ in range(8):
+            if not device.lists[FULL]:
+                return None
+            c = device.lists[FULL][0]
+            dropped = [self.free_swap(folio) for o in device.room(c) if (folio := self.only_cached(device.number, o)) is not None]
+            if any(dropped):
+                return device.alloc(cpu)
+            device.lists[FULL].append(device.lists[FULL].pop(0))
+        return None
+
+    def only_cached(self, device: int, offset: int) -> Folio | None:
+        value = self.reverse.get((device, offset))
+        desc = self.descs[value] if value is not None else None
+        ours = desc is not None and desc.count == 0 and isinstance(desc.cache, Folio) and not desc.cache.busy
+        return desc.cache if desc is not None and ours else None
+
+    def store(self, place: Place, folio: Folio) -> None:
+        self.devices[place.device].slots[place.offset].token = folio.token
+
+    # -- steps --------------------------------------------------------------------------------------
+
+    def resolve(self, value: int) -> int:
+        return value
+
+    def same(self, value: int, entry: int) -> bool:
+        return True
+
+    def lookup(self, entry: int) -> Folio | None:
+        desc = self.descs.get(entry)
+        return desc.cache if desc and isinstance(desc.cache, Folio) else None
+
+    def claim(self, folio: Folio, page: int, memcg: int, backend: int, cpu: int) -> Any:
+        if not folio.cached:
+            folio.value = folio.entry = self.alloc(Desc(memcg, folio), cpu)
+            folio.cached = True
+        return folio.value
+
+    def unclaim(self, folio: Folio, value: int) -> None:
+        pass
+
+    def dup(self, value: int, entry: int) -> bool:
+        self.descs[value].count += 1
+        return True
+
+    def put(self, value: int, entry: int) -> str:
+        desc = self.descs[value]
+        assert desc.count > 0
+        desc.count -= 1
+        if desc.count:
+            return "held"
+        if self.busy(value):
+            return "cached"
+        self.free(value)
+        return "freed"
+
+    def following(self, value: int) -> Iterable[int]:
+        return range(value, (value // LEAF + 1) * LEAF)
+
+    def put_run(self, values: list[int]) -> None:
+        """As by free_swap_and_cache_nr, which asks no more than whether the swap cache alone holds a slot."""
+        if "cached" in [self.put(value, value) for value in values]:
+            for value in values:
+                folio = self.lookup(value)
+                if folio is not None and self.unused(value):
+                    self.drop_unused(folio)
+
+    def unused(self, entry: int) -> bool:
+        return self.descs[entry].count == 0
+
+    def writeout(self, folio: Folio, value: int, backend: int, size: int, zero: bool, cpu: int) -> int:
+        desc = self.descs[value]
+        self.drop(desc)
+        if zero:
+            desc.backing = Zero(folio.token)
+        elif backend == d.ZSWAP:
+            desc.backing = self.zswap.store(size, folio.token)
+        else:
+            desc.backing = self.place_for(backend, value, cpu)
+            if desc.backing is not None:
+                self.store(desc.backing, folio)
+        return 0 if desc.backing is not None else d.REACTIVATED
+
+    def uncache(self, folio: Folio, instead: Any) -> None:
+        value = folio.entry
+        self.descs[value].cache = instead
+        folio.cached, folio.entry = False, None
+        if self.unused(value):
+            self.free(value)
+
+    def evict(self, folio: Folio) -> None:
+        self.uncache(folio, SHADOW)
+
+    def read_begin(self, entry: int, folio: Folio, around: bool = True) -> bool:
+        """`around`: a synchronous device with a single user is read around the cache (faults only)."""
+        desc = self.descs.get(entry)
+        if desc is None or desc.count == 0 or self.busy(entry):
+            return False
+        folio.entry = entry
+        if around and isinstance(desc.backing, Place) and self.devices[desc.backing.device].sync and desc.count == 1:
+            folio.bypass = True
+            self.pinned.add(entry)
+        else:
+            desc.cache, folio.cached = folio, True
+        return True
+
+    def read_end(self, entry: int, folio: Folio) -> None:
+        desc = self.descs[entry]
+        assert desc.backing is not None
+        if isinstance(desc.backing, Place):
+            folio.token = self.devices[desc.backing.device].slots[desc.backing.offset].token
+        else:
+            folio.token = desc.backing.token
+        if isinstance(desc.backing, Zentry):
+            self.drop(desc)
+            folio.dirty = True
+
+    def read_done(self, value: int, entry: int, folio: Folio) -> None:
+        if folio.bypass:
+            folio.bypass, folio.entry, folio.dirty = False, None, True
+            self.pinned.remove(value)
+            if self.unused(value):
+                self.free(value)
+
+    def read_abort(self, entry: int, folio: Folio) -> None:
+        if folio.bypass:
+            self.read_done(entry, entry, folio)
+        else:
+            self.uncache(folio, None)
+
+    def free_swap(self, folio: Folio) -> bool:
+        if not self.unused(folio.entry):
+            return False
+        self.uncache(folio, None)
+        folio.dirty = True
+        return True
+
+    def swap_full(self, entry: int) -> bool:
+        return crowded(self.devices)
+
+    # -- moves: hold; take a slot; switch; end of writeback -------------------------------------------
+
+    def place(self, desc: Desc) -> int:
+        if isinstance(desc.backing, Place):
+            return desc.backing.device
+        return d.ZSWAP if isinstance(desc.backing, Zentry) else d.MEMORY
+
+    def move_step(self, page: int, phase: Phase, cpu: int) -> int:
+        desc, folio = self.descs[phase.value], phase.folio
+        phase.step += 1
+        if phase.step == 1:
+            if phase.target in (d.ZSWAP, phase.source) or self.place(desc) != phase.source:
+                return d.WRONG_BACKEND
+            if self.busy(phase.value):
+                return d.BUSY
+            folio = self.folio(page)
+            self.read_begin(phase.value, folio, around=False)
+            folio.locked, folio.value, phase.folio = True, phase.value, folio
+            return d.STEPPED
+        assert folio
+        if phase.step == 2:
+            phase.new = None if desc.count == 0 else self.place_for(phase.target, phase.value, cpu)
+            if phase.new is not None:
+                return d.STEPPED
+            why = d.MOVED_AWAY if desc.count == 0 else d.FULL
+            folio.locked = False
+            self.evict(folio)
+            self.release(folio)
+            return why
+        if phase.step == 3:
+            self.read_end(phase.value, folio)
+            self.store(phase.new, folio)
+            self.drop(desc)
+            desc.backing = phase.new
+            folio.locked, folio.dirty, folio.writeback = False, False, True
+            return d.STEPPED
+        self.writeback_end(folio)
+        return d.MOVED
+
+    # -- swapoff: all pages of the device are read, then each leaves its slot ---------------------------
+
+    def swapoff(self, device: int, target: int, cpu: int) -> int:
+        dev = self.devices.get(device)
+        if dev is None or not dev.on:
+            return d.DEVICE_OFF
+        dev.on = False
+        for offset in sorted(dev.slots):
+            self.page_in(self.reverse[device, offset])
+        for offset in sorted(dev.slots):
+            if offset in dev.slots:
+                self.bring_in(self.reverse[device, offset], target, cpu)
+        dev.on = bool(dev.slots)
+        return d.BUSY if dev.slots else d.SWAPPED_OFF
+
+    def page_in(self, value: int) -> Folio | None:
+        """The cached folio of `value`, read if it was not there; None while somebody reads it around the cache."""
+        folio = self.lookup(value)
+        if folio is None and not self.busy(value):
+            folio = self.folio(0)
+            self.read_begin(value, folio, around=False)
+            folio.value = value
+            self.read_end(value, folio)
+        return folio
+
+    def bring_in(self, value: int, target: int, cpu: int) -> None:
+        desc, folio = self.descs[value], self.page_in(value)
+        if folio is None or folio.busy:
+            return
+        new = self.place_for(target, value, cpu)
+        self.drop(desc)
+        desc.backing = new
+        if new is None:
+            folio.dirty = True
+            if desc.count == 0:
+                self.drop_unused(folio)
+            return
+        self.store(new, folio)
+        folio.dirty = False
+        if folio.maps == 0:
+            self.evict(folio)
+            self.release(folio)
