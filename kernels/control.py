@@ -32,6 +32,7 @@ C_CLUSTER_ORDER = COMMON.parameter("C_CLUSTER_ORDER", "the cluster that a CPU ge
 C_MEMCGS = COMMON.parameter("C_MEMCGS", "first word of the memory cgroups' blocks in `memcgs`")
 C_ERA = COMMON.parameter("C_ERA", "kernel whose common steps are touched: 0 that of 6.12, 1 of 6.18, 2 of 7.2")
 C_SYNC_BYPASS = COMMON.parameter("C_SYNC_BYPASS", "1: a synchronous device with a single user bypasses the swap cache", 1)
+C_WRITE_KEEPS = COMMON.parameter("C_WRITE_KEEPS", "1: a write fault leaves slot and cache copy of a page that no fork shared (7.0 to 7.2)")
 
 S_FOLIO_FREE = COMMON.state("S_FOLIO_FREE", "head of the free list of folios")
 S_FOLIO_HIGH = COMMON.state("S_FOLIO_HIGH", "first folio that was never used", 1)

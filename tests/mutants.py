@@ -32,6 +32,7 @@ from kernels.observing import probe
 from kernels.observing.probe import touch
 from kernels.structures import blocks, cluster, page_counter, shadow_nodes, swap_cache, swap_map, zswap
 from tests.mutants_all import MUTANTS as ALL_VIRTUAL
+from tests.mutants_faults import MUTANTS as FAULTS
 from tests.mutants_ghost import MUTANTS as GHOSTS
 from tests.mutants_oracle import MUTANTS as BOUNDS
 from tests.mutants_redirect import MUTANTS as REDIRECTS
@@ -391,7 +392,7 @@ def lookups_that_are_not_made(right: Step) -> Step:
     return wrong
 
 
-MUTANTS += GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED
+MUTANTS += FAULTS + GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED
 
 if __name__ == "__main__":
     sys.exit(MUTANTS.main(sys.argv[1:]))

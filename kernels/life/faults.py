@@ -11,12 +11,12 @@ stop  what has been done                                                  what i
 
 from __future__ import annotations
 
-from kernels import codes
+from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import U0, U1, U2, U3
 from kernels.compiling.jit import called, hot, inner
 from kernels.life.charging import mem_cgroup_swap_full, memcg_of, note_full
-from kernels.life.lifecycle import make_writable, orphan
+from kernels.life.lifecycle import make_writable, orphan, written
 from kernels.life.steps import (
     free_swap,
     lookup,
@@ -31,7 +31,7 @@ from kernels.life.steps import (
     still,
     swap_full,
 )
-from kernels.memory import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
+from kernels.memory import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word, mapcount
 from kernels.observing.probe import RETRIES, bump
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
@@ -55,6 +55,23 @@ def first_touch(st, pr, page):  # type: ignore[no-untyped-def]
 
 @inner
 @hot
+def write_in_cache(st, page, f):  # type: ignore[no-untyped-def]
+    """Write to `page` and leave its folio `f` in the swap cache, if its kernel does so and no fork shared the page. True: done.
+
+    From 7.0 to 7.2 ``do_swap_page`` clears FAULT_FLAG_WRITE when it maps an exclusive page writable, and asks ``should_try_to_free_swap``
+    after that (commit 4b34f1d82c65, patch 6 of phase II; undone in 7.3, "mm/swap: free swap cache before mapping to fix folio reuse").
+    A page is exclusive here while it is alone in its ring of kin. The kernel's mark also stays away after the others have gone.
+    """
+    if st.ctl[control.C_WRITE_KEEPS] == U0 or not f_is(st, f, CACHED) or f_is(st, f, WRITEBACK | LOCKED):
+        return False
+    if mapcount(st, f) != U1 or (st.ctl[control.C_FORKS] != U0 and w.beside(st, page) != page):
+        return False
+    written(st, page, f)
+    return True
+
+
+@inner
+@hot
 def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-def]
     """Second half of ``do_swap_page``: map folio `f`, lower the count, decide about the cache copy."""
     note_full(st, pr, memcg_of(st, page))
@@ -65,8 +82,10 @@ def install(st, pr, page, value, entry, f, flags):  # type: ignore[no-untyped-de
     full = f_is(st, f, CACHED) and (mem_cgroup_swap_full(st, pr, memcg_of(st, page)) or swap_full(st, entry))
     if flags & codes.WRITE != U0:
         common(pr, st, table.WRITE, f)
-        make_writable(st, pr, page, f)
-    elif full and f_is(st, f, CACHED) and not f_is(st, f, WRITEBACK):
+        if not write_in_cache(st, page, f):
+            make_writable(st, pr, page, f)
+            return
+    if full and f_is(st, f, CACHED) and not f_is(st, f, WRITEBACK):
         free_swap(st, pr, f)
 
 

@@ -38,6 +38,14 @@ def orphan(st, pr, f):  # type: ignore[no-untyped-def]
 
 
 @inner
+def written(st, page, f):  # type: ignore[no-untyped-def]
+    """Give folio `f`, which `page` alone maps, new content."""
+    w.new_token(st, f)
+    f_set(st, f, DIRTY)
+    w.expect(st, page, f)
+
+
+@inner
 @hot
 def make_writable(st, pr, page, f):  # type: ignore[no-untyped-def]
     """``do_wp_page``: write to `page`, which maps folio `f`. Reuse the folio if nothing else refers to it, else copy."""
@@ -45,9 +53,7 @@ def make_writable(st, pr, page, f):  # type: ignore[no-untyped-def]
     if alone and f_is(st, f, CACHED):
         alone = not f_is(st, f, WRITEBACK | LOCKED) and free_swap(st, pr, f)
     if alone:
-        w.new_token(st, f)
-        f_set(st, f, DIRTY)
-        w.expect(st, page, f)
+        written(st, page, f)
         return codes.REUSED
     copy = w.folio_new(st, page)
     if copy == U0:
@@ -86,9 +92,7 @@ def note_write(st, page, f):  # type: ignore[no-untyped-def]
     if f_is(st, f, CACHED) and not count_is_zero(st, st.folio[f_word(f, w.F_ENTRY)]):
         return
     if mapcount(st, f) == U1:
-        w.new_token(st, f)
-        f_set(st, f, DIRTY)
-        w.expect(st, page, f)
+        written(st, page, f)
     else:
         w.note_write_before_fork(st, page, f)
 

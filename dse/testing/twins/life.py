@@ -151,10 +151,22 @@ class Life(Memory):
         crowded = self.swap_full(phase.entry) or self.memcg_full(folio, page)
         folio.value = phase.value
         self.put(phase.value, phase.entry)
-        if phase.flags & d.WRITE:
+        if phase.flags & d.WRITE and not self.written_in_cache(page, folio):
             self.make_writable(page, folio)
-        elif crowded and folio.cached and not folio.writeback:
+            return
+        if crowded and folio.cached and not folio.writeback:
             self.free_swap(folio)
+
+    def written_in_cache(self, page: int, folio: Folio) -> bool:
+        """Write to a page that no fork shared, whose folio stays in the swap cache; False: not so here."""
+        if not self.keeps() or not folio.cached or folio.busy or folio.maps != 1 or list(self.kin(page)) != [page]:
+            return False
+        self.write(page, folio)
+        return True
+
+    def keeps(self) -> bool:
+        """Tell whether a write fault keeps slot and cache copy (7.0 to 7.2)."""
+        return False
 
     def reclaim(self, page: int, backend: int, size: int, flags: int, cpu: int, fail_after: int, phased: bool) -> int:
         pte = self.pte.get(page)

@@ -42,6 +42,10 @@ class Slots(Life):
         """Phase of the swap tables, 0 where there are none."""
         return 0
 
+    def keeps(self) -> bool:
+        """As its parameter says; a design that stands on phase IV, which is that of 7.2, has none."""
+        return bool(self.config.parameters.get("C_WRITE_KEEPS", self.phase() == 4))
+
     def set_count(self, entry: Entry, count: int) -> None:
         slot = self.slot(entry)
         before, slot.count = slot.count, count

@@ -53,6 +53,9 @@ class SwapDesc(Life):
             "zswap": len(self.zswap.live), "zswap bytes": self.zswap.nbytes,
         }  # fmt: skip
 
+    def keeps(self) -> bool:
+        return self.config.parameters["C_BASE"] != 0
+
     # -- steps ------------------------------------------------------------------------------------
 
     def resolve(self, value: int) -> Desc | None:

@@ -49,7 +49,7 @@ def build(config: s.Config) -> SwapDesc:
     ctl[int(own.C_DESCS)] = descs
     stride = int(ctl[int(own.C_STRIDE)])
     on_table = ctl[int(control.C_BASE)] != 0
-    ctl[int(control.C_CLUSTER_ORDER)] = on_table
+    ctl[int(control.C_CLUSTER_ORDER)] = ctl[int(control.C_WRITE_KEEPS)] = on_table
     ctl[int(control.C_ERA)] = table.ERAS.index("7.2" if on_table else "6.12")
     tables = arrays.table_arrays(config, ctl, tables=bool(on_table))
     made |= {

@@ -54,6 +54,7 @@ OPERATIONS: dict[str, Any] = (
 )
 s.bind(SwapTable, OPERATIONS)
 PHASES = {"1": 1, "2": 2, "3": 3, "4": 4, "4_pitched": 5}
+WRITE_FAULT = {"free": 0, "keep": 1}
 COUNT_BITS = {"4": (1 << 4) - 1, "22": (1 << 22) - 1}
 
 
@@ -61,6 +62,7 @@ def table_arrays(config: s.Config, ctl: U64Array, phase: str = "", virtual: int 
     """Devices, tables and the other arrays of the phase: the one in C_PHASE, unless a layer names one; `virtual` slots beside them."""
     if phase:
         ctl[int(own.C_PHASE)], ctl[int(own.C_COUNT_MAX)] = PHASES[phase], COUNT_BITS["4"]
+        ctl[int(control.C_WRITE_KEEPS)] = WRITE_FAULT["keep"]
     now = int(ctl[int(own.C_PHASE)])
     ctl[int(control.C_CLUSTER_ORDER)] = 1  # 6.18
     ctl[int(control.C_ERA)] = common.ERAS.index("6.18" if now == PHASES["1"] else "7.2")
@@ -78,6 +80,9 @@ def build(config: s.Config) -> SwapTable:
 
 P1 = "20250910160833.3464-1-ryncsn@gmail.com (phase I, 6.18)"
 P2 = "20251220-swap-table-p2-v5-0-8862a265a033@tencent.com (phase II, 7.0)"
+AFTER_MAPPING = (
+    "20251220-swap-table-p2-v5-6-8862a265a033@tencent.com (phase II: cache copy and slot are looked at after the folio is mapped)"
+)
 P3 = "https://lwn.net/Articles/1057102/ (phase III)"
 PITCH = "CAMgjq7AQNGK-a=AOgvn4-V+zGO21QMbMTVbrYSW_R2oDSLoC+A@mail.gmail.com (bytes of phases II to IV)"
 P4 = "20260517-swap-table-p4-v5-0-88ae43e064c7@tencent.com (phase IV)"
@@ -115,6 +120,12 @@ def parameters_of(phase: str) -> dict[str, s.Parameter]:
         "count_bits": s.Parameter(
             int(own.C_COUNT_MAX), COUNT_BITS, bits, "bits of the count in the word (phases 3 and 4; 22 as printed for III)"
         ),
+        "write_fault": s.Parameter(
+            int(control.C_WRITE_KEEPS),
+            WRITE_FAULT,
+            "free" if phase == "1" else "keep",
+            "slot and cache copy at a write fault on a page that no fork shared: kept (7.0 to 7.2), or freed (6.18, and again in 7.3)",
+        ),
         **direct.PARAMETERS,
     }
 
@@ -137,7 +148,9 @@ TEMPLATE = s.Design(
     sources=(),
     notes="A zswap or zero page ties up a disk slot. Before a folio is allocated for a read, the count is looked at under the cluster "
     "lock. At the head of a writeout it is looked at under that lock in phases 1 and 2, under RCU from phase 3 on. A zswap load looks for "
-    "the entry without a lock.",
+    "the entry without a lock. A write fault on a page that no fork shared leaves slot and cache copy from phase 2 on: patch 6 of "
+    "phase II has do_swap_page look at them when it has cleared FAULT_FLAG_WRITE (7.0 to 7.2). 7.3 frees again (write_fault=free). The "
+    "page is dirty then, and goes to the same slot when it goes out. Layers that stand on phase IV do as 7.2.",
     file=__file__,
     own=own.OWN,
     function_of=functions.function_of,
@@ -149,5 +162,5 @@ for _name, _phase, _title, _source, _status in (
     ("swap_table_p4", "4", "nothing static but cluster headers (7.2)", P4, "merged in 7.2"),
     ("swap_table_p4_pitched", "4_pitched", "phase IV as first proposed", PITCH, "proposed in a mail, merged otherwise"),
 ):
-    _sources = (_source, "mm/swap_table.h, mm/swapfile.c")
+    _sources = (_source, *(() if _phase == "1" else (AFTER_MAPPING,)), "mm/swap_table.h, mm/swapfile.c")
     s.register(replace(TEMPLATE, name=_name, title=_title, parameters=parameters_of(_phase), sources=_sources, status=_status))
