@@ -33,6 +33,7 @@ C_MEMCGS = COMMON.parameter("C_MEMCGS", "first word of the memory cgroups' block
 C_ERA = COMMON.parameter("C_ERA", "kernel whose common steps are touched: 0 that of 6.12, 1 of 6.18, 2 of 7.2")
 C_SYNC_BYPASS = COMMON.parameter("C_SYNC_BYPASS", "1: a synchronous device with a single user bypasses the swap cache", 1)
 C_WRITE_KEEPS = COMMON.parameter("C_WRITE_KEEPS", "1: a write fault leaves slot and cache copy of a page that no fork shared (7.0 to 7.2)")
+C_FREES = COMMON.parameter("C_FREES", "how direct frees slots: 0 at once (6.15 to 6.17), 1 by a cache of each CPU (up to 6.14)")
 
 S_FOLIO_FREE = COMMON.state("S_FOLIO_FREE", "head of the free list of folios")
 S_FOLIO_HIGH = COMMON.state("S_FOLIO_HIGH", "first folio that was never used", 1)
@@ -52,6 +53,8 @@ S_ZERO_LIVE = COMMON.state("S_ZERO_LIVE", "zero-filled pages that are swapped ou
 S_ZLRU_LOCK = COMMON.state("S_ZLRU_LOCK", "lock of the zswap LRU")
 S_CONT_USED = COMMON.state("S_CONT_USED", "continuation pages in use")
 S_CONT_LOCK = COMMON.state("S_CONT_LOCK", "lock of the continuation pages")
+S_FREES_CPU = COMMON.state("S_FREES_CPU", "CPU of the demand, where slots are freed by a cache of each CPU")
+S_COLLECTS = COMMON.state("S_COLLECTS", "1: the caches of freed slots are in use (swap_slot_cache_active)")
 (
     S_TABLE_FREE, S_TABLE_HIGH, S_TABLES, S_TABLES_PEAK, S_MEMCG_FREE, S_MEMCG_HIGH, S_MEMCG_TABLES, S_MEMCG_TABLES_PEAK,
     S_EXTEND_FREE, S_EXTEND_HIGH, S_EXTENDS, S_EXTENDS_PEAK,

@@ -37,6 +37,7 @@ from tests.mutants_ghost import MUTANTS as GHOSTS
 from tests.mutants_oracle import MUTANTS as BOUNDS
 from tests.mutants_redirect import MUTANTS as REDIRECTS
 from tests.mutants_rfc import MUTANTS as FIRST_POSTED
+from tests.mutants_slots import MUTANTS as COLLECTED
 from tests.mutants_ste import MUTANTS as EDITIONS
 from tests.mutants_zram import MUTANTS as ZRAMS
 
@@ -392,7 +393,7 @@ def lookups_that_are_not_made(right: Step) -> Step:
     return wrong
 
 
-MUTANTS += FAULTS + GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED
+MUTANTS += COLLECTED + FAULTS + GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED
 
 if __name__ == "__main__":
     sys.exit(MUTANTS.main(sys.argv[1:]))

@@ -102,7 +102,7 @@ def _demands(kind: str, page: int, backend: str) -> list[tuple[int, int]]:
 
 
 class Guest:
-    """State of a design that does what the guest's program does, one demand at a time.
+    """State of a design that does what the guest's program does, one demand at a time. A page stands for the header, in slot 0.
 
     Parameters
     ----------
@@ -117,13 +117,12 @@ class Guest:
     def __init__(self, named: naming.Named, backend: str, sizes: Sizes) -> None:
         self.named, self.backend, self.sizes = named, backend, sizes
         pages = sizes.background + sizes.operations
-        shift = max(4, (pages + 2).bit_length())
+        shift = max(4, (pages + 3).bit_length())
         slots = {"ssd": sizes.slots, "zswap": sizes.slots}
         config = state.Config(pages=2 << shift, slots=slots, space_shift=shift, memcg=np.ones(2, np.uint16), parameters=named.control)
         self.state = named.design.build(config)
         self.probe: Any = probe.make("trace")
-        target = TARGETS[backend][0]
-        for page in range(sizes.background):
+        for page, target in [(pages, d.SSD), *((page, TARGETS[backend][0]) for page in range(sizes.background))]:
             self.one(d.pack(d.FAULT, page, flags=d.WRITE))
             self.one(d.pack(d.RECLAIM, page, backend=target, payload=COMPRESSED))
 

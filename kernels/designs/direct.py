@@ -13,7 +13,7 @@ from typing import Any
 from kernels import control
 from kernels.compiling.flat import U8Array, U16Array, U32Array, U64Array
 from kernels.compiling.jit import outer
-from kernels.life import arrays, moves, page_io, replay, runs, swapfile
+from kernels.life import arrays, moves, page_io, replay, runs, slot_cache, swapfile
 from kernels.life import registry as s
 from kernels.life.layout import CACHE_TREE, CGROUP, SWAP_MAP, ZEROMAP, ZSWAP_ENTRY, ZSWAP_INDEX, Field
 from kernels.structures import slots, swap_cache, swap_map
@@ -36,6 +36,7 @@ class Direct(Swapfile):
 
     space: U64Array
     cpool: U64Array
+    freed: U64Array
 
 
 def build(config: s.Config) -> Direct:
@@ -71,6 +72,7 @@ OPERATIONS: dict[str, Any] = {
     "cache_clear": swap_cache.clear,
     "cache_clear_run": swap_cache.clear_run,
     "count_prepare": swap_map.prepare,
+    **{name: getattr(slot_cache, name) for name in (*slot_cache.STEPS, "on_cpu")},
     **{name: getattr(swap_map, name) for name in slots.NAMES if hasattr(swap_map, name)},
 }
 s.bind(Direct, OPERATIONS)
@@ -91,6 +93,12 @@ PARAMETERS = {
     "move": s.Parameter(int(control.C_MOVE), {"reswap": 0, "rewrite": 1, "refuse": 2}, "reswap", "how a page changes device"),
     "rewrite": s.Parameter(int(control.C_REWRITE), {"scan": 0, "owner": 1}, "scan", "how rewrite finds the PTEs"),
 }
+FREES = s.Parameter(
+    int(control.C_FREES),
+    {"at-once": 0, "cache": 1},
+    "at-once",
+    "how slots are freed: at once (6.15 on), or by a cache of each CPU (6.12)",
+)
 
 
 def without_owners(rows: tuple[Field, ...]) -> tuple[Field, ...]:
@@ -112,15 +120,15 @@ s.register(
         build=build,
         replay=run,
         layout=LAYOUT,
-        parameters=PARAMETERS,
+        parameters=PARAMETERS | {"frees": FREES},
         locks=LOCKS,
         sources=("mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17",),
         notes="A zswap or zero page ties up a disk slot. A zswap load takes the entry out of its tree first, as up to 6.14: reads from a "
         "disk lock the tree, also an empty one. Since 6.15 it looks without a lock. zswap_invalidate looks first, as from 6.13 on. Slots "
-        "are freed at once, as from 6.15 on; up to 6.14 a CPU's cache collected 64 freed slots (swap_slots_cache) and freed them together, "
-        "with a second lock of the cluster each, and cleared shadow and owner then. The design has no such cache: it is gone from the "
-        "kernel, and a layer would be held against its delay. Common steps are those of 6.12, with the locks of that cache and of the "
-        "cgroup array. Cluster headers are 24 B in bytes, lines are counted as "
+        "are freed at once, as from 6.15 on; up to 6.14 a CPU's cache collects 64 freed slots (swap_slots_cache) and frees them together, "
+        "with a second lock of the cluster each, and clears shadow and owner then: frees=cache, with zswap_invalidate of 6.12. It "
+        "is not the default, as that cache is gone from the kernel, and a layer would be held against its delay. Common steps are those of "
+        "6.12, with the locks of that cache and of the cgroup array. Cluster headers are 24 B in bytes, lines are counted as "
         "if they were 32 B. A leaf of the swap cache that has shadows only is on a list_lru (workingset_update_node), with a lock and "
         "lines of its own. Its shrinker is not run: it could free these leaves, 256 of the 261 nodes of 64 MiB that are out, and with them "
         "what refaults are known by.",

@@ -20,6 +20,7 @@ from kernels.structures.common.table import LINES
 from kernels.structures.zswap import ZE_WORDS
 
 TREE_SHIFT = 14
+FREED_WORDS = 72  # of a CPU's cache of freed slots (kernels.life.slot_cache): how many, then up to 64
 DISKS = ("ssd", "hdd", "zram")
 
 
@@ -220,4 +221,5 @@ def table_arrays(config: Config, ctl: NDArray[np.uint64], *, tables: bool = True
 
 def swapfile_arrays(config: Config, ctl: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
     """Arrays of the swap devices with swap_map, cgroup array, zeromap, swap cache and zswap trees."""
-    return device_arrays(config, ctl) | map_arrays(config, ctl) | cache_arrays(config, ctl)
+    freed = {"freed": aligned_zeros(config.cpus * FREED_WORDS, np.uint64)}
+    return device_arrays(config, ctl) | map_arrays(config, ctl) | cache_arrays(config, ctl) | freed

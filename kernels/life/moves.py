@@ -14,7 +14,7 @@ from kernels.observing.probe import PTES, R_OWNER, R_PTE, bump, chase, freed, wr
 from kernels.structures import cluster as cl
 from kernels.structures import zswap
 from kernels.structures.cluster import OFFSET_MASK, device_of, slot_of
-from kernels.structures.slots import cache_find, count_read, zero_of
+from kernels.structures.slots import cache_find, collected_drop, count_read, zero_of
 
 
 @inner
@@ -212,6 +212,7 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
     """``try_to_unuse``: scan every PTE of every space, fault in the entries of device `d`, then sweep leftover cache."""
     if not cl.turn_off(st, d):
         return codes.DEVICE_OFF
+    collected_drop(st, pr)
     fault_in(st, pr, d)
     return sweep(st, pr, d)
 

@@ -14,7 +14,7 @@ from kernels.structures import zswap
 from kernels.structures.cluster import DEV_WORDS, GHOST, OFFSET_MASK, device_of, slot_of
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import driver_read, folio_swapped, load_erases, zero_mark, zero_of
+from kernels.structures.slots import driver_read, folio_swapped, invalidate_erases, load_erases, zero_mark, zero_of
 
 
 @inner
@@ -73,11 +73,11 @@ def drop_zswap(st, pr, entry, g):  # type: ignore[no-untyped-def]
 
 @inner
 def invalidate(st, pr, tree, index):  # type: ignore[no-untyped-def]
-    """``zswap_invalidate``: drop the zswap entry at `index` of `tree`. It looks first if the tree is empty, as from 6.13 on."""
+    """``zswap_invalidate``: drop the zswap entry at `index` of `tree`. From 6.13 on it looks first if the tree is empty."""
     step(pr, F_INVALIDATE)
     common(pr, st, table.INVALIDATE, U0)
     touch(pr, R_ZTREE, tree * xa.HEAD_WORDS)
-    if st.ztree[tree * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
+    if invalidate_erases(st) or st.ztree[tree * xa.HEAD_WORDS + xa.H_ENTRY] != U0:
         z = zswap.erase_in(st, pr, tree, index)
         if z != U0:
             step(pr, F_ENTRY_FREE)

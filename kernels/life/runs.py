@@ -7,11 +7,22 @@ from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, inner, u
 from kernels.life import charging, steps, swapfile
 from kernels.memory import mapcount
+from kernels.observing.probe import R_DEV, chase
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import device_of, slot_of
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import backing_drop, cache_clear_run, count_down, count_of, count_read, is_cached, slot_freed
+from kernels.structures.slots import (
+    backing_drop,
+    cache_clear_run,
+    collects,
+    count_down,
+    count_of,
+    count_read,
+    is_cached,
+    owner_of,
+    slot_freed,
+)
 
 
 @called
@@ -55,6 +66,25 @@ def all_held_once(st, pr, g, n):  # type: ignore[no-untyped-def]
     return True
 
 
+@called
+def put_apart(st, pr, entry, first, n):  # type: ignore[no-untyped-def]
+    """``__swap_entries_free`` up to 6.14: slots that are alike are freed together under a second lock, others are put one by one."""
+    kept, alike = U0, False
+    if n > U1:
+        ci = cl.lock_cluster(st, pr, first)
+        alike = all_held_once(st, pr, first, n)
+        for i in range(n if alike else U0):
+            count_down(st, pr, first + u(i))
+        cl.unlock_cluster(st, pr, ci)
+    if alike:
+        ci = cl.lock_cluster(st, pr, first)
+        slots_free(st, pr, entry, first, n)
+        cl.unlock_cluster(st, pr, ci)
+    for i in range(U0 if alike else n):
+        kept += U1 if swapfile.put(st, pr, entry + u(i), entry + u(i)) == U1 else U0
+    return kept
+
+
 @inner
 def put_entries(st, pr, entry, n):  # type: ignore[no-untyped-def]
     """Put `n` slots of one cluster in one locked section; return how many of them only the swap cache still holds.
@@ -63,6 +93,10 @@ def put_entries(st, pr, entry, n):  # type: ignore[no-untyped-def]
     """
     first, kept = slot_of(st, entry), U0
     common(pr, st, table.DEVICE, U0)
+    if collects(st):
+        chase(pr, R_DEV, device_of(entry) * cl.DEV_WORDS)
+        owner_of(st, pr, first)
+        return put_apart(st, pr, entry, first, n)
     ci = cl.lock_cluster(st, pr, first)
     alike = n > U1 and all_held_once(st, pr, first, n)
     for i in range(n):

@@ -25,6 +25,8 @@ from kernels.structures.slots import (
     cache_insert,
     cache_remove,
     charge,
+    collect,
+    collects,
     count_down,
     count_of,
     count_read,
@@ -35,9 +37,11 @@ from kernels.structures.slots import (
     folio_swapped,
     is_cached,
     is_virtual,
+    look_after,
     owner_set,
     slot_fetch,
     slot_freed,
+    slot_hold,
     unheld,
     zero_set,
 )  # fmt: skip
@@ -64,6 +68,15 @@ def slot_free(st, pr, entry, g):  # type: ignore[no-untyped-def]
 
 
 @inner
+def slot_leave(st, pr, entry, g):  # type: ignore[no-untyped-def]
+    """Free slot `g`, which nothing holds, or leave that to :func:`slots.collect`. Cluster lock held."""
+    if collects(st):
+        slot_hold(st, g)
+    else:
+        slot_free(st, pr, entry, g)
+
+
+@inner
 def forget(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """Drop what is kept of slot `g` one by one also where many are freed: owner, zswap entry, zero bit; return the owner."""
     memcg = owner_set(st, pr, g, U0)
@@ -82,10 +95,11 @@ def unset_cache(st, pr, value, entry, g):  # type: ignore[no-untyped-def]
     flag_clear(st, pr, g)
     last = unheld(st, g)
     if last:
-        slot_free(st, pr, entry, g)
+        slot_leave(st, pr, entry, g)
         retire(st, pr, value, entry, FREE_LOCKED)
     cl.unlock_cluster(st, pr, ci)
     if last:
+        collect(st, pr, entry, g)
         retire(st, pr, value, entry, FREE_UNLOCKED)
     return last
 
@@ -131,6 +145,7 @@ def home(st, backend):  # type: ignore[no-untyped-def]
 @hot
 def slot_or_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
     """Slot of device `d`, if need be after dropping one that only the swap cache holds; slot + 1, or 0."""
+    look_after(st, pr)
     found = cl.slot_alloc(st, pr, d, cpu)
     return found if found != U0 else alloc_after_reclaim(st, pr, d, cpu)
 
@@ -179,8 +194,9 @@ def claim_slot(st, pr, f, d, found, memcg, cpu):  # type: ignore[no-untyped-def]
 def give_back(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``put_swap_folio`` of slot `g`, which was allocated for nothing."""
     ci = cl.lock_cluster(st, pr, g)
-    slot_free(st, pr, entry, g)
+    slot_leave(st, pr, entry, g)
     cl.unlock_cluster(st, pr, ci)
+    collect(st, pr, entry, g)
 
 
 @inner
@@ -245,12 +261,13 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
         retire(st, pr, value, entry, ZERO_LOCKED)
         if not is_cached(st, g):
             left = U2
-            slot_free(st, pr, entry, g)
+            slot_leave(st, pr, entry, g)
             retire(st, pr, value, entry, FREE_LOCKED)
     cl.unlock_cluster(st, pr, ci)
     if left != U0:
         retire(st, pr, value, entry, ZERO_UNLOCKED)
     if left == U2:
+        collect(st, pr, entry, g)
         retire(st, pr, value, entry, FREE_UNLOCKED)
     return left
 

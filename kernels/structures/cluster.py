@@ -41,7 +41,7 @@ from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, s
 from kernels.observing.regions import R_NR_SWAP
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import cluster_gone, cluster_new, cluster_reach, clusters_grow, count_read, slot_mark, slot_scan
+from kernels.structures.slots import cluster_gone, cluster_new, cluster_reach, clusters_grow, collects, count_read, slot_mark, slot_scan
 
 DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
 D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
@@ -335,7 +335,7 @@ def slots_release(st, pr, d, g, n):  # type: ignore[no-untyped-def]
         atomic_add(pr, R_NR_SWAP, U0, st.ctl, S_NR_SWAP_PAGES, n)
     atomic_sub(pr, R_DEV, used, st.dev, used, n)
     st.ctl[S_SLOTS] -= n
-    common(pr, st, table.SLOT_FREE, U0)
+    common(pr, st, table.SLOT_FLUSH if collects(st) else table.SLOT_FREE, U0)
     empty = st.cluster[c * CI_WORDS + CI_COUNT] == 0
     if not empty or not cluster_gone(st, pr, d, c):
         relist(st, pr, d, c, FREE_LIST if empty else NONFULL_LIST)

@@ -150,6 +150,42 @@ def cache_clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
 
 
 @optional
+def collects(st):  # type: ignore[no-untyped-def]
+    """Tell if a slot that nothing holds is freed apart, after the lock of its cluster (``free_swap_slot``). Default: at once."""
+    return False
+
+
+@optional
+def slot_hold(st, g):  # type: ignore[no-untyped-def]
+    """Keep slot `g`, which nothing holds, from being taken until it is freed apart. Default: none is."""
+    return
+
+
+@optional
+def collect(st, pr, entry, g):  # type: ignore[no-untyped-def]
+    """Free the slot of `entry` apart (``free_swap_slot``). No lock is held. Default: nothing is left to do."""
+    return
+
+
+@optional
+def look_after(st, pr):  # type: ignore[no-untyped-def]
+    """See, before a slot is taken, if freed slots are to be collected (``check_cache_active``). Default: none are."""
+    return
+
+
+@optional
+def collected_drop(st, pr):  # type: ignore[no-untyped-def]
+    """Free all slots that were collected, and collect no more for now (``disable_swap_slots_cache_lock``). Default: there are none."""
+    return
+
+
+@optional
+def invalidate_erases(st):  # type: ignore[no-untyped-def]
+    """Tell if ``zswap_invalidate`` takes the lock of an empty tree. Default: it looks first, as from 6.13 on."""
+    return False
+
+
+@optional
 def clusters_grow(st, pr, d):  # type: ignore[no-untyped-def]
     """Give device `d`, which has no free cluster, more of them. Default: its clusters are there from swapon on. No lock is held."""
     return False

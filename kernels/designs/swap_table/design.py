@@ -20,7 +20,7 @@ from kernels.compiling.jit import outer
 from kernels.designs import direct
 from kernels.designs.swap_table import functions, own
 from kernels.designs.swap_table import table as swap_table
-from kernels.life import arrays, replay
+from kernels.life import arrays, replay, slot_cache, steps
 from kernels.life import registry as s
 from kernels.life.layout import (
     CGROUP,
@@ -46,11 +46,14 @@ class SwapTable(direct.Swapfile):
     blink: U32Array
 
 
-DEFAULTS = ("cache_clear_run",)  # a word is cleared under the cluster lock: nothing to gain from a run
+DEFAULTS = ("cache_clear_run", *slot_cache.STEPS)  # a word is cleared under the cluster lock: nothing to gain from a run
 KEPT = tuple(name for name in slots.NAMES if hasattr(swap_table, name) and getattr(swap_table, name) is not getattr(slots, name))
 """Steps that the tables have; the others of a slot have their defaults."""
 OPERATIONS: dict[str, Any] = (
-    direct.OPERATIONS | {name: getattr(swap_table, name) for name in KEPT} | {name: getattr(slots, name).default for name in DEFAULTS}
+    direct.OPERATIONS
+    | {name: getattr(swap_table, name) for name in KEPT}
+    | {name: getattr(slots, name).default for name in DEFAULTS}
+    | {"on_cpu": steps.on_cpu.default}
 )
 s.bind(SwapTable, OPERATIONS)
 PHASES = {"1": 1, "2": 2, "3": 3, "4": 4, "4_pitched": 5}

@@ -235,6 +235,12 @@ slot_free
 free_swap_slot|-|-: swap_slots_cache 0!^ 2!
 swap_cgroup_record|-|-: swap_cgroup_ctrl 0^
 
+slot_collect
+free_swap_slot|-|-: swap_slots_cache 0!^ 1 2!
+
+slot_flush
+swap_cgroup_record|-|-: swap_cgroup_ctrl 0^
+
 zap
 lru_add_drain_cpu|-|-: cpu_fbatches 0 1 2 3 4 5 6
 lookup_swap_cgroup_id|lookup_swap_cgroup_id|-: swap_cgroup_ctrl 0
@@ -329,7 +335,7 @@ LINES = len(SHARED_LINES)
 HOOKS = u(len(HOOK_NAMES))
 (
     ISOLATE, DROP, CLAIM, DUP, OUT, ZERO_OUT, ZSWAP_STORE, ZSPAGE_NEW, DISK_OUT, DEVICE, FAULT, READ, ZERO_IN, DISK_IN, MAP, WRITE, TREE,
-    ZSWAP_LOAD, ZSWAP_FREE, INVALIDATE, SLOT_FREE, ZAP, ZRAM_STORE, ZRAM_LOAD, ZRAM_FREE,
+    ZSWAP_LOAD, ZSWAP_FREE, INVALIDATE, SLOT_FREE, SLOT_COLLECT, SLOT_FLUSH, ZAP, ZRAM_STORE, ZRAM_LOAD, ZRAM_FREE,
 ) = (u(i) for i in range(len(HOOK_NAMES)))  # fmt: skip
 WRITTEN, POINTED = u(1 << 24), u(1 << 25)
 LOCK_SHIFT, LOCKED = u(26), u(63 << 26)
