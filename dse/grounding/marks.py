@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from dse import naming
 from dse.common import output, writing
 from dse.grounding import beside, declared
 
@@ -20,9 +21,9 @@ COLUMNS = ("design", "release", "share")
 
 @functools.cache
 def computed() -> str:
-    """Text of the file, from the model as it is."""
+    """Text of the file, from the model as it is. A design whose parameters say which kernel it is has the mark of its name."""
     rows = [
-        {"design": design, "release": release, "share": f"{share:.3f}"}
+        {"design": naming.parse(design).design.name, "release": release, "share": f"{share:.3f}"}
         for design in dict.fromkeys(declared.kernels().values()) for release, share in beside.modelled(design)
     ]  # fmt: skip
     return output.render_csv(rows, COLUMNS) + "\n"
