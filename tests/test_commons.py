@@ -21,9 +21,8 @@ from kernels.structures.common import table
 
 PAIRS = (("direct[frees=cache]", "6.12"), ("swap_table_p1", "6.18"), ("swap_table_p4", "7.2"), ("swap_table_p4[write_fault=free]", "7.3"))
 BAR = 0.9
-UNMET = {("6.18", "zswap", "zap"), ("7.3", "zswap", "zap"), ("7.3", "zero", "zap")}
-"""Operations that fall short: 6.18 by 0.1 points, for upper nodes of zswap's tree; mod_memcg_state of 7.3 keeps lines of two more counters,
-and the steps of p4 are those of 7.2."""
+UNMET = {("7.3", "zswap", "zap")}
+"""Operations that fall short: mod_memcg_state of 7.3 keeps lines of two more counters, and the steps of p4 are those of 7.2."""
 OUT = ("isolate", "claim", "dup", "out", "drop")
 """Hooks of a swap-out to a fresh slot, where no write waits."""
 FAULT = ("fault", "device", "read", "map", "dup")

@@ -250,9 +250,10 @@ def observe_begin(pr):  # type: ignore[no-untyped-def]
 
 
 def test_an_operation_walks_the_tree_once() -> None:
-    # two levels: the head and two nodes are reached one after the other; each node has a line of its header and one of the slot
-    assert lines_and_chain(LOAD, 70, tracked=False, filled=128)[:2] == (4, 3)
-    assert lines_and_chain(STORE, 70, tracked=False, filled=128)[:2] == (4, 3)
+    # two levels: the head and two nodes are reached one after the other; each node has a line of its header and one of the slot. Nodes
+    # are 73 words apart: slot 1 of the upper one, the second of the pool, is 8 words behind the start of its header's line
+    assert lines_and_chain(LOAD, 70, tracked=False, filled=128)[:2] == (5, 3)
+    assert lines_and_chain(STORE, 70, tracked=False, filled=128)[:2] == (5, 3)
     # allocation goes on from the node in which the walk over the marks ended; that the marks are read adds a line a node
     assert lines_and_chain(ALLOC, 0, tracked=True, filled=100)[1] == 3
 
@@ -262,6 +263,6 @@ def test_an_overwrite_leaves_the_header_alone() -> None:
     tree.do(STORE, *range(100))
     before = tree.pool.copy()
     tree.do(STORE, *range(99, -1, -1))
-    changed = {int(i) % 72 for i in np.flatnonzero(before != tree.pool)}
+    changed = {int(i) % 73 for i in np.flatnonzero(before != tree.pool)}
     assert changed
     assert not changed & {0, 1, 69, 70, 71}

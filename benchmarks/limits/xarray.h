@@ -1,7 +1,7 @@
 /*
  * The algorithms of kernels/xarray.py and kernels/idalloc.py in C, on the same buffers.
  *
- * Written from our Python model; it is no part of any kernel. Node: 72 words of 64 bits; word 0 shift u8, offset u8, count u8,
+ * Written from our Python model; it is no part of any kernel. Node: 73 words of 64 bits; word 0 shift u8, offset u8, count u8,
  * nr_values u8; 1 parent; 5..68 slots; 69..71 marks. Head: 8 words: lock, entry, free marks. Entries: node (word index << 2 | 2),
  * value (low bit 1), or pointer.
  */
@@ -13,7 +13,7 @@
 typedef uint64_t u64;
 
 enum { HEAD_WORDS = 8, H_LOCK = 0, H_ENTRY = 1, H_FREE = 2 };
-enum { P_FREE = 0, P_HIGH = 1, P_USED = 2, P_PEAK = 3, SLOTS = 5, MARKS = 69, NODE = 72 };
+enum { P_FREE = 0, P_HIGH = 1, P_USED = 2, P_PEAK = 3, SLOTS = 5, MARKS = 69, NODE = 73 };
 
 static inline int is_node(u64 entry) { return (entry & 3) == 2; }
 static inline u64 shift_of(const u64 *pool, u64 node) { return pool[node] & 0xff; }

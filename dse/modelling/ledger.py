@@ -37,6 +37,7 @@ from kernels import control, demand
 from kernels.life import registry as s
 from kernels.life.layout import Blocks, Chunks, Tree
 from kernels.structures import cluster as cl
+from kernels.structures.xarray import NODE_WORDS
 
 PARTS = ("zswap", "disk", "zero")
 DISKS = ("ssd", "hdd", "zram")
@@ -280,7 +281,7 @@ def closed(
 def _tree_entries(state: Any, tree: Tree) -> int:
     """Entries of the trees of one structure: the counts of all leaf nodes, and entries in a head itself."""
     pool, heads = getattr(state, tree.pool), getattr(state, tree.heads)
-    first = pool[72 : int(pool[1]) : 72]
+    first = pool[NODE_WORDS : int(pool[1]) : NODE_WORDS]
     leaves = first[(first & np.uint64(0xFF)) == 0]
     alone = heads[1::8]
     inside = int(((leaves >> np.uint64(16)) & np.uint64(0xFF)).sum())

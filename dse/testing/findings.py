@@ -11,6 +11,7 @@ from dse.testing import reading, slotview
 from dse.testing.reading import ctl
 from kernels import control
 from kernels.structures import shadow_nodes
+from kernels.structures.xarray import NODE_WORDS
 
 LOCKED, DIRTY, WRITEBACK, CACHED, BYPASS = 1, 2, 4, 8, 16
 FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST = 1, 2, 3, 4
@@ -80,7 +81,7 @@ def check_marks(found: Findings, head: NDArray[np.uint64], pool: NDArray[np.uint
 
 def check_shadow_nodes(found: Findings, pool: NDArray[np.uint64]) -> None:
     """Nodes with nothing but values are on the list of shadow nodes, forwards and backwards, and no others."""
-    nodes = np.arange(72, int(pool[1]), 72)
+    nodes = np.arange(NODE_WORDS, int(pool[1]), NODE_WORDS)
     header = pool[nodes]
     entries, values = header >> np.uint64(16) & np.uint64(255), header >> np.uint64(24) & np.uint64(255)
     head, most = int(shadow_nodes.HEAD), len(nodes)
@@ -99,6 +100,6 @@ def check_shadow_nodes(found: Findings, pool: NDArray[np.uint64]) -> None:
 def check_pool(found: Findings, what: str, pool: NDArray[np.uint64], reached: int) -> None:
     """Nodes in use are those that trees reach; the rest is on the free list."""
     found.equal(f"{what} nodes in use", int(pool[2]), reached)
-    high = int(pool[1]) // 72 - 1
+    high = int(pool[1]) // NODE_WORDS - 1
     free = reading.linked(int(pool[0]), lambda n: pool[n + 1], high)
     found.equal(f"{what} nodes free and used", len(set(free)) + reached, high)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from kernels import control, demand
 from kernels.designs.swap_desc import own as swap_desc_own
+from kernels.structures.xarray import NODE_WORDS
 
 Ints = NDArray[np.int64]
-HEAD, NODE = 8, 72
+HEAD, NODE = 8, NODE_WORDS
 HAS_CACHE, CONTINUED, COUNT = 0x40, 0x80, 0x3F
 OFFSET_BITS = 58
 TREE_SHIFT = 14

@@ -16,7 +16,7 @@ from dse.modelling.sizes import NODE, PAGE, slab_of
 from dse.yardsticks.bench import MIB, POINTS, Bench, has
 from kernels import control, demand
 from kernels.designs.swap_table import table as swap_table
-from kernels.structures.xarray import NODE_BYTES
+from kernels.structures.xarray import NODE_BYTES, NODE_WORDS
 
 OLD, VSS = "swap_table_p1", ("vswap_v3", "vswap_v6")
 TEBI = 1 << 28  # slots of 1 TiB
@@ -187,7 +187,7 @@ def nodes(bench: Bench) -> Ours:
     others = np.flatnonzero(ids % np.uint64(64)).astype(np.uint64)
     lone.replay(run(demand.UNMAP, others, count=1))
     pool = lone.state.idpool
-    first = pool[72 : int(pool[1]) : 72]
+    first = pool[NODE_WORDS : int(pool[1]) : NODE_WORDS]
     held = (first >> np.uint64(16)) & np.uint64(0xFF)
     leaves = int(((first & np.uint64(0xFF) == 0) & (held > 0)).sum()) - 1  # index 0 is taken for good, no ID is in its leaf
     kept = APART - len(others)

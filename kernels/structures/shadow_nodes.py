@@ -14,14 +14,14 @@ all on the root's (``init_swap_address_space`` sets no XA_FLAGS_ACCOUNT).
 
 from __future__ import annotations
 
-from kernels.compiling.constants import BYTE, U0, U1, U3, U8, U16, U24, U72
+from kernels.compiling.constants import BYTE, U0, U1, U3, U8, U16, U24, U73
 from kernels.compiling.jit import called, inner, u
 from kernels.observing.lock import L_SHADOWS, lock, unlock
 from kernels.observing.probe import F_NONE, F_WORKINGSET, R_SHADOWS, step, touch, wrote
 
 LINKS = U3  # of a node: next, previous; 0 while it is on no list
 HEAD, LENGTH, LOCK = U8, u(10), u(11)  # of the pool's header: next and previous of the list, nodes on it, its lock
-COUNTER, SLAB, SLAB_NODES = U8, U16, u(14) * U72  # R_SHADOWS: a line each for the list, WORKINGSET_NODES, and every slab page of nodes
+COUNTER, SLAB, SLAB_NODES = U8, U16, u(14) * U73  # R_SHADOWS: a line each for the list, WORKINGSET_NODES, and every slab page of nodes
 
 
 @inner

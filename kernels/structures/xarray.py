@@ -1,6 +1,6 @@
 """Model of the kernel's xarray on flat arrays: packed 576-byte nodes, three mark bitmaps, value count, ID allocation.
 
-A *pool* is one ``uint64`` array of 72-word nodes; node 0 is the pool's own header. Many trees may share a pool. The *heads* of trees
+A *pool* is one ``uint64`` array of 73-word nodes; node 0 is the pool's own header. Many trees may share a pool. The *heads* of trees
 are 8-word groups of another array. The layout of a node is that of ``struct xa_node`` (include/linux/xarray.h):
 
 ====== ======================================================================
@@ -11,6 +11,7 @@ word   content
 2..4   array pointer (not used by the model), ``private_list`` (kernels.structures.shadow_nodes) or RCU head
 5..68  64 slots
 69..71 three mark bitmaps; mark 0 is the free mark of allocating trees
+72     link of free nodes of the slab, unused here; it lies behind nodes, as they have a constructor (mm/slub.c, lib/radix-tree.c)
 ====== ======================================================================
 
 Entries: 0 nothing; low bit 1 a value (``xa_mk_value``); low bits 10 a node (word index << 2 | 2); else a pointer. As in the kernel, a walk
@@ -22,7 +23,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.compiling.constants import BYTE, ONES, U0, U1, U2, U3, U5, U6, U8, U16, U24, U63, U72
+from kernels.compiling.constants import BYTE, ONES, U0, U1, U2, U3, U5, U6, U8, U16, U24, U63, U73
 from kernels.compiling.flat import aligned_zeros
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.observing.allocations import A_NODE
@@ -34,6 +35,7 @@ HEAD_WORDS, H_LOCK, H_ENTRY, H_FREE = U8, U0, U1, U2  # H_FREE: bit 0 tracks fre
 # words of the pool header
 P_FREE, P_HIGH, P_USED, P_PEAK = U0, U1, U2, U3
 SLOTS, MARKS = U5, u(69)
+NODE_WORDS = 73  # 584 B from node to node, as the records have it (xas_alloc): 14 in 8 KiB, and not at the start of a line
 NODE_BYTES = 576  # sizeof(struct xa_node) with CONFIG_64BIT and 64 slots
 NOT_FOUND = ONES
 ZERO_ENTRY = U1  # entry at index 0 of a tree whose indices start at 1, as XA_ZERO_ENTRY
@@ -50,10 +52,10 @@ def new_pool(nodes: int) -> NDArray[np.uint64]:
     Returns
     -------
     numpy.ndarray
-        ``uint64[(nodes + 1) * 72]``, aligned to 2 MiB.
+        ``uint64[(nodes + 1) * 73]``, aligned to 2 MiB.
     """
-    pool = aligned_zeros((nodes + 1) * 72, np.uint64)
-    pool[1], pool[4] = 72, (nodes + 1) * 72
+    pool = aligned_zeros((nodes + 1) * NODE_WORDS, np.uint64)
+    pool[1], pool[4] = NODE_WORDS, (nodes + 1) * NODE_WORDS
     pool[int(shadow_nodes.HEAD) :][:2] = int(shadow_nodes.HEAD)
     return pool
 
@@ -134,7 +136,7 @@ def node_alloc(pool, pr, rn, shift, parent, offset, free_marks):  # type: ignore
         pool[P_FREE] = pool[node + U1]
     else:
         node = pool[P_HIGH]
-        pool[P_HIGH] = node + U72
+        pool[P_HIGH] = node + U73
     pool[P_USED] += U1
     pool[P_PEAK] = max(pool[P_PEAK], pool[P_USED])
     pool[node] = shift | offset << U8
