@@ -11,7 +11,7 @@ word   content
 2..4   array pointer (not used by the model), ``private_list`` (kernels.structures.shadow_nodes) or RCU head
 5..68  64 slots
 69..71 three mark bitmaps; mark 0 is the free mark of allocating trees
-72     link of free nodes of the slab, unused here; it lies behind nodes, as they have a constructor (mm/slub.c, lib/radix-tree.c)
+72     the slab's link of free nodes, behind them as they have a constructor (mm/slub.c); unused here
 ====== ======================================================================
 
 Entries: 0 nothing; low bit 1 a value (``xa_mk_value``); low bits 10 a node (word index << 2 | 2); else a pointer. As in the kernel, a walk
@@ -35,8 +35,7 @@ HEAD_WORDS, H_LOCK, H_ENTRY, H_FREE = U8, U0, U1, U2  # H_FREE: bit 0 tracks fre
 # words of the pool header
 P_FREE, P_HIGH, P_USED, P_PEAK = U0, U1, U2, U3
 SLOTS, MARKS = U5, u(69)
-NODE_WORDS = 73  # 584 B from node to node, as the records have it (xas_alloc): 14 in 8 KiB, and not at the start of a line
-NODE_BYTES = 576  # sizeof(struct xa_node) with CONFIG_64BIT and 64 slots
+NODE_WORDS, NODE_BYTES = 73, 576  # 584 B from node to node (xas_alloc in the records: 14 in 8 KiB); sizeof(struct xa_node) with 64 slots
 NOT_FOUND = ONES
 ZERO_ENTRY = U1  # entry at index 0 of a tree whose indices start at 1, as XA_ZERO_ENTRY
 
