@@ -39,6 +39,8 @@ def pick(found: dict[str, object], **want: object) -> list[dict[str, object]]:
         ("direct", "swap_desc", None),
         ("swap_desc", "swap_desc", 32),
         ("swap_desc[stride=24]", "swap_desc", 24),
+        ("vswap_rfc1", "swap descriptor", 64),
+        ("vswap_rfc2", "swap descriptor", 48),
         ("swap_table_p1", "swap table", 4096),
         ("swap_table_p4", "memcg table", 1024),
         ("swap_table_p3", "memcg table", None),

@@ -33,7 +33,7 @@ def test_every_region_that_the_package_knows_says_what_guards_it() -> None:
 def test_each_lock_left_out_is_found() -> None:
     names = (
         "direct", "swap_id", "swap_id_rmap", "swap_id_special", "swap_desc", "swap_table_p4", "vswap_v6", "vswap_ste", "zram",
-        "redirect", "vswap_all",
+        "redirect", "vswap_all", "vswap_rfc1",
     )  # fmt: skip
     done = interpreted("tests.unlocked", *names)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -90,7 +90,7 @@ def name(st, pr, value, kind, back, function):  # type: ignore[no-untyped-def]
     step(pr, F_NONE)
 
 
-@inner
+@called
 def settle(st, pr, value, kind, back, function):  # type: ignore[no-untyped-def]
     """Free what backs `value`, and make it `back`: a walk and a section each."""
     release(st, pr, value)
@@ -128,7 +128,7 @@ def cache_only(st, pr, g):  # type: ignore[no-untyped-def]
         v.look(st, pr, value, own.F_CACHE_ONLY)
 
 
-@inner
+@called
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
     """First slot whose byte is 0, plus 1. Of each that is not, ``cluster_scan_range`` asks whether the swap cache alone holds it."""
     for g in range(first, end):
@@ -171,7 +171,7 @@ def unheld(st, g):  # type: ignore[no-untyped-def]
     return True
 
 
-@inner
+@called
 def folio_of(st, pr, value):  # type: ignore[no-untyped-def]
     """Folio of `value` in the swap cache, 0 if none (``filemap_get_folio``)."""
     return swap_cache.find_in(st, pr, v.shard_of(st, value), v.index_of(value))
@@ -183,7 +183,7 @@ def cache_find(st, pr, g):  # type: ignore[no-untyped-def]
     return folio_of(st, pr, reverse.id_of(st, pr, entry_at(st, g)))
 
 
-@inner
+@called
 def zswap_take(st, pr, value):  # type: ignore[no-untyped-def]
     """Take the zswap entry of `value` out of its tree (``xa_erase``, under the lock also of an empty tree); 0 if there is none."""
     return zswap.erase_in(st, pr, v.shard_of(st, value), v.index_of(value))

@@ -88,7 +88,7 @@ def peek(st, value):  # type: ignore[no-untyped-def]
     return leaves.peek(st.slothead, shard_of(st, value), st.slotpool, index_of(value)) >> U2
 
 
-@inner
+@called
 def find(st, pr, value):  # type: ignore[no-untyped-def]
     """Descriptor of `value` from the map (``xa_load``), 0 if it is not allocated."""
     d = xa.load(st.slothead, shard_of(st, value), st.slotpool, pr, R_SPACE, R_SPACE_NODE, index_of(value)) >> U2

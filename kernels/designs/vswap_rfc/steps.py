@@ -46,7 +46,7 @@ from kernels.structures.common import table
 from kernels.structures.common.steps import common
 
 
-@inner
+@called
 def reference(st, pr, value, function):  # type: ignore[no-untyped-def]
     """Take or give back the reference of a fault (``vswap_tryget``, ``vswap_put``): a walk and an atomic; nothing is kept."""
     step(pr, function)
@@ -90,7 +90,7 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     return value
 
 
-@inner
+@called
 def cache_add(st, pr, value, f):  # type: ignore[no-untyped-def]
     """``add_to_swap_cache``: enter folio `f` as the cache of `value`."""
     swap_cache.insert_in(st, pr, v.shard_of(st, value), v.index_of(value), f)
@@ -252,7 +252,7 @@ def read_abort(st, pr, value, f):  # type: ignore[no-untyped-def]
         uncache(st, pr, f, False, own.F_UNCACHE)
 
 
-@inner
+@called
 def read_done(st, pr, value, entry, f):  # type: ignore[no-untyped-def]
     """``swapcache_clear``: a folio that went around the swap cache lets go of the slot."""
     if f_is(st, f, BYPASS):
