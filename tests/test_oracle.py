@@ -128,6 +128,7 @@ def test_a_comparison_shows_it_and_names_it_in_no_finding() -> None:
     """Made cheaper than everything in the table, it is a row, and the words are about the others."""
     made = answer.screen(found([*HAND, *of_design("oracle", 8.0, 100.0, (-900.0, -910.0, -890.0), ratio="faster: x", lines=-9.0)]))
     assert "oracle" in [row.design for row in made.rows]
+    assert "oracle (bound)" in "\n".join(made.lines())
     bound, *rest = [text for text in made.answer if "oracle" in text] or [""]
     assert bound == "A lower bound that cannot be built, and no finding names: oracle."
     assert not rest
