@@ -40,14 +40,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the query and print its rows."""
-    from dse.storing import limited, querying
+    from dse.storing import limited, querying, widths
 
     if args.tables:
         options.refuse(args, "sql preset output", "--tables lists tables and their columns")
         if args.format == "parquet":
             raise BadInput("--tables is not written as Parquet: say table, json or csv")
-        schemas = {name: frame.collect_schema() for name, frame in sorted(querying.scan(args.results).items())}
-        rows = [{"table": t, "column": c, "type": str(kind)} for t, schema in schemas.items() for c, kind in schema.items()]
+        schemas = {name: widths.shown(frame.collect_schema()) for name, frame in sorted(querying.scan(args.results).items())}
+        rows = [{"table": t, "column": c, "type": kind} for t, schema in schemas.items() for c, kind in schema.items()]
         output.emit(rows, "json" if args.format == "json" else "csv" if args.format == "csv" else "table")
         return 0
     if args.memory < LEAST_MEMORY:
@@ -61,6 +61,9 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "parquet" or args.output:
         _save(frame, args.format, args.output)
         return 0
+    if args.format == "csv":
+        output.write(widths.csv(frame).removesuffix("\n"))
+        return 0
     rows = frame.to_dicts()
     output.emit(rows, args.format, columns=frame.columns)
     if args.format == "table":
@@ -72,6 +75,8 @@ def _save(frame: object, form: str, path: str | None) -> None:
     """Write a frame as bytes."""
     import polars as pl
 
+    from dse.storing import widths
+
     assert isinstance(frame, pl.DataFrame)  # noqa: S101 - for the type checker
     if form == "parquet":
         buffer = io.BytesIO()
@@ -80,7 +85,7 @@ def _save(frame: object, form: str, path: str | None) -> None:
     elif form == "json":
         content = (output.render_json(frame.to_dicts()) + "\n").encode()
     elif form == "csv":
-        content = frame.write_csv().encode()
+        content = widths.csv(frame).encode()
     else:
         content = (output.render_table(frame.to_dicts(), frame.columns) + "\n").encode()
     if path is not None:

@@ -15,7 +15,7 @@ import polars as pl
 from dse import storing
 from dse.common import reading
 from dse.errors import NAME_MOST, BadInput, nearest, unknown
-from dse.storing import files, widening
+from dse.storing import files, widening, widths
 from dse.storing.guarding import guard, tokens
 from dse.storing.writer import TYPES
 
@@ -241,7 +241,7 @@ def query(sql: str | None = None, *, preset: str | None = None, results: str | o
     if preset is None:
         return asked(str(sql), tables)
     with _refused(tables):
-        return PRESETS[preset][0](tables).collect(engine="streaming")
+        return widths.answered(PRESETS[preset][0](tables).collect(engine="streaming"))
 
 
 def asked(sql: str, tables: Tables) -> pl.DataFrame:
@@ -253,9 +253,14 @@ def asked(sql: str, tables: Tables) -> pl.DataFrame:
         As :func:`query`.
     """
     guard(sql)
-    with _refused(tables, sql), pl.SQLContext(tables, eager=False) as context:
-        lazy = context.execute(sql)
-        return lazy.collect(engine="streaming")
+    wide = {name: widths.signed(frame) for name, frame in tables.items()}
+    with _refused(tables, sql), pl.SQLContext(wide, eager=False) as context:
+        try:
+            plan = context.execute(widths.widened(sql))
+        except pl.exceptions.PolarsError:
+            context.execute(sql)  # names the column of a mistake as the user wrote it
+            raise
+        return widths.answered(plan.collect(engine="streaming"))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ from dse.scenario.keys import keys
 
 MOST = 1024
 """Most objectives of a trial."""
-NUMBERS = ("int", "float")
+NUMBERS = {"int": pl.Int64, "float": pl.Float64}
+"""Types of the columns of keys that are numbers."""
 TRIAL = ("study", "number", "design", "environment", "params", "status", "feasible", "front", "delivered", "writeback")
 """Columns that all rows of a trial share."""
 
@@ -28,15 +29,19 @@ def column(name: str) -> str:
     return name.replace(".", "_")
 
 
-def axes_of(documents: Iterable[str | None]) -> dict[str, bool]:
-    """Names of the axes of some studies, and whether all values of each are numbers.
+Axes = Mapping[str, "pl.DataType | type[pl.DataType]"]
+"""Names of axes, and the types of their columns."""
+
+
+def axes_of(documents: Iterable[str | None]) -> dict[str, pl.DataType | type[pl.DataType]]:
+    """Names of the axes of some studies, and the type of each: whole numbers, numbers, or text where not all values are numbers.
 
     Parameters
     ----------
     documents : iterable of str
         Documents of their spaces (the column ``document`` of the table ``studies``). What cannot be read is left out.
     """
-    found: dict[str, bool] = {}
+    found: dict[str, list[Any]] = {}
     for text in documents:
         try:
             axes = json.loads(text or "{}").get("axes", [])
@@ -44,33 +49,38 @@ def axes_of(documents: Iterable[str | None]) -> dict[str, bool]:
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
         for name, values in given.items():
-            numeric = bool(values) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
-            found[name] = found.get(name, True) and numeric
-    return found
+            found.setdefault(name, []).extend(values)
+    return {name: _type(values) for name, values in found.items()}
 
 
-def _value(source: str, name: str, numeric: bool) -> pl.Expr:
-    """Expression of a key of a column of JSON: a number or text. A query that does not use it does not pay for it."""
+def _type(values: list[Any]) -> pl.DataType | type[pl.DataType]:
+    """Type of a column of these values. Whole numbers above 2^53 would be one another's equal as fractions."""
+    kinds = {type(value) for value in values}
+    return pl.Int64 if kinds == {int} else pl.Float64 if kinds and kinds <= {int, float} else pl.String
+
+
+def _value(source: str, name: str, kind: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    """Expression of a key of a column of JSON. A query that does not use it does not pay for it."""
     found = pl.col(source).str.json_path_match(f"$[{json.dumps(name)}]")
-    return found.cast(pl.Float64, strict=False) if numeric else found
+    return found if kind == pl.String else found.cast(kind, strict=False)
 
 
-def with_axes(frame: pl.LazyFrame, axes: Mapping[str, bool]) -> pl.LazyFrame:
+def with_axes(frame: pl.LazyFrame, axes: Axes) -> pl.LazyFrame:
     """Add a column for each axis of the environment and each parameter to a table with ``environment`` or ``params``.
 
     A column that the table has already keeps its own; the axis is then ``axis_NAME``.
     """
     there = frame.collect_schema().names()
     made = []
-    for name, numeric in axes.items():
+    for name, kind in axes.items():
         sources = [source for source in ("environment", "params") if source in there]
         if name != "design" and sources:
             new = column(name) if column(name) not in there else f"axis_{column(name)}"
-            made.append(pl.coalesce([_value(source, name, numeric) for source in sources]).alias(new))
+            made.append(pl.coalesce([_value(source, name, kind) for source in sources]).alias(new))
     return frame.with_columns(made)
 
 
-def wide(trials: pl.LazyFrame, objectives: Iterable[str], axes: Mapping[str, bool]) -> pl.LazyFrame:
+def wide(trials: pl.LazyFrame, objectives: Iterable[str], axes: Axes) -> pl.LazyFrame:
     """Lay trials out with a row each and a column for each objective.
 
     Parameters
@@ -79,7 +89,7 @@ def wide(trials: pl.LazyFrame, objectives: Iterable[str], axes: Mapping[str, boo
         The table ``trials``, a row for each trial and objective.
     objectives : iterable of str
         Their names.
-    axes : mapping of str to bool
+    axes : mapping of str to DataType
         Axes of the studies, see :func:`axes_of`.
     """
     figures = [pl.col("value").filter(pl.col("objective") == name).first().alias(column(name)) for name in objectives]
@@ -99,5 +109,5 @@ def with_keys(provenance: pl.LazyFrame, columns: Iterable[str]) -> pl.LazyFrame:
     source = pl.col("scenario_json")
     for info in keys():
         found = source.str.json_path_match(f"$.{info.section}.{info.name}")
-        known.append((found.cast(pl.Float64, strict=False) if info.kind in NUMBERS else found).alias(f"{info.section}_{info.name}"))
+        known.append((found.cast(NUMBERS[info.kind], strict=False) if info.kind in NUMBERS else found).alias(f"{info.section}_{info.name}"))
     return provenance.select(known)

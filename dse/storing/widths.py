@@ -1,0 +1,187 @@
+"""Widths of whole numbers in queries: none wraps at 32 or 64 bits, and a figure that is too large is refused.
+
+Tables hold counts without a sign, which wrap below zero, and the engine gives some functions and numbers 8 or 32 bits. A query computes
+with signed numbers of 128 bits; what it answers fits 64.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from dse.errors import BadInput
+from dse.storing.guarding import TOKEN
+
+WIDE = "HUGEINT"
+"""Name of a signed number of 128 bits in SQL."""
+COUNTING = frozenset((
+    "count", "length", "len", "char_length", "character_length", "octet_length", "bit_length", "bit_count", "strpos", "array_length",
+    "row_number", "rank", "dense_rank", "sign",
+))  # fmt: skip
+"""Functions whose results the engine (Polars 2.1) gives fewer than 128 bits, some without a sign."""
+PARTS = frozenset(("extract", "date_part"))
+"""Functions of parts of a date: 8 to 32 bits, or a fraction."""
+FRACTIONS = ("milli", "micro", "nano", "epoch", "time")
+"""Beginnings of the parts of a date that are no whole numbers."""
+POWERS = frozenset(("pow", "power"))
+WHOLE = frozenset((
+    "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "int1", "int2", "int4", "int8", "int16", "int32", "int64", "uint1",
+    "uint2", "uint4", "uint8", "uint16", "uint32", "uint64", "utinyint", "usmallint", "uint", "uinteger", "ubigint", "signed", "unsigned",
+))  # fmt: skip
+"""Types of whole numbers that SQL names."""
+FEW_DIGITS = 4
+"""Digits of a number that no sum over stored rows brings above 32 bits, if it stands in no CASE and is no column of its own."""
+Part = tuple[str, str]
+
+
+def widened(sql: str) -> str:
+    """Rewrite SQL that is let through (:func:`dse.storing.guarding.guard`), so that whole numbers have 128 bits.
+
+    Examples
+    --------
+    >>> widened("SELECT count(*) - 9 AS n FROM ops")
+    'SELECT CAST(count(*) AS HUGEINT) - 9 AS n FROM ops'
+    """
+    parts = [(str(match.lastgroup), match[0]) for match in TOKEN.finditer(sql)]
+    seen = [i for i, (kind, _) in enumerate(parts) if kind != "space"]
+    words = [parts[i][1].lower() for i in seen]
+    before: dict[int, str] = {}
+    after: dict[int, str] = {}
+    replaced: dict[int, str] = {}
+    for start, end, kind in _casts(words):
+        before[seen[start]] = "CAST(" + before.get(seen[start], "")
+        after[seen[end]] = after.get(seen[end], "") + f" AS {kind})"
+    openers = _openers(words)
+    for at, part in enumerate(seen):
+        if _is_type(words, at, openers):
+            replaced[part] = "" if words[at - 1] in WHOLE else WIDE
+        elif _is_large(words, at, openers, parts[part][0]):
+            before[part], after[part] = f"CAST({before.get(part, '')}", f" AS {WIDE}){after.get(part, '')}"
+    return "".join(before.get(i, "") + replaced.get(i, text) + after.get(i, "") for i, (_, text) in enumerate(parts))
+
+
+def _closing(words: list[str], at: int) -> int:
+    """Place of the bracket that closes the one at a place; the last place where none does."""
+    depth = 0
+    for i in range(at, len(words)):
+        depth += (words[i] == "(") - (words[i] == ")")
+        if not depth:
+            return i
+    return len(words) - 1
+
+
+def _openers(words: list[str]) -> list[str]:
+    """Word before the innermost open bracket, for each place."""
+    found, stack = [], [""]
+    for i, word in enumerate(words):
+        if word == ")" and len(stack) > 1:
+            stack.pop()
+        found.append(stack[-1])
+        if word == "(":
+            stack.append(words[i - 1] if i else "")
+    return found
+
+
+def _casts(words: list[str]) -> Iterator[tuple[int, int, str]]:
+    """Spans of words that get another type, first and last place: results of functions, and bases of powers."""
+    for i, word in enumerate(words[:-1]):
+        if words[i + 1] != "(":
+            continue
+        if word in POWERS:
+            yield i + 2, _comma(words, i + 1) - 1, "DOUBLE"
+        elif word in COUNTING or (word in PARTS and not any(w.strip("'").startswith(FRACTIONS) for w in words[i + 2 : i + 3])):
+            end = _closing(words, i + 1)
+            if words[end + 1 : end + 3] == ["filter", "("]:
+                end = _closing(words, end + 2)
+            if words[end + 1 : end + 2] == ["over"] and end + 2 < len(words):
+                end = _closing(words, end + 2) if words[end + 2] == "(" else end + 2
+            yield i, end, WIDE
+
+
+def _comma(words: list[str], at: int) -> int:
+    """Place of the first comma within the bracket at a place, or of its end."""
+    depth = 0
+    for i in range(at, len(words)):
+        depth += (words[i] == "(") - (words[i] == ")")
+        if not depth or (depth == 1 and words[i] == ","):
+            return i
+    return len(words)
+
+
+def _is_type(words: list[str], at: int, openers: list[str]) -> bool:
+    """Return True for the type in CAST(x AS type) and x::type."""
+    if words[at] not in WHOLE or not at:
+        return False
+    if words[at - 1] in WHOLE:
+        return _is_type(words, at - 1, openers)
+    return words[at - 2 : at] == [":", ":"] or (words[at - 1] == "as" and openers[at] in ("cast", "try_cast"))
+
+
+def _is_large(words: list[str], at: int, openers: list[str], kind: str) -> bool:
+    """Return True for a number that may grow: one of five digits and more, of a CASE, or with a name of its own."""
+    if kind != "number" or not words[at].isdigit() or openers[at] == "in" or words[at - 1] in ("limit", "offset", "."):
+        return False
+    named = words[at + 1 : at + 2] == ["as"] and openers[at] not in ("cast", "try_cast")
+    return len(words[at]) > FEW_DIGITS or words[at - 1] in ("then", "else") or named
+
+
+def signed(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """A table whose whole numbers have a sign and 128 bits."""
+    whole = [name for name, kind in frame.collect_schema().items() if kind.is_integer()]
+    return frame.with_columns(pl.col(name).cast(pl.Int128) for name in whole)
+
+
+def shown(kinds: Mapping[str, pl.DataType]) -> dict[str, str]:
+    """Types of columns as queries answer them: whole numbers have a sign."""
+    return {name: "Int64" if kind.is_integer() else str(kind) for name, kind in kinds.items()}
+
+
+def answered(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give the columns of an answer types that every form has: whole numbers of 64 bits, numbers, texts, yes or no, and lists of these.
+
+    Decimal numbers become numbers; dates, times and spans become text of ISO 8601.
+
+    Raises
+    ------
+    BadInput
+        A whole number that has more than 64 bits, or bytes that are no text.
+    """
+    return frame.with_columns(_plain(frame[name]) for name in frame.columns)
+
+
+def _plain(column: pl.Series) -> pl.Series:
+    """One column of an answer."""
+    kind = column.dtype
+    if isinstance(kind, (pl.List, pl.Array)):
+        lists = column.to_list()
+        inner = _plain(pl.Series(column.name, [item for row in lists if row is not None for item in row], dtype=kind.inner, strict=False))
+        items = iter(inner)
+        made = [None if row is None else [next(items) for _ in row] for row in lists]
+        return pl.Series(column.name, made, dtype=pl.List(inner.dtype))
+    if kind == pl.Binary or isinstance(kind, (pl.Object, pl.Struct)):
+        raise BadInput(f"column {column.name!r} of the answer holds {str(kind).lower()}, which no form shows: cast it, or leave it out")
+    if kind.is_integer() or (isinstance(kind, pl.Decimal) and not kind.scale):
+        return _fitting(column)
+    if isinstance(kind, pl.Decimal):
+        return column.cast(pl.Float64)
+    if kind.is_temporal():
+        return column.dt.to_string("iso:strict")
+    return column.cast(pl.String) if isinstance(kind, (pl.Categorical, pl.Enum, pl.Null)) else column
+
+
+def _fitting(column: pl.Series) -> pl.Series:
+    """Whole numbers of 64 bits."""
+    try:
+        return column.cast(pl.Int64)
+    except pl.exceptions.InvalidOperationError:
+        how = "compute with numbers that are not whole, CAST(x AS DOUBLE)"
+        raise BadInput(f"column {column.name!r} of the answer is beyond 64 bits, -2^63 to 2^63 - 1: {how}") from None
+
+
+def csv(frame: pl.DataFrame) -> str:
+    """Write an answer as CSV: an empty cell is null, and a list is one of JSON."""
+    lists = [name for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    texts = [pl.Series(name, [None if row is None else json.dumps(row) for row in frame[name].to_list()], pl.String) for name in lists]
+    return frame.with_columns(texts).write_csv()

@@ -1,0 +1,121 @@
+"""Queries: whole numbers do not wrap, large ones stay apart, and each form has every value of an answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from dse import storing
+from dse.cli import main
+from dse.errors import BadInput
+from dse.storing import querying, studies, widening, widths
+
+OPS = pl.LazyFrame(
+    {"count": [1, 5, None], "n": [7, 2, 3], "v": [1.5, float("inf"), float("nan")], "d": ["a", "b", "a"]},
+    schema={"count": pl.UInt64, "n": pl.UInt64, "v": pl.Float64, "d": pl.String},
+)
+DATE = "CAST('2020-12-01' AS DATE)"
+
+
+@pytest.mark.parametrize(("sql", "answer"), [
+    ("count - n AS x FROM ops WHERE count < n", [-6]),
+    ("-count AS x FROM ops", [-1, -5, None]),
+    ("a.count - b.n AS x FROM ops a JOIN ops b ON a.n = b.n ORDER BY x", [-6, 3, None]),
+    ("n - 9 AS x FROM ops WHERE n - 9 < 0", [-2, -7, -6]),
+    ("SUM(count) * 1000000000000000 AS x FROM ops", [6 * 10**15]),
+    ("SUM(n) - 99 AS x FROM ops", [-87]),
+    ("SUM(n) FILTER (WHERE n > 2) - 99 AS x FROM ops", [-89]),
+    ("COUNT(*) FILTER (WHERE n > 2) - 99 AS x FROM ops", [-97]),
+    ("COUNT(*) OVER (PARTITION BY d) - 9 AS x FROM ops", [-7, -8, -7]),
+    ("ROW_NUMBER() OVER w - 9 AS x FROM ops WINDOW w AS (ORDER BY n)", [-6, -8, -7]),
+    ("COUNT(*) AS x FROM ops GROUP BY d HAVING COUNT(*) > 1 ORDER BY COUNT(*)", [2]),
+    ("LENGTH(d) - 5 AS x FROM ops", [-4, -4, -4]),
+    ("STRPOS(d, 'a') - 4 AS x FROM ops", [-3, -4, -3]),
+    ("CAST(n AS BIGINT UNSIGNED) - 8 AS x FROM ops", [-1, -6, -5]),
+    ("n::UINTEGER - 8 AS x FROM ops", [-1, -6, -5]),
+    (f"DATE_PART('month', {DATE}) * 100 AS x FROM ops LIMIT 1", [1200]),
+    ("SUM(CASE WHEN n > 2 THEN 2000000000 ELSE 0 END) AS x FROM ops", [4 * 10**9]),
+    ("SUM(k) AS x FROM (SELECT 2000000000 AS k FROM ops) a", [6 * 10**9]),
+    ("POW(2, 40) AS x FROM ops LIMIT 1", [2.0**40]),
+    ("n AS x FROM ops WHERE count IN (100000, 5) ORDER BY 1 LIMIT 100000", [2]),
+    ("'it''s count(1)' AS x FROM ops LIMIT 1 -- count(*)", ["it's count(1)"]),
+])  # fmt: skip
+def test_whole_numbers_do_not_wrap(sql: str, answer: list[object]) -> None:
+    assert querying.asked(f"SELECT {sql}", {"ops": OPS})["x"].to_list() == answer
+
+
+@pytest.mark.parametrize("x", ["SUM(count) * 9000000000000000000", "n * 9000000000000000000", "9223372036854775807 * 3"])
+def test_a_whole_number_beyond_64_bits_is_refused(x: str) -> None:
+    with pytest.raises(BadInput, match="column 'x' of the answer is beyond 64 bits"):
+        querying.asked(f"SELECT {x} AS x FROM ops", {"ops": OPS})
+
+
+def test_a_mistake_is_named_where_the_user_wrote_it() -> None:
+    with pytest.raises(BadInput, match="Column: 23"):
+        querying.asked("SELECT COUNT(*), FROM + ops", {"ops": OPS})
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    seed = 9_007_199_254_740_992
+    axes = [{"name": "replay.seed", "role": "environment", "values": [seed, seed + 1]},
+            {"name": "moves.rate", "role": "environment", "values": [0, 0.5]}]  # fmt: skip
+    figure = {"study": "s", "design": "direct", "objective": "swap_in", "kind": "counted", "unit": "lines", "value": 2.0, "front": True}
+    rows = [{**figure, "number": n, "environment": {"replay.seed": seed + n, "moves.rate": 0}} for n in (0, 1)]
+    studies.write_settings(tmp_path, "s", {"version": 1})
+    about = {"study": "s", "document": json.dumps({"axes": axes})}
+    studies.write_tables(tmp_path, "s", {"trials": rows, "winners": [], "provenance": [about]})
+    row = storing.figure("direct", "swap_in", "lines", "counted", "lines", 1, stat="total")
+    case = json.dumps({"replay": {"seed": 2**63 - 1}, "memory": {"limit": 0.3}})
+    storing.write_run(tmp_path, [row], [], {"scenario_json": case, "seed": 2**63 - 1})
+    return tmp_path
+
+
+def test_axes_and_keys_of_whole_numbers_are_whole(results: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found = querying.query("SELECT DISTINCT replay_seed, moves_rate FROM trials ORDER BY replay_seed", results=results)
+    assert found.rows() == [(2**53, 0.0), (2**53 + 1, 0.0)]
+    assert found.dtypes == [pl.Int64, pl.Float64]
+    assert querying.query("SELECT replay_seed, seed, memory_limit FROM runs", results=results).rows() == [(2**63 - 1, 2**63 - 1, 0.3)]
+    assert main(["query", "SELECT seed, replay_seed FROM runs", "--results", str(results)]) == 0
+    assert capfd.readouterr().out.count("9,223,372,036,854,775,807") == 2
+    mixed = [json.dumps({"axes": [{"name": "a", "values": values}]}) for values in ([1, 2], [1.0, 2.5])]
+    assert widening.axes_of(mixed[:1]) == {"a": pl.Int64}
+    assert widening.axes_of(mixed) == {"a": pl.Float64}
+    assert widening.axes_of([json.dumps({"axes": [{"name": "a", "values": [True, 1]}]})]) == {"a": pl.String}
+
+
+FORMS = {
+    "1.5": 1.5, "MAX(value) * 1.5": 3.0, "AVG(value) * 1.5": 3.0, DATE: "2020-12-01", "INTERVAL '1 day 3 hours'": "P1DT3H",
+    "CAST('2020-12-01 03:04:05' AS TIMESTAMP)": "2020-12-01T03:04:05.000000", "ARRAY_AGG(design)": ["direct", "direct"],
+    "ARRAY_AGG(value * 1.5)": [3.0, 3.0], "MIN(number) = 0": True, "MAX(number) - 9": -8,
+}  # fmt: skip
+
+
+def test_every_form_has_every_answer(results: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sql = f"SELECT {', '.join(f'{text} AS x{n}' for n, text in enumerate(FORMS))} FROM trials GROUP BY study"
+    answer = {f"x{n}": value for n, value in enumerate(FORMS.values())}
+    base = ["query", sql, "--results", str(results), "--format"]
+    for form in ("table", "csv", "json"):
+        file = tmp_path / f"x.{form}"
+        assert main([*base, form]) == 0
+        shown = capfd.readouterr().out
+        assert main([*base, form, "--output", str(file)]) == 0
+        assert file.read_text(encoding="utf-8") == shown
+        capfd.readouterr()
+    assert json.loads((tmp_path / "x.json").read_text()) == [answer]
+    assert main([*base, "parquet", "--output", str(tmp_path / "x.parquet")]) == 0
+    assert pl.read_parquet(tmp_path / "x.parquet").to_dicts() == [answer]
+
+
+def test_bytes_are_refused(results: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for form in ("json", "csv", "table"):
+        assert main(["query", "SELECT X'41' AS b FROM trials", "--results", str(results), "--format", form]) == 2
+        assert "column 'b' of the answer holds binary" in capfd.readouterr().err
+
+
+def test_csv_keeps_what_is_no_number_and_every_row() -> None:
+    found = widths.answered(OPS.select("v", pl.col("n") > 2, pl.lit(None).alias("e")).collect())
+    assert widths.csv(found) == "v,n,e\n1.5,true,\ninf,false,\nNaN,true,\n"
