@@ -251,3 +251,28 @@ def test_one_event_under_two_spellings_counts_once(tmp_path: Path, first, second
     else:
         with pytest.raises(BadInput, match=r"a\.txt:2: .* tell of the same faults, which would count twice"):
             imports.load(path, "perf")
+
+
+def test_texts_of_writes_are_stripped_as_cells_are(tmp_path: Path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text("5,W\n6,w\n7, w\n8,R\n")
+    assert [write for _, write in plain(imports.load(path, "csv", writes=["W", " w"]))] == [True, True, True, False]
+    assert not capsys.readouterr().err
+    imports.load(path, "csv", writes=["W", "write"])
+    assert capsys.readouterr().err == f"dse: {path}: no line has 'write' in column 2\n"
+    for odd in (" ", "a,b", '"W"'):
+        with pytest.raises(BadInput, match="can be in no cell"):
+            imports.load(path, "csv", writes=[odd])
+
+
+def test_perf_addresses_have_57_bits(tmp_path: Path, capsys):
+    path = tmp_path / "faults.txt"
+    line = "{} 1.0: exceptions:page_fault_user: address=0x{:x} ip=0x1 error_code=0x{:x}\n".format
+    path.write_text(line(1, 0xFF000000001000, 6) + line(2, 0x1000, 6) + line(2, 0xFF000000001000, 6) + line(2, 0x2000, 0x14))
+    trace = imports.load(path, "perf")
+    assert (trace.spaces, trace.pages, len(trace.accesses)) == (2, 3, 3)
+    assert capsys.readouterr().err == f"dse: {path}: left out are 1 instruction fetches\n"
+    path.write_text("1 1.0: page-faults: ff000000001000\n2 1.1: page-faults: 1000\n1 1.2: page-faults: ffffffff00001000\n")
+    trace = imports.load(path, "perf")
+    assert (trace.spaces, trace.pages, len(trace.accesses)) == (2, 2, 2)
+    assert "left out are 1 addresses above 57 bits, which are no user pages" in capsys.readouterr().err

@@ -42,7 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--confirm", type=options.whole, default=0, metavar="N", help="time N designs of the front against the baseline")
     options.add_parameters(parser)
     parser.add_argument("--full", action="store_true", help="all tables after the answer: fronts, winners, break-even, sensitivity, regret")
-    options.add_seed(parser)
+    parser.add_argument(
+        "--seed", type=options.seed, metavar="N", help="seed of the sampler (default: 1); that of the scenario is --set replay.seed=N"
+    )
     options.add_format(parser)
     options.add_results(parser)
 
@@ -71,7 +73,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.format != "table":
         options.refuse(args, "full", f"it is for tables; --format json has everything, csv the front, {args.format} was asked for")
     found = sweep(
-        args.space or "default", trials=args.trials, sampler=args.sampler, seed=1 if args.seed is None else args.seed,
+        args.space or "default", trials=args.trials, sampler=args.sampler, seed=args.seed,
         workers=machine.cores() if args.workers is None else args.workers, timeout=args.timeout, results=args.results,
         storage=options.storage(args.storage),
         objectives_=args.objectives.split(",") if args.objectives else None, resume=args.resume or None, confirm=args.confirm,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from dse.measuring import cold, pacing, recalling, warming
 from dse.measuring.provenance import code_digest, origin
 from dse.modelling import tables
 from dse.modelling.tables import SHIPPED, Table
+from dse.scenario import setting
 from dse.workloads import choosing
 
 PROBES = ("off", "count")
@@ -26,6 +27,21 @@ NOT_MODELLED = (
     "backend"
 )
 LOOP = "open"
+
+
+OF_OPTIONS = {"replay.seed": "seed", "replay.state": "state"}
+"""Keys of a scenario that an option gives, too."""
+TIMED = ("replay.state", "replay.footprint_kib")
+"""Keys of a scenario that change times alone."""
+
+
+def _check_settings(settings: Sequence[str], given: Mapping[str, Any], counted_only: bool) -> None:
+    """Refuse settings that an option gives as well, and those of times where nothing is timed; `given` are the options."""
+    for name in setting.read(settings):
+        if given.get(OF_OPTIONS.get(name, "")) is not None:
+            raise BadInput(f"{name} is set twice: by --{OF_OPTIONS[name]} and by --set")
+        if counted_only and name in TIMED:
+            raise BadInput(f"{name} has no effect: with counted figures only nothing is timed")
 
 
 def variants(chosen: scenario.Scenario, seed: int | None, state: str | None = None) -> list[scenario.Scenario]:
@@ -229,6 +245,7 @@ def compare(
             raise BadInput(f"{name} {value} is not above 0; the default is {pacing.BUDGET_S if name == 'budget' else pacing.WIDTH:g}")
     if counted_only and parameters is not None:
         raise BadInput(f"{parameters} has no effect with counted figures only: nothing is modelled")
+    _check_settings(settings, {"seed": seed, "state": state}, counted_only)
     table = SHIPPED if parameters is None else tables.read(parameters)
     chosen = naming.parse_many(designs) if designs is not None else naming.default_designs()
     cases = variants(choosing.choose(scenario_name, trace, settings), seed, state)

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def parse(source: str, file: str, name: str) -> Scenario:
 
     with reading.parsing(file, "no scenario"):
         chosen = _checked(name, document, where)
-        refuse_unused(chosen, document, where)
+        refuse_unused([chosen], document, where)
     return chosen
 
 
@@ -255,7 +255,7 @@ def _number(info: KeyInfo, value: Any, what: str, kind: str = "") -> float | int
     low, high = info.bounds or (-math.inf, math.inf)
     if not low <= value <= high:
         raise BadInput(f"{what} is from {_bound(low)} to {_bound(high)}, got {value}")
-    return value if kind == "int" else float(value)
+    return value if kind == "int" else float(value) + 0.0  # -0.0 is 0.0
 
 
 def _bound(value: float) -> str:
@@ -271,8 +271,15 @@ def _among(info: KeyInfo, value: str, at: str) -> None:
 
 LATER = ("hdd", "zram")
 """Devices that hold a page only where the mix or the tiers say so; pages in zswap may have slots of the SSD."""
-OF_PLACEMENT = ("shrink_to", "incompressible_share", "reject_above")
+OF_PLACEMENT = ("shrink_to", "incompressible_share", "reject_above", "writeback")
 """Keys of a pool that fills up, shrinks and rejects: with a mix it has no limit and takes what the mix says."""
+
+
+def _compressing(chosen: Scenario) -> set[str]:
+    """Backends that pages go to and that compress them."""
+    backend, moves = chosen.backend, chosen.moves
+    used = {name for name, share in backend.mix.items() if share > 0} if backend.mix else {backend.placement or "zswap"}
+    return (used | set(moves.tiers if moves.rate else ())) & {"zswap", "zram"}
 
 
 def unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
@@ -293,14 +300,63 @@ def unused(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
     if backend.mix:
         yield "backend", ("zswap_share", "zero_share", *OF_PLACEMENT), "not used where mix gives the shares"
         yield "memory", ("charge_zswap",), "not used where mix gives the shares"
+    yield from _unused_states(chosen)
 
 
-def refuse_unused(chosen: Scenario, document: Mapping[str, Any], where: Where) -> None:
-    """Refuse a key that differs from its default and cannot act."""
-    for section, names, why in unused(chosen):
-        for option, value in document.get(section, {}).items():
-            if option in names and value != _table()[section][option].default:
-                raise BadInput(f"{where((section, option))}{option} has no effect: it is {why}")
+def _unused_states(chosen: Scenario) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Keys that cannot act as no page compresses or moves, or in the policy and the state of the caches."""
+    compressing, moves = _compressing(chosen), chosen.moves
+    if "zswap" not in compressing:
+        yield "backend", ("zswap_share", "shrink_to", "reject_above", "writeback"), "of zswap, to which no page goes"
+        yield "memory", ("charge_zswap",), "of zswap, to which no page goes"
+    if not compressing:
+        yield "backend", ("compression_ratio", "incompressible_share"), "of zswap and zram, to which no page goes"
+    if chosen.backend.disk == "hdd":
+        yield "backend", ("hdd_slots",), "of a further hard disk, and the disk is one"
+    if not moves.rate:
+        yield "moves", ("tiers", "in_window"), "of pages that move, and moves.rate is 0"
+        if chosen.backend.mix or "zswap" not in compressing or not chosen.backend.writeback:
+            yield "moves", ("batch",), "of pages that move, and moves.rate is 0"
+    if chosen.memory.policy != "active-inactive":
+        yield "memory", ("flush",), "of the policy active-inactive"
+    if chosen.replay.state != "footprint":
+        yield "replay", ("footprint_kib",), "of the state footprint"
+
+
+def idle(ways: Iterable[Scenario], names: Iterable[str]) -> dict[str, str]:
+    """Keys of some that act in none of a few scenarios, with the reason; none where there are no scenarios.
+
+    Parameters
+    ----------
+    ways : iterable of Scenario
+        The scenarios. No further one is made once every key acts.
+    names : iterable of str
+        Keys, ``section.key``.
+    """
+    left, any_way = dict.fromkeys(names, ""), False
+    for way in ways:
+        any_way = True
+        here: dict[str, str] = {}
+        for section, options, why in unused(way):
+            here = {f"{section}.{option}": why for option in options} | here
+        left = {name: here[name] for name in left if name in here}
+        if not left:
+            break
+    return left if any_way else {}
+
+
+def refuse_unused(ways: Iterable[Scenario], document: Mapping[str, Any], where: Where) -> None:
+    """Refuse a key that differs from its default and acts in none of a few scenarios."""
+    given = {section: keys for section, keys in document.items() if section in SECTIONS and isinstance(keys, Mapping)}
+    changed = [
+        f"{section}.{option}"
+        for section, keys in given.items()
+        for option, value in keys.items()
+        if (tuple(value) if isinstance(value, list) else value) != _table()[section][option].default
+    ]
+    for name, why in idle(ways, changed).items():
+        section, _, option = name.partition(".")
+        raise BadInput(f"{where((section, option))}{option} has no effect: it is {why}")
 
 
 def _agree(sections: Mapping[str, Any], where: Where) -> None:

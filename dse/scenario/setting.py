@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dse.errors import BadInput
-from dse.scenario.parsing import Scenario, override, unused
+from dse.scenario.parsing import Scenario, idle, override
 
 EITHER = {
     "workload.trace": "workload.generator", "workload.generator": "workload.trace",
     "backend.mix": "backend.placement", "backend.placement": "backend.mix",
 }  # fmt: skip
 """Keys of which a scenario has one: to set one takes the other away."""
+Ways = Callable[[Scenario], Iterable[Scenario]]
+"""What makes the scenarios in which a key may act out of one: the axes of a space, if there are any."""
 LABEL = "moves.rate"
 """The key that the label of every variant holds already."""
 
@@ -34,7 +36,7 @@ def read(texts: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def changed(chosen: Scenario, settings: Mapping[str, Any], *, named: bool = True) -> Scenario:
+def changed(chosen: Scenario, settings: Mapping[str, Any], *, named: bool = True, ways: Ways | None = None) -> Scenario:
     """Change keys of a scenario.
 
     Parameters
@@ -45,6 +47,8 @@ def changed(chosen: Scenario, settings: Mapping[str, Any], *, named: bool = True
         Values by ``section.key``.
     named : bool
         Add the settings to the name, which rows and tables show.
+    ways : callable, optional
+        Scenarios that are made of the changed one: a key has to act in one of them. Default: in the changed one.
 
     Returns
     -------
@@ -66,10 +70,8 @@ def changed(chosen: Scenario, settings: Mapping[str, Any], *, named: bool = True
         return chosen
     away: dict[str, Any] = {EITHER[name]: {} if EITHER[name] == "backend.mix" else None for name in settings if name in EITHER}
     found = chosen.but(**{name: value for name, value in away.items() if name not in settings}, **settings)
-    for section, names, why in unused(found):
-        for name in names:
-            if f"{section}.{name}" in settings:
-                raise BadInput(f"{section}.{name} has no effect in scenario {chosen.name}: it is {why}")
+    for name, why in idle([found] if ways is None else ways(found), settings).items():
+        raise BadInput(f"{name} has no effect in scenario {chosen.name}: it is {why}")
     if not named:
         return found
     said = [f"{name}={_shown(value)}" for name, value in settings.items() if name not in (LABEL, "workload.trace")]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping, Sequence
+import contextlib
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,30 +112,57 @@ def checked(name: str, given: Any, where: Any) -> Axis:
     for value in values:
         if not _is_value(value):
             raise BadInput(f"{at}{reading.short(value)} is no value of axis {name!r}: a number, a word, a list of words or a mix is")
+    values = [value + 0.0 if isinstance(value, float) else value for value in values]  # -0.0 is 0.0
     twice, count = collections.Counter(text_of(value) for value in values).most_common(1)[0]
     if count > 1:
         raise BadInput(f"{at}axis {name!r} has {twice} twice")
     return Axis(name, str(role), tuple(values))
 
 
-CONTROLS = {
-    "workload": ("workload.generator", "workload.trace"), "fork": ("workload.generator", "workload.trace"), "swapoff": ("swapoff.device",),
-    "backend": ("backend.mix", "backend.placement"), "memory": ("backend.mix", "backend.placement"),
-}  # fmt: skip
-"""Keys of a scenario that decide whether those of a section can act."""
+CONTROLS = (
+    "workload.generator", "workload.trace", "swapoff.device", "backend.mix", "backend.placement", "backend.writeback", "backend.disk",
+    "memory.policy", "moves.rate", "moves.tiers", "replay.state",
+)  # fmt: skip
+"""Keys of a scenario that decide whether others can act."""
+WAYS_MOST = 1 << 14
+"""Most scenarios in which the effect of keys is looked for; a space with more is not judged."""
+UNCOUNTED = ("replay.state", "replay.footprint_kib", "replay.warm_turnover", "replay.pairs", "replay.block")
+"""Keys of windows and times, of which a trial of a sweep has none."""
+
+
+def _kind(value: Value) -> Any:
+    """What of a value decides whether other keys act: the backends of a mix, a number above 0, or the value."""
+    if isinstance(value, Mapping):
+        return frozenset(name for name, share in value.items() if share > 0)
+    return value > 0 if isinstance(value, (int, float)) else text_of(value)
+
+
+def ways(base: scenario.Scenario, axes: Sequence[Axis]) -> Iterator[scenario.Scenario]:
+    """Scenarios of a space that differ in what decides whether keys can act; none where they are too many."""
+    some = [axis for axis in axes if axis.name in CONTROLS]
+    kinds = [list({_kind(value): value for value in axis.values}.values()) for axis in some]
+    if math.prod(map(len, kinds)) > WAYS_MOST:
+        return
+    for values in itertools.product(*kinds):
+        with contextlib.suppress(BadInput):
+            yield base.but(**dict(zip((axis.name for axis in some), values, strict=True)))
 
 
 def refuse_unused(document: Mapping[str, Any], base: scenario.Scenario, axes: Sequence[Axis], where: Any) -> None:
-    """Refuse keys of the scenario of a space that act in none of its configurations.
+    """Refuse keys of the scenario of a space, and axes, that act in none of its configurations.
 
     Raises
     ------
     BadInput
-        With the key and the reason.
+        With the key or axis and the reason.
     """
-    names = {axis.name for axis in axes}
-    held = {section: keys for section, keys in document.items() if isinstance(keys, Mapping) and not names & set(CONTROLS.get(section, ()))}
-    parsing.refuse_unused(base, held, lambda path: where("scenario", *path))
+    parsing.refuse_unused(ways(base, axes), document, lambda path: where("scenario", *path))
+    names = [axis.name for axis in axes if "." in axis.name and axis.name not in CONFIG]
+    for name in names:
+        if name in UNCOUNTED:
+            raise BadInput(f"{where('axes', name)}axis {name!r} has no effect: a sweep counts whole streams, and times nothing")
+    for name, why in parsing.idle(ways(base, axes), names).items():
+        raise BadInput(f"{where('axes', name)}axis {name!r} has no effect: it is {why}")
 
 
 def _is_value(value: Any) -> bool:

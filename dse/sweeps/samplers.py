@@ -16,8 +16,10 @@ from dse.sweeps.space import Configuration, Space
 QMC = ("sobol", "halton")
 EXTRAS = {**dict.fromkeys(QMC, (("scipy",), "qmc")), "gp": (("torch", "scipy"), "gp")}
 """Modules that a sampler needs, and the extra that installs them."""
-NAMES = ("exhaustive", "random", "tpe", "nsga2", "nsga3", *EXTRAS)
-GENERATION = {"exhaustive": 64, "random": 32, "tpe": 8, "nsga2": 24, "nsga3": 24, "sobol": 32, "halton": 32, "gp": 8}
+EXHAUSTIVE = "exhaustive"
+"""The sampler that draws nothing: all of a space, in its order."""
+NAMES = (EXHAUSTIVE, "random", "tpe", "nsga2", "nsga3", *EXTRAS)
+GENERATION = {EXHAUSTIVE: 64, "random": 32, "tpe": 8, "nsga2": 24, "nsga3": 24, "sobol": 32, "halton": 32, "gp": 8}
 """Trials asked before any of them is told."""
 ASKED_AGAIN = 4
 """Most repeated asks of a sampler that names a configuration the study has seen."""
@@ -146,4 +148,4 @@ class Proposer:
 def auto(space: Space, trials: int | None) -> str:
     """Default sampler: exhaustive where all configurations are wanted, a search where fewer are."""
     few = trials is not None and (not space.countable or trials < space.size)
-    return "tpe" if few else "exhaustive"
+    return "tpe" if few else EXHAUSTIVE

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from dse.errors import BadInput
 from dse.scenario import setting
+from dse.sweeps.axes import UNCOUNTED, refuse_unused, ways
 from dse.sweeps.space import Space, from_document
 from dse.workloads import choosing
 
 
-def on(space: Space, trace: str | None, settings: Sequence[str]) -> Space:
+def on(space: Space, trace: str | None, settings: Sequence[str], timed: bool = False) -> Space:
     """Change the scenario that all configurations of a space share.
 
     Parameters
@@ -21,11 +22,13 @@ def on(space: Space, trace: str | None, settings: Sequence[str]) -> Space:
         Trace that replaces the workload, as for :func:`dse.workloads.choosing.choose`.
     settings : sequence of str
         ``section.key=value``.
+    timed : bool
+        Designs of the front are timed afterwards.
 
     Raises
     ------
     BadInput
-        A setting that does not fit, or that an axis of the space makes anyway.
+        A setting that does not fit or act, or that an axis of the space makes anyway; an axis that does not act on that scenario.
     """
     if trace is None and not settings:
         return space
@@ -33,5 +36,8 @@ def on(space: Space, trace: str | None, settings: Sequence[str]) -> Space:
     for name in setting.read(settings):
         if name in axes:
             raise BadInput(f"{name} is an axis of space {space.name}: its values are those of the axis; leave it out of --set")
-    base = choosing.choose(space.base, trace, settings)
+        if name in UNCOUNTED and not timed:
+            raise BadInput(f"{name} has no effect: a sweep counts whole streams, and times nothing without --confirm")
+    base = choosing.choose(space.base, trace, settings, lambda base: ways(base, space.axes))
+    refuse_unused({}, base, space.axes, lambda *_: f"space {space.name}: ")
     return from_document({**space.document, "scenario": base.values})

@@ -31,7 +31,7 @@ from dse.sweeps.feasible import closest
 from dse.sweeps.overall import members, over
 from dse.sweeps.proposing import places_at_a_time
 from dse.sweeps.repeating import CALL, Done, first_command, interruptible, repeated
-from dse.sweeps.samplers import auto, check
+from dse.sweeps.samplers import EXHAUSTIVE, auto, check
 from dse.sweeps.searching import Search
 from dse.sweeps.sensitivity import sensitivity
 from dse.sweeps.setting import on
@@ -56,7 +56,7 @@ def sweep(
     *,
     trials: int | None = None,
     sampler: str | None = None,
-    seed: int = 1,
+    seed: int | None = None,
     workers: int = 1,
     timeout: float | None = None,
     objectives_: Sequence[str] | None = None,
@@ -80,8 +80,9 @@ def sweep(
         Configurations to evaluate, default the whole space.
     sampler : str, optional
         exhaustive, random, tpe, nsga2, nsga3, sobol, halton, gp; default exhaustive where `trials` covers the space, else tpe.
-    seed : int
-        Of the sampler.
+    seed : int, optional
+        Of the sampler, default 1. It has no effect on a sampler that draws nothing, and is refused there. That of the scenario is a
+        setting, ``replay.seed=N``.
     workers : int
         Processes. The trials do not depend on it.
     timeout : float, optional
@@ -127,7 +128,7 @@ def sweep(
         space = _space_of(about)
         keeping.check_traces(about, space)
     else:
-        space = on(name if isinstance(name, Space) else spaces.load(name), trace, settings)
+        space = on(name if isinstance(name, Space) else spaces.load(name), trace, settings, timed=confirm > 0)
         if objectives_:
             space = spaces.from_document({**space.document, "objectives": [objectives.check(o) for o in objectives_]})
         about = {**_settings(space, trials, sampler, seed, environments), "command": safe(command)}
@@ -198,13 +199,16 @@ def _space_of(settings: Found) -> Space:
         raise BadInput(f"the settings of study {settings['study']} are damaged; start it anew") from None
 
 
-def _settings(space: Space, trials: int | None, sampler: str | None, seed: int, environments: int | None = None) -> Found:
+def _settings(space: Space, trials: int | None, sampler: str | None, seed: int | None, environments: int | None = None) -> Found:
     """Settings of a study; its name follows from them."""
     if trials is not None and not 1 <= trials <= TRIALS_MAX:
         raise BadInput(f"trials are 1 to {TRIALS_MAX:,}, got {trials:,}")
     if trials is None and not space.countable:
         raise BadInput(f"the space has some {space.distinct:,} configurations; say how many --trials")
     chosen = check(sampler or auto(space, trials))
+    if seed is not None and chosen == EXHAUSTIVE:
+        raise BadInput(f"a seed of the sampler has no effect: {EXHAUSTIVE} draws nothing; that of the scenario is --set replay.seed=N")
+    seed = 1 if seed is None else seed
     if space.over.robust and space.places > spaces.PLACES_MOST:
         raise BadInput(f"the space has {space.places:,} environments; a choice is judged over {spaces.PLACES_MOST:,} at most")
     if space.over.robust and trials is not None and trials < space.places:

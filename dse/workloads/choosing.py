@@ -36,7 +36,12 @@ def _is_space(name: str | Path) -> bool:
     return bool(document.keys() & {"axes", "scenario"})
 
 
-def choose(name: str | Path | scenario.Scenario | None = None, trace: str | None = None, settings: Sequence[str] = ()) -> scenario.Scenario:
+def choose(
+    name: str | Path | scenario.Scenario | None = None,
+    trace: str | None = None,
+    settings: Sequence[str] = (),
+    ways: setting.Ways | None = None,
+) -> scenario.Scenario:
     """Choose a scenario.
 
     Parameters
@@ -48,6 +53,8 @@ def choose(name: str | Path | scenario.Scenario | None = None, trace: str | None
         unfiltered, unless `settings` say otherwise.
     settings : sequence of str
         ``section.key=value`` of any scenario key.
+    ways : callable, optional
+        See :func:`dse.scenario.setting.changed`.
 
     Raises
     ------
@@ -57,7 +64,7 @@ def choose(name: str | Path | scenario.Scenario | None = None, trace: str | None
     chosen = name if isinstance(name, scenario.Scenario) else _loaded(DEFAULT if name is None else name)
     given = setting.read(settings)
     if trace is None:
-        return scenario.changed(chosen, given)
+        return scenario.changed(chosen, given, ways=ways)
     if PLACE in given or "workload.generator" in given:
         raise BadInput("--trace gives the workload: leave workload.trace and workload.generator out")
     if str(trace).endswith(".toml"):
@@ -69,4 +76,4 @@ def choose(name: str | Path | scenario.Scenario | None = None, trace: str | None
         PLACE: trace, "workload.copies": 1, "workload.pages_at_least": 0, "workload.filter_pages": 0, "workload.accesses": accesses,
     }  # fmt: skip
     placed = scenario.changed(chosen.bare_workload(), {key: value for key, value in own.items() if key not in given}, named=False)
-    return scenario.changed(placed.renamed(f"{chosen.name} on {Path(trace).stem}"), given)
+    return scenario.changed(placed.renamed(f"{chosen.name} on {Path(trace).stem}"), given, ways=ways)

@@ -162,9 +162,23 @@ def _columns(source: Path, options: Options) -> table.Columns:
         raise BadInput(f"{source}: a size column needs a --unit of addresses: page, sector (512 B), byte")
     chosen = (options.page_column, options.write_column, size) != (None, None, None)
     unit = table.PAGE if options.unit is None else options.unit
-    writes = frozenset(text.encode("utf-8", "surrogateescape") for text in options.writes)
+    writes = _texts(source, options.writes)
     told = (options.unit is not None, options.size_unit is not None)
     return table.Columns(page, write, chosen, writes, size or 0, unit, options.size_unit or 1, *told)
+
+
+def _texts(source: Path, writes: Sequence[str]) -> frozenset[bytes]:
+    """Texts that mean a write, without the blanks around them, as cells are read.
+
+    Raises
+    ------
+    BadInput
+        One that no cell can be.
+    """
+    for text in writes:
+        if not text.strip() or set(text) & set(',"\r\n'):
+            raise BadInput(f"{source}: {text!r} can be in no cell: a text that means a write is not empty, without commas and quotes")
+    return frozenset(text.strip().encode("utf-8", "surrogateescape") for text in writes)
 
 
 def csv(source: Path, options: Options) -> trace.Trace:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.common import output
 from dse.errors import BadInput
 from dse.workloads import builder, trace
 from dse.workloads.lackey import CUT
@@ -31,13 +32,19 @@ BARE = re.compile(HEAD + rb"(?:0x)?[0-9a-f]{1,16}(?:\s|$)")
 EVENT = re.compile(rb"[\d.]+:\s+(?:\d+\s+)?([A-Za-z_][\w-]*(?::[A-Za-z_][\w-]*)?):")
 LONGEST = 4096  # [B] of one line
 ERROR_WRITE, ERROR_FETCH = 2, 16  # bits of the x86 page-fault error code
+PAGE_BITS = 57 - 12
+"""Bits of the number of a page. Source: Linux, Documentation/arch/x86/x86_64/5level-paging.rst: 57 bits of virtual address."""
+SPACE_BIT = PAGE_BITS + 1
+"""Lowest bit of the number of a space in a key, above the page and the bit of a write."""
+SPACES_MOST = 1 << (64 - SPACE_BIT)
+"""Most processes of a file."""
 IP_WIDTH = 18
 """Characters from the event's colon to the end of an instruction address (``-F ip``); an address of ``-F addr`` takes 17. Source: Linux,
 tools/perf/builtin-script.c, process_event: both are printed to 16 digits, ip behind one more blank."""
 
 
 class _Line:
-    """One fault: process, page, write or not, and the kind of event that says so; ``page`` is None for what no user page is."""
+    """One fault: process, page, write or not, and the kind of event that says so; ``page`` is None for an instruction fetch and for what no user page is."""
 
     def __init__(self, line: bytes, place: str) -> None:
         found = FAULT.match(line)
@@ -57,7 +64,8 @@ class _Line:
         code = int(match[5], 16) if found else ERROR_WRITE
         page = int(match[4] if found else match[7], 16) >> 12
         self.event = b"" if found else match["event"] + b":" + (match["of"] or b"")
-        self.page = None if code & ERROR_FETCH or page >> 36 else page
+        self.fetch, self.beyond = bool(code & ERROR_FETCH), bool(page >> PAGE_BITS)
+        self.page = None if self.fetch or self.beyond else page
         self.write = bool(code & ERROR_WRITE)
 
 
@@ -79,17 +87,18 @@ def _unusable(line: bytes, place: str) -> BadInput:
 def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:
     """Trace of page-fault lines; each process is a space of its own.
 
-    Instruction fetches are left out. Where the lines tell writes, a page counts from its first write on.
+    Instruction fetches and addresses above 57 bits (of the kernel) are left out, and a note says how many. Where the lines tell writes, a
+    page counts from its first write on.
 
     Raises
     ------
     BadInput
-        A line that is no fault with its process and address, or two kinds of events that both tell of one fault.
+        A line that is no fault with its process and address, two kinds of events that both tell of one fault, or too many processes.
     """
     spaces: dict[int, int] = {}
     keys: list[int] = []
     owners: list[int] = []
-    kind, events = "", set[bytes]()
+    kind, events, fetches, beyond = "", set[bytes](), 0, 0
     for number, line in enumerate(stream, 1):
         place = f"{name}:{number}"
         if not line.endswith(b"\n"):
@@ -105,12 +114,23 @@ def faults(stream: Any, name: str, meta: dict[str, Any]) -> trace.Trace:
         if fault.event and fault.event not in events:
             events.add(fault.event)
             _no_two_alike(events, place)
+        fetches, beyond = fetches + fault.fetch, beyond + (fault.beyond and not fault.fetch)
         if fault.page is not None:
+            if len(spaces) == SPACES_MOST and fault.pid not in spaces:
+                raise BadInput(f"{place}: more than {SPACES_MOST:,} processes")
             owners.append(spaces.setdefault(fault.pid, len(spaces)))
             keys.append(fault.page << 1 | fault.write)
+    _note_left_out(name, fetches, beyond)
     told = kind in ("", TRACED)
     header = meta | {"writes_known": told, "processes": len(spaces)}
     return _of_spaces(np.array(keys, np.uint64), np.array(owners, np.uint64), header, told)
+
+
+def _note_left_out(name: str, fetches: int, beyond: int) -> None:
+    """Say how many lines were left out, if any were."""
+    both = ((fetches, "instruction fetches"), (beyond, "addresses above 57 bits, which are no user pages"))
+    if said := [f"{n:,} {what}" for n, what in both if n]:
+        output.note(f"{name}: left out are {' and '.join(said)}")
 
 
 def _no_two_alike(events: set[bytes], place: str) -> None:
@@ -135,7 +155,7 @@ def _no_two_alike(events: set[bytes], place: str) -> None:
 
 def _of_spaces(keys: NDArray[np.uint64], owners: NDArray[np.uint64], meta: dict[str, Any], first_write: bool) -> trace.Trace:
     """Trace of ``page << 1 | write`` in several spaces, pages numbered by address within each space."""
-    spaced = keys | owners << np.uint64(40)
+    spaced = keys | owners << np.uint64(SPACE_BIT)
     numbers = Numbers()
     if first_write:
         collected = builder.Builder()
@@ -155,7 +175,7 @@ def _of_spaces(keys: NDArray[np.uint64], owners: NDArray[np.uint64], meta: dict[
     else:
         accesses = numbers.number(spaced)
         names = numbers.names[: int(numbers.count)]
-    owner = (names >> np.uint64(39)).astype(np.int64)
+    owner = (names >> np.uint64(PAGE_BITS)).astype(np.int64)
     order = np.argsort(names, kind="stable")
     used, starts, counts = np.unique(owner[order], return_index=True, return_counts=True)
     shift = int(counts.max() - 1).bit_length() if len(counts) else 0

@@ -177,6 +177,7 @@ def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
     """Blocks of ``page << 1 | write`` of lines that are read in plain Python (about a million lines a second)."""
     rows: list[tuple[int, int, int]] = []
     texts: set[bytes] = set()
+    unseen = set(chosen.writes)
     written = largest = 0
     with source.open("rb") as stream:
         for number, line in enumerate(stream, 1):
@@ -195,6 +196,8 @@ def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
             if len(texts) < SHOWN and chosen.writes:
                 texts.add(line.split(b",")[chosen.write - 1].strip())
             written |= row[2]
+            if unseen and row[2]:
+                unseen.discard(line.split(b",")[chosen.write - 1].strip())
             largest = max(largest, row[1])
             rows.append(row)
             if len(rows) == BLOCK:
@@ -203,6 +206,9 @@ def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
     if texts and not written:
         meant, there = (", ".join(repr(text.decode("utf-8", "replace")[:20]) for text in sorted(those)) for those in (chosen.writes, texts))
         output.note(f"{source}: no line has {meant} in column {chosen.write}, so that all are reads; it has {there}")
+    elif unseen:
+        missing = ", ".join(repr(text.decode("utf-8", "replace")[:20]) for text in sorted(unseen))
+        output.note(f"{source}: no line has {missing} in column {chosen.write}")
     if chosen.size and not chosen.size_told and 0 < largest < min(chosen.unit, SECTOR):
         small = f"sizes of up to {largest:,} B, less than a sector"
         raise BadInput(f"{source}: {small}: say how many bytes a step of them is, --size-unit {SECTOR} (or 1)")
@@ -217,7 +223,7 @@ def _row(line: bytes, chosen: Columns) -> tuple[int, int, int] | None:
         return None
     page = cells[chosen.page - 1].strip(b" ")
     size = cells[chosen.size - 1].strip(b" ") if chosen.size else str(chosen.unit or PAGE).encode()
-    write = cells[chosen.write - 1].strip(b" ") if chosen.write else b"0"
+    write = cells[chosen.write - 1].strip() if chosen.write else b"0"
     if not (page.isdigit() and size.isdigit() and write) or max(len(page), len(size)) > DIGITS:
         return None
     if not chosen.writes and write not in (b"0", b"1"):
