@@ -34,9 +34,8 @@ def test_a_key_that_cannot_act(text: str) -> None:
     with pytest.raises(BadInput, match=f"{key} has no effect in scenario s: it is {IDLE[text]}"):
         scenario.changed(chosen, {key: value})
     section, _, option = key.partition(".")
-    source = SMALL + (
-        f"{option} = {text.partition('=')[2]}\n" if section == "backend" else f"[{section}]\n{option} = {text.partition('=')[2]}\n"
-    )
+    line = f"{option} = {text.partition('=')[2]}\n"
+    source = SMALL + (line if section == "backend" else f"[{section}]\n{line}")
     with pytest.raises(BadInput, match=f"{option} has no effect: it is {IDLE[text]}"):
         scenario.parse(source, "s.toml", "s")
     values = {"backend.writeback": "[true, false]", "moves.tiers": '[["zswap", "ssd"], ["ssd", "zswap"]]', "moves.in_window": "[0.0, 0.5]"}
@@ -66,7 +65,7 @@ def test_a_key_that_can_act() -> None:
 @pytest.mark.parametrize(("axis", "said"), [
     ('"workload.copies"]\nrole = "environment"\nvalues = [1, 2]', "axis 'workload.copies' has no effect: it is of a trace"),
     ('"moves.rate"]\nvalues = [0.0, -0.0]', "axis 'moves.rate' has 0 twice"),
-    ('"moves.rate"]\nvalues = [0.0]\n[axes."moves.batch"]\nvalues = [1, 2]\n[axes."backend.placement"]\nvalues = ["ssd"]', "of pages that move"),
+    ('"moves.in_window"]\nvalues = [0.1, 0.2]\n[axes."backend.placement"]\nvalues = ["ssd", "zswap"]', "of pages that move"),
     ('"replay.state"]\nvalues = ["hot", "cold"]', "axis 'replay.state' has no effect: a sweep counts whole streams, and times nothing"),
     ('"replay.pairs"]\nvalues = [8, 16]', "axis 'replay.pairs' has no effect"),
 ])  # fmt: skip
@@ -81,7 +80,7 @@ def test_another_axis_lets_a_key_act() -> None:
     assert setting.on(found, None, ["moves.batch=7"]).base.moves.batch == 7
     with pytest.raises(BadInput, match=r"memory\.flush has no effect in scenario s: it is of the policy"):
         setting.on(found, None, ["memory.flush=7"])
-    with pytest.raises(BadInput, match="axis 'workload.theta' has no effect: it is of a generator|theta has no effect"):
+    with pytest.raises(BadInput, match="theta' has no effect: it is of "):
         setting.on(space.parse(SPACE + '[axes."workload.theta"]\nvalues = [0.5, 0.9]\n', "s.toml", "s"), "sort", [])
     with pytest.raises(BadInput, match=r"replay\.state has no effect: a sweep counts whole streams"):
         setting.on(found, None, ["replay.state=hot"])

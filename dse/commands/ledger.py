@@ -42,6 +42,9 @@ def run(args: argparse.Namespace) -> int:
 
     given = [*args.designs, *([args.design] if args.design is not None else [])]
     names = [text for item in given for text in naming.split(item)] or ["direct"]
+    named = [naming.parse(name).text for name in names]
+    if twice := [name for n, name in enumerate(named) if name in named[:n]]:
+        raise BadInput(f"design {twice[0]} is named twice")
     for flag, of in (("--chart", args.chart), ("--break-even", args.break_even)):
         for name, value in (("--fill", args.fill), ("--compressed", args.compressed)):
             if of and value is not None:

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.memory < LEAST_MEMORY:
         raise BadInput(f"--memory {args.memory:,} is below {LEAST_MEMORY:,}, the least that the query engine starts in")
     if args.output:
-        check_target(args.output)
+        check_target(args.output, args.results)
     frame = limited.query(args.sql, args.preset, args.results, args.timeout, min(args.memory, 1 << 60))
     if args.format in MOST_ROWS and len(frame) > MOST_ROWS[args.format]:
         raise BadInput(f"{len(frame):,} rows are too many for {args.format}, {MOST_ROWS[args.format]:,} at most: "

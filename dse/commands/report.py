@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
         options.refuse(args, "format figure full", "--bundle writes what was stored, and no report")
     if args.format not in ("png", "svg"):
         options.refuse(args, "figure", f"it is for png and svg; {args.format} has all figures")
+    if args.figure is not None and not args.figure.strip():
+        raise BadInput("--figure is empty: give a text in the title of the figure")
     if args.full and args.format != "text":
         raise BadInput("--full needs --format text; the other formats have all tables")
     output.write(report(args.name, args.format, args.output, figure=args.figure, full=args.full, bundle=args.bundle, results=args.results))

@@ -224,18 +224,28 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=folder, default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
 
 
+def named(text: str) -> str:
+    """Read a name that is not blank."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name is no storage")
+    return text
+
+
 STORAGE = "DSE_STORAGE"
 """Variable that holds the URL of a storage, so that no list of processes shows it."""
 
 
 def add_storage(parser: argparse.ArgumentParser, what: str) -> None:
     """Add ``--storage`` to a command that works on a shared study."""
-    parser.add_argument("--storage", metavar="URL", help=f"{what} (default: the environment's {STORAGE})")
+    parser.add_argument("--storage", type=named, metavar="URL", help=f"{what} (default: the environment's {STORAGE})")
 
 
 def storage(given: str | None) -> str | None:
     """Return the storage that was given, else the environment's; None where there is none."""
-    return given if given is not None else os.environ.get(STORAGE) or None
+    found = given if given is not None else os.environ.get(STORAGE) or None
+    if found is not None and not found.strip():
+        raise BadInput(f"{STORAGE} is blank: it is the URL of a storage")
+    return found
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:

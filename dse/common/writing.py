@@ -7,6 +7,7 @@ import errno
 import fcntl
 import functools
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -153,6 +154,23 @@ def _holds(target: Path, trace: bool = True) -> bool:
     return head.startswith((JOURNAL, *SQLITE)) or (trace and head.startswith(b"PK\3\4") and head[MEMBER:].startswith(TRACE))
 
 
+FOLDERS = ("runs", "studies", "cache", "answers", "reports", "asv")
+"""Folders that a folder of results keeps."""
+RESULTS = "results"
+"""Name of a folder of results that commands make where none is named."""
+
+
+def _is_place(target: Path) -> bool:
+    """Return True for a name that results will take as a folder: a part of a cache, or one of their folders, there or not yet."""
+    within, stored = target.parent, ("runs", "studies")
+    if within.name == "cache" and re.fullmatch("[0-9a-f]{2}", target.name):
+        return True
+    if within.name in stored and names.STORED[within.name].fullmatch(target.name):
+        return True
+    kept = any((within / name).is_dir() for name in FOLDERS if name not in ("reports", target.name))
+    return target.name in FOLDERS and (within.name == RESULTS or kept)
+
+
 def _is_stored(target: Path, trace: bool = True) -> bool:
     """Return True for a place within a stored run, study or record, among what a folder of results keeps, and for a store by its content.
 
@@ -167,6 +185,8 @@ def _is_stored(target: Path, trace: bool = True) -> bool:
     if any((within / name).exists() for name in inside.get(within.parent.name, ())):
         return True
     if within.parent.name == "runs" and names.STORED["runs"].fullmatch(within.name):
+        return True
+    if _is_place(target):
         return True
     kept = ("cache", within.parent.name), ("answers", within.name)
     if any(kind == folder and names.STORED[kind].fullmatch(target.name) for kind, folder in kept):
@@ -193,8 +213,15 @@ def check_stored(target: Path, *, trace: bool = True) -> None:
         raise BadInput(f"{target} is a stored result, or lies among them; say another file")
 
 
-def check_target(path: str | os.PathLike[str]) -> Path:
+def check_target(path: str | os.PathLike[str], results: str | os.PathLike[str] | None = None) -> Path:
     """Refuse a file that a user named and that cannot be written as it is meant: a name that was mistyped makes no folders.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    results : path, optional
+        Folder of results of the command, there or not yet.
 
     Raises
     ------
@@ -205,6 +232,8 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     if target.is_dir():
         raise BadInput(f"{target} is a folder; say a file")
     check_stored(target)
+    if results is not None and target.resolve().parent == Path(results).resolve() and target.name in FOLDERS:
+        raise BadInput(f"{target} lies among stored results; say another file")
     if not target.parent.exists():
         raise BadInput(f"{target}: no such folder {os.fspath(target.parent)!r}")
     return target

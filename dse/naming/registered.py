@@ -117,7 +117,7 @@ def _registering(name: str, why: str) -> None:
     before = dict(REGISTRY)
     try:
         with streams.quiet():
-            module = _from_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
+            module = _from_file(Path(name)) if name.endswith(".py") else _from_name(name, why)
     except BadInput:
         raise
     except refusals() as error:
@@ -183,6 +183,21 @@ def _restore(before: dict[str, Design]) -> None:
 
     REGISTRY.clear()
     REGISTRY.update(before)
+
+
+def _from_name(name: str, why: str) -> ModuleType:
+    """Import a module by its name.
+
+    Raises
+    ------
+    BadInput
+        It is no name of a module: a folder, a device, another file.
+    """
+    path = Path(name)
+    if path.is_file() or not all(part.isidentifier() for part in name.split(".")):
+        what = "is no Python file" if path.is_file() else reading.why_not(path)
+        raise BadInput(f"{why}: {name!r} {what}: give a file FILE.py, or the name of a module")
+    return importlib.import_module(name)
 
 
 def _from_file(path: Path) -> ModuleType:

@@ -246,7 +246,7 @@ def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
     """Sweep again, without a cache, for the trials that were made: a study whose time was up has fewer than it wanted."""
     from dse.common import machine
     from dse.storing import studies
-    from dse.sweeps import space, sweeping
+    from dse.sweeps import keeping, space, sweeping
     from dse.sweeps.caching import code_digest
 
     name, settings = str(about["name"]), about["settings"]
@@ -254,6 +254,7 @@ def _study(about: Mapping[str, Any], results: Path) -> dict[str, Any]:
         searched = space.from_document(settings["space"])
     except (KeyError, TypeError, AttributeError):
         raise BadInput(f"the space of study {name} is damaged") from None
+    keeping.check_known(name, settings.get("traces", {}))
     rows = studies.read_tables(results, name)["trials"]
     stored, made = study_hash(rows), len({row["number"] for row in rows})
     repeated = study_hash(sweeping.again(searched, settings, made, machine.cores(), results / "again") if made else [])

@@ -122,7 +122,7 @@ def report(
     if path is None and (form != "text" or bundle):
         target.parent.mkdir(parents=True, exist_ok=True)
     elif path is not None and not stdout:
-        check_target(target)
+        check_target(target, results)
     if bundle:
         return save(target, bundles.pack(kind, found, results))
     document = load(kind, found, results)

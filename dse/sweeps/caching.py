@@ -26,14 +26,15 @@ COUNTING = Path(__file__).with_name("counting.py")
 def code_digest() -> str:
     """SHA-256 of the sources that counted figures depend on.
 
-    They are :mod:`dse.sweeps.counting`, the files of all registered designs, and what either imports. No list of them is kept.
+    They are :mod:`dse.sweeps.counting`, the files of all registered designs, what either imports, and the packages in which
+    these lie. No list of them is kept.
     """
     from kernels.compiling import sources
 
     files = [design.file for design in registered.registry().values()]
     inside = [file for file in files if Path(file).resolve().is_relative_to(sources.HERE)]
     digest = hashlib.sha256(registered.digest())
-    digest.update(sources.stamp([COUNTING, *inside], ("kernels", "dse")).encode())
+    digest.update(sources.stamp([COUNTING, *inside], ("kernels", "dse"), run_before=True).encode())
     return digest.hexdigest()
 
 

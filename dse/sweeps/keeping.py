@@ -74,6 +74,23 @@ def traces(space: Space) -> dict[str, str]:
     return found
 
 
+def check_known(study: str, known: object) -> None:
+    """Refuse to repeat a study whose traces are missing or others; `known` are their digests by name, as its settings have them.
+
+    Raises
+    ------
+    BadInput
+        A trace cannot be read, or is not the one of the study.
+    """
+    from dse.workloads import trace
+
+    if not isinstance(known, Mapping):
+        raise BadInput(f"the settings of study {study} are damaged: traces are digests by name")
+    for name, digest in known.items():
+        if trace.load(str(name)).digest != digest:
+            raise BadInput(f"{name} is not the trace of study {study}, which has digest {str(digest)[:16]}")
+
+
 def check_traces(settings: Mapping[str, Any], space: Space) -> None:
     """Refuse to go on with a study whose traces changed.
 

@@ -186,6 +186,8 @@ def _check_parameters(parameters: str | Path | None, confirm: int) -> None:
 def _check_storage(storage: str | None) -> None:
     """Refuse a storage that cannot be one before anything is stored under its name."""
     if storage is not None:
+        if not storage.strip():
+            raise BadInput("an empty name is no storage")
         from dse.sweeps import urls
 
         urls.check(storage)

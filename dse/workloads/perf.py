@@ -44,7 +44,10 @@ tools/perf/builtin-script.c, process_event: both are printed to 16 digits, ip be
 
 
 class _Line:
-    """One fault: process, page, write or not, and the kind of event that says so; ``page`` is None for an instruction fetch and for what no user page is."""
+    """One fault: process, page, write or not, and the kind of event that says so.
+
+    ``page`` is None for an instruction fetch and for what no user page is.
+    """
 
     def __init__(self, line: bytes, place: str) -> None:
         found = FAULT.match(line)

@@ -111,12 +111,24 @@ def build(
 
 
 def writable(path: str | Path) -> Path:
-    """Path of the trace file (``.npz`` is added when missing). Raise BadInput, before any work is done, if it cannot be written to."""
+    """Path of the trace file; ``.npz`` is added to a name without a suffix.
+
+    Raises
+    ------
+    BadInput
+        It cannot be written, is a device, has another suffix, or is another file than the one that was named, and there already.
+    """
     target = Path(path)
     if target.name in ("", "..") or os.fspath(path).endswith("/"):
         raise BadInput(f"{os.fspath(path)}: cannot be written: is a folder")
-    if target.suffix != SUFFIX:
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise BadInput(f"{target}: cannot be written: is no regular file, and a trace is one")
+    if target.suffix not in ("", SUFFIX):
+        raise BadInput(f"{target}: a trace is a file {SUFFIX}: say {target.with_name(target.name + SUFFIX)}")
+    if not target.suffix:
         target = target.with_name(target.name + SUFFIX)
+        if target.exists():
+            raise BadInput(f"{target} is there already: say {target} to replace it")
     if not target.parent.is_dir():
         raise BadInput(f"{target}: cannot be written: no such folder {str(target.parent)!r}")
     if target.is_dir() or not os.access(target.parent, os.W_OK):
@@ -126,7 +138,7 @@ def writable(path: str | Path) -> Path:
 
 
 def save(trace: Trace, path: str | Path) -> Path:
-    """Write the trace, compressed, to `path` (``.npz`` is added when missing) by atomic rename; return the path."""
+    """Write the trace, compressed, to `path` (``.npz`` is added to a name without a suffix) by atomic rename; return the path."""
     target = writable(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     header = np.frombuffer(json.dumps(trace.meta, sort_keys=True).encode(), np.uint8)

@@ -143,9 +143,22 @@ def _digest(path: Path) -> bytes:
     return hashlib.sha256(path.read_bytes()).digest()
 
 
-def stamp(paths: Iterable[Path | str], packages: tuple[str, ...] = ("kernels",)) -> str:
-    """SHA-256 over the sources of :func:`closure`."""
+def above(paths: Iterable[Path]) -> set[Path]:
+    """The ``__init__`` of each package of this distribution in which some files lie: they are run before them."""
+    found: set[Path] = set()
+    for path in paths:
+        if path.is_relative_to(HERE):
+            found.update(_packages(HERE, ".".join(path.relative_to(HERE).with_suffix("").parts)))
+    return found
+
+
+def stamp(paths: Iterable[Path | str], packages: tuple[str, ...] = ("kernels",), *, run_before: bool = False) -> str:
+    """SHA-256 over the sources of :func:`closure`; with `run_before` those of :func:`above`, too.
+
+    A kernel is compiled from the sources of the closure alone. What is run before them may change what they do.
+    """
     digest = hashlib.sha256()
-    for path in closure(paths, packages):
+    found = closure(paths, packages)
+    for path in sorted({*found, *above(found)}) if run_before else found:
         digest.update(path.name.encode() + b"\0" + _digest(path))
     return digest.hexdigest()
