@@ -99,6 +99,8 @@ def test_settings_of_a_comparison(more: list[str], said: str, tmp_path: Path, ca
     assert said in capsys.readouterr().err
     with pytest.raises(BadInput, match=r"replay\.state is set twice: by --state and by --set"):
         dse.compare(str(file), "direct", state="cold", settings=["replay.state=hot"])
+    with pytest.raises(BadInput, match=r"replay\.footprint_kib has no effect: it is of the state footprint, and --state is cold"):
+        dse.compare(str(file), "direct", state="cold", settings=["replay.footprint_kib=8"])
 
 
 def test_the_seed_of_a_sampler_that_draws_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -188,12 +188,12 @@ def test_hint_and_time_of_a_recording(dse, monkeypatch, tmp_path: Path):
     monkeypatch.setattr(record, "record", lambda *_, progress, **__: progress(5_000_000, 7) or example())
     monkeypatch.setattr(record, "faster", lambda recorder: "qemu" if recorder == "lackey" else "")
     said = "lackey takes 1,600 to 3,000 times as long as the program alone; --recorder qemu: 15 to 25 times"
-    assert said in dse("trace", "record", "-o", str(tmp_path / "a"), "--", "true")[2]
-    status, _, err = dse("trace", "record", "--recorder", "qemu", "--eta", "-o", str(tmp_path / "a"), "--", "true")
+    assert said in dse("trace", "record", "-o", str(tmp_path / "a.npz"), "--", "true")[2]
+    status, _, err = dse("trace", "record", "--recorder", "qemu", "--eta", "-o", str(tmp_path / "a.npz"), "--", "true")
     assert status == 0
     assert "the program alone took 0.0" in err
     assert "--recorder" not in err
-    status, _, err = dse("trace", "record", "--eta", "-o", str(tmp_path / "a"), "--", "no-such-program")
+    status, _, err = dse("trace", "record", "--eta", "-o", str(tmp_path / "a.npz"), "--", "no-such-program")
     assert status == 2
     assert "no-such-program: no such program" in err.splitlines()[-1]
     line = []

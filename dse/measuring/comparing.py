@@ -35,6 +35,13 @@ TIMED = ("replay.state", "replay.footprint_kib")
 """Keys of a scenario that change times alone."""
 
 
+def _check_numbers(budget: float, width: float) -> None:
+    """Refuse a budget or width that is no positive number."""
+    for name, value in (("budget", budget), ("width", width)):
+        if not (math.isfinite(value) and value > 0):
+            raise BadInput(f"{name} {value} is not above 0; the default is {pacing.BUDGET_S if name == 'budget' else pacing.WIDTH:g}")
+
+
 def _check_settings(settings: Sequence[str], given: Mapping[str, Any], counted_only: bool) -> None:
     """Refuse settings that an option gives as well, and those of times where nothing is timed; `given` are the options."""
     for name in setting.read(settings):
@@ -42,6 +49,8 @@ def _check_settings(settings: Sequence[str], given: Mapping[str, Any], counted_o
             raise BadInput(f"{name} is set twice: by --{OF_OPTIONS[name]} and by --set")
         if counted_only and name in TIMED:
             raise BadInput(f"{name} has no effect: with counted figures only nothing is timed")
+        if name == TIMED[1] and given.get("state") not in (None, "footprint"):
+            raise BadInput(f"{name} has no effect: it is of the state footprint, and --state is {given['state']}")
 
 
 def variants(chosen: scenario.Scenario, seed: int | None, state: str | None = None) -> list[scenario.Scenario]:
@@ -240,9 +249,7 @@ def compare(
     """
     if counted is not None and not callable(counted):
         raise BadInput("counted is a function that is given the counted half; counted_only=True leaves times out")
-    for name, value in (("budget", budget), ("width", width)):
-        if not (math.isfinite(value) and value > 0):
-            raise BadInput(f"{name} {value} is not above 0; the default is {pacing.BUDGET_S if name == 'budget' else pacing.WIDTH:g}")
+    _check_numbers(budget, width)
     if counted_only and parameters is not None:
         raise BadInput(f"{parameters} has no effect with counted figures only: nothing is modelled")
     _check_settings(settings, {"seed": seed, "state": state}, counted_only)

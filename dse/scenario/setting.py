@@ -14,7 +14,7 @@ EITHER = {
 }  # fmt: skip
 """Keys of which a scenario has one: to set one takes the other away."""
 Ways = Callable[[Scenario], Iterable[Scenario]]
-"""What makes the scenarios in which a key may act out of one: the axes of a space, if there are any."""
+"""Function from a scenario to those in which its keys may act: the ones that the axes of a space make of it."""
 LABEL = "moves.rate"
 """The key that the label of every variant holds already."""
 

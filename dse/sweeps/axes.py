@@ -131,7 +131,7 @@ UNCOUNTED = ("replay.state", "replay.footprint_kib", "replay.warm_turnover", "re
 
 
 def _kind(value: Value) -> Any:
-    """What of a value decides whether other keys act: the backends of a mix, a number above 0, or the value."""
+    """Part of a value that decides whether other keys act: the backends of a mix, whether a number is above 0, or the value."""
     if isinstance(value, Mapping):
         return frozenset(name for name, share in value.items() if share > 0)
     return value > 0 if isinstance(value, (int, float)) else text_of(value)
