@@ -154,7 +154,7 @@ def _holds(target: Path, trace: bool = True) -> bool:
     return head.startswith((JOURNAL, *SQLITE)) or (trace and head.startswith(b"PK\3\4") and head[MEMBER:].startswith(TRACE))
 
 
-FOLDERS = ("runs", "studies", "cache", "answers", "reports", "asv")
+FOLDERS = ("runs", "studies", "cache", "answers", "reports", "asv", "linux")
 """Folders that a folder of results keeps."""
 RESULTS = "results"
 """Name of a folder of results that commands make where none is named."""
@@ -167,7 +167,7 @@ def _is_place(target: Path) -> bool:
         return True
     if within.name in stored and names.STORED[within.name].fullmatch(target.name):
         return True
-    kept = any((within / name).is_dir() for name in FOLDERS if name not in ("reports", target.name))
+    kept = any((within / name).is_dir() for name in FOLDERS if name not in ("reports", "linux", target.name))
     return target.name in FOLDERS and (within.name == RESULTS or kept)
 
 
@@ -233,7 +233,7 @@ def check_target(path: str | os.PathLike[str], results: str | os.PathLike[str] |
         raise BadInput(f"{target} is a folder; say a file")
     check_stored(target)
     if results is not None and target.resolve().parent == Path(results).resolve() and target.name in FOLDERS:
-        raise BadInput(f"{target} lies among stored results; say another file")
+        raise BadInput(f"{target} is a stored result, or lies among them; say another file")
     if not target.parent.exists():
         raise BadInput(f"{target}: no such folder {os.fspath(target.parent)!r}")
     return target
