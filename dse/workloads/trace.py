@@ -123,6 +123,7 @@ def writable(path: str | Path) -> Path:
         raise BadInput(f"{os.fspath(path)}: cannot be written: is a folder")
     if target.exists() and not target.is_file() and not target.is_dir():
         raise BadInput(f"{target}: cannot be written: is no regular file, and a trace is one")
+    writing.check_stored(target, trace=False)
     if target.suffix not in ("", SUFFIX):
         raise BadInput(f"{target}: a trace is a file {SUFFIX}: say {target.with_name(target.name + SUFFIX)}")
     if not target.suffix:
