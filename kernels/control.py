@@ -75,3 +75,5 @@ S_ZE_PEAK = COMMON.statistic("S_ZE_PEAK", "most zswap entries in use")
 S_ZOBJ_PEAK = COMMON.statistic("S_ZOBJ_PEAK", "most bytes of zsmalloc objects [B]")
 S_ZSPAGES_PEAK = COMMON.statistic("S_ZSPAGES_PEAK", "most zspages [2**-32]")
 S_CONT_PEAK = COMMON.statistic("S_CONT_PEAK", "most continuation pages in use")
+
+C_ORDER_POLICY = COMMON.parameter("C_ORDER_POLICY", "clusters that runs come from: 0 empty ones, 1 nonfull ones too, 2 fragmented ones too")

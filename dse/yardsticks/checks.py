@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dse.yardsticks import effects, exact, posted
+from dse.yardsticks import effects, exact, fragmentation, posted
 from dse.yardsticks.bench import Bench, has
 from kernels import demand
 
 Read = Callable[[Bench], Mapping[str, Mapping[str, float]]]
 THREADS = "needs several threads, replay has one"
-ORDERS = "order-n demands"
 BUILT = frozenset(demand.OPS)
 """Operations that are built; a yardstick that needs others names them."""
 
@@ -82,6 +81,6 @@ PLANS: dict[str, Plan] = {
     "Y24": Plan(cannot="an input: compression and I/O are parameters of the model, not results"),
     "Y26": Plan(effects.zero_pages, ("vswap_v3", OLD)),
     "Y27": Plan(cannot=f"a lock under 6 to 96 jobs: {THREADS}"),
-    "Y30": Plan(needs=(ORDERS,)),
+    "Y30": Plan(fragmentation.orders),
 }
 """Plans by the yardstick's id."""

@@ -234,5 +234,5 @@ def widths(_: Bench) -> Ours:
 
 
 def without_a_design(_: Bench) -> Ours:
-    """Y30: figures of designs that are not built."""
+    """Figures of a yardstick that has none here."""
     return {}

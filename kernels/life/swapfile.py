@@ -37,6 +37,7 @@ from kernels.structures.slots import (
     folio_swapped,
     is_cached,
     is_virtual,
+    list_at,
     look_after,
     owner_set,
     slot_fetch,
@@ -208,7 +209,7 @@ def only_cached(st, g):  # type: ignore[no-untyped-def]
 @called
 def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
     """``swap_reclaim_full_clusters``: drop slots that only a swap cache holds, in up to 8 full clusters, and try again."""
-    at = cl.list_at(d, cl.FULL_LIST)
+    at = list_at(st, d, cl.FULL_LIST)
     for _ in range(8):
         c = st.dev[at]
         if c == U0:

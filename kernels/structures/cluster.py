@@ -23,8 +23,8 @@ dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
 0, 1  first slot, slots           0     spin lock
 2, 3  first cluster, clusters     1     slots in use
 4     inuse_pages (atomic)        2     list it is on (0 none)
-5     flags (ON, SYNC)            4, 6  next + 1, previous + 1
-6     lock (``si->lock``)
+5     flags (ON, SYNC)            3     order (:mod:`kernels.structures.orders`)
+6     lock (``si->lock``)         4, 6  next + 1, previous + 1
 8..15 head, tail + 1 of 4 lists
 ===== =========================== ===== ================================
 """
@@ -41,11 +41,25 @@ from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, s
 from kernels.observing.regions import R_NR_SWAP
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
-from kernels.structures.slots import cluster_gone, cluster_new, cluster_reach, clusters_grow, collects, count_read, slot_mark, slot_scan
+from kernels.structures.slots import (
+    DEVICE_WORDS,
+    FIRST_LIST,
+    cluster_gone,
+    cluster_new,
+    cluster_reach,
+    clusters_grow,
+    collects,
+    count_read,
+    dedicate,
+    home_list,
+    list_at,
+    slot_mark,
+    slot_scan,
+)  # fmt: skip
 
-DEV_WORDS, CI_WORDS, CPU_WORDS = u(16), u(8), u(16)
+DEV_WORDS, CI_WORDS, CPU_WORDS = DEVICE_WORDS, u(8), u(16)
 D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
-D_LISTS = U8
+D_LISTS = FIRST_LIST
 CPU_OWN = U8  # of a CPU: behind its cluster + 1 and next offset for each device, words of the design's own
 DEV_ON, DEV_SYNC = U1, U2
 CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
@@ -112,12 +126,6 @@ def is_swap(st, d):  # type: ignore[no-untyped-def]
 
 
 @inner
-def list_at(d, which):  # type: ignore[no-untyped-def]
-    """Index of the head of list `which` of device `d`; its tail follows."""
-    return d * DEV_WORDS + D_LISTS + (which - U1) * U2
-
-
-@inner
 def look_locked(st, pr, g, function):  # type: ignore[no-untyped-def]
     """Read the count of slot `g` under the cluster lock, in the kernel's `function`."""
     step(pr, function)
@@ -134,7 +142,7 @@ def list_del(st, pr, d, c):  # type: ignore[no-untyped-def]
     which = u(ci[c * CI_WORDS + CI_LIST])
     if which == U0:
         return
-    at = list_at(d, which)
+    at = list_at(st, d, which)
     before, after = u(ci[c * CI_WORDS + CI_PREV]), u(ci[c * CI_WORDS + CI_NEXT])
     if before == U0:
         dev[at] = after
@@ -154,7 +162,7 @@ def list_del(st, pr, d, c):  # type: ignore[no-untyped-def]
 def list_add_tail(st, pr, d, c, which):  # type: ignore[no-untyped-def]
     """Append cluster `c` to list `which` of device `d`. The caller holds the device lock."""
     ci, dev = st.cluster, st.dev
-    at = list_at(d, which)
+    at = list_at(st, d, which)
     last = dev[at + U1]
     ci[c * CI_WORDS + CI_LIST] = which
     ci[c * CI_WORDS + CI_NEXT] = 0
@@ -193,6 +201,24 @@ def relist(st, pr, d, c, want):  # type: ignore[no-untyped-def]
 
 
 @inner
+def slots_taken(st, pr, d, c, n, count, size):  # type: ignore[no-untyped-def]
+    """Count `n` slots as used that were free in cluster `c`, where `count` of `size` slots were used, and move it to the list it is for."""
+    st.cluster[c * CI_WORDS + CI_COUNT] += n
+    used = d * DEV_WORDS + D_USED
+    atomic_add(pr, R_DEV, used, st.dev, used, n)
+    if is_swap(st, d):
+        atomic_sub(pr, R_NR_SWAP, U0, st.ctl, S_NR_SWAP_PAGES, n)
+    st.ctl[S_SLOTS] += n
+    st.ctl[S_SLOTS_PEAK] = max(st.ctl[S_SLOTS_PEAK], st.ctl[S_SLOTS])
+    if count + n == size:
+        relist(st, pr, d, c, FULL_LIST)
+    elif st.ctl[C_CLUSTER_ORDER] != U0:
+        relist(st, pr, d, c, home_list(st, c, FRAG_LIST))
+    elif count == U0:
+        relist(st, pr, d, c, home_list(st, c, NONFULL_LIST))
+
+
+@inner
 @hot
 def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
     """Find and claim a free slot of cluster `c` from `start` on (``alloc_swap_scan_cluster``); return slot + 1, or 0."""
@@ -206,19 +232,7 @@ def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
         found = slot_scan(st, pr, begin, first + size)
     if found != U0:
         slot_mark(st, pr, found - U1, True)
-        st.cluster[c * CI_WORDS + CI_COUNT] += 1
-        used = d * DEV_WORDS + D_USED
-        atomic_add(pr, R_DEV, used, st.dev, used, U1)
-        if is_swap(st, d):
-            atomic_sub(pr, R_NR_SWAP, U0, st.ctl, S_NR_SWAP_PAGES, U1)
-        st.ctl[S_SLOTS] += U1
-        st.ctl[S_SLOTS_PEAK] = max(st.ctl[S_SLOTS_PEAK], st.ctl[S_SLOTS])
-        if count + U1 == size:
-            relist(st, pr, d, c, FULL_LIST)
-        elif st.ctl[C_CLUSTER_ORDER] != U0:
-            relist(st, pr, d, c, FRAG_LIST)
-        elif count == U0:
-            relist(st, pr, d, c, NONFULL_LIST)
+        slots_taken(st, pr, d, c, U1, count, size)
     unlock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
     return found
 
@@ -226,7 +240,7 @@ def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
 @inner
 def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
     """Take the first cluster of list `which` off it (``isolate_lock_cluster``), in 6.12 to the end of the fragmented ones; it + 1, or 0."""
-    at = list_at(d, which)
+    at = list_at(st, d, which)
     lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
     c = st.dev[at]
     touch(pr, R_DEV, at)
@@ -234,8 +248,19 @@ def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
     if c != U0 and (late or which != FREE_LIST):
         list_del(st, pr, d, c - U1)
         if not late:
-            list_add_tail(st, pr, d, c - U1, FRAG_LIST)
+            list_add_tail(st, pr, d, c - U1, home_list(st, c - U1, FRAG_LIST))
     unlock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+    return c
+
+
+@inner
+def next_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
+    """Take the first cluster of list `which`, or make a free one where the design can; return it + 1, or 0."""
+    c = cluster_new(st, pr, d) if which == FREE_LIST else U0
+    if c == U0:
+        c = pick_cluster(st, pr, d, which)
+    if c == U0 and which == FREE_LIST and clusters_grow(st, pr, d):
+        c = pick_cluster(st, pr, d, which)
     return c
 
 
@@ -244,11 +269,7 @@ def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
     """Give the CPU another cluster of device `d` and claim its first free slot; return slot + 1, or 0 when the device is full."""
     first = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1)
     for which in (first, FREE_LIST + NONFULL_LIST - first, FRAG_LIST):
-        c = cluster_new(st, pr, d) if which == FREE_LIST else U0
-        if c == U0:
-            c = pick_cluster(st, pr, d, which)
-        if c == U0 and which == FREE_LIST and clusters_grow(st, pr, d):
-            c = pick_cluster(st, pr, d, which)
+        c = next_cluster(st, pr, d, which)
         if c != U0:
             found = scan_cluster(st, pr, d, c - U1, U0)
             st.percpu[percpu] = c
@@ -337,5 +358,7 @@ def slots_release(st, pr, d, g, n):  # type: ignore[no-untyped-def]
     st.ctl[S_SLOTS] -= n
     common(pr, st, table.SLOT_FLUSH if collects(st) else table.SLOT_FREE, U0)
     empty = st.cluster[c * CI_WORDS + CI_COUNT] == 0
+    if empty:
+        dedicate(st, c, U0)
     if not empty or not cluster_gone(st, pr, d, c):
-        relist(st, pr, d, c, FREE_LIST if empty else NONFULL_LIST)
+        relist(st, pr, d, c, FREE_LIST if empty else home_list(st, c, NONFULL_LIST))

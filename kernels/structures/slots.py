@@ -8,9 +8,11 @@ needed.
 
 from __future__ import annotations
 
-from kernels.compiling.constants import U0
+from kernels.compiling.constants import U0, U1, U2, U8, U16
 from kernels.compiling.functions import optional, required
 from kernels.compiling.jit import u
+
+DEVICE_WORDS, FIRST_LIST = U16, U8  # of a device (kernels.structures.cluster)
 
 
 @required
@@ -213,6 +215,24 @@ def cluster_new(st, pr, d):  # type: ignore[no-untyped-def]
 def cluster_gone(st, pr, d, c):  # type: ignore[no-untyped-def]
     """Free cluster `c` of device `d`, whose last slot went; its lock is held. False: it goes to the free list. Default: all do."""
     return False
+
+
+@optional
+def list_at(st, d, which):  # type: ignore[no-untyped-def]
+    """Index in `dev` of the head of list `which` of device `d`; its tail follows. Default: a device has four lists."""
+    return d * DEVICE_WORDS + FIRST_LIST + (which - U1) * U2
+
+
+@optional
+def home_list(st, c, which):  # type: ignore[no-untyped-def]
+    """List of cluster `c` that is meant by `which`, nonfull or fragmented. Default: `which`, as all clusters are of order 0."""
+    return which
+
+
+@optional
+def dedicate(st, c, order):  # type: ignore[no-untyped-def]
+    """Give cluster `c`, which has no slot in use, to runs of 2^order slots. Default: all clusters are of order 0."""
+    return
 
 
 @optional
