@@ -24,7 +24,7 @@ def test_csv_equals_its_twin(rows, head, tmp_path_factory):
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     path.write_text(("page,write\n" if head else "") + "".join(f"{p},{w}\n" for p, w in rows))
     rank = {page: i for i, page in enumerate(sorted({p for p, _ in rows}))}
-    assert plain(imports.load(path, "csv")) == [(rank[p], bool(w)) for p, w in rows]
+    assert plain(imports.load(path, "csv", unit="page")) == [(rank[p], bool(w)) for p, w in rows]
 
 
 @pytest.mark.parametrize("bad", ["1;0", "1,2", "-1,0", "x,1", "1,", ",1", "1,0,", "1 ,0", ""])
@@ -125,7 +125,8 @@ def test_csv_of_texts_equals_csv_of_flags(rows, tmp_path_factory):
     folder = tmp_path_factory.mktemp("csv")
     (folder / "a.csv").write_text("".join(f"{p},{w}\n" for p, w in rows))
     (folder / "b.csv").write_text("".join(f"{p},{'rw'[w]}\n" for p, w in rows))
-    assert imports.load(folder / "b.csv", "csv", writes=["w"]).digest == imports.load(folder / "a.csv", "csv").digest
+    texts = imports.load(folder / "b.csv", "csv", writes=["w"], unit="page")
+    assert texts.digest == imports.load(folder / "a.csv", "csv", unit="page").digest
 
 
 @pytest.mark.parametrize("form", imports.FORMATS)

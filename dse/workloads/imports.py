@@ -19,6 +19,12 @@ from dse.workloads import perf as perf_script
 from kernels.traces import parse
 
 ORACLE_BYTES = 24
+ORACLE = np.dtype([("time", "<u4"), ("object", "<u8"), ("size", "<u4"), ("next", "<i8")])
+"""A record. Source: libCacheSim, libCacheSim/traceReader/customizedReader/oracle/oracleGeneralBin.h."""
+JUDGED = 1 << 20
+"""Records that are looked at for the order of their bytes."""
+NEXT_BITS = 40
+"""Bits of a record's number that are believed: a file of 2^40 records has 24 TiB."""
 PEEK = 4096
 TEXT = frozenset(range(32, 127)) | {9, 10, 13}
 """Bytes of a text: printable ASCII, tab and line ends."""
@@ -163,7 +169,7 @@ def _columns(source: Path, options: Options) -> table.Columns:
     chosen = (options.page_column, options.write_column, size) != (None, None, None)
     unit = table.PAGE if options.unit is None else options.unit
     writes = frozenset(text.encode("utf-8", "surrogateescape") for text in options.writes)
-    told = (options.unit is not None, options.size_unit is not None)
+    told = (options.unit is not None, options.size_unit is not None, size is not None or options.unit == numbers.OBJECT)
     return table.Columns(page, write, chosen, writes, size or 0, unit, options.size_unit or 1, *told)
 
 
@@ -178,6 +184,7 @@ def oracle_general(source: Path, options: Options) -> trace.Trace:
     Identifiers are numbered by first appearance, addresses by address.
     """
     words = _records(source)
+    _little(source, words)
     sizes = words[1::3] >> np.uint64(32)
     some = sizes[sizes > 0]
     if options.unit is None and len(some) and (some.min() != some.max() or int(some[0]) not in (1, table.PAGE)):
@@ -219,6 +226,30 @@ def _records(source: Path) -> NDArray[np.uint64]:
     if wrong < size // ORACLE_BYTES:
         raise BadInput(f"{source}: byte {wrong * ORACLE_BYTES + 16}: the next request does not lie behind record {wrong}")
     return words
+
+
+def _little(source: Path, words: NDArray[np.uint64]) -> None:
+    """Refuse records whose bytes are the other way round.
+
+    No next request is that far, or most sizes are huge and would be small,
+    and so would be the span of the times.
+
+    Raises
+    ------
+    BadInput
+        They are big-endian.
+    """
+    records = words[: 3 * JUDGED].view(ORACLE)
+    swapped = records.byteswap()
+    if not len(records):
+        return
+    far = (records["next"] >> NEXT_BITS > 0) & (swapped["next"] >> NEXT_BITS <= 0)
+    size, other = (int(np.median(one["size"])) for one in (records, swapped))
+    span, less = (int(np.ptp(one["time"])) for one in (records, swapped))
+    if np.any(far) or (size > max(numbers.REQUEST_MOST, other) and span > less):
+        at = int(np.argmax(far))
+        why = f"next request {int(records['next'][at]):,}" if far[at] else f"sizes of {size:,} B"
+        raise BadInput(f"{source}: byte {at * ORACLE_BYTES}: {why}: the bytes are the other way round (big-endian); write it little-endian")
 
 
 def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:
