@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario, storing
-from dse.common import machine, options, output
+from dse.common import hints, machine, output
 from dse.errors import BadInput
 from dse.measuring import cold, pacing, recalling, warming
 from dse.measuring.provenance import code_digest, origin
@@ -261,8 +261,9 @@ def compare(
         states = {one for case in cases for one in states_of(case, state)}
         compiled += warming.warm([(n.text, kind) for kind in cold.probes(sorted(states)) for n in chosen])
         parts = list(_times(halves, pacing.Budget(float(budget)), width, state))
+    together = [part["provenance"]["counters_hash"] for part in parts]
     for found in parts:
-        found["provenance"]["command"] = command
+        found["provenance"] |= {"command": command} | ({"together": together} if len(parts) > 1 else {})
         if results is not None:
             found["provenance"]["run"] = storing.write_run(results, found["rows"], found["ledger"], found["provenance"])
     return _joined(parts, chosen, command, compiled, began)
@@ -311,9 +312,18 @@ def _refuse_study(name: str, results: str | Path) -> None:
         study = studies.find(results, name)
     except BadInput:
         return
-    elsewhere = "" if str(results) == options.RESULTS else f" --results {results}"
+    bundled = hints.command("dse", "report", study, "--bundle", results=results)
     bundle = Path(results) / "reports" / f"{study}.bundle.zip"
-    raise BadInput(f"{study} is a study, not a run: dse report {study} --bundle{elsewhere}, then dse rerun {bundle}")
+    raise BadInput(f"{study} is a study, not a run: {bundled}, then dse rerun {bundle}")
+
+
+def _together(given: Mapping[str, Any]) -> list[str]:
+    """Hashes of the counters of all runs of an answer, of which this is one; none where it is the only one."""
+    try:
+        found = json.loads(given.get("extra") or "{}").get("together", [])
+    except (ValueError, AttributeError):
+        return []
+    return [str(one) for one in found] if isinstance(found, list) else []
 
 
 def rerun(name: str, results: str | Path) -> dict[str, Any]:
@@ -329,7 +339,8 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``run``, ``equal``, ``stored`` and ``again`` (hashes of the counters), ``same_code``.
+        ``run``, ``equal``, ``stored`` and ``again`` (hashes of the counters), ``same_code``; of a run that answered together with others
+        ``answer`` (the hash over all of them, the stored ones and this one again).
 
     Raises
     ------
@@ -352,7 +363,9 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     found = run_scenario(stream, designs, budget=None)
     again = storing.counters_hash(found["rows"])
     kept = storing.counters_hash(stored.ops)
+    together = _together(given)
+    whole = {"answer": storing.combined_hash(again if one == kept else one for one in together)} if kept in together else {}
     return {
-        "run": stored.name, "equal": again == kept, "stored": kept, "again": again,
+        **whole, "run": stored.name, "equal": again == kept, "stored": kept, "again": again,
         "same_code": given.get("code_digest") == code_digest(), "scenario": case.label, "designs": [n.text for n in designs],
     }  # fmt: skip

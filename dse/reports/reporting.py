@@ -64,11 +64,11 @@ def load(kind: str, name: str, results: str | Path) -> Document:
     if kind == "run":
         from dse.reports import runs
 
-        return runs.document(storing.load_run(results, name))
+        return runs.document(storing.load_run(results, name), results)
     from dse.reports import studies
     from dse.storing import studies as stored
 
-    return studies.document(name, stored.read_tables(results, name))
+    return studies.document(name, stored.read_tables(results, name), results)
 
 
 def report(

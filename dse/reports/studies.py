@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from dse.common import hints
+from dse.common.options import RESULTS
 from dse.reports import environments
 from dse.reports.model import Cell, Cloud, Document, Map, Part, Plot, Range, Ranges, Section, Series, Table, short
 from dse.reports.parallels import parallels
@@ -115,7 +118,9 @@ def answer(study: Study) -> list[str]:
     """Answer of a study, in words."""
     numbers = {row["number"] for row in study.trials}
     failed = {row["number"] for row in study.trials if row["status"] != "ok"}
-    fell = f" ({len(failed):,} of them infeasible or failed)" if failed else ""
+    beyond = {row["number"] for row in study.trials if not row["feasible"]} - failed
+    parts = [f"{len(some):,} {what}" for some, what in ((failed, "of them infeasible or failed"), (beyond, "beyond a constraint")) if some]
+    fell = f" ({', '.join(parts)})" * bool(parts)
     over = ", ".join(study.objectives)
     fronts = {row["environment"] for row in study.trials if row["front"]}
     counted = {row["number"] for row in study.trials if row["front"]}
@@ -126,7 +131,8 @@ def answer(study: Study) -> list[str]:
     elif counted:
         out.append(f"{text}; {len(counted):,} are on the Pareto fronts of {over} in {several(len(fronts), 'environment')}, all minimised.")
     else:
-        out.append(f"{text}; no Pareto front of an environment is stored.")
+        none = "none is on a Pareto front" if numbers == failed | beyond else "no Pareto front of an environment is stored"
+        out.append(f"{text}; {none}.")
     tried = wording.among_tried(study.about)
     whole = [row for row in study.tables["regret"] if row["environments"] == row["of"]]
     if whole and whole[0]["of"] > 1:  # with one environment the best is the winner
@@ -352,7 +358,7 @@ def confirmed(study: Study) -> list[Part]:
     return [*parts, Table("Timed without a figure", "measured", open_)] if open_ else parts
 
 
-def document(name: str, tables: Tables) -> Document:
+def document(name: str, tables: Tables, results: str | Path = RESULTS) -> Document:
     """Make the report of a study.
 
     Parameters
@@ -361,6 +367,8 @@ def document(name: str, tables: Tables) -> Document:
         The study.
     tables : mapping
         Its tables: trials, winners, breakeven, sensitivity, regret, confirmed, provenance.
+    results : path
+        Folder that it is stored in, for the commands that are hinted at.
 
     Returns
     -------
@@ -393,6 +401,7 @@ def document(name: str, tables: Tables) -> Document:
     timed = "in the runs of the confirmations" if study.tables["confirmed"] else "nothing was timed: counted and modelled figures"
     provenance["A/A noise"] = timed
     title = f"{about.get('space') or name}: what a layer costs and where it pays"
-    more = [f"dse report {name} --format text --full", f"dse sweep --resume {name}"]
+    words = ("report", name, "--format", "text", "--full"), ("sweep", "--resume", name)
+    more = [hints.command("dse", *some, results=results) for some in words]
     head = environments.head(study.tables, about, study.winner, study.over, more)
     return Document(name, title, answer(study), study.designs, [s for s in sections if s.parts], provenance, head)
