@@ -133,7 +133,7 @@ def test_csv_of_texts_equals_csv_of_flags(rows, tmp_path_factory):
 def test_empty_and_compressed_files_are_refused(tmp_path: Path, form):
     path = tmp_path / "a"
     path.write_bytes(b"")
-    with pytest.raises(BadInput, match=r"a: no access to a swappable page"):
+    with pytest.raises(BadInput, match=rf"a: empty, no trace of the format {form}; "):
         imports.load(path, form)
     path.write_bytes(b"\x28\xb5\x2f\xfd rest")
     with pytest.raises(BadInput, match=r"a: byte 0: compressed with zstd"):
@@ -151,7 +151,7 @@ def test_oracle_general_equals_its_twin(objects, tmp_path_factory):
     path.write_bytes(b"".join(record(o, size=o % 3) for o in objects))
     kept = [o for o in objects if o % 3]
     if not kept:
-        with pytest.raises(BadInput, match="no access to a swappable page"):
+        with pytest.raises(BadInput, match="no access to a swappable page" if objects else "empty"):
             imports.load(path, "oracleGeneral", unit="object")
         return
     first = {o: i for i, o in enumerate(dict.fromkeys(kept))}

@@ -72,7 +72,7 @@ def _part(part: Part) -> Iterator[str]:
 
 def _brief(document: Document) -> list[str]:
     """Title, answer in words and command of a report that has no head."""
-    again = f"Repeat: {document.provenance['command']}" if document.provenance.get("command") else ""
+    again = f"Stored as {document.name}." + (f" Repeat: {document.provenance['command']}" if document.provenance.get("command") else "")
     last = textwrap.wrap(again, heads.MAIL, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return output.wrapped([document.title, *document.answer], heads.MAIL, max(1, heads.MAIL_LINES - len(last))) + last
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dse.common import reading
 from dse.common.limits import COLUMNS_MAX
 from dse.errors import BadInput
-from dse.workloads import lackey, table, trace
+from dse.workloads import foreign, lackey, table, trace
 from dse.workloads import numbering as numbers
 from dse.workloads import perf as perf_script
 from kernels.traces import parse
@@ -29,11 +29,6 @@ PEEK = 4096
 TEXT = frozenset(range(32, 127)) | {9, 10, 13}
 """Bytes of a text: printable ASCII, tab and line ends."""
 TABLE_BITS = 22  # of the first page hash, 64 MiB
-PACKED = {
-    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -d"), b"\x1f\x8b": ("gzip", "gzip -d"), b"\xfd7zXZ\x00": ("xz", "xz -d"),
-    b"BZh": ("bzip2", "bzip2 -d"), b"\x04\x22\x4d\x18": ("lz4", "lz4 -d"), b"PK\x03\x04": ("zip", "unzip"),
-}  # fmt: skip
-"""First bytes of compressed files (RFC 8878, RFC 1952, the descriptions of the others), their name and what unpacks them."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +117,11 @@ def load(
         raise BadInput(f"a unit is for csv and oracleGeneral, not for {form}: its addresses are bytes")
     with reading.parsing(path, f"no trace of the format {form}"), source.open("rb") as file:
         first = file.read(8)
-    for magic, (name, unpack) in PACKED.items():
-        if first.startswith(magic):
-            raise BadInput(f"{path}: byte 0: compressed with {name}; decompress it first ({unpack})")
+    if not first:
+        raise BadInput(f"{path}: empty, no trace of the format {form}; {foreign.EMPTY[form]}")
+    why = foreign.packed(first) or foreign.recorded(first)
+    if why:
+        raise BadInput(f"{path}: byte 0: {why}")
     with reading.parsing(path, f"no trace of the format {form}"):
         made = FORMATS[form](source, options)
     if not len(made.accesses):
@@ -145,7 +142,9 @@ def _meta(source: Path, recorder: str, **more: Any) -> dict[str, Any]:
 def lackey_text(source: Path, options: Options) -> trace.Trace:
     """Read text of ``valgrind --tool=lackey --trace-mem=yes``."""
     meta = {"command": None, "made": f"imported from {source.name}"}
-    with source.open("rb", buffering=0) as stream:
+    with source.open("rb", buffering=0) as raw:
+        stream = lackey.Unix(raw) if raw.readline(lackey.LONGEST).endswith(b"\r\n") else raw
+        raw.seek(0)
         return lackey.read(stream, str(source), filter_pages=options.filter_pages, meta=meta)
 
 
