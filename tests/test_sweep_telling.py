@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from dse import storing
 from dse.cli import main
 from dse.common import hints, output
 from dse.errors import BadInput
+from dse.measuring import comparing
 from dse.reports import reporting
 from dse.storing import studies
 from dse.sweeps import keeping, possible, sweep, sweeping, workers
@@ -34,6 +36,11 @@ values = [0.0, 1.0]
 [axes."backend.mix"]
 values = [{ ssd = 1.0 }]
 """
+
+
+def stop(*_: object) -> None:
+    """End a command before its work."""
+    raise KeyError
 
 
 def small(tmp_path: Path, text: str = SMALL) -> str:
@@ -63,7 +70,7 @@ def test_environments_that_cannot_exist_are_told_first(tmp_path: Path, capsys: A
     why = "moves.rate is 1, but nothing is in zswap; set moves.tiers"
     first = "memory.limit=0.4, moves.rate=1, backend.mix=ssd=1"
     assert said == f"2 of 4 environments have no result, as they cannot exist: {why}; such as {first}"
-    monkeypatch.setattr(sweeping, "warm", lambda _: {}["stop"])
+    monkeypatch.setattr(sweeping, "warm", stop)
     with pytest.raises(KeyError):
         sweep(space, results=tmp_path)
     assert said in capsys.readouterr().err
@@ -107,7 +114,7 @@ def test_a_study_goes_on_in_the_storage_that_it_was_begun_on(tmp_path: Path, cap
     monkeypatch.chdir(tmp_path)
     path, url, results = small(tmp_path), "sqlite:///s.db", tmp_path / "r"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweeping, "warm", lambda _: {}["stop"])
+        patch.setattr(sweeping, "warm", stop)
         with pytest.raises(KeyError):
             sweep(path, results=results, storage=url)
     (study,) = studies.names(results)
@@ -182,3 +189,32 @@ def test_a_study_without_a_result_is_a_mail_too(tmp_path: Path) -> None:
 def test_commands_of_another_folder() -> None:
     assert json.dumps(hints.command("dse", "diff", results=Path("results"))) == '"dse diff"'
     assert hints.results_of("dse compare 'a") == "results"
+
+
+def test_a_memory_of_a_few_pages_is_told(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "warm", stop)
+    space = spaces.parse(SMALL.replace("[0.4, 0.5]", "[0.4, 50, 1000]"), "small.toml", "small")
+    with pytest.raises(KeyError):
+        sweep(space, results=tmp_path)
+    said = capsys.readouterr().err
+    assert said.count("memory.limit=") == 1
+    assert "memory.limit=50 is a memory of 50 pages: at most 1 it is a share" in said
+    monkeypatch.setattr(comparing, "checked_stream", stop)
+    with pytest.raises(KeyError):
+        comparing.compare(settings=["memory.limit=2"], results=None)
+    assert "memory.limit=2 is a memory of 2 pages" in capsys.readouterr().err
+
+
+def test_a_run_again_names_the_hash_of_the_whole_answer(tmp_path: Path, capsys: Any) -> None:
+    path = tmp_path / "moves.toml"
+    path.write_text(
+        '[workload]\ngenerator = "zipf"\npages = 512\naccesses = 4096\n[moves]\nrate = 0.5\ntiers = ["zswap", "ssd"]\n', encoding="utf-8"
+    )
+    found = comparing.compare(str(path), "direct", counted_only=True, results=tmp_path / "r")
+    runs = [run["run"] for run in found["provenance"]["runs"]]
+    assert len(runs) == 2
+    for run in runs:
+        assert main(["rerun", run, "--results", str(tmp_path / "r")]) == 0
+        own = storing.load_run(tmp_path / "r", run).provenance["counters_hash"]
+        said = f"({own[:16]}; with the other runs of its answer {found['provenance']['counters_hash'][:16]})"
+        assert said in capsys.readouterr().err

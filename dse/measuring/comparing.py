@@ -231,7 +231,7 @@ def compare(
         raise BadInput(f"{parameters} has no effect with counted figures only: nothing is modelled")
     table = SHIPPED if parameters is None else tables.read(parameters)
     chosen = naming.parse_many(designs) if designs is not None else naming.default_designs()
-    cases = variants(choosing.choose(scenario_name, trace, settings), seed, state)
+    cases = variants(choosing.told(choosing.choose(scenario_name, trace, settings)), seed, state)
     if results is not None:
         storing.check_writable(results)
     began = time.monotonic()
@@ -261,12 +261,18 @@ def compare(
         states = {one for case in cases for one in states_of(case, state)}
         compiled += warming.warm([(n.text, kind) for kind in cold.probes(sorted(states)) for n in chosen])
         parts = list(_times(halves, pacing.Budget(float(budget)), width, state))
-    together = [part["provenance"]["counters_hash"] for part in parts]
+    _name(parts, command)
     for found in parts:
-        found["provenance"] |= {"command": command} | ({"together": together} if len(parts) > 1 else {})
         if results is not None:
             found["provenance"]["run"] = storing.write_run(results, found["rows"], found["ledger"], found["provenance"])
     return _joined(parts, chosen, command, compiled, began)
+
+
+def _name(parts: Sequence[dict[str, Any]], command: str) -> None:
+    """Note in each part the command, and the hashes of all parts where there are several."""
+    together = [part["provenance"]["counters_hash"] for part in parts]
+    for part in parts:
+        part["provenance"] |= {"command": command} | ({"together": together} if len(parts) > 1 else {})
 
 
 def _times(halves: Sequence[Counted], whole: pacing.Budget, width: float, state: str | None) -> Iterator[dict[str, Any]]:

@@ -117,10 +117,7 @@ class Study:
 def answer(study: Study) -> list[str]:
     """Answer of a study, in words."""
     numbers = {row["number"] for row in study.trials}
-    failed = {row["number"] for row in study.trials if row["status"] != "ok"}
-    beyond = {row["number"] for row in study.trials if not row["feasible"]} - failed
-    parts = [f"{len(some):,} {what}" for some, what in ((failed, "of them infeasible or failed"), (beyond, "beyond a constraint")) if some]
-    fell = f" ({', '.join(parts)})" * bool(parts)
+    fell, fit = wording.fallen(study.trials)
     over = ", ".join(study.objectives)
     fronts = {row["environment"] for row in study.trials if row["front"]}
     counted = {row["number"] for row in study.trials if row["front"]}
@@ -131,8 +128,7 @@ def answer(study: Study) -> list[str]:
     elif counted:
         out.append(f"{text}; {len(counted):,} are on the Pareto fronts of {over} in {several(len(fronts), 'environment')}, all minimised.")
     else:
-        none = "none is on a Pareto front" if numbers == failed | beyond else "no Pareto front of an environment is stored"
-        out.append(f"{text}; {none}.")
+        out.append(f"{text}; {'no Pareto front of an environment is stored' if fit else 'none is on a Pareto front'}.")
     tried = wording.among_tried(study.about)
     whole = [row for row in study.tables["regret"] if row["environments"] == row["of"]]
     if whole and whole[0]["of"] > 1:  # with one environment the best is the winner

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from dse import scenario
+from dse.common import output
 from dse.errors import BadInput
 from dse.sweeps import wording
 from dse.sweeps.axes import reason, text_of
 from dse.sweeps.space import INFEASIBLE, Space
-from dse.workloads import stream
+from dse.workloads import choosing, stream
 
 PLACES_MOST = 1000
 """Most environments that are looked at."""
@@ -45,6 +46,20 @@ def _why_not(scenario_json: str) -> str:
     except BadInput as error:
         return reason(error, "sweep")
     return ""
+
+
+def limits(space: Space) -> list[str]:
+    """Say of each memory limit of a space that it is a few pages, where a share was probably meant."""
+    axis = next((axis for axis in space.axes if axis.name == "memory.limit"), None)
+    values = axis.values if axis is not None else [space.base.memory.limit]
+    return [said for value in values if isinstance(value, (int, float)) and (said := choosing.few_pages(float(value)))]
+
+
+def tell(space: Space | None) -> None:
+    """Tell on stderr what in a space was probably not meant; nothing of a study that goes on."""
+    for said in [] if space is None else [*limits(space), told(space)]:
+        if said:
+            output.note(said)
 
 
 def told(space: Space) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dse import naming
-from dse.common import machine, output
+from dse.common import machine
 from dse.common.writing import stored_under
 from dse.errors import BadInput
 from dse.measuring import warming
@@ -144,8 +144,7 @@ def sweep(
         if resume is None or trials is not None or not (studies.folder(results, study) / studies.SETTINGS).exists():
             studies.write_settings(results, study, about)
         done.wanted = space.wanted(about["trials"])
-        if resume is None and (cannot := possible.told(space)):
-            output.note(cannot)
+        possible.tell(space if resume is None else None)
         warm(space)
         made, evaluated, timed_out = searched(space, about, workers, timeout, results, storage, probing=resume is None, done=done)
         keeping.check_made(study, len(made), before)
