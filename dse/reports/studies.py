@@ -16,7 +16,7 @@ from dse.reports.parallels import parallels
 from dse.sweeps import wording
 from dse.sweeps.axes import text_of
 from dse.sweeps.measure import EACH, SAID
-from dse.sweeps.wording import several
+from dse.sweeps.wording import bare, several
 
 RATE = "moves.rate"
 MOST_CLOUDS, MOST_VARIANTS = 6, 14
@@ -65,11 +65,6 @@ def parsed(text: Any) -> dict[str, Any]:
     except (TypeError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def bare(design: str) -> str:
-    """Name of a design without parameters."""
-    return design.partition("[")[0]
 
 
 class Study:
