@@ -6,14 +6,12 @@ behind the ones of the designs that it builds on. Numbers depend on nothing else
 
 from __future__ import annotations
 
-import difflib
 import itertools
-from collections.abc import Iterable
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from kernels.compiling.errors import BadDesign
+from kernels.compiling.errors import BadDesign, nearest
 
 WORDS, COMMON_WORDS = 160, 96
 """Words of the control array, and how many of them are :data:`COMMON`'s."""
@@ -133,12 +131,6 @@ KINDS: dict[type, tuple[str, int, int]] = {
     Allocation: ("allocation class", COMMON_CLASSES, CLASSES),
     Step: ("step", COMMON_STEPS, STEPS),
 }
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Advice on the name that was probably meant, empty where none is near."""
-    found = difflib.get_close_matches(name, list(known), 1, 0.4)
-    return f", did you mean {found[0]!r}?" if found else ""
 
 
 class Own:

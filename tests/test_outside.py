@@ -17,7 +17,8 @@ import pytest
 
 from dse import cli
 from dse.errors import BadInput, Ended, refusals
-from dse.naming import registered
+from dse.measuring import warming
+from dse.naming import mistakes, registered
 from dse.sweeps import counting
 from kernels import own
 from kernels.compiling import contents, sources
@@ -57,6 +58,14 @@ REFUSED = {
     "a base that is no name": ("own=OWN", "own=OWN, base=5", "base is 5, not the name of a design"),
     "a parameter of another base": (PARAMETER, PARAMETER[:-1] + BASED, "base is None, its parameter 'base' is 'direct' by default"),
     "a layer that does not say so": ('"lookup": lookup', '"resolve": lookup, "lookup": lookup', "makes it a layer"),
+    "an argument that there is not": ('name="toy"', 'titel="x", name="toy"', "argument 'titel', did you mean 'title'? (line "),
+    "an argument of a declaration": ("guards=", "guard=", "argument 'guard', did you mean 'guards'? (line "),
+    "a lock that is nearly one": ('guards="hint lock"', 'guards="hint lck"', "'hint lck', which is no lock, did you mean 'hint lock'?"),
+    "a lock that there is not": ('guards="hint lock"', 'guards="qwx"', "'qwx', which is no lock, valid: "),
+    "a name that there is not": ("OWN = Own(", "OWN = Owm(", "NameError: name 'Owm' is not defined, did you mean 'Own'? (line "),
+    "an import that there is not": ("import Own", "import Owm", "did you mean 'Own'? (line "),
+    "an attribute that there is not": ("s.Parameter(", "s.Paramter(", "did you mean 'Parameter'? (line "),
+    "a line that is no Python": ('OWN = Own("toy")', "OWN = Own(", "SyntaxError: "),
     "an exit": ('OWN = Own("toy")', 'raise SystemExit(0)\nOWN = Own("toy")', "does not load: SystemExit: 0"),
     "an error that fails itself": (
         'OWN = Own("toy")', "class Odd(Exception):\n    def __str__(self):\n        raise RuntimeError\nraise Odd",
@@ -247,3 +256,21 @@ def test_what_a_design_reads_from_a_file_of_its_own_is_in_the_digest(load: Load)
         REGISTRY[name] = dataclasses.replace(design, **changed)  # `load` takes it out; monkeypatch would put it back after that
         registered.registry.cache_clear()
         assert registered.digest() != before
+
+
+@pytest.mark.skipif(INTERPRETED, reason="nothing is compiled")
+def test_an_undefined_name_in_a_kernel_has_its_nearest(load: Load) -> None:
+    load(TOY.replace("            touch(pr, R_HINT", "            tuch(pr, R_HINT"))
+    with pytest.raises(refusals(), match=r"name 'tuch' is not defined, did you mean 'touch'\?"):
+        warming.warm([("toy", "count")])
+
+
+def test_advice_never_fails_itself() -> None:
+    class Odd:
+        def __dir__(self) -> list[str]:
+            raise RuntimeError
+
+    assert mistakes.meant(AttributeError("x", name="x", obj=Odd())) == ""
+    assert mistakes.meant(TypeError("nothing.known() got an unexpected keyword argument 'a'")) == ""
+    assert mistakes.meant(NameError("name 'zzqq' is not defined", name="zzqq")) == ""
+    assert mistakes.line_of(ValueError("no frames"), Path("a.py")) == 0

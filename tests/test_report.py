@@ -150,7 +150,7 @@ def test_one_figure(results: Path) -> None:
         for mix, rate in (("zswap=1", "0"), ("zswap=1", "0.5"), ("zswap=1", "1"), ("ssd=0.5,zswap=0.5", "0"))
     ]
     assert len(pictures.chosen(document, None)) == pictures.MOST
-    with pytest.raises(BadInput, match="unknown figure 'paretto'"):
+    with pytest.raises(BadInput, match="no figure has 'paretto' in its title"):
         pictures.chosen(document, "paretto")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from dse.common import options, output
@@ -47,20 +48,22 @@ def run(args: argparse.Namespace) -> int:
         return 0
     about = found[0]
     text = naming.parse(args.name).text
-    steps = catalogue.life_cycle(text)
-    chain = catalogue.lookup_chain(text)
     if args.format == "json":
-        output.emit([], "json", document=[{**about, "life_cycle": steps, "lookup_chain": chain}])
+        traced = {"life_cycle": catalogue.life_cycle(text), "lookup_chain": catalogue.lookup_chain(text)}
+        output.emit([], "json", document=[{**about, **traced}])
         return 0
     if args.format == "csv":
         output.emit(about["layout"], "csv")
         return 0
-    _print(about, steps, chain)
+    _print(about)
+    _print_traced(text)
+    output.write("\nWhat is lost when the layer is off\n" + ("\n".join(about["lost_when_off"]) or "there is no layer"))
+    output.write("\nSources\n" + "\n".join(about["sources"]))
     return 0
 
 
-def _print(about: dict[str, Any], steps: list[dict[str, Any]], chain: list[dict[str, Any]]) -> None:
-    """Print one design as text."""
+def _print(about: dict[str, Any]) -> None:
+    """Print what one design declares as text."""
     from dse import naming
     from dse.describing import catalogue
 
@@ -72,9 +75,15 @@ def _print(about: dict[str, Any], steps: list[dict[str, Any]], chain: list[dict[
     output.write("\nParameters")
     output.emit(about["parameters"], "table") if about["parameters"] else output.write("none")
     output.write("\nLocks, in the order in which they may be nested\n" + " > ".join(about["locks"]))
+
+
+def _print_traced(text: str) -> None:
+    """Print what one design does; its kernels are compiled for that the first time, with what it declares on the screen already."""
+    from dse.describing import catalogue
+
+    sys.stdout.flush()
+    steps, chain = catalogue.life_cycle(text), catalogue.lookup_chain(text)
     output.write("\nLookup chain of a swap-in, from the PTE to the data")
     output.emit([{**row, "objects": " > ".join(row["objects"])} for row in chain], "table")
     output.write("\nLife cycle, traced on a state that is 40 % full")
     output.emit(steps, "table")
-    output.write("\nWhat is lost when the layer is off\n" + ("\n".join(about["lost_when_off"]) or "there is no layer"))
-    output.write("\nSources\n" + "\n".join(about["sources"]))

@@ -43,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
         output.note(f"{path} {why}: left alone")
     left = [row for row in rows if row["why"]]
     for row in left:
-        output.note(f"{row['kind']}/{row['name']} was not removed: {row['why']}")
+        output.note(f"{row['kind']}/{row['name']} {'was not' if args.yes else 'would not be'} removed: {row['why']}")
     counted = [row for row in rows if not row["why"]]
     total = sum(row["bytes"] for row in counted)
     output.note(f"{len(counted):,} {'removed' if args.yes else 'would be removed with --yes'}, {total / 2**20:.1f} MiB")
-    return 2 if left else 0
+    return 2 if left and args.yes else 0

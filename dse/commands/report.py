@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     which = "its name, a part of it, or last (default: %(default)s)"
     parser.add_argument("name", nargs="?", default="last", metavar="RUN|STUDY", help=which)
-    parser.add_argument("--format", choices=FORMS, default="html", help="kind of report (default: %(default)s)")
+    parser.add_argument("--format", choices=FORMS, help="kind of report (default: by the ending of --output, else html)")
     parser.add_argument(
         "--output", type=options.file, metavar="FILE", help="output file, - for stdout (default: DIR/reports; text: stdout)"
     )
@@ -30,14 +30,16 @@ def run(args: argparse.Namespace) -> int:
     """Write the report and print its path, or its text."""
     from dse.errors import BadInput
     from dse.reports import report
+    from dse.reports.reporting import form_of
 
     if args.bundle:
         options.refuse(args, "format figure full", "--bundle writes what was stored, and no report")
-    if args.format not in ("png", "svg"):
-        options.refuse(args, "figure", f"it is for png and svg; {args.format} has all figures")
+    form = form_of(args.format, args.output, args.bundle)
+    if form not in ("png", "svg"):
+        options.refuse(args, "figure", f"it is for png and svg; {form} has all figures")
     if args.figure is not None and not args.figure.strip():
         raise BadInput("--figure is empty: give a text in the title of the figure")
-    if args.full and args.format != "text":
+    if args.full and form != "text":
         raise BadInput("--full needs --format text; the other formats have all tables")
-    output.write(report(args.name, args.format, args.output, figure=args.figure, full=args.full, bundle=args.bundle, results=args.results))
+    output.write(report(args.name, form, args.output, figure=args.figure, full=args.full, bundle=args.bundle, results=args.results))
     return 0

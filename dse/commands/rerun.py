@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
         output.write("yes" if found["equal"] else "no")
     else:
         output.emit([found], args.format, document=found)
-    output.note(f"{found['run']}: counters {'equal' if found['equal'] else 'NOT equal'} ({found['again'][:16]})")
+    whole = f"; with the other runs of its answer {found['answer'][:16]}" if found.get("answer") else ""
+    output.note(f"{found['run']}: counters {'equal' if found['equal'] else 'NOT equal'} ({found['again'][:16]}{whole})")
     if not found["same_code"]:
         output.note("the code has changed since that run")
     return 0 if found["equal"] else 1

@@ -7,7 +7,7 @@ import shlex
 import signal
 from typing import Any
 
-from dse.common import machine, options, output
+from dse.common import hints, machine, options, output
 from dse.common.signals import terminated
 from dse.errors import BadInput
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     """Do it; SIGTERM is an exception here."""
     from dse.reports.results import sweep
-    from dse.sweeps.repeating import resuming
+    from dse.storing.studies import resuming
 
     _check_resume(args)
     for name in ("space", "sampler", "objectives", "trace"):
@@ -84,12 +84,12 @@ def _run(args: argparse.Namespace) -> int:
     elif args.format == "csv":
         output.emit(_front(found), "csv")
     else:
-        _head(found, resuming(args.results, found["study"]))
+        _head(found, resuming(args.results, found["study"]), _report(found, args))
         if args.full:
             _show(found)
     if found["timed_out"]:
         output.note(f"the time was up after {found['trials']:,} trials: {resuming(args.results, found['study'])}")
-    output.note(f"stored as {found['study']} under {args.results}/studies; dse report {found['study']} shows it")
+    output.note(f"stored as {found['study']} under {args.results}/studies; {_report(found, args)} shows it")
     return 0
 
 
@@ -119,8 +119,13 @@ def _front(found: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _head(found: dict[str, Any], resuming: str) -> None:
-    """Print the answer on one screen; `resuming` is the command that goes on with the study."""
+def _report(found: dict[str, Any], args: argparse.Namespace) -> str:
+    """Command that shows the study."""
+    return hints.command("dse", "report", found["study"], results=args.results)
+
+
+def _head(found: dict[str, Any], resuming: str, report: str) -> None:
+    """Print the answer on one screen; `resuming` is the command that goes on with the study, `report` the one that shows it."""
     from dse.reports import environments, heads
     from dse.sweeps import wording
 
@@ -128,7 +133,7 @@ def _head(found: dict[str, Any], resuming: str) -> None:
     more = [resuming] if found["timed_out"] else []
     more += [] if "--full" in shlex.split(about["command"]) else [f"{about['command']} --full"]
     over = about["over"]["measure"]
-    head = environments.head(found, about, about["winner"], over, [*more, f"dse report {found['study']}"])
+    head = environments.head(found, about, about["winner"], over, [*more, report])
     nothing = [*wording.partial(about, found, over), wording.nobody(found["winners"]), *wording.without(found["missing"], about["places"])]
     for line in nothing if head is None else heads.text(head, WIDTH, LINES):
         output.write(line)

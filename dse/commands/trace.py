@@ -137,8 +137,8 @@ def _import(args: argparse.Namespace) -> int:
         size_column=args.size_column, writes=args.writes or (), unit=args.unit,
         size_unit=args.size_unit,
     )  # fmt: skip
-    if args.source == "csv" and args.page_column and args.unit is None:
-        output.note(f"a line counts as one page, that of column {args.page_column}; of a block trace say --unit and --size-column")
+    if args.source == "csv" and args.unit is None:
+        output.note(f"a line counts as one page, that of column {args.page_column or 1}; of a block trace say --unit and --size-column")
     if args.source == "oracleGeneral" and args.unit is None:
         output.note("an object counts as one page; where its number is an address say --unit")
     if not trace.meta.get("writes_known", True):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario, storing
-from dse.common import machine, options, output
+from dse.common import hints, machine, output
 from dse.errors import BadInput
 from dse.measuring import cold, pacing, recalling, warming
 from dse.measuring.provenance import code_digest, origin
@@ -27,8 +27,6 @@ NOT_MODELLED = (
     "backend"
 )
 LOOP = "open"
-
-
 OF_OPTIONS = {"replay.seed": "seed", "replay.state": "state"}
 """Keys of a scenario that an option gives, too."""
 TIMED = ("replay.state", "replay.footprint_kib")
@@ -255,7 +253,7 @@ def compare(
     _check_settings(settings, {"seed": seed, "state": state}, counted_only)
     table = SHIPPED if parameters is None else tables.read(parameters)
     chosen = naming.parse_many(designs) if designs is not None else naming.default_designs()
-    cases = variants(choosing.choose(scenario_name, trace, settings), seed, state)
+    cases = variants(choosing.told(choosing.choose(scenario_name, trace, settings)), seed, state)
     if results is not None:
         storing.check_writable(results)
     began = time.monotonic()
@@ -285,11 +283,18 @@ def compare(
         states = {one for case in cases for one in states_of(case, state)}
         compiled += warming.warm([(n.text, kind) for kind in cold.probes(sorted(states)) for n in chosen])
         parts = list(_times(halves, pacing.Budget(float(budget)), width, state))
+    _name(parts, command)
     for found in parts:
-        found["provenance"]["command"] = command
         if results is not None:
             found["provenance"]["run"] = storing.write_run(results, found["rows"], found["ledger"], found["provenance"])
     return _joined(parts, chosen, command, compiled, began)
+
+
+def _name(parts: Sequence[dict[str, Any]], command: str) -> None:
+    """Note in each part the command, and the hashes of all parts where there are several."""
+    together = [part["provenance"]["counters_hash"] for part in parts]
+    for part in parts:
+        part["provenance"] |= {"command": command} | ({"together": together} if len(parts) > 1 else {})
 
 
 def _times(halves: Sequence[Counted], whole: pacing.Budget, width: float, state: str | None) -> Iterator[dict[str, Any]]:
@@ -335,9 +340,18 @@ def _refuse_study(name: str, results: str | Path) -> None:
         study = studies.find(results, name)
     except BadInput:
         return
-    elsewhere = "" if str(results) == options.RESULTS else f" --results {results}"
+    bundled = hints.command("dse", "report", study, "--bundle", results=results)
     bundle = Path(results) / "reports" / f"{study}.bundle.zip"
-    raise BadInput(f"{study} is a study, not a run: dse report {study} --bundle{elsewhere}, then dse rerun {bundle}")
+    raise BadInput(f"{study} is a study, not a run: {bundled}, then dse rerun {bundle}")
+
+
+def _together(given: Mapping[str, Any]) -> list[str]:
+    """Hashes of the counters of all runs of an answer, of which this is one; none where it is the only one."""
+    try:
+        found = json.loads(given.get("extra") or "{}").get("together", [])
+    except (ValueError, AttributeError):
+        return []
+    return [str(one) for one in found] if isinstance(found, list) else []
 
 
 def rerun(name: str, results: str | Path) -> dict[str, Any]:
@@ -353,7 +367,8 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``run``, ``equal``, ``stored`` and ``again`` (hashes of the counters), ``same_code``.
+        ``run``, ``equal``, ``stored`` and ``again`` (hashes of the counters), ``same_code``; of a run that answered together with others
+        ``answer`` (the hash over all of them, the stored ones and this one again).
 
     Raises
     ------
@@ -376,7 +391,9 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     found = run_scenario(stream, designs, budget=None)
     again = storing.counters_hash(found["rows"])
     kept = storing.counters_hash(stored.ops)
+    together = _together(given)
+    whole = {"answer": storing.combined_hash(again if one == kept else one for one in together)} if kept in together else {}
     return {
-        "run": stored.name, "equal": again == kept, "stored": kept, "again": again,
+        **whole, "run": stored.name, "equal": again == kept, "stored": kept, "again": again,
         "same_code": given.get("code_digest") == code_digest(), "scenario": case.label, "designs": [n.text for n in designs],
     }  # fmt: skip

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from dse.common import reading, streams
 from dse.errors import BadInput, refusals
+from dse.naming import mistakes
 
 if TYPE_CHECKING:
     from kernels.life.registry import Config, Design
@@ -127,7 +128,7 @@ def _registering(name: str, why: str) -> None:
         _restore(before)
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise BadInput(f"{why}: {name} does not load: {type(error).__name__}: {_text(error)}") from error
+        raise BadInput(f"{why}: {name} does not load: {mistakes.said(error, _file_of(name))}") from error
     held: Mapping[str, object] = REGISTRY  # the module may have put anything into it
     odd = [str(key) for key, design in held.items() if not isinstance(design, Design) or design.name != key]
     if odd:
@@ -145,6 +146,17 @@ def _registering(name: str, why: str) -> None:
     if not any(Path(design.file).resolve() == file for design in REGISTRY.values()):
         raise BadInput(f"{why}: {name} registers no design whose file it is")
     REGISTRY.update({design: _guarded(made) for design, made in REGISTRY.items() if design not in before})
+
+
+def _file_of(name: str) -> Path:
+    """File of a module that may not have loaded."""
+    if name.endswith(".py"):
+        return Path(name)
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    return Path((spec.origin if spec is not None else None) or name)
 
 
 def _guarded(design: Design) -> Design:
@@ -167,14 +179,6 @@ def blamed(error: BaseException) -> str:
     while trace is not None:
         found, trace = names.get(str(Path(trace.tb_frame.f_code.co_filename).resolve()), found), trace.tb_next
     return found
-
-
-def _text(error: BaseException) -> str:
-    """First line of an error's text, which is a module's own and may fail itself."""
-    try:
-        return str(error).partition("\n")[0]
-    except Exception:  # noqa: BLE001 - whatever it raises
-        return "an error without a text"
 
 
 def _restore(before: dict[str, Design]) -> None:

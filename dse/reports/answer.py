@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dse.common import hints
 from dse.common.output import wrapped
 from dse.common.texts import Shorter, short
 from dse.measuring.figures import FULL, LIFETIME, Figures
@@ -291,9 +292,11 @@ def _again(found: Mapping[str, Any], run: Mapping[str, Any]) -> tuple[str, ...]:
     command = str(found["provenance"]["command"])
     full = command.startswith("dse compare") and "--full" not in command.split()
     more = [f"{command} --full"] if full else []
-    more += ["dse report last", f"dse rerun {run['run']}"] if run.get("run") else []
+    asked = (("report", "last"), ("rerun", str(run.get("run"))))
+    report, rerun = (hints.command("dse", *words, results=hints.results_of(command)) for words in asked)
+    more += [report, rerun] if run.get("run") else []
     again = f"Repeat: {command} (counters {str(found['provenance']['counters_hash'])[:16]})"
     if not more:
         return (again,)
-    few = "--full" if full else "dse report last"
+    few = "--full" if full else report
     return (Shorter(f"Next: {', '.join(more)}", ""), Shorter(again, f"{again}. More: {few}"))

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from dse.errors import BadInput, unknown
+from dse.errors import NAME_MOST, BadInput, nearest
 from dse.reports import charts
 from dse.reports.drawing import COLOURS, SHAPES, from_zero
 from dse.reports.model import Cloud, Document, Parallel, Plot, Ranges, staircase
@@ -17,6 +17,8 @@ light ones darkened until they stand out from white by 3 to 1."""
 MARKERS = "os^Dv" + "PX"
 DASHES = ("-", "--", ":")
 MOST = 4
+TITLES, TITLE_MOST = 4, 40
+"""Titles that a refusal names, and most characters of one."""
 DPI = 150
 TITLE = 76  # characters of a line above a figure
 FOOT = 150  # characters of a line of conditions
@@ -45,7 +47,10 @@ def chosen(document: Document, name: str | None) -> list[Drawable]:
         return known[:MOST]
     fits = [part for part in known if name.lower() in part.title.lower()]
     if not fits:
-        raise BadInput(unknown("figure", name, [part.title for part in known]))
+        titles = [textwrap.shorten(part.title, TITLE_MOST, placeholder=" ...") for part in known]
+        some = "; ".join(titles[:TITLES]) + f"; and {len(titles) - TITLES:,} more" * (len(titles) > TITLES)
+        near = nearest(name[:NAME_MOST], titles)
+        raise BadInput(f"no figure has {name[:NAME_MOST]!r} in its title, " + (f"did you mean {near!r}?" if near else f"such as: {some}"))
     return fits[:MOST]
 
 

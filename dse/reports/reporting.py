@@ -64,16 +64,32 @@ def load(kind: str, name: str, results: str | Path) -> Document:
     if kind == "run":
         from dse.reports import runs
 
-        return runs.document(storing.load_run(results, name))
+        return runs.document(storing.load_run(results, name), results)
     from dse.reports import studies
     from dse.storing import studies as stored
 
-    return studies.document(name, stored.read_tables(results, name))
+    return studies.document(name, stored.read_tables(results, name), results)
+
+
+def form_of(form: str | None, path: str | Path | None, bundle: bool) -> str:
+    """Form of a report: the one that was asked for, else that of the ending of its file, else a page.
+
+    Raises
+    ------
+    BadInput
+        An unknown one, or a file whose ending says another one.
+    """
+    if form is not None and form not in FORMS:
+        raise BadInput(unknown("format", form, FORMS))
+    ending = next((one for one, suffix in SUFFIX.items() if path is not None and Path(path).suffix.lower() == suffix), None)
+    if ending is not None and (bundle or (form is not None and form != ending)):
+        raise BadInput(f"{path} ends as {ending} does, and {'a bundle' if bundle else form} was asked for: give it another ending")
+    return form or ending or "html"
 
 
 def report(
     name: str = "last",
-    form: str = "html",
+    form: str | None = None,
     path: str | Path | None = None,
     *,
     figure: str | None = None,
@@ -87,8 +103,8 @@ def report(
     ----------
     name : str
         The run or study, a part of its name, or ``last``.
-    form : {"html", "png", "svg", "text"}
-        A page that opens without network, a picture, or text for a mail.
+    form : {"html", "png", "svg", "text"}, optional
+        A page that opens without network, a picture, or text for a mail. Default: by the ending of `path`, else a page.
     path : path, optional
         Path to write to, default ``results/reports/<name>`` with the suffix of the form; text is returned instead, and so is any form
         but png with ``-``.
@@ -111,8 +127,7 @@ def report(
     BadInput
         Nothing fits the name, a damaged file, a folder that cannot be written.
     """
-    if form not in FORMS:
-        raise BadInput(unknown("format", form, FORMS))
+    form = form_of(form, path, bundle)
     stdout = str(path) == "-"
     if stdout and (bundle or form == "png"):
         raise BadInput(f"a {'bundle' if bundle else 'PNG'} is not for stdout: give --output FILE")

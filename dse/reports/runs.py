@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from dse import naming, storing
+from dse.common import hints
+from dse.common.options import RESULTS
 from dse.errors import BadInput
 from dse.grounding import marks
 from dse.measuring.figures import Figures
@@ -133,8 +136,8 @@ def _about(run: storing.Run) -> dict[str, Any]:
     return {**run.provenance, **(extra if isinstance(extra, dict) else {})}
 
 
-def opening(run: storing.Run, about: Mapping[str, Any]) -> Head | None:
-    """Head of a run: the first screen of ``dse compare``, for the one variant that the run has; None for what is no comparison."""
+def opening(run: storing.Run, about: Mapping[str, Any], results: str | Path) -> Head | None:
+    """Head of a run under `results`: the first screen of ``dse compare`` for its one variant; None for what is no comparison."""
     label = str(about.get("label") or run.name)
     stored = {**about, "label": label, "run": run.name}
     rows = [{**row, "scenario": label} for row in run.ops]
@@ -144,10 +147,12 @@ def opening(run: storing.Run, about: Mapping[str, Any]) -> Head | None:
     except (KeyError, TypeError, IndexError):
         return None
     repeat = f"Repeat: {whole['command']} (counters of {label}: {str(whole['counters_hash'])[:16]})"
-    return replace(found, again=(f"Next: dse report {run.name} --format text --full, dse rerun {run.name}", repeat))
+    words = ("report", run.name, "--format", "text", "--full"), ("rerun", run.name)
+    more = [hints.command("dse", *some, results=results) for some in words]
+    return replace(found, again=(f"Next: {', '.join(more)}", repeat))
 
 
-def document(run: storing.Run) -> Document:
+def document(run: storing.Run, results: str | Path = RESULTS) -> Document:
     """Make the report of a run.
 
     Parameters
@@ -199,4 +204,6 @@ def document(run: storing.Run) -> Document:
         else f"{about.get('aa_ratio') or 1:.3f} [{about['aa_lo']:.3f}, {about['aa_hi']:.3f}]"
     )  # fmt: skip
     title = f"{about.get('label') or run.name}: what each design costs"
-    return Document(run.name, title, answer(run), designs, [*sections, Section("Bytes", "", ledger)], provenance, opening(run, about))
+    return Document(
+        run.name, title, answer(run), designs, [*sections, Section("Bytes", "", ledger)], provenance, opening(run, about, results)
+    )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from dse.common import hints
+from dse.common.options import RESULTS
 from dse.reports import environments
 from dse.reports.model import Cell, Cloud, Document, Map, Part, Plot, Range, Ranges, Section, Series, Table, short
 from dse.reports.parallels import parallels
 from dse.sweeps import wording
 from dse.sweeps.axes import text_of
 from dse.sweeps.measure import EACH, SAID
-from dse.sweeps.wording import several
+from dse.sweeps.wording import bare, several
 
 RATE = "moves.rate"
 MOST_CLOUDS, MOST_VARIANTS = 6, 14
@@ -64,11 +67,6 @@ def parsed(text: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def bare(design: str) -> str:
-    """Name of a design without parameters."""
-    return design.partition("[")[0]
-
-
 class Study:
     """Stored tables of a study, sorted for showing: designs that win come first, so that their colours differ.
 
@@ -114,8 +112,7 @@ class Study:
 def answer(study: Study) -> list[str]:
     """Answer of a study, in words."""
     numbers = {row["number"] for row in study.trials}
-    failed = {row["number"] for row in study.trials if row["status"] != "ok"}
-    fell = f" ({len(failed):,} of them infeasible or failed)" if failed else ""
+    fell, fit = wording.fallen(study.trials)
     over = ", ".join(study.objectives)
     fronts = {row["environment"] for row in study.trials if row["front"]}
     counted = {row["number"] for row in study.trials if row["front"]}
@@ -126,7 +123,7 @@ def answer(study: Study) -> list[str]:
     elif counted:
         out.append(f"{text}; {len(counted):,} are on the Pareto fronts of {over} in {several(len(fronts), 'environment')}, all minimised.")
     else:
-        out.append(f"{text}; no Pareto front of an environment is stored.")
+        out.append(f"{text}; {'no Pareto front of an environment is stored' if fit else 'none is on a Pareto front'}.")
     tried = wording.among_tried(study.about)
     whole = [row for row in study.tables["regret"] if row["environments"] == row["of"]]
     if whole and whole[0]["of"] > 1:  # with one environment the best is the winner
@@ -352,7 +349,7 @@ def confirmed(study: Study) -> list[Part]:
     return [*parts, Table("Timed without a figure", "measured", open_)] if open_ else parts
 
 
-def document(name: str, tables: Tables) -> Document:
+def document(name: str, tables: Tables, results: str | Path = RESULTS) -> Document:
     """Make the report of a study.
 
     Parameters
@@ -361,6 +358,8 @@ def document(name: str, tables: Tables) -> Document:
         The study.
     tables : mapping
         Its tables: trials, winners, breakeven, sensitivity, regret, confirmed, provenance.
+    results : path
+        Folder that it is stored in, for the commands that are hinted at.
 
     Returns
     -------
@@ -393,6 +392,7 @@ def document(name: str, tables: Tables) -> Document:
     timed = "in the runs of the confirmations" if study.tables["confirmed"] else "nothing was timed: counted and modelled figures"
     provenance["A/A noise"] = timed
     title = f"{about.get('space') or name}: what a layer costs and where it pays"
-    more = [f"dse report {name} --format text --full", f"dse sweep --resume {name}"]
+    words = ("report", name, "--format", "text", "--full"), ("sweep", "--resume", name)
+    more = [hints.command("dse", *some, results=results) for some in words]
     head = environments.head(study.tables, about, study.winner, study.over, more)
     return Document(name, title, answer(study), study.designs, [s for s in sections if s.parts], provenance, head)

@@ -70,6 +70,13 @@ def _part(part: Part) -> Iterator[str]:
         yield textwrap.fill(part.note, WIDTH)
 
 
+def _brief(document: Document) -> list[str]:
+    """Title, answer in words and command of a report that has no head."""
+    again = f"Stored as {document.name}." + (f" Repeat: {document.provenance['command']}" if document.provenance.get("command") else "")
+    last = textwrap.wrap(again, heads.MAIL, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return output.wrapped([document.title, *document.answer], heads.MAIL, max(1, heads.MAIL_LINES - len(last))) + last
+
+
 def render(document: Document, *, full: bool = False) -> str:
     """Render a report as plain text.
 
@@ -78,16 +85,16 @@ def render(document: Document, *, full: bool = False) -> str:
     document : Document
         The report.
     full : bool
-        All tables. Without, and where the report has a head, a mail of at most 15 lines of 72 columns, which ends in the command that
-        repeats it.
+        All tables. Without, a mail of at most 15 lines of 72 columns, which ends in the command that repeats it; where the report has
+        no head, because nothing won or nothing was compared, that is its title and its answer in words.
 
     Returns
     -------
     str
         Lines of at most 76 columns, ASCII where the data is.
     """
-    if document.head is not None and not full:
-        return "\n".join(heads.mail(document.head))
+    if not full:
+        return "\n".join(_brief(document) if document.head is None else heads.mail(document.head))
     lines = [textwrap.fill(document.title, WIDTH), "=" * min(WIDTH, len(document.title)), ""]
     lines += [textwrap.fill(text, WIDTH, break_long_words=True) + "\n" for text in document.answer]
     for section in document.sections:

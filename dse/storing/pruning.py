@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import math
 import os
 import re
@@ -131,7 +132,8 @@ def prune(
     Returns
     -------
     list of dict
-        ``kind``, ``name``, ``bytes``, ``days`` (age), ``removed``, ``why`` (it could not be removed; else empty).
+        ``kind``, ``name``, ``bytes``, ``days`` (age), ``removed``, ``why`` (it could not be removed, or would not be, such as a study
+        that runs; else empty).
 
     Raises
     ------
@@ -150,9 +152,18 @@ def prune(
         for path in paths[: max(0, len(paths) - keep)] if keep is not None else paths:
             age = (now - path.stat().st_mtime) / DAY
             if days is None or age >= days:
-                row = {"kind": kind, "name": path.name, "bytes": _size(path), "days": round(age, 2), "removed": False, "why": ""}
+                row = {
+                    "kind": kind,
+                    "name": path.name,
+                    "bytes": _size(path),
+                    "days": round(age, 2),
+                    "removed": False,
+                    "why": _runs(path, kind),
+                }
                 found.append((path, row))
     for path, row in found if remove else ():
+        if row["why"]:
+            continue
         try:
             _remove(path, results if row["kind"] == "studies" else None)
             row["removed"] = True
@@ -161,6 +172,20 @@ def prune(
         except BadInput as error:
             row["why"] = str(error)
     return [row for _, row in found]
+
+
+def _runs(path: Path, kind: str) -> str:
+    """Say that an entry is a study that runs; an empty string where it does not. Nothing is written."""
+    if kind != "studies":
+        return ""
+    try:
+        with (path / ".lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return f"study {path.name} is being run by another process"
+    except OSError:
+        return ""
+    return ""
 
 
 def _remove(path: Path, study_of: str | os.PathLike[str] | None = None) -> None:

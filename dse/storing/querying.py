@@ -19,6 +19,8 @@ from dse.storing import files, widening, widths
 from dse.storing.guarding import guard, tokens
 from dse.storing.writer import TYPES
 
+QUOTES = "; texts stand in single quotes"
+"""Hint behind a column that is not there: in SQL double quotes name a column."""
 ASV = {
     "commit": "str", "machine": "str", "date": "u64", "benchmark": "str", "param": "str", "kind": "str", "unit": "str", "value": "f64",
     "lo": "f64", "hi": "f64", "file": "str",
@@ -282,7 +284,7 @@ def _no_column(message: str, tables: Tables) -> str:
     if homes:
         return f"column {reading.short(name)} is in {', '.join(homes)}, not in the tables of this query"
     near = nearest(name[:NAME_MOST], sorted({column for names in columns.values() for column in names}))
-    return f"unknown column {reading.short(name)}, " + (f"did you mean {near!r}?" if near else "dse query --tables lists all")
+    return f"unknown column {reading.short(name)}, " + (f"did you mean {near!r}?" if near else "dse query --tables lists all") + QUOTES
 
 
 def _sql_error(message: str, tables: Tables, sql: str) -> str:

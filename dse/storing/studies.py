@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from dse.common import digests
+from dse.common import digests, hints
 from dse.common.limits import SEED_MAX
 from dse.common.names import checked, is_name
 from dse.common.output import plain
@@ -259,6 +259,11 @@ def why_not(path: Path, table: str) -> str:
     return files.why_not(path, f"study.{table}", VERSION)
 
 
+def resuming(results: str | os.PathLike[str], study: str) -> str:
+    """Command that goes on with a study."""
+    return hints.command("dse", "sweep", "--resume", study, results=results)
+
+
 def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[dict[str, Any]]]:
     """Read every table of a study.
 
@@ -271,10 +276,10 @@ def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[d
     for table in TABLES:
         path = folder(results, study) / f"{table}.parquet"
         if not path.exists() and table == "trials":
-            raise BadInput(f"study {study} has not ended; dse sweep --resume {study} goes on with it")
+            raise BadInput(f"study {study} has not ended; {resuming(results, study)} goes on with it")
         why = why_not(path, table)
         if why:
-            raise BadInput(f"{path}: {why}; dse sweep --resume {study} makes the tables anew")
+            raise BadInput(f"{path}: {why}; {resuming(results, study)} makes the tables anew")
         if not path.exists():
             out[table] = []
             continue

@@ -60,6 +60,7 @@ class Shared:
     def __init__(self, url: str, study: str, space: Space, evaluator: Evaluator, workers: int, results: str | os.PathLike[str]) -> None:
         self.url, self.name, self.space, self.evaluator = url, study, space, evaluator
         self.evaluated = 0
+        self.step: Callable[[], None] = lambda: None
         self._workers, self._results = workers, results
         self._processes: list[subprocess.Popen[bytes]] = []
         self._signs: dict[int, tuple[Any, float]] = {}
@@ -142,6 +143,7 @@ class Shared:
                 self._finished[index] = trial
                 self.evaluated += self.evaluator.cache.get(key) is None
                 self.evaluator.cache.put(*known)
+                self.step()
                 self._signs.pop(trial._trial_id, None)
             if missing:
                 self._bring_back(missing)

@@ -8,11 +8,15 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from dse.common import options, output
 from dse.errors import BadInput
+from dse.secrets import HIDDEN, safe
 from dse.storing import studies
 from dse.sweeps.space import Space
 
 TRACE = "workload.trace"
+STORAGE = "storage"
+"""Key of the settings of a study: the storage that it was begun on, without a password."""
 
 
 class Earlier(NamedTuple):
@@ -89,6 +93,35 @@ def check_known(study: str, known: object) -> None:
     for name, digest in known.items():
         if trace.load(str(name)).digest != digest:
             raise BadInput(f"{name} is not the trace of study {study}, which has digest {str(digest)[:16]}")
+
+
+def storage_of(settings: Mapping[str, Any], given: str | None) -> str | None:
+    """Storage on which a study goes on: the one that was given, else the one that it was begun on.
+
+    Parameters
+    ----------
+    settings : mapping
+        Of the study; ``storage`` is what it was begun on, without a password, or None for a journal of its own.
+    given : str or None
+        ``--storage``, or the variable of the environment.
+
+    Raises
+    ------
+    BadInput
+        None was given, and that of the beginning cannot be opened without a password, or its file is gone.
+    """
+    began, study = settings.get(STORAGE), settings["study"]
+    if not isinstance(began, str) or began == given:
+        return given
+    if given is not None:
+        if safe(given, whole=True) != began:
+            output.note(f"study {study} began on {began}; it goes on elsewhere, with what is in the cache")
+        return given
+    path = began.removeprefix("journal://").removeprefix("sqlite:///").partition("?")[0]
+    if HIDDEN in began or ("://" not in path and not os.path.exists(path)):
+        raise BadInput(f"study {study} began on {began}: give it again, --storage URL or {options.STORAGE}")
+    output.note(f"study {study} began on {began}, and goes on there")
+    return began
 
 
 def check_traces(settings: Mapping[str, Any], space: Space) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -61,6 +61,7 @@ class Recorder:
     def __init__(self, path: Path, name: str, space: Space) -> None:
         self._path, self._name, self._space = path, name, space
         self._feasible: list[bool] = []
+        self.step: Callable[[], None] = lambda: None  # that of the evaluator is called
 
     def __enter__(self) -> Self:
         with storages.reported(str(self._path)), storages.whole(self._path):

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dse.common import options
 from dse.errors import BadInput
 from dse.secrets import safe
 from dse.storing import studies
@@ -29,7 +28,7 @@ class Terminated(KeyboardInterrupt):
 
 @dataclass
 class Done:
-    """Trials of a study that are recorded, and how many are wanted."""
+    """Trials of a study that are evaluated, and so in the cache, and how many are wanted."""
 
     trials: int = 0
     wanted: int = 0
@@ -92,12 +91,6 @@ def first_command(results: str | Path, study: str, now: str) -> str:
     return str(about["command"] or now)
 
 
-def resuming(results: str | Path, study: str) -> str:
-    """Command that goes on with a study."""
-    words = ["dse", "sweep", "--resume", study]
-    return shlex.join(words if str(results) == options.RESULTS else [*words, "--results", str(results)])
-
-
 @contextlib.contextmanager
 def interruptible(results: str | Path, study: str, storage: str | None) -> Iterator[Done]:
     """Say how far a study came, and how to go on with it, when it is interrupted.
@@ -112,5 +105,5 @@ def interruptible(results: str | Path, study: str, storage: str | None) -> Itera
         yield done
     except KeyboardInterrupt as error:
         shared = f" --storage {shlex.quote(safe(storage, whole=True))}" if storage is not None else ""
-        text = f"interrupted after {done.trials:,} of {done.wanted:,} trials: {resuming(results, study)}{shared}"
+        text = f"interrupted after {done.trials:,} of {done.wanted:,} trials: {studies.resuming(results, study)}{shared}"
         raise (Terminated if isinstance(error, Terminated) else Interrupted)(text) from None

@@ -53,6 +53,8 @@ class Search:
         Environments that are searched at a time, default all (:func:`dse.sweeps.proposing.places_at_a_time`).
     probing : bool
         Try some configurations of all designs first, and stop where none of them meets the constraints.
+    resuming : str
+        Command that tries the rest then.
     """
 
     space: Space
@@ -69,9 +71,21 @@ class Search:
     timed_out: bool = False
     environments: int | None = None
     probing: bool = False
+    resuming: str = "dse sweep --resume last"
     proposer: proposing.Proposing | None = None
     _next_detail: float = 0.0
     _said: str = ""
+    _progress: output.Progress | None = None
+    _within: int = 0
+    _batch: int = 0
+
+    def seen(self) -> int:
+        """Note that one more configuration of the present generation is evaluated; return how many trials there are with those."""
+        if self._within < self._batch:
+            self._within += 1
+            if self._progress is not None:
+                self._progress.step(1, self._said)
+        return len(self.trials) + self._within
 
     def run(self) -> list[Trial]:
         """Run until the trials wanted are done, the space is exhausted or the time is up.
@@ -85,10 +99,10 @@ class Search:
         self.proposer = proposer = proposing.make(self.space, self.sampler, self.seed, self.environments)
         known: dict[str, Measures] = {}
         total = self.space.wanted(self.wanted)
-        if self.probing:
-            self._probe(known)
         patience = QUIET if self.quiet else output.PATIENCE
-        with output.Progress(f"sweep {self.space.name}, {self.sampler}", total, patience=patience) as progress:
+        if self.probing:
+            self._probe(known, patience)
+        with output.Progress(f"sweep {self.space.name}, {self.sampler}", total, patience=patience) as self._progress:
             while self.wanted is None or len(self.trials) < self.wanted:
                 self.timed_out = self.timeout is not None and time.monotonic() - began >= self.timeout
                 if self.timed_out:
@@ -97,28 +111,31 @@ class Search:
                 if not batch:
                     break
                 made = self._generation(batch, known)
+                within, self._within, self._batch = self._within, 0, 0
                 self.trials += made
                 proposer.tell(made, self.trials)
                 self.record(made)
-                progress.step(len(made), self._detail())
+                self._progress.step(len(made) - within, self._detail())
         return self.trials
 
-    def _probe(self, known: dict[str, Measures]) -> None:
+    def _probe(self, known: dict[str, Measures], patience: float) -> None:
         """Stop where nothing that is tried meets the constraints."""
         if not self.space.constraints or self.space.distinct <= 2 * TRIED:
             return
         some = self.space.spread(TRIED, self.seed)
-        tried = self._generation(some, known, self.baselines or self.evaluate)
+        with output.Progress(f"sweep {self.space.name}, first tries", len(some), patience=patience) as self._progress:
+            tried = self._generation(some, known, self.baselines or self.evaluate)
+        self._within, self._batch = 0, 0
         why = closest(tried, self.space)
         if why:
-            raise BadInput(
-                f"{why}; {len(some)} of {self.space.distinct:,} were tried, of all designs; dse sweep --resume last tries the rest"
-            )
+            raise BadInput(f"{why}; {len(some)} of {self.space.distinct:,} were tried, of all designs; {self.resuming} tries the rest")
 
     def _generation(self, batch: Sequence[Configuration], known: dict[str, Measures], evaluate: Evaluate | None = None) -> list[Trial]:
         """Evaluate a generation."""
         figures = self.space.figures
+        self._within, self._batch = 0, len(batch)
         measures = (evaluate or self.evaluate)(batch)
+        self._batch = self._within
         bases = self._bases(batch, known)
         made = []
         for number, (configuration, found) in enumerate(zip(batch, measures, strict=True), len(self.trials)):

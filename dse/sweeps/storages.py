@@ -242,6 +242,8 @@ def opened(url: str, *, make: bool = True) -> optuna.storages.BaseStorage:
     secrets.know(url)
     check(url)
     engine = url
+    if re.match(r"sqlite(?:\+\w+)?:(?!///)(?!//(?:\?|$))", url):
+        raise BadInput(f"storage {shown(url)!r}: a file of SQLite has three slashes before it, sqlite:///FILE")
     with reported(url), warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if scheme in ("", "journal"):

@@ -20,7 +20,7 @@ from dse.measuring import warming
 from dse.measuring.provenance import commit
 from dse.secrets import safe
 from dse.storing import studies
-from dse.sweeps import analysing, confirming, keeping, objectives
+from dse.sweeps import analysing, confirming, keeping, objectives, possible
 from dse.sweeps import space as spaces
 from dse.sweeps.analysing import Trial
 from dse.sweeps.axes import text_of
@@ -122,9 +122,9 @@ def sweep(
         Error of the space, an option, a folder or a storage, in one line.
     """
     _check_parameters(parameters, confirm)
-    _check_storage(storage)
     if resume is not None:
         about = _resumed(results, resume, trials, command)
+        storage = keeping.storage_of(about, storage)
         space = _space_of(about)
         keeping.check_traces(about, space)
     else:
@@ -132,6 +132,9 @@ def sweep(
         if objectives_:
             space = spaces.from_document({**space.document, "objectives": [objectives.check(o) for o in objectives_]})
         about = {**_settings(space, trials, sampler, seed, environments), "command": safe(command)}
+        if storage is not None:
+            about[keeping.STORAGE] = safe(storage, whole=True)
+    _check_storage(storage)
     if not 1 <= workers <= WORKERS_MAX and not (workers == 0 and storage):
         raise BadInput(f"workers are 1 to {WORKERS_MAX}, got {workers}")
     study = str(about["study"])
@@ -142,6 +145,7 @@ def sweep(
         if resume is None or trials is not None or not (studies.folder(results, study) / studies.SETTINGS).exists():
             studies.write_settings(results, study, about)
         done.wanted = space.wanted(about["trials"])
+        possible.tell(space if resume is None else None)
         warm(space)
         made, evaluated, timed_out = searched(space, about, workers, timeout, results, storage, probing=resume is None, done=done)
         keeping.check_made(study, len(made), before)
@@ -276,12 +280,18 @@ def searched(
         def record(trials: list[Trial]) -> None:
             recorder.record(trials)
             if done is not None:
-                done.trials += len(trials)
+                done.trials = len(search.trials)
+
+        def step() -> None:
+            at = search.seen()
+            if done is not None:
+                done.trials = at
 
         search = Search(
             space, str(settings["sampler"]), int(settings["seed"]), settings["trials"], evaluate, record, timeout, evaluator,
-            environments=settings.get("environments"), probing=probing,
+            environments=settings.get("environments"), probing=probing, resuming=studies.resuming(results, study),
         )  # fmt: skip
+        evaluator.step = recorder.step = step
         trials = search.run()
         return Made(trials, evaluator.evaluated + getattr(recorder, "evaluated", 0), search.timed_out)
 

@@ -150,6 +150,15 @@ def without(missing: Rows, places: int | None) -> list[str]:
     return [f"{len(missing):,} of {of} {several_} no result: {'; '.join(said[:MOST])}{'; ...' * (len(said) > MOST)}."]
 
 
+def fallen(trials: Rows) -> tuple[str, int]:
+    """Say how many trials have no figures, and how many are beyond a constraint; with the number of the others."""
+    numbers = {row["number"] for row in trials}
+    failed = {row["number"] for row in trials if row["status"] != "ok"}
+    beyond = {row["number"] for row in trials if not row["feasible"]} - failed
+    parts = [f"{len(some):,} {what}" for some, what in ((failed, "of them infeasible or failed"), (beyond, "beyond a constraint")) if some]
+    return f" ({', '.join(parts)})" * bool(parts), len(numbers - failed - beyond)
+
+
 def nobody(winners: Rows) -> str:
     """Say why no design wins anything."""
     n = unheard(winners)

@@ -112,11 +112,19 @@ class Evaluator:
         Folder of the cache.
     workers : int
         Processes; 1 evaluates in this process.
+
+    Attributes
+    ----------
+    evaluated : int
+        Configurations that were not in the cache.
+    step : callable
+        Called for each configuration of a batch when its evaluation is in the cache.
     """
 
     def __init__(self, results: str | os.PathLike[str], workers: int = 1) -> None:
         self.cache = Cache(results)
         self.evaluated = 0
+        self.step: Callable[[], None] = lambda: None
         self._workers = [Worker(str(results)) for _ in range(workers)] if workers > 1 else []
 
     def __enter__(self) -> Self:
@@ -126,26 +134,31 @@ class Evaluator:
         for worker in self._workers:
             worker.stop()
 
-    def __call__(self, batch: Sequence[Configuration], step: Callable[[], None] = lambda: None) -> list[Measures]:
-        """Evaluate a batch; return the answers in its order."""
+    def __call__(self, batch: Sequence[Configuration]) -> list[Measures]:
+        """Evaluate a batch; return the answers in its order. Each is in the cache as soon as it is there."""
         keys = [key_of(configuration) for configuration in batch]
         todo = {key: c for key, c in zip(keys, batch, strict=True) if self.cache.get(key) is None}
         streams = {stream_key(c): c for c in todo.values()}
-        self._all("prepare", [c for key, c in streams.items() if self.cache.stream(key) is None], lambda: None)
-        for (key, _), measures in zip(todo.items(), self._all("evaluate", list(todo.values()), step), strict=True):
-            self.cache.put(key, measures)
+        self._all("prepare", [c for key, c in streams.items() if self.cache.stream(key) is None], lambda *_: None)
+        wanted, lock = list(todo), threading.Lock()
+        for _ in range(len(batch) - len(todo)):
+            self.step()
+
+        def keep(number: int, measures: Measures) -> None:
+            self.cache.put(wanted[number], measures)
+            with lock:
+                self.step()
+
+        self._all("evaluate", list(todo.values()), keep)
         self.evaluated += len(todo)
         return [self.cache.get(key) or {"status": "failed: the cache was removed"} for key in keys]
 
-    def _all(self, work: str, todo: Sequence[Configuration], step: Callable[[], None]) -> list[Measures]:
-        """Do `work` on every configuration, each on a free worker."""
+    def _all(self, work: str, todo: Sequence[Configuration], keep: Callable[[int, Measures], None]) -> None:
+        """Do `work` on every configuration, each on a free worker; `keep` has the number and the answer of each."""
         if not self._workers or len(todo) < 2:
-            out = []
-            for configuration in todo:
-                out.append(do(work, configuration, self.cache))
-                step()
-            return out
-        answers: list[Measures] = [{}] * len(todo)
+            for number, configuration in enumerate(todo):
+                keep(number, do(work, configuration, self.cache))
+            return
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for i in range(len(todo)):
             waiting.put(i)
@@ -155,8 +168,7 @@ class Evaluator:
             try:
                 while not problems:
                     i = waiting.get_nowait()
-                    answers[i] = worker.call(work, todo[i])
-                    step()
+                    keep(i, worker.call(work, todo[i]))
             except queue.Empty:
                 return
             except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
@@ -178,7 +190,6 @@ class Evaluator:
             raise
         if problems:
             raise problems[0]
-        return answers
 
 
 def do(work: str, configuration: Configuration, cache: Cache) -> Measures:

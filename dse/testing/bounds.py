@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 
 from dse import naming
-from dse.naming import processes
+from dse.naming import mistakes, processes
 from dse.testing import conformance, streams, subjects
 
 SECONDS = 600
@@ -64,7 +64,7 @@ def replayed(text: str, seed: int, demands: int) -> str:
         frames = traceback.extract_tb(error.__traceback__)
         mine = Path(named.design.file).resolve().parent
         at = next((f for f in reversed(frames) if Path(f.filename).resolve().parent == mine), frames[-1])
-        return f"{Path(at.filename).name}:{at.lineno}: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        return f"{Path(at.filename).name}:{at.lineno}: {type(error).__name__}: {mistakes.text_of(error)}{mistakes.meant(error)}"
     return ""
 
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dse import scenario
-from dse.common import reading
+from dse.common import output, reading
 from dse.errors import BadInput
 from dse.scenario import setting
 from dse.workloads import trace as traces
 
 DEFAULT = "writeback"
 PLACE = "workload.trace"
+FEW = 128
+"""Pages of memory below which a limit looks like a share, or a percentage, that was meant."""
 
 
 def _loaded(name: str | Path) -> scenario.Scenario:
@@ -34,6 +36,26 @@ def _is_space(name: str | Path) -> bool:
     except (BadInput, OSError, UnicodeDecodeError):
         return False
     return bool(document.keys() & {"axes", "scenario"})
+
+
+def few_pages(limit: float) -> str:
+    """Say that a memory limit is a number of pages where a share was probably meant; an empty string where that is not probable.
+
+    Examples
+    --------
+    >>> few_pages(2.0), few_pages(0.5), few_pages(4096.0)
+    ('memory.limit=2 is a memory of 2 pages: at most 1 it is a share of the pages of the workload', '', '')
+    """
+    if not 1.0 < limit < FEW:
+        return ""
+    return f"memory.limit={limit:g} is a memory of {int(limit):,} pages: at most 1 it is a share of the pages of the workload"
+
+
+def told(chosen: scenario.Scenario) -> scenario.Scenario:
+    """Return the scenario; tell first what in it was probably not meant."""
+    if few := few_pages(chosen.memory.limit):
+        output.note(few)
+    return chosen
 
 
 def choose(

@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 from dse.common import reading
 from dse.common.limits import COLUMNS_MAX
 from dse.errors import BadInput
-from dse.workloads import lackey, table, trace
+from dse.workloads import foreign, lackey, table, trace
 from dse.workloads import numbering as numbers
 from dse.workloads import perf as perf_script
 from kernels.traces import parse
 
 ORACLE_BYTES = 24
+ORACLE = np.dtype([("time", "<u4"), ("object", "<u8"), ("size", "<u4"), ("next", "<i8")])
+"""A record. Source: libCacheSim, libCacheSim/traceReader/customizedReader/oracle/oracleGeneralBin.h."""
+JUDGED = 1 << 20
+"""Records that are looked at for the order of their bytes."""
+NEXT_BITS = 40
+"""Bits of a record's number that are believed: a file of 2^40 records has 24 TiB."""
 PEEK = 4096
 TEXT = frozenset(range(32, 127)) | {9, 10, 13}
 """Bytes of a text: printable ASCII, tab and line ends."""
 TABLE_BITS = 22  # of the first page hash, 64 MiB
-PACKED = {
-    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -d"), b"\x1f\x8b": ("gzip", "gzip -d"), b"\xfd7zXZ\x00": ("xz", "xz -d"),
-    b"BZh": ("bzip2", "bzip2 -d"), b"\x04\x22\x4d\x18": ("lz4", "lz4 -d"), b"PK\x03\x04": ("zip", "unzip"),
-}  # fmt: skip
-"""First bytes of compressed files (RFC 8878, RFC 1952, the descriptions of the others), their name and what unpacks them."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,11 @@ def load(
         raise BadInput(f"a unit is for csv and oracleGeneral, not for {form}: its addresses are bytes")
     with reading.parsing(path, f"no trace of the format {form}"), source.open("rb") as file:
         first = file.read(8)
-    for magic, (name, unpack) in PACKED.items():
-        if first.startswith(magic):
-            raise BadInput(f"{path}: byte 0: compressed with {name}; decompress it first ({unpack})")
+    if not first:
+        raise BadInput(f"{path}: empty, no trace of the format {form}; {foreign.EMPTY[form]}")
+    why = foreign.packed(first) or foreign.recorded(first)
+    if why:
+        raise BadInput(f"{path}: byte 0: {why}")
     with reading.parsing(path, f"no trace of the format {form}"):
         made = FORMATS[form](source, options)
     if not len(made.accesses):
@@ -139,7 +142,9 @@ def _meta(source: Path, recorder: str, **more: Any) -> dict[str, Any]:
 def lackey_text(source: Path, options: Options) -> trace.Trace:
     """Read text of ``valgrind --tool=lackey --trace-mem=yes``."""
     meta = {"command": None, "made": f"imported from {source.name}"}
-    with source.open("rb", buffering=0) as stream:
+    with source.open("rb", buffering=0) as raw:
+        stream = lackey.Unix(raw) if raw.readline(lackey.LONGEST).endswith(b"\r\n") else raw
+        raw.seek(0)
         return lackey.read(stream, str(source), filter_pages=options.filter_pages, meta=meta)
 
 
@@ -163,7 +168,7 @@ def _columns(source: Path, options: Options) -> table.Columns:
     chosen = (options.page_column, options.write_column, size) != (None, None, None)
     unit = table.PAGE if options.unit is None else options.unit
     writes = _texts(source, options.writes)
-    told = (options.unit is not None, options.size_unit is not None)
+    told = (options.unit is not None, options.size_unit is not None, size is not None or options.unit == numbers.OBJECT)
     return table.Columns(page, write, chosen, writes, size or 0, unit, options.size_unit or 1, *told)
 
 
@@ -192,6 +197,7 @@ def oracle_general(source: Path, options: Options) -> trace.Trace:
     Identifiers are numbered by first appearance, addresses by address.
     """
     words = _records(source)
+    _little(source, words)
     sizes = words[1::3] >> np.uint64(32)
     some = sizes[sizes > 0]
     if options.unit is None and len(some) and (some.min() != some.max() or int(some[0]) not in (1, table.PAGE)):
@@ -233,6 +239,30 @@ def _records(source: Path) -> NDArray[np.uint64]:
     if wrong < size // ORACLE_BYTES:
         raise BadInput(f"{source}: byte {wrong * ORACLE_BYTES + 16}: the next request does not lie behind record {wrong}")
     return words
+
+
+def _little(source: Path, words: NDArray[np.uint64]) -> None:
+    """Refuse records whose bytes are the other way round.
+
+    No next request is that far, or most sizes are huge and would be small,
+    and so would be the span of the times.
+
+    Raises
+    ------
+    BadInput
+        They are big-endian.
+    """
+    records = words[: 3 * JUDGED].view(ORACLE)
+    swapped = records.byteswap()
+    if not len(records):
+        return
+    far = (records["next"] >> NEXT_BITS > 0) & (swapped["next"] >> NEXT_BITS <= 0)
+    size, other = (int(np.median(one["size"])) for one in (records, swapped))
+    span, less = (int(np.ptp(one["time"])) for one in (records, swapped))
+    if np.any(far) or (size > max(numbers.REQUEST_MOST, other) and span > less):
+        at = int(np.argmax(far))
+        why = f"next request {int(records['next'][at]):,}" if far[at] else f"sizes of {size:,} B"
+        raise BadInput(f"{source}: byte {at * ORACLE_BYTES}: {why}: the bytes are the other way round (big-endian); write it little-endian")
 
 
 def oracle_accesses(source: Path) -> tuple[NDArray[np.uint32], int]:

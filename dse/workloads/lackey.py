@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from dse.errors import BadInput
 from dse.workloads.builder import Builder, Op, refusal
-from dse.workloads.syscalls import Syscalls
+from dse.workloads.syscalls import ONE_PROCESS, Syscalls
 from dse.workloads.trace import Trace
 from kernels.traces import parse
 
@@ -19,6 +20,8 @@ PAD = 64  # [B] of zeros behind the text, for the kernels' loads
 LONGEST = 1 << 16  # [B] of one line
 NOTES = 1 << 12
 CUT = "the file ends within a line (no line end at the end; add one if the file is whole)"
+PROCESS = re.compile(rb"(?:==|--|\*\*|SYSCALL\[)(\d+)(?===|--|\*\*|,)")
+"""Number of a process as valgrind writes it, wherever in a line."""
 MOST_RUNS = 64  # more than one line makes
 
 
@@ -27,13 +30,13 @@ class Chunks:
 
     Parameters
     ----------
-    stream : BinaryIO
+    stream : BinaryIO or Unix
         Read with ``readinto``.
     name : str
         For messages.
     """
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO | Unix, name: str) -> None:
         self.stream, self.name = stream, name
         self.buffer = bytearray(CHUNK + LONGEST + PAD)
         self.text = np.frombuffer(self.buffer, np.uint8)
@@ -52,7 +55,7 @@ class Chunks:
         """
         while True:
             view = memoryview(self.buffer)[self.tail : self.tail + CHUNK]
-            got = self.stream.readinto(view)  # type: ignore[attr-defined]
+            got = self.stream.readinto(view)  # type: ignore[union-attr]
             self.bytes += got
             if not got and self.tail:
                 raise BadInput(f"{self.name}:{lines + 1}: {CUT}")
@@ -74,8 +77,33 @@ class Chunks:
         self.tail = rest
 
 
+class Unix:
+    """Stream whose lines end as those of Unix, of one whose lines end in two bytes, as on Windows.
+
+    Parameters
+    ----------
+    raw : BinaryIO
+        Read with ``read``.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self._held = b""
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill a part of the view, and return how many bytes; 0 at the end."""
+        while True:
+            got = self._raw.read(len(view) - 1)
+            text = self._held + got
+            self._held = b"\r" if got and text.endswith(b"\r") else b""
+            text = text.removesuffix(self._held).replace(b"\r\n", b"\n")
+            view[: len(text)] = text
+            if text or not got:
+                return len(text)
+
+
 def read(
-    stream: BinaryIO,
+    stream: BinaryIO | Unix,
     name: str,
     *,
     filter_pages: int = 0,
@@ -129,7 +157,9 @@ def read(
 
 def _malformed(text: bytearray, at: int, where: str) -> BadInput:
     line = bytes(text[at : at + 80]).split(b"\n")[0].rstrip(b"\0").decode("ascii", "replace")
-    return BadInput(f"{where}: not a line of lackey: {line!r}")
+    if len(PROCESS.findall(text)) > 1 and len(set(PROCESS.findall(text))) > 1:
+        return BadInput(f"{where}: lines of several processes in one text, this one cut by another: {line!r}; {ONE_PROCESS}")
+    return BadInput(f"{where}: not a line of lackey: {line!r}; what the program prints is kept apart by --log-file=FILE")
 
 
 def _operations(text: bytearray, notes: NDArray[np.int64], calls: Syscalls, name: str, lines: int) -> list[tuple[int, Op]]:

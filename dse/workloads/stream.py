@@ -204,9 +204,19 @@ def build(scenario: Scenario) -> Stream:
         The scenario names a trace that is not there, or sections that do not go together.
     """
     workload = make(specification(scenario), scenario.replay.seed)
-    limit = scenario.limit_pages(workload.touched)
-    used = backends_of(scenario)
-    slots = slots_of(scenario, workload.touched, limit)
+    check(scenario)
+    return Stream(scenario, workload, scenario.limit_pages(workload.touched), has_forks(scenario))
+
+
+def check(scenario: Scenario) -> None:
+    """Refuse sections that do not go together, before anything is made of them.
+
+    Raises
+    ------
+    BadInput
+        A backend that is used has no slots, zswap is switched off, or there is nothing to move.
+    """
+    used, slots = backends_of(scenario), slots_of(scenario, 1, 1)  # whether there are any does not depend on the pages
     for name in used:
         if not slots.get(name):
             option = "hdd_slots" if name == "hdd" and scenario.backend.disk != "hdd" else "slots"
@@ -216,7 +226,6 @@ def build(scenario: Scenario) -> Stream:
         raise BadInput(f"scenario {scenario.name}: swapoff.device and target are devices or memory, not zswap")
     if scenario.moves.rate and not scenario.moves.tiers and "zswap" not in used:
         raise BadInput(f"scenario {scenario.name}: moves.rate is {scenario.moves.rate:g}, but nothing is in zswap; set moves.tiers")
-    return Stream(scenario, workload, limit, has_forks(scenario))
 
 
 def specification(scenario: Scenario) -> dict[str, Any]:

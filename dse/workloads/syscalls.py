@@ -6,6 +6,7 @@ import re
 
 from dse.workloads.builder import Op
 
+ONE_PROCESS = "a lackey text is of one process: record with --trace-children=no, or a file a process (--log-file=NAME.%p)"
 PAGE_SHIFT = 12
 MAP_SHARED, PROT_WRITE = 1, 2
 CLONE_VM = 0x100
@@ -79,7 +80,7 @@ class Syscalls:
         elif found["command"] is not None and self.command:
             self.other = f"a second program, {who[3]!r} behind {who[2]!r}"
         if self.other:
-            self.other += "; a lackey text is of one process: record with --trace-children=no, or a file a process (--log-file=NAME.%p)"
+            self.other += f"; {ONE_PROCESS}"
         self.process = found[1]
         self.command = self.command or found["command"] or b""
 

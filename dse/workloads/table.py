@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 
 from dse.common import output
 from dse.errors import BadInput
+from dse.workloads import columns as meaning
 from dse.workloads import lackey, trace
 from dse.workloads.lackey import CUT, Chunks
 from dse.workloads.numbering import OBJECT, REQUEST_MOST, Numbers, said, spread, touched
 from kernels.traces import parse
 
 NAMES = re.compile(rb'(?:[A-Za-z_#"][^,]*)(?:,[ \t]*[A-Za-z_#"][^,]*)*\r?$')
-ADDRESS = re.compile(r"lbn|lba|sector|blk|block|offset|byte|addr", re.IGNORECASE)
-"""Names of columns that hold blocks or bytes rather than pages."""
-BLOCKS = re.compile(r"sector|blk|block|lbn|lba", re.IGNORECASE)
-"""Names of columns of sizes that count no bytes."""
 EXACTLY = "PAGE,WRITE (decimal page number, 0 or 1)"
 MARK = b"\xef\xbb\xbf"
 WIDE = (b"\xff\xfe", b"\xfe\xff")
@@ -50,8 +47,8 @@ class Columns:
         Texts that mean a write; empty: 0 or 1.
     unit, size_unit : int
         Bytes of a step of the page column (:mod:`dse.workloads.numbering`) and of the size column.
-    told, size_told : bool
-        True if the unit, or that of sizes, was given.
+    told, size_told, sizes_told : bool
+        True if the unit, that of sizes, or the column of sizes (0 too) was given, or each number is an object.
     """
 
     page: int
@@ -63,6 +60,7 @@ class Columns:
     size_unit: int = 1
     told: bool = False
     size_told: bool = False
+    sizes_told: bool = False
 
     @property
     def plain(self) -> bool:
@@ -110,13 +108,21 @@ class Columns:
         BadInput
             It does, and none was given.
         """
-        cells = line.decode("utf-8", "replace").rstrip("\r\n").split(",")
-        name = cells[self.page - 1].strip(' "#')[:40] if self.chosen and self.page <= len(cells) else ""
-        if not self.told and ADDRESS.search(name):
+        names = meaning.split(line)
+        name, size = (names[column - 1] if 0 < column <= len(names) else "" for column in (self.page, self.size))
+        meaning.fitting(place, names, {"page": self.page, "write": self.write, "size": self.size})
+        if not self.told and meaning.ADDRESS.search(name):
             raise BadInput(f"{place}: column {self.page} is called {name!r}: say what it counts, --unit sector (512 B), byte or page")
-        size = cells[self.size - 1].strip(' "#')[:40] if 0 < self.size <= len(cells) else ""
-        if not self.size_told and BLOCKS.search(size):
+        if not self.size_told and meaning.BLOCKS.search(size):
             raise BadInput(f"{place}: column {self.size} is called {size!r}: say how many bytes a step of it is, --size-unit 512 (or 1)")
+        if self.told and self.unit != OBJECT:
+            meaning.scaled(place, name, self.page, self.unit, "--unit")
+        if self.size:
+            meaning.scaled(place, size, self.size, self.size_unit, "--size-unit")
+        elif (passed := meaning.unread(names, self.size)) and not self.sizes_told:
+            output.note(
+                f"{place}: column {passed} is called {names[passed - 1]!r} and is not read: --size-column {passed}, or 0 if each is one"
+            )
 
 
 def csv(source: Path, columns: Columns, meta: dict[str, Any]) -> trace.Trace:
@@ -129,6 +135,7 @@ def csv(source: Path, columns: Columns, meta: dict[str, Any]) -> trace.Trace:
     runs = _flagged(source, columns) if columns.plain else _mapped(source, columns)
     blocks = [numbers.number(keys) for keys in runs]
     accesses = np.concatenate(blocks) if blocks else np.empty(0, np.uint32)
+    meaning.pages(str(source), numbers.names[: int(numbers.count)], columns.told)
     rank = numbers.by_address()
     accesses = rank[accesses & trace.PAGE] | accesses & trace.WRITE if len(accesses) else accesses
     return trace.build(accesses, meta | {"writes_known": bool(columns.write), "unit": said(columns.unit)}, pages=len(rank))
@@ -173,12 +180,56 @@ def _first(source: Path, line: bytes, chosen: Columns) -> tuple[int, int]:
     return len(line), 1
 
 
+class _Seen:
+    """What the lines of a file had in the columns of writes and sizes: notes and refusals at its end follow from it."""
+
+    def __init__(self, chosen: Columns) -> None:
+        self.chosen, self.texts, self.unseen = chosen, set[bytes](), set(chosen.writes)
+        self.written = self.largest = 0
+        self.sectors = 0  # rest of the sizes, as they stand, by that of a sector
+
+    def add(self, line: bytes, size: int, write: int) -> None:
+        """Note a line, of which a size [B] and a write were read."""
+        if self.chosen.writes and (len(self.texts) < SHOWN or (self.unseen and write)):
+            text = line.split(b",")[self.chosen.write - 1].strip()
+            if len(self.texts) < SHOWN:
+                self.texts.add(text)
+            if write:
+                self.unseen.discard(text)
+        self.written |= write
+        self.largest = max(self.largest, size)
+        self.sectors |= size // self.chosen.size_unit & (SECTOR - 1)
+
+    def tell(self, source: Path) -> None:
+        """Note texts of writes that no line has, and sizes that were probably multiplied twice.
+
+        Raises
+        ------
+        BadInput
+            No size is as large as a sector, and the option that says how many bytes a step has was not given.
+        """
+        chosen = self.chosen
+        if self.texts and not self.written:
+            where = f"in column {chosen.write}, so that all are reads"
+            output.note(f"{source}: no line has {_shown(chosen.writes)} {where}; it has {_shown(self.texts)}")
+        elif self.unseen:
+            output.note(f"{source}: no line has {_shown(self.unseen)} in column {chosen.write}")
+        if chosen.size and not chosen.size_told and 0 < self.largest < min(chosen.unit, SECTOR):
+            small = f"sizes of up to {self.largest:,} B, less than a sector"
+            raise BadInput(f"{source}: {small}: say how many bytes a step of them is, --size-unit {SECTOR} (or 1)")
+        if chosen.size and chosen.size_unit > 1 and self.largest and not self.sectors:
+            meaning.multiplied(str(source), chosen.size_unit)
+
+
+def _shown(texts: Iterable[bytes]) -> str:
+    """Texts of a column, the first of each, in order."""
+    return ", ".join(repr(text.decode("utf-8", "replace")[:20]) for text in sorted(texts))
+
+
 def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
     """Blocks of ``page << 1 | write`` of lines that are read in plain Python (about a million lines a second)."""
     rows: list[tuple[int, int, int]] = []
-    texts: set[bytes] = set()
-    unseen = set(chosen.writes)
-    written = largest = 0
+    seen = _Seen(chosen)
     with source.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if number == 1:
@@ -193,25 +244,12 @@ def _mapped(source: Path, chosen: Columns) -> Iterator[NDArray[np.uint64]]:
             row = _row(line, chosen)
             if row is None:
                 raise chosen.wrong(f"{source}:{number}", line)
-            if len(texts) < SHOWN and chosen.writes:
-                texts.add(line.split(b",")[chosen.write - 1].strip())
-            written |= row[2]
-            if unseen and row[2]:
-                unseen.discard(line.split(b",")[chosen.write - 1].strip())
-            largest = max(largest, row[1])
+            seen.add(line, row[1], row[2])
             rows.append(row)
             if len(rows) == BLOCK:
                 yield from _pages(rows, chosen, source)
                 rows.clear()
-    if texts and not written:
-        meant, there = (", ".join(repr(text.decode("utf-8", "replace")[:20]) for text in sorted(those)) for those in (chosen.writes, texts))
-        output.note(f"{source}: no line has {meant} in column {chosen.write}, so that all are reads; it has {there}")
-    elif unseen:
-        missing = ", ".join(repr(text.decode("utf-8", "replace")[:20]) for text in sorted(unseen))
-        output.note(f"{source}: no line has {missing} in column {chosen.write}")
-    if chosen.size and not chosen.size_told and 0 < largest < min(chosen.unit, SECTOR):
-        small = f"sizes of up to {largest:,} B, less than a sector"
-        raise BadInput(f"{source}: {small}: say how many bytes a step of them is, --size-unit {SECTOR} (or 1)")
+    seen.tell(source)
     if rows:
         yield from _pages(rows, chosen, source)
 

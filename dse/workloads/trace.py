@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dse.common import reading, writing
-from dse.errors import BadInput, refusal
+from dse.errors import NAME_MOST, BadInput, nearest, refusal
 from dse.secrets import safe
+from dse.workloads import foreign
 from kernels import demand
 
 VERSION = 1
@@ -24,6 +26,7 @@ MOST_PAGES = 1 << 28
 MOST_SPACES = 1 << 24  # the field of a fork record that names the child space has 24 bits
 WRITE = np.uint32(1 << 31)
 PAGE = np.uint32((1 << 31) - 1)
+PEEK = 4096
 ARRAYS = ("header", "accesses", "events", "positions")
 
 
@@ -178,17 +181,28 @@ def find(name_or_path: str | Path) -> Path:
         return inside
     if why != "no such file":
         raise BadInput(f"{name_or_path}: {why}")
-    raise BadInput(f"{name_or_path}: no such trace file, nor a shipped trace ({', '.join(shipped())})")
+    near = nearest(str(name_or_path)[:NAME_MOST], shipped())
+    hint = f"did you mean {near!r}?" if near else ", ".join(shipped())
+    raise BadInput(f"{name_or_path}: no such trace file, nor a shipped trace ({hint})")
 
 
 def load(name_or_path: str | Path) -> Trace:
     """Read a trace by shipped name or path; a truncated or foreign file is refused with one line."""
     path = find(name_or_path)
     with reading.parsing(path, "not a swapdse trace, or damaged"), path.open("rb") as file:
-        if not file.read(2).startswith(b"PK"):
-            raise ValueError("no NumPy archive")
+        first = file.read(PEEK)
+        if not first.startswith(b"PK"):
+            why = foreign.packed(first) or foreign.recorded(first) or foreign.importable(first)
+            raise ValueError(why.replace("FILE", str(path)) or ("no NumPy archive" if first else "empty"))
         file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
+        try:
+            archive = np.load(file, allow_pickle=False)
+        except zipfile.BadZipFile:
+            raise ValueError("it begins as an archive and has no end: it was cut") from None
+        with archive:
+            lacking = [name for name in ARRAYS if name not in archive.files]
+            if lacking:
+                raise ValueError(f"an archive without {', '.join(lacking)}")
             arrays = {name: archive[name] for name in ARRAYS}
         header = reading.parsed_json(arrays["header"].tobytes())
         return _checked(arrays, header)

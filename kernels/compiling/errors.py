@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import difflib
 import dis
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,19 @@ def place_of(fn: Callable[..., Any], line: int | None = None) -> str:
     return _place(fn.__code__.co_filename, line or fn.__code__.co_firstlineno)
 
 
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.4) -> str:
+    """Advice on the name that was probably meant, empty where none is near."""
+    found = difflib.get_close_matches(name, list(known), 1, cutoff)
+    return f", did you mean {found[0]!r}?" if found else ""
+
+
 def _undefined(name: str, fn: Callable[..., Any]) -> str:
     """Name the function that uses an undefined name, which Numba does not."""
     for used in (fn, *ours.FUNCTIONS.values()):
         code, known = used.__code__, {**vars(builtins), **used.__globals__}
         if name in code.co_names and name not in known:
-            return f"{place_of(used, _line_of(code, name))}: name '{name}' is not defined"
+            near = nearest(name, (one for one in known if not one.startswith("_")), 0.6)
+            return f"{place_of(used, _line_of(code, name))}: name '{name}' is not defined{near}"
     return f"{place_of(fn)}: name '{name}' is not defined"
 
 

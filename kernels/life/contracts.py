@@ -13,14 +13,14 @@ import numpy as np
 
 from kernels import control
 from kernels.compiling import errors, ours
-from kernels.compiling.errors import BadDesign
+from kernels.compiling.errors import BadDesign, nearest
 from kernels.compiling.flat import Flat
 from kernels.compiling.functions import function_of
 from kernels.life import reach, steps
 from kernels.life.arrays import World
 from kernels.life.design import STATUSES, Design, Parameter
 from kernels.life.layout import PER, Field
-from kernels.own import ATOMIC, COMMON, PARAMETER, READ_ONLY, UNMODELLED, Allocation, Lock, Own, Region, Word, nearest
+from kernels.own import ATOMIC, COMMON, PARAMETER, READ_ONLY, UNMODELLED, Allocation, Lock, Own, Region, Word
 from kernels.structures import slots
 
 WRITTEN = re.compile(r"[\w.+-]+")
@@ -199,8 +199,9 @@ def _check_guards(design: Design) -> None:
             raise BadDesign(f"{design.name}: there is no region {name!r} to be guarded{nearest(name, regions)}")
         for guard in guards:
             if guard not in locks and guard not in (ATOMIC, READ_ONLY, *UNMODELLED):
-                raise BadDesign(f"{design.name}: region {name!r} is guarded by {guard!r}, which is no lock"
-                                f"{nearest(guard, [*locks, ATOMIC, READ_ONLY, *UNMODELLED])}")  # fmt: skip
+                known = [*locks, ATOMIC, READ_ONLY, *UNMODELLED]
+                near = nearest(guard, known, 0.6) or f", valid: {', '.join(known)}"
+                raise BadDesign(f"{design.name}: region {name!r} is guarded by {guard!r}, which is no lock{near}")
 
 
 def _check_locks(design: Design) -> None:
