@@ -75,8 +75,8 @@ PLANS: dict[str, Plan] = {
     "Y22": Plan(posted.partition, ("vswap_rfc1",), timed=LOST),
     "Y23": Plan(
         posted.swapoff,
-        cannot="counted, a line of eight PTEs is what the walk of page tables costs a swapped page, and walks of the virtual layer cost as "
-        "much again: the 13 % of system time are in what lines do not weigh, the visit of each PTE and the faults of the old one",
+        cannot="counted, a line of eight PTEs is what the walk of page tables costs a swapped page, and walks of the virtual layer cost "
+        "more: the 13 % of system time are in what lines do not weigh, the visit of each PTE and the faults of the old one",
     ),
     "Y24": Plan(cannot="an input: compression and I/O are parameters of the model, not results"),
     "Y26": Plan(effects.zero_pages, ("vswap_v3", OLD)),
