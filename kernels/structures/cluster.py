@@ -201,6 +201,7 @@ def relist(st, pr, d, c, want):  # type: ignore[no-untyped-def]
 
 
 @inner
+@hot
 def slots_taken(st, pr, d, c, n, count, size):  # type: ignore[no-untyped-def]
     """Count `n` slots as used that were free in cluster `c`, where `count` of `size` slots were used, and move it to the list it is for."""
     st.cluster[c * CI_WORDS + CI_COUNT] += n
