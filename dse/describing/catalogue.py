@@ -24,7 +24,7 @@ LIFE = (
 PER = {
     "slot": "slot, at swapon", "zswap slot": "slot of zswap",
     "cluster": "cluster, at swapon", "page": "swapped page", "live": "swapped page", "zswap": "page in zswap",
-    "disk": "page on a disk", "zero": "zero page", "block": "cluster in use", "extend": "cluster with a count past the word's field",
+    "disk": "page on a disk", "zero": "zero page", "block": "cluster in use", "extend": "cluster that needs one",
     "fallback": "page that took another way than its backend's",
 }  # fmt: skip
 CLUSTER = 512
