@@ -212,7 +212,7 @@ def consistent(folder: Path, rng: random.Random) -> bytes:
     meta = {**found.meta, "space_shift": shift, "spaces": spaces, "digest": trace.digest_of(made)}
     if rng.random() < 0.4:
         meta[rng.choice(list(meta))] = rng.choice(odd)
-    return trace.save(replace(made, meta=meta), folder / "consistent").read_bytes()
+    return trace.save(replace(made, meta=meta), folder / "consistent.npz").read_bytes()
 
 
 def import_reader(form: str, seeds: list[bytes], words: list[bytes], choices: list[dict[str, Any]]) -> Callable[[Path], Reader]:

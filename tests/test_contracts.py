@@ -161,5 +161,5 @@ def test_steps_are_listed_with_their_places(capsys: pytest.CaptureFixture[str]) 
     file, _, line = found["resolve"]["where"].rpartition(":")
     assert "def resolve(" in "".join((ROOT / file).read_text().splitlines(keepends=True)[int(line) - 1 : int(line) + 3])
     assert found["lookup"]["kind"] == "shared"
-    assert found["on_cpu"]["kind"] == "default"
+    assert found["driver_read"]["kind"] == "default"
     assert cli.main(["designs", "--steps"]) == 2

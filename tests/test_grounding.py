@@ -316,7 +316,7 @@ def test_explain_beside_a_record_of_ones_own(tmp_path: Path, capsys: pytest.Capt
     assert cli.main([*asked, "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["op"], document["backend"], document["record"]) == ("swap_out_again", "disk", folder.name)
-    assert [entry["design"] for entry in document["designs"]] == ["direct"]
+    assert [entry["design"] for entry in document["designs"]] == ["direct[frees=cache]"]
     assert cli.main([*asked, "--format", "csv"]) == 0
     assert capsys.readouterr().out.startswith("design,group,function,joined,")
 

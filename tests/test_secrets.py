@@ -171,7 +171,7 @@ def test_the_variable_of_the_storage(tmp_path: Path, monkeypatch: pytest.MonkeyP
             assert main(command) == 2
             said = capsys.readouterr()
             assert MARK not in said.out + said.err
-            assert said.err.startswith("dse: error: storage ")
+            assert said.err.splitlines()[-1].startswith("dse: error: storage ")
     assert {path.name for path in tmp_path.iterdir()} <= {"small.toml", "results"}
     monkeypatch.setenv("DSE_STORAGE", str(tmp_path / "journal.log"))
     assert main(["sweep", "small.toml", "--trials", "1", "--workers", "1", "--results", str(tmp_path / "r")]) == 0

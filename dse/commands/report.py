@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from dse.reports.reporting import form_of
 
     if args.bundle:
+        args.format = None if args.format == "html" else args.format  # what it is without the option is no matter
         options.refuse(args, "format figure full", "--bundle writes what was stored, and no report")
     form = form_of(args.format, args.output, args.bundle)
     if form not in ("png", "svg"):

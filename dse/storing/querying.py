@@ -177,10 +177,11 @@ def _last_two(column: str, *by: str) -> tuple[pl.Expr, pl.Expr]:
 def _regressions(tables: Tables) -> pl.LazyFrame:
     """Counted figures that differ between the last two runs of the same scenario, and asv's between its last two commits."""
     ratio = (pl.col("value") / pl.col("value_before")).alias("ratio")
-    known = tables["provenance"].select("run", "scenario_digest", "seed", "trace_digest")
+    known = tables["provenance"].select("run", "scenario_digest", "seed", "trace_digest", "created")
     same = ["scenario_digest", "seed", "trace_digest", "design", "op", "metric", "stat", "age", "unit"]
-    counted = tables["ops"].filter(pl.col("kind") == "counted").join(known, on="run")
-    last = counted.group_by(same).agg(*_last_two("value", "run"), *_last_two("run", "run"), pl.len().alias("n"))
+    counted = tables["ops"].filter(pl.col("kind") == "counted").join(known, on="run").with_columns(second=pl.col("run").str.head(16))
+    order = ("second", "created", "run")  # the second in the name of a run never goes back, as its clock may
+    last = counted.group_by(same).agg(*_last_two("value", *order), *_last_two("run", *order), pl.len().alias("n"))
     ours = last.filter((pl.col("n") > 1) & (pl.col("value") != pl.col("value_before"))).select(
         pl.lit("run").alias("source"), "design", pl.concat_str("op", pl.lit("."), "metric").alias("what"),
         pl.concat_str(pl.col("stat").fill_null(""), pl.lit(" "), pl.col("age").fill_null("")).str.strip_chars().alias("detail"),

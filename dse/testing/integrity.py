@@ -58,8 +58,9 @@ def run(name: str, world: streams.World, demands: int, seed: int, **parameters: 
     while report.demands < demands and not report.wrong:
         replay(streams.random_demands(world, min(BLOCK, demands - report.demands), seed * 1000 + report.demands // BLOCK))
         report.wrong += [f"{at}: {x}" for x in invariants.check(name, here.st)]
-    for block in (reading.finishing(here.st), reading.emptying(here.st)):
-        replay(streams.block(*block))
+    for made in (reading.finishing, reading.emptying, reading.draining):
+        if block := made(here.st):
+            replay(streams.block(*block))
     report.wrong += [f"{at}, at the end: {x}" for x in invariants.check(name, here.st) + invariants.check_empty(here.st, name)]
     if ctl(here.st, control.S_LOST):
         report.wrong.append(f"{at}: {ctl(here.st, control.S_LOST)} content tokens lost")

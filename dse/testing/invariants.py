@@ -298,6 +298,7 @@ def check_cache(found: Findings, st: Any, folios: reading.Folios, view: slotview
         for entry in (record[3:4], record[6:7]):  # until the move leaves A the folio is in both caches
             at = reading.slot_index(st, entry)[0]
             by_slot[at], busy[at] = record[1], True
+    busy[reading.slot_index(st, reading.collected(st))] = True  # what was freed keeps the flag until its batch is full
     found.equal("folios in the swap cache", np.maximum(cache, 0), by_slot)
     found.equal("has-cache flags", view.busy, busy)
     shadows = (cache == -1) & busy & (by_slot != 0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kernels import control, demand
 from kernels.designs.swap_desc import own as swap_desc_own
+from kernels.life.arrays import FREED_WORDS
 from kernels.structures.xarray import NODE_WORDS
 
 Ints = NDArray[np.int64]
@@ -222,3 +223,18 @@ def emptying(st: Any) -> list[tuple[int, int]]:
     pages = ctl(st, control.C_PAGES)
     step = min(pages, 1 << ctl(st, control.C_SPACE_SHIFT))
     return [demand.pack(demand.UNMAP, p, count=step) for p in range(0, pages, step)]
+
+
+def draining(st: Any) -> list[tuple[int, int]]:
+    """Demands that give back the slots that caches of freed slots still have, where there are such caches: swapoff empties them."""
+    if not collected(st).size:
+        return []
+    return [demand.pack(demand.SWAPOFF, 0, backend=backend, payload=demand.MEMORY) for backend in devices(st)]
+
+
+def collected(st: Any) -> NDArray[np.uint64]:
+    """Entries of the slots that caches of freed slots hold back (:mod:`kernels.life.slot_cache`), uint64[n]."""
+    if not hasattr(st, "freed"):
+        return np.zeros(0, np.uint64)
+    rows = st.freed.reshape(-1, FREED_WORDS)
+    return np.concatenate([row[1 : int(row[0]) + 1] for row in rows])

@@ -181,7 +181,7 @@ def _first(source: Path, line: bytes, chosen: Columns) -> tuple[int, int]:
 
 
 class _Seen:
-    """What the lines of a file had in the columns of writes and sizes: notes and refusals at its end follow from it."""
+    """Record of what the lines of a file have in the columns of writes and sizes; notes and refusals at its end follow from it."""
 
     def __init__(self, chosen: Columns) -> None:
         self.chosen, self.texts, self.unseen = chosen, set[bytes](), set(chosen.writes)
