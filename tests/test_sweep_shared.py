@@ -35,6 +35,11 @@ distributing.work(sys.argv[1], sys.argv[2], sys.argv[3])
 TRIALS = 16
 
 
+def without_notes(said: str) -> list[str]:
+    """Lines of stderr but those on environments of the space that cannot exist."""
+    return [line for line in said.splitlines() if "as they cannot exist" not in line]
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _compiled() -> None:
     warming.warm([("direct", "count"), ("swap_id", "count")])
@@ -137,7 +142,7 @@ def test_postgresql(postgres: str, tmp_path: Path, capsys: pytest.CaptureFixture
     said = capsys.readouterr().err
     assert "wr0ng" not in said
     assert ":***@" in said
-    assert said.count("\n") == 1
+    assert len(without_notes(said)) == 1
     assert main(["worker", "--storage", postgres, "--study", "nothing", "--results", str(tmp_path / "x")]) == 2
     assert "no study 'nothing'" in capsys.readouterr().err
 
@@ -193,7 +198,7 @@ def test_urls() -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("", "a storage is a journal file, sqlite:///file"),
+        ("", "argument --storage: an empty name is no storage"),
         ("grpc://u:s3cr3t@h:1/d", "'grpc://u:***@h:1/d' is not of the form grpc://host:port"),
         ("postgresql://u:s3cr3t", "is not of the form postgresql://user:password@host:port/database"),
         ("postgresql://u:s3cr3t@h:s3cr3t/d", "is not of the form postgresql://user:password@host:port/database"),
@@ -207,7 +212,7 @@ def test_hostile_urls(url: str, said: str, tmp_path: Path, capsys: pytest.Captur
     assert main(["sweep", str(tmp_path / "small.toml"), "--trials", "1", "--storage", url, "--results", str(tmp_path / "r")]) == 2
     output = capsys.readouterr()
     assert said in output.err
-    assert output.err.count("\n") == 1
+    assert len(without_notes(output.err)) == 1
     assert not output.out
 
 

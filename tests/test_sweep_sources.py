@@ -29,7 +29,7 @@ assert found["status"] == "ok" and found["ops"]["move"]["n"], found
 print(*sorted(m.__file__ for name, m in sys.modules.items() if name.partition(".")[0] in ("dse", "kernels") and m.__file__))
 """
 ELSEWHERE = (
-    "dse/cli.py", "dse/__init__.py", "dse/reports/page.py", "dse/reports/tabling.py", "dse/commands/sweep.py", "dse/common/output.py",
+    "dse/cli.py", "dse/reports/page.py", "dse/reports/tabling.py", "dse/commands/sweep.py", "dse/common/output.py",
     "dse/common/machine.py", "dse/sweeps/samplers.py", "dse/sweeps/space.py", "dse/sweeps/caching.py", "dse/measuring/rows.py",
     "dse/modelling/latency.py", "dse/storing/writer.py", "dse/workloads/record.py",
 )  # fmt: skip

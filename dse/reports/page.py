@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """Policy that tells the browser to fetch nothing."""
 OPEN_ROWS = 14
-DENSE = 7
-"""Most rows of an answer that have a second line each."""
+DENSE, CROWDED = 7, 18
+"""Most rows of an answer that have a second line each, and most that have room between them."""
 CARDS = 4
 """Most columns of an answer that a narrow screen shows beside each other; more become cards."""
 SHORT, LINED = 15, 6
@@ -191,7 +191,7 @@ def opening(head: Head) -> str:
     notes = "".join(f"<p>{escape(text)}</p>" for text in (*head.doubts, *head.missing, *head.conditions, *head.buys))
     *following, repeat = ("", *(f'<p class="repeat">{escape(text)}</p>' for text in head.again))
     caption = f"<figcaption>{escape(head.caption)}</figcaption>" if any(head.bars) else ""
-    kind = ("many" if len(head.columns) > CARDS else "few") + " dense" * (len(head.rows) > DENSE)
+    kind = ("many" if len(head.columns) > CARDS else "few") + " dense" * (len(head.rows) > DENSE) + " crowded" * (len(head.rows) > CROWDED)
     short_cells = all(len(text) <= SHORT for row in head.rows for text in row[1:])
     kind += " lined" * (short_cells and CARDS < len(head.columns) <= LINED and len(head.rows) > DENSE)
     return (
