@@ -11,6 +11,7 @@ from kernels.compiling.constants import U0, U1
 from kernels.designs.vswap_all import disks
 from kernels.designs.vswap_ste import moves, pointers
 from kernels.life import swapfile
+from kernels.structures import bitmap
 
 MUTANTS = Mutants()
 mutant = MUTANTS.enter
@@ -25,7 +26,7 @@ FULL = (*OUT, *(d.pack(d.FAULT, p) for p in range(9)), d.pack(d.RECLAIM, 8, back
 """A disk full of slots that the swap cache alone holds, and one page more."""
 
 
-@mutant("vswap_all", disks, "bits_scan", world=MOVING)
+@mutant("vswap_all", bitmap, "first_free", world=MOVING)
 def take_a_slot_that_is_used(right: Step) -> Step:
     """The first slot that is looked at is taken, whatever its bit."""
     return lambda st, pr, first, end: first + U1

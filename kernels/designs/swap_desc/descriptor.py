@@ -19,8 +19,8 @@ Tag of a backing: 0 nothing, device + 1 a slot of that device (as in a swap entr
 from __future__ import annotations
 
 from kernels import codes, control
-from kernels.compiling.atomic import ctz, prefetch
-from kernels.compiling.constants import LOW16, LOW32, ONES, U0, U1, U2, U3, U6, U32, U58, U63
+from kernels.compiling.atomic import prefetch
+from kernels.compiling.constants import LOW16, LOW32, ONES, U0, U1, U2, U3, U32, U58
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_desc import own
 from kernels.designs.swap_desc.own import A_DESC, L_DESC_XA, R_DESC, R_DESC_NODE, R_DESC_TREE
@@ -32,8 +32,8 @@ from kernels.life.page_io import read_slot, read_zero, write_slot
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_is, f_set, f_word
 from kernels.observing.atomics import atomic_add, atomic_sub, atomic_xchg
 from kernels.observing.lock import lock, unlock
-from kernels.observing.probe import R_BITMAP, allocated, chase, freed, touch, wrote
-from kernels.structures import blocks, idalloc, leaves, page_counter, zswap
+from kernels.observing.probe import allocated, chase, freed, touch, wrote
+from kernels.structures import bitmap, blocks, idalloc, leaves, page_counter, zswap
 from kernels.structures import cluster as cl
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import device_of, slot_of
@@ -344,22 +344,15 @@ def swap_full(st, d):  # type: ignore[no-untyped-def]
 @inner
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
     """First free slot in `first` .. `end` - 1, plus 1; 0 if there is none. Free is a clear bit, or on swap tables an empty word."""
-    g = first
     if st.ctl[control.C_BASE] != U0:
+        g = first
         while g < end:
             touch(pr, R_TABLE, swap_table.at(st, g))
             if st.table[swap_table.at(st, g)] == U0:
                 return g + U1
             g += U1
         return U0
-    while g < end:
-        touch(pr, R_BITMAP, g >> U6)
-        free_bits = ~st.bitmap[g >> U6] >> (g & U63)
-        if free_bits != U0:
-            g += ctz(free_bits)
-            return g + U1 if g < end else U0
-        g = ((g >> U6) + U1) << U6
-    return U0
+    return bitmap.first_free(st, pr, first, end)
 
 
 @inner
@@ -368,9 +361,7 @@ def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     if st.ctl[control.C_BASE] != U0:
         table_mark(st, pr, g, used)
         return
-    bit = U1 << (g & U63)
-    st.bitmap[g >> U6] = st.bitmap[g >> U6] | bit if used else st.bitmap[g >> U6] & ~bit
-    wrote(pr, R_BITMAP, g >> U6)
+    bitmap.mark(st, pr, g, used)
 
 
 @called

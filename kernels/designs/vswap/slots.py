@@ -17,7 +17,7 @@ from kernels.observing import probe
 from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import lock, unlock
 from kernels.observing.probe import freed, touch, wrote
-from kernels.structures import blocks, zswap
+from kernels.structures import bitmap, blocks, zswap
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
 from kernels.structures import xarray as xa
@@ -43,9 +43,7 @@ def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
 def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     """Set or clear the bit of slot `g`; the table comes with the first slot of its cluster and goes with the last."""
     count = u(st.cluster[cl.ci_of(st, g) + cl.CI_COUNT])
-    bit = U1 << (g & U63)
-    st.bitmap[g >> U6] = st.bitmap[g >> U6] | bit if used else st.bitmap[g >> U6] & ~bit
-    wrote(pr, probe.R_BITMAP, g >> U6)
+    bitmap.mark(st, pr, g, used)
     if used:
         if count == U0:
             allocation.table_new(st, pr, g)

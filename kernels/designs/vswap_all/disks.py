@@ -7,8 +7,7 @@ for one whose page the swap cache alone holds, and a swapoff looks at all virtua
 from __future__ import annotations
 
 from kernels import codes, control
-from kernels.compiling.atomic import ctz
-from kernels.compiling.constants import U0, U1, U3, U6, U63
+from kernels.compiling.constants import U0, U1, U3, U6
 from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_SHIFT
 from kernels.designs.swap_table import table as swap_table
@@ -20,7 +19,8 @@ from kernels.designs.vswap_ste.clusters import is_virtual
 from kernels.life import moves as life
 from kernels.life import swapfile
 from kernels.memory import CACHED, F_ENTRY, f_is, f_word
-from kernels.observing.probe import R_BITMAP, R_CLUSTER, touch, wrote
+from kernels.observing.probe import R_BITMAP, R_CLUSTER, touch
+from kernels.structures import bitmap
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import ci_of, device_of
 
@@ -42,30 +42,14 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
 @inner
 def slot_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
     """First free slot: by the word of a virtual one, by the bit of a disk's."""
-    return swap_table.slot_scan(st, pr, first, end) if is_virtual(st, first) else bits_scan(st, pr, first, end)
-
-
-@called
-def bits_scan(st, pr, first, end):  # type: ignore[no-untyped-def]
-    """First slot of a disk whose bit is not set, a word of the bitmap at a time."""
-    g = first
-    while g < end:
-        touch(pr, R_BITMAP, g >> U6)
-        free_bits = ~st.bitmap[g >> U6] >> (g & U63)
-        if free_bits != U0:
-            g += ctz(free_bits)
-            return g + U1 if g < end else U0
-        g = ((g >> U6) + U1) << U6
-    return U0
+    return swap_table.slot_scan(st, pr, first, end) if is_virtual(st, first) else bitmap.first_free(st, pr, first, end)
 
 
 @inner
 def slot_mark(st, pr, g, used):  # type: ignore[no-untyped-def]
     """Mark slot `g`; that of a disk has a bit, and a word where disks have any."""
     if not is_virtual(st, g):
-        bit = U1 << (g & U63)
-        st.bitmap[g >> U6] = st.bitmap[g >> U6] | bit if used else st.bitmap[g >> U6] & ~bit
-        wrote(pr, R_BITMAP, g >> U6)
+        bitmap.mark(st, pr, g, used)
         if not has_words(st):
             st.ctl[own.S_PSLOTS] += U1 if used else ~U0
             return
