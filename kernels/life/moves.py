@@ -6,15 +6,14 @@ from kernels import codes, control
 from kernels import memory as w
 from kernels.compiling.constants import LOW32, U0, U1, U2
 from kernels.compiling.jit import called, inner, u
-from kernels.life import charging, faults, lifecycle, page_io, swapfile
-from kernels.life.steps import resolve
-from kernels.memory import F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
+from kernels.life import charging, faults, lifecycle, page_io, steps, swapfile
+from kernels.memory import DIRTY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.allocations import A_CONT
 from kernels.observing.probe import PTES, R_OWNER, R_PTE, bump, chase, freed, wrote
 from kernels.structures import cluster as cl
 from kernels.structures import zswap
 from kernels.structures.cluster import OFFSET_MASK, device_of, slot_of
-from kernels.structures.slots import cache_find, collected_drop, count_read, zero_of
+from kernels.structures.slots import cache_find, collected_drop, collects, count_read, zero_of
 
 
 @inner
@@ -34,18 +33,52 @@ def wrong_place(st, pr, entry, source, target):  # type: ignore[no-untyped-def]
     return U0
 
 
+@inner
+def cached(st, pr, entry, page, value):  # type: ignore[no-untyped-def]
+    """Folio for `page` that is new in the swap cache of `entry`, whose PTE has `value`; 0 where there is none to be had."""
+    f = w.folio_new(st, page)
+    if f == U0:
+        return U0
+    if not swapfile.cache_begin(st, pr, entry, f):
+        w.folio_free(st, f)
+        return U0
+    st.folio[f_word(f, F_VALUE)] = value
+    return f
+
+
 @called
 def hold(st, pr, t, entry):  # type: ignore[no-untyped-def]
     """Enter a locked folio into the swap cache for `entry`, whose move is in record `t`."""
-    f = w.folio_new(st, st.txn[t] - U1 & LOW32)
-    if f == U0 or not swapfile.cache_begin(st, pr, entry, f):
-        if f != U0:
-            w.folio_free(st, f)
+    f = cached(st, pr, entry, st.txn[t] - U1 & LOW32, st.txn[t + w.T_VALUE])
+    if f == U0:
         return codes.BUSY
     f_set(st, f, LOCKED)
-    st.folio[f_word(f, F_VALUE)] = st.txn[t + w.T_VALUE]
     st.txn[t + w.T_FOLIO] = f
     return codes.STEPPED
+
+
+@inner
+def give_up(st, pr, f, why):  # type: ignore[no-untyped-def]
+    """Take the locked folio `f` of a move out of the swap cache; the data is still in its old place."""
+    f_clear(st, f, LOCKED)
+    steps.evict(st, pr, f)
+    w.folio_free(st, f)
+    return why
+
+
+@called
+def rehouse(st, pr, entry, f, new):  # type: ignore[no-untyped-def]
+    """Write folio `f`, whose old slot a swapoff has released, to slot `new`; with 0 keep it in memory, dirty, while a PTE holds `entry`."""
+    if new != U0:
+        page_io.write_slot(st, pr, new, st.folio[f_word(f, F_TOKEN)])
+        f_clear(st, f, DIRTY)
+        if w.mapcount(st, f) == U0:
+            steps.evict(st, pr, f)
+            w.folio_free(st, f)
+    else:
+        f_set(st, f, DIRTY)
+        if steps.count_is_zero(st, entry):
+            steps.drop_unused(st, pr, f)
 
 
 @called
@@ -61,7 +94,7 @@ def writeback_step(st, pr, t):  # type: ignore[no-untyped-def]
             return back_out(st, pr, f, codes.MOVED_AWAY)
         page_io.read_data(st, pr, entry, f)
         page_io.store_data(st, pr, entry, g, st.folio[f_word(f, F_TOKEN)])
-        f_clear(st, f, LOCKED | w.DIRTY)
+        f_clear(st, f, LOCKED | DIRTY)
         f_set(st, f, WRITEBACK)
         return codes.STEPPED
     lifecycle.writeback_end(st, pr, f)
@@ -172,7 +205,7 @@ def rewrite(st, pr, page, f, old, d, cpu):  # type: ignore[no-untyped-def]
     swapfile.unset_cache(st, pr, old, old, slot_of(st, old))
     swapfile.cache_add(st, pr, b, f, new)
     st.folio[f_word(f, F_VALUE)] = new
-    f_clear(st, f, LOCKED | w.DIRTY)
+    f_clear(st, f, LOCKED | DIRTY)
     f_set(st, f, WRITEBACK)
     return codes.STEPPED
 
@@ -212,7 +245,8 @@ def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
     """``try_to_unuse``: scan every PTE of every space, fault in the entries of device `d`, then sweep leftover cache."""
     if not cl.turn_off(st, d):
         return codes.DEVICE_OFF
-    collected_drop(st, pr)
+    if collects(st):
+        collected_drop(st, pr)
     fault_in(st, pr, d)
     return sweep(st, pr, d)
 
@@ -224,7 +258,7 @@ def fault_in(st, pr, d):  # type: ignore[no-untyped-def]
         p = u(i)
         pte = w.read_pte(st, pr, p)
         if pte != U0 and pte & U1 == U0:
-            entry = resolve(st, pr, pte >> U1)
+            entry = steps.resolve(st, pr, pte >> U1)
             if device_of(entry) == d:
                 st.ctl[control.S_SCANNED] += U1
                 faults.fault(st, pr, p, U0, U0)

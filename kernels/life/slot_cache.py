@@ -51,8 +51,6 @@ def slot_hold(st, g):  # type: ignore[no-untyped-def]
 @called
 def collect(st, pr, entry, g):  # type: ignore[no-untyped-def]
     """``free_swap_slot``: drop the zswap entry, then put the slot into the cache; a full one is emptied first."""
-    if st.ctl[control.C_FREES] == U0:
-        return
     page_io.drop_zswap(st, pr, entry, g)
     if st.ctl[control.S_COLLECTS] == U0:
         give_back(st, pr, entry, U1)
@@ -96,8 +94,6 @@ def give_back(st, pr, entry, device):  # type: ignore[no-untyped-def]
 @called
 def look_after(st, pr):  # type: ignore[no-untyped-def]
     """``check_cache_active``."""
-    if st.ctl[control.C_FREES] == U0:
-        return
     free, cpus = st.ctl[control.S_NR_SWAP_PAGES], st.ctl[control.C_CPUS]
     if st.ctl[control.S_COLLECTS] == U0:
         st.ctl[control.S_COLLECTS] = U1 if free > ACTIVATE * cpus else U0
@@ -108,8 +104,6 @@ def look_after(st, pr):  # type: ignore[no-untyped-def]
 @called
 def collected_drop(st, pr):  # type: ignore[no-untyped-def]
     """``__drain_swap_slots_cache``: give back what the caches of all CPUs have; the next allocation looks if they are used again."""
-    if st.ctl[control.C_FREES] == U0:
-        return
     st.ctl[control.S_COLLECTS] = U0
     for cpu in range(st.ctl[control.C_CPUS]):
         flush(st, pr, u(cpu) * WORDS)

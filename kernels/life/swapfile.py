@@ -100,7 +100,8 @@ def unset_cache(st, pr, value, entry, g):  # type: ignore[no-untyped-def]
         retire(st, pr, value, entry, FREE_LOCKED)
     cl.unlock_cluster(st, pr, ci)
     if last:
-        collect(st, pr, entry, g)
+        if collects(st):
+            collect(st, pr, entry, g)
         retire(st, pr, value, entry, FREE_UNLOCKED)
     return last
 
@@ -146,7 +147,8 @@ def home(st, backend):  # type: ignore[no-untyped-def]
 @hot
 def slot_or_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
     """Slot of device `d`, if need be after dropping one that only the swap cache holds; slot + 1, or 0."""
-    look_after(st, pr)
+    if collects(st):
+        look_after(st, pr)
     found = cl.slot_alloc(st, pr, d, cpu)
     return found if found != U0 else alloc_after_reclaim(st, pr, d, cpu)
 
@@ -197,7 +199,8 @@ def give_back(st, pr, entry, g):  # type: ignore[no-untyped-def]
     ci = cl.lock_cluster(st, pr, g)
     slot_leave(st, pr, entry, g)
     cl.unlock_cluster(st, pr, ci)
-    collect(st, pr, entry, g)
+    if collects(st):
+        collect(st, pr, entry, g)
 
 
 @inner
@@ -268,7 +271,8 @@ def put(st, pr, value, entry):  # type: ignore[no-untyped-def]
     if left != U0:
         retire(st, pr, value, entry, ZERO_UNLOCKED)
     if left == U2:
-        collect(st, pr, entry, g)
+        if collects(st):
+            collect(st, pr, entry, g)
         retire(st, pr, value, entry, FREE_UNLOCKED)
     return left
 

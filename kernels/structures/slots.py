@@ -153,7 +153,10 @@ def cache_clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
 
 @optional
 def collects(st):  # type: ignore[no-untyped-def]
-    """Tell if a slot that nothing holds is freed apart, after the lock of its cluster (``free_swap_slot``). Default: at once."""
+    """Tell if a slot that nothing holds is freed apart, after the lock of its cluster (``free_swap_slot``). Default: at once.
+
+    The four steps below are asked of a design only where it does so.
+    """
     return False
 
 

@@ -8,7 +8,7 @@ from kernels.compiling.constants import LOW32, U0, U1
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.oracle import words
 from kernels.designs.oracle.own import S_HIGH
-from kernels.life import lifecycle, steps
+from kernels.life import lifecycle, moves, steps
 from kernels.life.page_io import keep_content
 from kernels.memory import DIRTY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.structures import cluster as cl
@@ -63,10 +63,7 @@ def change(st, pr, f, v, target):  # type: ignore[no-untyped-def]
     if why == U0 and new == U0:
         why = codes.FULL
     if why != U0:
-        f_clear(st, f, LOCKED)
-        words.evict(st, pr, f)
-        w.folio_free(st, f)
-        return why
+        return moves.give_up(st, pr, f, why)
     words.read_end(st, pr, v, f)
     keep_content(st, words.slot_index(st, new), st.folio[f_word(f, F_TOKEN)])
     words.release(st, pr, st.place[v])

@@ -24,7 +24,7 @@ from kernels.designs.redirect.array import entry_in, word_of
 from kernels.designs.redirect.steps import let_go, read_end
 from kernels.designs.swap_table import table as swap_table
 from kernels.life import lifecycle, moves, page_io, swapfile
-from kernels.memory import DIRTY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
+from kernels.memory import DIRTY, F_TOKEN, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import R_CLUSTER, chase, touch
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import ci_of, device_of, slot_of
@@ -150,10 +150,9 @@ def bring_in(st, pr, entry):  # type: ignore[no-untyped-def]
     if f != U0 and f_is(st, f, LOCKED | WRITEBACK):
         return
     if f == U0:
-        f = w.folio_new(st, U0)
-        if f == U0 or not swapfile.cache_begin(st, pr, entry, f):
+        f = moves.cached(st, pr, entry, U0, entry)
+        if f == U0:
             return
-        st.folio[f_word(f, F_VALUE)] = entry
         read_end(st, pr, entry, f)
     let_go(st, pr, slot_of(st, entry))
     f_set(st, f, DIRTY)

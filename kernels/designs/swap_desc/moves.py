@@ -9,7 +9,7 @@ from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_desc import descriptor as ds
 from kernels.designs.swap_desc import own
 from kernels.designs.swap_desc.own import L_DESC, R_DESC, R_DESC_NODE, R_DESC_TREE
-from kernels.life import lifecycle, steps
+from kernels.life import lifecycle, moves
 from kernels.life.page_io import write_slot
 from kernels.memory import DIRTY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.lock import lock, unlock
@@ -41,24 +41,15 @@ def lock_folio(st, pr, t):  # type: ignore[no-untyped-def]
     return codes.STEPPED
 
 
-@inner
-def give_up(st, pr, f, why):  # type: ignore[no-untyped-def]
-    """Take the folio out of the descriptor; the data is still in its old place."""
-    f_clear(st, f, LOCKED)
-    ds.evict(st, pr, f)
-    w.folio_free(st, f)
-    return why
-
-
 @called
 def take_slot(st, pr, t, cpu):  # type: ignore[no-untyped-def]
     """Step 1: take the new backing, and name it in the descriptor as B1 where there is room for it."""
     txn, f, d = st.txn, st.txn[t + w.T_FOLIO], st.txn[t + w.T_ENTRY]
     if ds.count_is_zero(st, d):
-        return give_up(st, pr, f, codes.MOVED_AWAY)
+        return moves.give_up(st, pr, f, codes.MOVED_AWAY)
     new = ds.slot_for(st, pr, txn[t + w.T_TARGET], cpu)
     if new == U0:
-        return give_up(st, pr, f, codes.FULL)
+        return moves.give_up(st, pr, f, codes.FULL)
     txn[t + T_B1] = new
     if st.ctl[own.C_STRIDE] == U4:
         st.desc[ds.at(st, d) + ds.D_B] = new
@@ -133,16 +124,7 @@ def bring_in(st, pr, d, value, target, cpu):  # type: ignore[no-untyped-def]
     if target != codes.MEMORY:
         new = ds.slot_for(st, pr, target, cpu)
     settle(st, pr, d, new)
-    if new != U0:
-        write_slot(st, pr, new, st.folio[f_word(f, F_TOKEN)])
-        f_clear(st, f, DIRTY)
-        if w.mapcount(st, f) == U0:
-            ds.evict(st, pr, f)
-            w.folio_free(st, f)
-    else:
-        f_set(st, f, DIRTY)
-        if ds.count_is_zero(st, d):
-            steps.drop_unused(st, pr, f)
+    moves.rehouse(st, pr, d, f, new)
 
 
 @called

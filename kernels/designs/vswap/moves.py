@@ -10,8 +10,8 @@ from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import slots as vs
 from kernels.designs.vswap.own import F_ALLOC_SLOT, F_STORE_FOLIO
 from kernels.designs.vswap.rounds import settle
-from kernels.designs.vswap.steps import count_is_zero, evict, load_data, read_begin, read_end
-from kernels.life import lifecycle, steps
+from kernels.designs.vswap.steps import count_is_zero, load_data, read_begin, read_end
+from kernels.life import lifecycle, moves
 from kernels.life.page_io import write_slot
 from kernels.memory import DIRTY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import R_BITMAP, touch
@@ -38,11 +38,7 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         if new != U0:
             txn[t + w.T_FLAGS] = new
             return codes.STEPPED
-        why = codes.MOVED_AWAY if count_is_zero(st, value) else codes.FULL
-        f_clear(st, f, LOCKED)
-        evict(st, pr, f)
-        w.folio_free(st, f)
-        return why
+        return moves.give_up(st, pr, f, codes.MOVED_AWAY if count_is_zero(st, value) else codes.FULL)
     if n == U2:
         load_data(st, pr, value, f)
         write_slot(st, pr, txn[t + w.T_FLAGS], st.folio[f_word(f, F_TOKEN)])
@@ -105,13 +101,4 @@ def bring_in(st, pr, value, target, cpu):  # type: ignore[no-untyped-def]
         read_end(st, pr, value, f)
     new = U0 if target == codes.MEMORY else vs.slot_for(st, pr, target, value, cpu)
     settle(st, pr, value, v.SWAPFILE if new != U0 else v.FOLIO, new, F_STORE_FOLIO)
-    if new != U0:
-        write_slot(st, pr, new, st.folio[f_word(f, F_TOKEN)])
-        f_clear(st, f, DIRTY)
-        if w.mapcount(st, f) == U0:
-            evict(st, pr, f)
-            w.folio_free(st, f)
-    else:
-        f_set(st, f, DIRTY)
-        if count_is_zero(st, value):
-            steps.drop_unused(st, pr, f)
+    moves.rehouse(st, pr, value, f, new)

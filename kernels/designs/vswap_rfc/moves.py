@@ -10,8 +10,8 @@ from kernels.designs.swap_id_rmap import reverse
 from kernels.designs.vswap_rfc import backing as b
 from kernels.designs.vswap_rfc import own
 from kernels.designs.vswap_rfc import space as v
-from kernels.designs.vswap_rfc.steps import begin, count_is_zero, evict, read_device, read_end, zswap_load
-from kernels.life import lifecycle, steps
+from kernels.designs.vswap_rfc.steps import begin, count_is_zero, read_device, read_end, zswap_load
+from kernels.life import lifecycle, moves
 from kernels.life.page_io import write_slot
 from kernels.memory import DIRTY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import F_NONE, step, touch
@@ -41,11 +41,7 @@ def move_step(st, pr, t, cpu):  # type: ignore[no-untyped-def]
         if new != U0:
             txn[t + w.T_FLAGS] = new
             return codes.STEPPED
-        why = codes.MOVED_AWAY if count_is_zero(st, value) else codes.FULL
-        f_clear(st, f, LOCKED)
-        evict(st, pr, f)
-        w.folio_free(st, f)
-        return why
+        return moves.give_up(st, pr, f, codes.MOVED_AWAY if count_is_zero(st, value) else codes.FULL)
     if n == U2:
         switch(st, pr, value, f, txn[t + w.T_FLAGS])
         return codes.STEPPED
@@ -140,12 +136,4 @@ def bring_in(st, pr, entry, target, cpu):  # type: ignore[no-untyped-def]
     b.release(st, pr, value)
     if new != U0:
         b.name(st, pr, value, v.SWAPFILE, new, own.F_SWAPOFF)
-        write_slot(st, pr, new, st.folio[f_word(f, F_TOKEN)])
-        f_clear(st, f, DIRTY)
-        if w.mapcount(st, f) == U0:
-            evict(st, pr, f)
-            w.folio_free(st, f)
-    else:
-        f_set(st, f, DIRTY)
-        if count_is_zero(st, value):
-            steps.drop_unused(st, pr, f)
+    moves.rehouse(st, pr, value, f, new)

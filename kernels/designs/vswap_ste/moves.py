@@ -15,7 +15,7 @@ from kernels.designs.vswap_ste import slots as vs
 from kernels.designs.vswap_ste.steps import is_virtual_entry, load
 from kernels.life import lifecycle, moves, swapfile
 from kernels.life.page_io import read_slot, write_slot
-from kernels.memory import DIRTY, F_TOKEN, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
+from kernels.memory import DIRTY, F_TOKEN, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import R_CLUSTER, touch
 from kernels.structures import cluster as cl
 from kernels.structures import zswap
@@ -125,10 +125,9 @@ def bring_back(st, pr, g):  # type: ignore[no-untyped-def]
     if f != U0 and f_is(st, f, LOCKED | WRITEBACK):
         return
     if f == U0:
-        f = w.folio_new(st, U0)
-        if f == U0 or not swapfile.cache_begin(st, pr, entry, f):
+        f = moves.cached(st, pr, entry, U0, entry)
+        if f == U0:
             return
-        st.folio[f_word(f, F_VALUE)] = entry
         load(st, pr, g, f)
     vs.ask(st, pr, g, own.F_TO_PHYS)
     backing.release_of(st, pr, g, False)
