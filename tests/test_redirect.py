@@ -8,25 +8,20 @@ import numpy as np
 import pytest
 
 import dse
-from dse.testing import invariants, invariants_redirect
+from dse.testing import invariants_redirect
 from kernels import control
 from kernels import demand as d
 from kernels.designs.redirect import own
 from kernels.observing import probe
 from tests.test_ghost import Live
-from tests.test_vswap_ste import charged
+from tests.test_vswap_ste import PLACES, charged, sound
 
 MIB, SLOTS = 1 << 20, 1 << 23  # 32 GiB of slots
-PLACES = {"zswap": 64, "ssd": 64, "hdd": 64}
 NAMES = ["redirect", "redirect[reverse=word]"]
 
 
 def live(text: str = "redirect", **more: Any) -> Live:
     return Live(text, **{"slots": PLACES} | more)
-
-
-def sound(one: Live) -> None:
-    assert invariants.check(one.design.name, one.st, one.probe) == []
 
 
 def move(page: int, source: int = d.SSD, target: int = d.HDD) -> tuple[int, int]:

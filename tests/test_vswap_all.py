@@ -8,25 +8,19 @@ import numpy as np
 import pytest
 
 import dse
-from dse.testing import invariants
 from kernels import control
 from kernels import demand as d
 from kernels.designs.vswap_ste import own
 from kernels.observing import probe
 from tests.test_ghost import Live
-from tests.test_vswap_ste import charged, device_of
+from tests.test_vswap_ste import PLACES, charged, device_of, sound
 
 SLOTS = 1 << 23  # 32 GiB of slots
-PLACES = {"zswap": 64, "ssd": 64, "hdd": 64}
 NAMES = ["vswap_all", "vswap_all[reverse=word]"]
 
 
 def live(text: str = "vswap_all", **more: Any) -> Live:
     return Live(text, **{"slots": PLACES} | more)
-
-
-def sound(one: Live) -> None:
-    assert invariants.check(one.design.name, one.st, one.probe) == []
 
 
 @pytest.mark.interpreted

@@ -9,6 +9,7 @@ The build of a kernel is a stream of ours. Of the published run only the mix of 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -41,7 +42,7 @@ def glibc_rand(seed: int = 1) -> Iterator[int]:
     for _ in range(30):
         words.append(16807 * words[-1] % 2147483647)
     words = words[3:31] + words[:3]
-    for drawn in range(310 + (1 << 62)):
+    for drawn in itertools.count():
         words.append((words[-31] + words[-3]) & 0xFFFFFFFF)
         if len(words) > 1 << 12:
             words = words[-31:]
