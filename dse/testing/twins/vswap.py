@@ -6,21 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from dse.testing.twins.life import Life
-from dse.testing.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap, crowded, disks
+from dse.testing.twins.parts import SHADOW, Folio, Zentry, Zswap, crowded, disks
 from dse.testing.twins.swap_desc import Place, Zero, backing_kind, cache_kind
+from dse.testing.twins.virtual import Desc, Virtual
 from kernels import demand as d
 from kernels.life.registry import Config
-
-
-@dataclass(eq=False)
-class Desc:
-    """Descriptor of a virtual slot. Without a backing the folio is all there is."""
-
-    memcg: int
-    cache: Any  # Folio or SHADOW
-    count: int = 0
-    backing: Zero | Place | Zentry | None = None
 
 
 @dataclass(eq=False)
@@ -46,7 +36,7 @@ class Cluster:
         return None
 
 
-class VSwap(Life):
+class VSwap(Virtual):
     """Every version: what they differ in besides cost is batching, and who finds slots that only the cache holds."""
 
     def __init__(self, config: Config) -> None:
@@ -57,7 +47,7 @@ class VSwap(Life):
         self.zswap = Zswap(config.slots.get("zswap", 0))
         self.clusters: dict[int, Cluster] = {}
         self.partial: list[Cluster] = []
-        self.early = bool(config.parameters["C_VCHARGE"])
+        self.charges_early = bool(config.parameters["C_VCHARGE"])
         self.current: dict[int, Cluster] = {}
         self.reverse: dict[tuple[int, int], int] = {}
         self.hints: set[tuple[int, int]] = set()
@@ -113,7 +103,7 @@ class VSwap(Life):
         desc = self.known(value)
         assert desc.count == 0
         self.drop(desc)
-        self.charged[desc.memcg] -= self.early
+        self.charged[desc.memcg] -= self.charges_early
         cluster = self.clusters[value // self.size]
         del cluster.descs[value % self.size]
         if not cluster.descs and not cluster.current:
@@ -134,7 +124,7 @@ class VSwap(Life):
         desc.backing = None
 
     def drop_place(self, place: Place) -> None:
-        self.charged[self.known(self.reverse[place.device, place.offset]).memcg] -= not self.early
+        self.charged[self.known(self.reverse[place.device, place.offset]).memcg] -= not self.charges_early
         self.devices[place.device].free(place.offset)
         del self.reverse[place.device, place.offset]
         self.hints.discard((place.device, place.offset))
@@ -147,30 +137,6 @@ class VSwap(Life):
 
     # -- physical slots -----------------------------------------------------------------------------
 
-    def place_for(self, device: int, value: int, cpu: int) -> Place | None:
-        offset = self.devices[device].alloc(cpu) if device in self.devices else None
-        if offset is None and device in self.devices and self.devices[device].on:
-            offset = self.alloc_after_reclaim(self.devices[device], cpu)
-        if offset is None:
-            return None
-        if not self.early and not self.try_charge(self.known(value).memcg):
-            self.devices[device].free(offset)
-            return None
-        self.reverse[device, offset] = value
-        return Place(device, offset)
-
-    def alloc_after_reclaim(self, device: Device, cpu: int) -> int | None:
-        """Drop slots that only the swap cache holds, cluster by cluster of the full ones."""
-        for _ in range(8):
-            if not device.lists[FULL]:
-                return None
-            c = device.lists[FULL][0]
-            dropped = [self.free_swap(folio) for o in device.room(c) if (folio := self.only_cached(device.number, o)) is not None]
-            if any(dropped):
-                return device.alloc(cpu)
-            device.lists[FULL].append(device.lists[FULL].pop(0))
-        return None
-
     def only_cached(self, device: int, offset: int) -> Folio | None:
         where = device, offset
         if where not in self.reverse or (self.config.parameters["C_VHINT"] and where not in self.hints):
@@ -178,9 +144,6 @@ class VSwap(Life):
         desc = self.known(self.reverse[where])
         ours = desc.count == 0 and isinstance(desc.cache, Folio) and not desc.cache.busy
         return desc.cache if ours else None
-
-    def store(self, place: Place, folio: Folio) -> None:
-        self.devices[place.device].slots[place.offset].token = folio.token
 
     # -- steps --------------------------------------------------------------------------------------
 
@@ -196,7 +159,7 @@ class VSwap(Life):
 
     def claim(self, folio: Folio, page: int, memcg: int, backend: int, cpu: int) -> Any:
         if not folio.cached:
-            if self.early and not self.try_charge(memcg):
+            if self.charges_early and not self.try_charge(memcg):
                 return None
             folio.value = folio.entry = self.alloc(Desc(memcg, folio), cpu)
             folio.cached = True
@@ -239,9 +202,6 @@ class VSwap(Life):
                 folio = self.lookup(value)
                 if folio is not None and self.unused(value) and (folio.maps == 0 or self.swap_full(value) or self.memcg_full(folio)):
                     self.drop_unused(folio)
-
-    def unused(self, entry: int) -> bool:
-        return self.known(entry).count == 0
 
     def writeout(self, folio: Folio, value: int, backend: int, size: int, zero: bool, cpu: int) -> int:
         desc = self.known(value)
@@ -300,55 +260,9 @@ class VSwap(Life):
     def read_abort(self, entry: int, folio: Folio) -> None:
         self.uncache(folio, SHADOW)
 
-    def free_swap(self, folio: Folio) -> bool:
-        if not self.unused(folio.entry):
-            return False
-        self.uncache(folio, None)
-        folio.dirty = True
-        return True
-
     def swap_full(self, entry: int) -> bool:
         backing = self.known(entry).backing
         return not isinstance(backing, Place) or self.devices[backing.device].sync or crowded(self.devices)
-
-    # -- moves: hold; take a slot; switch; end of writeback -------------------------------------------
-
-    def place(self, desc: Desc) -> int:
-        if isinstance(desc.backing, Place):
-            return desc.backing.device
-        return d.ZSWAP if isinstance(desc.backing, Zentry) else d.MEMORY
-
-    def move_step(self, page: int, phase: Phase, cpu: int) -> int:
-        desc, folio = self.known(phase.value), phase.folio
-        phase.step += 1
-        if phase.step == 1:
-            if phase.target in (d.ZSWAP, phase.source) or self.place(desc) != phase.source:
-                return d.WRONG_BACKEND
-            if isinstance(desc.cache, Folio):
-                return d.BUSY
-            folio = self.folio(page)
-            self.read_begin(phase.value, folio)
-            folio.locked, folio.value, phase.folio = True, phase.value, folio
-            return d.STEPPED
-        assert folio
-        if phase.step == 2:
-            phase.new = None if desc.count == 0 else self.place_for(phase.target, phase.value, cpu)
-            if phase.new is not None:
-                return d.STEPPED
-            why = d.MOVED_AWAY if desc.count == 0 else d.FULL
-            folio.locked = False
-            self.evict(folio)
-            self.release(folio)
-            return why
-        if phase.step == 3:
-            self.read_end(phase.value, folio)
-            self.store(phase.new, folio)
-            self.drop(desc)
-            desc.backing = phase.new
-            folio.locked, folio.dirty, folio.writeback = False, False, True
-            return d.STEPPED
-        self.writeback_end(folio)
-        return d.MOVED
 
     # -- swapoff: from each used slot to its virtual slot ---------------------------------------------
 
@@ -377,15 +291,4 @@ class VSwap(Life):
         elif folio.busy:
             return
         new = self.place_for(target, value, cpu)
-        self.drop(desc)
-        desc.backing = new
-        if new is None:
-            folio.dirty = True
-            if desc.count == 0:
-                self.drop_unused(folio)
-            return
-        self.store(new, folio)
-        folio.dirty = False
-        if folio.maps == 0:
-            self.evict(folio)
-            self.release(folio)
+        self.rehouse(desc, folio, new)

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from dse.testing import invariants_rfc
-from dse.testing.twins.life import Life
-from dse.testing.twins.parts import FULL, SHADOW, Device, Folio, Phase, Zentry, Zswap, crowded, disks
+from dse.testing.twins.parts import SHADOW, Folio, Zentry, Zswap, crowded, disks
 from dse.testing.twins.swap_desc import Place, Zero, backing_kind, cache_kind
-from dse.testing.twins.vswap import Desc
+from dse.testing.twins.virtual import Desc, Virtual
 from kernels import demand as d
 from kernels.life.registry import Config
 
@@ -17,7 +16,7 @@ LEAF = 64
 """Virtual slots that a zap puts in one go."""
 
 
-class VSwapRfc(Life):
+class VSwapRfc(Virtual):
     """Both versions: what they differ in are bytes and atomics."""
 
     def __init__(self, config: Config) -> None:
@@ -43,6 +42,12 @@ class VSwapRfc(Life):
     @staticmethod
     def observed(st: Any) -> dict[str, Any]:
         return invariants_rfc.observed(st)
+
+    def known(self, value: int) -> Desc:
+        return self.descs[value]
+
+    def bring_into_cache(self, value: int, folio: Folio) -> None:
+        self.read_begin(value, folio, around=False)
 
     def busy(self, value: int) -> bool:
         """Has the swap cache the slot, or somebody who reads around it?"""
@@ -79,38 +84,11 @@ class VSwapRfc(Life):
 
     # -- physical slots -----------------------------------------------------------------------------
 
-    def place_for(self, device: int, value: int, cpu: int) -> Place | None:
-        offset = self.devices[device].alloc(cpu) if device in self.devices else None
-        if offset is None and device in self.devices and self.devices[device].on:
-            offset = self.alloc_after_reclaim(self.devices[device], cpu)
-        if offset is None:
-            return None
-        if not self.try_charge(self.descs[value].memcg):
-            self.devices[device].free(offset)
-            return None
-        self.reverse[device, offset] = value
-        return Place(device, offset)
-
-    def alloc_after_reclaim(self, device: Device, cpu: int) -> int | None:
-        """Drop slots that only the swap cache holds, cluster by cluster of the full ones."""
-        for _ in range(8):
-            if not device.lists[FULL]:
-                return None
-            c = device.lists[FULL][0]
-            dropped = [self.free_swap(folio) for o in device.room(c) if (folio := self.only_cached(device.number, o)) is not None]
-            if any(dropped):
-                return device.alloc(cpu)
-            device.lists[FULL].append(device.lists[FULL].pop(0))
-        return None
-
     def only_cached(self, device: int, offset: int) -> Folio | None:
         value = self.reverse.get((device, offset))
         desc = self.descs[value] if value is not None else None
         ours = desc is not None and desc.count == 0 and isinstance(desc.cache, Folio) and not desc.cache.busy
         return desc.cache if desc is not None and ours else None
-
-    def store(self, place: Place, folio: Folio) -> None:
-        self.devices[place.device].slots[place.offset].token = folio.token
 
     # -- steps --------------------------------------------------------------------------------------
 
@@ -158,9 +136,6 @@ class VSwapRfc(Life):
                 folio = self.lookup(value)
                 if folio is not None and self.unused(value):
                     self.drop_unused(folio)
-
-    def unused(self, entry: int) -> bool:
-        return self.descs[entry].count == 0
 
     def writeout(self, folio: Folio, value: int, backend: int, size: int, zero: bool, cpu: int) -> int:
         desc = self.descs[value]
@@ -222,54 +197,8 @@ class VSwapRfc(Life):
         else:
             self.uncache(folio, None)
 
-    def free_swap(self, folio: Folio) -> bool:
-        if not self.unused(folio.entry):
-            return False
-        self.uncache(folio, None)
-        folio.dirty = True
-        return True
-
     def swap_full(self, entry: int) -> bool:
         return crowded(self.devices)
-
-    # -- moves: hold; take a slot; switch; end of writeback -------------------------------------------
-
-    def place(self, desc: Desc) -> int:
-        if isinstance(desc.backing, Place):
-            return desc.backing.device
-        return d.ZSWAP if isinstance(desc.backing, Zentry) else d.MEMORY
-
-    def move_step(self, page: int, phase: Phase, cpu: int) -> int:
-        desc, folio = self.descs[phase.value], phase.folio
-        phase.step += 1
-        if phase.step == 1:
-            if phase.target in (d.ZSWAP, phase.source) or self.place(desc) != phase.source:
-                return d.WRONG_BACKEND
-            if self.busy(phase.value):
-                return d.BUSY
-            folio = self.folio(page)
-            self.read_begin(phase.value, folio, around=False)
-            folio.locked, folio.value, phase.folio = True, phase.value, folio
-            return d.STEPPED
-        assert folio
-        if phase.step == 2:
-            phase.new = None if desc.count == 0 else self.place_for(phase.target, phase.value, cpu)
-            if phase.new is not None:
-                return d.STEPPED
-            why = d.MOVED_AWAY if desc.count == 0 else d.FULL
-            folio.locked = False
-            self.evict(folio)
-            self.release(folio)
-            return why
-        if phase.step == 3:
-            self.read_end(phase.value, folio)
-            self.store(phase.new, folio)
-            self.drop(desc)
-            desc.backing = phase.new
-            folio.locked, folio.dirty, folio.writeback = False, False, True
-            return d.STEPPED
-        self.writeback_end(folio)
-        return d.MOVED
 
     # -- swapoff: all pages of the device are read, then each leaves its slot ---------------------------
 
@@ -291,7 +220,7 @@ class VSwapRfc(Life):
         folio = self.lookup(value)
         if folio is None and not self.busy(value):
             folio = self.folio(0)
-            self.read_begin(value, folio, around=False)
+            self.bring_into_cache(value, folio)
             folio.value = value
             self.read_end(value, folio)
         return folio
@@ -301,15 +230,4 @@ class VSwapRfc(Life):
         if folio is None or folio.busy:
             return
         new = self.place_for(target, value, cpu)
-        self.drop(desc)
-        desc.backing = new
-        if new is None:
-            folio.dirty = True
-            if desc.count == 0:
-                self.drop_unused(folio)
-            return
-        self.store(new, folio)
-        folio.dirty = False
-        if folio.maps == 0:
-            self.evict(folio)
-            self.release(folio)
+        self.rehouse(desc, folio, new)
