@@ -22,7 +22,7 @@ class Desc:
 
 
 class Virtual(Life):
-    """What does not depend on how a virtual slot is found."""
+    """Twin of a design whose virtual slots have descriptors, apart from how those are found."""
 
     devices: dict[int, Device]
     reverse: dict[tuple[int, int], int]
