@@ -31,7 +31,7 @@ enum { UNSUPPORTED = 255 };
 enum { LOCKED = 1, DIRTY = 2, WRITEBACK = 4, CACHED = 8, BYPASS = 16 };
 enum { COUNT_MASK = 0x3f, HAS_CACHE = 0x40, MAX_COUNT = 0x3e };
 enum { FREE_LIST = 1, NONFULL_LIST, FULL_LIST, FRAG_LIST };
-enum { DEV_ON = 1, DEV_SYNC = 2 };
+enum { DEV_ON = 1, DEV_SYNC = 2, GHOST = 2 };
 enum { ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED };
 enum { LIFE_COUNT, LIFE_CACHE };
 enum { SHADOW = 3, TREE_SHIFT = 14, TYPE_SHIFT = 58, MOST_RETRIES = 8 };
@@ -66,7 +66,7 @@ struct state {
 };
 
 /* What does not change during a block of demands. */
-struct options { u64 cluster_shift, space_shift, zdisk, sync_bypass, folios, zentries, id_limit, id_life, upkeep; };
+struct options { u64 cluster_shift, space_shift, zdisk, sync_bypass, folios, zentries, id_limit, id_life, upkeep, native; };
 
 #define ARGS const struct state *const s, const struct options *const o, const int layer
 #define PASS s, o, layer
@@ -383,6 +383,19 @@ static __attribute__((noinline)) void uncharge(const struct state *s, u64 memcg,
 		words[at + USAGE] -= n;
 }
 
+/* The memory cgroup that a folio read into the swap cache is charged to: looked up, and here no more. */
+static __attribute__((noinline)) u64 from_id(const struct state *s, u64 memcg)
+{
+	return load(s->memcgs, 0, s->memcgs, memcg) >> 2;
+}
+
+HOT void owner_find(const struct state *s, u64 g)
+{
+	u64 found = from_id(s, s->cgroup[g]);
+
+	__asm__ volatile("" : : "r"(found)); /* a kernel charges it: the look is not left out */
+}
+
 HOT int memcg_full(const struct state *s, u64 memcg)
 {
 	const u64 *words = s->memcgs;
@@ -591,15 +604,15 @@ HOT int put(ARGS, u64 value, u64 entry)
 	return 1;
 }
 
-HOT int swap_full(const struct state *s)
+HOT int swap_full(const struct state *s, const struct options *o)
 {
 	u64 used = 0, slots = 0;
 
-	for (int d = ZSWAP + 1; d < 4; d++) {
-		if ((s->dev[d].flags & DEV_ON) != 0) {
-			used += s->dev[d].used;
-			slots += s->dev[d].slots;
-		}
+	for (int d = 0; d < 4; d++) {
+		u64 among = 0 - (s->dev[d].flags & DEV_ON & (d != ZSWAP || o->native == GHOST));
+
+		used += s->dev[d].used & among;
+		slots += s->dev[d].slots & among;
 	}
 	return used * 2 > slots;
 }
@@ -669,7 +682,7 @@ HOT void make_writable(ARGS, u64 page, u64 f)
 HOT void install(ARGS, u64 page, u64 value, u64 entry, u64 f, u64 flags)
 {
 	struct folio *folio = s->folio + f;
-	int full = swap_full(s);
+	int full = swap_full(s, o);
 
 	map_page(s, page, f);
 	folio->value = value;
@@ -690,6 +703,7 @@ HOT int read_begin(ARGS, u64 entry, u64 f)
 	if ((byte & HAS_CACHE) != 0 || byte == 0)
 		return 0;
 	s->smap[g] = byte | HAS_CACHE;
+	owner_find(s, g);
 	if (byte == 1 && o->sync_bypass && (s->dev[device_of(entry)].flags & DEV_SYNC) != 0) {
 		s->folio[f].state |= BYPASS;
 		s->folio[f].entry = entry;
@@ -855,8 +869,8 @@ HOT void writeout(const struct state *s, const struct options *o, const struct f
 			if (z != 0)
 				zentry_free(s, z);
 		}
-	} else if (s->ctl[S_ZE_LIVE] != 0) {
-		drop_zswap(s, entry, g);
+	} else {
+		drop_zswap(s, entry, g); /* a look at the tree, also where zswap has nothing */
 	}
 }
 
@@ -923,7 +937,7 @@ HOT void drop_cached(ARGS, u64 entry)
 {
 	u64 f = cache_find(s, slot_of(s, entry));
 
-	if (f != 0 && (mapcount(s->folio + f) == 0 || swap_full(s) || memcg_full(s, memcg_of(s, o, s->folio[f].page))))
+	if (f != 0 && (mapcount(s->folio + f) == 0 || swap_full(s, o) || memcg_full(s, memcg_of(s, o, s->folio[f].page))))
 		drop_unused(PASS, f);
 }
 
@@ -1110,7 +1124,7 @@ HOT u64 replay(const struct state *state, const u64 *demands, u64 n, u8 *replies
 	const struct options options = {
 		.cluster_shift = ctl[C_CLUSTER_SHIFT], .space_shift = ctl[C_SPACE_SHIFT], .zdisk = ctl[C_ZDISK],
 		.sync_bypass = ctl[C_SYNC_BYPASS], .folios = ctl[C_FOLIOS], .zentries = ctl[C_ZENTRIES], .id_limit = ctl[C_ID_LIMIT],
-		.id_life = ctl[C_ID_LIFE], .upkeep = ctl[C_UPKEEP],
+		.id_life = ctl[C_ID_LIFE], .upkeep = ctl[C_UPKEEP], .native = ctl[C_NATIVE],
 	};
 	const struct state *const s = state;
 	const struct options *const o = &options;
