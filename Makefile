@@ -8,13 +8,17 @@ BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
 INPUTS_EACH ?= 100000
+DEMANDS ?= 1e8
+# Chooses the half of the designs whose conformance `make test` tests compiled: another one after each commit. SAMPLE=all tests all of them.
+SAMPLE ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo all)
 
-.PHONY: compare test lint coverage fuzz limits gate-selftest reference docs clean help
+.PHONY: compare test soak lint coverage fuzz limits gate-selftest reference docs clean help
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make compare [ARGS=...]   the table: four designs on a real program's trace"
 	@echo "make test                 ruff, mypy, lint-imports, pytest"
+	@echo "make soak                 the tests of all designs, compiled mutants, 10^8 demands: some hours"
 	@echo "make lint | coverage | fuzz | limits | gate-selftest | reference | docs | clean"
 
 $(BIN)/python:
@@ -39,7 +43,13 @@ lint: $(VENV)/.test
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --sample $(SAMPLE) $(ARGS)
+
+# What takes longer than a test may: the conformance suite on all designs, all mutants compiled, the integrity run.
+soak: lint
+	$(BIN)/python -m pytest -n $(JOBS) --sample all $(ARGS)
+	$(BIN)/python -m tests.shapes
+	$(BIN)/python -m dse.testing.integrity --demands $(DEMANDS)
 
 # The kernels once more as plain Python: numba sees compiled lines, not executed branches.
 coverage: $(VENV)/.test

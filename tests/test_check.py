@@ -298,3 +298,15 @@ def test_settings_are_values_of_parameters_or_the_one_that_is_given() -> None:
         assert {named.values[name] for named in every.settings} == set(parameter.values)
     assert [named.text for named in one.settings] == ["direct[move=rewrite]"]
     assert subjects.control(one.settings[0]) == {"C_MOVE": 1}
+
+
+def test_a_sample_is_half_of_the_designs_and_another_one_for_another_seed() -> None:
+    """The Makefile gives a commit as the seed. No design stays out for long, and without a sample all are tested."""
+    every = subjects.chosen(None)
+    samples = [[one.name for one in subjects.sampled(every, f"commit {i}")] for i in range(24)]
+    assert {len(sample) for sample in samples} == {-(-len(every) // 2)}
+    assert samples[0] != samples[1]
+    assert samples[0] == [one.name for one in subjects.sampled(every[::-1], "commit 0")][::-1]
+    assert {name for sample in samples for name in sample} == {one.name for one in every}
+    assert subjects.sampled(every, "all") == every
+    assert subjects.sampled(every[:1], "any") == every[:1]

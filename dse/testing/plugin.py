@@ -12,6 +12,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--designs", default=None, metavar="A,B.py", help="designs to test, or files that register them (default: all that are registered)"
     )
     group.addoption("--design-demands", type=int, default=None, metavar="N", help="demands of each random stream (default: 4000)")
+    group.addoption("--sample", default="all", metavar="SEED", help="test half of the designs, which SEED chooses (default: all of them)")
     group.addoption("--design-seed", type=int, default=None, metavar="N", help="first seed of random demands (default: 0)")
 
 
@@ -26,3 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
             subjects.chosen(config.getoption("--designs"))
         except BadInput as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which designs were chosen by ``--sample``."""
+    seed = config.getoption("--sample")
+    if seed == "all":
+        return []
+    from dse.testing import subjects
+
+    names = [one.name for one in subjects.chosen(config.getoption("--designs"))]
+    taken = [one.name for one in subjects.sampled(subjects.chosen(config.getoption("--designs")), seed)]
+    return [f"conformance of {len(taken)} of {len(names)} designs, the sample of {seed} (--sample all for the others): {', '.join(taken)}"]

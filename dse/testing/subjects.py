@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,6 +53,27 @@ def chosen(given: str | Sequence[str] | None) -> list[Subject]:
         _load(files)
     plain = [name for text in texts for name in (_registered_by(text) if text in files else [text])]
     return [_subject(named) for named in naming.parse_many(plain)]
+
+
+def sampled(subjects: Sequence[Subject], seed: str) -> list[Subject]:
+    """Half of the designs, rounded up, in their order.
+
+    Parameters
+    ----------
+    subjects : sequence of Subject
+        The designs to choose from.
+    seed : str
+        What decides: another seed takes other designs, of which each is as likely. ``all`` takes every one.
+
+    Returns
+    -------
+    list of Subject
+    """
+    if seed == "all":
+        return list(subjects)
+    ranked = sorted(subjects, key=lambda one: hashlib.sha256(f"{seed} {one.name}".encode()).digest())
+    kept = {one.name for one in ranked[: -(-len(ranked) // 2)]}
+    return [one for one in subjects if one.name in kept]
 
 
 def _load(files: list[str]) -> None:

@@ -16,7 +16,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     option = metafunc.config.getoption
     given = {"demands": option("--design-demands"), "seed": option("--design-seed")}
     effort = checking.Effort(**{key: value for key, value in given.items() if value is not None})
-    cases = [case for one in subjects.chosen(option("--designs")) for case in checking.CHECKS[name](one, effort)]
+    tested = subjects.sampled(subjects.chosen(option("--designs")), option("--sample"))
+    cases = [case for one in tested for case in checking.CHECKS[name](one, effort)]
     metafunc.parametrize("case", cases, ids=[case.label for case in cases])
 
 

@@ -23,7 +23,8 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
 
     Keys: copies and pages_at_least (the larger number of copies counts), quantum (accesses a turn), phase (start each
     copy at a random place; one copy starts at the beginning), accesses (default: every copy once), memcgs (copies are
-    dealt out to so many groups), filter_pages (see :func:`filtered`). A copy exits at the end of the trace and starts again.
+    dealt out to so many groups), filter_pages (see :func:`filtered`). A copy exits at the end of the trace and starts again; a
+    stream that ends there ends before the exit, so that what is swapped out by then can be looked at.
     """
     source = trace.load(spec["trace"])
     given = {key: value for key, value in spec.items() if key != "trace"}
@@ -43,15 +44,31 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
     full["copies"], full["phase"] = copies, full["phase"] and copies > 1
     full["accesses"] = full["accesses"] if "accesses" in spec else copies * len(source.accesses)
 
+    whole = full["accesses"] % len(source.accesses) == 0
+
     def start() -> Filler:
-        return _copies(source, full, seed)
+        filler = _copies(source, full, seed)
+        return _unfinished(filler, full["accesses"]) if whole else filler
 
     name = f"{spec['trace']}x{copies}" if copies > 1 else str(spec["trace"])
     groups = memcgs(spaces, full["memcgs"], source.spaces)
     return Workload(
         name, copies * source.pages, shift, spaces, groups, seed, full["accesses"],
-        {"trace": source.digest, **full}, start, source.digest,
+        {"trace": source.digest, **full}, start, source.digest, "before an exit" if whole else "",
     )  # fmt: skip
+
+
+def _unfinished(filler: Filler, accesses: int) -> Filler:
+    """Leave out what follows the last of `accesses` of a filler: unmaps of a program that ends."""
+    left = accesses
+
+    def fill(out: NDArray[np.uint32], events: NDArray[np.uint64], positions: NDArray[np.int64]) -> tuple[int, int]:
+        nonlocal left
+        n, m = filler(out, events, positions)
+        left -= n
+        return n, m if left > 0 else int(np.searchsorted(positions[:m], n, side="left"))
+
+    return fill
 
 
 def filtered(source: trace.Trace, k: int) -> trace.Trace:

@@ -45,6 +45,8 @@ class Workload:
         SHA-256 over version, specification, seed and, for a trace, its digest (hexadecimal).
     start : callable
         Function that starts the stream anew and returns its filler.
+    ends : str
+        What is left out at the end of the stream, nothing if empty.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Workload:
     spec: dict[str, Any]
     start: Callable[[], Filler]
     source_digest: str = ""
+    ends: str = ""
 
     @property
     def pages(self) -> int:
@@ -66,7 +69,7 @@ class Workload:
     @property
     def digest(self) -> str:
         """Identity of the stream."""
-        what = [VERSION, self.spec, self.seed, self.source_digest]
+        what = [VERSION, self.spec, self.seed, self.source_digest, *filter(None, [self.ends])]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def blocks(self, limit_accesses: int | None = None, *, block: int = BLOCK, events: int = EVENTS) -> Iterator[Block]:
