@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +14,8 @@ import pytest
 from dse import storing
 from dse.cli import main
 from dse.errors import BadInput
+from dse.measuring import provenance
+from dse.naming import processes
 from dse.storing import querying, studies, widening, widths
 
 OPS = pl.LazyFrame(
@@ -53,6 +58,33 @@ def test_a_whole_number_beyond_64_bits_is_refused(x: str) -> None:
         querying.asked(f"SELECT {x} AS x FROM ops", {"ops": OPS})
 
 
+WRAPS = "whole numbers of this query may pass 2"
+FAR = "9223372036854775807"
+
+
+@pytest.mark.parametrize("sql", [
+    f"SELECT CAST({FAR} * {FAR} * {FAR} AS DOUBLE) AS x FROM ops",
+    f"SELECT {' * '.join(['m'] * 12)} AS x FROM ops",
+    f"SELECT COUNT(*) AS x FROM ops WHERE {' * '.join(['m'] * 12)} > 0",
+    "SELECT CAST(SUM(90000000000000000000000000000000000000) AS DOUBLE) AS x FROM ops",
+    "SELECT s * s AS x FROM (SELECT m * m * m * m * m * m AS s FROM ops) a",
+])  # fmt: skip
+def test_a_whole_number_that_wraps_within_a_query_is_refused(sql: str) -> None:
+    with pytest.raises(BadInput, match=WRAPS):
+        querying.asked(sql, {"ops": OPS.with_columns(m=pl.lit(2048, pl.UInt64))})
+
+
+def test_large_products_that_fit_or_are_fractions_are_answered() -> None:
+    """The first could pass 2^127 by the sizes of its columns alone, and does not; 2^6 * 3 is 192."""
+    table = {"ops": OPS.with_columns(big=pl.Series([1, 2**62, 1], dtype=pl.UInt64))}
+    assert querying.asked("SELECT big * n * n * n * d AS x FROM (SELECT big, n, 1 AS d FROM ops WHERE big = 1) a ORDER BY x", table)[
+        "x"
+    ].to_list() == [27, 343]
+    cast = f"SELECT CAST({FAR} AS DOUBLE) * {FAR} * {FAR} AS x, d FROM ops"
+    assert querying.asked(cast, table)["x"].to_list() == pytest.approx([2.0**189] * 3)
+    assert querying.asked("SELECT COUNT(*) * 2 AS x, * FROM ops GROUP BY ALL LIMIT 0", table).is_empty()
+
+
 def test_a_mistake_is_named_where_the_user_wrote_it() -> None:
     with pytest.raises(BadInput, match="Column: 23"):
         querying.asked("SELECT COUNT(*), FROM + ops", {"ops": OPS})
@@ -85,6 +117,31 @@ def test_axes_and_keys_of_whole_numbers_are_whole(results: Path, capfd: pytest.C
     assert widening.axes_of(mixed[:1]) == {"a": pl.Int64}
     assert widening.axes_of(mixed) == {"a": pl.Float64}
     assert widening.axes_of([json.dumps({"axes": [{"name": "a", "values": [True, 1]}]})]) == {"a": pl.String}
+
+
+def test_tables_of_python_have_no_numbers_without_a_sign(results: Path) -> None:
+    tables = querying.scan(results)
+    assert not [name for name, frame in tables.items() if any(kind.is_unsigned_integer() for kind in frame.collect_schema().dtypes())]
+    assert tables["trials"].select(pl.col("number").min() - pl.col("number").max()).collect().item() == -1
+
+
+@pytest.mark.parametrize(("seconds", "parent", "ends"), [(0.3, "os.getppid()", signal.SIGALRM), (60, "1", signal.SIGKILL)])
+def test_a_query_ends_with_its_time_and_with_its_parent(seconds: float, parent: str, ends: int) -> None:
+    text = (
+        "import os, time; from dse.storing import limited; limited.GRACE = 0.1; "
+        f"limited._guarded({{'seconds': {seconds}, 'parent': {parent}}}); time.sleep(60)"
+    )
+    assert subprocess.run([sys.executable, "-c", text], check=False, timeout=50).returncode == -ends
+
+
+def test_another_repository_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hook of git has variables that name its own repository."""
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    before = provenance._git("rev-parse", "--show-toplevel")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    assert provenance._git("rev-parse", "--show-toplevel") == before != str(tmp_path)
+    assert not {"GIT_DIR", "GIT_WORK_TREE"} & processes.environ().keys()
 
 
 FORMS = {

@@ -120,6 +120,8 @@ def test_a_study_goes_on_in_the_storage_that_it_was_begun_on(tmp_path: Path, cap
     (study,) = studies.names(results)
     with pytest.raises(BadInput, match=f"study {study} began on {url}: give it again, --storage URL or DSE_STORAGE"):
         sweep(resume=study, results=results)
+    with pytest.raises(BadInput, match=f"study {study} began on {url}: give it again"):
+        sweep(path, results=results)
     assert not (studies.folder(results, study) / studies.JOURNAL).exists()
     (tmp_path / "s.db").touch()
     about = studies.read_settings(results, study)

@@ -14,7 +14,7 @@ import pytest
 
 from dse import workloads
 from dse.errors import BadInput
-from dse.workloads import record, trace
+from dse.workloads import interleave, record, trace
 from dse.workloads.record import read_plugin
 from kernels import demand
 
@@ -39,6 +39,24 @@ def test_round_trip(tmp_path: Path):
     assert (again.pages, again.writes, again.space_shift) == (3, 1, 2)
     assert path.read_bytes() == trace.save(again, tmp_path / "b").read_bytes()
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("block", [2, 1 << 20])
+def test_a_stream_that_ends_with_the_program_ends_before_its_exit(tmp_path: Path, block: int) -> None:
+    """The program has four accesses, unmaps two pages and exits; what is out then is looked at at the end of the stream."""
+    path = trace.save(example(), tmp_path / "a")
+    ends = {}
+    for accesses in (3, 4, 5, 8, 9):
+        load = interleave.make({"trace": str(path), "accesses": accesses}, 1)
+        parts = list(load.blocks(block=block))
+        assert sum(len(part[0]) for part in parts) == accesses
+        ends[accesses] = sum(len(part[1]) for part in parts)
+    one = ends[5]  # the program's own unmap, and the exit of its space
+    assert ends == {3: 0, 4: 0, 5: one, 8: one, 9: 2 * one}
+    assert one == 2
+    whole, cut = (interleave.make({"trace": str(path)} | more, 1) for more in ({}, {"accesses": 3}))
+    assert whole.accesses == 4
+    assert (whole.ends, cut.ends) == ("before an exit", "")
 
 
 def test_every_truncation_is_refused(tmp_path: Path):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dse.benching.results import Suite, suite_of
+from dse.common import repositories
 from dse.errors import BadInput
 
 CONFIGURATION = "asv.conf.json"
@@ -29,7 +30,8 @@ def git(root: Path, *args: str) -> str:
         git refuses.
     """
     try:
-        done = subprocess.run(["git", "-C", str(root), *args], capture_output=True, text=True, check=False, timeout=120)
+        command = ["git", "-C", str(root), *args]
+        done = subprocess.run(command, env=repositories.environ(), capture_output=True, text=True, check=False, timeout=120)
     except FileNotFoundError:
         raise BadInput("git is not installed") from None
     if done.returncode:
@@ -101,9 +103,8 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
     """Check out the sources of `commit` into a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as name:
         there = git(root, "ls-tree", "--name-only", commit).splitlines()
-        packed = subprocess.run(
-            ["git", "-C", str(root), "archive", commit, *[part for part in PARTS if part in there]], capture_output=True, check=True
-        )
+        command = ["git", "-C", str(root), "archive", commit, *[part for part in PARTS if part in there]]
+        packed = subprocess.run(command, env=repositories.environ(), capture_output=True, check=True)
         subprocess.run(["tar", "-x", "-C", name], input=packed.stdout, check=True)
         yield Path(name)
 

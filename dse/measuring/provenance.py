@@ -9,7 +9,7 @@ import subprocess
 from typing import Any
 
 from dse import __version__
-from dse.common import machine
+from dse.common import machine, repositories
 from dse.common.machine import ROOT
 from dse.naming import registered
 
@@ -17,7 +17,8 @@ from dse.naming import registered
 def _git(*args: str) -> str:
     """Output of a git command in the source tree, or nothing."""
     try:
-        done = subprocess.run(["git", "-C", str(ROOT), *args], capture_output=True, text=True, timeout=10, check=False)
+        command = ["git", "-C", str(ROOT), *args]
+        done = subprocess.run(command, env=repositories.environ(), capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

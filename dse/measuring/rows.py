@@ -79,7 +79,8 @@ def occupancy(side: Side, outcome: Outcome) -> list[Figure]:
     """Bytes a swapped page, slots tied up, IDs that never moved, structures that must agree: at the end of the stream."""
     book = outcome.books[side.name]
     ctl, dev = side.state.ctl, side.state.dev.reshape(-1, int(cluster.DEV_WORDS))
-    pages = max(1, outcome.swapped[side.name])
+    swapped = outcome.swapped[side.name]
+    pages = max(1, swapped)
     most = max(pages, outcome.swapped_peak)
     slots = int(dev[demand.SSD :, int(cluster.D_USED)].sum())
 
@@ -97,7 +98,7 @@ def occupancy(side: Side, outcome: Outcome) -> list[Figure]:
         structure for structure, per in kept if per not in ("", "cluster", "extend", "block", "fallback")
     }  # structures with something for each page
     rows = [
-        one("swapped_pages", "pages", pages),
+        one("swapped_pages", "pages", swapped),
         per_page("static", book.static_bytes),
         per_page("dynamic", book.dynamic_bytes),
         per_page("allocated", book.allocated_bytes),

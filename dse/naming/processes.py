@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-from dse.common import options
+from dse.common import options, repositories
 from dse.naming import registered, start
 
 
@@ -47,5 +47,5 @@ def environ(**more: str) -> dict[str, str]:
     What is named as a variable of ours and is none was told of already, and is left out.
     """
     strange = {name for name in os.environ if name not in options.VARIABLES and re.match("(?:SWAP)?DSE_", name, re.IGNORECASE)}
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and name not in strange}
+    kept = {name: value for name, value in repositories.environ().items() if name != "PYTHONPATH" and name not in strange}
     return {**kept, registered.VARIABLE: registered.named(), **more}

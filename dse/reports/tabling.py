@@ -326,7 +326,7 @@ def paragraph(rows: Sequence[Figure], run: About, command: str) -> str:
     avoided = figures.value(base, "avoided", "demands", stat="total") or 0
     swapped = figures.value(base, "page", "swapped_pages") or 0
     said.append(
-        f"Open loop ({avoided:,.0f} faults avoided on {base}); {swapped:,.0f} pages swapped out at the end; "
+        f"Open loop ({avoided:,.0f} faults avoided on {base}); pages swapped out at the end: {swapped:,.0f}; "
         f"fresh: right after the first page went out, aged: at the end of {run['demands']:,} demands, after {_turnovers(run)}; "
         f"{_times(run)}. Not modelled: {run['not_modelled']}. "
         f"Content tokens were checked on {run['verified_demands']:,} demands a design: none lost."

@@ -6,9 +6,12 @@ import io
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,6 +69,8 @@ def query(
         )
 
 
+GRACE = 5.0
+"""Seconds that a process lives after its time where its parent has not ended it."""
 MOST_SECONDS = 1e7
 """Longest time that a process is waited for: more does not fit the clock of the system."""
 
@@ -89,9 +94,24 @@ def unreadable(files: Sequence[Path]) -> str:
 
 def _answered(asked: Mapping[str, Any], seconds: float) -> subprocess.CompletedProcess[str]:
     """Ask a process of ours."""
-    command = processes.command(__name__)
-    seconds = min(seconds, MOST_SECONDS)
-    return subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
+    command, seconds = processes.command(__name__), min(seconds, MOST_SECONDS)
+    given = json.dumps({**asked, "seconds": seconds, "parent": os.getpid()})
+    return subprocess.run(
+        command, input=given, env=processes.environ(), capture_output=True, text=True, errors="replace", timeout=seconds, check=False
+    )
+
+
+def _guarded(asked: Mapping[str, Any]) -> None:
+    """End this process soon after its time, and with its parent: nobody waits for what an orphan finds."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, asked["seconds"] + GRACE)
+
+    def watch() -> None:
+        while os.getppid() == asked["parent"]:
+            time.sleep(GRACE / 5)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _said(text: str) -> str:
@@ -105,6 +125,7 @@ def _said(text: str) -> str:
 def serve() -> int:
     """Answer one query from stdin: a file of Arrow, or a refusal on stdout. Of files, print those that can be read."""
     asked: dict[str, Any] = json.load(sys.stdin)
+    _guarded(asked)
     most = min(asked["memory"], *(limit for limit in resource.getrlimit(resource.RLIMIT_DATA) if limit != resource.RLIM_INFINITY), 1 << 62)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -15,7 +15,7 @@ import polars as pl
 from dse import storing
 from dse.common import reading
 from dse.errors import NAME_MOST, BadInput, nearest, unknown
-from dse.storing import files, widening, widths
+from dse.storing import files, widening, widths, wrapping
 from dse.storing.guarding import guard, tokens
 from dse.storing.writer import TYPES
 
@@ -116,7 +116,8 @@ def scan(results: str | os.PathLike[str] = "results") -> Tables:
         runs, ops, ledger, provenance (of runs); trials, params, winners, patched, missing, orders, breakeven, moves, sensitivity, regret,
         confirmed, studies (of sweeps);
         trials_wide (a row a trial, a column an objective); asv. Tables of sweeps have a column for each axis of the environment and each
-        parameter (``moves_rate``, ``base``), runs one for each scenario key (``memory_limit``). A run or study with a foreign or truncated
+        parameter (``moves_rate``, ``base``), runs one for each scenario key (``memory_limit``). Whole numbers have a sign, so that
+        differences of counts do not wrap. A run or study with a foreign or truncated
         file is named on stderr and left out whole.
 
     Examples
@@ -143,7 +144,7 @@ def scan(results: str | os.PathLike[str] = "results") -> Tables:
     for name in ("trials", "winners", "breakeven", "moves", "regret", "confirmed"):
         tables[name] = widening.with_axes(tables[name], axes)
     tables["asv"] = pl.LazyFrame(asv_rows(results), schema=_schema(ASV))
-    return tables
+    return {name: frame.with_columns(pl.selectors.unsigned_integer().cast(pl.Int64)) for name, frame in tables.items()}
 
 
 def _pareto(tables: Tables) -> pl.LazyFrame:
@@ -263,7 +264,9 @@ def asked(sql: str, tables: Tables) -> pl.DataFrame:
         except pl.exceptions.PolarsError:
             context.execute(sql)  # names the column of a mistake as the user wrote it
             raise
-        return widths.answered(plan.collect(engine="streaming"))
+        found = plan.collect(engine="streaming")
+        wrapping.check(sql, wide, found)
+        return widths.answered(found)
 
 
 @contextlib.contextmanager

@@ -36,8 +36,8 @@ FEW_DIGITS = 4
 Part = tuple[str, str]
 
 
-def widened(sql: str) -> str:
-    """Rewrite SQL that is let through (:func:`dse.storing.guarding.guard`), so that whole numbers have 128 bits.
+def widened(sql: str, wide: str = WIDE) -> str:
+    """Rewrite SQL that is let through (:func:`dse.storing.guarding.guard`), so that whole numbers have 128 bits, or are `wide`.
 
     Examples
     --------
@@ -50,15 +50,15 @@ def widened(sql: str) -> str:
     before: dict[int, str] = {}
     after: dict[int, str] = {}
     replaced: dict[int, str] = {}
-    for start, end, kind in _casts(words):
+    for start, end, kind in _casts(words, wide):
         before[seen[start]] = "CAST(" + before.get(seen[start], "")
         after[seen[end]] = after.get(seen[end], "") + f" AS {kind})"
     openers = _openers(words)
     for at, part in enumerate(seen):
         if _is_type(words, at, openers):
-            replaced[part] = "" if words[at - 1] in WHOLE else WIDE
+            replaced[part] = "" if words[at - 1] in WHOLE else wide
         elif _is_large(words, at, openers, parts[part][0]):
-            before[part], after[part] = f"CAST({before.get(part, '')}", f" AS {WIDE}){after.get(part, '')}"
+            before[part], after[part] = f"CAST({before.get(part, '')}", f" AS {wide}){after.get(part, '')}"
     return "".join(before.get(i, "") + replaced.get(i, text) + after.get(i, "") for i, (_, text) in enumerate(parts))
 
 
@@ -84,7 +84,7 @@ def _openers(words: list[str]) -> list[str]:
     return found
 
 
-def _casts(words: list[str]) -> Iterator[tuple[int, int, str]]:
+def _casts(words: list[str], wide: str) -> Iterator[tuple[int, int, str]]:
     """Spans of words that get another type, first and last place: results of functions, and bases of powers."""
     for i, word in enumerate(words[:-1]):
         if words[i + 1] != "(":
@@ -97,7 +97,7 @@ def _casts(words: list[str]) -> Iterator[tuple[int, int, str]]:
                 end = _closing(words, end + 2)
             if words[end + 1 : end + 2] == ["over"] and end + 2 < len(words):
                 end = _closing(words, end + 2) if words[end + 2] == "(" else end + 2
-            yield i, end, WIDE
+            yield i, end, wide
 
 
 def _comma(words: list[str], at: int) -> int:

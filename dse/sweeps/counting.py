@@ -25,6 +25,11 @@ TABLE = 512
 """PTEs of one page table: what one UNMAP of the epilogue covers."""
 DISKS = ("ssd", "hdd", "zram")
 METRICS = ("n", "lines", "chain", "locked_sections", "atomics", "ptes", "allocations", "retries", "frees", "lock_order_violations")
+NOTHING_LEFT = (
+    "nothing is swapped out at the end of the stream: a program frees its pages before it ends, or they fit in memory; "
+    "set fewer accesses (workload.accesses), or less memory (memory.limit)"
+)
+"""Why a stream is no environment: bytes are read at its end."""
 STREAM_MAX = 1 << 26
 """Most demands of a stream [16 B each]: sweeps count, and counting needs no more."""
 Measures = dict[str, Any]
@@ -126,7 +131,7 @@ def count(design: str, settings: Mapping[str, int], env: Environment) -> Measure
     whole = _tally(pr)
     pages = ledger.swapped(state.pte)
     if not pages:
-        return {"status": "infeasible: nothing is swapped out at the end of the stream"}
+        return {"status": f"infeasible: {NOTHING_LEFT}"}
     book = _book(named, state)
     found: Measures = {
         "status": "ok", "demands": len(env.demands), "ops": _ops(whole - before), "replies": _replies(whole), "pages": pages,

@@ -124,6 +124,29 @@ def storage_of(settings: Mapping[str, Any], given: str | None) -> str | None:
     return began
 
 
+def begun_on(results: str | os.PathLike[str], study: str, given: str | None) -> str | None:
+    """Storage of a study that is begun, maybe again: the one that was given, else that of its beginning if it has not ended.
+
+    Parameters
+    ----------
+    results : path
+        Folder of stored results.
+    study : str
+        Its name.
+    given : str or None
+        ``--storage``, or the variable of the environment.
+
+    Raises
+    ------
+    BadInput
+        As :func:`storage_of`.
+    """
+    folder = studies.folder(results, study)
+    if not (folder / studies.SETTINGS).exists() or (folder / "trials.parquet").exists():
+        return given
+    return storage_of(studies.read_settings(results, study), given)
+
+
 def check_traces(settings: Mapping[str, Any], space: Space) -> None:
     """Refuse to go on with a study whose traces changed.
 

@@ -132,6 +132,7 @@ def sweep(
         if objectives_:
             space = spaces.from_document({**space.document, "objectives": [objectives.check(o) for o in objectives_]})
         about = {**_settings(space, trials, sampler, seed, environments), "command": safe(command)}
+        storage = keeping.begun_on(results, about["study"], storage)
         if storage is not None:
             about[keeping.STORAGE] = safe(storage, whole=True)
     _check_storage(storage)
