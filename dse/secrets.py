@@ -53,6 +53,9 @@ LINE = re.compile(r"[^'\"\n]+")
 VALUE = re.compile(r"'(?:\\.|[^'\\])*(?:'|$)|\"(?:\\.|[^\"\\])*\"|(?:\\.|[^\s&'\"\\])+", re.DOTALL)
 SCHEME = re.compile(rf"(?<![\w+.-])[\w+.-]+://+|(?<![\w:/])//|\b{DATABASES}(?::/*|//+)", re.IGNORECASE)
 """Beginning of a URL. It begins where its word does, so that a long word is read once and not from each of its letters."""
+SPACED = re.compile(r"\s*[\w+.-]+\s*:\s*/\s*/+\s*")
+"""The same with blanks, of one argument."""
+COLON = re.compile(":|%3a", re.IGNORECASE)
 BLANK = re.compile(r"[\s'\"`<>]")
 OPTION = re.compile(r"--?[\w-]+=")
 BARE = re.compile(r"[^:@/\s]*:(?=\S)(.+)@(?=\S)", re.DOTALL)
@@ -69,7 +72,7 @@ def _end(text: str, scheme: re.Match[str], blanks: list[int]) -> int:
 
 def _of_url(text: str, start: int, scheme: str, end: int) -> tuple[int, int] | None:
     """Place of the password of a URL whose scheme ends at `start`; None where it has none."""
-    name = scheme.partition(":")[0].lower().lstrip("+-._0123456789")
+    name = scheme.partition(":")[0].strip().lower().lstrip("+-._0123456789")
     rest = text[start:end]
     user, at, _ = rest.rpartition("@")
     port = name in PAGES and re.match(r"[^:@]*:\d{1,5}/", rest) if at else name in FILES or PORT.fullmatch(rest)
@@ -78,10 +81,10 @@ def _of_url(text: str, start: int, scheme: str, end: int) -> tuple[int, int] | N
     user = user if at else rest if name else ""
     if at and name and not KNOWN.search(name):
         return None if user in PLACEHOLDERS else (start, start + len(user))  # the name of a user, and a password that begins with //
-    colon = user.find(":")
-    if colon < 0:
+    colon = COLON.search(user)
+    if colon is None:
         return None
-    return None if user[colon + 1 :] in PLACEHOLDERS else (start + colon + 1, start + len(user))
+    return None if user[colon.end() :] in PLACEHOLDERS else (start + colon.end(), start + len(user))
 
 
 def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
@@ -105,7 +108,7 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
         end = len(text) if whole and ends else value.end() if value else key.end()
         if end > key.end():
             found.append((key.end(), end))
-    scheme = SCHEME.match(text, begin) if whole else None
+    scheme = SPACED.match(text, begin) or SCHEME.match(text, begin) if whole else None
     if scheme is not None:
         limit = min([start for start, _ in found], default=len(text))
         place = _of_url(text, scheme.end(), scheme[0], limit)
@@ -113,7 +116,8 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
     elif whole and not found and (bare := BARE.match(text, begin)):
         found.append(bare.span(1))
     blanks = [*(blank.start() for blank in BLANK.finditer(text)), len(text)]
-    for scheme in () if whole and found else SCHEME.finditer(text):
+    behind = scheme.end() if scheme else 0
+    for scheme in () if whole and found else SCHEME.finditer(text, behind):
         place = _of_url(text, scheme.end(), scheme[0], _end(text, scheme, blanks))
         found += [place] if place else []
     if whole and not found and "%" in text and KEY.search(urllib.parse.unquote(text)):

@@ -153,6 +153,32 @@ def test_half_an_entry_is_what_a_killed_writer_left(tmp_path: Path) -> None:
         assert storages.is_journal(tmp_path / "half.log")
 
 
+@pytest.mark.parametrize(("left", "kept"), [(b'{"op_code": 5, "wor', b""), (b"\0\0\0", b""), (b'{"op_code": 8}', b'{"op_code": 8}\n')])
+def test_a_line_that_a_killed_writer_left_ruins_no_journal(tmp_path: Path, left: bytes, kept: bytes) -> None:
+    """What is written behind half a line could never be read: it is cut, and a whole one without its end is ended."""
+    path = tmp_path / "j.log"
+    optuna.create_study(storage=storages.opened(str(path)), study_name="one")
+    before = path.read_bytes()
+    path.write_bytes(before + left)
+    storages.shared(path)
+    assert path.read_bytes() == before + kept
+    path.write_bytes(before + left)
+    late = storages.SharedLock(path)  # as it is found by one who has the journal open
+    late.acquire()
+    late.release()
+    assert path.read_bytes() == before + kept
+    path.write_bytes(before + left.removeprefix(kept.rstrip()))
+    optuna.create_study(storage=storages.opened(str(path)), study_name="two")
+    names = optuna.study.get_all_study_names(storages.opened(str(path)))
+    assert names == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", ["a{b}.db", "a{}.db", "{SCHEMA_VERSION}.db"])
+def test_braces_of_a_url_are_no_template(tmp_path: Path, name: str) -> None:
+    storages.close(storages.opened(f"sqlite:///{tmp_path}/{name}"))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_a_worker_makes_no_storage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for url in (str(tmp_path / "typo.log"), f"journal://{tmp_path / 'typo.log'}", f"sqlite:///{tmp_path / 'typo.db'}"):
         assert main(["worker", "--storage", url, "--study", "x", "--once", "--results", str(tmp_path / "r")]) == 2

@@ -27,7 +27,7 @@ from tests.sweepdata import TEXT
 MARK = "s3cr3tW0rd"
 URLS = 1_000
 SCHEMES = ("postgresql", "postgresql+psycopg", "postgres", "POSTGRESQL", "mysql", "mssql+pyodbc", "grpc")
-rest = st.text(st.sampled_from("aZ9 /:?#&%'\"\\=+!$,;~é(*[{"), max_size=6)
+rest = st.text(st.sampled_from("aZ9 /:?#&%'\"\\=+!$,;~é(*[{}"), max_size=6)
 KEYS = ["password", "sslpassword", "PASSWORD", "oauth_client_secret", "scram_client_key", "token"]
 passwords = st.builds(lambda before, after: before.strip() + MARK + after, rest, rest)
 scheme = st.sampled_from(SCHEMES)
@@ -38,6 +38,8 @@ LIBPQ = {"'": "\\'", "\\": "\\\\"}
 urls = st.one_of(
     st.builds("{}://me:{}@127.0.0.1:1/db".format, scheme, with_at),
     st.builds("{}://:{}@/db".format, scheme, either),
+    st.builds("{}://me%3A{}@127.0.0.1:1/db".format, scheme, quoted),
+    st.builds("{}{}me:{}@127.0.0.1:1/db".format, scheme, st.sampled_from([" ://", ": //"]), either),
     st.builds("{}://me:{}".format, scheme, quoted),
     st.builds("{}://me:{}".format, st.sampled_from(SCHEMES[:-1]), passwords),
     st.builds("{}://127.0.0.1:1/db?user=me&{}={}{}".format, scheme, st.sampled_from(KEYS), either,

@@ -118,6 +118,7 @@ def test_a_study_goes_on_in_the_storage_that_it_was_begun_on(tmp_path: Path, cap
         with pytest.raises(KeyError):
             sweep(path, results=results, storage=url)
     (study,) = studies.names(results)
+    (tmp_path / "s.db").unlink()
     with pytest.raises(BadInput, match=f"study {study} began on {url}: give it again, --storage URL or DSE_STORAGE"):
         sweep(resume=study, results=results)
     with pytest.raises(BadInput, match=f"study {study} began on {url}: give it again"):

@@ -56,6 +56,7 @@ class FileLock:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._optuna = JournalFileOpenLock(str(path.absolute()))
         self._theirs, self._ours = Path(f"{path}.lock"), Path(f"{path}.owner")
         self._file: Any = None
@@ -128,11 +129,19 @@ class FileLock:
             if alone and left and left == self._mark():
                 self._theirs.unlink(missing_ok=True)
             self._optuna.acquire()
-            self._note(self._mark())
         except BaseException:
             self._file.close()
             raise
+        try:
+            self._note(self._mark())
+            self._locked()
+        except BaseException:
+            self.release()
+            raise
         return True
+
+    def _locked(self) -> None:
+        """Look after the journal, whose lock is held."""
 
     def release(self) -> None:
         """Give the lock back."""
@@ -142,10 +151,43 @@ class FileLock:
         self._file.close()
 
 
+class SharedLock(FileLock):
+    """Lock of a journal that any number of programs write: whoever has it ends the last line first."""
+
+    def _locked(self) -> None:
+        """End the journal where its last whole line does: behind half of one, of a killed writer, nothing could be read."""
+        with contextlib.suppress(FileNotFoundError), self._path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - ENTRY_MOST))
+            tail = file.read()
+            line = tail.rpartition(b"\n")[2]
+            if _is_entry(line):
+                file.write(b"\n")
+            elif line and (len(line) < len(tail) or len(tail) == size):
+                file.truncate(size - len(line))
+
+
 def journal(path: Path) -> JournalFileBackend:
-    """Open the journal file at `path`."""
+    """Open the journal file at `path`, of one study."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return JournalFileBackend(str(path), lock_obj=FileLock(path))
+
+
+def shared(path: Path) -> JournalFileBackend:
+    """Open the journal file at `path`, of many studies and programs; its last line is whole afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = SharedLock(path)
+    if path.exists() and not _is_ended(path):
+        lock.acquire()
+        lock.release()
+    return JournalFileBackend(str(path), lock_obj=lock)
+
+
+def _is_ended(path: Path) -> bool:
+    """Return True for a file that is empty or ends with a line."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 1))
+        return file.read() in (b"", b"\n")
 
 
 def is_journal(path: Path) -> bool:
@@ -155,20 +197,18 @@ def is_journal(path: Path) -> bool:
         first = file.readline(ENTRY_MOST)
         file.seek(max(0, size - ENTRY_MOST))
         last = file.read().removesuffix(b"\n").rpartition(b"\n")[2]
-        file.seek(max(0, size - 1))
-        ended = file.read() == b"\n"
     if not size:
         return True
     if not first.endswith(b"\n"):
         return first.startswith(JOURNAL) or JOURNAL.startswith(first)
-    return _is_entry(first) and (not ended or _is_entry(last))
+    return _is_entry(first) and (not _is_ended(path) or _is_entry(last))
 
 
 def _is_entry(line: bytes) -> bool:
     """Return True for an operation as Optuna writes it."""
     try:
         found = reading.parsed_json(line)
-    except ValueError:
+    except (BadInput, ValueError):
         return False
     return isinstance(found, dict) and "op_code" in found
 
@@ -251,7 +291,7 @@ def opened(url: str, *, make: bool = True) -> optuna.storages.BaseStorage:
             path = Path(url.removeprefix("journal://"))
             _require_there(path, make)
             with whole(path):
-                return optuna.storages.JournalStorage(journal(path))
+                return optuna.storages.JournalStorage(shared(path))
         if scheme == "grpc":
             host, _, port = url.removeprefix("grpc://").strip("/").partition(":")
             if not (host and port.isdigit()) or "@" in host:
@@ -306,15 +346,16 @@ def _database(url: str) -> optuna.storages.RDBStorage:
     """Open a database, with a heartbeat whose dead trials come back as waiting ones.
 
     Several processes may be the first to open it. Optuna has each make the tables, and all but one fail. Those find them on
-    another try.
+    another try. Optuna takes a URL for a template: braces are doubled.
     """
+    template = url.replace("{", "{{").replace("}", "}}")
     retry = optuna.storages.RetryHeartbeatStaleTrialCallback()
     patience = {"connect_timeout": PATIENCE} if url.startswith("postgresql") else {"timeout": 60}
     attempt = 1
     while True:
         try:
             return optuna.storages.RDBStorage(
-                url, engine_kwargs={"connect_args": patience}, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
+                template, engine_kwargs={"connect_args": patience}, heartbeat_interval=HEARTBEAT, grace_period=GRACE,
                 heartbeat_stale_trial_callback=retry,
             )  # fmt: skip
         except Exception as error:

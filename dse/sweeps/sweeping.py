@@ -135,9 +135,9 @@ def sweep(
         storage = keeping.begun_on(results, about["study"], storage)
         if storage is not None:
             about[keeping.STORAGE] = safe(storage, whole=True)
-    _check_storage(storage)
     if not 1 <= workers <= WORKERS_MAX and not (workers == 0 and storage):
         raise BadInput(f"workers are 1 to {WORKERS_MAX}, got {workers}")
+    _check_storage(storage)
     study = str(about["study"])
     began = time.monotonic()
     with stored_under(results), studies.held(results, study), interruptible(results, study, storage) as done:
@@ -193,9 +193,9 @@ def _check_storage(storage: str | None) -> None:
     if storage is not None:
         if not storage.strip():
             raise BadInput("an empty name is no storage")
-        from dse.sweeps import urls
+        from dse.sweeps import storages
 
-        urls.check(storage)
+        storages.close(storages.opened(storage))
 
 
 def _space_of(settings: Found) -> Space:
@@ -239,6 +239,7 @@ def _resumed(results: str | Path, name: str, trials: int | None, command: str) -
         raise BadInput(f"study {study} was begun by other code: its trials would not be the same; start it anew")
     first = settings.get("command") or first_command(results, study, command)
     settings["command"] = safe(repeated(str(first), command, trials))
+    check(str(settings["sampler"]))
     if trials is not None:
         if settings["trials"] is not None and trials < settings["trials"]:
             raise BadInput(f"study {study} wants {settings['trials']:,} trials already; --trials can only be raised")
