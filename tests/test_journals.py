@@ -155,7 +155,7 @@ def test_half_an_entry_is_what_a_killed_writer_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("left", "kept"), [(b'{"op_code": 5, "wor', b""), (b"\0\0\0", b""), (b'{"op_code": 8}', b'{"op_code": 8}\n')])
 def test_a_line_that_a_killed_writer_left_ruins_no_journal(tmp_path: Path, left: bytes, kept: bytes) -> None:
-    """What is written behind half a line could never be read: it is cut, and a whole one without its end is ended."""
+    """Half a line is cut, as what is written behind it could never be read. A whole one without its end is ended."""
     path = tmp_path / "j.log"
     optuna.create_study(storage=storages.opened(str(path)), study_name="one")
     before = path.read_bytes()
