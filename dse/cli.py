@@ -64,12 +64,21 @@ class Parser(argparse.ArgumentParser):
             message = unknown("value", str(value), [str(choice) for choice in action.choices])
             raise argparse.ArgumentError(action, message)
 
-    def _all_options(self) -> Iterator[str]:
+    def chosen(self, args: argparse.Namespace) -> Iterator[Parser]:
+        """Parser of the verb, and those of the verbs within it that `args` names."""
+        yield self
         for action in self._actions:
-            yield from action.option_strings
+            if isinstance(action, argparse._SubParsersAction):
+                yield from action.choices[getattr(args, action.dest)].chosen(args)
+
+    def takers(self, option: str) -> Iterator[str]:
+        """Commands that take an option: this verb, or the verbs within it."""
+        if option in self._option_string_actions:
+            yield self.prog
+        for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 for sub in action.choices.values():
-                    yield from sub._all_options()
+                    yield from sub.takers(option)
 
     def defaults(self, args: argparse.Namespace) -> dict[str, Any]:
         """Values of options that are not given, by their attribute; `args` says which verb within a verb it is."""
@@ -83,9 +92,27 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         known, extra = self.parse_known_args(args, namespace)
         if extra:
-            near = nearest(extra[0].split("=")[0], self._all_options()) if extra[0].startswith("-") else ""
-            self.error(f"unrecognized argument {extra[0]!r}" + (f", did you mean {near!r}?" if near else ""))
+            self.error(self._refused(extra[0], [*self.chosen(known)]))
         return known
+
+    def _refused(self, given: str, chosen: Sequence[Parser]) -> str:
+        """Say of an argument that is not taken which commands take it as an option, or which of the options was meant, if one is near."""
+        option = given.partition("=")[0]
+        others = [*self.takers(option), *_takers(option, self.prog)] if option.startswith("-") else []
+        if others:
+            return f"{option} is an option of {', '.join(others)}, not of {chosen[-1].prog}"
+        own = {name.lstrip("-"): name for parser in chosen for name in parser._option_string_actions}
+        near = nearest(option.lstrip("-"), own) if option.startswith("-") else ""
+        return f"unrecognized argument {given!r}" + (f", did you mean {own[near]!r}?" if near else "")
+
+
+def _takers(option: str, but: str) -> Iterator[str]:
+    """Commands of other verbs that take an option."""
+    for verb in VERBS:
+        parser = Parser(prog=f"dse {verb}")
+        if parser.prog != but:
+            importlib.import_module(VERBS[verb][0]).configure(parser)
+            yield from parser.takers(option)
 
 
 def _overview() -> Parser:

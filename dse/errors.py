@@ -78,14 +78,22 @@ def nearest(name: str, options: Iterable[str]) -> str:
     return inside[0] if len(inside) == 1 else ""
 
 
-def unknown(what: str, name: str, options: Iterable[str]) -> str:
-    """Say that `name` is no valid `what`, with the nearest valid value, or all of them where none is near."""
+def unknown(what: str, name: str, options: Iterable[str], within: str = "") -> str:
+    """Say that `name` is no valid `what`, with the nearest valid value, or all of them where none is near.
+
+    `within` stands before each of them in the message, such as the name of a table and a dot.
+
+    Examples
+    --------
+    >>> unknown("key", "limt", ["limit", "batch"], "memory.")
+    "unknown key 'memory.limt', did you mean 'memory.limit'?"
+    """
     valid = list(options)
     if len(name) > NAME_MOST:
         name = f"{name[:NAME_MOST]} ..."
     near = nearest(name, valid)
-    hint = f"did you mean {near!r}?" if near else f"valid: {', '.join(valid) or 'none'}"
-    return f"unknown {what} {name!r}, {hint}"
+    hint = f"did you mean {within + near!r}?" if near else f"valid: {', '.join(within + one for one in valid) or 'none'}"
+    return f"unknown {what} {within + name!r}, {hint}"
 
 
 REFUSED = {
@@ -93,6 +101,7 @@ REFUSED = {
     errno.EACCES: "permission denied", errno.EPERM: "not permitted", errno.EROFS: "read-only file system",
     errno.ENOENT: "no such file or folder", errno.ENOTDIR: "not a directory", errno.EISDIR: "is a folder",
     errno.EEXIST: "a file is in the way", errno.ENOMEM: "not enough memory",
+    errno.ENAMETOOLONG: "the name is too long", errno.ELOOP: "links that lead in a circle",
 }  # fmt: skip
 """Refusals of the operating system by number, in our words."""
 

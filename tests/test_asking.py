@@ -230,7 +230,7 @@ kind = "pays off"
         (('op = "move"', 'op = "moves"'), "own.toml:10: unknown operation of a measure 'moves', did you mean 'move'"),
         (('metric = "tax_*"', 'metric = "tax_*", stat = "p99"'), "own.toml:9: unknown statistic of tax_lines 'p99', valid: mean"),
         (('by = ["lines"]', 'by = ["ns"]'), "own.toml:9: tax_ns is a time, and no times are taken: timed = true"),
-        (("pages = 512", "pgaes = 512"), "own.toml:11: scenario study: unknown key 'pgaes'"),
+        (("pages = 512", "pgaes = 512"), "own.toml:11: scenario study: unknown key 'workload.pgaes'"),
         (("rate = 0.5", "rate = -1"), "own.toml:11: "),
         (('metric = "*" }]', 'metric = "*" }]\nset = { "memory.limt" = 0.5 }'), "own.toml:11: "),
     ],

@@ -76,7 +76,7 @@ def test_keys_that_a_mix_leaves_without_effect(key: str) -> None:
 
 def test_a_key_of_a_space_that_acts_in_none_of_its_configurations() -> None:
     text = '[scenario]\nworkload = { generator = "zipf", pages = 2048, working_set = 0.2 }\n[axes.design]\nvalues = ["direct"]\n'
-    with pytest.raises(BadInput, match=r"x\.toml:2: working_set has no effect: it is of the generator phase"):
+    with pytest.raises(BadInput, match=r"x\.toml:2: workload\.working_set has no effect: it is of the generator phase"):
         space.parse(text, "x.toml", "x")
     space.parse(f'{text}[axes."workload.generator"]\nvalues = ["zipf", "phase"]\n', "x.toml", "x")
 

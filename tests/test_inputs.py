@@ -174,7 +174,7 @@ def test_objects_say_what_one_is(tmp_path: Path):
         assert plain(imports.load(path, "oracleGeneral")) == [(0, False), (1, False)]
     refused(path, "oracleGeneral", "a request of 4,294,967,295 B", records((1, (1 << 32) - 1)), unit="byte")
     refused(path, "oracleGeneral", "is no address in units of page", records(((1 << 64) - 1, 4096)), unit="page")
-    refused(path, "oracleGeneral", "beyond 2^75 B", records(((1 << 64) - 1, 4096)), unit="8192")
+    refused(path, "oracleGeneral", "above 4,611,686,018,427,387,903, the most of a unit", records(((1 << 64) - 1, 4096)), unit="8192")
 
 
 # how a file is written

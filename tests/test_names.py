@@ -292,6 +292,6 @@ def test_traces_and_consoles_replace_nothing_that_is_stored(full: Path, tmp_path
 )
 def test_output_makes_no_folders(options: list[str], full: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = listing(full.parent)
-    assert main([*options, "--results", str(full), "--output", str(tmp_path / "new" / "deep" / "x.out")]) == 2
+    assert main([*options, "--results", str(full), "--output", str(tmp_path / "new" / "deep" / "x")]) == 2
     assert "no such folder" in capsys.readouterr().err
     assert listing(full.parent) == before

@@ -88,7 +88,11 @@ def test_failures_are_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_nothing_could_be_evaluated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "small.toml"
     for old, new, said in (
-        ("[constraints]", '[axes."workload.trace"]\nvalues = ["nothere"]\n[constraints]', "give trace or generator, not both"),
+        (
+            "[constraints]",
+            '[axes."workload.trace"]\nvalues = ["nothere"]\n[constraints]',
+            "give workload.trace or workload.generator, not both",
+        ),
         ("accesses = 8_192", "accesses = 1_000_000_000_000", "at most 67,108,864 accesses, the scenario has 1,000,000,000,000"),
         ("pages = 2_048", "pages = 268_435_456", "at most 67,108,864 pages"),
     ):

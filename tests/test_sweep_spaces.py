@@ -83,7 +83,7 @@ def test_bad_axes(change: str, said: str) -> None:
         ("[scenario]", '[scenario]\nuse = "nothing"', "s.toml:3: unknown scenario 'nothing', valid: "),
         ('"direct", "swap_id"', '"direct", "swap_idd"', "unknown design 'swap_idd', did you mean 'swap_id'?"),
         ("[scenario]", "[scenari]", "unknown key 'scenari', did you mean 'scenario'?"),
-        ("accesses", "acesses", "did you mean 'accesses'?"),
+        ("accesses", "acesses", "did you mean 'workload.accesses'?"),
         ("steps = 2", "steps = 0", "1 to 100 steps"),
         ("[axes.design]", "[axes.design", "s.toml"),
     ],

@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """List the entries, and remove them with --yes; return 2 if one could not be removed."""
     from dse.storing.pruning import links, others, prune
 
+    options.check_results(args)
     kinds = [k.strip() for k in args.kinds.split(",")]
     rows = prune(args.results, kinds=kinds, keep=args.keep, days=args.days, remove=args.yes)
     output.emit(rows, args.format, columns=["kind", "name", "bytes", "days", "removed"])

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dse.common import options, output
-from dse.common.writing import check_target, save
+from dse.common.writing import check_target, form_of, save
 from dse.errors import BadInput
 
 if TYPE_CHECKING:
     import argparse
 
 FORMATS = (*options.FORMATS, "parquet")
+ENDINGS = {"json": ".json", "csv": ".csv", "parquet": ".parquet"}
 PRESETS = ("pareto", "break-even", "ledger", "winners", "regressions")
 
 
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sql", nargs="?", metavar="SQL", help="one SELECT over runs, ops, ledger, provenance, trials, winners, asv ...")
     parser.add_argument("--preset", choices=PRESETS, help="built-in query")
     parser.add_argument("--tables", action="store_true", help="list the tables and their columns")
-    parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
+    parser.add_argument("--format", choices=FORMATS, help="output format (default: by the ending of --output, else table)")
     parser.add_argument("--output", type=options.file, metavar="FILE", help="output file (default: stdout)")
     parser.add_argument(
         "--timeout", type=options.seconds, default=60.0, metavar="SECONDS", help="most time of a query (default: %(default)g)"
@@ -42,18 +43,21 @@ def run(args: argparse.Namespace) -> int:
     """Run the query and print its rows."""
     from dse.storing import limited, querying, widths
 
+    options.check_results(args)
     if args.tables:
         options.refuse(args, "sql preset output", "--tables lists tables and their columns")
         if args.format == "parquet":
             raise BadInput("--tables is not written as Parquet: say table, json or csv")
         schemas = {name: widths.shown(frame.collect_schema()) for name, frame in sorted(querying.scan(args.results).items())}
         rows = [{"table": t, "column": c, "type": kind} for t, schema in schemas.items() for c, kind in schema.items()]
-        output.emit(rows, "json" if args.format == "json" else "csv" if args.format == "csv" else "table")
+        output.emit(rows, args.format or "table")
         return 0
     if args.memory < LEAST_MEMORY:
         raise BadInput(f"--memory {args.memory:,} is below {LEAST_MEMORY:,}, the least that the query engine starts in")
     if args.output:
         check_target(args.output, args.results)
+        args.format = form_of(args.output, ENDINGS, args.format) or args.format
+    args.format = args.format or "table"
     frame = limited.query(args.sql, args.preset, args.results, args.timeout, min(args.memory, 1 << 60))
     if args.format in MOST_ROWS and len(frame) > MOST_ROWS[args.format]:
         raise BadInput(f"{len(frame):,} rows are too many for {args.format}, {MOST_ROWS[args.format]:,} at most: "

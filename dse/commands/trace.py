@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dse.common import options, output
+from dse.common import options, output, reading
 from dse.errors import BadInput
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     bring = verbs.add_parser("import", help="convert a trace of another tool")
     bring.add_argument("file", help="the file to convert")
     bring.add_argument("--format", choices=FORMATS, required=True, dest="source", help="format of the file")
-    for verb in (record, bring):
+    for verb, of in ((record, ""), (bring, "lackey: ")):
         verb.add_argument("-o", "--out", type=options.file, help="trace file to write (default: named after the program or the file)")
         verb.add_argument(
             "--filter-pages", type=options.pages, default=0, metavar="K",
-            help="drop accesses that hit in an LRU list of K pages; at most 1/8 of the smallest memory simulated",
+            help=f"{of}drop accesses that hit in an LRU list of K pages; at most 1/8 of the smallest memory simulated",
         )  # fmt: skip
     bring.add_argument("--page-column", type=options.of_pages, metavar="N", help="csv: column of the page, from 1 (default: page,write)")
     bring.add_argument("--write-column", type=options.column, metavar="N", help="csv: column of 0 or 1 for a write; 0: reads only")
@@ -116,7 +116,9 @@ def _record(args: argparse.Namespace) -> int:
     from dse.workloads.trace import writable
 
     command = args.program[1:] if args.program[:1] == ["--"] else args.program
-    target = writable(args.out or _fresh(f"{Path(command[0]).name if command else 'trace'}.npz"))
+    record.check(command)
+    program = Path(command[0]).name
+    target = writable(args.out or _fresh(f"{program}.npz", f", and {program} would be recorded to it"))
     ends = _hinted(command, args)
     with output.Progress("page runs") as progress:
         trace = record.record(command, args.recorder, filter_pages=args.filter_pages, show=args.show, progress=_showing(progress, ends))
@@ -131,7 +133,8 @@ def _import(args: argparse.Namespace) -> int:
 
     if not args.size_column:
         options.refuse(args, "size_unit", "it is of the sizes that --size-column names")
-    target = writable(args.out or _fresh(f"{Path(args.file).stem}.npz"))
+    reading.file(args.file)
+    target = writable(args.out or _fresh(f"{Path(args.file).stem}.npz", f", and {args.file} would be imported to it"))
     trace = imports.load(
         args.file, args.source, filter_pages=args.filter_pages, page_column=args.page_column, write_column=args.write_column,
         size_column=args.size_column, writes=args.writes or (), unit=args.unit,
@@ -147,10 +150,10 @@ def _import(args: argparse.Namespace) -> int:
     return _keep(trace, target)
 
 
-def _fresh(name: str) -> str:
-    """Name of a file that nobody named, and that therefore replaces none."""
+def _fresh(name: str, why: str) -> str:
+    """Name of a file that nobody named, and that therefore replaces none; `why` says where it comes from."""
     if Path(name).exists():
-        raise BadInput(f"{name} is there already: -o names another file, or this one to replace it")
+        raise BadInput(f"{name} is there already{why}: -o names another file, or this one to replace it")
     return name
 
 

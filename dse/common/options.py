@@ -224,6 +224,18 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=folder, default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
 
 
+def check_results(args: argparse.Namespace) -> None:
+    """Refuse a folder of results that was named and is not there, where it is read only: an empty answer would hide a mistyped name.
+
+    Raises
+    ------
+    BadInput
+        It is not there, and not the default one.
+    """
+    if args.results != RESULTS and not os.path.isdir(args.results):
+        raise BadInput(f"{args.results}: no such folder of results")
+
+
 def named(text: str) -> str:
     """Read a name that is not blank."""
     if not text.strip():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import lzma
 import os
@@ -96,9 +97,14 @@ def folder(path: str | os.PathLike[str]) -> Path:
     except UnicodeEncodeError:
         raise BadInput(f"{os.fspath(path)!a} is not UTF-8, and Parquet files are read from folders of UTF-8 names only") from None
     found = Path(path)
-    with contextlib.suppress(OSError, ValueError):
+    try:
         if not stat.S_ISDIR(found.stat().st_mode):
             raise BadInput(f"{found} is not a folder")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise BadInput(f"{short(os.fspath(path))}: {refusal(error)}") from None
+    except ValueError:
+        pass  # a zero byte in the name
     return found
 
 

@@ -213,6 +213,35 @@ def check_stored(target: Path, *, trace: bool = True) -> None:
         raise BadInput(f"{target} is a stored result, or lies among them; say another file")
 
 
+def form_of(path: str | os.PathLike[str] | None, endings: Mapping[str, str], asked: str | None = None) -> str | None:
+    """Form of a file by its ending, None where the ending is that of none.
+
+    Parameters
+    ----------
+    path : path, optional
+        The file.
+    endings : mapping of str to str
+        Endings by form.
+    asked : str, optional
+        What was asked for.
+
+    Raises
+    ------
+    BadInput
+        The ending is that of another form than was asked for.
+
+    Examples
+    --------
+    >>> form_of("q.CSV", {"csv": ".csv"}), form_of("q.txt", {"csv": ".csv"}, "json")
+    ('csv', None)
+    """
+    suffix = Path(path).suffix.lower() if path is not None else ""
+    found = next((form for form, ending in endings.items() if ending == suffix), None)
+    if found is not None and asked not in (None, found):
+        raise BadInput(f"{path} ends as {found} does, and {asked} was asked for: give it another ending")
+    return found
+
+
 def check_target(path: str | os.PathLike[str], results: str | os.PathLike[str] | None = None) -> Path:
     """Refuse a file that a user named and that cannot be written as it is meant: a name that was mistyped makes no folders.
 

@@ -43,7 +43,11 @@ def said(error: BaseException, file: Path) -> str:
         Such as ``TypeError: Design.__init__() got an unexpected keyword argument 'titel', did you mean 'title'? (line 7)``
     """
     line = line_of(error, file)
-    return f"{type(error).__name__}: {text_of(error)}{meant(error)}{f' (line {line})' if line else ''}"
+    text = text_of(error)
+    if isinstance(error, SyntaxError) and error.lineno and text.endswith(f", line {error.lineno})"):  # Python names file and line itself
+        here = line == error.lineno and Path(error.filename or "").name == file.name
+        text, line = (error.msg, line) if here else (text, 0)
+    return f"{type(error).__name__}: {text}{meant(error)}{f' (line {line})' if line else ''}"
 
 
 def meant(error: BaseException) -> str:

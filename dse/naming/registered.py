@@ -195,10 +195,10 @@ def _from_name(name: str, why: str) -> ModuleType:
     Raises
     ------
     BadInput
-        It is no name of a module: a folder, a device, another file.
+        It is no name of a module: a folder, a pipe, a device, another file.
     """
     path = Path(name)
-    if path.is_file() or not all(part.isidentifier() for part in name.split(".")):
+    if (path.exists() and not path.is_dir()) or not all(part.isidentifier() for part in name.split(".")):
         what = "is no Python file" if path.is_file() else reading.why_not(path)
         raise BadInput(f"{why}: {name!r} {what}: give a file FILE.py, or the name of a module")
     return importlib.import_module(name)

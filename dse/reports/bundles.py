@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -126,9 +127,13 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
     """
     if (why := reading.why_not(path)) and why != "no such file":
         raise BadInput(f"{path}: {why}")
+    if os.fspath(path).endswith(".npz"):
+        raise BadInput(f"{path} is a trace, not a run or bundle: dse trace info {path} describes it")
     try:
         with zipfile.ZipFile(path) as file:
             _bounded(path, file)
+            if ABOUT not in file.namelist():
+                raise BadInput(f"{path}: not a bundle (it holds no {ABOUT})")
             about = json.loads(file.read(ABOUT))
             if not isinstance(about, dict) or about.get("kind") not in ("run", "study"):
                 raise BadInput(f"{path}: {ABOUT} does not say run or study")

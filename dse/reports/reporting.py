@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dse import storing
+from dse.common import writing
 from dse.common.writing import check_target, save
 from dse.errors import BadInput, unknown
 from dse.reports import bundles
@@ -72,18 +73,20 @@ def load(kind: str, name: str, results: str | Path) -> Document:
 
 
 def form_of(form: str | None, path: str | Path | None, bundle: bool) -> str:
-    """Form of a report: the one that was asked for, else that of the ending of its file, else a page.
+    """Form of a report: the one that was asked for, else that of the ending of its file, else a page, where it has no ending.
 
     Raises
     ------
     BadInput
-        An unknown one, or a file whose ending says another one.
+        An unknown one, or a file whose ending says another one, or none.
     """
     if form is not None and form not in FORMS:
         raise BadInput(unknown("format", form, FORMS))
-    ending = next((one for one, suffix in SUFFIX.items() if path is not None and Path(path).suffix.lower() == suffix), None)
-    if ending is not None and (bundle or (form is not None and form != ending)):
-        raise BadInput(f"{path} ends as {ending} does, and {'a bundle' if bundle else form} was asked for: give it another ending")
+    asked = "a bundle" if bundle else form
+    ending = writing.form_of(path, SUFFIX, asked)
+    suffix = "" if path is None else Path(path).suffix
+    if suffix and ending is None and asked is None:
+        raise BadInput(f"{path}: {unknown('kind of report', suffix, SUFFIX.values())} (or say --format)")
     return form or ending or "html"
 
 

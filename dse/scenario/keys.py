@@ -167,6 +167,11 @@ class KeyInfo:
     help: str
     optional: bool
 
+    @property
+    def full(self) -> str:
+        """Its name with that of its section, as ``--set`` takes it."""
+        return f"{self.section}.{self.name}"
+
 
 def keys() -> Iterator[KeyInfo]:
     """Every key of every section, in order."""

@@ -145,20 +145,6 @@ def from_values(name: str, values: Mapping[str, Any], **said: Any) -> Scenario:
     return _checked(name, {**said, **cleaned}, lambda _path: f"scenario {name}: ")
 
 
-def override(text: str) -> tuple[str, Any]:
-    """Read ``section.key=value`` of the command line, the value as TOML (a bare word is a string)."""
-    left, sign, right = text.partition("=")
-    if not sign or "." not in left:
-        raise BadInput(f"{text!r} is not of the form section.key=value")
-    name, source = left.strip(), f"v = {right}"
-    if not reading.is_toml(source):
-        return name, right.strip()
-    found = reading.toml(source, name)
-    if len(found) > 1 or not reading.is_toml(f"v = [{right}]"):  # a comment takes the bracket away
-        raise BadInput(f"{name} takes one value, got {reading.short(right)}")
-    return name, found["v"]
-
-
 def line_of(source: str, path: tuple[str, ...]) -> int:
     """Line (from 1) where the statement that defines `path` starts; the last line where none does."""
     return _lines(source).get(path, max(1, source.rstrip("\n").count("\n") + 1)) if path else 1
@@ -207,7 +193,7 @@ def _unknown_key(option: str, section: str) -> str:
     homes = [f"[{other}]" for other, known in _table().items() if option in known]
     if homes:
         return f"key {option!r} belongs in {' or '.join(homes)}, not in [{section}]"
-    return unknown("key", option, _table()[section])
+    return unknown("key", option, _table()[section], f"{section}.")
 
 
 def _text(option: str, value: Any, where: Where) -> Any:
@@ -225,26 +211,26 @@ def _value(info: KeyInfo, value: Any, at: str) -> Any:
     """Check one value against its row of the table."""
     if info.kind == "bool":
         if not isinstance(value, bool):
-            raise BadInput(f"{at}{info.name} is true or false, got {reading.short(value)}")
+            raise BadInput(f"{at}{info.full} is true or false, got {reading.short(value)}")
         return value
     if info.kind in ("int", "float"):
-        return _number(info, value, f"{at}{info.name}")
+        return _number(info, value, f"{at}{info.full}")
     if info.kind == "str":
         if not isinstance(value, str):
-            raise BadInput(f"{at}{info.name} is text, got {reading.short(value)}")
+            raise BadInput(f"{at}{info.full} is text, got {reading.short(value)}")
         _among(info, value, at)
         return value
     if info.kind == "list":
         if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
-            raise BadInput(f"{at}{info.name} is a list of names, got {reading.short(value)}")
+            raise BadInput(f"{at}{info.full} is a list of names, got {reading.short(value)}")
         for item in value:
             _among(info, item, at)
         return tuple(value)
     if not isinstance(value, Mapping):
-        raise BadInput(f"{at}{info.name} is a table such as {{ {(info.choices or ('name',))[0]} = 1.0 }}, got {reading.short(value)}")
+        raise BadInput(f"{at}{info.full} is a table such as {{ {(info.choices or ('name',))[0]} = 1.0 }}, got {reading.short(value)}")
     for item in value:
         _among(info, item, at)
-    return {item: _number(info, share, f"{at}{info.name}.{item}", "float") for item, share in value.items()}
+    return {item: _number(info, share, f"{at}{info.full}.{item}", "float") for item, share in value.items()}
 
 
 def _number(info: KeyInfo, value: Any, what: str, kind: str = "") -> float | int:
@@ -266,7 +252,7 @@ def _bound(value: float) -> str:
 def _among(info: KeyInfo, value: str, at: str) -> None:
     """Check a name against the valid ones."""
     if info.choices and value not in info.choices:
-        raise BadInput(at + unknown(f"{info.name} value", value, info.choices))
+        raise BadInput(at + unknown(f"{info.full} value", value, info.choices))
 
 
 LATER = ("hdd", "zram")
@@ -356,30 +342,30 @@ def refuse_unused(ways: Iterable[Scenario], document: Mapping[str, Any], where: 
     ]
     for name, why in idle(ways, changed).items():
         section, _, option = name.partition(".")
-        raise BadInput(f"{where((section, option))}{option} has no effect: it is {why}")
+        raise BadInput(f"{where((section, option))}{name} has no effect: it is {why}")
 
 
 def _agree(sections: Mapping[str, Any], where: Where) -> None:
     """Check the rules that concern several keys."""
     workload, backend, moves, swapoff = (sections[name] for name in ("workload", "backend", "moves", "swapoff"))
     if workload.trace is not None and workload.generator is not None:
-        raise BadInput(f"{where(('workload', 'generator'))}give trace or generator, not both")
+        raise BadInput(f"{where(('workload', 'generator'))}give workload.trace or workload.generator, not both")
     if workload.trace is None and workload.generator is None:
         raise BadInput(f"{where(('workload',))}[workload] needs trace or generator")
     if backend.placement is not None and backend.mix:
-        raise BadInput(f"{where(('backend', 'mix'))}give placement or mix, not both")
+        raise BadInput(f"{where(('backend', 'mix'))}give backend.placement or backend.mix, not both")
     if backend.mix and abs(sum(backend.mix.values()) - 1.0) > 1e-6:
-        raise BadInput(f"{where(('backend', 'mix'))}mix sums to {sum(backend.mix.values()):.15g}, not 1")
+        raise BadInput(f"{where(('backend', 'mix'))}backend.mix sums to {sum(backend.mix.values()):.15g}, not 1")
     if backend.zero_share + backend.incompressible_share > 1.0:
-        raise BadInput(f"{where(('backend', 'incompressible_share'))}zero_share + incompressible_share is above 1")
+        raise BadInput(f"{where(('backend', 'incompressible_share'))}backend.zero_share + backend.incompressible_share is above 1")
     if len(moves.tiers) == 1 or len(set(moves.tiers)) != len(moves.tiers):
-        raise BadInput(f"{where(('moves', 'tiers'))}tiers are at least two different backends")
+        raise BadInput(f"{where(('moves', 'tiers'))}moves.tiers are at least two different backends")
     if sections["memory"].limit <= 0:
-        raise BadInput(f"{where(('memory', 'limit'))}limit is above 0")
+        raise BadInput(f"{where(('memory', 'limit'))}memory.limit is above 0")
     if sections["memory"].limit > 1 and sections["memory"].limit % 1:
         text = f"{sections['memory'].limit:g} is no whole number of pages, and no share of the workload's pages (at most 1)"
-        raise BadInput(f"{where(('memory', 'limit'))}limit {text}")
+        raise BadInput(f"{where(('memory', 'limit'))}memory.limit {text}")
     if swapoff.device is not None and swapoff.device == swapoff.target:
-        raise BadInput(f"{where(('swapoff', 'target'))}device and target are both {swapoff.target}")
+        raise BadInput(f"{where(('swapoff', 'target'))}swapoff.device and swapoff.target are both {swapoff.target}")
     if swapoff.device in LATER and backend.mix and not backend.mix.get(swapoff.device) and swapoff.device not in moves.tiers:
         raise BadInput(f"{where(('swapoff', 'device'))}no page is ever on {swapoff.device}: backend.mix and moves.tiers do not have it")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from dse.common import reading
 from dse.errors import BadInput
-from dse.scenario.parsing import Scenario, idle, override
+from dse.scenario.keys import keys
+from dse.scenario.parsing import Scenario, idle
 
 EITHER = {
     "workload.trace": "workload.generator", "workload.generator": "workload.trace",
@@ -17,6 +21,41 @@ Ways = Callable[[Scenario], Iterable[Scenario]]
 """Function from a scenario to those in which its keys may act: the ones that the axes of a space make of it."""
 LABEL = "moves.rate"
 """The key that the label of every variant holds already."""
+
+
+def override(text: str) -> tuple[str, Any]:
+    """Read ``section.key=value`` of the command line, the value as TOML (a bare word is a string)."""
+    left, sign, right = text.partition("=")
+    if not sign or "." not in left:
+        raise BadInput(f"{text!r} is not of the form section.key=value")
+    name, source = left.strip(), f"v = {right}"
+    if not reading.is_toml(source):
+        if spelled := _spelled(name, right):
+            raise BadInput(f"{name} takes a {_kind(name)}, got {reading.short(right)}: --set {shlex.quote(f'{name}={spelled}')}")
+        return name, right.strip()
+    found = reading.toml(source, name)
+    if len(found) > 1 or not reading.is_toml(f"v = [{right}]"):  # a comment takes the bracket away
+        raise BadInput(f"{name} takes one value, got {reading.short(right)}")
+    return name, found["v"]
+
+
+def _kind(name: str) -> str:
+    """Type of a key ``section.key``, empty where there is none of that name."""
+    return next((info.kind for info in keys() if info.full == name), "")
+
+
+def _spelled(name: str, text: str) -> str:
+    """Spell a value that names a table's or a list's items without its brackets, as TOML; empty where it is neither.
+
+    Examples
+    --------
+    >>> _spelled("backend.mix", "zswap=0.5,ssd=0.5"), _spelled("moves.tiers", "zswap,ssd"), _spelled("workload.trace", "a,b")
+    ('{zswap=0.5,ssd=0.5}', '["zswap","ssd"]', '')
+    """
+    kind = _kind(name)
+    items = [item.strip().strip("'\"") for item in text.strip().strip("[]{}()").split(",")]
+    made = "{" + ",".join(items) + "}" if kind == "table" else json.dumps(items, separators=(",", ":"), ensure_ascii=False)
+    return made if kind in ("table", "list") and reading.is_toml(f"v = {made}") else ""
 
 
 def read(texts: Sequence[str]) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from dse.common import output
 from dse.errors import BadInput, nearest, unknown
 
+SHOWN = 20
+"""Most names that a refusal lists, the newest of them."""
+
 
 def newest(names: Sequence[str], copied: Callable[[str], str]) -> str:
     """Name of the last one that is no copy; the last one where all of them are.
@@ -59,5 +62,9 @@ def pick(names: Sequence[str], name: str, what: str, several: str, copied: Calla
         return fits[0]
     if fits:
         raise BadInput(f"{name!r} fits {len(fits)} {several}: {', '.join(fits[:4])}{' ...' if len(fits) > 4 else ''}")
+    if name.endswith(".npz"):
+        raise BadInput(f"{name} is a trace, not a {what}: dse trace info {name} describes it")
     near = nearest(name, names)
-    raise BadInput(unknown(what, name, [near] if near else [*names[-20:], "last"]))
+    more = len(names) - SHOWN
+    rest = f" and {more:,} more" if more > 0 and not near else ""
+    raise BadInput(unknown(what, name, [near] if near else ["last", *names[-SHOWN:]]) + rest)

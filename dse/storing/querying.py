@@ -294,6 +294,11 @@ def _no_column(message: str, tables: Tables) -> str:
 def _sql_error(message: str, tables: Tables, sql: str) -> str:
     """Say what is wrong with the SQL."""
     line = " ".join(message.split("\n", maxsplit=1)[0].split())[:300]
+    twice = re.search(r"duplicate (?:output|column) name:? '([^']*)'|column with name '([^']*)' has more than one occurrence", line)
+    if twice:
+        name = twice[1] or twice[2]
+        which = "" if name == "literal" else f", {reading.short(name)}"  # the engine's own name of a value
+        return f"two columns of the query have one name{which}: give one of them another with AS"
     found = re.search(r"relation '?\"?([\w.]+)'?\"? was not found", line)
     if found:
         return unknown("table", found[1], sorted(tables))

@@ -108,7 +108,10 @@ def load(
     if page_column is not None and page_column < 1:
         raise BadInput(f"the column of the page is from 1, got {page_column}")
     if filter_pages and form != "lackey":
-        raise BadInput(f"the LRU filter is for lackey text, not for {form}")
+        raise BadInput(
+            f"the LRU filter is for lackey text, not for {form}: import it whole, and let dse compare or dse sweep "
+            f"filter it, --set workload.filter_pages={filter_pages}"
+        )
     if not 0 <= filter_pages <= trace.MOST_PAGES:
         raise BadInput(f"the LRU filter has 0 to {trace.MOST_PAGES:,} pages, got {filter_pages:,}")
     if form != "csv" and options.of_csv:
@@ -213,7 +216,10 @@ def oracle_general(source: Path, options: Options) -> trace.Trace:
     if len(some) and int(some.max()) > numbers.REQUEST_MOST:
         raise BadInput(f"{source}: a request of {int(some.max()):,} B, more than {numbers.REQUEST_MOST:,}")
     objects = words[0::3] >> np.uint64(32) | words[1::3] << np.uint64(32)
-    first, counts = numbers.touched(objects, sizes, unit)
+    try:
+        first, counts = numbers.touched(objects, sizes, unit)
+    except BadInput as error:
+        raise BadInput(f"{source}: {error}") from None
     if len(first) and int(first.max()) >> 62:
         raise BadInput(f"{source}: object {int(objects.max()):,} is no address in units of {numbers.said(unit)} (--unit object?)")
     dense = numbers.Numbers()

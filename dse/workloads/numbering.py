@@ -120,8 +120,9 @@ def touched(numbers: NDArray[np.uint64], sizes: NDArray[np.uint64], size: int) -
         first, inside = numbers >> rest, (numbers & ((np.uint64(1) << rest) - np.uint64(1))) << np.uint64(shift)
     else:
         more = np.uint64(shift - PAGE_BITS)
-        if len(numbers) and int(numbers.max()) >> (63 - int(more)):
-            raise BadInput(f"a number of {said(size)} is beyond 2^75 B; is it an address? (--unit object for identifiers)")
+        largest, most = int(numbers.max(initial=0)), (1 << (63 - int(more))) - 1
+        if largest > most:
+            raise BadInput(f"number {largest:,} is above {most:,}, the most of a unit of {size:,} B (--unit object for identifiers)")
         first, inside = numbers << more, np.zeros_like(numbers)
     count = (inside + sizes + np.uint64((1 << PAGE_BITS) - 1)) >> np.uint64(PAGE_BITS)
     return first, np.where(sizes > 0, count, 0).astype(np.int64)

@@ -67,15 +67,26 @@ def record(
     """
     if recorder not in RECORDERS:
         raise BadInput(f"unknown recorder {recorder!r}; one of {', '.join(RECORDERS)}")
-    if not command:
-        raise BadInput("no command to record")
-    if shutil.which(command[0]) is None:
-        raise BadInput(f"{command[0]}: no such program")
+    check(command)
     trace = RECORDERS[recorder](command, filter_pages, show, progress)
     if not len(trace.accesses):
         ended = f"the program ended with status {trace.meta['exit_status']}"
         raise BadInput(f"nothing was recorded: {ended}; it wrote no private page, or only started another program (--show tells)")
     return trace
+
+
+def check(command: list[str]) -> None:
+    """Refuse a command that cannot be run.
+
+    Raises
+    ------
+    BadInput
+        It is empty, or there is no such program.
+    """
+    if not command:
+        raise BadInput("no command to record")
+    if shutil.which(command[0]) is None:
+        raise BadInput(f"{command[0]}: no such program")
 
 
 def interpreted(path: str) -> list[str]:

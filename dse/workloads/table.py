@@ -19,7 +19,9 @@ from dse.workloads.lackey import CUT, Chunks
 from dse.workloads.numbering import OBJECT, REQUEST_MOST, Numbers, said, spread, touched
 from kernels.traces import parse
 
-NAMES = re.compile(rb'(?:[A-Za-z_#"][^,]*)(?:,[ \t]*[A-Za-z_#"][^,]*)*\r?$')
+NAME = rb'(?:[A-Za-z_#]|"(?!\s*\d[\d\s.]*"))[^,]*'
+NAMES = re.compile(rb"%(name)s(?:,[ \t]*%(name)s)*\r?$" % {b"name": NAME})
+"""A line of names; a number in quotes is none."""
 EXACTLY = "PAGE,WRITE (decimal page number, 0 or 1)"
 MARK = b"\xef\xbb\xbf"
 WIDE = (b"\xff\xfe", b"\xfe\xff")
