@@ -11,6 +11,8 @@ FULL, MEMCG_FULL = "swap_ins_seeing_swap_full", "swap_ins_seeing_memcg_swap_full
 """Metrics of the share of the swap-ins that saw swap full: by the device, by the memory cgroup."""
 LIFETIME = ("swap_out", "writeback_end", "swap_in")
 """A page's swapped lifetime, a swap-out and return. An ID costs something in each, whether or not the page moves."""
+CLOSED = "closed_loop"
+"""Operation under which the figures of a closed loop stand: pages in memory, faults."""
 
 
 class Key(NamedTuple):

@@ -85,7 +85,7 @@ def refuse(stream: Any) -> BadInput:
     stream : Stream
         Its blocks were gone through.
     """
-    case, pages = stream.scenario, stream.workload.touched
+    case, pages = stream.scenario.but(memory__loop="open"), stream.workload.touched
     peak = stream.counters.get("resident_peak", 0)
     text = f"scenario {case.name}: nothing is swapped out, as {peak:,} pages at the peak fit the limit of {stream.limit:,}"
     limit, more = memory(case, pages), accesses(case)

@@ -32,11 +32,11 @@ LEAST = 64
 def make(outcome: Outcome, table: Table | None) -> list[Figure]:
     """Make the counted rows of a comparison, and with `table` those computed from them. They need the live states."""
     rows: list[Figure] = []
-    for side in outcome.sides:
-        rows += counted(side) + fullness.rows(side) + allocating.rows(side, table) + occupancy(side, outcome)
+    for side, peak in zip(outcome.sides, outcome.peaks(), strict=True):
+        rows += counted(side) + fullness.rows(side) + allocating.rows(side, table) + occupancy(side, outcome, peak)
     for side, base in pairs_of(outcome.sides):
         rows += tax_counted(outcome, side, base)
-    return rows
+    return rows + outcome.of_memory()
 
 
 def pairs_of(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
@@ -75,13 +75,16 @@ def _line_quantile(name: str, op: str, age: str, pr: Any, code: int, n: int) -> 
     return figure(name, op, "lines", "counted", "lines", at, stat="p99", age=age, n=n)
 
 
-def occupancy(side: Side, outcome: Outcome) -> list[Figure]:
-    """Bytes a swapped page, slots tied up, IDs that never moved, structures that must agree: at the end of the stream."""
+def occupancy(side: Side, outcome: Outcome, peak: int) -> list[Figure]:
+    """Bytes a swapped page, slots tied up, IDs that never moved, structures that must agree: at the end of the stream.
+
+    `peak` is that of the swapped pages.
+    """
     book = outcome.books[side.name]
     ctl, dev = side.state.ctl, side.state.dev.reshape(-1, int(cluster.DEV_WORDS))
     swapped = outcome.swapped[side.name]
     pages = max(1, swapped)
-    most = max(pages, outcome.swapped_peak)
+    most = max(pages, peak)
     slots = int(dev[demand.SSD :, int(cluster.D_USED)].sum())
 
     few = pages * FEWEST < most or pages < LEAST

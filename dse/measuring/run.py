@@ -22,6 +22,7 @@ from dse.errors import BadInput, CheckFailed
 from dse.measuring import holding, lacking
 from dse.modelling import ledger
 from dse.modelling.sizes import Ledger
+from dse.storing import Figure
 from kernels import control, demand
 from kernels.observing import probe
 from kernels.structures import page_counter
@@ -115,6 +116,14 @@ class Outcome:
     def swapped_peak(self) -> int:
         """Peak of the swapped pages, by the stream."""
         return int(self.stream.counters.get("swapped_peak", 0))
+
+    def peaks(self) -> list[int]:
+        """Peaks of the swapped pages, by side."""
+        return [self.swapped_peak] * len(self.sides)
+
+    def of_memory(self) -> list[Figure]:
+        """Rows of what each design leaves of memory: none where all have the same demands."""
+        return []
 
 
 def rows_of(pr: Any) -> NDArray[np.uint64]:
@@ -316,14 +325,14 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> Out
         Not enough memory, or a stream in which nothing is swapped out.
     """
     machine.require_memory(memory_needed(stream, len(designs) + timed), f"comparing {len(designs)} designs on {stream.trace_name}")
-    with output.Progress(f"{stream.scenario.label}: demands", stream.accesses) as progress:
+    with output.Progress(f"{stream.title}: demands", stream.accesses) as progress:
         seen = survey(stream, progress)
     if seen.first >= seen.demands:
         raise lacking.refuse(stream)
     windows = windows_of(seen.sizes, seen.first, stream.scenario.replay.pairs)
     sides = [build_side(stream, named) for named in designs]
     now, gone = "", 0
-    title = f"{stream.scenario.label}: replay"
+    title = f"{stream.title}: replay"
     with output.Progress(title, seen.demands) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for age, number, block in pieces(iter(seen.blocks) if seen.blocks is not None else stream.blocks(), windows):
             if age == AGES[-1] and age != now:

@@ -289,7 +289,7 @@ def _tree_entries(state: Any, tree: Tree) -> int:
     return inside + int(((alone != 0) & ((alone & np.uint64(3)) != 2)).sum()) - taken
 
 
-def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
+def live(design: s.Design, parameters: Mapping[str, str], state: Any, *, entries: bool = True) -> Ledger:
     """The ledger read off the arrays of a live state.
 
     Parameters
@@ -298,6 +298,8 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
         As for :func:`closed`.
     state : Flat
         State that ``design.build`` made.
+    entries : bool
+        Count the entries of trees, which takes a look at all their nodes. Allocated bytes do not depend on them.
 
     Returns
     -------
@@ -324,7 +326,8 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any) -> Ledger:
             tree = item.tree
             if tree.pool in state.fields and not any(row.structure == item.structure for row in ledger.rows):
                 pool = getattr(state, tree.pool)
-                ob.add_entries(ledger, item, _tree_entries(state, tree), int(pool[2]), int(pool[3]))
+                n = _tree_entries(state, tree) if entries else 0
+                ob.add_entries(ledger, item, n, int(pool[2]), int(pool[3]))
         elif per and item.blocks:
             groups.live(ledger, item, item.blocks, per, ctl)
         elif per and item.objects:

@@ -18,6 +18,7 @@ from dse.common.limits import PAGES_MAX
 BACKENDS = ("zswap", "ssd", "hdd", "zram")
 POLICIES = ("lru", "active-inactive", "clock", "mglru", "mglru-6.18")
 STATES = ("hot", "footprint", "cold")
+LOOPS = ("open", "closed")
 SHARE = (0.0, 1.0)
 
 
@@ -69,6 +70,12 @@ class Memory:
         2, "page counters that a charge of swap passes, with the root's: 2 is one cgroup, a service of systemd has 3", (2, 32)
     )
     charge_zswap: bool = key(True, "does zswap's pool count within the limit (of placement)? cgroup v2: yes, v1: no")
+    loop: str = key(
+        "open",
+        "open: one stream of demands for all designs; closed: the limit also covers zsmalloc's pages and the design's own bytes, so that "
+        "reclaim runs for each design (docs/method.md)",
+        choices=LOOPS,
+    )
 
 
 @dataclass(frozen=True)

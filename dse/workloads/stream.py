@@ -25,7 +25,7 @@ from dse.errors import BadInput
 from dse.scenario import Scenario
 from dse.workloads import generators, make, trace
 from dse.workloads.backing import PAGE, SLACK, backends_of, shares_of, sizes_of, slots_of, zero_share
-from dse.workloads.workload import EVENTS, Workload
+from dse.workloads.workload import BLOCK, EVENTS, Workload
 from kernels import demand
 from kernels.compiling.flat import Flat
 from kernels.life.registry import Config
@@ -35,7 +35,7 @@ VERSION = 2  # of the stage: raise it when the same scenario gives another strea
 HALF = 1 << 32  # shares are thresholds of 32 random bits
 PART = 16  # bits of the fraction in which the daemon's speed is counted
 DELAYS = 4  # mean lifetimes per move's delay, see kernels.reclaim.migration
-OF_STATES = ("swap_max", "cgroup_depth")  # keys of the section memory that the stage does not read
+OF_STATES = ("swap_max", "cgroup_depth", "loop")  # keys of the section memory that the stage does not read
 WORDS = 2  # of a demand
 GENERATIONS = ("mglru", "mglru-6.18")
 LISTS = 4  # of generations
@@ -66,6 +66,11 @@ class Stream:
     counters: dict[str, int] = field(default_factory=dict)
 
     @property
+    def title(self) -> str:
+        """Name of the work on it, for a line of progress."""
+        return self.scenario.label
+
+    @property
     def accesses(self) -> int:
         """Accesses of the workload that the stream covers."""
         return self.scenario.workload.accesses
@@ -87,7 +92,7 @@ class Stream:
         read = {name: values[name] for name in ("memory", "backend", "moves", "swapoff")}
         read["memory"] = {name: value for name, value in read["memory"].items() if name not in OF_STATES}
         what = [VERSION, self.workload.digest, self.accesses, self.scenario.replay.seed, self.scenario.replay.cpus, read]
-        what += ["exit"] * self.scenario.workload.exit
+        what += ["exit"] * self.scenario.workload.exit + ["closed"] * self.scenario.closed
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -142,6 +147,8 @@ class Stream:
         uint64[n, 2]
             At most ``scenario.replay.block`` records (:mod:`kernels.demand`).
         """
+        if self.scenario.closed:
+            raise BadInput(f"scenario {self.scenario.name}: memory.loop=closed makes demands for each design: dse compare --counted-only")
         from kernels.reclaim.stage import advance
 
         block, self.taken = self.scenario.replay.block, 0
@@ -161,12 +168,12 @@ class Stream:
             yield out[:n].copy()
         self.counters = counters_of(ctl)
 
-    def _input(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]]:
-        """Blocks of the workload, with the demand to switch off a device in its place."""
+    def _input(self, most: int = BLOCK) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]]:
+        """Blocks of the workload, at most so many accesses each, with the demand to switch off a device in its place."""
         off = self.scenario.swapoff
         at = None if off.device is None else round(off.at * self.accesses)
         done = 0
-        for accesses, events, positions in self.workload.blocks(self.accesses):
+        for accesses, events, positions in self.workload.blocks(self.accesses, block=most):
             if at is not None and (at < done + len(accesses) or done + len(accesses) == self.accesses):
                 i = int(np.searchsorted(positions, at - done, side="right"))
                 target = demand.MEMORY if off.target == "memory" else demand.BACKENDS.index(off.target)

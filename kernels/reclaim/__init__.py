@@ -21,8 +21,11 @@ misses       misses of LRU and CLOCK alone
 **Open loop.** The stage never reads the replies of a design. A design that refuses a
 RECLAIM keeps the page resident. The replay counts the page's later FAULT as avoided,
 and the excess residency as overshoot. The stage counts its own overshoot here
-(``overshoot_peak``: pages that no backend takes). A closed loop would call
-:func:`kernels.reclaim.stage.advance` for one access at a time and correct ``state`` and
-the resident count by the replies: all state is in :class:`kernels.reclaim.state.Stage`,
-nothing on the stack.
+(``overshoot_peak``: pages that no backend takes).
+
+**Closed loop.** A stage for each design. Between two calls of
+:func:`kernels.reclaim.stage.advance` its owner sets the control word ``C_LIMIT`` to what
+the design's state leaves of memory, and :func:`kernels.reclaim.stage.lower` reclaims down
+to it, as a write of memory.max does. All state is in
+:class:`kernels.reclaim.state.Stage`, nothing on the stack.
 """

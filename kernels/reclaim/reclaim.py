@@ -12,12 +12,14 @@ from kernels.reclaim.placement import shrink_pool
 from kernels.reclaim.state import (
     ACTIVE_INACTIVE,
     C_BATCH,
+    C_BLOCK,
     C_CHARGED,
     C_LIMIT,
     C_POLICY,
     N_OVER,
     N_OVER_PEAK,
     NONE,
+    S_OUT,
     S_RESIDENT,
     count,
     generations,
@@ -48,19 +50,25 @@ def reclaim_batch(st):  # type: ignore[no-untyped-def]
         swap_out(st, o)
 
 
+@inner
+def one_round(st):  # type: ignore[no-untyped-def]
+    """Reclaim a batch by the policy, and give the daemons their turn."""
+    if st.ctl[C_POLICY] == ACTIVE_INACTIVE:
+        reclaim_lists(st)
+    elif generations(st):
+        reclaim_generations(st)
+    else:
+        reclaim_batch(st)
+    shrink_pool(st)
+    if moves_on(st):
+        run_daemon(st)
+
+
 @called
 def shrink(st):  # type: ignore[no-untyped-def]
     """Reclaim in batches until there is room for one page; give up after so many of them."""
     for _ in range(RETRIES):
-        if st.ctl[C_POLICY] == ACTIVE_INACTIVE:
-            reclaim_lists(st)
-        elif generations(st):
-            reclaim_generations(st)
-        else:
-            reclaim_batch(st)
-        shrink_pool(st)
-        if moves_on(st):
-            run_daemon(st)
+        one_round(st)
         if excess(st) == U0:
             return
     count(st, N_OVER)
@@ -72,3 +80,18 @@ def make_room(st):  # type: ignore[no-untyped-def]
     """Charge a page to the memory limit before it is allocated."""
     if excess(st) != U0:
         shrink(st)
+
+
+@called
+def hold_limit(st):  # type: ignore[no-untyped-def]
+    """``memory_max_write``: reclaim until no more pages are resident than the limit, which was lowered, allows.
+
+    Gives up after so many rounds in which no page left, and once C_BLOCK demands are out: then it is called again.
+    """
+    ctl = st.ctl
+    left = RETRIES
+    while ctl[S_RESIDENT] > ctl[C_LIMIT] and ctl[S_OUT] < ctl[C_BLOCK] and left > 0:
+        before = ctl[S_RESIDENT]
+        one_round(st)
+        if ctl[S_RESIDENT] >= before:
+            left -= 1

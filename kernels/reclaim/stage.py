@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import inner, outer, u
-from kernels.reclaim.reclaim import make_room
+from kernels.reclaim.reclaim import hold_limit, make_room
 from kernels.reclaim.sharing import access, emit_fault, hit, load, mapping, run_on
 from kernels.reclaim.state import (
     C_BLOCK,
@@ -67,3 +67,15 @@ def advance(st, accesses, events, positions):  # type: ignore[no-untyped-def]
         i += U1
         ctl[S_TIME] += U1
     ctl[S_ACCESS], ctl[S_EVENT] = i, e
+
+
+@outer
+def lower(st):  # type: ignore[no-untyped-def]
+    """Reclaim down to the limit, or until at least C_BLOCK demands are out; the control word C_LIMIT may change between two calls.
+
+    Parameters
+    ----------
+    st : Stage
+        S_OUT is the number of demands made; it is advanced.
+    """
+    hold_limit(st)
