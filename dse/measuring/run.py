@@ -280,6 +280,7 @@ def verify(scenario: Any, designs: Sequence[naming.Named]) -> int:
         workload__pages=min(scenario.workload.pages, VERIFY_PAGES),
         workload__copies=1,
         workload__accesses=min(scenario.workload.accesses, VERIFY_ACCESSES),
+        memory__loop="open",
     )
     stream = streams.build(small)
     sides = [Side(n.text, n, n.design.build(stream.config(n.control, tokens=True))) for n in designs]

@@ -14,7 +14,7 @@ from dse.common.output import wrapped
 from dse.common.texts import Shorter, short
 from dse.measuring.figures import FULL, LIFETIME, Figures
 from dse.naming import bound, shortened, split
-from dse.reports import costs, exits
+from dse.reports import closed, costs, exits
 
 WIDTH = 80
 LINES = 25
@@ -45,6 +45,8 @@ class Answer:
         What a layer is good for, or what the exit of the process costs where one exits; how sure the answer is; what is not in it.
     again : tuple of str
         Next commands, and the command and hash that repeat the answer.
+    cells : tuple of tuple of str
+        Heads and lines of another table in place of the costs: that of a closed loop.
     """
 
     question: str
@@ -54,6 +56,7 @@ class Answer:
     doubts: tuple[str, ...]
     missing: tuple[str, ...]
     again: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...] = ()
 
     def lines(self, *, chart: bool = False, width: int = WIDTH) -> list[str]:
         """Lay the screen out.
@@ -70,7 +73,7 @@ class Answer:
         list of str
             At most :data:`LINES` lines of `width` columns.
         """
-        table = _table(self.rows, width, chart)
+        table = closed.laid(self.cells, width) if self.cells else _table(self.rows, width, chart)
         for found in self._shorter():
             if found._needed(width) + len(table) <= LINES:
                 break
@@ -195,6 +198,12 @@ def screen(found: Mapping[str, Any]) -> Answer:
     asked = f"What does a design cost {host}?"
     names = [f"{asked} Against {name}:" for name in (known(designs[0]), *named(designs[0]))]
     question = Shorter(names[0], next((name for name in names if len(name) <= WIDTH), names[-1]))
+    if main.get("loop") == "closed":
+        words, cells = closed.words(figures, designs, main), closed.cells(figures, designs)
+        question = Shorter(closed.question(known(designs[0])), closed.question(shortened(designs[0])))
+        answer = (*words, *_bounds(designs), _conditions(main))
+        return Answer(question, answer, tuple(table), (), _doubts(main, table, (0, 0), None), _missing(figures, main, designs),
+                      _again(found, main), cells)  # fmt: skip
     leaving = exits.lines(rows, main)
     leaves = [Shorter(" ".join(leaving), " ".join(map(short, leaving)))] if leaving else []
     return Answer(

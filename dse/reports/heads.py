@@ -33,6 +33,8 @@ def of_answer(found: Answer) -> Head:
     found : Answer
         What :func:`dse.reports.answer.screen` makes.
     """
+    if found.cells:
+        return _of_cells(found)
     titles, units = heads(found.rows)
     timed = any(row.timed for row in found.rows)
     bars = tuple(
@@ -45,6 +47,16 @@ def of_answer(found: Answer) -> Head:
         tuple(zip(titles, units, strict=True)), tuple((row.design, *row.cells()) for row in found.rows),
         bars, 2, f"Bars: what a swap-out and return takes more than on the baseline ({unit}).",
         where, found.buys, found.doubts, found.missing, found.again,
+    )  # fmt: skip
+
+
+def _of_cells(found: Answer) -> Head:
+    """Head of a comparison with a table of its own."""
+    where = tuple(text for text in found.answer if text.startswith("On "))
+    return Head(
+        found.question, tuple(text for text in found.answer if text not in where), tuple((name, "counted") for name in found.cells[0]),
+        found.cells[1:], tuple(None for _ in found.cells[1:]), conditions=where, buys=found.buys, doubts=found.doubts,
+        missing=found.missing, again=found.again,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from dse.common.options import RESULTS
 from dse.errors import BadInput
 from dse.grounding import marks
 from dse.measuring.figures import Figures
-from dse.reports import exits, footnotes, heads, tabling
+from dse.reports import closed, exits, footnotes, heads, tabling
 from dse.reports.answer import screen
 from dse.reports.model import Document, Head, Part, Plot, Range, Ranges, Section, Series, Table
 
@@ -123,7 +123,7 @@ def answer(run: storing.Run) -> list[str]:
         text = tabling.paragraph(run.ops, about, str(about.get("command") or ""))
     except (KeyError, TypeError):
         text = f"{len(run.ops):,} figures of {run.provenance.get('designs') or 'no design'}; the run is no comparison of designs."
-    findings, conditions, rest = text.partition("Open loop")
+    findings, conditions, rest = text.partition(closed.named(about))
     return [part.strip() for part in (findings, conditions + rest) if part.strip()]
 
 
@@ -177,6 +177,8 @@ def document(run: storing.Run, results: str | Path = RESULTS) -> Document:
     ]
     zapped = exits.table(rows, designs, exits.leaving(about), tabling.states(rows))
     tables += [Table("Zap, by PTE, aged", "counted, measured", zapped, " ".join(exits.lines(rows, about)))] if zapped else []
+    if about.get("loop") == "closed":
+        tables.insert(0, Table("Memory and faults in a closed loop", "counted", closed.table(Figures(rows), designs)))
     drawn = (_operations(run.ops, designs, metric, unit) for metric, unit in COUNTED_PER_OP)
     counted: list[Part] = [chart for chart in drawn if chart is not None]
     curves = fill_curves(designs, _mix(run.provenance))

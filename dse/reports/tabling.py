@@ -10,7 +10,7 @@ from typing import Any
 from dse import naming
 from dse.common import output
 from dse.measuring.figures import FULL, MEMCG_FULL, Figures, percent
-from dse.reports import exits, footnotes
+from dse.reports import closed, exits, footnotes
 from dse.reports.precision import precision
 from dse.storing import Figure
 
@@ -326,7 +326,7 @@ def paragraph(rows: Sequence[Figure], run: About, command: str) -> str:
     avoided = figures.value(base, "avoided", "demands", stat="total") or 0
     swapped = figures.value(base, "page", "swapped_pages") or 0
     said.append(
-        f"Open loop ({avoided:,.0f} faults avoided on {base}); pages swapped out at the end: {swapped:,.0f}; "
+        f"{closed.named(run)} ({avoided:,.0f} faults avoided on {base}); pages swapped out at the end: {swapped:,.0f}; "
         f"fresh: right after the first page went out, aged: at the end of {run['demands']:,} demands, after {_turnovers(run)}; "
         f"{_times(run)}. Not modelled: {run['not_modelled']}. "
         f"Content tokens were checked on {run['verified_demands']:,} demands a design: none lost."
@@ -360,6 +360,9 @@ def show(found: dict[str, Any]) -> None:
                 output.emit(table, "table")
                 for text in footnotes.tails(rows, designs, SHOWN, age):
                     output.write(text)
+        if run.get("loop") == "closed":
+            output.write("\nMemory and faults in a closed loop (counted pages, faults; resident: as many as fit, a mean over the accesses)")
+            output.emit(closed.table(Figures(rows), designs), "table")
         _zap(rows, designs, run)
         table = allocated(rows, designs, "aged")
         if table:
