@@ -136,8 +136,10 @@ def test_what_the_first_design_leaves_too_is_no_leak() -> None:
     )
 
 
-@pytest.mark.skipif(INTERPRETED, reason="eight scenarios of thousands of accesses")
-@pytest.mark.parametrize("name", ["churn", "exit-56g", "fill", "fork-snapshot", "no-move", "swap-full", "swapoff", "tier-move"])
+@pytest.mark.skipif(INTERPRETED, reason="nine scenarios of thousands of accesses")
+@pytest.mark.parametrize(
+    "name", ["churn", "exit-56g", "fill", "fork-snapshot", "memcg-cap", "no-move", "swap-full", "swapoff", "tier-move"]
+)
 def test_every_scenario_is_served_by_the_designs_of_the_default(name: str, tmp_path: Path) -> None:
     chosen = scenario.load(name)
     if chosen.workload.generator is None:

@@ -185,11 +185,12 @@ class Closed(Stream):
         )  # fmt: skip
         self.residence.room = room
         if room.resident < least:
-            kept = f" and pages that it refused to swap out {room.kept:,}" if room.kept else ""
-            taken = f"zsmalloc takes {room.zsmalloc:,}, metadata {room.metadata:,}{kept} of {room.limit:,} pages of memory"
+            kept = f", pages that it refused to swap out {room.kept:,}" if room.kept else ""
+            taken = f"of {room.limit:,} pages of memory zsmalloc takes {room.zsmalloc:,}, metadata {room.metadata:,}{kept}"
             raise BadInput(
                 f"scenario {self.scenario.name}: {side.name} cannot keep up: after {self.taken:,} of {self.accesses:,} accesses {taken}, "
-                f"which leaves {max(0, room.resident):,} where reclaim needs {least:,} (memory.batch); raise memory.limit"
+                f"which leaves {max(0, room.resident):,} where reclaim needs {least:,} (memory.batch): "
+                "raise memory.limit, or leave it out of --designs"
             )
         return room.resident
 
