@@ -11,8 +11,10 @@ import pytest
 import dse
 from dse import cli, naming
 from dse import scenario as scenarios
+from dse.asking import vocabulary
 from dse.errors import BadInput
-from dse.measuring import closing, comparing
+from dse.measuring import closing, comparing, run
+from dse.modelling import ledger
 from dse.modelling.sizes import PAGE
 from dse.reports import answer, tabling
 from dse.scenario import setting
@@ -206,6 +208,19 @@ def test_same_demands_at_every_iteration_and_block() -> None:
     assert [block.tolist() for block in closing.recut([np.zeros((n, 2)) for n in (3, 0, 9, 1)], 4)] == [[[0, 0]] * n for n in (4, 4, 4, 1)]
 
 
+@pytest.mark.parametrize("design", PAIR)
+def test_allocated_bytes_need_no_look_at_every_node(design: str) -> None:
+    accesses = np.random.default_rng(7).integers(0, 60, 500, dtype=np.uint32)
+    made = stream_of({"memory": {"limit": 24.0, "batch": 2}, "backend": {"mix": {"zswap": 0.5, "ssd": 0.5}}}, accesses, "open")
+    side = run.build_side(made, naming.parse(design))
+    before = closing.allocated_of(side)
+    for block in made.blocks():
+        side.replay(side.off, block)
+    whole = ledger.live(side.named.design, side.named.values, side.state)
+    assert closing.allocated_of(side) == whole.allocated_bytes > before
+    assert whole.dynamic_bytes > 0
+
+
 def test_digests_are_of_the_design() -> None:
     """A stream that depends on the design has no name that another design or an open loop has."""
     opened, closed = stream_of(TINY, loop="open"), stream_of(TINY)
@@ -309,3 +324,10 @@ def test_the_screen_and_the_tables(compared: tuple[dict[str, Any], Path], capsys
 def test_nothing_swapped_out_is_told(small: Path) -> None:
     with pytest.raises(BadInput, match="nothing is swapped out"):
         dse.compare(str(small), PAIR, counted_only=True, settings=["memory.loop=closed", "memory.limit=1.0", "moves.rate=0"])
+
+
+def test_a_question_may_name_every_figure(compared: tuple[dict[str, Any], Path]) -> None:
+    rows = [row for row in compared[0]["rows"] if row["op"] == "closed_loop"]
+    assert {(row["metric"], row["stat"]) for row in rows} == {
+        (name, stat) for name, metric in vocabulary.of("closed_loop").items() for stat in metric.stats
+    }

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from dse.asking.studies import LEDGER, MORE, RATIO, Term
 from dse.errors import BadInput, unknown
+from dse.measuring.figures import CLOSED
 from kernels import demand
 
 LIFE, PAGE = "lifetime", "page"
-OPERATIONS = (*demand.OUTCOMES, *demand.REASONS, LIFE, PAGE)
+OPERATIONS = (*demand.OUTCOMES, *demand.REASONS, LIFE, PAGE, CLOSED)
 BEGIN, END = "<!-- words: made by python -m dse.documenting -->", "<!-- end of words -->"
 
 
@@ -79,6 +80,14 @@ OF_PAGE = {
     "ids_never_moved": Metric("IDs", ("",), "those among them whose page never moved"),
     "ids_never_moved_share": Metric("share", ("",), "their share"),
 }
+OF_CLOSED = {
+    "resident_pages": Metric("pages", ("mean", "end"), "resident pages that fit: mean over the accesses, or at the end"),
+    "zsmalloc_pages": Metric("pages", ("end",), "pages of zsmalloc at the end"),
+    "metadata_pages": Metric("pages", ("end",), "pages that the design allocated since swapon, at the end"),
+    "kept_pages": Metric("pages", ("end",), "pages that it refused to swap out, at the end"),
+    "major_faults": Metric("faults", ("total",), "swap-ins from a backend"),
+    "more_major_faults": Metric("faults", ("total",), "those beyond the baseline's"),
+}
 OBJECTS = {
     "allocated_": Metric("objects", ("total",), "objects of a kind allocated by an operation"),
     "freed_": Metric("objects", ("total",), "objects of a kind freed by an operation"),
@@ -91,12 +100,14 @@ OBJECTS_OF_PAGE = {
 Table = dict[str, Metric]
 LISTS: tuple[tuple[str, tuple[Table, ...]], ...] = (
     ("of an operation", (OF_OPERATION, OF_SWAP_IN, OBJECTS)), (f"of `{LIFE}`", (OF_LIFE,)), (f"of `{PAGE}`", (OF_PAGE, OBJECTS_OF_PAGE)),
+    (f"of `{CLOSED}`", (OF_CLOSED,)),
 )  # fmt: skip
 
 
 def of(op: str) -> Table:
     """Metrics of an operation, by name."""
-    return OF_LIFE if op == LIFE else OF_PAGE if op == PAGE else OF_OPERATION | (OF_SWAP_IN if op == "swap_in" else {})
+    alone = {LIFE: OF_LIFE, PAGE: OF_PAGE, CLOSED: OF_CLOSED}
+    return alone.get(op) or OF_OPERATION | (OF_SWAP_IN if op == "swap_in" else {})
 
 
 def check(term: Term, unit: str, timed: bool) -> None:
@@ -118,7 +129,7 @@ def check(term: Term, unit: str, timed: bool) -> None:
     if term.op not in OPERATIONS:
         raise BadInput(unknown("operation of a measure", term.op, OPERATIONS))
     name, known = term.metric.replace("*", unit), of(term.op)
-    objects = OBJECTS_OF_PAGE if term.op == PAGE else OBJECTS if term.op != LIFE else {}
+    objects = OBJECTS_OF_PAGE if term.op == PAGE else OBJECTS if term.op not in (LIFE, CLOSED) else {}
     found = known.get(name) or next((metric for begin, metric in objects.items() if name.startswith(begin) and name != begin), None)
     if found is None:
         raise BadInput(unknown("metric of a measure", name, known))
@@ -139,6 +150,7 @@ def reference() -> str:
     for words, names in (
         ("a demand that did its work", demand.OUTCOMES), ("a demand of which nothing came", demand.REASONS),
         ("a swap-out, the end of its writeback, and a swap-in together", (LIFE,)), ("a swapped page at the end of the stream", (PAGE,)),
+        ("memory and faults of a closed loop (`memory.loop`)", (CLOSED,)),
     ):  # fmt: skip
         out.append(f"| {', '.join(f'`{name}`' for name in names)} | {words} |")
     for words, tables in LISTS:
