@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dse.errors import BadInput
-from dse.scenario.parsing import Scenario, idle, override
+from dse.scenario.parsing import Scenario, idle, override, refuse_empty_mix
 
 EITHER = {
     "workload.trace": "workload.generator", "workload.generator": "workload.trace",
@@ -68,6 +68,7 @@ def changed(chosen: Scenario, settings: Mapping[str, Any], *, named: bool = True
     """
     if not settings:
         return chosen
+    refuse_empty_mix({"backend": {"mix": settings.get("backend.mix")}}, lambda _: f"scenario {chosen.name}: ")
     away: dict[str, Any] = {EITHER[name]: {} if EITHER[name] == "backend.mix" else None for name in settings if name in EITHER}
     found = chosen.but(**{name: value for name, value in away.items() if name not in settings}, **settings)
     for name, why in idle([found] if ways is None else ways(found), settings).items():
