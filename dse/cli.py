@@ -20,6 +20,7 @@ from dse import __version__, secrets
 from dse.commands import VERBS
 from dse.common import options, streams
 from dse.common.output import printable
+from dse.common.signals import Terminated, terminated
 from dse.errors import BadInput, CheckFailed, Ended, nearest, refusal, refusals, require_kernels, unknown
 
 SQL = re.compile(r"\s*(?:select|with|\(|--\s|/\*)", re.IGNORECASE)
@@ -28,7 +29,7 @@ THREADS = {"POLARS_MAX_THREADS": 1024, "NUMBA_NUM_THREADS": 1024}
 """Variables of libraries that fail late, or panic, where one is no number of threads, with the most of each."""
 OFF = ("", "0", "no", "off", "false")
 """Values of a variable that turn nothing on."""
-OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE, TERMINATED = 0, 1, 2, 130, 141, 143
 
 
 class Parser(argparse.ArgumentParser):
@@ -225,7 +226,7 @@ def _guarded(work: Callable[[], int]) -> int:
         return FAILED
     except KeyboardInterrupt as error:
         _say(f"dse: {str(error) or 'interrupted'}")
-        return INTERRUPTED
+        return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
     except MemoryError as error:
         _say(f"dse: error: not enough memory{f' ({error})' if str(error) else ''}: take fewer pages or accesses")
         return BAD
@@ -266,7 +267,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.prepare()
         return _dispatch(given)
 
-    return work() if os.environ.get("DSE_TRACEBACK", "").lower() not in OFF else _guarded(work)
+    def ended() -> int:
+        with terminated(Terminated("terminated")):
+            return work()
+
+    return ended() if os.environ.get("DSE_TRACEBACK", "").lower() not in OFF else _guarded(ended)
 
 
 if __name__ == "__main__":

@@ -148,6 +148,7 @@ def test_text_chart() -> None:
     ("arguments", "words"),
     [
         (["direct", "--chart", "x.gif"], "unknown kind of picture"),
+        (["direct", "--chart", ".png"], ".png is a suffix without a name: such as ledger.png"),
         (["direct", "--chart", "/nowhere/at/all.png"], "no such folder"),
         (["direct", "--chart", "-", "--fill", "0.5"], "leave out --fill"),
         (["direct", "swap_desc", "--break-even", "--compressed", "900"], "leave out --compressed"),
@@ -185,3 +186,12 @@ def test_pictures_do_not_depend_on_what_shows_windows(value: str, tmp_path: Path
     assert (done.returncode, done.stdout) == (0, f"{value}\n"), done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_matplotlib_says_nothing_of_a_home_that_holds_no_cache(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from dse.reports import charts; charts.matplotlib(); import matplotlib; matplotlib.get_cachedir()"]
+    nowhere = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), os.devnull)
+    environ = {**os.environ, **nowhere, "TMPDIR": str(tmp_path)}
+    environ.pop("MPLCONFIGDIR", None)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -228,6 +228,7 @@ def test_refused_numbers(read, text: str) -> None:
 def test_shares() -> None:
     assert options.share("25%") == options.share("0.25") == 0.25
     assert options.share("1") == 1.0
+    assert [str(read) for read in (options.share("-0.0"), options.share("-0%"), options.finite("-0", "days"))] == ["0.0"] * 3
 
 
 def test_nearest() -> None:

@@ -125,7 +125,7 @@ def test_tables_of_python_have_no_numbers_without_a_sign(results: Path) -> None:
     assert tables["trials"].select(pl.col("number").min() - pl.col("number").max()).collect().item() == -1
 
 
-@pytest.mark.parametrize(("seconds", "parent", "ends"), [(0.3, "os.getppid()", signal.SIGALRM), (60, "1", signal.SIGKILL)])
+@pytest.mark.parametrize(("seconds", "parent", "ends"), [(0.3, "os.getppid()", signal.SIGALRM), (60, "1", signal.SIGTERM)])
 def test_a_query_ends_with_its_time_and_with_its_parent(seconds: float, parent: str, ends: int) -> None:
     text = (
         "import os, time; from dse.storing import limited; limited.GRACE = 0.1; "

@@ -141,11 +141,31 @@ def test_a_refusal_names_the_bundle_and_no_folder_that_is_gone(
     path = dse.report(reportdata.run_name(results), path=tmp_path / "a.zip", bundle=True, results=results)
 
     def refused(about: dict[str, object], where: Path) -> dict[str, object]:
-        raise BadInput(f"{where}/some/ops.parquet is damaged: remove {where}/some")
+        raise BadInput(f"{where}/some/ops.parquet: damaged; dse sweep --results {where} makes it anew")
 
     monkeypatch.setattr(bundles, "_repeated", refused)
     assert cli.main(["rerun", path]) == 2
-    assert capsys.readouterr().err == f"dse: error: {path}: some/ops.parquet is damaged: remove some\n"
+    assert capsys.readouterr().err == f"dse: error: {path}: some/ops.parquet: damaged; ask for the bundle again\n"
+
+
+@pytest.mark.parametrize("member", ["settings.json", "trials.parquet", "winners.parquet", "SHA256SUMS"])
+def test_a_bundle_of_a_study_without_a_part(results: Path, tmp_path: Path, member: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It cannot be mended where it was unpacked, and that folder is gone."""
+    path = changed(Path(dse.report("made-up-s1", path=tmp_path / "a.zip", bundle=True, results=results)), {}, member)
+    assert cli.main(["rerun", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"dse: error: {path}: studies/made-up-s1/")
+    assert said.endswith("is not whole; ask for the bundle again\n")
+    assert "missing" in said or member == "SHA256SUMS"
+    assert member in said
+    assert "--resume" not in said
+
+
+def test_the_folder_of_a_run_is_no_bundle(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = reportdata.run_name(results)
+    assert cli.main(["rerun", f"{results}/runs/{name}", "--results", str(results)]) == 2
+    folder = f"dse: error: {results}/runs/{name} is a folder, neither a run's name nor a bundle"
+    assert capsys.readouterr().err == f"{folder}: dse rerun {name} --results {results}\n"
 
 
 def test_a_bundle_of_a_study_is_swept_again(tmp_path: Path) -> None:

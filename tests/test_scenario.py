@@ -65,6 +65,7 @@ def test_frozen() -> None:
         (HEAD + "[memory]\nbatch = 2.0\n", "f.toml:4: memory.batch is a whole number, got 2.0"),
         (HEAD + "[memory]\nlimit = 0\n", "f.toml:4: memory.limit is above 0"),
         (HEAD + "[backend]\nwriteback = 1\n", "f.toml:4: backend.writeback is true or false"),
+        (HEAD + "[backend]\nmix = {}\n", "f.toml:4: backend.mix sums to 0, not 1"),
         (HEAD + "[backend]\nmix = { zswap = 0.5 }\n", "f.toml:4: backend.mix sums to 0.5, not 1"),
         (HEAD + "[backend.mix]\nzswap = 0.5\nfloppy = 0.5\n", "f.toml:3: unknown backend.mix value 'floppy'"),
         (HEAD + "[backend]\nmix = 1\n", "f.toml:4: backend.mix is a table such as"),
@@ -221,6 +222,13 @@ def test_settings_of_one_value() -> None:
     assert scenario.override("memory.limit=0.3\n") == ("memory.limit", 0.3)
     assert scenario.override("moves.tiers=['zswap',\n'ssd']") == ("moves.tiers", ["zswap", "ssd"])
     assert scenario.override("backend.mix={zswap=0.5,ssd=0.5}")[1] == {"zswap": 0.5, "ssd": 0.5}
+
+
+def test_a_mix_of_nothing_is_no_setting() -> None:
+    with pytest.raises(BadInput, match="scenario writeback: backend.mix sums to 0, not 1"):
+        scenario.changed(scenario.load("writeback"), {"backend.mix": {}})
+    with_mix = scenario.changed(scenario.load("writeback"), {"backend.mix": {"ssd": 1.0}})
+    assert scenario.changed(with_mix, {"backend.placement": "zram"}).backend.mix == {}
 
 
 def test_figures_in_refusals_have_all_their_digits() -> None:

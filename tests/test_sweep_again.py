@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from dse.cli import main
-from dse.common.signals import terminated
+from dse.common.signals import Terminated, terminated
 from dse.errors import BadInput
 from dse.measuring import warming
 from dse.reports import answer
 from dse.storing import studies
 from dse.sweeps import caching, space, storages, sweep, urls, workers
-from dse.sweeps.repeating import Terminated, repeated
+from dse.sweeps.repeating import repeated
 from dse.sweeps.space import Configuration
 from tests import reportdata
 from tests.sweepdata import TEXT, said_by

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dse.common import options, output
+from dse.common import hints, options, output
+from dse.errors import BadInput
 
 if TYPE_CHECKING:
     import argparse
@@ -18,11 +21,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_results(parser)
 
 
+def _refuse_folder(name: str) -> None:
+    """Refuse the folder of a run, with the command that repeats what is stored there."""
+    place = Path(name)
+    if os.sep in name and place.is_dir():
+        hint = hints.command("dse", "rerun", place.name, results=place.parent.parent) if place.parent.name == "runs" else ""
+        raise BadInput(f"{name} is a folder, neither a run's name nor a bundle" + (f": {hint}" if hint else ""))
+
+
 def run(args: argparse.Namespace) -> int:
     """Print yes or no."""
     from dse.measuring.comparing import rerun
     from dse.reports import bundles
 
+    _refuse_folder(args.name)
     if bundles.is_bundle(args.name):
         options.refuse(args, "results", "a bundle holds what was stored")
     else:

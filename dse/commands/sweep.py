@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 from typing import Any
 
 from dse.common import hints, machine, options, output
-from dse.common.signals import terminated
 from dse.errors import BadInput
 
 WIDTH, LINES = 80, 25
@@ -51,18 +49,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweep, store, print."""
-    from dse.sweeps.repeating import Terminated
-
-    try:
-        with terminated(Terminated("terminated")):
-            return _run(args)
-    except Terminated as error:
-        output.note(str(error))
-        return 128 + signal.SIGTERM
-
-
-def _run(args: argparse.Namespace) -> int:
-    """Do it; SIGTERM is an exception here."""
     from dse.reports.results import sweep
     from dse.storing.studies import resuming
 

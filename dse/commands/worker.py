@@ -5,13 +5,12 @@ A worker may leave at any time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+import signal
 
 from dse.common import options, output
+from dse.common.signals import Terminated
 from dse.errors import BadInput
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +18,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_storage(parser, "storage of the study")
     parser.add_argument("--study", required=True, metavar="NAME", help="name of the study, as printed by dse sweep")
     parser.add_argument("--once", action="store_true", help="stop as soon as no trial waits")
+    parser.add_argument("--of", type=options.positive, metavar="PID", help=argparse.SUPPRESS)
     options.add_results(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Work until the study ends."""
+    """Work until the study ends, or the sweep that started this worker does."""
+    try:
+        return _run(args)
+    except Terminated:
+        if args.of is None:
+            raise
+        return 128 + signal.SIGTERM  # the sweep says it
+
+
+def _run(args: argparse.Namespace) -> int:
+    from dse.naming import processes
     from dse.sweeps.distributing import work
 
+    if args.of is not None:
+        processes.end_with(args.of)
     url = options.storage(args.storage)
     if url is None:
         raise BadInput("give --storage URL, or set DSE_STORAGE")

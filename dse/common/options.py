@@ -134,7 +134,7 @@ def finite(text: str, of: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of {of}")
-    return value
+    return value + 0.0  # -0.0 is 0.0
 
 
 def seconds(text: str) -> float:
@@ -162,7 +162,7 @@ def share(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1") from None
     if math.isnan(value) or not 0.0 <= value <= 1.0:
         raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
-    return value
+    return value + 0.0  # -0.0 is 0.0
 
 
 def refuse(args: argparse.Namespace, names: str, why: str) -> None:

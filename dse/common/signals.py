@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
+
+AGAIN = 2.0
+"""Seconds in which a further SIGTERM is the same one: timeout(1) and service managers send it to a process and to its group."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: all that lets Ctrl-C through lets it through."""
+
+
+SILENT = ("_raw_object_cache_notify", "_raw_object_cache_getbuffer", "__del__")
+"""Functions that no exception leaves: callbacks of LLVM, whose compilation would then fail for another reason, and finalizers."""
+SOON = 0.02
+"""Seconds after which a signal that came in one of them comes again."""
+
+
+def _silent(frame: FrameType | None) -> bool:
+    """Return True where what is raised would be lost."""
+    while frame is not None and frame.f_code.co_name not in SILENT:
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextlib.contextmanager
 def terminated(error: BaseException) -> Iterator[None]:
-    """Raise `error` at SIGTERM. Threads other than the main one change nothing.
+    """Raise `error` at SIGTERM, and KeyboardInterrupt at SIGINT, but nowhere where it would be lost.
+
+    Threads other than the main one change nothing. A signal that is ignored is left alone, and SIGINT where somebody else handles it.
 
     Parameters
     ----------
     error : exception
         What is raised, wherever the main thread is.
     """
+    last = [float("-inf")]
 
-    def end(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise error
+    def end(number: int, frame: FrameType | None) -> None:
+        if _silent(frame):
+            threading.Timer(SOON, os.kill, (os.getpid(), number)).start()
+            return
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        before, last[0] = last[0], time.monotonic()
+        if last[0] - before > AGAIN:
+            raise error
 
+    ours = {signal.SIGTERM: signal.getsignal(signal.SIGTERM) not in (signal.SIG_IGN, None)}
+    ours[signal.SIGINT] = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, end)
+        ours = {}
+    before = {number: signal.signal(number, end) for number, handled in ours.items() if handled}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

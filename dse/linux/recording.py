@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -12,8 +11,7 @@ from typing import Any, NamedTuple
 
 from dse import __version__
 from dse.common import machine, names, writing
-from dse.common.signals import terminated
-from dse.errors import BadInput, Ended, unknown
+from dse.errors import BadInput, unknown
 from dse.linux import adding, booting, fetching, functions, initramfs, records, streams, tools
 from dse.linux import image as images
 from dse.linux.experiments import EXPERIMENTS
@@ -179,7 +177,7 @@ def record(
     replayed = {name: streams.make(name) for name in traces or streams.specs()} if "trace" in experiments else {}
     provenance["traces"] = {name: stream.digest for name, stream in replayed.items()}
     began = time.monotonic()
-    with terminated(Ended(128 + signal.SIGTERM)), tempfile.TemporaryDirectory(prefix="dse-linux-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="dse-linux-") as scratch:
         inside = Path(scratch)
         _require_room(inside, sizes)
         tools.workload(initramfs.GUEST / "workload.c", inside / "workload")

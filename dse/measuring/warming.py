@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
+import functools
 import queue
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable
 from typing import Any
 
 from dse import naming
-from dse.common import machine, output
+from dse.common import machine, output, threads
 from dse.errors import BadInput, refusals
 from dse.naming import processes
 
@@ -73,8 +74,11 @@ def compile_pair(pair: Pair) -> None:
     named.design.replay(named.design.build(_config(named)), probe.make(pair[1]), np.zeros((0, 2), np.uint64), np.zeros(0, np.uint8))
 
 
-def _compile_apart(pairs: queue.SimpleQueue[Pair | None], progress: output.Progress) -> None:
-    """Compile pairs in another interpreter until a None is next. As it is a plain process, a caller's script needs no guard."""
+Running = list[subprocess.Popen[str]]
+
+
+def _compile_apart(pairs: queue.SimpleQueue[Pair], progress: output.Progress, running: Running, over: threading.Event) -> None:
+    """Compile pairs in another interpreter until none is left or `over` is set. As it is a plain process, a script needs no guard."""
     command = processes.command("dse.measuring.warming")
     pipe = subprocess.PIPE
     with (
@@ -83,9 +87,15 @@ def _compile_apart(pairs: queue.SimpleQueue[Pair | None], progress: output.Progr
     ):
         assert process.stdin is not None  # noqa: S101 - a pipe
         assert process.stdout is not None  # noqa: S101 - a pipe
+        running.append(process)
+        if over.is_set():  # meanwhile
+            process.kill()
         name = ""
-        for pair in iter(pairs.get, None):
-            name = ":".join(pair)
+        while not over.is_set():
+            try:
+                name = ":".join(pairs.get_nowait())
+            except queue.Empty:
+                break
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(f"{name}\n")
                 process.stdin.flush()
@@ -126,14 +136,22 @@ def warm(pairs: Iterable[Pair]) -> int:
                 compile_pair(pair)
                 progress.step(1, ":".join(pair))
         else:
-            with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-                waiting: queue.SimpleQueue[Pair | None] = queue.SimpleQueue()
-                for pair in cold:
-                    waiting.put(pair)
-                for _ in range(workers):
-                    waiting.put(None)
-                list(pool.map(lambda _: _compile_apart(waiting, progress), range(workers)))
+            _compile_all(cold, workers, progress)
     return len(cold)
+
+
+def _compile_all(cold: Iterable[Pair], workers: int, progress: output.Progress) -> None:
+    """Compile pairs in several interpreters at once, which an interruption ends."""
+    waiting: queue.SimpleQueue[Pair] = queue.SimpleQueue()
+    for pair in cold:
+        waiting.put(pair)
+    running: Running = []
+
+    def end() -> None:
+        for process in running:
+            process.kill()
+
+    threads.together([functools.partial(_compile_apart, waiting, progress, running)] * workers, end)
 
 
 def main(names: Iterable[str]) -> int:

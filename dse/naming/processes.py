@@ -8,11 +8,36 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 from dse.common import options, repositories
 from dse.naming import registered, start
+
+LOOK, GRACE = 1.0, 5.0
+"""Seconds between two looks at the parent, and that a process has to end by itself once that is gone."""
+
+
+def end_with(parent: int) -> None:
+    """End this process soon after its parent, however that ends: nobody waits for what an orphan finds.
+
+    Parameters
+    ----------
+    parent : int
+        Number of the process that started this one.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(GRACE)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def search_path() -> list[str]:

@@ -179,12 +179,16 @@ def _name(path: str | Path, about: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def _inside(path: str | Path, scratch: Path) -> Iterator[None]:
-    """Name the bundle in refusals, in place of the folder to which it was unpacked and which is gone."""
+    """Name the bundle in refusals, in place of the folder to which it was unpacked and which is gone, as is what a command would mend."""
     try:
         yield
     except BadInput as error:
         said = str(error)
-        raise BadInput(f"{path}: {said.replace(f'{scratch}/', '')}" if str(scratch) in said else said) from None
+        if str(scratch) not in said:
+            raise
+        what = said.partition("; ")[0].replace(f"{scratch}/", "")
+        newer = "" if "reads up to" in said else "; ask for the bundle again"
+        raise BadInput(f"{path}: {what}{newer}") from None
 
 
 def rerun(path: str | Path, trust: bool = False) -> dict[str, Any]:

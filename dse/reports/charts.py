@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import re
 import sys
@@ -61,6 +62,8 @@ def target(path: str | Path) -> Path:
         As it says.
     """
     found = Path(path)
+    if not found.suffix and found.name.lower() in SUFFIXES:
+        raise BadInput(f"{path} is a suffix without a name: such as ledger{found.name}")
     if found.suffix.lower() not in SUFFIXES:
         raise BadInput(unknown("kind of picture", found.suffix or found.name, SUFFIXES))
     check_target(found)
@@ -71,6 +74,7 @@ def matplotlib() -> None:
     """Import Matplotlib whatever MPLBACKEND says: our pictures are files, and a name that is wrong would end the import."""
     if "matplotlib" in sys.modules:
         return
+    logging.getLogger("matplotlib").addHandler(logging.NullHandler())  # else it warns on stderr of a home that holds no cache
     given = os.environ.pop(BACKEND, None)
     try:
         import matplotlib as mpl

@@ -144,9 +144,17 @@ def parse(source: str, file: str, name: str) -> Scenario:
         return f"{file}:{line_of(source, path)}: "
 
     with reading.parsing(file, "no scenario"):
+        refuse_empty_mix(document, where)
         chosen = _checked(name, document, where)
         refuse_unused([chosen], document, where)
     return chosen
+
+
+def refuse_empty_mix(document: Mapping[str, Any], where: Where) -> None:
+    """Refuse a mix of no backend: a scenario has one whose shares sum to 1, or none. Resolved values have it where there is none."""
+    backend = document.get("backend")
+    if isinstance(backend, Mapping) and backend.get("mix") == {}:
+        raise BadInput(f"{where(('backend', 'mix'))}backend.mix sums to 0, not 1")
 
 
 def from_values(name: str, values: Mapping[str, Any], **said: Any) -> Scenario:

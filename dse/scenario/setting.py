@@ -10,7 +10,7 @@ from typing import Any
 from dse.common import reading
 from dse.errors import BadInput
 from dse.scenario.keys import keys
-from dse.scenario.parsing import Scenario, idle
+from dse.scenario.parsing import Scenario, idle, refuse_empty_mix
 
 EITHER = {
     "workload.trace": "workload.generator", "workload.generator": "workload.trace",
@@ -107,6 +107,7 @@ def changed(chosen: Scenario, settings: Mapping[str, Any], *, named: bool = True
     """
     if not settings:
         return chosen
+    refuse_empty_mix({"backend": {"mix": settings.get("backend.mix")}}, lambda _: f"scenario {chosen.name}: ")
     away: dict[str, Any] = {EITHER[name]: {} if EITHER[name] == "backend.mix" else None for name in settings if name in EITHER}
     found = chosen.but(**{name: value for name, value in away.items() if name not in settings}, **settings)
     for name, why in idle([found] if ways is None else ways(found), settings).items():

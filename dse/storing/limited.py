@@ -10,8 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,16 +100,10 @@ def _answered(asked: Mapping[str, Any], seconds: float) -> subprocess.CompletedP
 
 
 def _guarded(asked: Mapping[str, Any]) -> None:
-    """End this process soon after its time, and with its parent: nobody waits for what an orphan finds."""
+    """End this process soon after its time, and with its parent."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, asked["seconds"] + GRACE)
-
-    def watch() -> None:
-        while os.getppid() == asked["parent"]:
-            time.sleep(GRACE / 5)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()
+    processes.end_with(asked["parent"])
 
 
 def _said(text: str) -> str:

@@ -165,6 +165,8 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
     path = folder(results, study) / SETTINGS
     try:
         found: Any = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"{path}: missing: the study is not whole") from None
     except (OSError, ValueError, RecursionError):
         raise BadInput(f"{path}: damaged or not readable") from None
     version = found.get("version") if isinstance(found, dict) else None
@@ -275,7 +277,7 @@ def read_tables(results: str | os.PathLike[str], study: str) -> dict[str, list[d
     out: dict[str, list[dict[str, Any]]] = {}
     for table in TABLES:
         path = folder(results, study) / f"{table}.parquet"
-        if not path.exists() and table == "trials":
+        if not path.exists() and table == "trials" and path.name not in (digests.listed(path.parent) or {}):
             raise BadInput(f"study {study} has not ended; {resuming(results, study)} goes on with it")
         why = why_not(path, table)
         if why:

@@ -113,10 +113,17 @@ def checked(name: str, given: Any, where: Any) -> Axis:
         if not _is_value(value):
             raise BadInput(f"{at}{reading.short(value)} is no value of axis {name!r}: a number, a word, a list of words or a mix is")
     values = [value + 0.0 if isinstance(value, float) else value for value in values]  # -0.0 is 0.0
-    twice, count = collections.Counter(text_of(value) for value in values).most_common(1)[0]
+    same, count = collections.Counter(map(_point, values)).most_common(1)[0]
     if count > 1:
-        raise BadInput(f"{at}axis {name!r} has {twice} twice")
+        raise BadInput(f"{at}axis {name!r} has {text_of(next(value for value in values if _point(value) == same))} twice")
     return Axis(name, str(role), tuple(values))
+
+
+def _point(value: Value) -> Any:
+    """Text of a point; mixes that send pages to the same backends alike are one point, whatever their order and shares of 0."""
+    if not isinstance(value, Mapping):
+        return text_of(value)
+    return frozenset(text_of({name: share}) for name, share in value.items() if share)
 
 
 CONTROLS = (
@@ -168,7 +175,7 @@ def refuse_unused(document: Mapping[str, Any], base: scenario.Scenario, axes: Se
 def _is_value(value: Any) -> bool:
     """Return True for a point that an axis can have."""
     if isinstance(value, Mapping):
-        return all(isinstance(name, str) and isinstance(share, (int, float)) for name, share in value.items())
+        return bool(value) and all(isinstance(name, str) and isinstance(share, (int, float)) for name, share in value.items())
     if isinstance(value, (list, tuple)):
         return all(isinstance(item, str) for item in value)
     return isinstance(value, (str, int, float))

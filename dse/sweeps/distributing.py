@@ -84,7 +84,7 @@ class Shared:
 
     def _start(self) -> subprocess.Popen[bytes]:
         """Start a worker; the URL goes through its environment, where others cannot read it."""
-        command = processes.command("dse.cli", "worker", "--study", self.name, "--results", str(self._results))
+        command = processes.command("dse.cli", "worker", "--study", self.name, "--results", str(self._results), "--of", str(os.getpid()))
         return subprocess.Popen(command, env=processes.environ(DSE_STORAGE=self.url), stdout=subprocess.DEVNULL)
 
     def _by_index(self, wanted: Collection[int] | None = None) -> dict[int, FrozenTrial]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dse.common.signals import Terminated
 from dse.errors import BadInput
 from dse.secrets import safe
 from dse.storing import studies
@@ -20,10 +21,6 @@ OF_THE_RUN = ("--timeout", "--confirm", "--parameters")
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, with what to say of it."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM."""
 
 
 @dataclass

@@ -16,6 +16,7 @@ from typing import Any
 from dse import naming, scenario
 from dse.common import names, reading, texts
 from dse.errors import BadInput, unknown
+from dse.scenario import parsing
 from dse.scenario.keys import SECTIONS
 from dse.sweeps import objectives as obj
 from dse.sweeps.axes import CONFIG, Axis, Value, fits, holding, reason, refuse_unused
@@ -304,6 +305,8 @@ def parse(source: str, file: str, name: str) -> Space:
     if not document.keys() & {"axes", "scenario"} and document.keys() & set(SECTIONS):
         raise BadInput(f"{file}: this is a scenario, not a space: dse compare {file}")
     with reading.parsing(file, "no space"):
+        if isinstance(document.get("scenario"), Mapping):
+            parsing.refuse_empty_mix(document["scenario"], lambda path: where("scenario", *path))
         found = checked(name, document, where)
         refuse_unused(document.get("scenario", {}), found.base, found.axes, where)
     return found

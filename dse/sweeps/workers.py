@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import queue
@@ -17,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from dse.common import threads
 from dse.errors import BadInput
 from dse.naming import processes
 from dse.sweeps.caching import Cache, code_digest, key_of, stream_key
@@ -24,8 +26,6 @@ from dse.sweeps.space import Configuration
 
 Measures = dict[str, Any]
 TRIES = 2
-LOOK = 0.2
-"""Seconds after which the main thread looks for signals: where another library handles SIGINT, one wakes no lock that is waited for."""
 REFUSED = "refused"
 """Key of an error of the operating system in a worker: number, text, file."""
 CODE = "code"
@@ -42,7 +42,11 @@ class Worker:
 
     def _start(self) -> subprocess.Popen[str]:
         command = processes.command("dse.sweeps.workers", self.results)
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=processes.environ())
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=processes.environ())
+        self._process = process
+        if self._ended:  # meanwhile
+            process.kill()
+        return process
 
     def call(self, work: str, configuration: Configuration) -> Measures:
         """Have `work` done on a configuration.
@@ -162,34 +166,18 @@ class Evaluator:
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for i in range(len(todo)):
             waiting.put(i)
-        problems: list[BaseException] = []
 
-        def serve(worker: Worker) -> None:
-            try:
-                while not problems:
+        def serve(worker: Worker, over: threading.Event) -> None:
+            with contextlib.suppress(queue.Empty):
+                while not over.is_set():
                     i = waiting.get_nowait()
                     keep(i, worker.call(work, todo[i]))
-            except queue.Empty:
-                return
-            except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-                problems.append(error)
 
-        threads = [threading.Thread(target=serve, args=(worker,), daemon=True) for worker in self._workers[: len(todo)]]
-        for thread in threads:
-            thread.start()
-        try:
-            while any(thread.is_alive() for thread in threads):
-                threads[0].join(LOOK)
-                threads.sort(key=lambda thread: not thread.is_alive())
-        except BaseException as error:  # Ctrl-C or SIGTERM: nobody waits for the answers any more
-            problems.append(error)
+        def end() -> None:
             for worker in self._workers:
                 worker.end()
-            for thread in threads:
-                thread.join()
-            raise
-        if problems:
-            raise problems[0]
+
+        threads.together([functools.partial(serve, worker) for worker in self._workers[: len(todo)]], end)
 
 
 def do(work: str, configuration: Configuration, cache: Cache) -> Measures:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -113,7 +115,8 @@ def alone(command: list[str], *, show: bool = False) -> float:
         raise BadInput(f"{command[0]}: no such program" if command else "no command to record")
     output = None if show else subprocess.DEVNULL
     began = time.monotonic()
-    subprocess.run(command, stdout=2 if show else output, stderr=output, check=False)
+    with _started(command, stdout=2 if show else output, stderr=output) as process:
+        process.wait()
     return time.monotonic() - began
 
 
@@ -144,21 +147,32 @@ def _meta(command: list[str], recorder: str, version: str, **more: Any) -> dict[
     return {"recorder": recorder, "command": line, "made": made, "tool": version, "kept": ADDRESSES, **more}
 
 
+@contextlib.contextmanager
+def _started(argv: list[str], **given: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program, and wait for it. Whatever is raised meanwhile ends it and all that it started.
+
+    It has a session of its own: it may read the terminal, and Ctrl-C there reaches this process, which ends it.
+    """
+    process = subprocess.Popen(argv, start_new_session=True, **given)
+    try:
+        yield process
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
+    finally:
+        process.wait()
+
+
 def _piped(argv: list[str], write_end: int, read_end: int, show: bool, reader: Callable[[BinaryIO], Trace]) -> Trace:
     """Run `argv`, which writes to the pipe, and read the pipe; the exit status goes into the header."""
     output = None if show else subprocess.DEVNULL
-    with os.fdopen(read_end, "rb", buffering=0) as stream:
+    with os.fdopen(read_end, "rb", buffering=0) as stream, contextlib.ExitStack() as running:
         try:
-            process = subprocess.Popen(argv, pass_fds=[write_end], stdout=2 if show else output, stderr=output)
+            process = running.enter_context(_started(argv, pass_fds=[write_end], stdout=2 if show else output, stderr=output))
         finally:
             os.close(write_end)
-        try:
-            trace = reader(stream)
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            process.wait()
+        trace = reader(stream)
     trace.meta["exit_status"] = process.returncode
     return trace
 
@@ -168,7 +182,7 @@ def with_lackey(command: list[str], filter_pages: int, show: bool, progress: Pro
     tool = _tool("valgrind", "valgrind")
     meta = _meta(command, "lackey", _first_line(tool), fork_children="live until waited for; their exec is not seen")
     read_end, write_end = os.pipe()
-    options = ["--tool=lackey", "--trace-mem=yes", "--trace-syscalls=yes", "--child-silent-after-fork=yes"]
+    options = ["--tool=lackey", "--trace-mem=yes", "--trace-syscalls=yes", "--child-silent-after-fork=yes", "--vgdb=no"]
     argv = [tool, "-q", *options, f"--log-fd={write_end}", "--", *command]
 
     def reader(stream: BinaryIO) -> Trace:
@@ -258,9 +272,10 @@ def with_faults(command: list[str], filter_pages: int, show: bool, progress: Pro
         data, text = Path(folder) / "perf.data", Path(folder) / "faults.txt"
         output = None if show else subprocess.DEVNULL
         argv = [tool, "record", "-q", "-c", "1", "-e", EVENT, "-o", str(data), "--", *command]
-        done = subprocess.run(argv, stdout=2 if show else output, stderr=subprocess.PIPE, text=True, check=False)
+        with _started(argv, stdout=2 if show else output, stderr=subprocess.PIPE) as process:
+            said = process.communicate()[1].decode("utf-8", "replace")
         if not data.exists() or not data.stat().st_size:
-            why = next((line.strip() for line in done.stderr.splitlines() if line.strip()), "perf record failed")
+            why = next((line.strip() for line in said.splitlines() if line.strip()), "perf record failed")
             raise BadInput(f"recorder not available: tracepoint {EVENT}: {why}")
         with text.open("wb") as out:
             script = [tool, "script", "-i", str(data), "-F", "pid,time,event,trace"]
@@ -268,7 +283,7 @@ def with_faults(command: list[str], filter_pages: int, show: bool, progress: Pro
         if progress:
             progress(text.stat().st_size, 0)
         meta = _meta(command, "fault", _first_line(tool), mappings="unknown", collapse="none", filter_pages=0)
-        meta |= {"kept": "faults of data on pages with a write fault", "exit_status": done.returncode}
+        meta |= {"kept": "faults of data on pages with a write fault", "exit_status": process.returncode}
         with text.open("rb") as stream:
             return perf.faults(stream, "perf script", meta)
 
