@@ -53,9 +53,10 @@ LINE = re.compile(r"[^'\"\n]+")
 VALUE = re.compile(r"'(?:\\.|[^'\\])*(?:'|$)|\"(?:\\.|[^\"\\])*\"|(?:\\.|[^\s&'\"\\])+", re.DOTALL)
 SCHEME = re.compile(rf"(?<![\w+.-])[\w+.-]+://+|(?<![\w:/])//|\b{DATABASES}(?::/*|//+)", re.IGNORECASE)
 """Beginning of a URL. It begins where its word does, so that a long word is read once and not from each of its letters."""
-SPACED = re.compile(r"\s*[\w+.-]+\s*:\s*/\s*/+\s*")
-"""The same with blanks, of one argument."""
-COLON = re.compile(":|%3a", re.IGNORECASE)
+SPACED = re.compile(rf"\s*(?:{DATABASES}|grpc)\s*(?::|%3a)\s*/+\s*", re.IGNORECASE)
+"""The same of a database with blanks, as one argument."""
+COLON, ESCAPED = re.compile(":"), re.compile(":|%(?:25)*3a", re.IGNORECASE)
+"""Colon before a password; behind a user of a database it may be escaped."""
 BLANK = re.compile(r"[\s'\"`<>]")
 OPTION = re.compile(r"--?[\w-]+=")
 BARE = re.compile(r"[^:@/\s]*:(?=\S)(.+)@(?=\S)", re.DOTALL)
@@ -72,7 +73,7 @@ def _end(text: str, scheme: re.Match[str], blanks: list[int]) -> int:
 
 def _of_url(text: str, start: int, scheme: str, end: int) -> tuple[int, int] | None:
     """Place of the password of a URL whose scheme ends at `start`; None where it has none."""
-    name = scheme.partition(":")[0].strip().lower().lstrip("+-._0123456789")
+    name = re.split(":|%3a", scheme, maxsplit=1, flags=re.IGNORECASE)[0].strip().lower().lstrip("+-._0123456789")
     rest = text[start:end]
     user, at, _ = rest.rpartition("@")
     port = name in PAGES and re.match(r"[^:@]*:\d{1,5}/", rest) if at else name in FILES or PORT.fullmatch(rest)
@@ -81,7 +82,7 @@ def _of_url(text: str, start: int, scheme: str, end: int) -> tuple[int, int] | N
     user = user if at else rest if name else ""
     if at and name and not KNOWN.search(name):
         return None if user in PLACEHOLDERS else (start, start + len(user))  # the name of a user, and a password that begins with //
-    colon = COLON.search(user)
+    colon = (ESCAPED if at and name not in (*PAGES, *FILES) else COLON).search(user)
     if colon is None:
         return None
     return None if user[colon.end() :] in PLACEHOLDERS else (start + colon.end(), start + len(user))
@@ -116,13 +117,18 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
     elif whole and not found and (bare := BARE.match(text, begin)):
         found.append(bare.span(1))
     blanks = [*(blank.start() for blank in BLANK.finditer(text)), len(text)]
-    behind = scheme.end() if scheme else 0
+    bare, behind = scheme is None, scheme.end() if scheme else 0
     for scheme in () if whole and found else SCHEME.finditer(text, behind):
         place = _of_url(text, scheme.end(), scheme[0], _end(text, scheme, blanks))
         found += [place] if place else []
-    if whole and not found and "%" in text and KEY.search(urllib.parse.unquote(text)):
-        found.append((begin, len(text)))  # the key itself is escaped
+    if whole and not found and "%" in text and _is_escaped(urllib.parse.unquote(text[begin:]), bare):
+        found.append((begin, len(text)))
     return found
+
+
+def _is_escaped(text: str, bare: bool) -> bool:
+    """Return True for a decoded argument that shows its secret only so: its key was escaped, or the scheme of a database (`bare`)."""
+    return bool(KEY.search(text) or (bare and SPACED.match(text) and places(text, whole=True)))
 
 
 def _hidden(text: str, found: list[tuple[int, int]]) -> str:

@@ -296,7 +296,7 @@ def test_spaces_refuse_it() -> None:
     head, axis = '[scenario]\nworkload = { generator = "zipf" }\n', '[axes.design]\nvalues = ["direct"]\n'
     sources = (f'{head}memory = {{ loop = "closed" }}\n{axis}', f'{head}{axis}[axes."memory.loop"]\nvalues = ["open", "closed"]\n')
     for source in sources:
-        with pytest.raises(BadInput, match=r"a sweep has one stream of demands for all designs \(memory\.loop=open\)"):
+        with pytest.raises(BadInput, match=r"a sweep has one stream for all designs \(memory\.loop=open\)"):
             space.parse(source, "a.toml", "a")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -171,6 +172,24 @@ def test_a_line_that_a_killed_writer_left_ruins_no_journal(tmp_path: Path, left:
     optuna.create_study(storage=storages.opened(str(path)), study_name="two")
     names = optuna.study.get_all_study_names(storages.opened(str(path)))
     assert names == ["one", "two"]
+
+
+@pytest.mark.parametrize("text", [b'{"op_code":1}\r\nnot JSON\nsome text of mine', b"{", b'{"op_code": 1, notes of mine'])
+def test_a_text_of_somebody_else_is_not_cut(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "j.log"
+    path.write_bytes(text)
+    with contextlib.suppress(BadInput):
+        storages.opened(str(path))
+    assert path.read_bytes() == text
+
+
+def test_a_long_line_is_ended_too(tmp_path: Path) -> None:
+    path = tmp_path / "j.log"
+    long = b'{"op_code": 8, "x": "' + b"x" * (storages.ENTRY_MOST + 9)
+    for left, kept in ((long + b'"}', long + b'"}\n'), (long, b"")):
+        path.write_bytes(b'{"op_code": 8}\n' + left)
+        storages.shared(path)
+        assert path.read_bytes() == b'{"op_code": 8}\n' + kept
 
 
 @pytest.mark.parametrize("name", ["a{b}.db", "a{}.db", "{SCHEMA_VERSION}.db"])

@@ -225,7 +225,7 @@ def test_settings_of_one_value() -> None:
 
 
 def test_a_mix_of_nothing_is_no_setting() -> None:
-    with pytest.raises(BadInput, match="scenario writeback: backend.mix sums to 0, not 1"):
+    with pytest.raises(BadInput, match=r"scenario writeback: backend\.mix sums to 0, not 1"):
         scenario.changed(scenario.load("writeback"), {"backend.mix": {}})
     with_mix = scenario.changed(scenario.load("writeback"), {"backend.mix": {"ssd": 1.0}})
     assert scenario.changed(with_mix, {"backend.placement": "zram"}).backend.mix == {}

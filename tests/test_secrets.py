@@ -39,7 +39,9 @@ urls = st.one_of(
     st.builds("{}://me:{}@127.0.0.1:1/db".format, scheme, with_at),
     st.builds("{}://:{}@/db".format, scheme, either),
     st.builds("{}://me%3A{}@127.0.0.1:1/db".format, scheme, quoted),
-    st.builds("{}{}me:{}@127.0.0.1:1/db".format, scheme, st.sampled_from([" ://", ": //"]), either),
+    st.builds("{}{}me:{}@127.0.0.1:1/db".format, scheme, st.sampled_from([" ://", ": //", " :/", "%3A//"]), either),
+    st.builds("{}://me%253A{}@127.0.0.1:1/db".format, scheme, quoted),
+    st.builds("{}%3A%2F%2Fme%3A{}%40h".format, st.sampled_from(SCHEMES[:-1]), quoted),
     st.builds("{}://me:{}".format, scheme, quoted),
     st.builds("{}://me:{}".format, st.sampled_from(SCHEMES[:-1]), passwords),
     st.builds("{}://127.0.0.1:1/db?user=me&{}={}{}".format, scheme, st.sampled_from(KEYS), either,
@@ -57,6 +59,15 @@ urls = st.one_of(
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("text", [
+    "note: // see file:line@host", "s3://bucket/a%3Ab", "postgresql://host%3A5432/db", "journal:///a/b%3Ac@d", "http://host/%3A/@x",
+    "b%3Ac@d", "note %3Ax@y.log",
+])  # fmt: skip
+def test_what_is_no_secret_is_shown(text: str) -> None:
+    assert secrets.safe(text, whole=True) == text
+    assert secrets.safe(f"see {text}") == f"see {text}"
 
 
 def echoes(url: str) -> list[str]:

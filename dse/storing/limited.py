@@ -69,8 +69,8 @@ def query(
 
 GRACE = 5.0
 """Seconds that a process lives after its time where its parent has not ended it."""
-MOST_SECONDS = 1e7
-"""Longest time that a process is waited for: more does not fit the clock of the system."""
+MOST_SECONDS = 2e6
+"""Longest time that a process is waited for: poll(2) counts milliseconds in 32 bits."""
 
 
 def unreadable(files: Sequence[Path]) -> str:

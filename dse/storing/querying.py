@@ -265,7 +265,7 @@ def asked(sql: str, tables: Tables) -> pl.DataFrame:
             context.execute(sql)  # names the column of a mistake as the user wrote it
             raise
         found = plan.collect(engine="streaming")
-        wrapping.check(sql, wide, found)
+        wrapping.check(sql, wide)
         return widths.answered(found)
 
 

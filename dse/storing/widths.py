@@ -120,11 +120,12 @@ def _is_type(words: list[str], at: int, openers: list[str]) -> bool:
 
 
 def _is_large(words: list[str], at: int, openers: list[str], kind: str) -> bool:
-    """Return True for a number that may grow: one of five digits and more, of a CASE, or with a name of its own."""
+    """Return True for a number that may grow: one of five digits and more, of a CASE, a product, or with a name of its own."""
     if kind != "number" or not words[at].isdigit() or openers[at] == "in" or words[at - 1] in ("limit", "offset", "."):
         return False
     named = words[at + 1 : at + 2] == ["as"] and openers[at] not in ("cast", "try_cast")
-    return len(words[at]) > FEW_DIGITS or words[at - 1] in ("then", "else") or named
+    factor = words[at - 1] == "*" or words[at + 1 : at + 2] == ["*"]
+    return len(words[at]) > FEW_DIGITS or words[at - 1] in ("then", "else") or named or factor
 
 
 def signed(frame: pl.LazyFrame) -> pl.LazyFrame:

@@ -334,9 +334,7 @@ def checked(name: str, document: Mapping[str, Any], where: Any) -> Space:
         raise BadInput(f"{where()}a space needs at least one axis: [axes.design]")
     base = _base(name, document.get("scenario", {}), where)
     if base.closed or "memory.loop" in axes_given:
-        raise BadInput(
-            f"{where('scenario')}a sweep has one stream of demands for all designs (memory.loop=open); dse compare closes the loop"
-        )
+        raise BadInput(f"{where('scenario')}a sweep has one stream for all designs (memory.loop=open); dse compare closes the loop")
     baseline = _design(_text(document, "baseline", "direct", where), where("baseline")).text
     design = checked_axis("design", axes_given["design"], where) if "design" in axes_given else Axis("design", "choice", (baseline,))
     designs = [_design(str(value), where("axes", "design")) for value in design.values]

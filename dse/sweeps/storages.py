@@ -7,10 +7,12 @@ import errno
 import fcntl
 import importlib.util
 import io
+import mmap
 import os
 import re
 import stat
 import time
+import urllib.parse
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ import optuna
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from dse import secrets
-from dse.common import options, reading
+from dse.common import options, output, reading
 from dse.common.writing import JOURNAL
 from dse.errors import BadInput
 from dse.sweeps.urls import check, shown, sqlite_file
@@ -32,7 +34,7 @@ FORMS = "a journal file, sqlite:///file, postgresql://user@host/database or grpc
 PATIENCE = 10
 """Seconds that a server has for its first answer."""
 MEANT = re.compile(
-    rf"\s*(?:{secrets.DATABASES}|sqlite|grpc|file)(?::|//)|\s*(?:host|hostaddr|port|dbname|user|service|sslmode)\s*=", re.IGNORECASE
+    rf"\s*(?:{secrets.DATABASES}|sqlite|grpc|file)\s*(?::|//)|\s*(?:host|hostaddr|port|dbname|user|service|sslmode)\s*=", re.IGNORECASE
 )
 """Start of a text that names a database, though not as a URL does."""
 REFUSALS = 3
@@ -156,15 +158,18 @@ class SharedLock(FileLock):
 
     def _locked(self) -> None:
         """End the journal where its last whole line does: behind half of one, of a killed writer, nothing could be read."""
-        with contextlib.suppress(FileNotFoundError), self._path.open("r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - ENTRY_MOST))
-            tail = file.read()
-            line = tail.rpartition(b"\n")[2]
+        if _is_ended(self._path):
+            return
+        with self._path.open("r+b") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            start = content.rfind(b"\n") + 1
+            line = content[start:]
+        with self._path.open("r+b") as file:
             if _is_entry(line):
+                file.seek(0, os.SEEK_END)
                 file.write(b"\n")
-            elif line and (len(line) < len(tail) or len(tail) == size):
-                file.truncate(size - len(line))
+            else:
+                file.truncate(start)
+                output.note(f"{self._path}: its last line, {len(line):,} B that a killed writer left, was not whole and is cut")
 
 
 def journal(path: Path) -> JournalFileBackend:
@@ -177,17 +182,27 @@ def shared(path: Path) -> JournalFileBackend:
     """Open the journal file at `path`, of many studies and programs; its last line is whole afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = SharedLock(path)
-    if path.exists() and not _is_ended(path):
+    if not _is_ended(path) and _has_entries(path):
         lock.acquire()
         lock.release()
     return JournalFileBackend(str(path), lock_obj=lock)
 
 
 def _is_ended(path: Path) -> bool:
-    """Return True for a file that is empty or ends with a line."""
+    """Return True for a file that is not there, is empty, or ends with a line."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 1))
+            return file.read() in (b"", b"\n")
+    except FileNotFoundError:
+        return True
+
+
+def _has_entries(path: Path) -> bool:
+    """Return True for a file whose whole lines are entries, and that has one: what it ends with is a journal's, nobody's text."""
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 1))
-        return file.read() in (b"", b"\n")
+        lines = [_is_entry(line) for line in file if line.endswith(b"\n")]
+    return bool(lines) and all(lines)
 
 
 def is_journal(path: Path) -> bool:
@@ -326,7 +341,7 @@ def _require_file(url: str) -> None:
         The name holds a password, a scheme, or is libpq's ``host=... dbname=...``.
     """
     path = url.removeprefix("journal://")
-    if secrets.holds(path) or MEANT.match(path):
+    if secrets.holds(path) or MEANT.match(path) or MEANT.match(urllib.parse.unquote(path)):
         raise BadInput(f"storage {shown(path)!r} is no file: a storage is {FORMS}")
 
 
