@@ -117,11 +117,11 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
     elif whole and not found and (bare := BARE.match(text, begin)):
         found.append(bare.span(1))
     blanks = [*(blank.start() for blank in BLANK.finditer(text)), len(text)]
-    bare, behind = scheme is None, scheme.end() if scheme else 0
+    unnamed, behind = scheme is None, scheme.end() if scheme else 0
     for scheme in () if whole and found else SCHEME.finditer(text, behind):
         place = _of_url(text, scheme.end(), scheme[0], _end(text, scheme, blanks))
         found += [place] if place else []
-    if whole and not found and "%" in text and _is_escaped(urllib.parse.unquote(text[begin:]), bare):
+    if whole and not found and "%" in text and _is_escaped(urllib.parse.unquote(text[begin:]), unnamed):
         found.append((begin, len(text)))
     return found
 
