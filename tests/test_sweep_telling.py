@@ -161,7 +161,7 @@ def test_hints_name_the_folder_of_results(tmp_path: Path, capsys: Any) -> None:
     assert f"dse sweep --resume {study} {shlex.join(results)} makes the tables anew" in capsys.readouterr().err
     (path.parent / "trials.parquet").unlink()
     assert main(["report", study, *results]) == 2
-    assert f"dse sweep --resume {study} {shlex.join(results)} goes on with it" in capsys.readouterr().err
+    assert f"dse sweep --resume {study} {shlex.join(results)} makes the tables anew" in capsys.readouterr().err
 
 
 def test_no_hint_forgets_the_folder_of_results() -> None:

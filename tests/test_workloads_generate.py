@@ -193,6 +193,9 @@ def test_one_copy_plays_from_the_start(small):
     source = traces.load(small)
     assert workload.accesses == 9
     assert np.array_equal(accesses, source.accesses)
+    assert np.array_equal(events, source.events[:3])  # the last one and the exit come behind the stream
+    assert positions.tolist() == [3, 6, 6]
+    _, events, positions = whole(workload, 10)
     assert np.array_equal(events[:4], source.events)
     assert positions[:4].tolist() == [3, 6, 6, 9]
     assert len(events) == 6  # the exit of both spaces

@@ -47,8 +47,7 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
     whole = full["accesses"] % len(source.accesses) == 0
 
     def start() -> Filler:
-        filler = _copies(source, full, seed)
-        return _unfinished(filler, full["accesses"]) if whole else filler
+        return _copies(source, full, seed)
 
     name = f"{spec['trace']}x{copies}" if copies > 1 else str(spec["trace"])
     groups = memcgs(spaces, full["memcgs"], source.spaces)
@@ -56,19 +55,6 @@ def make(spec: dict[str, Any], seed: int) -> Workload:
         name, copies * source.pages, shift, spaces, groups, seed, full["accesses"],
         {"trace": source.digest, **full}, start, source.digest, "before an exit" if whole else "",
     )  # fmt: skip
-
-
-def _unfinished(filler: Filler, accesses: int) -> Filler:
-    """Leave out what follows the last of `accesses` of a filler: unmaps of a program that ends."""
-    left = accesses
-
-    def fill(out: NDArray[np.uint32], events: NDArray[np.uint64], positions: NDArray[np.int64]) -> tuple[int, int]:
-        nonlocal left
-        n, m = filler(out, events, positions)
-        left -= n
-        return n, m if left > 0 else int(np.searchsorted(positions[:m], n, side="left"))
-
-    return fill
 
 
 def filtered(source: trace.Trace, k: int) -> trace.Trace:

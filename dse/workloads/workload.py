@@ -97,6 +97,8 @@ class Workload:
             records, positions = np.empty((max(events, 2), 2), np.uint64), np.empty(max(events, 2), np.int64)
             n, m = (int(x) for x in fill(out, records, positions))
             left, full = left - n, m == len(positions)  # full: there may be events behind the last access
+            if left == 0 and self.ends and limit_accesses in (None, self.accesses):
+                m, full = int(np.searchsorted(positions[:m], n, side="left")), False
             yield out[:n], records[:m], positions[:m]
 
 
