@@ -30,14 +30,13 @@ def git(root: Path, *args: str) -> str:
         git refuses.
     """
     try:
-        command = ["git", "-C", str(root), *args]
-        done = subprocess.run(command, env=repositories.environ(), capture_output=True, text=True, check=False, timeout=120)
+        done = repositories.git(root, *args, text=True, check=False, timeout=120)
     except FileNotFoundError:
         raise BadInput("git is not installed") from None
     if done.returncode:
         why = done.stderr.strip().splitlines()
         raise BadInput(why[0] if why else f"git {args[0]} failed")
-    return done.stdout.strip()
+    return str(done.stdout).strip()
 
 
 def root_of(folder: Path) -> Path:
@@ -103,8 +102,7 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
     """Check out the sources of `commit` into a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as name:
         there = git(root, "ls-tree", "--name-only", commit).splitlines()
-        command = ["git", "-C", str(root), "archive", commit, *[part for part in PARTS if part in there]]
-        packed = subprocess.run(command, env=repositories.environ(), capture_output=True, check=True)
+        packed = repositories.git(root, "archive", commit, *[part for part in PARTS if part in there], check=True)
         subprocess.run(["tar", "-x", "-C", name], input=packed.stdout, check=True)
         yield Path(name)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
+from typing import Any
 
 LOCAL = frozenset((
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_OBJECT_DIRECTORY", "GIT_DIR",
@@ -15,3 +18,8 @@ LOCAL = frozenset((
 def environ() -> dict[str, str]:
     """Return the environment without what names another repository."""
     return {name: value for name, value in os.environ.items() if name not in LOCAL}
+
+
+def git(root: Path, *args: str, **more: Any) -> subprocess.CompletedProcess[Any]:
+    """Run a git command in the repository at `root`, with its output captured; `more` goes to :func:`subprocess.run`."""
+    return subprocess.run(["git", "-C", str(root), *args], env=environ(), capture_output=True, **more)  # noqa: PLW1510 - callers say check

@@ -17,11 +17,10 @@ from dse.naming import registered
 def _git(*args: str) -> str:
     """Output of a git command in the source tree, or nothing."""
     try:
-        command = ["git", "-C", str(ROOT), *args]
-        done = subprocess.run(command, env=repositories.environ(), capture_output=True, text=True, timeout=10, check=False)
+        done = repositories.git(ROOT, *args, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return str(done.stdout).strip() if done.returncode == 0 else ""
 
 
 @functools.cache
