@@ -108,7 +108,7 @@ def _fetch_ahead(typingctx: Any, array: Any, index: Any) -> Any:
         ptr = builder.bitcast(_element(context, builder, signature.args[0], args[0], args[1]), ir.IntType(8).as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [ptr.type, *[ir.IntType(32)] * 3])
         fn = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        builder.call(fn, [ptr, *(ir.Constant(ir.IntType(32), x) for x in (0, 3, 1))])
+        builder.call(fn, [ptr, *(ir.Constant(ir.IntType(32), x) for x in (1, 3, 1))])
         return context.get_dummy_value()
 
     return types.void(array, types.uint64), codegen
@@ -130,7 +130,7 @@ def machine(fn: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
 
 
 def prefetch(array: Any, index: np.uint64) -> None:
-    """Prefetch the cache line of ``array[index]``; only the time changes."""
+    """Prefetch the cache line of ``array[index]`` for a write (``prefetchw``); only the time changes. A replay writes most of them."""
 
 
 @machine(prefetch)
