@@ -6,6 +6,7 @@ from typing import Any
 
 from dse import scenario
 from dse.asking.studies import Study
+from dse.scenario import parsing, setting
 
 
 def chosen(study: Study) -> scenario.Scenario:
@@ -18,4 +19,11 @@ def chosen(study: Study) -> scenario.Scenario:
 def cases(study: Study) -> list[tuple[Any, scenario.Scenario]]:
     """Scenarios of a study by value of the axis."""
     found = chosen(study)
-    return [(at, found.but(**{study.axis: at}) if study.axis else found) for at in study.values or (None,)]
+    return [(at, _at(found, study.axis, at) if study.axis else found) for at in study.values or (None,)]
+
+
+def _at(chosen: scenario.Scenario, axis: str, at: Any) -> scenario.Scenario:
+    """Scenario at a value of the axis. A mix of nothing would be that of another key."""
+    value = setting.unwritten(axis, at)
+    parsing.refuse_empty_mix({"backend": {"mix": value if axis == "backend.mix" else None}}, lambda _: "")
+    return chosen.but(**{axis: value})

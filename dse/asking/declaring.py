@@ -14,6 +14,7 @@ from dse.asking import refusing
 from dse.asking.studies import Question, Rule, Study, Term
 from dse.common import reading, texts
 from dse.errors import BadInput, unknown
+from dse.scenario import setting
 
 HERE = Path(__file__).resolve().parent / "questions"
 
@@ -121,5 +122,5 @@ def _study(given: Mapping[str, Any], where: Any) -> Study:
         held = {str(word): naming.parse(str(design)).text for word, design in rivals.items()}
         for text in held.values():
             naming.refuse_bound(text)
-    tuples = {"values": tuple(given.get("values", ())), "by": tuple(map(str, given.get("by", ())))}
+    tuples = {"values": tuple(map(setting.written, given.get("values", ()))), "by": tuple(map(str, given.get("by", ())))}
     return Study(**{**made.__dict__, **lists, **tuples, "designs": designs, "rivals": held})

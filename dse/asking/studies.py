@@ -76,7 +76,7 @@ class Study:
     axis : str
         Scenario key, or ``fill`` or ``slots`` of a ledger.
     values : tuple
-        Values along the axis.
+        Values along the axis; tables and lists as the text of their items.
     slots, fill, backend
         Of a ledger.
     unit : str

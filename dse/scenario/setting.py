@@ -58,6 +58,31 @@ def _spelled(name: str, text: str) -> str:
     return made if kind in ("table", "list") and reading.is_toml(f"v = {made}") else ""
 
 
+def written(value: Any) -> Any:
+    """Text of the items of a table or a list; another value as it is.
+
+    Examples
+    --------
+    >>> written({"zswap": 0.7, "ssd": 0.3}), written(0.5)
+    ('zswap=0.7,ssd=0.3', 0.5)
+    """
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={_shown(item)}" for name, item in value.items())
+    return ",".join(map(_shown, value)) if isinstance(value, list) else value
+
+
+def unwritten(name: str, value: Any) -> Any:
+    """Value of the key `name` of which :func:`written` made `value`.
+
+    Examples
+    --------
+    >>> unwritten("backend.mix", "zswap=0.7,ssd=0.3"), unwritten("memory.limit", 0.5)
+    ({'zswap': 0.7, 'ssd': 0.3}, 0.5)
+    """
+    spelled = _spelled(name, value) if isinstance(value, str) else ""
+    return reading.toml(f"v = {spelled}", name)["v"] if spelled else value
+
+
 def read(texts: Sequence[str]) -> dict[str, Any]:
     """Read settings of the form ``section.key=value``.
 
