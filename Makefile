@@ -53,7 +53,9 @@ soak: lint
 
 # The kernels once more as plain Python: numba sees compiled lines, not executed branches.
 coverage: $(VENV)/.test
-	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run --branch --source=kernels -m pytest -m interpreted $(ARGS)
+	$(BIN)/coverage erase
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run -m pytest -m interpreted -n $(JOBS) $(ARGS)
+	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 
 # Damaged inputs for every reader, 10^5 each: some hours. READERS="csv sql" for some of them, INPUTS_EACH=1000 for fewer.
