@@ -32,7 +32,7 @@ class Growing(Device):
         if cpu not in self.current:
             return False
         c, start = self.current[cpu]
-        return start < self.cluster and any(o not in self.slots for o in self.room(c)[start if self.used(c) else 0 :])
+        return self.is_usable(c) and any(o not in self.slots for o in self.room(c)[start:])
 
     def grow(self) -> None:
         end = min(self.mapped + self.chunk, len(self.all_clusters))
