@@ -18,6 +18,8 @@ FORMATS = (*options.FORMATS, "parquet")
 ENDINGS = {"json": ".json", "csv": ".csv", "parquet": ".parquet"}
 TEXT = ".txt"
 """Ending of a table."""
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".br", ".zip", ".7z", ".tar", ".tgz")
+"""Endings of files that hold others."""
 PRESETS = ("pareto", "break-even", "ledger", "winners", "regressions")
 
 
@@ -87,6 +89,8 @@ def _form(path: str, asked: str | None) -> str | None:
     """
     found = form_of(path, ENDINGS, asked) or asked
     suffix = Path(path).suffix
+    if suffix.lower() in PACKED:
+        raise BadInput(f"{path}: nothing is written compressed or packed: leave {suffix} out")
     if found is None and suffix and suffix.lower() != TEXT:
         raise BadInput(f"{path}: {unknown('kind of answer', suffix, [*ENDINGS.values(), TEXT])} (or say --format)")
     return found

@@ -213,10 +213,6 @@ def check_stored(target: Path, *, trace: bool = True) -> None:
         raise BadInput(f"{target} is a stored result, or lies among them; say another file")
 
 
-PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".br", ".zip", ".7z", ".tar", ".tgz")
-"""Endings of files that hold others."""
-
-
 def form_of(path: str | os.PathLike[str] | None, endings: Mapping[str, str], asked: str | None = None) -> str | None:
     """Form of a file by its ending, None where the ending is that of none.
 
@@ -232,7 +228,7 @@ def form_of(path: str | os.PathLike[str] | None, endings: Mapping[str, str], ask
     Raises
     ------
     BadInput
-        The ending is that of another form than was asked for, or of a packed file.
+        The ending is that of another form than was asked for.
 
     Examples
     --------
@@ -241,8 +237,6 @@ def form_of(path: str | os.PathLike[str] | None, endings: Mapping[str, str], ask
     """
     suffix = Path(path).suffix.lower() if path is not None else ""
     found = next((form for form, ending in endings.items() if ending == suffix), None)
-    if suffix in PACKED:
-        raise BadInput(f"{path}: nothing is written compressed or packed: leave {suffix} out")
     if found is not None and asked not in (None, found):
         raise BadInput(f"{path} ends as {found} does, and {asked} was asked for: give it another ending")
     return found
