@@ -103,7 +103,8 @@ class Parser(argparse.ArgumentParser):
         if others:
             return f"{option} is an option of {', '.join(others)}, not of {chosen[-1].prog}"
         own = {name.lstrip("-"): name for parser in chosen for name in parser._option_string_actions}
-        near = nearest(option.lstrip("-"), own) if option.startswith("-") else ""
+        begun = [name for name in own if name.startswith(option.lstrip("-"))] if option.strip("-") else []
+        near = (begun[0] if len(begun) == 1 else nearest(option.lstrip("-"), own)) if option.startswith("-") else ""
         return f"unrecognized argument {given!r}" + (f", did you mean {own[near]!r}?" if near else "")
 
 

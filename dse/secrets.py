@@ -19,7 +19,9 @@ PLACEHOLDERS = ("", "password", "port", HIDDEN)
 """Words that stand for a secret in our own messages, or for none."""
 FILES, PAGES = ("journal", "sqlite", "file"), ("http", "https", "git", "ssh")
 """Schemes whose paths may hold a colon, and an at sign."""
-PORT = re.compile(r"[^:/]*(?::\d{1,5})?(?:/.*)?", re.DOTALL)
+PORT = re.compile(r"(?:\[[^\]@]*\]|[^:/]*)(?::\d{1,5})?(?:/.*)?", re.DOTALL)
+PORTS = re.compile(r"(?:\[[^\]@]*\]|[^:/@,]+)(?::\d{1,5})?(?:,(?:\[[^\]@]*\]|[^:/@,]*):\d{1,5})*[/?].*|\[[^\]@]*\](?::\d{1,5})?", re.DOTALL)
+"""Hosts of a database, each with its port, and a path behind them; without a path a number may be a password."""
 DATABASES = r"(?:postgres|postgresql|mysql|mariadb|oracle|mssql|cockroachdb|redis|rediss|mongodb|amqp)(?:\+\w+)?"
 KNOWN = re.compile(rf"(?<![a-z])(?:{DATABASES}|{'|'.join((*FILES, *PAGES))}|grpc|svn|sftp|ftps?|wss?|s3|gs)(?![a-z])", re.IGNORECASE)
 """Schemes whose user may stand without a password: ``NAME://x@host`` of another name is a user and a password that begins with ``//``."""
@@ -55,8 +57,13 @@ SCHEME = re.compile(rf"(?<![\w+.-])[\w+.-]+://+|(?<![\w:/])//|\b{DATABASES}(?::/
 """Beginning of a URL. It begins where its word does, so that a long word is read once and not from each of its letters."""
 SPACED = re.compile(rf"\s*(?:{DATABASES}|grpc)\s*(?::|%3a)\s*/+\s*", re.IGNORECASE)
 """The same of a database with blanks, as one argument."""
+LOOSE = re.compile(r"\s*[A-Za-z][\w+.-]*(?:\s*:)?//+(?=[^\s/:@][^/:@]*:.*@)", re.DOTALL)
+"""The same of any URL, without its colon or with a blank before it, where a user, a password and a host follow."""
 COLON, ESCAPED = re.compile(":"), re.compile(":|%(?:25)*3a", re.IGNORECASE)
 """Colon before a password; behind a user of a database it may be escaped."""
+AT = re.compile("@|%(?:25)*40", re.IGNORECASE)
+CODED = re.compile(r"[^\s'\"`<>]*%(?:25)*3a(?:/|%(?:25)*2f)[^\s'\"`<>]*", re.IGNORECASE)
+"""Word with the :/ of a URL that is escaped."""
 BLANK = re.compile(r"[\s'\"`<>]")
 OPTION = re.compile(r"--?[\w-]+=")
 BARE = re.compile(r"[^:@/\s]*:(?=\S)(.+)@(?=\S)", re.DOTALL)
@@ -75,17 +82,32 @@ def _of_url(text: str, start: int, scheme: str, end: int) -> tuple[int, int] | N
     """Place of the password of a URL whose scheme ends at `start`; None where it has none."""
     name = re.split(":|%3a", scheme, maxsplit=1, flags=re.IGNORECASE)[0].strip().lower().lstrip("+-._0123456789")
     rest = text[start:end]
+    if rest.startswith(HIDDEN):
+        return None
     user, at, _ = rest.rpartition("@")
+    if not at and name not in (*PAGES, *FILES):
+        user, at = _coded_user(rest)
     port = name in PAGES and re.match(r"[^:@]*:\d{1,5}/", rest) if at else name in FILES or PORT.fullmatch(rest)
+    if not at and KNOWN.fullmatch(name.partition("+")[0]) and PORTS.fullmatch(rest.partition("?")[0] + "?"):
+        return None
+    if at and name in (*PAGES, *FILES) and "/" in user.partition(":")[0]:
+        return None  # of a path: the name of a user has no slash
     if name in (*PAGES, *FILES, "grpc") and port:
         return None
     user = user if at else rest if name else ""
     if at and name and not KNOWN.search(name):
         return None if user in PLACEHOLDERS else (start, start + len(user))  # the name of a user, and a password that begins with //
-    colon = (ESCAPED if at and name not in (*PAGES, *FILES) else COLON).search(user)
+    colon = (COLON if not at or (name in (*PAGES, *FILES) and "/" in user) else ESCAPED).search(user)
     if colon is None:
         return None
     return None if user[colon.end() :] in PLACEHOLDERS else (start + colon.end(), start + len(user))
+
+
+def _coded_user(rest: str) -> tuple[str, str]:
+    """Split the user from a URL whose at sign is escaped, as the colon before it is."""
+    coded = list(AT.finditer(rest))
+    user = rest[: coded[-1].start()] if coded else ""
+    return (user, coded[-1][0]) if ESCAPED.search(user) else ("", "")
 
 
 def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
@@ -109,7 +131,7 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
         end = len(text) if whole and ends else value.end() if value else key.end()
         if end > key.end():
             found.append((key.end(), end))
-    scheme = SPACED.match(text, begin) or SCHEME.match(text, begin) if whole else None
+    scheme = SPACED.match(text, begin) or SCHEME.match(text, begin) or LOOSE.match(text, begin) if whole else None
     if scheme is not None:
         limit = min([start for start, _ in found], default=len(text))
         place = _of_url(text, scheme.end(), scheme[0], limit)
@@ -121,14 +143,28 @@ def places(text: str, whole: bool = False) -> list[tuple[int, int]]:
     for scheme in () if whole and found else SCHEME.finditer(text, behind):
         place = _of_url(text, scheme.end(), scheme[0], _end(text, scheme, blanks))
         found += [place] if place else []
-    if whole and not found and "%" in text and _is_escaped(urllib.parse.unquote(text[begin:]), unnamed):
+    if whole and not found and "%" in text and _is_escaped(text[begin:], unnamed):
         found.append((begin, len(text)))
+    if "%" in text:
+        inside = [word.span() for word in CODED.finditer(text) if _is_escaped(word[0], True)]
+        found += [span for span in inside if not any(start < span[1] and span[0] < end for start, end in found)]
     return found
 
 
 def _is_escaped(text: str, bare: bool) -> bool:
-    """Return True for a decoded argument that shows its secret only so: its key was escaped, or the scheme of a database (`bare`)."""
-    return bool(KEY.search(text) or (bare and SPACED.match(text) and places(text, whole=True)))
+    """Return True for a word that shows its secret only where it is decoded: its key was escaped, or the scheme of a URL (`bare`)."""
+    for decoded in _decoded(text)[1:]:
+        if KEY.search(decoded) or (bare and (SPACED.match(decoded) or SCHEME.match(decoded)) and places(decoded, whole=True)):
+            return True
+    return False
+
+
+def _decoded(text: str) -> list[str]:
+    """A text, and what it is decoded once, twice and three times, as far as that changes it."""
+    found = [text]
+    for _ in range(3):
+        found.append(urllib.parse.unquote(found[-1]))
+    return list(dict.fromkeys(found))
 
 
 def _hidden(text: str, found: list[tuple[int, int]]) -> str:
@@ -148,7 +184,7 @@ def know(text: str) -> None:
     parts: set[str] = set()
     for begin, end in found:
         secret = text[begin:end].strip("'")
-        for form in (secret, urllib.parse.unquote(secret), urllib.parse.unquote_plus(secret), re.sub(r"\\(.)", r"\1", secret)):
+        for form in (*_decoded(secret), urllib.parse.unquote_plus(secret), re.sub(r"\\(.)", r"\1", secret)):
             parts |= {form, *re.split(r"[@/:?#&=\s]+", form)}
     kept = {form for part in parts for form in _forms(part) if len(form) >= SHORTEST and form != HIDDEN}
     if len(_known) >= MOST:
@@ -158,7 +194,8 @@ def know(text: str) -> None:
 
 def _forms(text: str) -> dict[str, None]:
     """A text as messages quote it."""
-    return dict.fromkeys((text, repr(text)[1:-1], json.dumps(text)[1:-1], shlex.quote(text), " ".join(text.split())))
+    jsons = (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+    return dict.fromkeys((text, repr(text)[1:-1], *jsons, shlex.quote(text), " ".join(text.split())))
 
 
 def safe(text: str, whole: bool = False) -> str:
@@ -183,9 +220,18 @@ def safe(text: str, whole: bool = False) -> str:
     for given, (shown, _) in _known.items():
         for form in _forms(given):
             text = text.replace(form, shown)
-    for part in sorted({part for _, parts in _known.values() for part in parts}, key=len, reverse=True):
-        text = text.replace(part, HIDDEN)
+    parts = {part for _, parts in _known.values() for part in parts}
+    found = [(at, at + len(part)) for part in parts for at in _everywhere(part, text)]
+    text = _hidden(text, [*found, *places(text)])  # together, as a part may be the scheme by which the rest is found
     return _hidden(text, places(text))
+
+
+def _everywhere(part: str, text: str) -> Iterator[int]:
+    """Places at which a part of a text begins."""
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def words(argv: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, Jou
 
 from dse.cli import main
 from dse.errors import BadInput
-from dse.sweeps import generations, recording, space, storages
+from dse.sweeps import generations, locks, recording, space, storages
 from tests.sweepdata import TEXT
 
 KINDS = [JournalFileSymlinkLock, JournalFileOpenLock]
@@ -24,8 +24,8 @@ SHORT, LONG = 0.3, 60.0
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dse.sweeps import storages
-storages.FileLock(Path(sys.argv[1])).acquire()
+from dse.sweeps import locks
+locks.FileLock(Path(sys.argv[1])).acquire()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -55,7 +55,7 @@ def granted(thread: threading.Thread, got: threading.Event, lock: Any) -> None:
 def test_their_lock_and_ours_exclude_each_other(tmp_path: Path, kind: type, first: str) -> None:
     path = tmp_path / "journal.log"
     path.touch()
-    pair = [storages.FileLock(path), kind(str(path))]
+    pair = [locks.FileLock(path), kind(str(path))]
     holder, other = pair if first == "ours" else reversed(pair)
     holder.acquire()
     thread, got = waiting(other)
@@ -66,7 +66,7 @@ def test_their_lock_and_ours_exclude_each_other(tmp_path: Path, kind: type, firs
 
 
 def test_two_of_ours_exclude_each_other(tmp_path: Path) -> None:
-    first, second = (storages.FileLock(tmp_path / "journal.log") for _ in range(2))
+    first, second = (locks.FileLock(tmp_path / "journal.log") for _ in range(2))
     first.acquire()
     thread, got = waiting(second)
     assert not got.wait(SHORT)
@@ -84,7 +84,7 @@ def killed(path: Path) -> None:
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "journal.log"
     killed(path)
-    lock = storages.FileLock(path)
+    lock = locks.FileLock(path)
     lock._optuna.grace_period = None  # no other way out
     thread, got = waiting(lock)
     granted(thread, got, lock)
@@ -98,7 +98,7 @@ def test_the_lock_of_another_program_is_no_remnant_of_ours(tmp_path: Path) -> No
     os.utime(tmp_path)
     theirs = JournalFileOpenLock(str(path))
     theirs.acquire()
-    thread, got = waiting(lock := storages.FileLock(path))
+    thread, got = waiting(lock := locks.FileLock(path))
     assert not got.wait(SHORT)
     theirs.release()
     granted(thread, got, lock)
@@ -174,13 +174,22 @@ def test_a_line_that_a_killed_writer_left_ruins_no_journal(tmp_path: Path, left:
     assert names == ["one", "two"]
 
 
-@pytest.mark.parametrize("text", [b'{"op_code":1}\r\nnot JSON\nsome text of mine', b"{", b'{"op_code": 1, notes of mine'])
+@pytest.mark.parametrize("text", [
+    b'{"op_code":1}\r\nnot JSON\nsome text of mine', b"{", b'{"op_code": 1, notes of mine', b'{"op_code":8}\nMy diary: I wrote this',
+    b'{"op_code":8}\n{"mine": 1}', b'{"op_code":8}\n\xff\xfe{"op_code":', b'{"op_code":8}\n"op_code":8}',
+])  # fmt: skip
 def test_a_text_of_somebody_else_is_not_cut(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "j.log"
     path.write_bytes(text)
     with contextlib.suppress(BadInput):
         storages.opened(str(path))
     assert path.read_bytes() == text
+    if b"\n" in text:
+        for opened in (lambda: storages.opened(str(path)), storages.SharedLock(path).acquire):
+            with pytest.raises(BadInput, match="nothing is written to it"):
+                opened()
+        assert path.read_bytes() == text
+        assert not path.with_name("j.log.lock").exists()
 
 
 def test_a_long_line_is_ended_too(tmp_path: Path) -> None:

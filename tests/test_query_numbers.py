@@ -16,7 +16,7 @@ from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import provenance
 from dse.naming import processes
-from dse.storing import querying, studies, widening, widths
+from dse.storing import querying, studies, widening, widths, wrapping
 
 OPS = pl.LazyFrame(
     {"count": [1, 5, None], "n": [7, 2, 3], "v": [1.5, float("inf"), float("nan")], "d": ["a", "b", "a"]},
@@ -76,10 +76,59 @@ TEXT = "CAST('99999999999999' AS BIGINT)"
     f"CAST({'*'.join(['9999'] * 10)} AS DOUBLE) AS x FROM ops",
     "s * s AS x FROM (SELECT m * m * m * m * m * m AS s FROM ops) a",
     f"d, CAST(SUM({NEAR}) OVER (PARTITION BY d) AS DOUBLE) * 1 AS x FROM ops",
+    *(f"CAST(CAST(1e38 AS {kind}) + CAST(1e38 AS {kind}) AS DOUBLE) AS x FROM ops" for kind in ("HUGEINT", "INT128", "UHUGEINT")),
+    "CAST(CAST(1.2e38 AS BIGINT) AS DOUBLE) AS x FROM ops",
 ])  # fmt: skip
 def test_a_whole_number_that_wraps_within_a_query_is_refused(sql: str) -> None:
     with pytest.raises(BadInput, match=WRAPS):
         querying.asked(f"SELECT {sql}", {"ops": OPS.with_columns(m=pl.lit(2048, pl.UInt64))})
+
+
+@pytest.mark.parametrize("x", ["a > 0", "CAST(a AS DOUBLE)"])
+def test_nested_sums_that_wrap_are_refused(x: str) -> None:
+    """Each table doubles a number twice: 64 bits and more without a product."""
+    tables = ", ".join(f"t{n} AS (SELECT a + a + a + a AS a FROM t{n - 1})" for n in range(1, 40))
+    with pytest.raises(BadInput, match=WRAPS):
+        querying.asked(f"WITH t0 AS (SELECT n AS a FROM ops), {tables} SELECT {x} AS x FROM t39", {"ops": OPS.with_columns(n=2**62 - 1)})
+    assert not wrapping.may_wrap("SELECT SUM(a) + SUM(b) - SUM(c), SUM(d), MAX(e) FROM (SELECT * FROM ops) x")
+
+
+@pytest.mark.parametrize(("x", "answer"), [
+    ("1.0 * n / 1000000000", 7e-9), (".5 * n / 1000000000", 3.5e-9), ("n * 1. / 3", 7 / 3),
+    ("(SELECT SUM(n) FROM ops) * 1.0 / big", 12 / 2**62),
+    ("n * 100.0 / SUM(n) OVER ()", 700 / 12), ("1 / 3.0", 1 / 3), ("CAST(n AS DECIMAL(10, 2)) / 1000000000", 7e-9),
+    ("n::NUMERIC / 1000000000", 7e-9), ("CAST(n / 3 AS DECIMAL(10, 2))", 2.33), ("big * 0.5 * big * 0.5", 2.0**122),
+    (f"{' * '.join(['0.1'] * 42)} * n", 7e-42), ("1.0 * n / 0", float("inf")), ("ops.n * .5", 3.5), ("n + .5 AS y, 1.5e0 * n", 10.5),
+    ("n / 2 * big * big", 3.5 * 2.0**124), ("(n / 3) * (n / 3) * (n / 3) * (n / 3) * (n / 3) * (n / 3) * (n / 3)", (7 / 3) ** 7),
+    ("SUM(CAST(d = 'a' AS INT)) OVER () * 1.0 / 3", 2 / 3), ("SUM((d = 'a')::INT) OVER ()", 2), ("n / 2 /* of two */ * 3", 10.5),
+    ("n/*of two*/*2", 14), ("n / 2*2", 7),
+])  # fmt: skip
+def test_quotients_are_fractions(x: str, answer: float, capsys: pytest.CaptureFixture[str]) -> None:
+    """The engine gives a number with a point a fixed scale, at which quotients are cut: 1.0 * 7 / 10^9 was 0."""
+    table = {"ops": OPS.with_columns(big=pl.lit(2**62))}
+    assert querying.asked(f"SELECT {x} AS x FROM ops WHERE n = 7 OR n < 4 ORDER BY n DESC", table)["x"][0] == pytest.approx(
+        answer, rel=1e-12
+    )
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("sql", "answer"), [
+    (f"EXTRACT(year FROM {DATE}) * 2 AS x FROM ops LIMIT 1", [4040]), ("TRIM(LEADING 'a' FROM LOWER(d)) AS x FROM ops", ["", "b", ""]),
+    ("n AS x FROM ops WHERE count IS DISTINCT FROM COALESCE(n, 0)", [7, 2, 3]),
+    ("n AS x FROM ops WHERE count IS NOT DISTINCT FROM ABS(count)", [7, 2, 3]),
+])  # fmt: skip
+def test_from_within_a_function_is_no_table(sql: str, answer: list[object]) -> None:
+    assert querying.asked(f"SELECT {sql}", {"ops": OPS})["x"].to_list() == answer
+
+
+@pytest.mark.parametrize("sql", [
+    f"EXTRACT(year FROM {DATE}), n FROM ops, f(1)", "EXTRACT(year FROM (SELECT a FROM f('x'))) FROM ops",
+    "TRIM(SELECT a FROM f(1)) FROM ops",
+    "DISTINCT FROM f(1)", "extract FROM f(1)", "TRIM(a, (SELECT b FROM 'x.csv')) FROM ops",
+])  # fmt: skip
+def test_functions_as_tables_are_refused_still(sql: str) -> None:
+    with pytest.raises(BadInput, match=r"a query sees the stored tables only|only SELECT"):
+        querying.asked(f"SELECT {sql}", {"ops": OPS})
 
 
 @pytest.mark.parametrize(("sql", "answer"), [
@@ -194,3 +243,22 @@ def test_bytes_are_refused(results: Path, capfd: pytest.CaptureFixture[str]) -> 
 def test_csv_keeps_what_is_no_number_and_every_row() -> None:
     found = widths.answered(OPS.select("v", pl.col("n") > 2, pl.lit(None).alias("e")).collect())
     assert widths.csv(found) == "v,n,e\n1.5,true,\ninf,false,\nNaN,true,\n"
+
+
+@pytest.mark.parametrize("name", ["x.html", "x.tsv", "x.csv.gz", "x.jsonl", "x.parq", "x.csv~", "x.xlsx"])
+def test_an_ending_of_no_form_is_refused(name: str, results: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    base = ["query", "SELECT design FROM trials", "--results", str(results), "--output"]
+    assert main([*base, str(tmp_path / name)]) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert ("leave .gz out" if name.endswith("gz") else "unknown kind of answer") in said
+    assert not (tmp_path / name).exists()
+    assert main([*base, str(tmp_path / name), "--format", "csv"]) == (2 if name.endswith("gz") else 0)
+    for plain in ("answer", "answer.txt", "answer.TXT"):
+        assert main([*base, str(tmp_path / plain)]) == 0
+        assert (tmp_path / plain).read_text().startswith("design\n---")
+
+
+def test_the_beginning_of_an_option_names_it(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", "SELECT 1", "--res", "x"]) == 2
+    assert "did you mean '--results'?" in capfd.readouterr().err

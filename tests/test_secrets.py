@@ -63,11 +63,55 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("text", [
     "note: // see file:line@host", "s3://bucket/a%3Ab", "postgresql://host%3A5432/db", "journal:///a/b%3Ac@d", "http://host/%3A/@x",
-    "b%3Ac@d", "note %3Ax@y.log",
+    "b%3Ac@d", "note %3Ax@y.log", "https%3A%2F%2Fexample.com%2Fa%3Ab", "https://example.com/@user/post:1@2", "file:///a/b:c@d",
+    "sqlite:////srv/a:b@c.db", "journal:///a/b:c@d", "grpc://[::1]:13000", "http://[fe80::1%25eth0]/x", "postgresql://host:5432/db",
+    "postgresql://h1:1,h2:2/db", "postgresql://[::1]:5432", "redis://h:6379/0", "mongodb://h1:27017,[::1]:27017/?replicaSet=x",
 ])  # fmt: skip
 def test_what_is_no_secret_is_shown(text: str) -> None:
     assert secrets.safe(text, whole=True) == text
     assert secrets.safe(f"see {text}") == f"see {text}"
+
+
+BEFORE = ("postgresql://u{}:", "snowflake://u{}:", "http://u{}:", "postgresql+psycopg://u@corp{}:")
+
+
+@pytest.mark.parametrize("safe_letters", ["", "/", "/:", "@", "/@"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("before", BEFORE)
+def test_urls_that_are_escaped_as_a_whole(before: str, times: int, safe_letters: str) -> None:
+    """URLs as ``urllib.parse.quote`` writes them, also more than once: hidden as an argument, within a text, and where they are decoded."""
+    plain = f"{before.replace('{}', '')}{MARK}@127.0.0.1:1/db"
+    url = plain
+    for _ in range(times):
+        url = urllib.parse.quote(url, safe=safe_letters)
+    shown = secrets.safe(url, whole=True)
+    assert MARK not in shown
+    assert secrets.safe(shown, whole=True) == shown
+    if "%" in url.partition("//")[0]:
+        assert MARK not in secrets.safe(f"see {url} there")
+    secrets.know(url)
+    for text in (plain, *echoes(url)):
+        assert MARK not in secrets.safe(text)
+
+
+@pytest.mark.parametrize("url", [
+    "http://me%3A{}@h/x", "https://%3A{}@h", "ssh://u%253A{}@h/x", "clickhouse//u:{}@h/db", "smb ://u%40corp:{}@h", "http//user name:{}@h",
+    "postgresql%3A//u%3A{}%40h/db", "jdbc:postgresql://u:{}@h/db", "jdbc:mysql://u:a:{}@h1,h2/db", "duckdb://[::1]:5432/db?token=a%40{}",
+])  # fmt: skip
+def test_urls_of_odd_spellings(url: str) -> None:
+    url = url.format(MARK)
+    assert MARK not in secrets.safe(url, whole=True)
+    secrets.know(url)
+    for text in echoes(url):
+        assert MARK not in secrets.safe(text), text
+
+
+@pytest.mark.parametrize("word", ["postgresql", "postgres", "https"])
+def test_a_password_that_is_a_scheme_hides_no_other(word: str) -> None:
+    """It is hidden, and the URLs that begin with it are found all the same."""
+    secrets.know(f"postgresql://u:{word}@h/db")
+    assert MARK not in secrets.safe(f"{word}://u:{MARK}@h/db and {word}://me:a b{MARK}@h", whole=True)
+    assert MARK not in secrets.safe(f"no answer of {word}://u:{MARK}@h/db")
 
 
 def echoes(url: str) -> list[str]:

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 
 from dse.common import options, output
 from dse.common.writing import check_target, form_of, save
-from dse.errors import BadInput
+from dse.errors import BadInput, unknown
 
 if TYPE_CHECKING:
     import argparse
 
 FORMATS = (*options.FORMATS, "parquet")
 ENDINGS = {"json": ".json", "csv": ".csv", "parquet": ".parquet"}
+TEXT = ".txt"
+"""Ending of a table."""
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".br", ".zip", ".7z", ".tar", ".tgz")
+"""Endings of files that hold others."""
 PRESETS = ("pareto", "break-even", "ledger", "winners", "regressions")
 
 
@@ -56,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput(f"--memory {args.memory:,} is below {LEAST_MEMORY:,}, the least that the query engine starts in")
     if args.output:
         check_target(args.output, args.results)
-        args.format = form_of(args.output, ENDINGS, args.format) or args.format
+        args.format = _form(args.output, args.format)
     args.format = args.format or "table"
     frame = limited.query(args.sql, args.preset, args.results, args.timeout, min(args.memory, 1 << 60))
     if args.format in MOST_ROWS and len(frame) > MOST_ROWS[args.format]:
@@ -73,6 +77,23 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "table":
         output.note(f"{len(rows):,} rows" + ("" if Path(args.results).is_dir() else f"; there is no folder {args.results}"))
     return 0
+
+
+def _form(path: str, asked: str | None) -> str | None:
+    """Form of a file: what was asked for, else what its ending says; a text or a file without an ending is a table.
+
+    Raises
+    ------
+    BadInput
+        The ending is that of another form, or of none.
+    """
+    found = form_of(path, ENDINGS, asked) or asked
+    suffix = Path(path).suffix
+    if suffix.lower() in PACKED:
+        raise BadInput(f"{path}: nothing is written compressed or packed: leave {suffix} out")
+    if found is None and suffix and suffix.lower() != TEXT:
+        raise BadInput(f"{path}: {unknown('kind of answer', suffix, [*ENDINGS.values(), TEXT])} (or say --format)")
+    return found
 
 
 def _save(frame: object, form: str, path: str | None) -> None:

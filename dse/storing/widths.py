@@ -29,8 +29,11 @@ POWERS = frozenset(("pow", "power"))
 WHOLE = frozenset((
     "tinyint", "smallint", "mediumint", "int", "integer", "bigint", "int1", "int2", "int4", "int8", "int16", "int32", "int64", "uint1",
     "uint2", "uint4", "uint8", "uint16", "uint32", "uint64", "utinyint", "usmallint", "uint", "uinteger", "ubigint", "signed", "unsigned",
+    "hugeint", "int128", "uhugeint", "uint128",
 ))  # fmt: skip
 """Types of whole numbers that SQL names."""
+DECIMALS = frozenset(("decimal", "dec", "numeric", "bigdecimal", "bignumeric"))
+"""Types of numbers of a fixed scale: the engine cuts their quotients at few places, 1.0 * 7 / 1000000000 to 0."""
 FEW_DIGITS = 4
 """Digits of a number that no sum over stored rows brings above 32 bits, if it stands in no CASE and is no column of its own."""
 Part = tuple[str, str]
@@ -55,8 +58,14 @@ def widened(sql: str, wide: str = WIDE) -> str:
         after[seen[end]] = after.get(seen[end], "") + f" AS {kind})"
     openers = _openers(words)
     for at, part in enumerate(seen):
-        if _is_type(words, at, openers):
-            replaced[part] = "" if words[at - 1] in WHOLE else wide
+        if _is_type(words, at, openers, WHOLE):
+            replaced[part] = "" if words[at - 1] in WHOLE else WIDE
+            if wide != WIDE and words[at - 1] not in WHOLE:
+                _cast_again(words, seen, at, wide, after)
+        elif _is_type(words, at, openers, DECIMALS):
+            _cast_again(words, seen, at, "DOUBLE", after)
+        elif _is_fraction(parts, part):
+            after[part] = f"e0{after.get(part, '')}"
         elif _is_large(words, at, openers, parts[part][0]):
             before[part], after[part] = f"CAST({before.get(part, '')}", f" AS {wide}){after.get(part, '')}"
     return "".join(before.get(i, "") + replaced.get(i, text) + after.get(i, "") for i, (_, text) in enumerate(parts))
@@ -110,13 +119,33 @@ def _comma(words: list[str], at: int) -> int:
     return len(words)
 
 
-def _is_type(words: list[str], at: int, openers: list[str]) -> bool:
-    """Return True for the type in CAST(x AS type) and x::type."""
-    if words[at] not in WHOLE or not at:
+def _is_type(words: list[str], at: int, openers: list[str], types: frozenset[str]) -> bool:
+    """Return True for the type in CAST(x AS type) and x::type, if it is one of `types`."""
+    if words[at] not in types or not at:
         return False
-    if words[at - 1] in WHOLE:
-        return _is_type(words, at - 1, openers)
+    if words[at - 1] in types:
+        return _is_type(words, at - 1, openers, types)
     return words[at - 2 : at] == [":", ":"] or (words[at - 1] == "as" and openers[at] in ("cast", "try_cast"))
+
+
+def _cast_again(words: list[str], seen: list[int], at: int, kind: str, after: dict[int, str]) -> None:
+    """Give what is cast to the type at a place another type behind that: behind the bracket of CAST, or the type itself."""
+    end = at
+    while words[end + 1 : end + 2] and words[end + 1] in WHOLE:
+        end += 1
+    if words[end + 1 : end + 2] == ["("]:
+        end = _closing(words, end + 1)
+    if words[at - 1] == "as":
+        end += 1
+    if end < len(seen):
+        after[seen[end]] = f"::{kind}{after.get(seen[end], '')}"
+
+
+def _is_fraction(parts: list[Part], at: int) -> bool:
+    """Return True for a number with a point and without an exponent, which is no decimal number here but a fraction."""
+    kind, text = parts[at]
+    leading = at > 0 and parts[at - 1] == ("other", ".") and (at < 2 or parts[at - 2][0] not in ("word", "quoted"))
+    return kind == "number" and (text.count(".") == 1 or leading) and text.replace(".", "").isdigit()
 
 
 def _is_large(words: list[str], at: int, openers: list[str], kind: str) -> bool:

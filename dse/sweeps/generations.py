@@ -21,7 +21,7 @@ from optuna.storages.journal import BaseJournalBackend
 from dse.common import digests
 from dse.common.writing import write_atomically
 from dse.errors import BadInput
-from dse.sweeps import storages
+from dse.sweeps import locks, storages
 
 SEAL = ".seal"
 """End of the name of a journal's seal."""
@@ -30,7 +30,7 @@ SEAL = ".seal"
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[None]:
     """Hold the lock of a journal."""
-    lock = storages.FileLock(path)
+    lock = locks.FileLock(path)
     lock.acquire()
     try:
         yield

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import importlib.util
-import io
 import mmap
 import os
 import re
-import stat
 import time
 import urllib.parse
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileBackend
 
 from dse import secrets
 from dse.common import options, output, reading
 from dse.common.writing import JOURNAL
 from dse.errors import BadInput
+from dse.sweeps.locks import FileLock
 from dse.sweeps.urls import check, shown, sqlite_file
 
 HEARTBEAT = options.variable("DSE_HEARTBEAT", 5, 1, 3600)
@@ -45,119 +41,17 @@ ATTEMPTS = 6
 """Attempts to make the tables of a database that others are making at the same time."""
 
 
-MARK, PART, MARK_MOST = re.compile(rb"(?:\d+ \d+ \d+)?"), re.compile(rb"\d*(?: \d*){0,2}"), 62
-"""Content of the file beside a journal that says who holds its lock, the beginning of it, and its most bytes."""
-NO_MARK = "{path} is in the way: a file of that name, which is not of dse, is left as it is; rename it, or the journal"
-
-
-class FileLock:
-    """Lock of a journal file: Optuna's own, so that other programs wait for us and we for them, behind one of the operating system.
-
-    Optuna's is a file, which a killed process leaves behind. Ours queue for the system's lock, which no killed process holds; whoever has
-    it notes which of Optuna's files is ours, and the next one removes that at once instead of after half a minute.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._optuna = JournalFileOpenLock(str(path.absolute()))
-        self._theirs, self._ours = Path(f"{path}.lock"), Path(f"{path}.owner")
-        self._file: Any = None
-
-    def _opened(self) -> Any:
-        """Open the file of the mark.
-
-        Raises
-        ------
-        BadInput
-            Something else lies there: a link, a pipe or a folder.
-        """
-        try:
-            number = os.open(self._ours, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-                raise
-            raise BadInput(NO_MARK.format(path=self._ours)) from None
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            os.close(number)
-            raise BadInput(NO_MARK.format(path=self._ours))
-        return io.FileIO(number, "r+")
-
-    def _left(self, *, alone: bool) -> bytes:
-        """Read what the last holder left; without the system's lock that may be a part of a mark.
-
-        Raises
-        ------
-        BadInput
-            No mark of ours, or Optuna's file has content: it would be removed after a while.
-        """
-        self._file.seek(0)
-        left: bytes = self._file.read(MARK_MOST + 1)
-        if not (MARK if alone else PART).fullmatch(left):
-            raise BadInput(NO_MARK.format(path=self._ours))
-        with contextlib.suppress(FileNotFoundError):
-            found = self._theirs.lstat()
-            if not stat.S_ISLNK(found.st_mode) and (found.st_size or not stat.S_ISREG(found.st_mode)):
-                raise BadInput(NO_MARK.format(path=self._theirs))
-        return left
-
-    def _mark(self) -> bytes:
-        """Mark of Optuna's file that no other file has; empty where there is none."""
-        try:
-            found = self._theirs.lstat()
-        except OSError:
-            return b""
-        return f"{found.st_dev} {found.st_ino} {found.st_mtime_ns}".encode()
-
-    def _queued(self) -> bool:
-        """Wait for the system's lock; False where the file system has none, so that only Optuna's holds."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-        except OSError:
-            return False
-        return True
-
-    def _note(self, mark: bytes) -> None:
-        """Write whose file Optuna's is; where the disk is full, a killed process is waited for."""
-        with contextlib.suppress(OSError):
-            self._file.truncate(0)
-            self._file.write(mark)
-
-    def acquire(self) -> bool:
-        """Wait for the lock."""
-        self._file = self._opened()
-        try:
-            alone = self._queued()
-            left = self._left(alone=alone)
-            if alone and left and left == self._mark():
-                self._theirs.unlink(missing_ok=True)
-            self._optuna.acquire()
-        except BaseException:
-            self._file.close()
-            raise
-        try:
-            self._note(self._mark())
-            self._locked()
-        except BaseException:
-            self.release()
-            raise
-        return True
-
-    def _locked(self) -> None:
-        """Look after the journal, whose lock is held."""
-
-    def release(self) -> None:
-        """Give the lock back."""
-        with contextlib.suppress(RuntimeError):  # somebody took it away after Optuna's grace period: what was written is whole
-            self._optuna.release()
-        self._note(b"")
-        self._file.close()
-
-
 class SharedLock(FileLock):
     """Lock of a journal that any number of programs write: whoever has it ends the last line first."""
 
     def _locked(self) -> None:
-        """End the journal where its last whole line does: behind half of one, of a killed writer, nothing could be read."""
+        """End the journal where its last whole line does: behind half of one, of a killed writer, nothing could be read.
+
+        Raises
+        ------
+        BadInput
+            What it ends with is no beginning of an entry: somebody's text, which is left.
+        """
         if _is_ended(self._path):
             return
         with self._path.open("r+b") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -167,6 +61,8 @@ class SharedLock(FileLock):
             if _is_entry(line):
                 file.seek(0, os.SEEK_END)
                 file.write(b"\n")
+            elif not _is_begun(line):
+                raise BadInput(f"{self._path}: its last line is no beginning of an entry of Optuna's; nothing is written to it")
             else:
                 file.truncate(start)
                 output.note(f"{self._path}: its last line, {len(line):,} B that a killed writer left, was not whole and is cut")
@@ -216,7 +112,13 @@ def is_journal(path: Path) -> bool:
         return True
     if not first.endswith(b"\n"):
         return first.startswith(JOURNAL) or JOURNAL.startswith(first)
-    return _is_entry(first) and (not _is_ended(path) or _is_entry(last))
+    return _is_entry(first) and (_is_entry(last) or (not _is_ended(path) and (len(last) == ENTRY_MOST or _is_begun(last))))
+
+
+def _is_begun(line: bytes) -> bool:
+    """Return True for what a killed writer leaves of an entry: its beginning, or the zeros that a file system had in its place."""
+    begun = line.lstrip(b"\0")
+    return begun.startswith(JOURNAL) or JOURNAL.startswith(begun)
 
 
 def _is_entry(line: bytes) -> bool:
@@ -229,8 +131,15 @@ def _is_entry(line: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[None]:
+def whole(path: Path, *, ours: bool = True) -> Iterator[None]:
     """Turn what Optuna raises on a file that is no journal of its own into one line.
+
+    Parameters
+    ----------
+    path : path
+        The journal.
+    ours : bool
+        True for that of one study, which can be made anew; False for one that may have studies of others.
 
     Raises
     ------
@@ -243,7 +152,8 @@ def whole(path: Path) -> Iterator[None]:
     if not why and not is_journal(path):
         raise BadInput(f"{path}: no journal of Optuna, or a damaged one; nothing is written to it")
     try:
-        with reading.parsing(path, "no journal of Optuna, or a damaged one (remove it to begin anew)"):
+        how = " (remove it to begin anew)" if ours else "; nothing is written to it"
+        with reading.parsing(path, f"no journal of Optuna, or a damaged one{how}"):
             yield
     except optuna.exceptions.OptunaError as error:
         raise BadInput(f"{path}: a damaged journal: {reading.reason(error)}") from None
@@ -305,7 +215,7 @@ def opened(url: str, *, make: bool = True) -> optuna.storages.BaseStorage:
             _require_file(url)
             path = Path(url.removeprefix("journal://"))
             _require_there(path, make)
-            with whole(path):
+            with whole(path, ours=False):
                 return optuna.storages.JournalStorage(shared(path))
         if scheme == "grpc":
             host, _, port = url.removeprefix("grpc://").strip("/").partition(":")
