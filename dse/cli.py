@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
         """Refuse an option that takes one value and is given twice, of which the last one would win, and a text that is empty."""
         if action.option_strings and action.type is None and "" in arg_strings:
-            raise argparse.ArgumentError(action, "an empty text is no value: leave the option out")
+            self.error(f"{action.option_strings[-1]} is empty: leave it out, or give it a value")
         if action.option_strings and action.nargs != 0 and not isinstance(action, argparse._AppendAction):
             if action.dest in self._given:
                 raise argparse.ArgumentError(action, "given twice, and it takes one value")
@@ -97,7 +97,8 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         known, extra = self.parse_known_args(args, namespace)
         if extra:
-            self.error(self._refused(extra[0], [*self.chosen(known)]))
+            chosen = [*self.chosen(known)]
+            chosen[-1].error(self._refused(extra[0], chosen))
         return known
 
     def _refused(self, given: str, chosen: Sequence[Parser]) -> str:
