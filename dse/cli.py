@@ -1,6 +1,7 @@
 """The command line: finds the verb, imports its module alone, and turns every failure into one clear line.
 
-Exit status 0 ok, 1 a check failed, 2 bad input, 130 interrupted, 143 terminated, 141 the reader of our output went away.
+Exit status 0 ok, 1 a check failed, 2 bad input, 130 interrupted, 143 terminated, 129 the terminal was closed, 141 the reader of our output
+went away.
 ``DSE_TRACEBACK=1`` shows the traceback instead of the line.
 """
 
@@ -11,6 +12,7 @@ import contextlib
 import importlib
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
@@ -29,7 +31,7 @@ THREADS = {"POLARS_MAX_THREADS": 1024, "NUMBA_NUM_THREADS": 1024}
 """Variables of libraries that fail late, or panic, where one is no number of threads, with the most of each."""
 OFF = ("", "0", "no", "off", "false")
 """Values of a variable that turn nothing on."""
-OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE, TERMINATED = 0, 1, 2, 130, 141, 143
+OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,7 +49,9 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(*args, **kwargs)
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
-        """Refuse an option that takes one value and is given twice: the last one would win."""
+        """Refuse an option that takes one value and is given twice, of which the last one would win, and a text that is empty."""
+        if action.option_strings and action.type is None and "" in arg_strings:
+            self.error(f"{action.option_strings[-1]} is empty: leave it out, or give it a value")
         if action.option_strings and action.nargs != 0 and not isinstance(action, argparse._AppendAction):
             if action.dest in self._given:
                 raise argparse.ArgumentError(action, "given twice, and it takes one value")
@@ -93,7 +97,8 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         known, extra = self.parse_known_args(args, namespace)
         if extra:
-            self.error(self._refused(extra[0], [*self.chosen(known)]))
+            chosen = [*self.chosen(known)]
+            chosen[-1].error(self._refused(extra[0], chosen))
         return known
 
     def _refused(self, given: str, chosen: Sequence[Parser]) -> str:
@@ -227,7 +232,9 @@ def _guarded(work: Callable[[], int]) -> int:
         return FAILED
     except KeyboardInterrupt as error:
         _say(f"dse: {str(error) or 'interrupted'}")
-        return TERMINATED if isinstance(error, Terminated) else INTERRUPTED
+        if getattr(error, "number", 0) == signal.SIGHUP:
+            _drop_output()  # the terminal is gone
+        return 128 + error.number if isinstance(error, Terminated) else INTERRUPTED
     except MemoryError as error:
         _say(f"dse: error: not enough memory{f' ({error})' if str(error) else ''}: take fewer pages or accesses")
         return BAD

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: heeded within seconds by every verb, and nothing that was started or made stays behind."""
+"""Ctrl-C, SIGTERM and SIGHUP: heeded within seconds by every verb, and nothing that was started or made stays behind."""
 
 from __future__ import annotations
 
@@ -110,22 +110,25 @@ def test_a_worker_that_starts_while_it_is_ended_is_killed(tmp_path: Path, monkey
     assert process.returncode == -signal.SIGKILL
 
 
-def test_a_terminated_verb_clears_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The exception of SIGTERM is the business of the command line, whatever the verb."""
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_terminated_verb_clears_up(
+    number: int, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The exception of a signal is the business of the command line, whatever the verb."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     there: list[Path] = []
 
     def answered(*_: object) -> None:
         there.extend(tmp_path.iterdir())
-        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(number)
 
     monkeypatch.setattr(limited, "_answered", answered)
-    before = signal.getsignal(signal.SIGTERM)
-    assert main(["query", "select 1", "--results", str(tmp_path)]) == 143
-    assert capsys.readouterr().err == "dse: terminated\n"
+    before = signal.getsignal(number)
+    assert main(["query", "select 1", "--results", str(tmp_path)]) == status
+    assert capfd.readouterr().err == "dse: terminated\n"
     assert len(there) == 1
     assert not list(tmp_path.iterdir())
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
 
 
 def test_a_second_signal_does_not_break_the_clearing_up() -> None:
@@ -162,13 +165,39 @@ def test_a_signal_in_a_callback_is_not_lost(number: int, raised: type[BaseExcept
     assert done
 
 
-def test_a_signal_that_is_ignored_stays_so() -> None:
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_is_ignored_stays_so(number: int) -> None:
+    """SIGHUP is under nohup(1)."""
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with terminated(Terminated()):
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
+
+
+HUNG_UP = """
+import os, pty, signal, sys, time
+from dse.cli import main
+from dse.storing import limited
+limited._answered = lambda *_: (print("begun", flush=True), time.sleep(60))
+sys.exit(main(["query", "select 1", "--results", sys.argv[1]]))
+"""
+
+
+def test_a_terminal_that_is_closed_ends_a_verb(tmp_path: Path) -> None:
+    """Nothing is left, though no line can be printed any more."""
+    ours, theirs = os.openpty()
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", HUNG_UP, str(tmp_path)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environ, start_new_session=True) as process:
+        os.close(theirs)
+        assert os.read(ours, 5) == b"begun"
+        assert len([*tmp_path.iterdir()]) == 1
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(10) == 129
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_recorded_program_ends_with_all_that_it_started(tmp_path: Path) -> None:

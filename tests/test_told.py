@@ -35,7 +35,7 @@ def refused(capsys: pytest.CaptureFixture[str], *args: str) -> str:
         ("compare --workers 2", "--workers is an option of dse sweep, not of dse compare (see dse compare --help)"),
         ("sweep --budget=3", "--budget is an option of dse compare, not of dse sweep (see dse sweep --help)"),
         ("sweep --counted-only", "--counted-only is an option of dse compare, dse validate, not of dse sweep (see dse sweep --help)"),
-        ("trace info x --eta", "--eta is an option of dse trace record, not of dse trace info (see dse trace --help)"),
+        ("trace info x --eta", "--eta is an option of dse trace record, not of dse trace info (see dse trace info --help)"),
         ("compare --bugdet 3", "unrecognized argument '--bugdet', did you mean '--budget'? (see dse compare --help)"),
         ("compare --banana", "unrecognized argument '--banana' (see dse compare --help)"),
     ],

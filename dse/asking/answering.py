@@ -16,7 +16,7 @@ from dse.asking.measuring import measure
 from dse.asking.points import Measured
 from dse.asking.studies import Question, Study
 from dse.asking.verdicts import judge
-from dse.common import output
+from dse.common import output, reading
 from dse.common.writing import stored_under, write_atomically
 from dse.errors import BadInput
 from dse.measuring.provenance import code_digest, origin
@@ -160,7 +160,7 @@ def _read(question: Question) -> str:
 def _kept(question: Question, results: str | Path) -> dict[str, Any] | None:
     """The kept answer of this question by this code, None where there is none or it was damaged."""
     try:
-        stored = json.loads(_file(question, results).read_text(encoding="utf-8"))
+        stored = json.loads(reading.content(_file(question, results)))
         content, digest, code = stored["answer"], stored["sha256"], stored["code"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

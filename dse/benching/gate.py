@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import math
 import os
 import re
@@ -11,13 +10,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dse.benching import judging, launch, revisions
 from dse.benching.families import COUNTED, EXACT_PATTERN, INSTRUCTIONS_PATTERN, TIMED_PATTERN, Exit
 from dse.benching.results import Case, Figure, Suite, stored, text_of
-from dse.common import output
+from dse.common import output, reading, sessions, threads
 from dse.common.writing import locked
 from dse.errors import BadInput, CheckFailed
 
@@ -191,9 +191,14 @@ def suites(options: Options) -> tuple[Suite, Suite]:
     Stop
         The benchmarks of the head cannot be imported.
     """
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda commit: revisions.suite_at(options.root, commit), (options.head, options.base))
-        (ours, error), (theirs, error_of_base) = found
+    found: dict[str, tuple[Suite, str]] = {}
+    begun: list[int] = []
+
+    def look(commit: str, _: Any) -> None:
+        found[commit] = revisions.suite_at(options.root, commit, begun.append)
+
+    threads.together([partial(look, commit) for commit in (options.head, options.base)], lambda: [*map(sessions.kill, begun)])
+    (ours, error), (theirs, error_of_base) = found[options.head], found[options.base]
     if error:
         raise Stop(Exit.BROKEN, f"the benchmarks of {options.head[:8]} cannot be imported: {error}")
     if error_of_base:
@@ -314,8 +319,8 @@ def options_of(
         re.compile(bench)
     except re.error as error:
         raise BadInput(f"--bench {bench!r} is not a regular expression: {error}") from None
-    home = Path(os.environ.get("SWAPDSE_BENCH_HOME") or root / ".asv").resolve()
-    store = Path(results).resolve() if results else root / "results" / "asv"
+    home = reading.resolved(reading.folder(os.environ.get("SWAPDSE_BENCH_HOME") or root / ".asv"))
+    store = reading.resolved(results) if results else root / "results" / "asv"
     wanted = python or f"{sys.version_info.major}.{sys.version_info.minor}"
     if not re.fullmatch(r"\d+\.\d+", wanted):
         raise BadInput(f"--python {wanted!r} is not a version such as 3.11")

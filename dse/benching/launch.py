@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dse.benching.families import COUNTED
+from dse.common import sessions
 from dse.errors import CheckFailed
 from dse.naming import processes
 
@@ -92,7 +93,7 @@ def prune(caches: Path) -> None:
 
 
 def launch(request: Request, timeout: float) -> Answer:
-    """Run asv for `request`; its output goes to a log.
+    """Run asv for `request`; its output goes to a log. Whatever ends the wait ends all that asv started.
 
     Raises
     ------
@@ -103,7 +104,9 @@ def launch(request: Request, timeout: float) -> Answer:
         asked, given = Path(folder) / "request.json", Path(folder) / "answer.json"
         asked.write_text(json.dumps(asdict(request)), encoding="utf-8")
         command = processes.command("dse.benching.launch", str(asked), str(given))
-        environ = processes.environ(SWAPDSE_BENCH_CACHE=str(Path(request.home) / "numba"))
+        environ = processes.environ(
+            SWAPDSE_BENCH_CACHE=str(Path(request.home) / "numba"), TMPDIR=folder
+        )  # asv leaves files where it is ended
         if request.quick:
             environ["SWAPDSE_BENCH_QUICK"] = "1"
         log = log_of(request)
@@ -111,11 +114,11 @@ def launch(request: Request, timeout: float) -> Answer:
         prune(Path(request.home) / "numba")
         try:
             with log.open("ab" if log.exists() and log.stat().st_size < LOG_BYTES else "wb") as sink:
-                done = subprocess.run(command, env=environ, stdout=sink, stderr=sink, timeout=timeout, check=False)
+                status = sessions.run(command, timeout, env=environ, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
         except subprocess.TimeoutExpired:
             raise CheckFailed(f"asv was stopped after {timeout:.0f} s, see {log}") from None
         if not given.exists():
-            raise CheckFailed(f"asv ended with status {done.returncode} and no answer, see {log}")
+            raise CheckFailed(f"asv ended with status {status} and no answer, see {log}")
         return Answer(**json.loads(given.read_text(encoding="utf-8")))
 
 

@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dse.benching.results import Suite, suite_of
-from dse.common import repositories
+from dse.common import repositories, sessions
 from dse.errors import BadInput
 
 CONFIGURATION = "asv.conf.json"
@@ -33,6 +33,8 @@ def git(root: Path, *args: str) -> str:
         done = repositories.git(root, *args, text=True, check=False, timeout=120)
     except FileNotFoundError:
         raise BadInput("git is not installed") from None
+    except subprocess.TimeoutExpired as error:
+        raise BadInput(f"git {args[0]} takes longer than {error.timeout:.0f} s in {root}") from None
     if done.returncode:
         why = done.stderr.strip().splitlines()
         raise BadInput(why[0] if why else f"git {args[0]} failed")
@@ -102,13 +104,26 @@ def checked_out(root: Path, commit: str) -> Iterator[Path]:
     """Check out the sources of `commit` into a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="swapdse-bench-") as name:
         there = git(root, "ls-tree", "--name-only", commit).splitlines()
-        packed = repositories.git(root, "archive", commit, *[part for part in PARTS if part in there], check=True)
-        subprocess.run(["tar", "-x", "-C", name], input=packed.stdout, check=True)
+        try:
+            packed = repositories.git(root, "archive", commit, *[part for part in PARTS if part in there], check=True)
+            subprocess.run(["tar", "-x", "-C", name], input=packed.stdout, check=True, capture_output=True)
+        except subprocess.CalledProcessError as error:
+            why = (error.stderr or b"").decode("utf-8", "replace").strip().splitlines() or [f"status {error.returncode}"]
+            raise BadInput(f"{commit[:8]} cannot be unpacked into {name}: {error.cmd[0]}: {why[-1]}") from None
         yield Path(name)
 
 
-def suite_at(root: Path, commit: str) -> tuple[Suite, str]:
+def suite_at(root: Path, commit: str, begun: Callable[[int], object] = lambda _: None) -> tuple[Suite, str]:
     """Benchmarks of `commit`, found by asv's own discovery in its own sources.
+
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    commit : str
+        Full hash.
+    begun : callable
+        Called with the session of the discovery once it runs.
 
     Returns
     -------
@@ -125,11 +140,16 @@ def suite_at(root: Path, commit: str) -> tuple[Suite, str]:
         target = folder / "benchmarks.json"
         environ = {**os.environ, "PYTHONPATH": str(folder), "ASV_PYTHONPATH": str(folder), "ASV": "true", "ASV_CONF_DIR": str(folder)}
         environ["SWAPDSE_BENCH_CACHE"] = str(folder / "numba")
-        done = subprocess.run(
-            [sys.executable, benchmark.__file__, "discover", str(folder / "benchmarks"), str(target)],
-            env=environ, cwd=folder, capture_output=True, text=True, check=False, timeout=DISCOVERY_SECONDS,
-        )  # fmt: skip
-        if done.returncode or not target.exists():
-            lines = (done.stderr or done.stdout).strip().splitlines()
-            return Suite(), lines[-1] if lines else f"discovery ended with status {done.returncode}"
+        command, pipe = [sys.executable, benchmark.__file__, "discover", str(folder / "benchmarks"), str(target)], subprocess.PIPE
+        try:
+            with sessions.started(
+                command, env=environ, cwd=folder, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
+            ) as process:
+                begun(process.pid)
+                said, failed = process.communicate(timeout=DISCOVERY_SECONDS)
+        except subprocess.TimeoutExpired:
+            return Suite(), f"discovery takes longer than {DISCOVERY_SECONDS} s"
+        if process.returncode or not target.exists():
+            lines = (failed or said).strip().splitlines()
+            return Suite(), lines[-1] if lines else f"discovery ended with status {process.returncode}"
         return suite_of(json.loads(target.read_text(encoding="utf-8"))), ""

@@ -32,7 +32,7 @@ PROGRAMS = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     options.add_format(parser)
-    options.add_results(parser)
+    options.add_results(parser, options.sought)
 
 
 def _row(check: str, status: str, value: Any, note: str = "") -> dict[str, str]:

@@ -19,7 +19,9 @@ PAGE, MIB = 4096, 1 << 20
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument("designs", nargs="*", metavar="DESIGN", help="NAME[param=value,...]; several: their sums side by side")
+    parser.add_argument(
+        "designs", nargs="*", type=options.design, metavar="DESIGN", help="NAME[param=value,...]; several: their sums side by side"
+    )
     parser.add_argument("--design", default=None, metavar="D", help="one design (default: direct)")
     parser.add_argument("--slots", type=options.slots, default=1 << 23, metavar="N", help="slots of 4 KiB (default: 2^23, 32 GiB)")
     parser.add_argument("--fill", type=options.share, default=None, metavar="F", help="share of the slots in use, 0 to 1 (default: 1)")

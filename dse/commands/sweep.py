@@ -53,9 +53,8 @@ def run(args: argparse.Namespace) -> int:
     from dse.storing.studies import resuming
 
     _check_resume(args)
-    for name in ("space", "sampler", "objectives", "trace"):
-        if getattr(args, name) == "":
-            raise BadInput(f"{name.upper() if name == 'space' else '--' + name} is empty")
+    if args.space == "":
+        raise BadInput("SPACE is empty")
     if args.format != "table":
         options.refuse(args, "full", f"it is for tables; --format json has everything, csv the front, {args.format} was asked for")
     found = sweep(

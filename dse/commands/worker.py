@@ -6,7 +6,6 @@ A worker may leave at any time.
 from __future__ import annotations
 
 import argparse
-import signal
 
 from dse.common import options, output
 from dse.common.signals import Terminated
@@ -26,10 +25,10 @@ def run(args: argparse.Namespace) -> int:
     """Work until the study ends, or the sweep that started this worker does."""
     try:
         return _run(args)
-    except Terminated:
+    except Terminated as error:
         if args.of is None:
             raise
-        return 128 + signal.SIGTERM  # the sweep says it
+        return 128 + error.number  # the sweep says it
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ carries its own.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dse.common import reading
 from dse.errors import refusal
 
 SUMS = "SHA256SUMS"
@@ -24,6 +26,8 @@ CHANGED = "not what was stored: its SHA-256 differs"
 
 def of_file(path: Path) -> str:
     """SHA-256 of a file."""
+    if why := reading.why_not(path):
+        raise FileNotFoundError(errno.ENOENT, why, str(path)) if why == "no such file" else OSError(errno.EINVAL, why, str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -42,7 +46,7 @@ def sums(contents: Mapping[str, bytes]) -> bytes:
 def listed(folder: Path) -> dict[str, str] | None:
     """Digests that a folder lists by file, None where it has no list; a line that cannot be read lists nothing."""
     try:
-        text = (folder / SUMS).read_bytes().decode("utf-8", "replace")
+        text = reading.content(folder / SUMS).decode("utf-8", "replace")
     except FileNotFoundError:
         return None
     except OSError:

@@ -6,7 +6,7 @@ import argparse
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from dse.common import reading, streams
 from dse.common.limits import COLUMNS_MAX, PAGES_MAX, SEED_MAX
@@ -197,10 +197,15 @@ def add_format(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="table", help="output format (default: %(default)s)")
 
 
-def folder(text: str) -> str:
+def sought(text: str) -> str:
+    """Read the name of a folder, also of one that cannot be made: dse doctor says so."""
+    return folder(text, made=False)
+
+
+def folder(text: str, *, made: bool = True) -> str:
     """Read the name of a folder that is there or can be made."""
     try:
-        return str(reading.folder(text))
+        return str(reading.folder(text, made=made))
     except BadInput as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -212,6 +217,13 @@ def file(text: str) -> str:
     return text
 
 
+def design(text: str) -> str:
+    """Read a design where none stands for the default one."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty text is no design")
+    return text
+
+
 def trace(text: str) -> str:
     """Read the name of a trace; it is stored with what is made of it."""
     if text != streams.plain(text):
@@ -219,9 +231,9 @@ def trace(text: str) -> str:
     return file(text)
 
 
-def add_results(parser: argparse.ArgumentParser) -> None:
-    """Add ``--results`` to a command that reads or writes stored runs."""
-    parser.add_argument("--results", type=folder, default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
+def add_results(parser: argparse.ArgumentParser, kind: Callable[[str], str] = folder) -> None:
+    """Add ``--results`` to a command that reads or writes stored runs; `kind` reads it."""
+    parser.add_argument("--results", type=kind, default=RESULTS, metavar="DIR", help="folder of stored runs (default: %(default)s)")
 
 
 def check_results(args: argparse.Namespace) -> None:

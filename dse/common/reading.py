@@ -82,8 +82,15 @@ def file(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
-def folder(path: str | os.PathLike[str]) -> Path:
+def folder(path: str | os.PathLike[str], *, made: bool = True) -> Path:
     """Return the path of a folder that is there or can be made.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    made : bool
+        Refuse one that links or files in its way keep from being made.
 
     Raises
     ------
@@ -100,12 +107,47 @@ def folder(path: str | os.PathLike[str]) -> Path:
     try:
         if not stat.S_ISDIR(found.stat().st_mode):
             raise BadInput(f"{found} is not a folder")
+    except FileNotFoundError:
+        if made and found.is_symlink():
+            raise BadInput(f"{found} is a link to nothing") from None
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise BadInput(f"{short(os.fspath(path))}: {refusal(error)}") from None
+        shown = short(os.fspath(path)) if error.errno == errno.ENAMETOOLONG else os.fspath(path)
+        if made or error.errno == errno.ENAMETOOLONG:
+            raise BadInput(f"{shown}: {refusal(error)}") from None
     except ValueError:
         pass  # a zero byte in the name
     return found
+
+
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Return a path without its links; ``Path.resolve`` fails in its own way on those that lead in a circle.
+
+    Raises
+    ------
+    BadInput
+        They do.
+    """
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise BadInput(f"{os.fspath(path)}: {refusal(error)}") from None
+    return Path(os.path.realpath(path))
+
+
+def content(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a file that is kept, without waiting for what is a pipe.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or is no file.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, KINDS.get(stat.S_IFMT(os.fstat(number).st_mode), "no file"), os.fspath(path))
+        return file.read()
 
 
 def reason(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""SIGTERM as an exception, so that what was begun is ended and put away."""
+"""SIGTERM and SIGHUP as an exception, so that what was begun is ended and put away."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from collections.abc import Iterator
 from types import FrameType
 
 AGAIN = 2.0
-"""Seconds in which a further SIGTERM is the same one: timeout(1) and service managers send it to a process and to its group."""
+"""Seconds in which a further signal is the same one: timeout(1) and service managers send it to a process and to its group."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: all that lets Ctrl-C through lets it through."""
+    """SIGTERM or SIGHUP: all that lets Ctrl-C through lets it through.
+
+    Attributes
+    ----------
+    number : int
+        Number of the signal.
+    """
+
+    number: int = signal.SIGTERM
 
 
 SILENT = ("_raw_object_cache_notify", "_raw_object_cache_getbuffer", "__del__")
@@ -33,9 +41,10 @@ def _silent(frame: FrameType | None) -> bool:
 
 @contextlib.contextmanager
 def terminated(error: BaseException) -> Iterator[None]:
-    """Raise `error` at SIGTERM, and KeyboardInterrupt at SIGINT, but nowhere where it would be lost.
+    """Raise `error` at SIGTERM and SIGHUP, and KeyboardInterrupt at SIGINT, but nowhere where it would be lost.
 
-    Threads other than the main one change nothing. A signal that is ignored is left alone, and SIGINT where somebody else handles it.
+    Threads other than the main one change nothing. A signal that is ignored is left alone, as SIGHUP is under nohup(1), and SIGINT where
+    somebody else handles it.
 
     Parameters
     ----------
@@ -52,9 +61,11 @@ def terminated(error: BaseException) -> Iterator[None]:
             raise KeyboardInterrupt
         before, last[0] = last[0], time.monotonic()
         if last[0] - before > AGAIN:
+            if isinstance(error, Terminated):
+                error.number = number
             raise error
 
-    ours = {signal.SIGTERM: signal.getsignal(signal.SIGTERM) not in (signal.SIG_IGN, None)}
+    ours = {number: signal.getsignal(number) not in (signal.SIG_IGN, None) for number in (signal.SIGTERM, signal.SIGHUP)}
     ours[signal.SIGINT] = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if threading.current_thread() is not threading.main_thread():
         ours = {}

@@ -11,7 +11,7 @@ Task = Callable[[threading.Event], None]
 """Work of a thread. It begins nothing more once the event is set."""
 
 
-def together(tasks: Sequence[Task], end: Callable[[], None]) -> None:
+def together(tasks: Sequence[Task], end: Callable[[], object]) -> None:
     """Do every task in a thread of its own until all are done.
 
     Parameters

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dse.common import digests, names
+from dse.common import digests, names, reading
 from dse.errors import BadInput, refusal
 
 
@@ -209,7 +209,7 @@ def check_stored(target: Path, *, trace: bool = True) -> None:
     BadInput
         It is stored there.
     """
-    if _is_stored(target.resolve(), trace):
+    if _is_stored(reading.resolved(target), trace):
         raise BadInput(f"{target} is a stored result, or lies among them; say another file")
 
 
@@ -261,7 +261,7 @@ def check_target(path: str | os.PathLike[str], results: str | os.PathLike[str] |
     if target.is_dir():
         raise BadInput(f"{target} is a folder; say a file")
     check_stored(target)
-    if results is not None and target.resolve().parent == Path(results).resolve() and target.name in FOLDERS:
+    if results is not None and reading.resolved(target).parent == reading.resolved(results) and target.name in FOLDERS:
         raise BadInput(f"{target} is a stored result, or lies among them; say another file")
     if not target.parent.exists():
         raise BadInput(f"{target}: no such folder {os.fspath(target.parent)!r}")

@@ -15,6 +15,8 @@ SAME = (
     "background", "many", "memory", "slots", "machine", "options",
 )  # fmt: skip
 """Origin that a record and its addition share."""
+ADDED = ("experiments", "command", "seconds")
+"""Origin in which both are put together."""
 
 
 def require_same(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> None:
@@ -25,6 +27,9 @@ def require_same(before: Mapping[str, Any], after: Mapping[str, Any], name: str)
     BadInput
         With the first difference.
     """
+    lacks = next((key for key in ADDED if key not in before), None)
+    if lacks is not None:
+        raise BadInput(f"record {name} cannot be added to: its provenance has no {lacks}")
     other = next((key for key in SAME if before.get(key) != after.get(key)), None)
     if other is not None:
         raise BadInput(f"record {name} cannot be added to: its {other} is {before.get(other)}, now it is {after.get(other)}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dse.common import writing
+from dse.common import reading, writing
 from dse.errors import BadInput
 from dse.linux import apt
 from dse.linux.image import sha256
@@ -181,10 +181,11 @@ def image_of(folder: Path, release: str) -> Path | None:
 def about(folder: Path, release: str) -> dict[str, Any]:
     """Origin of a fetched kernel, empty where it was not fetched."""
     try:
-        found = json.loads((folder / "kernels" / release / "fetched.json").read_text(encoding="utf-8"))
+        found = reading.parsed_json(reading.content(folder / "kernels" / release / "fetched.json"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    whole = isinstance(found, dict) and all(isinstance(found.get(key), str) for key in ("package", "version"))
+    return found if whole and isinstance(found.get("packages", {}), dict) else {}
 
 
 def fetched(folder: Path) -> list[dict[str, Any]]:

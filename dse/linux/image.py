@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from dse.common import reading
 from dse.errors import BadInput, refusal
 
 MAGIC_AT, MAGIC = 0x202, b"HdrS"
@@ -51,6 +52,7 @@ def release_of(path: Path) -> str:
     BadInput
         The file cannot be read or is no bzImage.
     """
+    reading.file(path)
     try:
         with path.open("rb") as file:
             head = file.read(1 << 16)

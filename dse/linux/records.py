@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
+import io
+import math
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dse.common import digests, names, output, writing
+from dse.common import digests, names, output, reading, writing
 from dse.errors import BadInput, unknown
 from dse.linux import counting, fetching, histograms, tracing
 from dse.secrets import safe
@@ -26,6 +27,10 @@ TABLES = {
 TEXTS = ("backend", "stage", "kind", "structure", "operation", "function", "group", "site", "trace", "lists")
 
 
+WHOLE = ("pages", "operations", "background", "many", "repeats", "memory", "slots")
+"""Whole numbers of provenance, where it has them."""
+PLAIN = ("created", "swapdse", "release", "version", "qemu", "compressor", "command", "machine", "options")
+"""Texts of it."""
 CHECKED = "digests"
 """Key of provenance: the file beside it that lists digests. Records of earlier versions may lack both."""
 
@@ -79,10 +84,48 @@ def store(results: Path, release: str, tables: Mapping[str, Sequence[Mapping[str
     return name
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of a table, figures as whole numbers."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{key: value if key in TEXTS else int(value) for key, value in row.items()} for row in csv.DictReader(file)]
+def _rows(path: Path, table: str) -> list[dict[str, Any]]:
+    """Rows of a table, figures as whole numbers.
+
+    Raises
+    ------
+    ValueError
+        It lacks a column, or a row is longer or shorter than its head.
+    """
+    lines = csv.DictReader(io.StringIO(reading.content(path).decode("utf-8"), newline=""))
+    lacks = next((column for column in TABLES[table] if column not in (lines.fieldnames or ())), "")
+    if lacks:
+        raise ValueError(f"{path.name} has no column {lacks}")
+    found = []
+    for row in lines:
+        if None in row or None in row.values():
+            raise ValueError(f"line {lines.line_num} of {path.name} is longer or shorter than its head")
+        found.append({key: value if key in TEXTS else int(value) for key, value in row.items()})
+    return found
+
+
+def _origin(text: bytes) -> dict[str, Any]:
+    """Provenance of a record.
+
+    Raises
+    ------
+    ValueError
+        It is no object, or a part of it is of another kind than what is stored.
+    """
+    found = reading.parsed_json(text)
+    if not isinstance(found, dict):
+        raise ValueError("its provenance is no object")
+    listed = found.get("experiments", [])
+    wrong = [key for key in WHOLE if key in found and (type(found[key]) is not int or found[key] < 0)]
+    wrong += [key for key in PLAIN if not isinstance(found.get(key, ""), str)]
+    wrong += [key for key in ("traces", "package") if not isinstance(found.get(key, {}), dict)]
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        wrong.append("experiments")
+    if not isinstance(found.get("seconds", 0), (int, float)) or not math.isfinite(found.get("seconds", 0)):
+        wrong.append("seconds")
+    if wrong:
+        raise ValueError(f"{wrong[0]} of its provenance is {reading.short(found[wrong[0]])}")
+    return found
 
 
 def _read(name: str, provenance: Path, tables: Mapping[str, Path]) -> Record:
@@ -98,12 +141,10 @@ def _read(name: str, provenance: Path, tables: Mapping[str, Path]) -> Record:
         if why:
             raise BadInput(f"{path}: {why}")
     try:
-        origin = json.loads(provenance.read_text(encoding="utf-8"))
-        if not isinstance(origin, dict):
-            raise ValueError("its provenance is no object")
-        return Record(name, origin, {table: _rows(path) for table, path in tables.items() if path.is_file()})
-    except (OSError, ValueError, TypeError) as error:
-        raise BadInput(f"{provenance.parent} holds no record that can be read: {error}") from None
+        origin = _origin(reading.content(provenance))
+        return Record(name, origin, {table: _rows(path, table) for table, path in tables.items() if path.exists()})
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise BadInput(f"{provenance.parent} holds no record that can be read: {reading.reason(error)}") from None
 
 
 def _checked(folder: Path, record: Record) -> Record:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dse.common import digests, machine, output
+from dse.common import digests, machine, output, reading
 from dse.common.writing import stored_under, write_atomically
 from dse.measuring.provenance import code_digest, origin
 from dse.modelling.tables import Table
@@ -50,7 +50,7 @@ class Kept:
             return None
         path, key = self._place(stream)
         try:
-            found = json.loads(path.read_bytes())
+            found = json.loads(reading.content(path))
         except (OSError, ValueError, RecursionError):
             return None
         if not digests.whole(found, key):

@@ -206,7 +206,7 @@ def _from_name(name: str, why: str) -> ModuleType:
 
 def _from_file(path: Path) -> ModuleType:
     """Import a file as a module of its own name, so that Numba and pickle find it again."""
-    path = path.resolve()
+    path = reading.resolved(path)
     if missing := reading.why_not(path):
         raise BadInput(f"{VARIABLE}: {path}: {missing}")
     if path.stem in sys.modules and Path(sys.modules[path.stem].__file__ or "").resolve() == path:

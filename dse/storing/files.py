@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dse.common import digests, output
+from dse.common import digests, output, reading
 from dse.secrets import safe
 from dse.storing.writer import METADATA_SUMS, METADATA_TABLE, METADATA_VERSION
 
@@ -45,6 +45,8 @@ def why_not(path: Path, table: str, newest: int) -> str:
     why = digests.why_not(path)
     if why:
         return f"missing: the {of} is not whole" if why == "missing" else why
+    if (why := reading.why_not(path)) and why != "no such file":
+        return why
     try:
         metadata = pl.read_parquet_metadata(path)
         pl.read_parquet_schema(path)
@@ -75,6 +77,8 @@ def _another(path: Path, column: str) -> str:
 
 def owner(path: Path) -> str | None:
     """Run or study whose table a file is; None for an empty or damaged one, and for one that was not written by swapdse."""
+    if reading.why_not(path):
+        return None
     try:
         table = pl.read_parquet_metadata(path).get(METADATA_TABLE, "")
         return next(iter(_owners(path, _kind(table))), None) if table else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dse import storing
-from dse.common import digests, names
+from dse.common import digests, names, reading
 from dse.errors import BadInput, refusal, unknown
 from dse.storing import files, schema, studies
 
@@ -176,7 +176,7 @@ def prune(
 
 def _runs(path: Path, kind: str) -> str:
     """Say that an entry is a study that runs; an empty string where it does not. Nothing is written."""
-    if kind != "studies":
+    if kind != "studies" or reading.why_not(path / ".lock"):
         return ""
     try:
         with (path / ".lock").open("rb") as file:

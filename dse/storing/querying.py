@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -53,7 +52,7 @@ def asv_rows(results: str | os.PathLike[str]) -> list[dict[str, Any]]:
     root = Path(results) / "asv"
     units: dict[str, tuple[str, str]] = {}
     try:
-        known = json.loads((root / "benchmarks.json").read_bytes())
+        known = reading.parsed_json(reading.content(root / "benchmarks.json"))
         units = {name: (str(b.get("unit", "")), str(b.get("type", ""))) for name, b in known.items() if isinstance(b, dict)}
     except (OSError, ValueError, AttributeError):
         pass
@@ -72,7 +71,7 @@ def _asv_file(path: Path, units: dict[str, tuple[str, str]]) -> list[dict[str, A
     """Rows of one file of asv's."""
     import itertools
 
-    given = json.loads(path.read_bytes())
+    given = reading.parsed_json(reading.content(path))
     columns = given["result_columns"]
     rows = []
     for name, packed in given["results"].items():

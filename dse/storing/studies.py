@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from dse.common import digests, hints
+from dse.common import digests, hints, reading
 from dse.common.limits import SEED_MAX
 from dse.common.names import checked, is_name
 from dse.common.output import plain
@@ -164,7 +164,7 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
     """
     path = folder(results, study) / SETTINGS
     try:
-        found: Any = json.loads(path.read_bytes())
+        found: Any = json.loads(reading.content(path))
     except FileNotFoundError:
         raise BadInput(f"{path}: missing: the study is not whole") from None
     except (OSError, ValueError, RecursionError):
@@ -184,7 +184,7 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
 def owner(path: Path) -> str | None:
     """Study whose settings lie in a folder; None where they are damaged, or are of something else."""
     try:
-        found: Any = json.loads((path / SETTINGS).read_bytes())
+        found: Any = json.loads(reading.content(path / SETTINGS))
     except (OSError, ValueError, RecursionError):
         return None
     return str(found["study"]) if are_settings(found) else None

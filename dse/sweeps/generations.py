@@ -18,7 +18,7 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
-from dse.common import digests
+from dse.common import digests, reading
 from dse.common.writing import write_atomically
 from dse.errors import BadInput
 from dse.sweeps import locks, storages
@@ -53,10 +53,10 @@ def _seal(path: Path) -> tuple[tuple[int, str], ...]:
     """
     seal = _seal_of(path)
     try:
-        found = json.loads(seal.read_bytes())
+        found = json.loads(reading.content(seal))
     except FileNotFoundError:
         return ()
-    except (ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         found = None
     if not digests.whole(found, path.name):
         raise BadInput(f"{seal}: {digests.CHANGED}; remove it and {path.name}, and the trials are counted anew")

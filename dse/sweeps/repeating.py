@@ -103,4 +103,8 @@ def interruptible(results: str | Path, study: str, storage: str | None) -> Itera
     except KeyboardInterrupt as error:
         shared = f" --storage {shlex.quote(safe(storage, whole=True))}" if storage is not None else ""
         text = f"interrupted after {done.trials:,} of {done.wanted:,} trials: {studies.resuming(results, study)}{shared}"
-        raise (Terminated if isinstance(error, Terminated) else Interrupted)(text) from None
+        if not isinstance(error, Terminated):
+            raise Interrupted(text) from None
+        told = Terminated(text)
+        told.number = error.number
+        raise told from None

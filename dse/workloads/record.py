@@ -8,17 +8,17 @@ import platform
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.common import sessions
 from dse.errors import BadInput
 from dse.secrets import words
 from dse.workloads import lackey, perf
@@ -115,7 +115,7 @@ def alone(command: list[str], *, show: bool = False) -> float:
         raise BadInput(f"{command[0]}: no such program" if command else "no command to record")
     output = None if show else subprocess.DEVNULL
     began = time.monotonic()
-    with _started(command, stdout=2 if show else output, stderr=output) as process:
+    with sessions.started(command, stdout=2 if show else output, stderr=output) as process:
         process.wait()
     return time.monotonic() - began
 
@@ -147,29 +147,12 @@ def _meta(command: list[str], recorder: str, version: str, **more: Any) -> dict[
     return {"recorder": recorder, "command": line, "made": made, "tool": version, "kept": ADDRESSES, **more}
 
 
-@contextlib.contextmanager
-def _started(argv: list[str], **given: Any) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program, and wait for it. Whatever is raised meanwhile ends it and all that it started.
-
-    It has a session of its own: it may read the terminal, and Ctrl-C there reaches this process, which ends it.
-    """
-    process = subprocess.Popen(argv, start_new_session=True, **given)
-    try:
-        yield process
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        raise
-    finally:
-        process.wait()
-
-
 def _piped(argv: list[str], write_end: int, read_end: int, show: bool, reader: Callable[[BinaryIO], Trace]) -> Trace:
     """Run `argv`, which writes to the pipe, and read the pipe; the exit status goes into the header."""
     output = None if show else subprocess.DEVNULL
     with os.fdopen(read_end, "rb", buffering=0) as stream, contextlib.ExitStack() as running:
         try:
-            process = running.enter_context(_started(argv, pass_fds=[write_end], stdout=2 if show else output, stderr=output))
+            process = running.enter_context(sessions.started(argv, pass_fds=[write_end], stdout=2 if show else output, stderr=output))
         finally:
             os.close(write_end)
         trace = reader(stream)
@@ -272,7 +255,7 @@ def with_faults(command: list[str], filter_pages: int, show: bool, progress: Pro
         data, text = Path(folder) / "perf.data", Path(folder) / "faults.txt"
         output = None if show else subprocess.DEVNULL
         argv = [tool, "record", "-q", "-c", "1", "-e", EVENT, "-o", str(data), "--", *command]
-        with _started(argv, stdout=2 if show else output, stderr=subprocess.PIPE) as process:
+        with sessions.started(argv, stdout=2 if show else output, stderr=subprocess.PIPE) as process:
             said = process.communicate()[1].decode("utf-8", "replace")
         if not data.exists() or not data.stat().st_size:
             why = next((line.strip() for line in said.splitlines() if line.strip()), "perf record failed")
