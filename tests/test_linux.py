@@ -297,7 +297,7 @@ def test_what_a_wrapper_of_qemu_started_ends_with_it(number: int, host: Host, tm
     """Only the wrapper was killed, and qemu went on."""
     started = tmp_path / "pids"
     host.qemu(f"""import subprocess
-child = subprocess.Popen(["sleep", "300"], start_new_session=False)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(40)"])
 open({str(started)!r}, "a").write(f"{{child.pid}}\\n")
 child.wait()""")
     words = ["linux", "record", "--image", str(host.image), "--results", str(host.results)]
