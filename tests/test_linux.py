@@ -311,7 +311,8 @@ child.wait()""")
     assert process.wait(60) == 128 + number
     pids = started.read_text().split()
     assert pids
-    assert [pid for pid in pids if Path(f"/proc/{pid}").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()] == []
+    stats = [path.read_text(encoding="utf-8") for pid in pids if (path := Path(f"/proc/{pid}/stat")).exists()]
+    assert [stat for stat in stats if " Z " not in stat] == []
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")

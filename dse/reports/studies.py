@@ -60,10 +60,7 @@ def column(environment: Mapping[str, Any], without: str = "") -> tuple[str, str]
 
 def parsed(text: Any) -> dict[str, Any]:
     """Read a cell that is JSON; return an empty one if it is not."""
-    try:
-        found = reading.parsed_json(text or "{}")
-    except (TypeError, ValueError):
-        return {}
+    found = wording.parsed(text or "{}")
     return found if isinstance(found, dict) else {}
 
 
@@ -137,10 +134,7 @@ def answer(study: Study) -> list[str]:
 
 def parsed_list(text: Any) -> list[str]:
     """Read a cell that is a JSON list of names."""
-    try:
-        found = reading.parsed_json(text or "[]")
-    except (TypeError, ValueError):
-        return []
+    found = wording.parsed(text or "[]")
     return [str(item) for item in found] if isinstance(found, list) else []
 
 
