@@ -15,6 +15,7 @@ from dse.errors import BadInput
 from dse.linux import fetching, records
 from dse.naming import registered
 from dse.storing import files, pruning, querying, studies
+from dse.workloads import trace
 
 CIRCLE = "links that lead in a circle"
 
@@ -165,3 +166,45 @@ def test_an_empty_text_is_not_the_default(argv: list[str], capsys: pytest.Captur
     said = capsys.readouterr()
     assert "is empty: leave it out" in said.err or "an empty text is no design" in said.err
     assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_a_lock_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(BadInput, match="is a pipe, not a file"), writing.locked(tmp_path / "lock", "held"):
+        pass
+
+
+def test_what_a_link_points_to_is_written(tmp_path: Path) -> None:
+    """The link was replaced, and what it points to stayed as it was."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.csv").symlink_to("there/q.csv")
+    assert writing.save(tmp_path / "link.csv", b"new") == str(tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "there" / "q.csv").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("of", ["/proc/self/fd/{}", "/dev/fd/{}"])
+def test_a_link_to_a_descriptor_stays(of: str, tmp_path: Path) -> None:
+    """/dev/stdout is one: for root, where the output goes to a file, it was replaced for all programs, and nothing was in the file."""
+    with (tmp_path / "out").open("ab", buffering=0) as file:
+        file.write(b"before ")
+        (tmp_path / "stdout").symlink_to(of.format(file.fileno()))
+        writing.save(tmp_path / "stdout", b"new ")
+        file.write(b"after")
+    assert (tmp_path / "stdout").is_symlink()
+    assert (tmp_path / "out").read_bytes() == b"before new after"
+
+
+def test_a_link_into_no_folder_makes_none(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "gone" / "q.csv")
+    with pytest.raises(BadInput, match="no such folder"):
+        writing.save(tmp_path / "link.csv", b"new")
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_trace_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link.npz").symlink_to("t.npz")
+    made = trace.load(trace.shipped()[0])
+    assert trace.save(made, tmp_path / "link.npz") == tmp_path / "link.npz"
+    assert (tmp_path / "link.npz").is_symlink()
+    assert trace.load(tmp_path / "t.npz").accesses.size == made.accesses.size

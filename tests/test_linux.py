@@ -292,6 +292,29 @@ def test_a_signal_leaves_nothing(number: int, host: Host) -> None:
     assert host.left() == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_a_wrapper_of_qemu_started_ends_with_it(number: int, host: Host, tmp_path: Path) -> None:
+    """Only the wrapper was killed, and qemu went on."""
+    started = tmp_path / "pids"
+    host.qemu(f"""import subprocess
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(40)"])
+open({str(started)!r}, "a").write(f"{{child.pid}}\\n")
+child.wait()""")
+    words = ["linux", "record", "--image", str(host.image), "--results", str(host.results)]
+    code = f"import sys; from dse.cli import main; sys.exit(main({words!r}))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not (started.exists() and started.read_text()) and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    pids = started.read_text().split()
+    assert pids
+    stats = [path.read_text(encoding="utf-8") for pid in pids if (path := Path(f"/proc/{pid}/stat")).exists()]
+    assert [stat for stat in stats if " Z " not in stat] == []
+
+
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
 def test_the_sources_compile_without_warnings(tmp_path: Path) -> None:
     for name, flags in (("workload.c", ["-static", "-no-pie"]), ("plugin.c", ["-shared", "-fPIC"])):

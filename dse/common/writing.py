@@ -65,9 +65,11 @@ def locked(path: Path, refused: str) -> Iterator[None]:
     Raises
     ------
     BadInput
-        Another process holds it; the message is `refused`.
+        Another process holds it; the message is `refused`. Or the path is no file: a pipe would be waited for.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if (why := reading.why_not(path)) in reading.KINDS.values():
+        raise BadInput(f"{path}: {why}: it is in the way of a lock file; remove it")
     with path.open("a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -119,6 +121,8 @@ TRACE = b"header.npy"
 MEMBER = 30
 SQLITE = (b"SQLite format 3\0", b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83", b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
 """First bytes of a database of SQLite, of its write-ahead log, and of its journal (sqlite.org/fileformat.html)."""
+LINKS_MOST = 40
+"""Most links that lead from one to the next, as in Linux."""
 PATIENCE = 10.0
 """Seconds that the reader of a pipe has to open it."""
 
@@ -263,13 +267,16 @@ def check_target(path: str | os.PathLike[str], results: str | os.PathLike[str] |
     check_stored(target)
     if results is not None and reading.resolved(target).parent == reading.resolved(results) and target.name in FOLDERS:
         raise BadInput(f"{target} is a stored result, or lies among them; say another file")
-    if not target.parent.exists():
-        raise BadInput(f"{target}: no such folder {os.fspath(target.parent)!r}")
+    for parent in (target.parent, reading.resolved(target).parent):
+        if not parent.exists() and _descriptor(target) is None:
+            raise BadInput(f"{target}: no such folder {os.fspath(parent)!r}")
     return target
 
 
 def save(path: str | os.PathLike[str], content: bytes) -> str:
-    """Write a file whole or not at all and return its path. A pipe or device (/dev/stdout) is written directly.
+    """Write a file whole or not at all and return its path. A pipe or device is written directly, and so is /dev/stdout.
+
+    What a link points to is written, and the link stays: /dev/stdout is one, which a rename would replace for all programs.
 
     Raises
     ------
@@ -277,8 +284,24 @@ def save(path: str | os.PathLike[str], content: bytes) -> str:
         The path is a folder, a pipe that nobody reads, or a stored result, or lies in a folder that is not there.
     """
     target = check_target(path)
-    if target.exists() and not target.is_file():
+    number = _descriptor(target)
+    if number is not None:
+        with os.fdopen(os.dup(number), "wb") as file:
+            file.write(content)
+    elif target.exists() and not target.is_file():
         _write_directly(target, content)
     else:
-        write_atomically(target, content)
+        write_atomically(reading.resolved(target), content)
     return os.fspath(path)
+
+
+def _descriptor(target: Path) -> int | None:
+    """Descriptor of this process that a link such as /dev/stdout names; None for any other path. It may append, or be behind other text."""
+    for _ in range(LINKS_MOST):
+        folder = os.path.realpath(target.parent)
+        if folder in (f"/proc/{os.getpid()}/fd", f"/proc/self/task/{os.getpid()}/fd") and target.name.isdigit():
+            return int(target.name)
+        if not target.is_symlink():
+            return None
+        target = Path(folder, os.readlink(target))
+    return None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dse.common import sessions
 from dse.errors import BadInput
 from dse.linux.tools import Qemu
 
@@ -133,12 +134,10 @@ def run(boot: Boot, limit: float, tell: Callable[[str], None], keep: Path | None
     report = _sparse(boot.folder / REPORT, REPORT_BYTES)
     console, errors = boot.folder / "console", boot.folder / "errors"
     with console.open("wb") as out, errors.open("wb") as err:
-        process = subprocess.Popen(command(boot), cwd=boot.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         try:
-            _watch(process, console, limit, tell, stop)
+            with sessions.started(command(boot), cwd=boot.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=err) as process:
+                _watch(process, console, limit, tell, stop)
         finally:
-            process.kill()
-            process.wait()
             if keep is not None:
                 with keep.open("ab") as file:
                     file.write(console.read_bytes())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dse import naming, scenario, storing
-from dse.common import hints, machine, output
+from dse.common import hints, machine, output, reading
 from dse.errors import BadInput
 from dse.measuring import cold, pacing, recalling, warming
 from dse.measuring.provenance import code_digest, origin
@@ -349,7 +348,7 @@ def _refuse_study(name: str, results: str | Path) -> None:
 def _together(given: Mapping[str, Any]) -> list[str]:
     """Hashes of the counters of all runs of an answer, of which this is one; none where it is the only one."""
     try:
-        found = json.loads(given.get("extra") or "{}").get("together", [])
+        found = reading.parsed_json(given.get("extra") or "{}").get("together", [])
     except (ValueError, AttributeError):
         return []
     return [str(one) for one in found] if isinstance(found, list) else []
@@ -380,7 +379,7 @@ def rerun(name: str, results: str | Path) -> dict[str, Any]:
     stored = storing.load_run(results, name)
     given = stored.provenance
     try:
-        values = json.loads(given["scenario_json"])
+        values = reading.parsed_json(given["scenario_json"])
         designs = naming.parse_many(given["designs"])
     except (TypeError, ValueError, KeyError):
         raise BadInput(f"run {stored.name} does not say what scenario it came from") from None

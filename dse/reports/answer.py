@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dse.common import hints
+from dse.common import hints, reading
 from dse.common.output import wrapped
 from dse.common.texts import Shorter, short
 from dse.measuring.figures import FULL, LIFETIME, Figures
@@ -166,7 +165,7 @@ def _conditions(run: Mapping[str, Any]) -> str:
     whole = sum(counts.values()) or 1
     mix = ", ".join(f"{name} {n / whole:.0%}" for name, n in sorted(counts.items(), key=lambda item: -item[1]) if n)
     try:
-        limit = float(json.loads(run["scenario_json"])["memory"]["limit"])
+        limit = float(reading.parsed_json(run["scenario_json"])["memory"]["limit"])
     except (KeyError, TypeError, ValueError):
         limit = 0.0
     memory = f"{limit:,.0f} pages of memory, " if limit > 1.0 else ""

@@ -134,7 +134,7 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
             _bounded(path, file)
             if ABOUT not in file.namelist():
                 raise BadInput(f"{path}: not a bundle (it holds no {ABOUT})")
-            about = json.loads(file.read(ABOUT))
+            about = reading.parsed_json(file.read(ABOUT))
             if not isinstance(about, dict) or about.get("kind") not in ("run", "study"):
                 raise BadInput(f"{path}: {ABOUT} does not say run or study")
             if about.get("version") not in range(1, VERSION + 1):
@@ -237,7 +237,7 @@ def _hold(path: str | Path, about: Mapping[str, Any], results: Path) -> None:
         given = (studies.read_tables(results, name)["provenance"] or [{}])[0]
         known = {key: given[key] for key in OF_STUDY if given.get(key) is not None}
         stored = {**settings, "command": given.get("command"), **known}
-        stored |= {"space": json.loads(given["document"])} if given.get("document") else {}
+        stored |= {"space": reading.parsed_json(given["document"])} if given.get("document") else {}
         said = {**about["settings"], "command": about.get("command")}
     for key in sorted(stored.keys() | (said.keys() if about["kind"] == "study" else set())):
         if json.loads(json.dumps(plain(stored.get(key)))) != said.get(key):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dse.common import reading
 from dse.common.texts import Shorter
 from dse.measuring.figures import Figures
 from dse.naming import shortened, split
@@ -103,7 +103,7 @@ def leaving(run: Mapping[str, Any]) -> float | None:
         Provenance of a variant: ``scenario_json``, and ``stream`` with ``first_touches``, the pages that the process has.
     """
     try:
-        exits = json.loads(run["scenario_json"])["workload"]["exit"]
+        exits = reading.parsed_json(run["scenario_json"])["workload"]["exit"]
         pages = (run.get("stream") or {}).get("first_touches") or 0
     except (KeyError, TypeError, ValueError):
         return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dse.reports.model import Parallel, Part
+from dse.sweeps import wording
 
 MOST, WEAK_MOST, AXES_MOST = 4, 150, 9
 """Environments, dominated configurations of each and axes that are drawn, at most."""
@@ -71,7 +72,8 @@ def _one(
 ) -> Parallel:
     """Figure of one environment."""
     for one in made:
-        known = json.loads(one["row"]["params"] or "{}")
+        found = wording.parsed(one["row"]["params"])
+        known = found if isinstance(found, dict) else {}
         text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in known.items() if name != "design"}
         one["choices"] = {"design": one["row"]["design"].partition("[")[0], **text}
     weak = [one for one in made if not one["row"]["front"]]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dse import naming, storing
-from dse.common import hints
+from dse.common import hints, reading
 from dse.common.options import RESULTS
 from dse.errors import BadInput
 from dse.grounding import marks
@@ -64,7 +63,7 @@ def fill_curves(designs: Sequence[str], mix: Mapping[str, float], slots: int = S
 def _mix(provenance: Mapping[str, Any]) -> dict[str, float]:
     """Backend mix of the scenario, zswap where it has none."""
     try:
-        mix = json.loads(provenance["scenario_json"])["backend"]["mix"]
+        mix = reading.parsed_json(provenance["scenario_json"])["backend"]["mix"]
         return {str(name): float(share) for name, share in mix.items()} or {"zswap": 1.0}
     except (TypeError, ValueError, KeyError, AttributeError):
         return {"zswap": 1.0}
@@ -130,7 +129,7 @@ def answer(run: storing.Run) -> list[str]:
 def _about(run: storing.Run) -> dict[str, Any]:
     """Provenance together with the keys in ``extra``."""
     try:
-        extra = json.loads(run.provenance.get("extra") or "{}")
+        extra = reading.parsed_json(run.provenance.get("extra") or "{}")
     except ValueError:
         extra = {}
     return {**run.provenance, **(extra if isinstance(extra, dict) else {})}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dse.common import hints
+from dse.common import hints, reading
 from dse.common.options import RESULTS
 from dse.reports import environments
 from dse.reports.model import Cell, Cloud, Document, Map, Part, Plot, Range, Ranges, Section, Series, Table, short
@@ -60,10 +60,7 @@ def column(environment: Mapping[str, Any], without: str = "") -> tuple[str, str]
 
 def parsed(text: Any) -> dict[str, Any]:
     """Read a cell that is JSON; return an empty one if it is not."""
-    try:
-        found = json.loads(text or "{}")
-    except (TypeError, ValueError):
-        return {}
+    found = wording.parsed(text or "{}")
     return found if isinstance(found, dict) else {}
 
 
@@ -137,10 +134,7 @@ def answer(study: Study) -> list[str]:
 
 def parsed_list(text: Any) -> list[str]:
     """Read a cell that is a JSON list of names."""
-    try:
-        found = json.loads(text or "[]")
-    except (TypeError, ValueError):
-        return []
+    found = wording.parsed(text or "[]")
     return [str(item) for item in found] if isinstance(found, list) else []
 
 
@@ -247,6 +241,14 @@ def yardsticks(study: Study) -> list[Part]:
     return [Table("Winners and other yardsticks", ", ".join(kinds), rows, note)] if rows else []
 
 
+def points_of(text: Any) -> list[list[Any]]:
+    """Read a cell that is a JSON list of a rate and two costs each; return an empty one if it is not."""
+    try:
+        return [[float(p[0]), *(None if v is None else float(v) for v in (p[1], p[2]))] for p in reading.parsed_json(text or "[]")]
+    except (TypeError, ValueError, LookupError):
+        return []
+
+
 def curves(study: Study) -> list[Part]:
     """Draw cost over migration rate, best layer against best without, a chart for each condition; list break-even points in a table."""
     parts: list[Part] = []
@@ -254,7 +256,7 @@ def curves(study: Study) -> list[Part]:
     for row in study.tables["breakeven"]:
         if row["design"] != "any layer" or len(parts) >= MOST_CURVES or (row["objective"] or study.winner) != study.winner:
             continue
-        points = json.loads(row["curve"] or "[]")
+        points = points_of(row["curve"])
         series = [
             Series(name, group, [p[0] for p in points], [p[i] for p in points], line=True)
             for i, (name, group) in enumerate((("best with a layer", 0), ("best without", 1)), 1)

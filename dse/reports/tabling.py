@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from dse import naming
-from dse.common import output
+from dse.common import output, reading
 from dse.measuring.figures import FULL, MEMCG_FULL, Figures, percent
 from dse.reports import closed, exits, footnotes
 from dse.reports.precision import precision
@@ -283,7 +282,7 @@ def _fullness(figures: Figures, designs: Sequence[str]) -> list[str]:
 def moved(figures: Figures, base: str, run: About) -> list[str]:
     """Say what the rate of moves that was asked for came to, and what still moves where none was."""
     try:
-        asked = float(json.loads(run["scenario_json"])["moves"]["rate"])
+        asked = float(reading.parsed_json(run["scenario_json"])["moves"]["rate"])
     except (KeyError, TypeError, ValueError):
         return []
     out, moves = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -20,8 +22,8 @@ def _kind(table: str) -> str:
 
 
 def _owners(path: Path, column: str) -> list[str]:
-    """Run or study whose table a file is, as a list of one; an empty one for an empty table."""
-    return pl.read_parquet(path, columns=[column], n_rows=1)[column].to_list()
+    """Run or study whose table a file is, for each row."""
+    return pl.read_parquet(path, columns=[column])[column].to_list()
 
 
 def why_not(path: Path, table: str, newest: int) -> str:
@@ -57,22 +59,32 @@ def why_not(path: Path, table: str, newest: int) -> str:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return "not a readable Parquet file (truncated?)"
     version = metadata.get(METADATA_VERSION, "")
-    if metadata.get(METADATA_TABLE) != table or not version.isdigit():
+    if metadata.get(METADATA_TABLE) != table or not re.fullmatch("[0-9]{1,9}", version):
         return "not written by swapdse"
     if metadata.get(METADATA_SUMS) and not (path.parent / digests.SUMS).exists():
         return f"no {digests.SUMS} beside it: the folder is not whole"
     if int(version) > newest:
         return f"schema version {version}, this version reads up to {newest}"
-    return _another(path, of)
+    return _another(path, of, alone=table.endswith("provenance"))
 
 
-def _another(path: Path, column: str) -> str:
-    """Say whose table a file is, if it is not that of its folder; an empty string if it is, or if the table is empty."""
+def _another(path: Path, column: str, *, alone: bool) -> str:
+    """Say whose table a file is, if a row is not that of its folder, and how many rows it has that has one; else an empty string."""
     try:
         found = _owners(path, column)
     except UNREADABLE:
         return "damaged Parquet file"
-    return "" if found in ([], [path.parent.name]) else f"stored as {str(found[0])[:80]}: a {column} that was copied or renamed is not read"
+    others = [name for name in found if name != path.parent.name]
+    if others:
+        return f"stored as {str(others[0])[:80]}: a {column} that was copied or renamed is not read"
+    return f"{path.stem} has {len(found)} rows, not 1" if alone and len(found) != 1 else ""
+
+
+def mistyped(path: Path, columns: Mapping[str, pl.DataType | type[pl.DataType]], *, whole: bool) -> str:
+    """Say which columns of a table have another type, or are missing from one that is to be `whole`; else an empty string."""
+    schema = pl.read_parquet_schema(path)
+    wrong = [name for name, kind in columns.items() if (whole or name in schema) and schema.get(name) != kind]
+    return f"columns missing or of another type: {', '.join(wrong)}" if wrong else ""
 
 
 def owner(path: Path) -> str | None:

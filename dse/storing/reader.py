@@ -66,9 +66,7 @@ def _why_not(path: Path, table: str) -> str:
     version = files.version_of(path)
     if version < VERSION:
         return "" if version in READERS else f"no reader for schema version {version}"
-    schema = pl.read_parquet_schema(path)
-    wrong = [name for name, kind in schema_of(table).items() if schema.get(name) != kind]
-    return f"columns missing or of another type: {', '.join(wrong)}" if wrong else ""
+    return files.mistyped(path, schema_of(table), whole=True)
 
 
 def _open(path: Path, table: str) -> pl.LazyFrame:

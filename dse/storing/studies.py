@@ -101,6 +101,8 @@ def _first(table: str, frame: pl.LazyFrame) -> pl.LazyFrame:
     return filled
 
 
+NAMED = ("number", "design", "objective")
+"""Columns of trials that are never empty."""
 READERS: dict[int, Callable[[str, pl.LazyFrame], pl.LazyFrame]] = {1: _first, 2: _filled}
 """From a version to the function that makes today's table of one of that version."""
 
@@ -108,7 +110,7 @@ READERS: dict[int, Callable[[str, pl.LazyFrame], pl.LazyFrame]] = {1: _first, 2:
 def scan(path: Path, table: str) -> pl.LazyFrame:
     """Scan a table that :func:`why_not` found whole, in today's columns."""
     frame, version = pl.scan_parquet(path), files.version_of(path)
-    frame = READERS[version](table, frame) if version != VERSION else frame
+    frame = READERS[version](table, frame) if version != VERSION else frame.select(list(TABLES[table]))
     return files.without_secrets(frame) if table == "provenance" else frame
 
 
@@ -258,7 +260,24 @@ def why_not(path: Path, table: str) -> str:
     if not path.exists() and path.name not in (known or {}):
         odd = [name for name in known or {} if name.removesuffix(".parquet") not in TABLES]
         return f"{digests.SUMS} lists {odd[0]!r}, which is no table: it was changed" if odd else ""
-    return files.why_not(path, f"study.{table}", VERSION)
+    why = files.why_not(path, f"study.{table}", VERSION)
+    if why:
+        return why
+    version = files.version_of(path)
+    if version != VERSION and version not in READERS:
+        return f"no reader for schema version {version}"
+    why = files.mistyped(path, {name: TYPES[kind] for name, kind in TABLES[table].items()}, whole=version == VERSION)
+    return why or (_nameless(path) if table == "trials" else "")
+
+
+def _nameless(path: Path) -> str:
+    """Say which column of a whole table of trials has empty cells where none may have; an empty string if none has."""
+    try:
+        found = pl.read_parquet(path, columns=list(NAMED)).null_count().row(0)
+    except files.UNREADABLE:
+        return "columns missing"
+    odd = [name for name, empty in zip(NAMED, found, strict=True) if empty]
+    return f"column {odd[0]} has empty cells" if odd else ""
 
 
 def resuming(results: str | os.PathLike[str], study: str) -> str:

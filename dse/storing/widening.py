@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from dse.common import reading
 from dse.scenario.keys import keys
 
 MOST = 1024
@@ -44,7 +45,7 @@ def axes_of(documents: Iterable[str | None]) -> dict[str, pl.DataType | type[pl.
     found: dict[str, list[Any]] = {}
     for text in documents:
         try:
-            axes = json.loads(text or "{}").get("axes", [])
+            axes = reading.parsed_json(text or "{}").get("axes", [])
             given = {str(axis["name"]): list(axis["values"]) for axis in axes}
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
@@ -71,13 +72,15 @@ def with_axes(frame: pl.LazyFrame, axes: Axes) -> pl.LazyFrame:
     A column that the table has already keeps its own; the axis is then ``axis_NAME``.
     """
     there = frame.collect_schema().names()
-    made = []
+    made: dict[str, pl.Expr] = {}
     for name, kind in axes.items():
         sources = [source for source in ("environment", "params") if source in there]
         if name != "design" and sources:
             new = column(name) if column(name) not in there else f"axis_{column(name)}"
-            made.append(pl.coalesce([_value(source, name, kind) for source in sources]).alias(new))
-    return frame.with_columns(made)
+            if new in made:
+                continue
+            made[new] = pl.coalesce([_value(source, name, kind) for source in sources])
+    return frame.with_columns(**made)
 
 
 def wide(trials: pl.LazyFrame, objectives: Iterable[str], axes: Axes) -> pl.LazyFrame:
@@ -92,7 +95,8 @@ def wide(trials: pl.LazyFrame, objectives: Iterable[str], axes: Axes) -> pl.Lazy
     axes : mapping of str to DataType
         Axes of the studies, see :func:`axes_of`.
     """
-    figures = [pl.col("value").filter(pl.col("objective") == name).first().alias(column(name)) for name in objectives]
+    names = {column(name): name for name in objectives if column(name) not in TRIAL}
+    figures = [pl.col("value").filter(pl.col("objective") == name).first().alias(new) for new, name in names.items()]
     same = [pl.col(name).first() for name in TRIAL[2:]]
     return with_axes(trials.group_by(TRIAL[:2], maintain_order=True).agg(*same, *figures), axes)
 
@@ -100,7 +104,7 @@ def wide(trials: pl.LazyFrame, objectives: Iterable[str], axes: Axes) -> pl.Lazy
 def objectives_of(trials: pl.LazyFrame) -> list[str]:
     """Names of the objectives of a study: those of its first trial, whose rows come first."""
     first = trials.select("number", "objective").head(MOST).collect()
-    return first.filter(pl.col("number") == first["number"].min())["objective"].to_list()
+    return first.filter(pl.col("number") == first["number"].min())["objective"].drop_nulls().to_list()
 
 
 def with_keys(provenance: pl.LazyFrame, columns: Iterable[str]) -> pl.LazyFrame:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dse.common import reading
 from dse.sweeps import objectives as obj
 from dse.sweeps.axes import text_of
 from dse.sweeps.measure import EACH, SAID
@@ -22,7 +22,7 @@ def parsed(cell: Any) -> Any:
     if not isinstance(cell, str):
         return cell
     try:
-        return json.loads(cell)
+        return reading.parsed_json(cell)
     except ValueError:
         return None
 

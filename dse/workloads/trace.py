@@ -144,7 +144,8 @@ def writable(path: str | Path) -> Path:
 def save(trace: Trace, path: str | Path) -> Path:
     """Write the trace, compressed, to `path` (``.npz`` is added to a name without a suffix) by atomic rename; return the path."""
     target = writable(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    file = reading.resolved(target)  # what a link points to is written
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     header = np.frombuffer(json.dumps(trace.meta, sort_keys=True).encode(), np.uint8)
     arrays: dict[str, NDArray[Any]] = {
         "header": header,
@@ -155,7 +156,7 @@ def save(trace: Trace, path: str | Path) -> Path:
     try:
         with part.open("wb") as out:
             np.savez_compressed(out, allow_pickle=False, **arrays)
-        part.replace(target)
+        part.replace(file)
     except OSError as error:
         raise BadInput(f"{target}: cannot be written: {refusal(error)}") from error
     finally:
