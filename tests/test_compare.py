@@ -310,7 +310,7 @@ def test_a_lost_page_fails_the_run(small: Path, monkeypatch: pytest.MonkeyPatch)
         (["writebac"], "did you mean 'writeback'"),
         (["missing.toml"], "missing.toml"),
         (["--designs", "direct,swap_di"], "unknown design"),
-        (["--designs", ""], "no design"),
+        (["--designs", ""], "--designs is empty"),
         (["--seed", "-1"], "negative"),
         (["--seeds", "1"], "did you mean '--seed'"),
         (["--budget", "0"], "not above 0 seconds"),
