@@ -23,7 +23,9 @@ class Growing(Device):
         self.lists[FREE] = list(range(self.mapped))
 
     def alloc(self, cpu: int) -> int | None:
-        if self.on and not self.own_has_room(cpu) and not self.lists[NONFULL] and not self.lists[FREE]:
+        own = self.current[cpu][0] if cpu in self.current else None
+        others = [c for c in self.lists[NONFULL] if c != own]  # its own, in which it finds nothing, becomes a fragmented one
+        if self.on and not self.own_has_room(cpu) and not others and not self.lists[FREE]:
             self.grow()
         return super().alloc(cpu)
 
