@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget the secrets that other tests typed: parts of them would be hidden in what this one reads."""
     monkeypatch.setattr("dse.secrets._known", {})
+
+
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Heed SIGINT: the tests may run in a process that ignores it, as one does that a script started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

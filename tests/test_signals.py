@@ -25,13 +25,7 @@ from dse.storing import limited
 from dse.sweeps import distributing, workers
 from dse.workloads import record
 
-
-@pytest.fixture(autouse=True)
-def _heeded() -> Iterator[None]:
-    """Tests may run in a process that ignores SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("heeded")
 
 
 @contextlib.contextmanager

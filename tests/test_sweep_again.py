@@ -117,6 +117,7 @@ def interrupting(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     monkeypatch.setattr(workers.Evaluator, "__call__", call)
 
 
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_sweep_says_how_to_go_on(
     number: int, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
