@@ -160,9 +160,9 @@ def _read(question: Question) -> str:
 def _kept(question: Question, results: str | Path) -> dict[str, Any] | None:
     """The kept answer of this question by this code, None where there is none or it was damaged."""
     try:
-        stored = json.loads(reading.content(_file(question, results)))
+        stored = reading.kept_json(_file(question, results))
         content, digest, code = stored["answer"], stored["sha256"], stored["code"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     if not isinstance(content, dict) or code != code_digest() or digest != _digest([_read(question), content]):
         return None

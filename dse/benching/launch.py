@@ -104,9 +104,8 @@ def launch(request: Request, timeout: float) -> Answer:
         asked, given = Path(folder) / "request.json", Path(folder) / "answer.json"
         asked.write_text(json.dumps(asdict(request)), encoding="utf-8")
         command = processes.command("dse.benching.launch", str(asked), str(given))
-        environ = processes.environ(
-            SWAPDSE_BENCH_CACHE=str(Path(request.home) / "numba"), TMPDIR=folder
-        )  # asv leaves files where it is ended
+        cache = str(Path(request.home) / "numba")
+        environ = processes.environ(SWAPDSE_BENCH_CACHE=cache, TMPDIR=folder)  # an asv that is ended leaves files
         if request.quick:
             environ["SWAPDSE_BENCH_QUICK"] = "1"
         log = log_of(request)

@@ -6,7 +6,6 @@ carries its own.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import re
@@ -26,9 +25,7 @@ CHANGED = "not what was stored: its SHA-256 differs"
 
 def of_file(path: Path) -> str:
     """SHA-256 of a file."""
-    if why := reading.why_not(path):
-        raise FileNotFoundError(errno.ENOENT, why, str(path)) if why == "no such file" else OSError(errno.EINVAL, why, str(path))
-    with path.open("rb") as file:
+    with reading.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import lzma
 import os
@@ -135,8 +136,9 @@ def resolved(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.realpath(path))
 
 
-def content(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a file that is kept, without waiting for what is a pipe.
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader]:
+    """Open a file that is kept, without waiting for what is a pipe.
 
     Raises
     ------
@@ -144,10 +146,17 @@ def content(path: str | os.PathLike[str]) -> bytes:
         It cannot be read, or is no file.
     """
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(number, "rb") as file:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise OSError(errno.EINVAL, KINDS.get(stat.S_IFMT(os.fstat(number).st_mode), "no file"), os.fspath(path))
-        return file.read()
+    with open(number, "rb") as kept:
+        kind = stat.S_IFMT(os.fstat(number).st_mode)
+        if kind != stat.S_IFREG:
+            raise OSError(errno.EINVAL, KINDS.get(kind, "no file"), os.fspath(path))
+        yield kept
+
+
+def content(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a file that is kept; an OSError as of :func:`opened` where there are none."""
+    with opened(path) as kept:
+        return kept.read()
 
 
 def reason(error: BaseException) -> str:
@@ -216,6 +225,11 @@ def parsed_json(text: str | bytes) -> Any:
         return json.loads(text)
     except (RecursionError, UnicodeDecodeError) as error:
         raise ValueError(reason(error)) from None
+
+
+def kept_json(path: str | os.PathLike[str]) -> Any:
+    """Parse a file of JSON that is kept: an OSError where it cannot be read, a ValueError where it is no JSON."""
+    return parsed_json(content(path))
 
 
 def toml(source: str, name: str) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def image_of(folder: Path, release: str) -> Path | None:
 def about(folder: Path, release: str) -> dict[str, Any]:
     """Origin of a fetched kernel, empty where it was not fetched."""
     try:
-        found = reading.parsed_json(reading.content(folder / "kernels" / release / "fetched.json"))
+        found = reading.kept_json(folder / "kernels" / release / "fetched.json")
     except (OSError, ValueError):
         return {}
     whole = isinstance(found, dict) and all(isinstance(found.get(key), str) for key in ("package", "version"))

@@ -50,8 +50,8 @@ class Kept:
             return None
         path, key = self._place(stream)
         try:
-            found = json.loads(reading.content(path))
-        except (OSError, ValueError, RecursionError):
+            found = reading.kept_json(path)
+        except (OSError, ValueError):
             return None
         if not digests.whole(found, key):
             return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dse.common import hints, reading
+from dse.common import hints
 from dse.common.options import RESULTS
 from dse.reports import environments
 from dse.reports.model import Cell, Cloud, Document, Map, Part, Plot, Range, Ranges, Section, Series, Table, short
@@ -244,7 +244,7 @@ def yardsticks(study: Study) -> list[Part]:
 def points_of(text: Any) -> list[list[Any]]:
     """Read a cell that is a JSON list of a rate and two costs each; return an empty one if it is not."""
     try:
-        return [[float(p[0]), *(None if v is None else float(v) for v in (p[1], p[2]))] for p in reading.parsed_json(text or "[]")]
+        return [[float(p[0]), *(None if v is None else float(v) for v in (p[1], p[2]))] for p in wording.parsed(text or "[]")]
     except (TypeError, ValueError, LookupError):
         return []
 

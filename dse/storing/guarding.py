@@ -27,9 +27,14 @@ PARTING = frozenset(("extract", "trim", "substring", "overlay"))
 """Functions with a FROM between their arguments."""
 
 
+def split(sql: str) -> list[tuple[str, str]]:
+    """Split SQL into (kind, text), blanks and comments with it: the texts together are the SQL."""
+    return [(str(match.lastgroup), match[0]) for match in TOKEN.finditer(sql)]
+
+
 def tokens(sql: str) -> list[tuple[str, str]]:
     """Split SQL into (kind, text), without blanks and comments."""
-    return [(str(match.lastgroup), match[0]) for match in TOKEN.finditer(sql) if match.lastgroup != "space"]
+    return [(kind, text) for kind, text in split(sql) if kind != "space"]
 
 
 def guard(sql: str) -> str:
@@ -63,8 +68,7 @@ def guard(sql: str) -> str:
     found = FILE_FUNCTION.search(sql.lower())
     if found:
         raise BadInput(f"{found[0]} is not allowed: a query sees the stored tables only")
-    whole = [(str(match.lastgroup), match[0]) for match in TOKEN.finditer(sql)]
-    if any(pair == (("other", "/"), ("other", "*")) for pair in itertools.pairwise(whole)):
+    if any(pair == (("other", "/"), ("other", "*")) for pair in itertools.pairwise(split(sql))):
         raise BadInput("a comment does not end")
     _tables_only(parts, words)
     return sql

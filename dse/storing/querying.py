@@ -52,7 +52,7 @@ def asv_rows(results: str | os.PathLike[str]) -> list[dict[str, Any]]:
     root = Path(results) / "asv"
     units: dict[str, tuple[str, str]] = {}
     try:
-        known = reading.parsed_json(reading.content(root / "benchmarks.json"))
+        known = reading.kept_json(root / "benchmarks.json")
         units = {name: (str(b.get("unit", "")), str(b.get("type", ""))) for name, b in known.items() if isinstance(b, dict)}
     except (OSError, ValueError, AttributeError):
         pass
@@ -71,7 +71,7 @@ def _asv_file(path: Path, units: dict[str, tuple[str, str]]) -> list[dict[str, A
     """Rows of one file of asv's."""
     import itertools
 
-    given = reading.parsed_json(reading.content(path))
+    given = reading.kept_json(path)
     columns = given["result_columns"]
     rows = []
     for name, packed in given["results"].items():

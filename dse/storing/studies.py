@@ -166,10 +166,10 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
     """
     path = folder(results, study) / SETTINGS
     try:
-        found: Any = json.loads(reading.content(path))
+        found: Any = reading.kept_json(path)
     except FileNotFoundError:
         raise BadInput(f"{path}: missing: the study is not whole") from None
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         raise BadInput(f"{path}: damaged or not readable") from None
     version = found.get("version") if isinstance(found, dict) else None
     if not isinstance(version, int) or not are_settings(found):
@@ -186,8 +186,8 @@ def read_settings(results: str | os.PathLike[str], study: str) -> dict[str, Any]
 def owner(path: Path) -> str | None:
     """Study whose settings lie in a folder; None where they are damaged, or are of something else."""
     try:
-        found: Any = json.loads(reading.content(path / SETTINGS))
-    except (OSError, ValueError, RecursionError):
+        found: Any = reading.kept_json(path / SETTINGS)
+    except (OSError, ValueError):
         return None
     return str(found["study"]) if are_settings(found) else None
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import polars as pl
 
 from dse.errors import BadInput
-from dse.storing.guarding import TOKEN
+from dse.storing.guarding import split
 
 WIDE = "HUGEINT"
 """Name of a signed number of 128 bits in SQL."""
@@ -47,7 +47,7 @@ def widened(sql: str, wide: str = WIDE) -> str:
     >>> widened("SELECT count(*) - 9 AS n FROM ops")
     'SELECT CAST(count(*) AS HUGEINT) - 9 AS n FROM ops'
     """
-    parts = [(str(match.lastgroup), match[0]) for match in TOKEN.finditer(sql)]
+    parts = split(sql)
     seen = [i for i, (kind, _) in enumerate(parts) if kind != "space"]
     words = [parts[i][1].lower() for i in seen]
     before: dict[int, str] = {}

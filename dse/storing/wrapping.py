@@ -15,7 +15,7 @@ import polars as pl
 from dse.common import output
 from dse.errors import BadInput
 from dse.storing import widths
-from dse.storing.guarding import TOKEN, tokens
+from dse.storing.guarding import split, tokens
 
 DECIMAL = "DECIMAL(38, 0)"
 OVERFLOW = ("overflow in decimal multiplication", "overflow in decimal addition", "overflow in decimal subtraction")
@@ -88,7 +88,7 @@ def _divided(sql: str) -> str:
     >>> _divided("SELECT a / 2, a // 2, 'a/b' -- a/b")
     "SELECT a /1e0/ 2, a // 2, 'a/b' -- a/b"
     """
-    parts = [(str(match.lastgroup), match[0]) for match in TOKEN.finditer(sql)]
+    parts = split(sql)
     slash = [part == ("other", "/") for part in parts]
     alone = [here and not (before or after) for before, here, after in zip([False, *slash], slash, [*slash[1:], False], strict=False)]
     return "".join("/1e0/" if single else text for single, (_, text) in zip(alone, parts, strict=True))

@@ -96,8 +96,8 @@ class Cache:
         """An evaluation, None where there is none, or not the one that was stored."""
         if key not in self._known:
             try:
-                found = json.loads(reading.content(self._path(key, "json")))
-            except (OSError, ValueError, RecursionError):
+                found = reading.kept_json(self._path(key, "json"))
+            except (OSError, ValueError):
                 return None
             if not digests.whole(found, key) or "status" not in found:
                 return None
@@ -118,7 +118,7 @@ class Cache:
         """The demands of an environment (mapped) and what was said about them; None where there are none, or not those that were stored."""
         path = self._path(key, "npy")
         try:
-            about = json.loads(reading.content(self._path(key, "stream.json")))
+            about = reading.kept_json(self._path(key, "stream.json"))
             if not digests.whole(about, key) or digests.of_file(path) != about["demands"]:
                 return None
             demands = np.asarray(np.load(path, mmap_mode="c"))  # read-only arrays are a type of their own

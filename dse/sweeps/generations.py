@@ -53,10 +53,10 @@ def _seal(path: Path) -> tuple[tuple[int, str], ...]:
     """
     seal = _seal_of(path)
     try:
-        found = json.loads(reading.content(seal))
+        found = reading.kept_json(seal)
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         found = None
     if not digests.whole(found, path.name):
         raise BadInput(f"{seal}: {digests.CHANGED}; remove it and {path.name}, and the trials are counted anew")
