@@ -164,12 +164,88 @@ def test_6_12_takes_a_nonfull_cluster_to_the_fragmented_ones() -> None:
     assert lists_of(st)["nonfull"] == [0]
 
 
+def slot_of(st: Any, page: int) -> int:
+    """Slot of a page that is out, on its device."""
+    return int(st.pte[page]) >> 1 & int(cluster.OFFSET_MASK)
+
+
+def place_of(st: Any, cpu: int) -> tuple[int, int] | None:
+    """Cluster and offset at which a CPU goes on."""
+    at = cpu * int(cluster.CPU_WORDS) + demand.SSD * 2
+    return (int(st.percpu[at]) - 1, int(st.percpu[at + 1])) if st.percpu[at] else None
+
+
+def gone(page: int) -> tuple[int, int]:
+    return demand.pack(demand.UNMAP, page, count=1)
+
+
+def small(text: str, slots: int, cpus: int = 2) -> tuple[state.Design, Any]:
+    """A device of clusters of 8 slots, and 24 pages in memory."""
+    design, st = live(text, 24, slots, cluster_shift=3, cpus=cpus)
+    replay(design, st, [demand.pack(demand.FAULT, page) for page in range(24)])
+    return design, st
+
+
 @pytest.mark.interpreted
-@pytest.mark.parametrize(("text", "offset"), [("direct", 3), ("swap_table_p4", 0)])
-def test_an_emptied_cluster_of_a_cpu(text: str, offset: int) -> None:
-    """6.12 goes on behind the slot that it gave out last; since 6.18 a CPU begins at the first slot of its cluster."""
-    design, st = live(text, 8, 64, cluster_shift=3)
-    replay(design, st, [demand.pack(demand.FAULT, page) for page in range(4)])
-    replay(design, st, [out_of(0), out_of(1), out_of(2), demand.pack(demand.UNMAP, 0, count=3), out_of(3)])
-    used = st.smap if text == "direct" else st.table
-    assert np.flatnonzero(used[: 8 if text == "direct" else None]).tolist()[-1] % 8 == offset
+@pytest.mark.parametrize(("text", "slot", "place"), [("direct", 3, (0, 4)), ("swap_table_p4", 8, (1, 1))])
+def test_an_emptied_cluster_of_a_cpu(text: str, slot: int, place: tuple[int, int]) -> None:
+    """6.12 goes on behind the slot that it gave out last; since 6.18 the table is gone, and the CPU gets the first free cluster."""
+    design, st = small(text, 64)
+    replay(design, st, [out_of(0), out_of(1), out_of(2), demand.pack(demand.UNMAP, 0, count=3)])
+    assert lists_of(st)["free"] == [1, 2, 3, 4, 5, 6, 7, 0]
+    assert place_of(st, 0) == (0, 3)
+    replay(design, st, [out_of(3)])
+    assert (slot_of(st, 3), place_of(st, 0)) == (slot, place)
+
+
+@pytest.mark.interpreted
+def test_a_cluster_without_a_slot_behind_the_place_is_fragmented_since_6_18() -> None:
+    """Two CPUs are in cluster 0; one takes what is left, slots in front of the other's place are freed, and it takes a free cluster."""
+    design, st = small("swap_table_p4", 32)
+    replay(design, st, [*(out_of(page) for page in range(4)), gone(1)])
+    assert (lists_of(st)["nonfull"], place_of(st, 0)) == ([0], (0, 4))
+    replay(design, st, [out_of(page, 1) for page in range(4, 8)])
+    assert [slot_of(st, page) for page in range(4, 8)] == [1, 4, 5, 6]
+    replay(design, st, [gone(0), out_of(8, 1), gone(2)])
+    assert (slot_of(st, 8), place_of(st, 1)) == (7, None)  # the last slot: the place goes
+    assert lists_of(st) == {"free": [1, 2, 3], "nonfull": [0], "full": [], "fragmented": []}
+    replay(design, st, [out_of(9)])
+    assert lists_of(st) == {"free": [2, 3], "nonfull": [], "full": [], "fragmented": [0, 1]}
+    assert (slot_of(st, 9), place_of(st, 0)) == (8, (1, 1))
+
+
+@pytest.mark.interpreted
+def test_a_cluster_without_a_slot_behind_the_place_stays_in_6_12() -> None:
+    """The same with no cluster free: the CPU takes the cluster anew, from the nonfull ones."""
+    design, st = small("direct", 8)
+    replay(design, st, [*(out_of(page) for page in range(4)), gone(1), *(out_of(page, 1) for page in range(4, 8)), gone(0)])
+    replay(design, st, [out_of(8, 1), gone(2)])
+    assert ([slot_of(st, page) for page in range(4, 9)], place_of(st, 0), place_of(st, 1)) == ([1, 4, 5, 6, 7], (0, 4), None)
+    assert lists_of(st)["nonfull"] == [0]
+    replay(design, st, [out_of(9)])
+    assert (slot_of(st, 9), place_of(st, 0), lists_of(st)["fragmented"]) == (0, (0, 1), [0])
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("text", ["direct", "swap_table_p1", "swap_table_p4"])
+def test_the_place_goes_with_the_last_free_slot(text: str) -> None:
+    """Slots 3 and 6 are taken again, so cluster 0 is full. Slots 7 and 0 are freed: the CPU does not go on at 7, it begins at 0."""
+    design, st = small(text, 16)
+    replay(design, st, [*(out_of(page) for page in range(16)), gone(3), gone(6), out_of(16)])
+    assert (slot_of(st, 16), place_of(st, 0)) == (3, (0, 4))
+    replay(design, st, [out_of(17)])
+    assert (slot_of(st, 17), place_of(st, 0), lists_of(st)["full"]) == (6, None, [1, 0])
+    replay(design, st, [gone(7), gone(0), out_of(18)])
+    assert (slot_of(st, 18), place_of(st, 0), lists_of(st)["fragmented"]) == (0, (0, 1), [0])
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize(("text", "kept", "slot"), [("direct", None, 0), ("swap_table_p1", (0, 2), 5), ("swap_table_p4", (0, 2), 5)])
+def test_a_cluster_that_another_cpu_filled(text: str, kept: tuple[int, int] | None, slot: int) -> None:
+    """The device is full. 6.12 forgets the place; since 6.18 the CPU does not look at a full cluster, and goes on at its place later."""
+    design, st = small(text, 8)
+    replay(design, st, [out_of(0), out_of(1), *(out_of(page, 1) for page in range(2, 8)), out_of(8)])
+    assert ctl(st, control.S_FULL) == 1
+    assert (place_of(st, 0), lists_of(st)["full"]) == (kept, [0])
+    replay(design, st, [gone(0), gone(5), out_of(8)])
+    assert slot_of(st, 8) == slot
