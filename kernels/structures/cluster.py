@@ -18,6 +18,7 @@ own cluster, full        the CPU forgets its place               the CPU leaves 
 *No slot*: none behind the place where the CPU was, though one in front of it has been freed. In both a cluster without slots in use is
 free, one without a free slot full, and the place goes with the last slot that the CPU takes: of the cluster's free ones, or the last at
 all. Since 6.14 every scan writes it (``alloc_swap_scan_cluster``), and a CPU looks at its cluster before (``cluster_is_usable``).
+A CPU that gets no slot keeps the place, but for one on a virtual device (``vswap_alloc``).
 Fragmented clusters are those that a CPU allocates from, and those that it left half used: other CPUs take them last. A cluster header is
 32 bytes. The design keeps the mark of a used slot (swap_map byte, bitmap).
 

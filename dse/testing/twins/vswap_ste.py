@@ -31,7 +31,7 @@ class Virtual(Device):
         return c in self.there and super().is_usable(c)
 
     def alloc(self, cpu: int) -> int | None:
-        """As any device, but a new cluster is made; where nothing is to be had the CPU forgets its place (``vswap_alloc``)."""
+        """As any device, but a new cluster is made; a CPU that gets nothing forgets its place (``vswap_alloc``)."""
         if cpu in self.current and self.is_usable(self.current[cpu][0]):
             offset = self.take(cpu, *self.current[cpu])
             if offset is not None:
@@ -56,6 +56,17 @@ class Virtual(Device):
             self.there.remove(c)
 
 
+class VirtualArray(Growing):
+    """The virtual device where its headers are an array."""
+
+    def alloc(self, cpu: int) -> int | None:
+        """As xswap, but a CPU that gets nothing forgets its place: ``vswap_alloc`` does so, whatever leads to a cluster."""
+        offset = super().alloc(cpu)
+        if offset is None:
+            self.current.pop(cpu, None)
+        return offset
+
+
 class VSwapSte(SwapTable):
     """Phase IV with a virtual device in front of the others."""
 
@@ -64,7 +75,7 @@ class VSwapSte(SwapTable):
         words = config.parameters
         self.zswap = Zswap(config.slots.get("zswap", 0))
         most, size = words.get("C_VCLUSTERS", 0) or clusters_for(config), 1 << config.cluster_shift
-        self.array = Growing(most * size, size, words.get("C_CHUNK", 0) or CHUNK, 0) if words["C_INDEX"] else None
+        self.array = VirtualArray(most * size, size, words.get("C_CHUNK", 0) or CHUNK, 0) if words["C_INDEX"] else None
         self.virtual = self.array or Virtual(most, size)
         self.devices[d.ZSWAP] = self.virtual
         self.every = not words.get("C_ROUTE", 0)
