@@ -33,8 +33,9 @@ ONE_AND_ANOTHER = (d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.ZSWAP, pay
 
 ONE_CLUSTER = streams.World("one", spaces=1, slots={"zswap": 4, "ssd": 16, "hdd": 16}, weights=streams.USUAL, cluster_shift=2)
 NONE_LEFT = (*(d.pack(d.FAULT, p) for p in range(6)), d.pack(d.RECLAIM, 0, backend=d.ZSWAP, payload=99),
-             *(d.pack(d.RECLAIM, p, backend=d.ZSWAP, payload=99, cpu=1) for p in range(1, 4)), d.pack(d.RECLAIM, 4, backend=d.ZSWAP, payload=99),
-             d.pack(d.UNMAP, 0, count=1), d.pack(d.UNMAP, 3, count=1), d.pack(d.RECLAIM, 5, backend=d.ZSWAP, payload=99))  # fmt: skip
+             *(d.pack(d.RECLAIM, p, backend=d.ZSWAP, payload=99, cpu=1) for p in range(1, 4)),
+             d.pack(d.RECLAIM, 4, backend=d.ZSWAP, payload=99), d.pack(d.UNMAP, 0, count=1), d.pack(d.UNMAP, 3, count=1),
+             d.pack(d.RECLAIM, 5, backend=d.ZSWAP, payload=99))  # fmt: skip
 
 
 @mutant("vswap_ste", pointers, "point_to", world=MOVING)
