@@ -28,6 +28,12 @@ def go_on_in_an_empty_cluster(right: Step) -> Step:
     return lambda st, count, size: count < size
 
 
+@mutant("direct", cluster, "scan_cluster", parameters={"C_CLUSTER_ORDER": 2})
+def go_on_where_it_was_in_an_emptied_cluster(right: Step) -> Step:
+    """A CPU does not begin an empty cluster of 6.14 anew."""
+    return edited("first if count == U0 and", "first if False and")(right)
+
+
 @mutant("direct", cluster, "place_set")
 def keep_a_place_in_a_full_cluster(right: Step) -> Step:
     """A CPU goes on where it filled its cluster."""

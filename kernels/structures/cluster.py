@@ -18,7 +18,8 @@ own cluster, full        the CPU forgets its place               the CPU leaves 
 *No slot*: none behind the place where the CPU was, though one in front of it has been freed. In both a cluster without slots in use is
 free, one without a free slot full, and the place goes with the last slot that the CPU takes: of the cluster's free ones, or the last at
 all. Since 6.14 every scan writes it (``alloc_swap_scan_cluster``), and a CPU looks at its cluster before (``cluster_is_usable``).
-A CPU that gets no slot keeps the place, but for one on a virtual device (``vswap_alloc``).
+A CPU that gets no slot of a virtual device has no place any more (``vswap_alloc``). 6.14 to 6.17 (2, of order 0 only) have the lists in
+the order of 6.12 and all else as since 6.18, but for an emptied cluster, which has no table to lose: the CPU begins it anew.
 Fragmented clusters are those that a CPU allocates from, and those that it left half used: other CPUs take them last. A cluster header is
 32 bytes. The design keeps the mark of a used slot (swap_map byte, bitmap).
 
@@ -72,6 +73,7 @@ CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
 FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST = U1, U2, U3, U4
 OFFSET_MASK = (U1 << U58) - U1
 GHOST = U2  # C_NATIVE
+RELOCATE = U2  # C_CLUSTER_ORDER
 
 
 @inner
@@ -227,8 +229,9 @@ def slots_taken(st, pr, d, c, n, count, size):  # type: ignore[no-untyped-def]
 
 @inner
 def is_usable(st, count, size):  # type: ignore[no-untyped-def]
-    """``cluster_is_usable``: since 6.18 a CPU does not go on in a cluster that is full, nor in an empty one, which has no table."""
-    return st.ctl[C_CLUSTER_ORDER] == U0 or (count != U0 and count < size)
+    """``cluster_is_usable``: since 6.14 a CPU does not go on in a full cluster, since 6.18 nor in an empty one, which has no table."""
+    order = st.ctl[C_CLUSTER_ORDER]
+    return order == U0 or (count < size and (count != U0 or order == RELOCATE))
 
 
 @inner
@@ -250,7 +253,8 @@ def scan_cluster(st, pr, d, c, start, percpu, own):  # type: ignore[no-untyped-d
     found, count = U0, u(st.cluster[c * CI_WORDS + CI_COUNT])
     usable = not own or is_usable(st, count, size)
     if count < size and usable:
-        found = slot_scan(st, pr, first + start, first + size)
+        begin = first if count == U0 and st.ctl[C_CLUSTER_ORDER] == RELOCATE else first + start
+        found = slot_scan(st, pr, begin, first + size)
     if found != U0:
         slot_mark(st, pr, found - U1, True)
         slots_taken(st, pr, d, c, U1, count, size)

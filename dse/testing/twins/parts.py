@@ -116,10 +116,14 @@ class Slot:
 
 
 class Device:
-    """A swap device: slots in use by offset, clusters on four lists, a place in a cluster for each CPU. `tables`: as since 6.18."""
+    """A swap device: slots in use by offset, clusters on four lists, a place in a cluster for each CPU.
 
-    def __init__(self, number: int, size: int, cluster: int, sync: bool, tables: bool) -> None:
+    `tables`: as since 6.18; `relocates`: as since 6.14.
+    """
+
+    def __init__(self, number: int, size: int, cluster: int, sync: bool, tables: bool, relocates: bool = False) -> None:
         self.number, self.size, self.cluster, self.sync, self.tables = number, size, cluster, sync, tables
+        self.relocates = tables or relocates
         self.on = size > 0
         self.slots: dict[int, Slot] = {}
         self.lists: dict[str, list[int]] = {FREE: list(range(-(-size // cluster))), NONFULL: [], FULL: [], FRAG: []}
@@ -145,22 +149,23 @@ class Device:
             self.lists[want].append(c)
 
     def is_usable(self, c: int) -> bool:
-        """May a CPU go on in its cluster `c`? Since 6.18 not in one that is full, nor in an empty one, whose table is gone."""
-        return not self.tables or 0 < self.used(c) < len(self.room(c))
+        """May a CPU go on in its cluster `c`? Since 6.14 not in one that is full, since 6.18 nor in an empty one, whose table is gone."""
+        return not self.relocates or int(self.tables) <= self.used(c) < len(self.room(c))
 
     def take(self, cpu: int, c: int, start: int) -> int | None:
         """Claim the first free slot of cluster `c` from its `start`-th on; the CPU goes on behind it while the cluster has any left.
 
-        Since 6.18 what was looked through goes where its count belongs, found or not; before, an empty cluster and one filled just now.
+        Since 6.14 what was looked through goes where its count belongs, found or not, and an empty one is begun anew; before, an empty
+        cluster and one filled just now go, and the CPU goes on in it.
         """
         room, before = self.room(c), self.used(c)
         self.current.pop(cpu, None)
-        offset = next((o for o in room[start:] if o not in self.slots), None)
+        offset = next((o for o in room[start if before or not self.relocates else 0 :] if o not in self.slots), None)
         if offset is not None:
             self.slots[offset] = Slot()
             if before + 1 < len(room) and offset < room[-1]:
                 self.current[cpu] = c, offset + 1 - room[0]
-        if self.tables:
+        if self.relocates:
             self.relist(c, FREE if not self.used(c) else FRAG if self.used(c) < len(room) else FULL)
         elif offset is not None and before + 1 == len(room):
             self.relist(c, FULL)
@@ -179,9 +184,9 @@ class Device:
         for which in (NONFULL, FREE, FRAG) if self.tables else (FREE, NONFULL, FRAG):
             if self.lists[which]:
                 c = self.lists[which][0]
-                if self.tables or which != FREE:
+                if self.relocates or which != FREE:
                     self.lists[which].pop(0)
-                    if not self.tables:
+                    if not self.relocates:
                         self.lists[FRAG].append(c)
                 offset = self.take(cpu, c, 0)
                 assert offset is not None
