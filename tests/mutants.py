@@ -30,8 +30,9 @@ from kernels.designs.vswap import slots as vswap_slots
 from kernels.life import lifecycle, moves, page_io, swapfile
 from kernels.observing import probe
 from kernels.observing.probe import touch
-from kernels.structures import blocks, cluster, page_counter, shadow_nodes, swap_cache, swap_map, zswap
+from kernels.structures import blocks, page_counter, shadow_nodes, swap_cache, swap_map, zswap
 from tests.mutants_all import MUTANTS as ALL_VIRTUAL
+from tests.mutants_clusters import MUTANTS as ALLOCATOR
 from tests.mutants_faults import MUTANTS as FAULTS
 from tests.mutants_ghost import MUTANTS as GHOSTS
 from tests.mutants_oracle import MUTANTS as BOUNDS
@@ -275,12 +276,6 @@ def leak_a_descriptor(right: Step) -> Step:
     return wrong
 
 
-@mutant("swap_table_p4", cluster, "relist")
-def keep_a_fragmented_cluster_on_its_list(right: Step) -> Step:
-    """A free does not take the cluster to the nonfull ones."""
-    return lambda st, pr, d, c, want: right(st, pr, d, c, want) if want != cluster.NONFULL_LIST else None
-
-
 @mutant("swap_table_p4", blocks, "drop")
 def keep_the_blocks(right: Step) -> Step:
     """Every fourth block stays with its cluster."""
@@ -393,7 +388,7 @@ def lookups_that_are_not_made(right: Step) -> Step:
     return wrong
 
 
-MUTANTS += COLLECTED + FAULTS + GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED
+MUTANTS += ALLOCATOR + COLLECTED + FAULTS + GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED
 
 if __name__ == "__main__":
     sys.exit(MUTANTS.main(sys.argv[1:]))

@@ -45,13 +45,13 @@ def keep_order(st: Any, c: Any, order: Any) -> None:
         orders.give(st, c, order)
 
 
-def steal_from_the_largest(st: Any, pr: Any, d: Any) -> Any:
+def steal_from_the_largest(st: Any, pr: Any, d: Any, at: Any) -> Any:
     """Order 0 takes slots from the largest order first."""
     for order in range(9, 0, -1):
         for kind in (cluster.FRAG_LIST, cluster.NONFULL_LIST):
             c = st.dev[orders.list_at(st, d, orders.of_order(kind, np.uint64(order)))]
             if c != U0:
-                return orders.scan_run(st, pr, d, c - U1, U0, U0)
+                return orders.scan_run(st, pr, d, c - U1, U0, U0, at, False)
     return U0
 
 
@@ -60,7 +60,7 @@ def short_look(st: Any, pr: Any, g: Any, n: Any) -> bool:
     return bool(RIGHT["run_free"](st, pr, g, max(n - U1, U1)))
 
 
-def any_cluster(st: Any, c: Any, order: Any) -> bool:
+def any_cluster(st: Any, c: Any, count: Any, size: Any, order: Any) -> bool:
     """A CPU goes on in its cluster whoever has it now."""
     return True
 
@@ -77,14 +77,24 @@ def mark_the_first(st: Any, pr: Any, g: Any, used: Any) -> None:
         RIGHT["slot_mark"](st, pr, g, used)
 
 
-def no_fragments(st: Any, pr: Any, d: Any, order: Any) -> Any:
+def no_fragments(st: Any, pr: Any, d: Any, order: Any, at: Any) -> Any:
     """Clusters that are fragmented already are not looked through."""
-    return orders.scan_list(st, pr, d, orders.of_order(cluster.NONFULL_LIST, order), order, U0)
+    return orders.scan_list(st, pr, d, orders.of_order(cluster.NONFULL_LIST, order), order, at, U0)
 
 
-def go_on_in_the_run(st: Any, pr: Any, at: Any, order: Any, found: Any) -> None:
-    """A CPU goes on behind the first slot of its run."""
-    RIGHT["remember"](st, pr, at, U0, found)
+def go_on_in_the_run(st: Any, pr: Any, percpu: Any, c: Any, after: Any, left: Any) -> None:
+    """A CPU goes on at the last slot that it took."""
+    RIGHT["place_set"](st, pr, percpu, c, max(after, U1) - U1, left)
+
+
+def stay_in_a_full_cluster(st: Any, left: Any) -> bool:
+    """A CPU has a place in a cluster that it filled."""
+    return True
+
+
+def go_on_in_an_empty_cluster(st: Any, count: Any, size: Any) -> bool:
+    """A CPU goes on in its cluster though its table is gone."""
+    return True
 
 
 def own_of_all(st: Any, cpu: Any, d: Any, order: Any) -> Any:
@@ -93,19 +103,22 @@ def own_of_all(st: Any, cpu: Any, d: Any, order: Any) -> Any:
 
 
 RIGHT: dict[str, Any] = {
-    name: getattr(orders, name) for name in ("run_free", "slot_mark", "remember", "cpu_at")
-} | {"slots_taken": cluster.slots_taken}  # fmt: skip
+    **{name: getattr(orders, name) for name in ("run_free", "slot_mark", "cpu_at")},
+    **{name: getattr(cluster, name) for name in ("slots_taken", "place_set")},
+}
 PATCHED: dict[str, tuple[Any, Wrong]] = {
     "first_run": (orders, misaligned),
-    "put_back": (orders, lose),
+    "relocate_cluster": (orders, lose),
     "steal": (orders, steal_from_the_largest),
     "run_free": (orders, short_look),
     "is_usable": (orders, any_cluster),
     "slots_taken": (cluster, double_count),
     "slot_mark": (orders, mark_the_first),
     "partly_used": (orders, no_fragments),
-    "remember": (orders, go_on_in_the_run),
     "cpu_at": (orders, own_of_all),
+    "goes_on": (orders, stay_in_a_full_cluster),
+    "place_set": (cluster, go_on_in_the_run),
+    "cluster.is_usable": (cluster, go_on_in_an_empty_cluster),
 }
 STEPS: dict[str, Wrong] = {"home_list": blind_home, "dedicate": keep_order}
 
@@ -123,7 +136,7 @@ def caught(patch: Any) -> str:
 
 def main() -> int:
     """Run all; return 1 if one was not caught."""
-    patches = {name: mock.patch.object(module, name, wrong) for name, (module, wrong) in PATCHED.items()}
+    patches = {name: mock.patch.object(module, name.split(".")[-1], wrong) for name, (module, wrong) in PATCHED.items()}
     patches |= {name: mock.patch.dict(getattr(slots, name).table, {lone.Lone: wrong}) for name, wrong in STEPS.items()}
     missed = 0
     for name, patch in patches.items():

@@ -14,6 +14,7 @@ from kernels.designs.swap_table import allocation
 from kernels.designs.vswap_ste import backing, clusters, moves, pointers, slots, steps
 from kernels.life import charging
 from kernels.observing import probe
+from kernels.structures import cluster
 
 MUTANTS = Mutants()
 mutant = MUTANTS.enter
@@ -29,6 +30,12 @@ ZEROED = (d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99), d
           d.pack(d.RECLAIM, 0, backend=d.SSD, payload=99, flags=d.DIRTY | d.ZERO))  # fmt: skip
 ONE_AND_ANOTHER = (d.pack(d.FAULT, 0), d.pack(d.RECLAIM, 0, backend=d.ZSWAP, payload=99), d.pack(d.FAULT, 1), d.pack(d.FAULT, 0),
                    d.pack(d.RECLAIM, 1, backend=d.ZSWAP, payload=99))  # fmt: skip
+
+ONE_CLUSTER = streams.World("one", spaces=1, slots={"zswap": 4, "ssd": 16, "hdd": 16}, weights=streams.USUAL, cluster_shift=2)
+NONE_LEFT = (*(d.pack(d.FAULT, p) for p in range(6)), d.pack(d.RECLAIM, 0, backend=d.ZSWAP, payload=99),
+             *(d.pack(d.RECLAIM, p, backend=d.ZSWAP, payload=99, cpu=1) for p in range(1, 4)),
+             d.pack(d.RECLAIM, 4, backend=d.ZSWAP, payload=99), d.pack(d.UNMAP, 0, count=1), d.pack(d.UNMAP, 3, count=1),
+             d.pack(d.RECLAIM, 5, backend=d.ZSWAP, payload=99))  # fmt: skip
 
 
 @mutant("vswap_ste", pointers, "point_to", world=MOVING)
@@ -65,6 +72,12 @@ def leave_a_cluster_in_its_tree(right: Step) -> Step:
 def allocate_from_a_cluster_that_was_freed(right: Step) -> Step:
     """A CPU goes on in the cluster that it had, without a look whether it is there."""
     return lambda st, pr, g: (right(st, pr, g), g)[1]
+
+
+@mutant("vswap_ste", cluster, "new_cluster", world=ONE_CLUSTER, script=NONE_LEFT, parameters={"C_VCLUSTERS": 2})
+def keep_the_place_where_no_virtual_slot_is_had(right: Step) -> Step:
+    """A CPU goes on in the cluster that it found full."""
+    return edited("        st.percpu[percpu] = 0  # vswap_alloc\n", "        pass\n")(right)
 
 
 @mutant("vswap_ste", charging, "charge_slot", world=LIMITED)

@@ -81,18 +81,22 @@ class Plain:
                 self.put(cluster, FRAG)
         return cluster
 
-    def claim(self, cluster: Cluster, start: int, order: int) -> int | None:
-        """First aligned free run of a cluster from offset `start` in it on."""
+    def is_usable(self, cluster: Cluster, order: int) -> bool:
+        """May a CPU go on in its cluster? Since 6.18 not in a full one, an empty one, whose table is gone, or one of another order."""
+        return not self.late or (0 < cluster.used < cluster.size and order in (0, cluster.order))
+
+    def claim(self, cpu: int, cluster: Cluster, start: int, order: int) -> int | None:
+        """First aligned free run of a cluster from offset `start` in it on. The CPU goes on behind it; not where the cluster is used up."""
         n = 1 << order
-        if self.late and order and cluster.used and cluster.order != order:
-            return None
-        if self.late and not cluster.used:
-            start = 0
+        self.own.pop((cpu, order), None)
         for offset in range(cluster.first + start, cluster.first + cluster.size - n + 1, n):
             if all(slot in cluster.free for slot in range(offset, offset + n)):
                 self.mark(cluster, offset, order)
+                after = offset + n - cluster.first
+                if after + n <= cluster.size and (cluster.free or self.policy == "empty-only"):
+                    self.own[cpu, order] = cluster, after
                 return offset
-        if self.late and order:
+        if self.late:
             self.put(cluster, FREE if not cluster.used else FRAG if cluster.free else FULL)
         return None
 
@@ -108,45 +112,45 @@ class Plain:
         elif not before:
             self.put(cluster, NONFULL)
 
-    def first_of(self, clusters: list[Cluster | None], order: int) -> int | None:
+    def first_of(self, clusters: list[Cluster | None], cpu: int, order: int) -> int | None:
         for cluster in clusters:
-            found = None if cluster is None else self.claim(cluster, 0, order)
+            found = None if cluster is None else self.claim(cpu, cluster, 0, order)
             if found is not None:
                 return found
         return None
 
-    def drain(self, kind: str, order: int, most: int) -> int | None:
+    def drain(self, kind: str, cpu: int, order: int, most: int) -> int | None:
         """Isolate at most `most` clusters of a list, until one has a run."""
         for _ in range(most):
-            found = self.first_of([self.isolate(kind, order)], order)
+            found = self.first_of([self.isolate(kind, order)], cpu, order)
             if found is not None:
                 return found
         return None
 
-    def shared(self, order: int) -> int | None:
+    def shared(self, cpu: int, order: int) -> int | None:
         """A run of a cluster that is no CPU's own."""
-        steps = [lambda: self.drain(FREE, order, 1)]
+        steps = [lambda: self.drain(FREE, cpu, order, 1)]
         if self.policy != "empty-only" and order < 9:
             nonfull, frag = len(self.members(NONFULL, order)), len(self.members(FRAG, order))
             if self.policy == "nonfull":
-                steps.append(lambda: self.first_of(list(self.members(NONFULL, order)), order))
+                steps.append(lambda: self.first_of(list(self.members(NONFULL, order)), cpu, order))
             elif self.late:
-                steps.insert(0, lambda: self.drain(NONFULL, order, nonfull))
-                steps.append(lambda: self.drain(FRAG, order, 1))
+                steps.insert(0, lambda: self.drain(NONFULL, cpu, order, nonfull))
+                steps.append(lambda: self.drain(FRAG, cpu, order, 1))
             else:
-                steps += [lambda: self.drain(NONFULL, order, nonfull), lambda: self.drain(FRAG, order, frag)]
+                steps += [lambda: self.drain(NONFULL, cpu, order, nonfull), lambda: self.drain(FRAG, cpu, order, frag)]
         for step in steps:
             found = step()
             if found is not None:
                 return found
         return None
 
-    def steal(self) -> int | None:
+    def steal(self, cpu: int) -> int | None:
         for order in range(1, 10):
             for kind in (FRAG, NONFULL):
                 if self.members(kind, order):
                     cluster = self.isolate(kind, order) if self.late else self.members(kind, order)[0]
-                    return self.first_of([cluster], 0)
+                    return self.first_of([cluster], cpu, 0)
         return None
 
     def anywhere(self, cpu: int) -> int | None:
@@ -160,21 +164,14 @@ class Plain:
 
     def alloc(self, cpu: int, order: int) -> int | None:
         """First slot of a run, None if there is none."""
-        found, cluster_kept = None, True
-        current = self.own.pop((cpu, order), None)
-        if current is not None and current[1] + (1 << order) <= 1 << self.shift:
-            found = self.claim(*current, order)
+        found, current = None, self.own.get((cpu, order))
+        if current is not None and self.is_usable(current[0], order):
+            found = self.claim(cpu, *current, order)
         if found is None:
-            found = self.shared(order)
+            found = self.shared(cpu, order)
         if found is None and order == 0:
-            cluster_kept = self.policy != "empty-only"
-            found = self.steal() if cluster_kept else self.anywhere(cpu)
-        if found is None:
-            return None
-        cluster = self.clusters[found >> self.shift]
-        if cluster_kept:
-            self.own[cpu, order] = cluster, found + (1 << order) - cluster.first
-        if order == 0:
+            found = self.anywhere(cpu) if self.policy == "empty-only" else self.steal(cpu)
+        if found is not None and order == 0:
             self.base[cpu] = found + 1
         return found
 

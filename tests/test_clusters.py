@@ -76,7 +76,7 @@ def test_partly_used_clusters_are_filled_first_since_phase_1(text: str, cpus: in
     assert used_clusters(st) == ctl(st, control.S_TABLES) <= 1.3 * needed
 
 
-@pytest.mark.parametrize("text", ["direct", "swap_id", "swap_desc"])
+@pytest.mark.parametrize("text", ["direct", "direct[clusters=relocate]", "swap_id", "swap_desc"])
 def test_free_clusters_are_taken_first_before(text: str) -> None:
     """The order of 6.12 to 6.17 spreads the slots over far more clusters than are needed, as long as any is free."""
     st, _ = churned(text, 1)
@@ -137,15 +137,17 @@ def out_of(page: int, cpu: int = 0) -> tuple[int, int]:
 
 
 @pytest.mark.interpreted
-@pytest.mark.parametrize(("text", "current", "freed"), [("direct", "nonfull", "nonfull"), ("swap_table_p4", "fragmented", "nonfull")])
-def test_a_cluster_that_a_cpu_allocates_from(text: str, current: str, freed: str) -> None:
-    """Since 6.18 it is fragmented, until a slot of it is freed, and again with the next allocation."""
+@pytest.mark.parametrize(
+    ("text", "current"), [("direct", "nonfull"), ("direct[clusters=relocate]", "fragmented"), ("swap_table_p4", "fragmented")]
+)
+def test_a_cluster_that_a_cpu_allocates_from(text: str, current: str) -> None:
+    """Since 6.14 it is fragmented, until a slot of it is freed, and again with the next allocation."""
     design, st = live(text, 8, 64, cluster_shift=3)
     replay(design, st, [demand.pack(demand.FAULT, page) for page in range(8)])
     replay(design, st, [out_of(0), out_of(1)])
     assert lists_of(st)[current] == [0]
     replay(design, st, [demand.pack(demand.UNMAP, 0, count=1)])
-    assert lists_of(st)[freed] == [0]
+    assert lists_of(st)["nonfull"] == [0]
     replay(design, st, [out_of(2)])
     assert lists_of(st)[current] == [0]
 
@@ -164,12 +166,107 @@ def test_6_12_takes_a_nonfull_cluster_to_the_fragmented_ones() -> None:
     assert lists_of(st)["nonfull"] == [0]
 
 
+def slot_of(st: Any, page: int) -> int:
+    """Slot of a page that is out, on its device."""
+    return int(st.pte[page]) >> 1 & int(cluster.OFFSET_MASK)
+
+
+def place_of(st: Any, cpu: int) -> tuple[int, int] | None:
+    """Cluster and offset at which a CPU goes on."""
+    at = cpu * int(cluster.CPU_WORDS) + demand.SSD * 2
+    return (int(st.percpu[at]) - 1, int(st.percpu[at + 1])) if st.percpu[at] else None
+
+
+def gone(page: int) -> tuple[int, int]:
+    return demand.pack(demand.UNMAP, page, count=1)
+
+
+def small(text: str, slots: int, cpus: int = 2) -> tuple[state.Design, Any]:
+    """A device of clusters of 8 slots, and 24 pages in memory."""
+    design, st = live(text, 24, slots, cluster_shift=3, cpus=cpus)
+    replay(design, st, [demand.pack(demand.FAULT, page) for page in range(24)])
+    return design, st
+
+
 @pytest.mark.interpreted
-@pytest.mark.parametrize(("text", "offset"), [("direct", 3), ("swap_table_p4", 0)])
-def test_an_emptied_cluster_of_a_cpu(text: str, offset: int) -> None:
-    """6.12 goes on behind the slot that it gave out last; since 6.18 a CPU begins at the first slot of its cluster."""
-    design, st = live(text, 8, 64, cluster_shift=3)
-    replay(design, st, [demand.pack(demand.FAULT, page) for page in range(4)])
-    replay(design, st, [out_of(0), out_of(1), out_of(2), demand.pack(demand.UNMAP, 0, count=3), out_of(3)])
-    used = st.smap if text == "direct" else st.table
-    assert np.flatnonzero(used[: 8 if text == "direct" else None]).tolist()[-1] % 8 == offset
+@pytest.mark.parametrize(
+    ("text", "slot", "place"), [("direct", 3, (0, 4)), ("direct[clusters=relocate]", 0, (0, 1)), ("swap_table_p4", 8, (1, 1))]
+)
+def test_an_emptied_cluster_of_a_cpu(text: str, slot: int, place: tuple[int, int]) -> None:
+    """6.12 goes on behind the slot that it gave out last, 6.14 at the first; since 6.18 the CPU gets a free one, as the table is gone."""
+    design, st = small(text, 64)
+    replay(design, st, [out_of(0), out_of(1), out_of(2), demand.pack(demand.UNMAP, 0, count=3)])
+    assert lists_of(st)["free"] == [1, 2, 3, 4, 5, 6, 7, 0]
+    assert place_of(st, 0) == (0, 3)
+    replay(design, st, [out_of(3)])
+    assert (slot_of(st, 3), place_of(st, 0)) == (slot, place)
+
+
+@pytest.mark.interpreted
+def test_a_cluster_without_a_slot_behind_the_place_is_fragmented_since_6_18() -> None:
+    """Two CPUs are in cluster 0; one takes what is left, slots in front of the other's place are freed, and it takes a free cluster."""
+    design, st = small("swap_table_p4", 32)
+    replay(design, st, [*(out_of(page) for page in range(4)), gone(1)])
+    assert (lists_of(st)["nonfull"], place_of(st, 0)) == ([0], (0, 4))
+    replay(design, st, [out_of(page, 1) for page in range(4, 8)])
+    assert [slot_of(st, page) for page in range(4, 8)] == [1, 4, 5, 6]
+    replay(design, st, [gone(0), out_of(8, 1), gone(2)])
+    assert (slot_of(st, 8), place_of(st, 1)) == (7, None)  # the last slot: the place goes
+    assert lists_of(st) == {"free": [1, 2, 3], "nonfull": [0], "full": [], "fragmented": []}
+    replay(design, st, [out_of(9)])
+    assert lists_of(st) == {"free": [2, 3], "nonfull": [], "full": [], "fragmented": [0, 1]}
+    assert (slot_of(st, 9), place_of(st, 0)) == (8, (1, 1))
+
+
+@pytest.mark.interpreted
+def test_a_cluster_without_a_slot_behind_the_place_stays_in_6_12() -> None:
+    """The same with no cluster free: the CPU takes the cluster anew, from the nonfull ones."""
+    design, st = small("direct", 8)
+    replay(design, st, [*(out_of(page) for page in range(4)), gone(1), *(out_of(page, 1) for page in range(4, 8)), gone(0)])
+    replay(design, st, [out_of(8, 1), gone(2)])
+    assert ([slot_of(st, page) for page in range(4, 9)], place_of(st, 0), place_of(st, 1)) == ([1, 4, 5, 6, 7], (0, 4), None)
+    assert lists_of(st)["nonfull"] == [0]
+    replay(design, st, [out_of(9)])
+    assert (slot_of(st, 9), place_of(st, 0), lists_of(st)["fragmented"]) == (0, (0, 1), [0])
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize(("text", "slot"), [("direct", 0), ("direct[clusters=relocate]", 8), ("swap_table_p4", 8)])
+def test_the_nonfull_cluster_that_follows_one_without_a_slot_behind_the_place(text: str, slot: int) -> None:
+    """CPU 0 goes on at slot 4, CPU 1 has filled both clusters; slots 0 and 8 are freed. 6.12 takes cluster 0 again, 6.14 the next."""
+    design, st = small(text, 16)
+    replay(design, st, [*(out_of(page) for page in range(4)), *(out_of(page, 1) for page in range(4, 16))])
+    assert [slot_of(st, page) for page in range(16)] == [*range(4), *range(8, 16), *range(4, 8)]
+    assert (place_of(st, 0), lists_of(st)["full"]) == ((0, 4), [1, 0])
+    replay(design, st, [gone(0), gone(4)])
+    assert (place_of(st, 0), lists_of(st)["nonfull"]) == ((0, 4), [0, 1])
+    replay(design, st, [out_of(16)])
+    assert slot_of(st, 16) == slot
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize("text", ["direct", "direct[clusters=relocate]", "swap_table_p1", "swap_table_p4"])
+def test_the_place_goes_with_the_last_free_slot(text: str) -> None:
+    """Slots 3 and 6 are taken again, so cluster 0 is full. Slots 7 and 0 are freed: the CPU does not go on at 7, it begins at 0."""
+    design, st = small(text, 16)
+    replay(design, st, [*(out_of(page) for page in range(16)), gone(3), gone(6), out_of(16)])
+    assert (slot_of(st, 16), place_of(st, 0)) == (3, (0, 4))
+    replay(design, st, [out_of(17)])
+    assert (slot_of(st, 17), place_of(st, 0), lists_of(st)["full"]) == (6, None, [1, 0])
+    replay(design, st, [gone(7), gone(0), out_of(18)])
+    assert (slot_of(st, 18), place_of(st, 0), lists_of(st)["fragmented"]) == (0, (0, 1), [0])
+
+
+@pytest.mark.interpreted
+@pytest.mark.parametrize(
+    ("text", "kept", "slot"),
+    [("direct", None, 0), ("direct[clusters=relocate]", (0, 2), 5), ("swap_table_p1", (0, 2), 5), ("swap_table_p4", (0, 2), 5)],
+)
+def test_a_cluster_that_another_cpu_filled(text: str, kept: tuple[int, int] | None, slot: int) -> None:
+    """The device is full. 6.12 forgets the place; since 6.14 the CPU does not look at a full cluster, and goes on at its place later."""
+    design, st = small(text, 8)
+    replay(design, st, [out_of(0), out_of(1), *(out_of(page, 1) for page in range(2, 8)), out_of(8)])
+    assert ctl(st, control.S_FULL) == 1
+    assert (place_of(st, 0), lists_of(st)["full"]) == (kept, [0])
+    replay(design, st, [gone(0), gone(5), out_of(8)])
+    assert slot_of(st, 8) == slot

@@ -184,6 +184,10 @@ BROKEN: Script = [*((4 * i, 2, 0) for i in range(4)), (0, 3), (4, 1), *((16 + 8 
 """The only cluster of order 2 with four free slots has three of one run and one of another: a folio is split."""
 STOLEN: Script = [(0, 1, 0), (4, 2, 0), *((16 + 8 * i, 3, 0) for i in range(6)), (64, 1, 1), *((100 + i, 0, 0) for i in range(16))]
 """Clusters of orders 1 and 2 have slots to spare when order 0 has none left."""
+EMPTIED: Script = [*((i, 0, 0) for i in range(17)), (15, 2), (15, 0, 0)]
+"""The first cluster, which has the header, is full; the CPU's own, the second, is emptied."""
+FILLED: Script = [*((i, 0, 1) for i in range(15)), (3, 1), (6, 1), (15, 0, 1), (16, 0, 1), (9, 1), (0, 1), (17, 0, 1)]
+"""Two slots of the only cluster that order 0 has are taken again, then one behind them is freed, and the first one."""
 
 
 def play(script: Script, late: bool) -> list[int]:
@@ -209,6 +213,8 @@ def scripts() -> None:
     assert play(LEFT, late=True) == [1, 2]
     assert play(SHARED, late=False) == [20, 21, 22, 23]
     assert play(BROKEN, late=False) == play(BROKEN, late=True) == [1, 2, 3, 4]
+    assert play(EMPTIED, late=True) == [32]
+    assert play(FILLED, late=True) == [1]
     assert play(STOLEN, late=False) == play(STOLEN, late=True) == [18]
 
 

@@ -263,6 +263,32 @@ def test_a_zap_frees_what_is_behind_a_run_of_virtual_slots() -> None:
     sound(one)
 
 
+@pytest.mark.interpreted
+@pytest.mark.parametrize(
+    ("name", "given", "slot"),
+    [
+        ("vswap_ste", {"C_VCLUSTERS": 2, "C_INDEX": 0}, 0),
+        ("vswap_ste", {"C_VCLUSTERS": 1, "C_INDEX": 1, "C_CHUNK": 1}, 0),
+        ("xswap", {"C_CHUNK": 1}, 3),
+    ],
+)
+def test_a_cpu_that_gets_no_virtual_slot_forgets_its_place(name: str, given: dict[str, int], slot: int) -> None:
+    """One cluster of four slots: CPU 0 takes slot 0 and would go on at 1, CPU 1 takes the rest, and CPU 0 gets none for page 4.
+
+    Slots 0 and 3 are freed. ``vswap_alloc`` has forgotten the place, so page 5 gets the first slot; on xswap, as on a disk, CPU 0 goes on.
+    """
+    world = streams.World("one", spaces=1, slots={"zswap": 4, "ssd": 16, "hdd": 16}, weights=streams.USUAL, cluster_shift=2)
+    one = conformance.Run.of(name, world, **given)
+    out = [d.pack(d.RECLAIM, page, backend=d.ZSWAP, payload=99, cpu=cpu) for page, cpu in enumerate((0, 1, 1, 1, 0, 0))]
+    one.both(streams.block(*(d.pack(d.FAULT, page) for page in range(6)), *out[:5]))
+    slots = one.st.pte[:4] >> np.uint64(1) & np.uint64(3)
+    assert slots.tolist() == [0, 1, 2, 3]
+    assert int(one.st.pte[4]) >> 59 != 1 + d.ZSWAP
+    one.both(streams.block(d.pack(d.UNMAP, 0, count=1), d.pack(d.UNMAP, 3, count=1), out[5]))
+    assert (int(one.st.pte[5]) >> 59, int(one.st.pte[5]) >> 1 & 3) == (1 + d.ZSWAP, slot)
+    one.finish()
+
+
 # -- random demands where room ends -----------------------------------------------------------------
 
 

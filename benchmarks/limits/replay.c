@@ -47,7 +47,8 @@ struct list { u64 head, tail; };
 struct device { u64 base, slots, first, clusters, used, flags, lock, unused; struct list lists[4]; };
 struct cluster { u32 lock, count, list, table, next, memcg, prev, extend; };
 struct zentry { u64 entry, length, pool, handle, objcg, prev, next; };
-struct current { struct { u32 cluster, offset; } device[8]; };
+struct place { u32 cluster, offset; };
+struct current { struct place device[8]; };
 
 /* In the order in which benchmarks/limits/twin_c.py passes them; the last is the probe's. */
 struct state {
@@ -187,15 +188,13 @@ HOT void relist(struct device *dev, struct cluster *table, u64 c, u32 want)
 	}
 }
 
-HOT u64 scan_cluster(const struct state *s, const struct options *o, struct device *dev, u64 c, u64 start)
+HOT u64 scan_cluster(const struct state *s, const struct options *o, struct device *dev, u64 c, u64 start, struct place *place)
 {
 	struct cluster *ci = s->cluster + c;
 	u64 size = slots_in(dev, c, o->cluster_shift);
 	u64 first = c << o->cluster_shift;
 
-	if (ci->count >= size)
-		return 0;
-	for (u64 g = first + start; g < first + size; g++) {
+	for (u64 g = ci->count < size ? first + start : first + size; g < first + size; g++) {
 		if (s->smap[g] != 0)
 			continue;
 		s->smap[g] = HAS_CACHE;
@@ -208,8 +207,12 @@ HOT u64 scan_cluster(const struct state *s, const struct options *o, struct devi
 			relist(dev, s->cluster, c, FULL_LIST);
 		else if (ci->count == 1)
 			relist(dev, s->cluster, c, NONFULL_LIST);
+		place->cluster = ci->count < size && g + 1 < first + size ? c + 1 : 0;
+		place->offset = g + 1 - first;
 		return g + 1;
 	}
+	place->cluster = 0;
+	place->offset = 0;
 	return 0;
 }
 
@@ -219,7 +222,6 @@ COLD u64 new_cluster(const struct state *s, const struct options *o, u64 d, u64 
 
 	for (int which = FREE_LIST; which <= FRAG_LIST; which++) {
 		u64 c = dev->lists[which - 1].head;
-		u64 found;
 
 		if (c == 0 || which == FULL_LIST)
 			continue;
@@ -227,10 +229,7 @@ COLD u64 new_cluster(const struct state *s, const struct options *o, u64 d, u64 
 			list_del(dev, s->cluster, c - 1);
 			list_add_tail(dev, s->cluster, c - 1, FRAG_LIST);
 		}
-		found = scan_cluster(s, o, dev, c - 1, 0);
-		s->percpu[cpu].device[d].cluster = c;
-		s->percpu[cpu].device[d].offset = found - ((c - 1) << o->cluster_shift);
-		return found;
+		return scan_cluster(s, o, dev, c - 1, 0, s->percpu[cpu].device + d);
 	}
 	s->ctl[S_FULL] += 1;
 	return 0;
@@ -238,22 +237,15 @@ COLD u64 new_cluster(const struct state *s, const struct options *o, u64 d, u64 
 
 HOT u64 slot_alloc(const struct state *s, const struct options *o, u64 d, u64 cpu)
 {
-	u64 c, start;
+	struct place *own = s->percpu[cpu].device + d;
 
 	if (RARE((s->dev[d].flags & DEV_ON) == 0))
 		return 0;
-	c = s->percpu[cpu].device[d].cluster;
-	start = s->percpu[cpu].device[d].offset;
-	if (c != 0) {
-		if (start < (u64)1 << o->cluster_shift) {
-			u64 found = scan_cluster(s, o, s->dev + d, c - 1, start);
+	if (own->cluster != 0) {
+		u64 found = scan_cluster(s, o, s->dev + d, own->cluster - 1, own->offset, own);
 
-			if (found != 0) {
-				s->percpu[cpu].device[d].offset = found - ((c - 1) << o->cluster_shift);
-				return found;
-			}
-		}
-		s->percpu[cpu].device[d].cluster = 0;
+		if (found != 0)
+			return found;
 	}
 	return new_cluster(s, o, d, cpu);
 }

@@ -20,7 +20,7 @@ from kernels.observing import probe
 Ours = dict[str, dict[str, float]]
 SLOTS = 1 << 14  # the zram of 64 MiB that the selftest asks for
 BUILD_SLOTS = 1 << 16  # a sixteenth of the published 4 GiB, for as much less memory
-SEEDS = 6
+SEEDS = 30  # six builds split some 80 folios of order six, of which 2.5 to 16 % fall back by chance; thirty order the sizes
 LATE = "since 6.18"
 POLICIES = {"as posted": ("nonfull", False), "as merged in 6.12": ("fragmented", False), LATE: ("fragmented", True)}
 JUDGED = ("as posted", "as merged in 6.12")

@@ -99,6 +99,12 @@ FREES = s.Parameter(
     "at-once",
     "how slots are freed: at once (6.15 on), or by a cache of each CPU (6.12)",
 )
+CLUSTERS = s.Parameter(
+    int(control.C_CLUSTER_ORDER),
+    {"stay": 0, "relocate": 2},
+    "stay",
+    "what becomes of a cluster that a CPU looked through: it stays on its list (6.12), or goes where its count belongs (6.14 to 6.17)",
+)
 
 
 def without_owners(rows: tuple[Field, ...]) -> tuple[Field, ...]:
@@ -120,18 +126,19 @@ s.register(
         build=build,
         replay=run,
         layout=LAYOUT,
-        parameters=PARAMETERS | {"frees": FREES},
+        parameters=PARAMETERS | {"frees": FREES, "clusters": CLUSTERS},
         locks=LOCKS,
         sources=("mm/swapfile.c, mm/swap_state.c, mm/zswap.c of Linux 6.12 to 6.17",),
         notes="A zswap or zero page ties up a disk slot. A zswap load takes the entry out of its tree first, as up to 6.14: reads from a "
         "disk lock the tree, also an empty one. Since 6.15 it looks without a lock. zswap_invalidate looks first, as from 6.13 on. Slots "
         "are freed at once, as from 6.15 on; up to 6.14 a CPU's cache collects 64 freed slots (swap_slots_cache) and frees them together, "
         "with a second lock of the cluster each, and clears shadow and owner then: frees=cache, with zswap_invalidate of 6.12. It "
-        "is not the default, as that cache is gone from the kernel, and a layer would be held against its delay. Common steps are those of "
-        "6.12, with the locks of that cache and of the cgroup array. Cluster headers are 24 B in bytes, lines are counted as "
-        "if they were 32 B. A leaf of the swap cache that has shadows only is on a list_lru (workingset_update_node), with a lock and "
-        "lines of its own. Its shrinker is not run: it could free these leaves, 256 of the 261 nodes of 64 MiB that are out, and with them "
-        "what refaults are known by.",
+        "is not the default, as that cache is gone from the kernel, and a layer would be held against its delay. A cluster without a free "
+        "slot behind a CPU's place stays on its list, as up to 6.13; from 6.14 on it goes to the fragmented ones: clusters=relocate. "
+        "Common steps are those of 6.12, with the locks of that cache and of the cgroup array. Cluster headers are 24 B in bytes, lines "
+        "are counted as if they were 32 B. A leaf of the swap cache that has shadows only is on a list_lru (workingset_update_node), with "
+        "a lock and lines of its own. Its shrinker is not run: it could free these leaves, 256 of the 261 nodes of 64 MiB that are out, "
+        "and with them what refaults are known by.",
         file=__file__,
         status="merged, in 6.12 to 6.17",
     )

@@ -9,13 +9,19 @@ what                     6.12 (0)                                6.18 on (1)
 lists, in order          free, nonfull, fragmented               nonfull, free, fragmented
 cluster that a CPU gets  from nonfull it goes to fragmented      it leaves its list
 after an allocation      a free one goes to nonfull              it goes to fragmented (``relocate_cluster``)
+own cluster, no slot     it stays where it is                    it goes to fragmented (``relocate_cluster``)
 after a free             it goes to nonfull                      it goes to nonfull (``partial_free_cluster``)
-own cluster, emptied     the CPU goes on where it was            the CPU begins at the cluster's first slot
+own cluster, emptied     the CPU goes on where it was            the CPU leaves it: its table is gone
+own cluster, full        the CPU forgets its place               the CPU leaves it, and has the place until the next
 ======================== ======================================= ================================================
 
-In both a cluster without slots in use is free, one without a free slot full. Fragmented clusters are those that a CPU allocates from, and
-those that it left half used: other CPUs take them last. A cluster header is 32 bytes. The design keeps the mark of a used slot (swap_map
-byte, bitmap).
+*No slot*: none behind the place where the CPU was, though one in front of it has been freed. In both a cluster without slots in use is
+free, one without a free slot full, and the place goes with the last slot that the CPU takes: of the cluster's free ones, or the last at
+all. Since 6.14 every scan writes it (``alloc_swap_scan_cluster``), and a CPU looks at its cluster before (``cluster_is_usable``).
+A CPU that gets no slot of a virtual device has no place any more (``vswap_alloc``). 6.14 to 6.17 (2, of order 0 only) have the lists in
+the order of 6.12 and all else as since 6.18, but for an emptied cluster, which has no table to lose: the CPU begins it anew.
+Fragmented clusters are those that a CPU allocates from, and those that it left half used: other CPUs take them last. A cluster header is
+32 bytes. The design keeps the mark of a used slot (swap_map byte, bitmap).
 
 ===== =========================== ===== ================================
 dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
@@ -52,6 +58,7 @@ from kernels.structures.slots import (
     count_read,
     dedicate,
     home_list,
+    is_virtual,
     list_at,
     slot_mark,
     slot_scan,
@@ -66,6 +73,7 @@ CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
 FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST = U1, U2, U3, U4
 OFFSET_MASK = (U1 << U58) - U1
 GHOST = U2  # C_NATIVE
+RELOCATE = U2  # C_CLUSTER_ORDER
 
 
 @inner
@@ -220,21 +228,43 @@ def slots_taken(st, pr, d, c, n, count, size):  # type: ignore[no-untyped-def]
 
 
 @inner
+def is_usable(st, count, size):  # type: ignore[no-untyped-def]
+    """``cluster_is_usable``: since 6.14 a CPU does not go on in a full cluster, since 6.18 nor in an empty one, which has no table."""
+    order = st.ctl[C_CLUSTER_ORDER]
+    return order == U0 or (count < size and (count != U0 or order == RELOCATE))
+
+
+@inner
 @hot
-def scan_cluster(st, pr, d, c, start):  # type: ignore[no-untyped-def]
-    """Find and claim a free slot of cluster `c` from `start` on (``alloc_swap_scan_cluster``); return slot + 1, or 0."""
-    size = slots_in(st, d, c)
-    first = c << st.ctl[C_CLUSTER_SHIFT]
+def place_set(st, pr, percpu, c, after, left):  # type: ignore[no-untyped-def]
+    """Note that the CPU goes on in cluster `c` at offset `after`; nowhere, if nothing is `left`."""
+    st.percpu[percpu] = c + U1 if left else U0
+    st.percpu[percpu + U1] = after
+    wrote(pr, R_PERCPU, percpu >> U1)
+
+
+@inner
+@hot
+def scan_cluster(st, pr, d, c, start, percpu, own):  # type: ignore[no-untyped-def]
+    """Claim a free slot of cluster `c`, the CPU's `own` or another, from `start` on (``alloc_swap_scan_cluster``); slot + 1, or 0."""
+    size, first = slots_in(st, d, c), c << st.ctl[C_CLUSTER_SHIFT]
     lock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
     wrote(pr, R_CLUSTER, c * U4)
     found, count = U0, u(st.cluster[c * CI_WORDS + CI_COUNT])
-    if count < size:
-        begin = first if count == U0 and st.ctl[C_CLUSTER_ORDER] != U0 else first + start
+    usable = not own or is_usable(st, count, size)
+    if count < size and usable:
+        begin = first if count == U0 and st.ctl[C_CLUSTER_ORDER] == RELOCATE else first + start
         found = slot_scan(st, pr, begin, first + size)
     if found != U0:
         slot_mark(st, pr, found - U1, True)
         slots_taken(st, pr, d, c, U1, count, size)
+    elif usable and st.ctl[C_CLUSTER_ORDER] != U0:
+        relist(st, pr, d, c, home_list(st, c, FRAG_LIST))
     unlock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
+    if found != U0:
+        place_set(st, pr, percpu, c, found - first, count + U1 < size and found < first + size)
+    elif usable:
+        place_set(st, pr, percpu, c, U0, False)
     return found
 
 
@@ -272,11 +302,9 @@ def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
     for which in (first, FREE_LIST + NONFULL_LIST - first, FRAG_LIST):
         c = next_cluster(st, pr, d, which)
         if c != U0:
-            found = scan_cluster(st, pr, d, c - U1, U0)
-            st.percpu[percpu] = c
-            st.percpu[percpu + U1] = found - ((c - U1) << st.ctl[C_CLUSTER_SHIFT])
-            wrote(pr, R_PERCPU, percpu >> U1)
-            return found
+            return scan_cluster(st, pr, d, c - U1, U0, percpu, False)
+    if is_virtual(st, st.dev[d * DEV_WORDS]):
+        st.percpu[percpu] = 0  # vswap_alloc
     st.ctl[S_FULL] += U1
     return U0
 
@@ -327,15 +355,10 @@ def slot_alloc(st, pr, d, cpu):  # type: ignore[no-untyped-def]
     percpu = cpu * CPU_WORDS + d * U2
     touch(pr, R_PERCPU, percpu >> U1)
     c = u(st.percpu[percpu])
-    if c != U0:
-        start = u(st.percpu[percpu + U1])
-        if start < U1 << st.ctl[C_CLUSTER_SHIFT] and cluster_reach(st, pr, (c - U1) << st.ctl[C_CLUSTER_SHIFT]) != ONES:
-            found = scan_cluster(st, pr, d, c - U1, start)
-            if found != U0:
-                st.percpu[percpu + U1] = found - ((c - U1) << st.ctl[C_CLUSTER_SHIFT])
-                wrote(pr, R_PERCPU, percpu >> U1)
-                return found
-        st.percpu[percpu] = 0
+    if c != U0 and cluster_reach(st, pr, (c - U1) << st.ctl[C_CLUSTER_SHIFT]) != ONES:
+        found = scan_cluster(st, pr, d, c - U1, u(st.percpu[percpu + U1]), percpu, True)
+        if found != U0:
+            return found
     return new_cluster(st, pr, d, percpu)
 
 

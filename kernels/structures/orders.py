@@ -19,7 +19,8 @@ policy       a CPU's own cluster of the order is tried first; then, in order
 ============ =======================================================================================================================
 
 Order 9 fills a cluster of 512 slots and has no use for partly used ones. Since the cluster lists have no lock of their own (6.14), a CPU
-that finds its cluster in use by another order leaves it (``cluster_is_usable``).
+that finds its cluster in use by another order leaves it (``cluster_is_usable``). What becomes of the CPU's place is told in
+:mod:`kernels.structures.cluster`; up to 6.10 (``empty-only``) it goes only at the end of the cluster, not when that is full.
 
 List ``which + 8 * order`` is list `which`, nonfull or fragmented, of an order from 1 on. Behind the devices `dev` has 4 words for each
 device and order: head and tail + 1 of its nonfull list, then of its fragmented one. Behind the CPUs `percpu` has 2 words for each CPU,
@@ -33,7 +34,7 @@ from kernels.compiling.constants import ONES, U0, U1, U2, U3, U4, U7, U9, U10, U
 from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, C_CPUS, C_ORDER_POLICY, S_FULL
 from kernels.observing.lock import L_CLUSTER, unlock
-from kernels.observing.probe import R_DEV, R_PERCPU, chase, touch, wrote
+from kernels.observing.probe import R_DEV, R_PERCPU, chase, touch
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import CI_COUNT, CI_NEXT, CI_WORDS, CPU_WORDS, DEV_WORDS, FRAG_LIST, FREE_LIST, FULL_LIST, NONFULL_LIST
 from kernels.structures.slots import cluster_reach, dedicate, home_list, slot_mark, slot_scan
@@ -114,54 +115,59 @@ def first_run(st, pr, begin, end, n):  # type: ignore[no-untyped-def]
 
 
 @inner
-def is_usable(st, c, order):  # type: ignore[no-untyped-def]
+def is_usable(st, c, count, size, order):  # type: ignore[no-untyped-def]
     """``cluster_is_usable``: since 6.14 a run is not put into a cluster that another order has; order 0 goes anywhere."""
-    empty = st.cluster[c * CI_WORDS + CI_COUNT] == 0
-    return st.ctl[C_CLUSTER_ORDER] == U0 or order == U0 or empty or order_of(st, c) == order
+    return cl.is_usable(st, count, size) and (st.ctl[C_CLUSTER_ORDER] == U0 or order == U0 or order_of(st, c) == order)
 
 
 @called
-def scan_run(st, pr, d, c, start, order):  # type: ignore[no-untyped-def]
-    """Find and claim a run of `order` in cluster `c` from offset `start` on (``alloc_swap_scan_cluster``); return slot + 1, or 0."""
+def scan_run(st, pr, d, c, start, order, at, own):  # type: ignore[no-untyped-def]
+    """Claim a run of `order` in cluster `c`, the CPU's `own` or another, from `start` on (``alloc_swap_scan_cluster``); slot + 1, or 0.
+
+    `at` of `percpu` is where the CPU notes its place.
+    """
     size, first, n = cl.slots_in(st, d, c), c << st.ctl[C_CLUSTER_SHIFT], U1 << order
-    late = st.ctl[C_CLUSTER_ORDER] != U0
     cl.hold_cluster(st, pr, c * CI_WORDS)
     found, count = U0, u(st.cluster[c * CI_WORDS + CI_COUNT])
-    if is_usable(st, c, order):
-        if count + n <= size:
-            begin = first if count == U0 and late else first + start
-            found = first_run(st, pr, begin, first + size, n)
-        if found != U0:
-            if count == U0:
-                dedicate(st, c, order)
-            for i in range(n):
-                slot_mark(st, pr, found - U1 + u(i), True)
-            cl.slots_taken(st, pr, d, c, n, count, size)
-        elif late and order != U0:
-            put_back(st, pr, d, c, count, size)
+    usable = not own or is_usable(st, c, count, size, order)
+    if usable and count + n <= size:
+        found = first_run(st, pr, first + start, first + size, n)
+    if found != U0:
+        if count == U0:
+            dedicate(st, c, order)
+        for i in range(n):
+            slot_mark(st, pr, found - U1 + u(i), True)
+        cl.slots_taken(st, pr, d, c, n, count, size)
+    elif usable and st.ctl[C_CLUSTER_ORDER] != U0:
+        relocate_cluster(st, pr, d, c, count, size)
     unlock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
+    if usable:
+        after = found - U1 + n - first if found != U0 else U0
+        cl.place_set(st, pr, at, c, after, found != U0 and after + n <= size and goes_on(st, count + n < size))
     return found
 
 
 @inner
-def put_back(st, pr, d, c, count, size):  # type: ignore[no-untyped-def]
-    """Put a cluster that had no run on the list that its count asks for (``relocate_cluster``).
+def goes_on(st, left):  # type: ignore[no-untyped-def]
+    """True if a CPU goes on in a cluster of which slots are `left`, or whether any are or not."""
+    return left or st.ctl[C_ORDER_POLICY] == EMPTY_ONLY
 
-    At order 0 that is not done, as :func:`kernels.structures.cluster.scan_cluster` does not do it: it matters only where a CPU finds
-    nothing behind its place in its own cluster, of which an earlier slot was freed.
-    """
+
+@inner
+def relocate_cluster(st, pr, d, c, count, size):  # type: ignore[no-untyped-def]
+    """Put a cluster that had no run on the list that its count asks for."""
     cl.relist(st, pr, d, c, FREE_LIST if count == U0 else FULL_LIST if count == size else home_list(st, c, FRAG_LIST))
 
 
 @inner
-def walk_in_place(st, pr, d, order):  # type: ignore[no-untyped-def]
+def walk_in_place(st, pr, d, order, at):  # type: ignore[no-untyped-def]
     """Look through the nonfull clusters of `order` without moving them (policy 1); return slot + 1, or 0."""
-    at = list_at(st, d, of_order(NONFULL_LIST, order))
-    touch(pr, R_DEV, at)
-    c = st.dev[at]
+    head = list_at(st, d, of_order(NONFULL_LIST, order))
+    touch(pr, R_DEV, head)
+    c = st.dev[head]
     while c != U0:
         after = u(st.cluster[(c - U1) * CI_WORDS + CI_NEXT])
-        found = scan_run(st, pr, d, c - U1, U0, order)
+        found = scan_run(st, pr, d, c - U1, U0, order, at, False)
         if found != U0:
             return found
         c = after
@@ -169,55 +175,55 @@ def walk_in_place(st, pr, d, order):  # type: ignore[no-untyped-def]
 
 
 @called
-def scan_list(st, pr, d, which, order, last):  # type: ignore[no-untyped-def]
+def scan_list(st, pr, d, which, order, at, last):  # type: ignore[no-untyped-def]
     """Take clusters of list `which` and look through each until one has a run, `last` + 1 is done, or none is left (``last`` 0)."""
     while True:
         c = cl.next_cluster(st, pr, d, which)
         if c == U0:
             return U0
-        found = scan_run(st, pr, d, c - U1, U0, order)
+        found = scan_run(st, pr, d, c - U1, U0, order, at, False)
         if found != U0 or c == last:
             return found
 
 
 @inner
-def partly_used(st, pr, d, order):  # type: ignore[no-untyped-def]
+def partly_used(st, pr, d, order, at):  # type: ignore[no-untyped-def]
     """Look through nonfull and fragmented clusters of `order` as 6.12 does: those that were fragmented before, once each."""
     last = st.dev[list_at(st, d, of_order(FRAG_LIST, order)) + U1]
-    found = scan_list(st, pr, d, of_order(NONFULL_LIST, order), order, U0)
+    found = scan_list(st, pr, d, of_order(NONFULL_LIST, order), order, at, U0)
     if found == U0 and last != U0:
-        found = scan_list(st, pr, d, of_order(FRAG_LIST, order), order, last)
+        found = scan_list(st, pr, d, of_order(FRAG_LIST, order), order, at, last)
     return found
 
 
 @inner
-def from_free(st, pr, d, order):  # type: ignore[no-untyped-def]
+def from_free(st, pr, d, order, at):  # type: ignore[no-untyped-def]
     """Take a run of the first free cluster; return slot + 1, or 0."""
     c = cl.next_cluster(st, pr, d, FREE_LIST)
-    return U0 if c == U0 else scan_run(st, pr, d, c - U1, U0, order)
+    return U0 if c == U0 else scan_run(st, pr, d, c - U1, U0, order, at, False)
 
 
 @called
-def from_lists(st, pr, d, order):  # type: ignore[no-untyped-def]
+def from_lists(st, pr, d, order, at):  # type: ignore[no-untyped-def]
     """Take a run of a cluster that no CPU brought along, by the rules of the policy; return slot + 1, or 0."""
     policy, late, below = st.ctl[C_ORDER_POLICY], st.ctl[C_CLUSTER_ORDER] != U0, order < U9
     found = U0
     if policy == FRAGMENTED and late and below:
-        found = scan_list(st, pr, d, of_order(NONFULL_LIST, order), order, U0)
+        found = scan_list(st, pr, d, of_order(NONFULL_LIST, order), order, at, U0)
     if found == U0:
-        found = from_free(st, pr, d, order)
+        found = from_free(st, pr, d, order, at)
     if found != U0 or policy == EMPTY_ONLY or not below:
         return found
     if policy == NONFULL:
-        return walk_in_place(st, pr, d, order)
+        return walk_in_place(st, pr, d, order, at)
     if not late:
-        return partly_used(st, pr, d, order)
+        return partly_used(st, pr, d, order, at)
     c = cl.next_cluster(st, pr, d, of_order(FRAG_LIST, order))
-    return U0 if c == U0 else scan_run(st, pr, d, c - U1, U0, order)
+    return U0 if c == U0 else scan_run(st, pr, d, c - U1, U0, order, at, False)
 
 
 @called
-def steal(st, pr, d):  # type: ignore[no-untyped-def]
+def steal(st, pr, d, at):  # type: ignore[no-untyped-def]
     """Take one slot of the first cluster of another order that has one to spare, from order 1 up; return slot + 1, or 0."""
     for order in range(U1, ORDERS):
         for kind in (FRAG_LIST, NONFULL_LIST):
@@ -225,33 +231,35 @@ def steal(st, pr, d):  # type: ignore[no-untyped-def]
             late = st.ctl[C_CLUSTER_ORDER] != U0
             c = cl.next_cluster(st, pr, d, which) if late else st.dev[list_at(st, d, which)]
             if c != U0:
-                return scan_run(st, pr, d, c - U1, U0, U0)
+                return scan_run(st, pr, d, c - U1, U0, U0, at, False)
     return U0
 
 
 @called
-def anywhere(st, pr, d, cpu):  # type: ignore[no-untyped-def]
-    """Take the first free slot behind the last one that this CPU took, around the end (``empty-only``, order 0); return slot + 1, or 0."""
-    at = cpu_at(st, cpu, d, U0)
+def anywhere(st, pr, d, cpu, at):  # type: ignore[no-untyped-def]
+    """Take the first free slot behind the last one that this CPU took, around the end (``empty-only``, order 0); return slot + 1, or 0.
+
+    Its cluster does not become the CPU's own.
+    """
+    last = cpu_at(st, cpu, d, U0)
     base, end = st.dev[d * DEV_WORDS], st.dev[d * DEV_WORDS] + st.dev[d * DEV_WORDS + cl.D_SLOTS]
-    found = slot_scan(st, pr, base + u(st.percpu[at]), end)
+    found = slot_scan(st, pr, base + u(st.percpu[last]), end)
     if found == U0:
-        found = slot_scan(st, pr, base, base + u(st.percpu[at]))
-    if found == U0:
-        return U0
-    c = (found - U1) >> st.ctl[C_CLUSTER_SHIFT]
-    return scan_run(st, pr, d, c, found - U1 - (c << st.ctl[C_CLUSTER_SHIFT]), U0)
+        found = slot_scan(st, pr, base, base + u(st.percpu[last]))
+    if found != U0:
+        c = (found - U1) >> st.ctl[C_CLUSTER_SHIFT]
+        found = scan_run(st, pr, d, c, found - U1 - (c << st.ctl[C_CLUSTER_SHIFT]), U0, at, False)
+        st.percpu[at] = 0
+    return found
 
 
 @inner
 def own_run(st, pr, d, at, order):  # type: ignore[no-untyped-def]
     """Take a run of the CPU's cluster of `order`, whose words are at `at` of `percpu`; return slot + 1, or 0."""
-    c, start = u(st.percpu[at]), u(st.percpu[at + U1])
-    if c == U0 or start + (U1 << order) > U1 << st.ctl[C_CLUSTER_SHIFT]:
+    c = u(st.percpu[at])
+    if c == U0 or cluster_reach(st, pr, (c - U1) << st.ctl[C_CLUSTER_SHIFT]) == ONES:
         return U0
-    if cluster_reach(st, pr, (c - U1) << st.ctl[C_CLUSTER_SHIFT]) == ONES:
-        return U0
-    return scan_run(st, pr, d, c - U1, start, order)
+    return scan_run(st, pr, d, c - U1, u(st.percpu[at + U1]), order, at, True)
 
 
 @called
@@ -267,35 +275,12 @@ def run_alloc(st, pr, d, cpu, order):  # type: ignore[no-untyped-def]
     touch(pr, R_PERCPU, at >> U1)
     found = own_run(st, pr, d, at, order)
     if found == U0:
-        found = from_lists(st, pr, d, order)
-    if found == U0 and order == U0:
-        return last_slot(st, pr, d, cpu, at)
-    remember(st, pr, at, order, found)
+        found = from_lists(st, pr, d, order, at)
     if order == U0:
-        st.percpu[cpu_at(st, cpu, d, U0)] = found - st.dev[d * DEV_WORDS]
+        if found == U0:
+            found = anywhere(st, pr, d, cpu, at) if st.ctl[C_ORDER_POLICY] == EMPTY_ONLY else steal(st, pr, d, at)
+        if found == U0:
+            st.ctl[S_FULL] += U1
+        else:
+            st.percpu[cpu_at(st, cpu, d, U0)] = found - st.dev[d * DEV_WORDS]
     return found
-
-
-@inner
-def last_slot(st, pr, d, cpu, at):  # type: ignore[no-untyped-def]
-    """Take a slot where no cluster of order 0 has one; only a stolen cluster becomes the CPU's own. Return slot + 1, or 0."""
-    anyhow = st.ctl[C_ORDER_POLICY] == EMPTY_ONLY
-    found = anywhere(st, pr, d, cpu) if anyhow else steal(st, pr, d)
-    remember(st, pr, at, U0, U0 if anyhow else found)
-    if found == U0:
-        st.ctl[S_FULL] += U1
-    else:
-        st.percpu[cpu_at(st, cpu, d, U0)] = found - st.dev[d * DEV_WORDS]
-    return found
-
-
-@inner
-def remember(st, pr, at, order, found):  # type: ignore[no-untyped-def]
-    """Note the cluster of a run of `order`, the CPU's own from now on, and where to go on in it; nothing was `found`: none."""
-    if found == U0:
-        st.percpu[at] = 0
-        return
-    c = (found - U1) >> st.ctl[C_CLUSTER_SHIFT]
-    st.percpu[at] = c + U1
-    st.percpu[at + U1] = found - U1 + (U1 << order) - (c << st.ctl[C_CLUSTER_SHIFT])
-    wrote(pr, R_PERCPU, at >> U1)

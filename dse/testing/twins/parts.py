@@ -116,10 +116,14 @@ class Slot:
 
 
 class Device:
-    """A swap device: slots in use by offset, clusters on four lists, a current cluster for each CPU. `tables`: as since 6.18."""
+    """A swap device: slots in use by offset, clusters on four lists, a place in a cluster for each CPU.
 
-    def __init__(self, number: int, size: int, cluster: int, sync: bool, tables: bool) -> None:
+    `tables`: as since 6.18; `relocates`: as since 6.14.
+    """
+
+    def __init__(self, number: int, size: int, cluster: int, sync: bool, tables: bool, relocates: bool = False) -> None:
         self.number, self.size, self.cluster, self.sync, self.tables = number, size, cluster, sync, tables
+        self.relocates = tables or relocates
         self.on = size > 0
         self.slots: dict[int, Slot] = {}
         self.lists: dict[str, list[int]] = {FREE: list(range(-(-size // cluster))), NONFULL: [], FULL: [], FRAG: []}
@@ -144,41 +148,48 @@ class Device:
                     members.remove(c)
             self.lists[want].append(c)
 
-    def take(self, c: int, start: int) -> int | None:
-        """Claim the first free slot of cluster `c` from its `start`-th on, in a cluster without slots since 6.18 from the first on."""
-        used = self.used(c)
-        for offset in self.room(c)[0 if self.tables and used == 0 else start :]:
-            if offset not in self.slots:
-                self.slots[offset] = Slot()
-                if used + 1 == len(self.room(c)):
-                    self.relist(c, FULL)
-                elif self.tables:
-                    self.relist(c, FRAG)
-                elif used == 0:
-                    self.relist(c, NONFULL)
-                return offset
-        return None
+    def is_usable(self, c: int) -> bool:
+        """May a CPU go on in its cluster `c`? Since 6.14 not in one that is full, since 6.18 nor in an empty one, whose table is gone."""
+        return not self.relocates or int(self.tables) <= self.used(c) < len(self.room(c))
+
+    def take(self, cpu: int, c: int, start: int) -> int | None:
+        """Claim the first free slot of cluster `c` from its `start`-th on; the CPU goes on behind it while the cluster has any left.
+
+        Since 6.14 what was looked through goes where its count belongs, found or not, and an empty one is begun anew; before, an empty
+        cluster and one filled just now go, and the CPU goes on in it.
+        """
+        room, before = self.room(c), self.used(c)
+        self.current.pop(cpu, None)
+        offset = next((o for o in room[start if before or not self.relocates else 0 :] if o not in self.slots), None)
+        if offset is not None:
+            self.slots[offset] = Slot()
+            if before + 1 < len(room) and offset < room[-1]:
+                self.current[cpu] = c, offset + 1 - room[0]
+        if self.relocates:
+            self.relist(c, FREE if not self.used(c) else FRAG if self.used(c) < len(room) else FULL)
+        elif offset is not None and before + 1 == len(room):
+            self.relist(c, FULL)
+        elif offset is not None and not before:
+            self.relist(c, NONFULL)
+        return offset
 
     def alloc(self, cpu: int) -> int | None:
         """A free slot: of the CPU's cluster, else of a free or a partly used one, whichever the kernel tries first, else of any other."""
         if not self.on:
             return None
-        if cpu in self.current:
-            c, start = self.current.pop(cpu)
-            offset = self.take(c, start) if start < self.cluster else None
+        if cpu in self.current and self.is_usable(self.current[cpu][0]):
+            offset = self.take(cpu, *self.current[cpu])
             if offset is not None:
-                self.current[cpu] = c, offset + 1 - c * self.cluster
                 return offset
         for which in (NONFULL, FREE, FRAG) if self.tables else (FREE, NONFULL, FRAG):
             if self.lists[which]:
                 c = self.lists[which][0]
-                if self.tables or which != FREE:
+                if self.relocates or which != FREE:
                     self.lists[which].pop(0)
-                    if not self.tables:
+                    if not self.relocates:
                         self.lists[FRAG].append(c)
-                offset = self.take(c, 0)
+                offset = self.take(cpu, c, 0)
                 assert offset is not None
-                self.current[cpu] = c, offset + 1 - c * self.cluster
                 return offset
         return None
 

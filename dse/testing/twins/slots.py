@@ -20,8 +20,9 @@ class Slots(Life):
         super().__init__(config)
         pool = config.slots.get("zswap", 0)
         native = self.apart = self.native() and pool > 0
+        tables, relocates = self.phase() > 0, config.parameters.get("C_CLUSTER_ORDER", 0) == 2
         self.devices = {
-            n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, sync=name == "zram", tables=self.phase() > 0)
+            n: Device(n, config.slots.get(name, 0), 1 << config.cluster_shift, name == "zram", tables, relocates)
             for n, name in enumerate(d.BACKENDS)
             if native or n != d.ZSWAP
         }

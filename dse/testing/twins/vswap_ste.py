@@ -27,32 +27,44 @@ class Virtual(Device):
         self.most = clusters
         self.there: set[int] = set()
 
-    def take(self, c: int, start: int) -> int | None:
-        return super().take(c, start) if c in self.there else None
+    def is_usable(self, c: int) -> bool:
+        return c in self.there and super().is_usable(c)
 
     def alloc(self, cpu: int) -> int | None:
-        c, start = self.current.pop(cpu, (0, self.cluster))
-        offset = self.take(c, start) if start < self.cluster else None
-        if offset is None and self.lists[NONFULL]:
+        """As any device, but a new cluster is made; a CPU that gets nothing forgets its place (``vswap_alloc``)."""
+        if cpu in self.current and self.is_usable(self.current[cpu][0]):
+            offset = self.take(cpu, *self.current[cpu])
+            if offset is not None:
+                return offset
+        free = next((n for n in range(1, self.most) if n not in self.there), None)
+        if self.lists[NONFULL]:
             c = self.lists[NONFULL].pop(0)
-            offset = self.take(c, 0)
-        free = next((n for n in range(1, self.most) if n not in self.there), None) if offset is None else None
-        if free is not None:
+        elif free is not None:
             c = free
             self.there.add(c)
-            offset = self.take(c, 0)
-        if offset is None and self.lists[FRAG]:
+        elif self.lists[FRAG]:
             c = self.lists[FRAG].pop(0)
-            offset = self.take(c, 0)
-        if offset is not None:
-            self.current[cpu] = c, offset + 1 - c * self.cluster
-        return offset
+        else:
+            self.current.pop(cpu, None)
+            return None
+        return self.take(cpu, c, 0)
 
     def free(self, offset: int) -> None:
         super().free(offset)
         c = offset // self.cluster
         if not self.used(c):
             self.there.remove(c)
+
+
+class VirtualArray(Growing):
+    """The virtual device where its headers are an array."""
+
+    def alloc(self, cpu: int) -> int | None:
+        """As xswap, but a CPU that gets nothing forgets its place: ``vswap_alloc`` does so, whatever leads to a cluster."""
+        offset = super().alloc(cpu)
+        if offset is None:
+            self.current.pop(cpu, None)
+        return offset
 
 
 class VSwapSte(SwapTable):
@@ -63,7 +75,7 @@ class VSwapSte(SwapTable):
         words = config.parameters
         self.zswap = Zswap(config.slots.get("zswap", 0))
         most, size = words.get("C_VCLUSTERS", 0) or clusters_for(config), 1 << config.cluster_shift
-        self.array = Growing(most * size, size, words.get("C_CHUNK", 0) or CHUNK, 0) if words["C_INDEX"] else None
+        self.array = VirtualArray(most * size, size, words.get("C_CHUNK", 0) or CHUNK, 0) if words["C_INDEX"] else None
         self.virtual = self.array or Virtual(most, size)
         self.devices[d.ZSWAP] = self.virtual
         self.every = not words.get("C_ROUTE", 0)

@@ -23,7 +23,9 @@ class Growing(Device):
         self.lists[FREE] = list(range(self.mapped))
 
     def alloc(self, cpu: int) -> int | None:
-        if self.on and not self.own_has_room(cpu) and not self.lists[NONFULL] and not self.lists[FREE]:
+        own = self.current[cpu][0] if cpu in self.current else None
+        others = [c for c in self.lists[NONFULL] if c != own]  # its own, in which it finds nothing, becomes a fragmented one
+        if self.on and not self.own_has_room(cpu) and not others and not self.lists[FREE]:
             self.grow()
         return super().alloc(cpu)
 
@@ -32,7 +34,7 @@ class Growing(Device):
         if cpu not in self.current:
             return False
         c, start = self.current[cpu]
-        return start < self.cluster and any(o not in self.slots for o in self.room(c)[start if self.used(c) else 0 :])
+        return self.is_usable(c) and any(o not in self.slots for o in self.room(c)[start:])
 
     def grow(self) -> None:
         end = min(self.mapped + self.chunk, len(self.all_clusters))
