@@ -29,6 +29,7 @@ _CALLS = {
     "designs": "dse.describing.catalogue",
     "prune": "dse.storing.pruning",
     "validate": "dse.grounding.validating",
+    "predict": "dse.predicting",
     "query": "dse.storing.querying",
     "report": "dse.reports",
     "scan": "dse.storing.querying",

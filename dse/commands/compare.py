@@ -45,6 +45,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_budget(parser)
     parser.add_argument("--full", action="store_true", help="all tables after the answer: operations, allocations, pages")
     options.add_counted_only(parser)
+    parser.add_argument(
+        "--cpus", metavar="N,N", help="predict page faults of so many CPUs instead, each number from 1 to 256, such as 1,2,8,32,128"
+    )
+    parser.add_argument("--chart", type=options.file, metavar="FILE", help="with --cpus: draw them: FILE.png, FILE.svg, - for text")
     options.add_parameters(parser)
     options.add_seed(parser)
     options.add_format(parser)
@@ -58,8 +62,31 @@ def _counted(found: dict[str, Any]) -> None:
     output.say("".join(f"{line}\n" for line in answer.screen(found).counted()))
 
 
+def _predict(args: argparse.Namespace) -> int:
+    """Predict many CPUs, and print what stops each design. A prediction is not stored: the same command gives it again."""
+    from dse.predicting import predict
+    from dse.reports import scaling
+
+    options.refuse(args, "trace state budget width full counted_only results", "--cpus predicts, and neither measures nor stores")
+    if args.chart is not None and args.chart != "-":
+        scaling.check(args.chart)
+    found = predict(args.scenario, args.designs, args.cpus, seed=args.seed, settings=args.set, parameters=args.parameters)
+    if args.format == "table":
+        output.write("\n".join(scaling.lines(found)))
+    else:
+        document = {"rows": found.rows, "provenance": found.provenance} if args.format == "json" else None
+        output.emit(found.rows, args.format, columns=scaling.COLUMNS, document=document)
+    if args.chart is not None:
+        said = scaling.chart(found, None if args.chart == "-" else args.chart)
+        output.write(said) if args.chart == "-" else output.note(f"wrote {said}")
+    return 0
+
+
 def run(args: argparse.Namespace) -> int:
-    """Compare, store, print."""
+    """Compare, store, print; or predict."""
+    if args.cpus is not None:
+        return _predict(args)
+    options.refuse(args, "chart", "the picture is of --cpus")
     if args.counted_only:
         options.refuse(args, "state budget width", "--counted-only times nothing")
     if args.format != "table":

@@ -101,7 +101,7 @@ def decoded(own: Any, log: Any, chain: int, lines_touched: int) -> list[Event]:
         head, word = int(log[at]), int(log[at + 1])
         event, what, step = head & 0xFF, head >> 8 & 0xFFFFFF, head >> 32
         if event >= len(EVENTS):
-            continue  # a common step
+            continue  # a common step, or the mark of a trylock
         line = lines.setdefault((what, word >> 3), len(lines) + 1) if event in TOUCHES else 0
         out.append(Event(EVENTS[event], names[event][what], line, step))
     return out

@@ -163,7 +163,7 @@ class Guest:
         events = decoded(self.named.design.own, log, WHOLE, WHOLE)
         start = 0
         for reply, part in zip(replies, logs, strict=True):
-            own = int(np.count_nonzero(part[::2] & BYTE != probe.E_COMMON))
+            own = int(np.count_nonzero(part[::2] & BYTE < probe.E_COMMON))
             attribute(reply, events[start : start + own], self.named.design)
             start += own
         return _merged(events, log)

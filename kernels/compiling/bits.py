@@ -15,3 +15,12 @@ def popcount(word):  # type: ignore[no-untyped-def]
     w = w + (w >> U8)
     w = w + (w >> u(16))
     return (w + (w >> u(32))) & u(0x7F)
+
+
+@inner
+def top_bit(word):  # type: ignore[no-untyped-def]
+    """Number of the highest set bit; of 0 that of the lowest as well."""
+    w = word | U1
+    for shift in (U1, U2, u(4), U8, u(16), u(32)):
+        w |= w >> shift
+    return popcount(w) - U1

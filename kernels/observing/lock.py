@@ -10,7 +10,7 @@ from __future__ import annotations
 from kernels.compiling.atomic import drop, take
 from kernels.compiling.constants import U1
 from kernels.compiling.jit import inner, operation
-from kernels.observing.probe import E_LOCK, E_UNLOCK, HELD, LOCK_ORDER, LOCKS, SCRATCH, Count, Off, Timed, Trace, record
+from kernels.observing.probe import E_LOCK, E_TRY, E_UNLOCK, HELD, LOCK_ORDER, LOCKS, SCRATCH, Count, Off, Timed, Trace, record
 from kernels.own import COMMON
 
 # Outermost first, as mm/swapfile.c nests them: the cluster lock outside the device lock and the tree locks.
@@ -78,6 +78,7 @@ def _trace_lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 
 @inner
 def _trace_trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    record(pr, E_TRY, cls, index)
     record(pr, E_LOCK, cls, index)
     _count_trylock(pr, words, index, cls)
 

@@ -84,8 +84,8 @@ F_WORKINGSET = COMMON.step("workingset_update_node")
 F_ENTRY_FREE = COMMON.step("zswap_entry_free")
 F_CACHE_CLEAR = COMMON.step("swapcache_clear")
 
-# events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address
-E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE, E_ATOMIC, E_COMMON = (u(i) for i in range(9))
+# events of the Trace probe: word 0 = event | what << 8 | step << 32, word 1 = address; E_TRY says that the lock that follows is a trylock
+E_CHASE, E_TOUCH, E_WROTE, E_LOCK, E_UNLOCK, E_ALLOC, E_FREE, E_ATOMIC, E_COMMON, E_TRY = (u(i) for i in range(10))
 
 
 class Off(Flat):

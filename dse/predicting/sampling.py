@@ -1,0 +1,113 @@
+"""Operations of a scenario on many CPUs: its demands are dealt out, replayed one after the other, and the last ones traced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse import naming
+from dse.errors import CheckFailed
+from dse.modelling.sizes import class_of
+from kernels import control, demand
+from kernels.observing import probe
+
+LEAST, EACH = 4096, 256
+"""Demands that are traced: so many at least, and so many for each CPU."""
+KIND, PAGE, PAYLOAD = np.uint64(0xFF), np.uint64(32), np.uint64(0xFF_FFFF)
+CPU, CPU_MASK = np.uint64(24), np.uint64(0xFF << 24)
+FAULTS = (demand.FAULT, demand.FAULT_BEGIN)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A traced operation.
+
+    Attributes
+    ----------
+    cpu : int
+    outcome : str
+        What the demand turned out to be: ``swap_in``, ``swap_out`` ...
+    size_class : int
+        Bytes of the zsmalloc class of its page.
+    era : int
+        Kernel of the common steps.
+    log : numpy.ndarray
+        ``uint64[words]``, as the probe ``trace`` has it.
+    """
+
+    cpu: int
+    outcome: str
+    size_class: int
+    era: int
+    log: NDArray[np.uint64]
+
+
+def dealt(demands: NDArray[np.uint64], cpus: int, pages: int, shift: int) -> NDArray[np.uint64]:
+    """Give each demand a CPU.
+
+    Each CPU runs a program of its own: an address space, or its part of the only one. Reclaim runs on the CPU whose fault comes next.
+
+    Parameters
+    ----------
+    demands : uint64[n, 2]
+    cpus : int
+    pages : int
+        Pages of the workload.
+    shift : int
+        Pages of an address space, as a power of two.
+
+    Returns
+    -------
+    uint64[n, 2]
+    """
+    page = (demands[:, 0] >> PAGE).astype(np.int64)
+    spaces = -(-pages >> shift)
+    owner = page * cpus // pages if spaces < cpus else (page >> shift) % cpus
+    is_fault = np.isin(demands[:, 0] & KIND, FAULTS)
+    at = np.where(is_fault, np.arange(len(demands)), len(demands))
+    following = np.minimum.accumulate(at[::-1])[::-1]
+    last = int(np.flatnonzero(is_fault)[-1]) if is_fault.any() else 0
+    owner = owner[np.where(following == len(demands), last, following)]
+    found = demands.copy()
+    found[:, 0] = (found[:, 0] & ~CPU_MASK) | (np.clip(owner, 0, cpus - 1).astype(np.uint64) << CPU)
+    return found
+
+
+def classes(demands: NDArray[np.uint64], pages: int) -> NDArray[np.uint32]:
+    """Compressed bytes of each page when it last went out: ``uint32[pages]``, 0 for one that never did."""
+    out = np.isin(demands[:, 0] & KIND, (demand.RECLAIM, demand.RECLAIM_BEGIN))
+    found = np.zeros(pages, np.uint32)
+    found[(demands[out, 0] >> PAGE).astype(np.int64)] = (demands[out, 1] >> PAGE & PAYLOAD).astype(np.uint32)
+    return found
+
+
+def samples(named: naming.Named, stream: Any, demands: NDArray[np.uint64], cpus: int) -> Iterator[Sample]:
+    """Replay demands on a design, and trace the last ones.
+
+    Raises
+    ------
+    CheckFailed
+        A log was full.
+    """
+    st = named.design.build(replace(stream.config(named.control), cpus=cpus))
+    traced = min(max(LEAST, EACH * cpus), len(demands) // 2)
+    sizes = classes(demands, stream.workload.pages)
+    off, pr = probe.make("off"), cast("probe.Trace", probe.make("trace"))
+    before = np.ascontiguousarray(demands[:-traced])
+    named.design.replay(st, off, before, np.empty(len(before), np.uint8))
+    reply, era = np.zeros(1, np.uint8), int(st.ctl[control.C_ERA])
+    for row in demands[-traced:]:
+        pr.log[0] = 0
+        named.design.replay(st, pr, row.reshape(1, 2), reply)
+        code = int(reply[0])
+        if code >= demand.REASON_BASE or int(pr.log[0]) < 2:
+            continue
+        if int(pr.log[0]) + 2 >= probe.LOG_WORDS:
+            raise CheckFailed(f"{named.text}: the log of an operation is full")
+        page = int(row[0]) >> 32
+        size = class_of(int(sizes[page]))[0]
+        yield Sample(int(row[0]) >> 24 & 0xFF, demand.OPS[code], size, era, pr.log[: int(pr.log[0]) + 1].copy())

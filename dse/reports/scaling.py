@@ -1,0 +1,167 @@
+"""The first screen of a prediction for many CPUs, and its picture: which lock stops each design, and at how many CPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dse.common import output
+from dse.common.writing import save
+from dse.errors import BadInput
+from dse.naming import shortened
+from dse.predicting import Curve, Prediction
+from dse.predicting.costs import COSTS
+from dse.predicting.running import Run
+from dse.reports import charts
+
+WIDTH = 80
+MISSING = (
+    "page-table locks and mmap_lock, kswapd, interrupts of TLB flushes, queues of a disk, bandwidth of memory, preemption, and caches that "
+    "are too small: a line stays where it was used until another CPU writes it"
+)
+COLUMNS = ["scenario", "design", "op", "cpus", "metric", "stat", "kind", "unit", "value", "stop"]
+
+
+def lines(found: Prediction, width: int = WIDTH) -> list[str]:
+    """The first screen.
+
+    Parameters
+    ----------
+    found : Prediction
+    width : int
+        Columns.
+    """
+    most = found.cpus[-1]
+    head = f"{found.scenario.name}: page faults of {_said(found.cpus)} CPUs, in thousands a second (modelled)"
+    table = output.render_table(
+        [
+            {
+                "design": shortened(curve.design),
+                **{str(point.cpus): f"{point.run.rate / 1000:,.0f}" for point in curve.points},
+                f"{most} do as": f"{curve.worth():.1f}",
+                "stopped by": stop_of(curve),
+            }
+            for curve in found.curves
+        ]
+    ).splitlines()
+    said = [*(sentence for curve in found.curves for sentence in (_behind(curve),) if sentence), *_doubts(found)]
+    note = f"'{most} do as': CPUs without waiting that {most} are worth. 'full': its busiest lock is held 90 % of the time."
+    out = [*output.wrapped([head], width, 3), "", *table, ""]
+    for text in (note, *said, f"Not in it: {MISSING}."):
+        out += output.wrapped([text], width, 6)
+    return out
+
+
+def _said(cpus: Sequence[int]) -> str:
+    """Write numbers of CPUs."""
+    return f"{cpus[0]}" if len(cpus) == 1 else f"{', '.join(map(str, cpus[:-1]))} and {cpus[-1]}"
+
+
+def stop_of(curve: Curve) -> str:
+    """Say what stops a design at the largest number of CPUs, what share of their time it takes, and from when on it is full."""
+    stop = curve.points[-1].stop
+    if stop is None:
+        return "nothing"
+    full = f", full at {curve.full_at}" if curve.full_at is not None else ""
+    return f"{stop.name} ({stop.waiting:.0%}{full})"
+
+
+def _behind(curve: Curve) -> str:
+    """Say what stops a design once the first one is gone."""
+    if not curve.behind:
+        return ""
+    last = curve.points[-1]
+    steps = [f"without {name} {rate / last.run.rate:.2f} times" for name, rate in curve.behind]
+    return (
+        f"{shortened(curve.design)}, throughput of {last.cpus} CPUs: {', without it and '.join([steps[0], *(s[8:] for s in steps[1:])])}."
+    )
+
+
+def _doubts(found: Prediction) -> Iterator[str]:
+    """Say what the answer depends on."""
+    near = COSTS["transfer.socket"]
+    ends = {curve.design: (curve.worth(curve.high), curve.worth(curve.low)) for curve in found.curves}
+    most = found.cpus[-1]
+    unsure = [shortened(curve.design) for curve in found.curves if not curve.sure]
+    order = [_order(found.curves, pick) for pick in ("low", "points", "high")]
+    verdict = "the same" if order[0] == order[1] == order[2] else "another one"
+    span = ", ".join(f"{shortened(name)} {low:.0f} to {high:.0f}" for name, (low, high) in ends.items())
+    yield f"With a line of another core at {near.high:g} to {near.low:g} ns, and all other costs at that end, {most} CPUs do as: {span}."
+    if len(found.curves) > 1:
+        yield f"The order of the designs at {most} CPUs is {verdict} at both ends."
+    yield f"Another lock stops {', '.join(unsure)} at one of them." if unsure else "The same lock stops each design at both ends."
+
+
+def _order(curves: Sequence[Curve], pick: str) -> list[str]:
+    """Designs by throughput at the largest number of CPUs."""
+
+    def run(curve: Curve) -> Run:
+        return curve.points[-1].run if pick == "points" else curve.low[1] if pick == "low" else curve.high[1]
+
+    return [curve.design for curve in sorted(curves, key=lambda curve: -run(curve).rate)]
+
+
+def chart(found: Prediction, path: str | Path | None) -> str:
+    """Draw throughput over CPUs: a PNG or an SVG by its suffix, text without a path; return the text, or the path.
+
+    Raises
+    ------
+    BadInput
+        Another suffix, or more designs than a chart tells apart.
+    """
+    if len(found.curves) > charts.MOST:
+        raise BadInput(f"a chart shows at most {charts.MOST} designs, got {len(found.curves)}")
+    return _text(found) if path is None else _picture(found, Path(path))
+
+
+def check(path: str) -> None:
+    """Refuse a picture that could not be written, before anything is computed."""
+    charts.target(path)
+
+
+def _picture(found: Prediction, path: Path) -> str:
+    """Write a picture: both axes logarithmic, the ideal of the first design dotted."""
+    charts.target(path)
+    charts.matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    cpus = found.cpus
+    for i, curve in enumerate(found.curves):
+        rates = [point.run.rate / 1e6 for point in curve.points]
+        ends = [curve.high[1].rate / 1e6, curve.low[1].rate / 1e6]
+        axes.plot(cpus, rates, "-", color=charts.COLOURS[i], marker=charts.SHAPES[i], markersize=5, linewidth=1.6, label=_label(curve))
+        axes.plot([cpus[-1]] * 2, ends, "-", color=charts.COLOURS[i], linewidth=0.8)
+    first = found.curves[0].points[0]
+    axes.plot(cpus, [first.run.rate / first.cpus * n / 1e6 for n in cpus], ":", color="#555555", label="no waiting, no lines that move")
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xticks(cpus, [str(n) for n in cpus])
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel="CPUs", ylabel="page faults a second [million], modelled")
+    axes.set_title(f"{found.scenario.name}: what stops each design; bars: cheapest and dearest lines")
+    axes.grid(visible=True, color="#dddddd", linewidth=0.6)
+    axes.legend(frameon=False, fontsize=8)
+    with rc_context({"svg.hashsalt": "dse"}):
+        return save(path, charts.content(figure, path.suffix[1:].lower()))
+
+
+def _label(curve: Curve) -> str:
+    """Name a curve by its design and what stops it."""
+    stop = curve.points[-1].stop
+    return f"{shortened(curve.design)}: {stop.name if stop else 'nothing stops it'}"
+
+
+def _text(found: Prediction) -> str:
+    """A bar for each design at the largest number of CPUs, by how many it is worth."""
+    most = found.cpus[-1]
+    width = max(len(shortened(curve.design)) for curve in found.curves)
+    scale = (WIDTH - width - 12) / most
+    rows = [f"CPUs without waiting that {most} CPUs are worth (modelled)"]
+    for curve in found.curves:
+        bar = "#" * max(1, round(min(curve.worth(), most) * scale))
+        rows.append(f"{shortened(curve.design).ljust(width)} {curve.worth():7.1f} {bar}")
+    return "\n".join(rows)
