@@ -25,6 +25,18 @@ CHAINING = frozenset(("and", "or", "not", "when", "is", "like", "ilike", "rlike"
 JOINING = frozenset(("join", "union", "intersect", "except", "from"))
 PARTING = frozenset(("extract", "trim", "substring", "overlay"))
 """Functions with a FROM between their arguments."""
+NUMBER = re.compile(r"\d+(\.\d*)?(e\d*)?", re.IGNORECASE)
+"""A number, whose exponent may have its sign behind it."""
+CHOOSING = frozenset(("case", "nullif", "if", "ifnull", "coalesce"))
+"""Expressions that have one value for all rows in some queries and not in others."""
+CONSTANT = frozenset(
+    ("null", "true", "false", "as", "double", "float", "real", "int", "integer", "bigint", "hugeint", "varchar", "text", "date")
+)
+"""Words of an expression without columns."""
+BEGINNING = frozenset(
+    ("select", "distinct", "when", "then", "else", "case", "and", "or", "not", "where", "having", "on", "by", "between", "in")
+)
+"""Words behind which an expression begins."""
 
 
 def tokens(sql: str) -> list[tuple[str, str]]:
@@ -67,6 +79,8 @@ def guard(sql: str) -> str:
     if any(pair == (("other", "/"), ("other", "*")) for pair in itertools.pairwise(whole)):
         raise BadInput("a comment does not end")
     _tables_only(parts, words)
+    _numbers_as_such(parts)
+    _columns_first(parts, words)
     return sql
 
 
@@ -130,3 +144,70 @@ def _tables_only(parts: list[tuple[str, str]], words: list[str]) -> None:
                 raise BadInput(f"{following[1]} with arguments is not allowed behind {text.upper()}: a query sees the stored tables only")
         elif words[i] in ("where", "group", "order", "having", "limit", "union", "intersect", "except", "window", "qualify", "select"):
             places = [place for place in places if place != depth]
+
+
+def _numbers_as_such(parts: list[tuple[str, str]]) -> None:
+    """Refuse what begins as a number and goes on as a name: SQL would take ``1_000`` for a 1 whose name is _000."""
+    for kind, text in parts:
+        if kind == "number" and not NUMBER.fullmatch(text):
+            raise BadInput(f"{text[:40]!r} is no number of SQL: digits have nothing between them but one point, or an e before an exponent")
+
+
+def _columns_first(parts: list[tuple[str, str]], words: list[str]) -> None:
+    """Refuse a constant that is compared with a CASE or the like behind it: the engine (Polars 2.1) then loses rows, and counts too few.
+
+    It does so where the CASE has the same constant in all rows. The other way round it is right.
+    """
+    for at, (kind, text) in enumerate(parts):
+        start = at
+        if kind == "other" and text in "=<>" and parts[at + 1 : at + 2] not in ([("other", "=")], [("other", ">")]):
+            while parts[start - 1] in (("other", "<"), ("other", ">"), ("other", "!")):
+                start -= 1
+            constant = _is_constant(parts, words, start - 1)
+        elif (words[at] == "between" and at) or (text == "," and words[_open_bracket(parts, at) - 1] == "nullif"):
+            constant = _is_constant(parts, words, at - 1)
+        else:
+            continue
+        behind = next((word for (kind, text), word in zip(parts[at + 1 :], words[at + 1 :], strict=True) if _counts(kind, text)), "")
+        if constant and behind in CHOOSING:
+            raise BadInput(f"a constant stands before a comparison and {behind.upper()} behind it, and the query engine loses rows there: "
+                           "write it the other way round")  # fmt: skip
+
+
+def _counts(kind: str, text: str) -> bool:
+    """Return True for what is more than a sign, a bracket or a number on the way to what a comparison has behind it."""
+    return not (kind == "number" or (kind == "other" and text in "=<>!(+-*/%"))
+
+
+def _open_bracket(parts: list[tuple[str, str]], at: int) -> int:
+    """Place of the innermost bracket that is open before a place; -1 where there is none."""
+    depth = 0
+    for i in range(at - 1, -1, -1):
+        depth += (parts[i] == ("other", ")")) - (parts[i] == ("other", "("))
+        if depth < 0:
+            return i
+    return -1
+
+
+def _is_constant(parts: list[tuple[str, str]], words: list[str], end: int) -> bool:
+    """Return True where what ends at a place, back to its beginning, is made of constants."""
+    i = end
+    while i >= 0:
+        start = _open_bracket(parts, i) if parts[i] == ("other", ")") else i
+        inner = range(start, i + 1)
+        if parts[i] == ("other", ")") and parts[start + 1] == ("other", "*"):
+            return False  # COUNT(*)
+        if any(parts[k][0] == "quoted" or (words[k] and words[k] not in CONSTANT and parts[k + 1] != ("other", "(")) for k in inner):
+            return False
+        if parts[i][0] == "other" and parts[i] != ("other", ")"):
+            return False
+        i = start - 1
+        if start < end and i >= 0 and parts[start] == ("other", "(") and words[i] and words[i] not in BEGINNING:
+            i -= 1
+        if i < 0 or parts[i][0] != "other" or parts[i][1] not in "+-*/%|:":
+            return True
+        while i >= 0 and parts[i][0] == "other" and parts[i][1] in "+-*/%|:":
+            i -= 1
+        if i < 0 or (parts[i][0] == "word" and words[i] in BEGINNING) or parts[i][1] in "(,":
+            return True  # a sign
+    return True

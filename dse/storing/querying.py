@@ -257,9 +257,10 @@ def asked(sql: str, tables: Tables) -> pl.DataFrame:
     """
     guard(sql)
     wide = {name: widths.signed(frame) for name, frame in tables.items()}
+    truths = {name for frame in tables.values() for name, kind in frame.collect_schema().items() if kind == pl.Boolean}
     with _refused(tables, sql), pl.SQLContext(wide, eager=False) as context:
         try:
-            plan = context.execute(widths.widened(sql))
+            plan = context.execute(widths.widened(sql, truths=truths))
         except pl.exceptions.PolarsError:
             context.execute(sql)  # names the column of a mistake as the user wrote it
             raise
