@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -16,7 +19,7 @@ from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import provenance
 from dse.naming import processes
-from dse.storing import querying, studies, widening, widths, wrapping
+from dse.storing import limited, querying, studies, widening, widths, wrapping
 
 OPS = pl.LazyFrame(
     {"count": [1, 5, None], "n": [7, 2, 3], "v": [1.5, float("inf"), float("nan")], "d": ["a", "b", "a"]},
@@ -257,6 +260,25 @@ def test_a_query_ends_with_its_time_and_with_its_parent(seconds: float, parent: 
         f"limited._guarded({{'seconds': {seconds}, 'parent': {parent}}}); time.sleep(60)"
     )
     assert subprocess.run([sys.executable, "-c", text], check=False, timeout=50).returncode == -ends
+
+
+@pytest.mark.parametrize(("error", "says"), [
+    (KeyError("axes"), "the query failed, and not for its size: KeyError: no 'axes'"),
+    (OSError(errno.ENOSPC, "No space left on device"), "the query failed, and not for its size: no space left on the disk"),
+])  # fmt: skip
+def test_an_unexpected_error_is_not_told_as_one_of_memory(
+    error: Exception, says: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    asked = {"sql": "SELECT 1", "preset": None, "results": "r", "memory": 1 << 30, "answer": "a", "seconds": 9, "parent": 0}
+    monkeypatch.setattr(querying, "query", failing)
+    monkeypatch.setattr(limited, "_guarded", lambda _: None)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(asked)))
+    assert limited.serve() == 2
+    assert json.loads(capfd.readouterr().out) == {"refused": says}
 
 
 def test_another_repository_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
