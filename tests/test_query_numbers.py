@@ -92,6 +92,7 @@ def test_a_name_of_a_sum_is_that_of_its_column() -> None:
 @pytest.mark.parametrize("x", [
     "11165 <= CASE WHEN n < 0 THEN 10534 ELSE 49335 END", "SUM(3 * 1.5 <> IF(n < 0, 1, 2))", "2 BETWEEN 1 * COALESCE(7, n) AND 9",
     "LENGTH('abc') < NULLIF(3.5, n)", "NULLIF(19, NULLIF(62155, n))", "SUM(n = 1 AND 0.5 > (CASE WHEN n < 0 THEN 1 ELSE 2 END))",
+    "5.5 NOT IN (IF(n > 0, 5, 3), 2)", "CASE 5.5 WHEN IF(n > 0, 5, 3) THEN 1 END", "5.5 IS NOT DISTINCT FROM IF(n > 0, 5, 3)",
 ])  # fmt: skip
 def test_a_constant_before_a_case_is_refused_as_the_engine_loses_rows(x: str) -> None:
     with pytest.raises(BadInput, match="write it the other way round"):
@@ -101,7 +102,9 @@ def test_a_constant_before_a_case_is_refused_as_the_engine_loses_rows(x: str) ->
 @pytest.mark.parametrize(("x", "answer"), [
     ("n + 2 <= CASE WHEN n > 3 THEN 1 ELSE 2 END", [False] * 3), ("CASE WHEN n < 0 THEN 1 ELSE 2 END = 2", [True] * 3),
     ("n < COALESCE(n, 3)", [False] * 3), ("NULLIF(n, CASE WHEN n > 3 THEN 1 ELSE 2 END)", [1, None, 3]),
-    ("CASE WHEN n = 1 THEN 5 ELSE IF(n > 2, 6, 7) END", [5, 7, 6]),
+    ("CASE WHEN n = 1 THEN 5 WHEN IF(n > 2, a, TRUE) THEN 6 ELSE IF(n > 2, 6, 7) END", [5, 6, 6]),
+    ("POSITION('y' IN CASE WHEN n = 2 THEN s ELSE 'y' END)", [1, 1, 1]), ("n IN (IF(n > 1, 2, 1), 7)", [True, True, False]),
+    ("'x' || CASE WHEN n < 0 THEN 'a' ELSE 'b' END", ["xb"] * 3),
 ])  # fmt: skip
 def test_comparisons_with_columns_are_answered(x: str, answer: list[object]) -> None:
     assert querying.asked(f"SELECT {x} AS x FROM t", {"t": YES})["x"].to_list() == answer

@@ -158,20 +158,29 @@ def _columns_first(parts: list[tuple[str, str]], words: list[str]) -> None:
 
     It does so where the CASE has the same constant in all rows. The other way round it is right.
     """
-    for at, (kind, text) in enumerate(parts):
-        start = at
-        if kind == "other" and text in "=<>" and parts[at + 1 : at + 2] not in ([("other", "=")], [("other", ">")]):
-            while parts[start - 1] in (("other", "<"), ("other", ">"), ("other", "!")):
-                start -= 1
-            constant = _is_constant(parts, words, start - 1)
-        elif (words[at] == "between" and at) or (text == "," and words[_open_bracket(parts, at) - 1] == "nullif"):
-            constant = _is_constant(parts, words, at - 1)
-        else:
-            continue
-        behind = next((word for (kind, text), word in zip(parts[at + 1 :], words[at + 1 :], strict=True) if _counts(kind, text)), "")
-        if constant and behind in CHOOSING:
-            raise BadInput(f"a constant stands before a comparison and {behind.upper()} behind it, and the query engine loses rows there: "
-                           "write it the other way round")  # fmt: skip
+    opened = _open_brackets(parts)
+    for at in range(1, len(parts)):
+        ends, begins = _compares(parts, words, at, words[opened[at] - 1])
+        if begins and (start := _constant(parts, words, opened, ends)) >= 0:
+            behind = next((words[i] for i in range(begins, len(parts)) if _counts(*parts[i])), "")
+            if behind in CHOOSING and (words[at] != "when" or words[start - 1] == "case"):
+                what = f"a constant stands before a comparison and {behind.upper()} behind it"
+                raise BadInput(f"{what}, and the query engine loses rows there: write it the other way round")
+
+
+def _compares(parts: list[tuple[str, str]], words: list[str], at: int, function: str) -> tuple[int, int]:
+    """Places where the left side of a comparison ends and its right side begins, by a place in a function; (0, 0) where none is."""
+    kind, text = parts[at]
+    if kind == "other" and text in "=<>" and parts[at + 1 : at + 2] not in ([("other", "=")], [("other", ">")]):
+        left = at - 1
+        while parts[left] in (("other", "<"), ("other", ">"), ("other", "!")):
+            left -= 1
+        return left, at + 1
+    if words[at] in ("between", "in", "when") and function != "position":
+        return at - 1 - (words[at - 1] == "not"), at + 1
+    if words[at] == "from" and words[at - 1] == "distinct" and "is" in words[max(at - 3, 0) : at - 1]:
+        return at - 2 - words[at - 2 :: -1].index("is") - 1, at + 1
+    return (at - 1, at + 1) if text == "," and function == "nullif" else (0, 0)
 
 
 def _counts(kind: str, text: str) -> bool:
@@ -179,35 +188,37 @@ def _counts(kind: str, text: str) -> bool:
     return not (kind == "number" or (kind == "other" and text in "=<>!(+-*/%"))
 
 
-def _open_bracket(parts: list[tuple[str, str]], at: int) -> int:
-    """Place of the innermost bracket that is open before a place; -1 where there is none."""
-    depth = 0
-    for i in range(at - 1, -1, -1):
-        depth += (parts[i] == ("other", ")")) - (parts[i] == ("other", "("))
-        if depth < 0:
-            return i
-    return -1
+def _open_brackets(parts: list[tuple[str, str]]) -> list[int]:
+    """Place of the innermost bracket that is open before each place; 0 where there is none."""
+    found, stack = [], [0]
+    for at, part in enumerate(parts):
+        found.append(stack[-1])
+        if part == ("other", "("):
+            stack.append(at)
+        elif part == ("other", ")") and len(stack) > 1:
+            stack.pop()
+    return found
 
 
-def _is_constant(parts: list[tuple[str, str]], words: list[str], end: int) -> bool:
-    """Return True where what ends at a place, back to its beginning, is made of constants."""
+def _constant(parts: list[tuple[str, str]], words: list[str], opened: list[int], end: int) -> int:
+    """Place where what ends at another one begins, if it is made of constants; else -1."""
     i = end
     while i >= 0:
-        start = _open_bracket(parts, i) if parts[i] == ("other", ")") else i
+        start = opened[i] if parts[i] == ("other", ")") else i
         inner = range(start, i + 1)
         if parts[i] == ("other", ")") and parts[start + 1] == ("other", "*"):
-            return False  # COUNT(*)
+            return -1  # COUNT(*)
         if any(parts[k][0] == "quoted" or (words[k] and words[k] not in CONSTANT and parts[k + 1] != ("other", "(")) for k in inner):
-            return False
+            return -1
         if parts[i][0] == "other" and parts[i] != ("other", ")"):
-            return False
+            return -1
         i = start - 1
         if start < end and i >= 0 and parts[start] == ("other", "(") and words[i] and words[i] not in BEGINNING:
             i -= 1
         if i < 0 or parts[i][0] != "other" or parts[i][1] not in "+-*/%|:":
-            return True
+            return i + 1
         while i >= 0 and parts[i][0] == "other" and parts[i][1] in "+-*/%|:":
             i -= 1
         if i < 0 or (parts[i][0] == "word" and words[i] in BEGINNING) or parts[i][1] in "(,":
-            return True  # a sign
-    return True
+            return i + 1  # a sign
+    return 0
