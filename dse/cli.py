@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, NoReturn
@@ -29,6 +30,8 @@ SQL = re.compile(r"\s*(?:select|with|\(|--\s|/\*)", re.IGNORECASE)
 """Start of a statement of dse query."""
 THREADS = {"POLARS_MAX_THREADS": 1024, "NUMBA_NUM_THREADS": 1024}
 """Variables of libraries that fail late, or panic, where one is no number of threads, with the most of each."""
+UNPARSED = re.compile(r"Environment variable '(NUMBA_\w+)' is defined but its associated value (.*) could not be parsed", re.DOTALL)
+"""Beginning of a warning of Numba's, which goes on with a traceback."""
 OFF = ("", "0", "no", "off", "false")
 """Values of a variable that turn nothing on."""
 OK, FAILED, BAD, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
@@ -220,6 +223,23 @@ def _drop_output() -> None:
         os.close(nothing)
 
 
+@contextlib.contextmanager
+def _told_shortly() -> Iterator[None]:
+    """Say in one line, and once for all processes, which variable Numba cannot read; it would add a traceback."""
+    before = warnings.showwarning
+
+    def show(message: Warning | str, *rest: Any, **more: Any) -> None:
+        found = UNPARSED.match(str(message))
+        if not found:
+            before(message, *rest, **more)
+        elif os.environ.pop(found[1], None) is not None:
+            _say(f"dse: variable {found[1]} of the environment has no effect: Numba cannot read {found[2][: options.DIGITS_MAX]}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
 def _guarded(work: Callable[[], int]) -> int:
     """Run `work` and turn what it raises into a line and an exit status."""
     try:
@@ -276,7 +296,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(given)
 
     def ended() -> int:
-        with terminated(Terminated("terminated")):
+        with terminated(Terminated("terminated")), _told_shortly():
             return work()
 
     return ended() if os.environ.get("DSE_TRACEBACK", "").lower() not in OFF else _guarded(ended)

@@ -193,6 +193,25 @@ def test_foreign_files_are_named_and_skipped(results: Path, capsys: pytest.Captu
     assert "bad/trials.parquet" in said
 
 
+ASV = {"commit_hash": "a", "date": 5, "result_columns": ["result", "params"], "results": {"b": [[1.5], []]}}
+
+
+@pytest.mark.parametrize("change", [
+    {"date": 10**30}, {"date": -5}, {"date": 1e300}, {"commit_hash": [1]}, {"commit_hash": 5}, {"result_columns": "x"},
+    {"result_columns": ["resumt", "params"]}, {"results": {"b": "x"}}, {"results": {"b": [[10**400], []]}},
+    {"results": {"b": [[1.5], [["1"] * 1000] * 3]}},
+])  # fmt: skip
+def test_a_damaged_file_of_asv_is_named_and_hides_no_other(
+    change: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "asv" / "m"
+    folder.mkdir(parents=True)
+    (folder / "good.json").write_text(json.dumps(ASV), encoding="utf-8")
+    (folder / "bad.json").write_text(json.dumps({**ASV, **change}), encoding="utf-8")
+    assert querying.query("SELECT value FROM asv", results=tmp_path)["value"].to_list() == [1.5]
+    assert "bad.json: not an asv result file (truncated?)" in capsys.readouterr().err
+
+
 def test_command_line(results: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     base = ["query", "--results", str(results)]
     assert main([*base, "SELECT design, value FROM ops ORDER BY value, design LIMIT 1", "--format", "json"]) == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -16,7 +19,7 @@ from dse.cli import main
 from dse.errors import BadInput
 from dse.measuring import provenance
 from dse.naming import processes
-from dse.storing import querying, studies, widening, widths, wrapping
+from dse.storing import limited, querying, studies, widening, widths, wrapping
 
 OPS = pl.LazyFrame(
     {"count": [1, 5, None], "n": [7, 2, 3], "v": [1.5, float("inf"), float("nan")], "d": ["a", "b", "a"]},
@@ -50,6 +53,67 @@ DATE = "CAST('2020-12-01' AS DATE)"
 ])  # fmt: skip
 def test_whole_numbers_do_not_wrap(sql: str, answer: list[object]) -> None:
     assert querying.asked(f"SELECT {sql}", {"ops": OPS})["x"].to_list() == answer
+
+
+YES = pl.LazyFrame({"a": [True, True, None], "b": [False, True, False], "n": [1, 2, 3], "big": [2**62, 1, 1], "s": ["xa", "ya", "z"]})
+DAY = "DATE('2026-12-31')"
+
+
+@pytest.mark.parametrize(("sql", "answer"), [
+    ("-SUM(b) AS x FROM t", [-1]),
+    ("SUM(b) - SUM(a) AS x FROM t", [-1]),
+    ("SUM(n > 2) - SUM(n > 1) AS x FROM t", [-1]),
+    ("MAX(k) AS x FROM (SELECT SUM(b) OVER () - SUM(a) OVER () AS k FROM t) y", [-1]),
+    ("SUM(DISTINCT b) - SUM(a) FILTER (WHERE n < 3) AS x FROM t", [-1]),
+    ("ARRAY_SUM(ARRAY_AGG(b)) - ARRAY_SUM(ARRAY_AGG(a)) AS x FROM t", [-1]),
+    ("SUM(k) AS x FROM (SELECT (n > 2) + (n > 2) - ((n > 1) + (n > 0)) AS k FROM t) y", [-3]),
+    ("SUM(k) AS x FROM (SELECT b + b - (a + t.a) AS k FROM t) y", [-2]),
+    ("SUM(k) AS x FROM (SELECT -POSITION('a' IN s) AS k FROM t) y", [-4]),
+    (f"MAX(MONTH({DAY}) * MONTH({DAY})) AS x FROM t", [144]),
+    (f"MAX(DAY({DAY}) + DAY({DAY}) + DAY({DAY}) + DAY({DAY}) + DAY({DAY})) AS x FROM t", [155]),
+    ("MAX(DIV(big, 1) + DIV(big, 1)) - 9223372036854775000 AS x FROM t", [808]),
+    ("MAX(IF(a, 9999, 1) * IF(a, 9999, 1) * IF(a, 9999, 1)) AS x FROM t", [9999**3]),
+    ("MAX(9999) * MAX(9999) * MAX(9999) AS x FROM t", [9999**3]),
+    ("MIN(k * k * k) AS x FROM (SELECT CASE WHEN n > 2 THEN -9999 ELSE -1 END AS k FROM t) y", [-(9999**3)]),
+    ("MAX((9999 - 0) * (9999 + 0) * (9999 + 0)) AS x FROM t", [9999**3]),
+    ("SUM(-(7 + 13)) AS x FROM t", [-60]),
+    ("SUM(k) AS x FROM (SELECT k FROM (VALUES (1), (-2)) AS v(k)) y", [-1]),
+    ("MAX(1.5e+2) AS x FROM t", [150.0]),
+    ("MAX(1.5e-2) AS x FROM t", [0.015]),
+])  # fmt: skip
+def test_what_the_engine_gives_32_bits_does_not_wrap(sql: str, answer: list[object]) -> None:
+    assert querying.asked(f"SELECT {sql}", {"t": YES})["x"].to_list() == answer
+
+
+def test_a_name_of_a_sum_is_that_of_its_column() -> None:
+    assert querying.asked("SELECT SUM(n), MAX(b) FROM t", {"t": YES}).to_dict(as_series=False) == {"n": [6], "b": [True]}
+
+
+@pytest.mark.parametrize("x", [
+    "11165 <= CASE WHEN n < 0 THEN 10534 ELSE 49335 END", "SUM(3 * 1.5 <> IF(n < 0, 1, 2))", "2 BETWEEN 1 * COALESCE(7, n) AND 9",
+    "LENGTH('abc') < NULLIF(3.5, n)", "NULLIF(19, NULLIF(62155, n))", "SUM(n = 1 AND 0.5 > (CASE WHEN n < 0 THEN 1 ELSE 2 END))",
+    "5.5 NOT IN (IF(n > 0, 5, 3), 2)", "CASE 5.5 WHEN IF(n > 0, 5, 3) THEN 1 END", "5.5 IS NOT DISTINCT FROM IF(n > 0, 5, 3)",
+])  # fmt: skip
+def test_a_constant_before_a_case_is_refused_as_the_engine_loses_rows(x: str) -> None:
+    with pytest.raises(BadInput, match="write it the other way round"):
+        querying.asked(f"SELECT {x} AS x FROM t", {"t": YES})
+
+
+@pytest.mark.parametrize(("x", "answer"), [
+    ("n + 2 <= CASE WHEN n > 3 THEN 1 ELSE 2 END", [False] * 3), ("CASE WHEN n < 0 THEN 1 ELSE 2 END = 2", [True] * 3),
+    ("n < COALESCE(n, 3)", [False] * 3), ("NULLIF(n, CASE WHEN n > 3 THEN 1 ELSE 2 END)", [1, None, 3]),
+    ("CASE WHEN n = 1 THEN 5 WHEN IF(n > 2, a, TRUE) THEN 6 ELSE IF(n > 2, 6, 7) END", [5, 6, 6]),
+    ("POSITION('y' IN CASE WHEN n = 2 THEN s ELSE 'y' END)", [1, 1, 1]), ("n IN (IF(n > 1, 2, 1), 7)", [True, True, False]),
+    ("'x' || CASE WHEN n < 0 THEN 'a' ELSE 'b' END", ["xb"] * 3),
+])  # fmt: skip
+def test_comparisons_with_columns_are_answered(x: str, answer: list[object]) -> None:
+    assert querying.asked(f"SELECT {x} AS x FROM t", {"t": YES})["x"].to_list() == answer
+
+
+@pytest.mark.parametrize("number", ["1_000", "0x10", "10G", "1.5.2"])
+def test_what_begins_as_a_number_is_one(number: str) -> None:
+    with pytest.raises(BadInput, match=f"'{number}' is no number of SQL"):
+        querying.asked(f"SELECT {number} FROM t", {"t": YES})
 
 
 @pytest.mark.parametrize("x", ["SUM(count) * 9000000000000000000", "n * 9000000000000000000", "9223372036854775807 * 3"])
@@ -199,6 +263,25 @@ def test_a_query_ends_with_its_time_and_with_its_parent(seconds: float, parent: 
         f"limited._guarded({{'seconds': {seconds}, 'parent': {parent}}}); time.sleep(60)"
     )
     assert subprocess.run([sys.executable, "-c", text], check=False, timeout=50).returncode == -ends
+
+
+@pytest.mark.parametrize(("error", "says"), [
+    (KeyError("axes"), "the query failed, and not for its size: KeyError: no 'axes'"),
+    (OSError(errno.ENOSPC, "No space left on device"), "the query failed, and not for its size: no space left on the disk"),
+])  # fmt: skip
+def test_an_unexpected_error_is_not_told_as_one_of_memory(
+    error: Exception, says: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    asked = {"sql": "SELECT 1", "preset": None, "results": "r", "memory": 1 << 30, "answer": "a", "seconds": 9, "parent": 0}
+    monkeypatch.setattr(querying, "query", failing)
+    monkeypatch.setattr(limited, "_guarded", lambda _: None)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(asked)))
+    assert limited.serve() == 2
+    assert json.loads(capfd.readouterr().out) == {"refused": says}
 
 
 def test_another_repository_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,11 @@ def test_foreign_bundles(results: Path, tmp_path: Path, edit: dict[str, object],
         bundles.unpack(changed(path, edit, drop), tmp_path / "x")
 
 
+def test_a_file_that_is_no_bundle_is_told_before_an_option_that_bundles_do_not_take(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rerun", __file__, "--results", "r"]) == 2
+    assert "not a bundle (it does not begin as a ZIP file does)" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "said"), [("missing.zip", "no such bundle"), ("/no/where", "no such bundle"), (__file__, "not a bundle (")]
 )

@@ -97,6 +97,35 @@ def test_a_process_that_is_gone_is_in_no_session() -> None:
     assert os.getsid(0) != process.pid
 
 
+KILLED = """
+import os, signal, sys
+from dse.common import sessions
+with sessions.started([sys.executable, "-ISc", sys.argv[1], sys.argv[2]]):
+    while not os.path.exists(sys.argv[2]) or len(open(sys.argv[2]).read().split()) < 3:
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_takes_along_what_it_started(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    done = subprocess.run([sys.executable, "-c", KILLED, ASV, str(said)], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    first, second, _ = said.read_text(encoding="utf-8").split()
+    assert gone(int(first))
+    assert gone(int(second))
+
+
+def test_what_a_program_leaves_behind_is_left_where_all_is_done(tmp_path: Path) -> None:
+    """A program that ends by itself may leave a daemon."""
+    said = tmp_path / "said"
+    assert sessions.run([sys.executable, "-ISc", ASV.rpartition("time.sleep")[0], str(said)], 60) == 0
+    child = int(said.read_text(encoding="utf-8").split()[1])
+    time.sleep(0.3)
+    os.kill(child, 0)
+    os.kill(child, signal.SIGKILL)
+
+
 def test_a_commit_that_cannot_be_unpacked_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk is full, say."""
     root = Path(revisions.__file__).resolve().parents[2]

@@ -306,3 +306,11 @@ def test_a_trace_whose_name_is_that_of_a_folder(target: str, tmp_path: Path) -> 
     for command in (f"trace import a.csv --format csv -o {target}", f"trace record -o {target} -- true"):
         assert shell(f"dse {command}", tmp_path) == (2, "", f"dse: error: {target}: cannot be written: is a folder\n")
     assert {path.name for path in tmp_path.iterdir()} == {"there", "a.csv"}
+
+
+def test_what_numba_cannot_read_is_one_line(tmp_path: Path) -> None:
+    """Numba would add a traceback."""
+    status, _, err = shell("dse ledger direct --slots 1024 --fill 0.5 --backend zswap", tmp_path, NUMBA_OPT="x")
+    assert status == 0
+    assert "Traceback" not in err
+    assert err.count("dse: variable NUMBA_OPT of the environment has no effect: Numba cannot read 'x'\n") == 1

@@ -12,7 +12,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
 
 from dse.cli import main
@@ -300,3 +302,26 @@ def test_missing_clients(url: str, said: str, tmp_path: Path, capsys: pytest.Cap
     output = capsys.readouterr()
     assert output.err == f"dse: error: {said}\n"
     assert not output.out
+
+
+CONFIGURATION = {"design": "direct", "choice": {}, "environment": {}, "scenario_json": '{"workload": {}}', "config": {}}
+
+
+@pytest.mark.parametrize("change", [
+    {"design": 5}, {"choice": []}, {"environment": 5}, {"scenario_json": "{"}, {"scenario_json": "[1]"}, {"scenario_json": None},
+    {"scenario_json": '{"workload": 5}'}, {"scenario_json": '{"a":' * 5000 + "1" + "}" * 5000},
+])  # fmt: skip
+def test_a_damaged_configuration_of_a_storage_is_one_line(change: dict[str, Any]) -> None:
+    trial = optuna.trial.create_trial(
+        state=optuna.trial.TrialState.WAITING, user_attrs={distributing.CONFIGURATION: json.dumps({**CONFIGURATION, **change})}
+    )
+    storage = optuna.storages.InMemoryStorage()
+    with pytest.raises(BadInput, match="of the storage is damaged: it holds no configuration"):
+        distributing._evaluated(storage, trial, lambda _: [{}])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [None, "x", 5, [], ["nope"], [1]])
+def test_damaged_objectives_of_a_storage_are_one_line(given: Any) -> None:
+    with pytest.raises(BadInput, match="study s of the storage is damaged: its objectives are "):
+        distributing._objectives("s", {} if given is None else {"objectives": given})
+    assert distributing._objectives("s", {"objectives": ["move", "swap_in.chain"]}) == ["move", "swap_in.chain"]

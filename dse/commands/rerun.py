@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
     _refuse_folder(args.name)
     if bundles.is_bundle(args.name):
+        bundles.check_file(args.name)
         options.refuse(args, "results", "a bundle holds what was stored")
     else:
         options.refuse(args, "trust", "a stored run carries no source")

@@ -1,4 +1,7 @@
-"""Programs in sessions of their own, which end with all that they started, whatever groups of processes that made."""
+"""Programs in sessions of their own, which end with all that they started, whatever groups of processes that made.
+
+Where this process is killed, so that it can end nothing, a watcher does: this file, run as a program.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +19,7 @@ SESSION, STATE = 3, 0
 """Fields of ``/proc/PID/stat`` behind the name of the program (proc_pid_stat(5)), counted from 0."""
 TURNS, PAUSE = 50, 0.02
 """Looks for what is left, as a process may start another while it is ended, and seconds between two."""
+DONE = b"done"
 
 
 def members(session: int) -> list[int]:
@@ -50,12 +55,33 @@ def started(argv: Sequence[str], **given: Any) -> Iterator[subprocess.Popen[Any]
     """
     process = subprocess.Popen(argv, start_new_session=True, **given)
     try:
-        yield process
+        with _watched(process.pid):
+            yield process
+            process.wait()
     except BaseException:
         kill(process.pid)
         raise
     finally:
         process.wait()
+
+
+@contextlib.contextmanager
+def _watched(session: int) -> Iterator[None]:
+    """Have another process kill a session should this one be killed: that one reads a pipe, which then ends without a word."""
+    command = [sys.executable, "-I", "-S", __file__, str(session)]
+    nothing = subprocess.DEVNULL
+    with subprocess.Popen(command, start_new_session=True, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing) as watcher:
+        try:
+            yield
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                watcher.communicate(DONE)
+
+
+def watch(session: int) -> None:
+    """Kill a session once stdin ends, unless a word says before that all is done."""
+    if not sys.stdin.buffer.read():
+        kill(session)
 
 
 def run(argv: Sequence[str], timeout: float, **given: Any) -> int:
@@ -68,3 +94,7 @@ def run(argv: Sequence[str], timeout: float, **given: Any) -> int:
     """
     with started(argv, **given) as process:
         return process.wait(timeout)
+
+
+if __name__ == "__main__":
+    watch(int(sys.argv[1]))

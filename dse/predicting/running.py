@@ -49,7 +49,7 @@ class Contended(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """What a machine did.
+    """Outcome of a simulation.
 
     Attributes
     ----------

@@ -29,6 +29,8 @@ VERSION = 2
 """2: the source of designs from outside; bundles of version 1, which carry none, are read as well."""
 SUFFIX = ".bundle.zip"
 ABOUT = "bundle.json"
+ZIP = b"PK\3\4"
+"""First bytes of a ZIP file that holds a member."""
 UNPACKED_MOST, MEMBERS_MOST = 1 << 29, 10_000
 """Most bytes of all members, unpacked, and most members; a file with more is refused before anything is unpacked."""
 PROVENANCE = "provenance.parquet"
@@ -117,6 +119,23 @@ def is_bundle(name: str) -> bool:
     return name.endswith(".zip") or "/" in name or Path(name).is_file()
 
 
+def check_file(path: str | Path) -> None:
+    """Refuse what is no file that can be read, or begins as no bundle does.
+
+    Raises
+    ------
+    BadInput
+        With what it is.
+    """
+    if why := reading.why_not(path):
+        raise BadInput(f"no such bundle: {path}" if why == "no such file" else f"{path}: {why}")
+    if os.fspath(path).endswith(".npz"):
+        raise BadInput(f"{path} is a trace, not a run or bundle: dse trace info {path} describes it")
+    with open(path, "rb") as file:
+        if file.read(len(ZIP)) != ZIP:
+            raise BadInput(f"{path}: not a bundle (it does not begin as a ZIP file does)")
+
+
 def unpack(path: str | Path, results: Path) -> dict[str, Any]:
     """Put a bundle's tables into a folder of results; return its description.
 
@@ -125,10 +144,7 @@ def unpack(path: str | Path, results: Path) -> dict[str, Any]:
     BadInput
         The file is no bundle, damaged, or of another version.
     """
-    if (why := reading.why_not(path)) and why != "no such file":
-        raise BadInput(f"{path}: {why}")
-    if os.fspath(path).endswith(".npz"):
-        raise BadInput(f"{path} is a trace, not a run or bundle: dse trace info {path} describes it")
+    check_file(path)
     try:
         with zipfile.ZipFile(path) as file:
             _bounded(path, file)

@@ -25,6 +25,18 @@ CHAINING = frozenset(("and", "or", "not", "when", "is", "like", "ilike", "rlike"
 JOINING = frozenset(("join", "union", "intersect", "except", "from"))
 PARTING = frozenset(("extract", "trim", "substring", "overlay"))
 """Functions with a FROM between their arguments."""
+NUMBER = re.compile(r"\d+(\.\d*)?(e\d*)?", re.IGNORECASE)
+"""A number, whose exponent may have its sign behind it."""
+CHOOSING = frozenset(("case", "nullif", "if", "ifnull", "coalesce"))
+"""Expressions that have one value for all rows in some queries and not in others."""
+CONSTANT = frozenset(
+    ("null", "true", "false", "as", "double", "float", "real", "int", "integer", "bigint", "hugeint", "varchar", "text", "date")
+)
+"""Words of an expression without columns."""
+BEGINNING = frozenset(
+    ("select", "distinct", "when", "then", "else", "case", "and", "or", "not", "where", "having", "on", "by", "between", "in")
+)
+"""Words behind which an expression begins."""
 
 
 def split(sql: str) -> list[tuple[str, str]]:
@@ -71,6 +83,8 @@ def guard(sql: str) -> str:
     if any(pair == (("other", "/"), ("other", "*")) for pair in itertools.pairwise(split(sql))):
         raise BadInput("a comment does not end")
     _tables_only(parts, words)
+    _numbers_as_such(parts)
+    _columns_first(parts, words)
     return sql
 
 
@@ -134,3 +148,81 @@ def _tables_only(parts: list[tuple[str, str]], words: list[str]) -> None:
                 raise BadInput(f"{following[1]} with arguments is not allowed behind {text.upper()}: a query sees the stored tables only")
         elif words[i] in ("where", "group", "order", "having", "limit", "union", "intersect", "except", "window", "qualify", "select"):
             places = [place for place in places if place != depth]
+
+
+def _numbers_as_such(parts: list[tuple[str, str]]) -> None:
+    """Refuse what begins as a number and goes on as a name: SQL would take ``1_000`` for a 1 whose name is _000."""
+    for kind, text in parts:
+        if kind == "number" and not NUMBER.fullmatch(text):
+            raise BadInput(f"{text[:40]!r} is no number of SQL: digits have nothing between them but one point, or an e before an exponent")
+
+
+def _columns_first(parts: list[tuple[str, str]], words: list[str]) -> None:
+    """Refuse a constant that is compared with a CASE or the like behind it: the engine (Polars 2.1) then loses rows, and counts too few.
+
+    It does so where the CASE has the same constant in all rows. The other way round it is right.
+    """
+    opened = _open_brackets(parts)
+    for at in range(1, len(parts)):
+        ends, begins = _compares(parts, words, at, words[opened[at] - 1])
+        if begins and (start := _constant(parts, words, opened, ends)) >= 0:
+            behind = next((words[i] for i in range(begins, len(parts)) if _counts(*parts[i])), "")
+            if behind in CHOOSING and (words[at] != "when" or words[start - 1] == "case"):
+                what = f"a constant stands before a comparison and {behind.upper()} behind it"
+                raise BadInput(f"{what}, and the query engine loses rows there: write it the other way round")
+
+
+def _compares(parts: list[tuple[str, str]], words: list[str], at: int, function: str) -> tuple[int, int]:
+    """Places where the left side of a comparison ends and its right side begins, by a place in a function; (0, 0) where none is."""
+    kind, text = parts[at]
+    if kind == "other" and text in "=<>" and parts[at + 1 : at + 2] not in ([("other", "=")], [("other", ">")]):
+        left = at - 1
+        while parts[left] in (("other", "<"), ("other", ">"), ("other", "!")):
+            left -= 1
+        return left, at + 1
+    if words[at] in ("between", "in", "when") and function != "position":
+        return at - 1 - (words[at - 1] == "not"), at + 1
+    if words[at] == "from" and words[at - 1] == "distinct" and "is" in words[max(at - 3, 0) : at - 1]:
+        return at - 2 - words[at - 2 :: -1].index("is") - 1, at + 1
+    return (at - 1, at + 1) if text == "," and function == "nullif" else (0, 0)
+
+
+def _counts(kind: str, text: str) -> bool:
+    """Return True for what is more than a sign, a bracket or a number on the way to what a comparison has behind it."""
+    return not (kind == "number" or (kind == "other" and text in "=<>!(+-*/%"))
+
+
+def _open_brackets(parts: list[tuple[str, str]]) -> list[int]:
+    """Place of the innermost bracket that is open before each place; 0 where there is none."""
+    found, stack = [], [0]
+    for at, part in enumerate(parts):
+        found.append(stack[-1])
+        if part == ("other", "("):
+            stack.append(at)
+        elif part == ("other", ")") and len(stack) > 1:
+            stack.pop()
+    return found
+
+
+def _constant(parts: list[tuple[str, str]], words: list[str], opened: list[int], end: int) -> int:
+    """Place where what ends at another one begins, if it is made of constants; else -1."""
+    i = end
+    while i >= 0:
+        start = opened[i] if parts[i] == ("other", ")") else i
+        inner = range(start, i + 1)
+        if parts[i] == ("other", ")") and parts[start + 1] == ("other", "*"):
+            return -1  # COUNT(*)
+        if any(parts[k][0] == "quoted" or (words[k] and words[k] not in CONSTANT and parts[k + 1] != ("other", "(")) for k in inner):
+            return -1
+        if parts[i][0] == "other" and parts[i] != ("other", ")"):
+            return -1
+        i = start - 1
+        if start < end and i >= 0 and parts[start] == ("other", "(") and words[i] and words[i] not in BEGINNING:
+            i -= 1
+        if i < 0 or parts[i][0] != "other" or parts[i][1] not in "+-*/%|:":
+            return i + 1
+        while i >= 0 and parts[i][0] == "other" and parts[i][1] in "+-*/%|:":
+            i -= 1
+        if i < 0 or (parts[i][0] == "word" and words[i] in BEGINNING) or parts[i][1] in "(,":
+            return i + 1  # a sign
+    return 0

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from dse.common import output
+from dse.common import output, reading
 from dse.errors import BadInput
 from dse.naming import processes
 from dse.storing import guarding, querying
@@ -135,6 +135,10 @@ def serve() -> int:
         return 2
     except MemoryError:
         return 1
+    except Exception as error:  # noqa: BLE001 - the other process says it
+        kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+        sys.stdout.write(json.dumps({"refused": f"the query failed, and not for its size: {kind}{reading.reason(error)}"}))
+        return 2
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -62,31 +63,41 @@ def asv_rows(results: str | os.PathLike[str]) -> list[dict[str, Any]]:
             continue
         try:
             rows += _asv_file(path, units)
-        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+        except reading.FAILURES:
             files.skip(path, "not an asv result file (truncated?)")
     return rows
 
 
 def _asv_file(path: Path, units: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
-    """Rows of one file of asv's."""
+    """Rows of one file of asv's.
+
+    Raises
+    ------
+    Exception
+        One of :data:`dse.common.reading.FAILURES`: the file is another.
+    """
     import itertools
 
     given = reading.kept_json(path)
-    columns = given["result_columns"]
+    columns, commit, date = given["result_columns"], given["commit_hash"], int(given["date"])
+    if not isinstance(columns, list) or not {"result", "params"} <= {*columns} or not isinstance(commit, str) or not 0 <= date < 1 << 63:
+        raise ValueError("no columns, commit or date of asv's")
     rows = []
     for name, packed in given["results"].items():
+        if not isinstance(packed, list):
+            raise ValueError(f"{name} has no columns")
         result = dict(zip(columns, packed, strict=False))
-        values = result.get("result")
+        values, params = result.get("result"), result.get("params") or []
         if values is None:
             continue
-        combinations = [", ".join(c) for c in itertools.product(*(result.get("params") or []))] or [""]
-        if len(values) != len(combinations):
-            raise ValueError(f"{len(values)} figures for {len(combinations)} combinations")
+        if len(values) != math.prod(map(len, params)):
+            raise ValueError(f"{len(values)} figures for {math.prod(map(len, params))} combinations")
+        combinations = [", ".join(c) for c in itertools.product(*params)]
         low, high = result.get("stats_ci_99_a") or [], result.get("stats_ci_99_b") or []
         unit, kind = units.get(name, ("", ""))
-        for i, (param, value) in enumerate(zip(combinations, values, strict=False)):
+        for i, (param, value) in enumerate(zip(combinations, values, strict=True)):
             rows.append({
-                "commit": given["commit_hash"], "machine": path.parent.name, "date": int(given["date"]), "benchmark": name, "param": param,
+                "commit": commit, "machine": path.parent.name, "date": date, "benchmark": name, "param": param,
                 "kind": "counted" if kind == "track" else "measured", "unit": unit, "value": _number(value),
                 "lo": _number(low[i]) if i < len(low) else None, "hi": _number(high[i]) if i < len(high) else None, "file": path.name,
             })  # fmt: skip
@@ -257,9 +268,10 @@ def asked(sql: str, tables: Tables) -> pl.DataFrame:
     """
     guard(sql)
     wide = {name: widths.signed(frame) for name, frame in tables.items()}
+    truths = {name for frame in tables.values() for name, kind in frame.collect_schema().items() if kind == pl.Boolean}
     with _refused(tables, sql), pl.SQLContext(wide, eager=False) as context:
         try:
-            plan = context.execute(widths.widened(sql))
+            plan = context.execute(widths.widened(sql, truths=truths))
         except pl.exceptions.PolarsError:
             context.execute(sql)  # names the column of a mistake as the user wrote it
             raise

@@ -7,7 +7,8 @@ with signed numbers of 128 bits; what it answers fits 64.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
 
@@ -18,9 +19,23 @@ WIDE = "HUGEINT"
 """Name of a signed number of 128 bits in SQL."""
 COUNTING = frozenset((
     "count", "length", "len", "char_length", "character_length", "octet_length", "bit_length", "bit_count", "strpos", "array_length",
-    "row_number", "rank", "dense_rank", "sign",
+    "row_number", "rank", "dense_rank", "sign", "position", "ntile", "grouping", "div", "array_lower", "array_upper", "year", "quarter",
+    "month", "week", "day", "dayofmonth", "dayofweek", "dayofyear", "hour", "minute", "second",
 ))  # fmt: skip
 """Functions whose results the engine (Polars 2.1) gives fewer than 128 bits, some without a sign."""
+VALUED = frozenset((
+    "sum", "min", "max", "avg", "first", "last", "if", "ifnull", "nullif", "coalesce", "greatest", "least", "abs", "mod", "div", "cast",
+    "try_cast",
+))  # fmt: skip
+"""Functions whose arguments are values, and no places or digits that have to stand as numbers."""
+GROUPING = frozenset((
+    "select", "distinct", "all", "as", "from", "join", "exists", "union", "where", "having", "on", "and", "or", "not", "is", "between",
+    "when", "then", "else", "case", "filter", "like", "=",
+))  # fmt: skip
+"""Words before a bracket that calls no function."""
+COMPARING = frozenset(
+    ("=", "<", ">", "!", "is", "in", "not", "and", "or", "like", "ilike", "between", "exists", "rlike", "regexp", "true", "false")
+)
 PARTS = frozenset(("extract", "date_part"))
 """Functions of parts of a date: 8 to 32 bits, or a fraction."""
 FRACTIONS = ("milli", "micro", "nano", "epoch", "time")
@@ -34,41 +49,135 @@ WHOLE = frozenset((
 """Types of whole numbers that SQL names."""
 DECIMALS = frozenset(("decimal", "dec", "numeric", "bigdecimal", "bignumeric"))
 """Types of numbers of a fixed scale: the engine cuts their quotients at few places, 1.0 * 7 / 1000000000 to 0."""
+EXPONENT = re.compile(r"\d[\d.]*e")
+"""A number whose exponent has its sign, and digits, behind it."""
 FEW_DIGITS = 4
 """Digits of a number that no sum over stored rows brings above 32 bits, if it stands in no CASE and is no column of its own."""
 Part = tuple[str, str]
 
 
-def widened(sql: str, wide: str = WIDE) -> str:
+class _Written:
+    """SQL that is being rewritten: what stands before, after and in place of its parts, blanks and comments among them."""
+
+    def __init__(self, sql: str) -> None:
+        self.parts = split(sql)
+        self.seen = [i for i, (kind, _) in enumerate(self.parts) if kind != "space"]
+        self.words = [self.parts[i][1].lower() for i in self.seen]
+        self.kinds = [self.parts[i][0] for i in self.seen]
+        self.before, self.after = dict.fromkeys(range(len(self.parts)), ""), dict.fromkeys(range(len(self.parts)), "")
+        self.replaced: dict[int, str] = {}
+
+    def around(self, start: int, end: int, before: str, after: str) -> None:
+        """Put a text before and after a span of words, around what is there."""
+        self.before[self.seen[start]] = before + self.before[self.seen[start]]
+        self.after[self.seen[end]] += after
+
+    def close(self, at: int, before: str, after: str) -> None:
+        """Put a text before and after a word, within what is there."""
+        self.before[self.seen[at]] += before
+        self.after[self.seen[at]] = after + self.after[self.seen[at]]
+
+    def text(self) -> str:
+        """Return the SQL."""
+        return "".join(self.before[i] + self.replaced.get(i, text) + self.after[i] for i, (_, text) in enumerate(self.parts))
+
+
+def widened(sql: str, wide: str = WIDE, truths: Collection[str] = ()) -> str:
     """Rewrite SQL that is let through (:func:`dse.storing.guarding.guard`), so that whole numbers have 128 bits, or are `wide`.
+
+    Parameters
+    ----------
+    sql : str
+        The query.
+    wide : str
+        The type of whole numbers.
+    truths : collection of str
+        Columns that hold yes or no: the engine counts these with 32 bits without a sign.
 
     Examples
     --------
     >>> widened("SELECT count(*) - 9 AS n FROM ops")
-    'SELECT CAST(count(*) AS HUGEINT) - 9 AS n FROM ops'
+    'SELECT CAST(count(*) AS HUGEINT) - CAST(9 AS HUGEINT) AS n FROM ops'
+    >>> widened("SELECT SUM(front) FROM trials")
+    'SELECT SUM((front) * CAST(1 AS HUGEINT)) FROM trials'
     """
-    parts = split(sql)
-    seen = [i for i, (kind, _) in enumerate(parts) if kind != "space"]
-    words = [parts[i][1].lower() for i in seen]
-    before: dict[int, str] = {}
-    after: dict[int, str] = {}
-    replaced: dict[int, str] = {}
-    for start, end, kind in _casts(words, wide):
-        before[seen[start]] = "CAST(" + before.get(seen[start], "")
-        after[seen[end]] = after.get(seen[end], "") + f" AS {kind})"
-    openers = _openers(words)
-    for at, part in enumerate(seen):
+    written = _Written(sql)
+    words, openers, plain = written.words, _openers(written.words), _plain_places(written.words)
+    for at, part in enumerate(written.seen):
         if _is_type(words, at, openers, WHOLE):
-            replaced[part] = "" if words[at - 1] in WHOLE else WIDE
+            written.replaced[part] = "" if words[at - 1] in WHOLE else WIDE
             if wide != WIDE and words[at - 1] not in WHOLE:
-                _cast_again(words, seen, at, wide, after)
+                _cast_again(written, at, wide)
         elif _is_type(words, at, openers, DECIMALS):
-            _cast_again(words, seen, at, "DOUBLE", after)
-        elif _is_fraction(parts, part):
-            after[part] = f"e0{after.get(part, '')}"
-        elif _is_large(words, at, openers, parts[part][0]):
-            before[part], after[part] = f"CAST({before.get(part, '')}", f" AS {wide}){after.get(part, '')}"
-    return "".join(before.get(i, "") + replaced.get(i, text) + after.get(i, "") for i, (_, text) in enumerate(parts))
+            _cast_again(written, at, "DOUBLE")
+        elif _is_fraction(written.parts, part):
+            written.close(at, "", "e0")
+        elif at > 1 and words[at - 1] in "+-" and EXPONENT.fullmatch(words[at - 2]):
+            continue
+        elif _is_large(words, at, openers, written.kinds[at]) or (plain[at] and _is_value(written, at, openers)):
+            written.close(at, "CAST(", f" AS {wide})")
+    for start, end, kind in _casts(words, wide):
+        written.around(start, end, "CAST(", f" AS {kind})")
+    if wide == WIDE:
+        _widen_truths(written, truths)
+    return written.text()
+
+
+def _widen_truths(written: _Written, truths: Collection[str]) -> None:
+    """Multiply by a one of 128 bits what the engine would count with 32: what is summed, and yes or no where it is added."""
+    words, one = written.words, f" * CAST(1 AS {WIDE})"
+    names = {name.lower() for name in truths} | {"true", "false"}
+    for at, word in enumerate(words):
+        owner = at - 2 if words[at - 1 : at] == ["."] else at
+        if written.kinds[at] in ("word", "quoted") and word.strip('"`') in names and words[at + 1 : at + 2] != ["."]:
+            if not {*words[at + 1 : at + 2], *words[max(owner - 1, 0) : max(owner, 0)]}.isdisjoint("+-"):
+                written.close(at, "", one)
+        elif word == "(" and not _is_call(words, at):
+            end = _closing(words, at)
+            beside = {*words[end + 1 : end + 2], *words[max(at - 1, 0) : at]}
+            if not beside.isdisjoint("+-") and not COMPARING.isdisjoint(words[at:end]):
+                written.around(at, end, "", one)
+    for at, word in enumerate(words[:-1]):
+        if word == "array_sum" and words[at + 1] == "(":
+            written.around(at, _closing(words, at + 1), "(", f"{one})")
+    for at, word in enumerate(words[:-1]):
+        start, end = at + 2, _closing(words, at + 1) - 1
+        start += words[start : start + 1] in (["distinct"], ["all"])
+        if word == "sum" and words[at + 1] == "(" and start <= end and "order" not in words[start:end]:
+            written.around(start, end, "(", f"){one}")
+
+
+def _is_call(words: list[str], at: int) -> bool:
+    """Return True for a bracket behind the name of a function."""
+    return at > 0 and bool(re.fullmatch(r"\w+", words[at - 1])) and words[at - 1] not in GROUPING
+
+
+def _plain_places(words: list[str]) -> list[bool]:
+    """Say for each place if a number there is a value: within no brackets but such as group, and those of :data:`VALUED`."""
+    found, stack, row = [], [True], -1
+    for at, word in enumerate(words):
+        if word in (")", "]") and len(stack) > 1:
+            stack.pop()
+        found.append(stack[-1])
+        if word == "(":
+            given = words[at - 1 : at] == ["values"] or (words[at - 1 : at] == [","] and at - 2 == row)  # VALUES takes numbers only
+            row = _closing(words, at) if given else row
+            stack.append(stack[-1] and not given and (not _is_call(words, at) or words[at - 1] in VALUED))
+        elif word == "[":
+            stack.append(False)
+    return found
+
+
+def _is_value(written: _Written, at: int, openers: list[str]) -> bool:
+    """Return True for a whole number that is added, taken modulo, alone in brackets, or an argument: the engine gives it 32 bits."""
+    words = written.words
+    if not words[at].isdigit() or written.kinds[at] != "number" or words[at - 1 : at] in (["."], ["limit"], ["offset"]):
+        return False
+    before, behind = words[max(at - 1, 0) : at], words[at + 1 : at + 2]
+    if not {*before, *behind}.isdisjoint("+-%"):
+        return True
+    alone = before == ["("] and behind == [")"]
+    return alone or (openers[at] in VALUED and before in (["("], [","]) and behind in ([")"], [","]))
 
 
 def _closing(words: list[str], at: int) -> int:
@@ -128,17 +237,17 @@ def _is_type(words: list[str], at: int, openers: list[str], types: frozenset[str
     return words[at - 2 : at] == [":", ":"] or (words[at - 1] == "as" and openers[at] in ("cast", "try_cast"))
 
 
-def _cast_again(words: list[str], seen: list[int], at: int, kind: str, after: dict[int, str]) -> None:
+def _cast_again(written: _Written, at: int, kind: str) -> None:
     """Give what is cast to the type at a place another type behind that: behind the bracket of CAST, or the type itself."""
-    end = at
+    words, end = written.words, at
     while words[end + 1 : end + 2] and words[end + 1] in WHOLE:
         end += 1
     if words[end + 1 : end + 2] == ["("]:
         end = _closing(words, end + 1)
     if words[at - 1] == "as":
         end += 1
-    if end < len(seen):
-        after[seen[end]] = f"::{kind}{after.get(seen[end], '')}"
+    if end < len(words):
+        written.close(end, "", f"::{kind}")
 
 
 def _is_fraction(parts: list[Part], at: int) -> bool:

@@ -18,7 +18,7 @@ import subprocess
 import threading
 import time
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +26,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from dse.common import digests, output
+from dse.common import digests, output, reading
 from dse.common.writing import stored_under
 from dse.errors import BadInput
 from dse.naming import processes
@@ -35,7 +35,7 @@ from dse.sweeps import storages, urls
 from dse.sweeps.analysing import Trial
 from dse.sweeps.caching import code_digest, key_of
 from dse.sweeps.recording import INDEX, open_study
-from dse.sweeps.space import Configuration, Space
+from dse.sweeps.space import INFEASIBLE, Configuration, Space
 from dse.sweeps.workers import Evaluator, Measures, as_json, from_json
 
 CONFIGURATION, MEASURES, SEEN, HOST, CODE, DONE = "configuration", "measures", "seen", "host", "code", "done"
@@ -293,7 +293,7 @@ def work(
         about = storage.get_study_user_attrs(study_id)
         if about.get(CODE) != code_digest():
             raise BadInput(f"study {study} was begun by other code: its trials would not be comparable")
-        names = [str(name) for name in about["objectives"]]
+        names = _objectives(study, about)
         done, last = 0, time.monotonic()
         with Evaluator(results) as evaluator:
             while time.monotonic() - last < idle:
@@ -309,6 +309,23 @@ def work(
                 else:
                     time.sleep(POLL)
     return done
+
+
+def _objectives(study: str, about: Mapping[str, Any]) -> list[str]:
+    """Objectives of a study.
+
+    Raises
+    ------
+    BadInput
+        The storage has none, or another text.
+    """
+    given = about.get("objectives")
+    try:
+        if not given or not isinstance(given, list):
+            raise BadInput("none")
+        return [obj.check(str(name)) for name in given]
+    except BadInput:
+        raise BadInput(f"study {study} of the storage is damaged: its objectives are {reading.short(given)}") from None
 
 
 class _Closing:
@@ -335,11 +352,30 @@ def _take(storage: BaseStorage, study_id: int) -> FrozenTrial | None:
     return None
 
 
+def _configuration(given: Any) -> Configuration:
+    """Read a configuration that a storage holds.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, AttributeError
+        It is none.
+    """
+    found = from_json(given)
+    texts, tables = (found.design, found.scenario_json), (found.choice, found.environment)
+    if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, dict) for one in tables):
+        raise ValueError
+    if not found.scenario_json.startswith(INFEASIBLE) and not all(
+        isinstance(options, dict) for options in reading.parsed_json(found.scenario_json).values()
+    ):
+        raise ValueError
+    return found
+
+
 def _evaluated(storage: BaseStorage, trial: FrozenTrial, evaluator: Evaluator) -> tuple[str, Measures]:
     """Evaluate a trial, and show signs of life meanwhile; return the key of what was evaluated, too."""
     try:
-        configuration = from_json(json.loads(trial.user_attrs[CONFIGURATION]))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        configuration = _configuration(reading.parsed_json(trial.user_attrs[CONFIGURATION]))
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise BadInput(f"trial {trial.number} of the storage is damaged: it holds no configuration") from None
     with Alive(storage, trial._trial_id):
         return key_of(configuration), evaluator([configuration])[0]
