@@ -16,12 +16,13 @@ from dse.describing import catalogue
 from dse.grounding import common_steps, marks
 from dse.grounding import page as ground_truth
 from dse.modelling import latency
+from dse.predicting import page as scaling
 from dse.workloads import recipes
 
 PAGES: dict[str, Callable[[], str]] = {
     "scenario-keys.md": scenario.reference, "parameters.md": latency.reference, "traces.md": recipes.reference,
     "common-steps.md": common_steps.page,
-    "ground-truth.md": ground_truth.page,
+    "ground-truth.md": ground_truth.page, "scaling.md": scaling.reference,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from dse import naming
 from dse.asking.agreeing import agreed
-from dse.asking.casing import cases
+from dse.asking.casing import cases, chosen
 from dse.asking.points import NOISE, Measured, Point
 from dse.asking.studies import MORE, RATIO, STATE, TAX, Study, Term
 from dse.errors import BadInput, unknown
@@ -34,7 +34,7 @@ def measure(study: Study) -> Measured:
     BadInput
         A scenario that does not go together, or a measure that no design has.
     """
-    found = _ledgers(study) if study.source == "ledger" else _comparisons(study)
+    found = {"ledger": _ledgers, "predict": _predictions}.get(study.source, _comparisons)(study)
     if all(point.value is None for point in found.points):
         named = ", ".join(f"{term.op} {term.metric}".strip() for term in study.measure)
         raise BadInput(f"no design has the measure {named} in this scenario")
@@ -62,6 +62,20 @@ def _ledgers(study: Study) -> Measured:
         points += [Point(at, design, relative(study.against, value, raw[study.designs[0]])) for design, value in raw.items()]
     digest = hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
     return Measured(tuple(points), digest)
+
+
+def _predictions(study: Study) -> Measured:
+    """Points of a simulation of many CPUs."""
+    from dse.predicting import predict
+
+    found = predict(chosen(study), study.designs, [int(at) for at in study.values])
+    points = []
+    for curve in found.curves:
+        for point, base in zip(curve.points, found.curves[0].points, strict=True):
+            value, under = (sum(term.weight * one.figures[term.metric] for term in study.measure) for one in (point, base))
+            points.append(Point(point.cpus, curve.design, relative(study.against, value, under)))
+    digest = hashlib.sha256(json.dumps(found.rows, sort_keys=True).encode()).hexdigest()
+    return Measured(tuple(sorted(points, key=lambda point: int(point.at))), digest)
 
 
 def relative(against: str, value: float | None, base: float | None) -> float | None:

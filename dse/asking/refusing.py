@@ -12,11 +12,13 @@ from dse import naming
 from dse.asking import casing, vocabulary
 from dse.asking.studies import (
     AXES_OF_LEDGER,
+    CPUS,
     LEDGER,
     LIMITED,
     MORE,
     OF_AXIS,
     PLACES,
+    PREDICTED,
     RULES,
     SOURCES,
     TAX,
@@ -82,10 +84,7 @@ def check(study: Study, rule: Rule, given: Mapping[str, Any], where: Where) -> N
         raise BadInput(f"{where('study')}'pays off' needs what a design costs more: against = \"difference\", or a metric {TAX}...")
     if rule.kind == "share" and [(t.metric, t.weight) for t in study.measure] not in ([(MORE, 1.0)], [("tax_ns", 1.0)]):
         raise BadInput(f'{where("study", "measure")}\'share\' needs nanoseconds beyond the baseline: metric = "{MORE}" or "tax_ns" alone')
-    if study.source == "ledger":
-        _ledger(study, where)
-    else:
-        _comparison(study, where)
+    {"ledger": _ledger, "predict": _prediction}.get(study.source, _comparison)(study, where)
 
 
 def _number(value: Any) -> bool:
@@ -158,6 +157,31 @@ def _ledger(study: Study, where: Where) -> None:
                     bookkeeping.check_fill(float(value))
                 else:
                     bookkeeping.checked(value, study.backend, bookkeeping.COMPRESSED)
+
+
+def _prediction(study: Study, where: Where) -> None:
+    """Refuse what no prediction has."""
+    from dse.predicting import predicting
+
+    for name in ("divide", "saving", "set"):
+        if getattr(study, name):
+            raise BadInput(f"{where('study', name)}a prediction has no {name}")
+    if study.timed:
+        raise BadInput(f"{where('study', 'timed')}a prediction takes no times")
+    for term in study.measure:
+        if term.metric not in PREDICTED:
+            raise BadInput(where("study", "measure") + unknown("metric of a prediction", term.metric, PREDICTED))
+        if term.op:
+            raise BadInput(f"{where('study', 'measure')}a metric of a prediction has no op")
+    if study.axis != CPUS:
+        raise BadInput(where("study", "axis") + unknown("axis of a prediction", study.axis, (CPUS,)))
+    with placed(where, "study", "values"):
+        if any(isinstance(value, bool) or not isinstance(value, int) for value in study.values):
+            raise BadInput(f"numbers of CPUs are whole numbers, got {study.values}")
+        if list(predicting.numbers(list(study.values))) != list(study.values):
+            raise BadInput("numbers of CPUs are in ascending order")
+    with placed(where, "study", "scenario"):
+        casing.chosen(study)
 
 
 def _comparison(study: Study, where: Where) -> None:

@@ -115,7 +115,12 @@ def screen(found: dict[str, Any]) -> list[str]:
 
 def timed(found: dict[str, Any]) -> bool:
     """True if an answer rests on times."""
-    return str(found["certainty"]).startswith("Measured")
+    return kind(found) == "measured"
+
+
+def kind(found: dict[str, Any]) -> str:
+    """Say if the figures of an answer are counted, measured or modelled: the first word of its certainty."""
+    return next((word for word in ("measured", "modelled") if str(found["certainty"]).lower().startswith(word)), "counted")
 
 
 def machine(made: dict[str, Any]) -> str:
@@ -134,7 +139,7 @@ def origin(found: dict[str, Any]) -> str:
     made = found.get("made") or {}
     if not made:
         return ""
-    begin = f"{'Measured' if timed(found) else 'Counted'} {made['at']}" + (f" on {machine(made)}" if timed(found) else "")
+    begin = f"{kind(found).capitalize()} {made['at']}" + (f" on {machine(made)}" if timed(found) else "")
     text = f"{begin}, {code(made)}."
     return f"Kept from before: {text[0].lower()}{text[1:]} --again asks anew." if found.get("kept") else text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-SOURCES = ("compare", "ledger")
+SOURCES = ("compare", "ledger", "predict")
 RULES = ("number", "at most", "at least", "same", "share", "pays off", "crossing", "curve")
 LIMITED = ("at most", "at least", "share")
 """Rules that are nothing without a limit."""
@@ -21,6 +21,14 @@ LEDGER = ("static_bytes", "dynamic_bytes", "header_bytes", "total_bytes", "alloc
 TAX = "tax_"
 """Begin of the metrics that are differences from a baseline by themselves."""
 AXES_OF_LEDGER = ("fill", "slots")
+PREDICTED = {
+    "throughput": "thousand faults a second of all CPUs", "waiting": "% of the CPUs' time that is spent waiting for locks and atomics",
+    "waiting_swap": "that part of it which is for structures of the swap layer (not LRU, memory cgroup, zswap and zsmalloc)",
+    "fault_ns": "ns that a fault takes",
+}  # fmt: skip
+"""Metrics of a prediction for many CPUs, with their units."""
+CPUS = "cpus"
+"""The only axis of a prediction."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Term:
     Attributes
     ----------
     metric : str
-        ``ns``, ``lines`` and so on (docs/questions.md); of a ledger one of :data:`LEDGER`.
+        ``ns``, ``lines`` and so on (docs/questions.md); of a ledger one of :data:`LEDGER`, of a prediction one of :data:`PREDICTED`.
     op, stat : str
         Operation and statistic of a comparison.
     weight : float
@@ -50,7 +58,7 @@ class Study:
     Attributes
     ----------
     source : str
-        ``compare`` (a stream replayed on all designs) or ``ledger`` (bytes in closed form).
+        ``compare`` (a stream replayed on all designs), ``ledger`` (bytes in closed form) or ``predict`` (many CPUs, modelled).
     designs : tuple of str
         The first is the baseline.
     measure : tuple of Term
@@ -74,7 +82,7 @@ class Study:
     set : dict
         Scenario keys by name, ``section.key``.
     axis : str
-        Scenario key, or ``fill`` or ``slots`` of a ledger.
+        Scenario key, or ``fill`` or ``slots`` of a ledger, or ``cpus`` of a prediction.
     values : tuple
         Values along the axis; tables and lists as the text of their items.
     slots, fill, backend

@@ -101,7 +101,12 @@ def _bare(figure: str) -> str:
 def _certainty(study: Study, rule: Rule, said: Said, found: Measured) -> str:
     """Say how sure a verdict is."""
     points = _last(study, found.points)
-    if not study.timed:
+    if study.source == "predict":
+        text = (
+            "Modelled: traced operations in a simulation with queued locks, costs of lines and transfers from tables (docs/scaling.md). "
+            "It is the same on every machine, and no better than those costs."
+        )
+    elif not study.timed:
         text = "Counted: exact, the same on every machine."
     else:
         text = f"Measured here, 95 % intervals: {said.open} of {said.asked} figures inconclusive"

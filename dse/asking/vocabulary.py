@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dse.asking.studies import LEDGER, MORE, RATIO, Term
+from dse.asking.studies import CPUS, LEDGER, MORE, PREDICTED, RATIO, Term
 from dse.errors import BadInput, unknown
 from dse.measuring.figures import CLOSED
 from kernels import demand
@@ -160,4 +160,11 @@ def reference() -> str:
             out += [_row(name + ends, metric) for name, metric in table.items()]
     out += ["", "`X` is an object such as `xa_node`: `dse compare --format json` has all of a design.", ""]
     ledger = ", ".join(f"`{name}`" for name in LEDGER)
-    return "\n".join([*out, f"A ledger has no `op` and no `stat`. Its metrics are {ledger} and `pages`.", "", END])
+    out += [f"A ledger has no `op` and no `stat`. Its metrics are {ledger} and `pages`.", ""]
+    out += [
+        f"A prediction has no `op` either. Its axis is `{CPUS}`, and its metrics are modelled:",
+        "",
+        "| metric | meaning |",
+        "|---|---|",
+    ]
+    return "\n".join([*out, *(f"| `{name}` | {words} |" for name, words in PREDICTED.items()), "", END])

@@ -22,7 +22,9 @@ COSTS: Mapping[str, Parameter] = {
     for row in (
         Parameter("line", 4, 18, 43, OWN, "a line's first touch by an operation; low: second-level cache"),
         Parameter("line.again", 1, 1, 2, ASSUMED, "a later touch of a line by the same operation: first-level cache"),
-        Parameter("atomic", 5, 6, 10, "measured here: an uncontended compare-and-exchange and a store", "a line that is here"),
+        Parameter(
+            "atomic", 2.2, 5, 10, "low: as sweeps measured it on an AMD EPYC (docs/sweeps.md); the rest is ours", "on a line that is here"
+        ),
         Parameter("transfer.socket", 23, 50, 115, CORES, "a line that another core of the socket has"),
         Parameter("transfer.far", 108, 134, 197, SOCKETS, "a line that a core of another socket has"),
         Parameter("reclaim.page", 500, 1_000, 2_000, ASSUMED, "reclaim of a page apart from swap: isolate, unmap, flush"),
@@ -46,6 +48,6 @@ def of_machine(costs: Mapping[str, float]) -> list[int]:
     Examples
     --------
     >>> of_machine(at())
-    [18000, 1000, 6000, 50000, 134000]
+    [18000, 1000, 5000, 50000, 134000]
     """
     return [round(costs[name] * 1000) for name in OF_LINES]

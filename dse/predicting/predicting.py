@@ -31,6 +31,8 @@ HELD = 0.9
 CHAIN = 3
 """Classes that are taken away, one after the other, at the largest number of CPUs."""
 PROBES = ("off", "trace")
+OTHERS = frozenset({"lruvec", "page_counter", "memcg id", "zs_pool lock", "zsmalloc class", "zswap LRU", "zswap tree xa_lock"})
+"""Classes that are not of the swap layer: of the LRU, the memory cgroup, zsmalloc and zswap."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ class Point:
 
     cpus: int
     run: Run
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What a question may ask: thousand faults a second, shares of the CPUs' time [%], and nanoseconds of a fault."""
+        own = sum(one.waiting for one in self.run.classes if one.name not in OTHERS)
+        return {
+            "throughput": self.run.rate / 1000, "waiting": 100 * self.run.waiting, "waiting_swap": 100 * own, "fault_ns": self.run.mean,
+        }  # fmt: skip
 
     @property
     def stop(self) -> Contended | None:

@@ -201,7 +201,7 @@ def _part(one: dict[str, Any]) -> Part:
     designs = list(dict.fromkeys(p["design"] for p in one["points"]))
     curve = [p for p in points if p.get("state", "") == points[0].get("state", "")]
     along = list(dict.fromkeys(str(p["at"]) for p in points))
-    title, kind = f"{one['id']}: {one['question']}", "measured" if one["certainty"].startswith("Measured") else "counted"
+    title, kind = f"{one['id']}: {one['question']}", screens.kind(one)
     if len(along) > 1 and all(_number(at) is not None for at in along):
         series = []
         for i, design in enumerate(designs):

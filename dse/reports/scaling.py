@@ -85,8 +85,8 @@ def _doubts(found: Prediction) -> Iterator[str]:
     unsure = [shortened(curve.design) for curve in found.curves if not curve.sure]
     order = [_order(found.curves, pick) for pick in ("low", "points", "high")]
     verdict = "the same" if order[0] == order[1] == order[2] else "another one"
-    span = ", ".join(f"{shortened(name)} {low:.0f} to {high:.0f}" for name, (low, high) in ends.items())
-    yield f"With a line of another core at {near.high:g} to {near.low:g} ns, and all other costs at that end, {most} CPUs do as: {span}."
+    span = ", ".join(f"{shortened(name)} {low:.0f} and {high:.0f}" for name, (low, high) in ends.items())
+    yield f"With all costs high (a line of another core {near.high:g} ns), and low ({near.low:g} ns), {most} CPUs do as: {span}."
     if len(found.curves) > 1:
         yield f"The order of the designs at {most} CPUs is {verdict} at both ends."
     yield f"Another lock stops {', '.join(unsure)} at one of them." if unsure else "The same lock stops each design at both ends."

@@ -49,6 +49,9 @@ class Workload:
     working_set: float = key(0.1, "share of the pages that one phase of the phase generator touches", SHARE)
     phase_accesses: int = key(1_000_000, "accesses of one phase of the phase generator", (1, 2**40))
     exit: bool = key(False, "true: at the end every address space exits, which unmaps its pages a page table (512 PTEs) at a time")
+    restarts: int = key(
+        0, "how often one of 16 programs, each with its sixteenth of the pages, exits and begins anew; spread evenly, in turn", (0, 2**20)
+    )
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,13 @@ class Scenario:
     def canonical(self) -> str:
         """The resolved values as JSON of one form; :func:`from_values` reads it back.
 
-        An open loop is not in it, so that digests are those of the time before there were closed ones.
+        An open loop is not in it, nor that no program begins anew: digests are those of the time before there were such keys.
         """
         values = self.values
         if not self.closed:
             del values["memory"]["loop"]
+        if not self.workload.restarts:
+            del values["workload"]["restarts"]
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @property

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from dse.errors import BadInput
 from dse.scenario import Scenario
-from dse.workloads import generators, make, trace
+from dse.workloads import generators, make, programs, trace
 from dse.workloads.backing import PAGE, SLACK, backends_of, shares_of, sizes_of, slots_of, zero_share
-from dse.workloads.workload import BLOCK, EVENTS, Workload
+from dse.workloads.workload import BLOCK, Workload
 from kernels import demand
 from kernels.compiling.flat import Flat
 from kernels.life.registry import Config
@@ -39,7 +39,6 @@ OF_STATES = ("swap_max", "cgroup_depth", "loop")  # keys of the section memory t
 WORDS = 2  # of a demand
 GENERATIONS = ("mglru", "mglru-6.18")
 LISTS = 4  # of generations
-TABLE = 9  # 512 PTEs a page table, as a power of two
 
 
 @dataclass
@@ -181,25 +180,12 @@ class Stream:
                 events = np.insert(events, i, np.array(record, np.uint64), axis=0)
                 positions = np.insert(positions, i, at - done)
                 at = None
-            yield accesses, events, positions
+            restarts = programs.Restarts(self.scenario.workload.restarts, self.accesses, self.workload.pages)
+            yield accesses, *restarts.within(events, positions, done, len(accesses))
             done += len(accesses)
             self.taken = done
         if self.scenario.workload.exit:
-            yield from exits(self.workload.pages)
-
-
-def exits(pages: int) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]]:
-    """Blocks of the workload that unmap `pages` PTEs in order, a page table at a time, as ``exit_mmap`` does."""
-    first = np.arange(0, pages, 1 << TABLE, dtype=np.uint64)
-    for start in range(0, len(first), EVENTS):
-        some = first[start : start + EVENTS]
-        events = np.empty((len(some), 2), np.uint64)
-        word = demand.pack(demand.UNMAP, 0, count=1 << TABLE)
-        events[:, 0], events[:, 1] = some << np.uint64(32) | np.uint64(word[0]), np.uint64(word[1])
-        if start + len(some) == len(first):
-            rest = demand.pack(demand.UNMAP, int(some[-1]), count=pages - int(some[-1]))
-            events[-1] = np.array(rest, np.uint64)
-        yield np.empty(0, np.uint32), events, np.zeros(len(some), np.int64)
+            yield from programs.exits(self.workload.pages)
 
 
 def build(scenario: Scenario) -> Stream:
@@ -301,7 +287,7 @@ def arrays_of(stream: Stream) -> dict[str, tuple[int, type[np.generic]]]:
 
 def table_shift(stream: Stream) -> int:
     """PTEs of a page table, as a power of two; a small space has one smaller table."""
-    return min(TABLE, stream.workload.space_shift)
+    return min(programs.TABLE, stream.workload.space_shift)
 
 
 def most_pending(stream: Stream) -> int:

@@ -1,0 +1,78 @@
+"""Programs that end: demands that unmap their pages, a page table at a time, as ``exit_mmap`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dse.workloads.workload import EVENTS
+from kernels import demand
+
+TABLE = 9
+"""512 PTEs a page table, as a power of two."""
+PROGRAMS = 16
+"""Programs that begin anew in turn, each with as many pages."""
+Events = NDArray[np.uint64]
+Positions = NDArray[np.int64]
+
+
+def exits(pages: int) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]]:
+    """Blocks of the workload that unmap `pages` PTEs in order, a page table at a time, as ``exit_mmap`` does."""
+    first = np.arange(0, pages, 1 << TABLE, dtype=np.uint64)
+    for start in range(0, len(first), EVENTS):
+        some = first[start : start + EVENTS]
+        events = np.empty((len(some), 2), np.uint64)
+        word = demand.pack(demand.UNMAP, 0, count=1 << TABLE)
+        events[:, 0], events[:, 1] = some << np.uint64(32) | np.uint64(word[0]), np.uint64(word[1])
+        if start + len(some) == len(first):
+            rest = demand.pack(demand.UNMAP, int(some[-1]), count=pages - int(some[-1]))
+            events[-1] = np.array(rest, np.uint64)
+        yield np.empty(0, np.uint32), events, np.zeros(len(some), np.int64)
+
+
+def unmapped(first: int, pages: int) -> Events:
+    """Demands that unmap `pages` PTEs from `first` on, a page table at a time."""
+    starts = [first, *range((first >> TABLE) + 1 << TABLE, first + pages, 1 << TABLE)]
+    ends = [*starts[1:], first + pages]
+    return np.array([demand.pack(demand.UNMAP, one, count=end - one) for one, end in zip(starts, ends, strict=True)], np.uint64)
+
+
+class Restarts(NamedTuple):
+    """Programs that exit and begin anew, spread evenly over a stream; none at its very end.
+
+    Attributes
+    ----------
+    times : int
+        How often one of them does.
+    accesses, pages : int
+        Of the workload.
+    """
+
+    times: int
+    accesses: int
+    pages: int
+
+    def within(self, events: Events, positions: Positions, done: int, length: int) -> tuple[Events, Positions]:
+        """Events of a block, with the exits that fall into it.
+
+        Parameters
+        ----------
+        events : uint64[n, 2]
+        positions : int64[n]
+            As docs/contracts.md says.
+        done, length : int
+            Accesses before the block, and in it.
+        """
+        for n in range(self.times):
+            at = self.accesses * (n + 1) // (self.times + 1)
+            if done <= at < done + length:
+                part = n % PROGRAMS
+                first, last = self.pages * part // PROGRAMS, self.pages * (part + 1) // PROGRAMS
+                unmaps = unmapped(first, last - first)
+                i = int(np.searchsorted(positions, at - done, side="right"))
+                events = np.insert(events, i, unmaps, axis=0)
+                positions = np.insert(positions, i, np.full(len(unmaps), at - done))
+        return events, positions
