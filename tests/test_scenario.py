@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dse import documenting, scenario
 from dse.errors import BadInput
 
-NAMES = ("no-move", "fill", "churn", "exit-56g", "writeback", "swap-full", "tier-move", "swapoff", "fork-snapshot", "memcg-cap")
+NAMES = ("no-move", "fill", "churn", "exit-56g", "writeback", "swap-full", "tier-move", "swapoff", "fork-snapshot", "memcg-cap", "threads")
 HEAD = '[workload]\ngenerator = "zipf"\n'
 
 
