@@ -345,3 +345,18 @@ def test_an_ending_of_no_form_is_refused(name: str, results: Path, tmp_path: Pat
 def test_the_beginning_of_an_option_names_it(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["query", "SELECT 1", "--res", "x"]) == 2
     assert "did you mean '--results'?" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("sql", "right"),
+    [
+        ("WITH x AS (SELECT a > 1 AS c, a > 2 AS d FROM t) SELECT d - c AS r FROM x", [0, 0, -1, 0]),
+        ("SELECT -c AS r FROM (SELECT a > 1 AS c FROM t) AS y", [0, 0, -1, -1]),
+        ("SELECT e - c AS r FROM (SELECT c, d AS e FROM (SELECT a > 1 AS c, b AS d FROM t) AS z) AS y", [1, 0, -1, 0]),
+        ("SELECT s + 1.5 AS r FROM (SELECT CASE WHEN a > 1 THEN 1.25 ELSE 2.5 END AS s FROM t) AS y", [4.0, 4.0, 2.75, 2.75]),
+    ],
+)
+def test_yes_or_no_of_an_inner_query_has_a_sign(sql: str, right: list[float]) -> None:
+    """The engine counts them with 32 bits without a sign: minus one would be 4,294,967,295."""
+    tables = {"t": pl.LazyFrame({"a": [0, 1, 2, 3], "b": [True, False, False, True]})}
+    assert querying.asked(sql, tables)["r"].to_list() == right

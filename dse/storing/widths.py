@@ -126,7 +126,7 @@ def widened(sql: str, wide: str = WIDE, truths: Collection[str] = ()) -> str:
 def _widen_truths(written: _Written, truths: Collection[str]) -> None:
     """Multiply by a one of 128 bits what the engine would count with 32: what is summed, and yes or no where it is added."""
     words, one = written.words, f" * CAST(1 AS {WIDE})"
-    names = {name.lower() for name in truths} | {"true", "false"}
+    names = _with_aliases(words, {name.lower() for name in truths} | {"true", "false"})
     for at, word in enumerate(words):
         owner = at - 2 if words[at - 1 : at] == ["."] else at
         if written.kinds[at] in ("word", "quoted") and word.strip('"`') in names and words[at + 1 : at + 2] != ["."]:
@@ -145,6 +145,22 @@ def _widen_truths(written: _Written, truths: Collection[str]) -> None:
         start += words[start : start + 1] in (["distinct"], ["all"])
         if word == "sum" and words[at + 1] == "(" and start <= end and "order" not in words[start:end]:
             written.around(start, end, "(", f"){one}")
+
+
+def _with_aliases(words: list[str], names: set[str]) -> set[str]:
+    """Names that may hold yes or no, with those that the query itself gives (``a > 1 AS b`` within brackets): a one changes no number."""
+    found = set(names)
+    for at, word in enumerate(words[:-1]):
+        if word != "as" or not re.fullmatch(r'\w+|"[^"]*"|`[^`]*`', words[at + 1]):
+            continue
+        start, depth = at - 1, 0
+        while start >= 0 and depth >= 0 and not (depth == 0 and words[start] in (",", "select")):
+            depth += (words[start] == ")") - (words[start] == "(")
+            start -= 1
+        inside = {part.strip('"`') for part in words[start + 1 : at]}
+        if not inside.isdisjoint(COMPARING | found):
+            found.add(words[at + 1].strip('"`'))
+    return found
 
 
 def _is_call(words: list[str], at: int) -> bool:
