@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dse
 from dse import cli
+from dse.asking import declaring
 from dse.errors import BadInput, CheckFailed
 from dse.predicting import assembling, costs, logs, predicting, repairmen, running, sampling
 from dse.reports import scaling
@@ -243,9 +245,76 @@ def test_what_is_said_of_a_curve_follows_from_its_runs() -> None:
     assert not curve.sure
     assert scaling.stop_of(curve) == "lock (30%, full at 16)"
     assert scaling._behind(curve) == "swap_id, throughput of 16 CPUs: without lock 1.50 times."
+    other = predicting.Point(8, run_of(500, 0.5, 0.99, "other"))
+    assert predicting.Curve("swap_id", (points[0], other, points[1]), (), curve.low, curve.high).full_at == 16
     free = predicting.Curve("direct", (points[0],), (), (run_of(1), run_of(1)), (run_of(1), run_of(1)))
     assert scaling.stop_of(free) == "nothing"
     assert free.full_at is None
+
+
+@pytest.mark.parametrize(
+    ("waiting", "rates", "said"),
+    [
+        ((0.0, 0.0), (1, 1, 1), ["The order of the designs at 16 CPUs is the same at both ends.", "No lock stops a design at either end."]),
+        ((0.3, 0.3), (1, 9, 1), ["The order of the designs at 16 CPUs is another one at one of the ends, or at both.", "What stops each"]),
+        ((0.3, 0.0), (1, 1, 1), ["The order of the designs at 16 CPUs is the same", "Another lock, or none, stops a, b at one of them."]),
+    ],
+)
+def test_doubts_are_what_the_ends_say(waiting: tuple[float, float], rates: tuple[int, int, int], said: list[str]) -> None:
+    """Two designs; `b` takes 5 faults a second at every level, `a` the given ones with low, typical and high costs."""
+
+    def curve(name: str, low: float, typical: float, high: float) -> predicting.Curve:
+        ends = [(run_of(1), run_of(rate, lost)) for rate, lost in ((low, waiting[1]), (high, waiting[0]))]
+        return predicting.Curve(name, (predicting.Point(16, run_of(typical, waiting[0])),), (), ends[0], ends[1])
+
+    found = predicting.Prediction(dse.scenario.load("threads"), (curve("a", *rates), curve("b", 5, 5, 5)), {})
+    assert [text[: len(part)] for text, part in zip([*scaling._doubts(found)][1:], said, strict=True)] == said
+
+
+def test_first_parts_of_an_operation_have_no_rest_of_their_own() -> None:
+    kinds = np.array([assembling.KINDS.index(name) for name in ("begun", "stepped", "move", "swap_in")])
+    events, found = uses([(0, q.READ, 1)], [0, 0, 0, 0])
+    rest = assembling.Traced(events, found, np.zeros(4, np.int64), kinds, 1).around(costs.at())
+    assert rest.tolist() == [0.0, 0.0, costs.at()["reclaim.page"], costs.at()["fault.frame"]]
+    assert len(assembling.KINDS) <= q.KINDS
+    assert set(assembling.KINDS) == set(d.OPS) - {"nothing"}
+
+
+QUESTION = """
+id = "M1"
+question = "How long?"
+[study]
+source = "predict"
+designs = ["swap_table_p4", "swap_id[base=swap_table_p4]"]
+scenario = "threads"
+axis = "cpus"
+values = [1, 16]
+measure = [{ metric = "fault_ns" }]
+[verdict]
+kind = "curve"
+sentence = "{all}"
+changes = "Other costs."
+"""
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ('axis = "cpus"', 'axis = "memory.limit"', "unknown axis of a prediction"),
+        ('"fault_ns"', '"lines"', "unknown metric of a prediction"),
+        ('"fault_ns"', '"fault_ns", op = "swap_in"', "has no op"),
+        ('"fault_ns"', '"fault_ns", stat = "p99"', "has no stat"),
+        ("[1, 16]", "[16, 1]", "ascending"),
+        ("[1, 16]", "[1.5, 2]", "whole numbers"),
+    ],
+)
+def test_what_a_question_may_not_ask_of_a_prediction(good: str, bad: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(QUESTION)
+    assert declaring.load(str(file)).study.source == "predict"
+    file.write_text(QUESTION.replace(good, bad))
+    with pytest.raises(BadInput, match=said):
+        declaring.load(str(file))
 
 
 def test_costs_have_a_source_or_say_that_they_have_none() -> None:

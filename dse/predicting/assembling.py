@@ -22,7 +22,9 @@ from kernels.queueing import machine
 from kernels.structures.common.table import HOOK_NAMES
 
 FAULTS = ("first_touch", "swap_in", "cache_hit", "cow", "reuse")
-KINDS = (*FAULTS, "swap_out", "clean_drop", "writeback_end", "move", "fork", "zap", "swapoff")
+PHASES = ("begun", "stepped")
+"""First parts of an operation in phases; the last one has the rest of the fault or of reclaim."""
+KINDS = (*FAULTS, "swap_out", "clean_drop", "writeback_end", "move", "fork", "zap", "swapoff", *PHASES)
 """Kinds of operations by number."""
 BACKEND = {
     "zswap_load": "zswap.read", "zram_load": "zram.read", "disk_in": "ssd.read", "zswap_store": "zswap.write", "zram_store": "zswap.write",
@@ -190,6 +192,7 @@ class Traced:
     def around(self, costs: Mapping[str, float]) -> NDArray[np.float64]:
         """Time of each operation apart from what is traced [ns]: the rest of the fault or of reclaim, and the backend."""
         rest = np.where(self.kind < len(FAULTS), costs["fault.frame"], costs["reclaim.page"])
+        rest[np.isin(self.kind, [KINDS.index(phase) for phase in PHASES])] = 0.0
         backend = np.array([costs[BACKEND[hook]] if hook in BACKEND else 0.0 for hook in HOOK_NAMES])
         return np.asarray(rest + self.events.passed @ backend)
 

@@ -31,7 +31,10 @@ HELD = 0.9
 CHAIN = 3
 """Classes that are taken away, one after the other, at the largest number of CPUs."""
 PROBES = ("off", "trace")
-OTHERS = frozenset({"lruvec", "page_counter", "memcg id", "zs_pool lock", "zsmalloc class", "zswap LRU", "zswap tree xa_lock"})
+OTHERS = frozenset(
+    {"lruvec", "page_counter", "memcg id", "zs_pool lock", "zsmalloc class", "zswap LRU", "zswap tree xa_lock", "zswap_stored_pages",
+     "zswap_lruvec_state"}
+)  # fmt: skip
 """Classes that are not of the swap layer: of the LRU, the memory cgroup, zsmalloc and zswap."""
 
 
@@ -89,10 +92,11 @@ class Curve:
     @property
     def full_at(self) -> int | None:
         """Least number of CPUs at which the class that stops it is full; None where it never is."""
-        for point in self.points:
-            if point.stop is not None and point.stop.busy >= HELD:
-                return point.cpus
-        return None
+        stop = self.points[-1].stop
+        if stop is None:
+            return None
+        full = (point.cpus for point in self.points for one in point.run.classes if one[:2] == stop[:2] and one.busy >= HELD)
+        return next(full, None)
 
     @property
     def sure(self) -> bool:
@@ -250,7 +254,8 @@ def _demands(stream: Any) -> Any:
     machine.require_memory(stream.accesses * 96 + stream.workload.pages * 200, f"predicting on {stream.trace_name}")
     demands = np.concatenate([*stream.blocks()])
     if not stream.counters.get("swap_ins"):
-        raise BadInput(f"scenario {stream.scenario.name} swaps nothing in, so that no lock of swap is taken: --set memory.limit=0.5")
+        advice = "set memory.limit lower, or workload.accesses higher"
+        raise BadInput(f"scenario {stream.scenario.name} swaps nothing in, so that no lock of swap is taken: {advice}")
     return demands
 
 

@@ -11,6 +11,7 @@ from dse.errors import BadInput
 from dse.naming import shortened
 from dse.predicting import Curve, Prediction
 from dse.predicting.costs import COSTS
+from dse.predicting.predicting import HELD
 from dse.predicting.running import Run
 from dse.reports import charts
 
@@ -45,7 +46,12 @@ def lines(found: Prediction, width: int = WIDTH) -> list[str]:
         ]
     ).splitlines()
     said = [*(sentence for curve in found.curves for sentence in (_behind(curve),) if sentence), *_doubts(found)]
-    note = f"'{most} do as': CPUs without waiting that {most} are worth. 'full': its busiest lock is held 90 % of the time."
+    least = found.cpus[0]
+    worth = "CPUs without waiting" if least == 1 else f"CPUs that wait no more than {least} do,"
+    note = (
+        f"'{most} do as': {worth} that {most} are worth. In brackets: the share of the CPUs' time that is spent waiting for it. "
+        f"'full': its busiest lock is held {100 * HELD:.0f} % of the time."
+    )
     out = [*output.wrapped([head], width, 3), "", *table, ""]
     for text in (note, *said, f"Not in it: {MISSING}."):
         out += output.wrapped([text], width, 6)
@@ -71,10 +77,9 @@ def _behind(curve: Curve) -> str:
     if not curve.behind:
         return ""
     last = curve.points[-1]
-    steps = [f"without {name} {rate / last.run.rate:.2f} times" for name, rate in curve.behind]
-    return (
-        f"{shortened(curve.design)}, throughput of {last.cpus} CPUs: {', without it and '.join([steps[0], *(s[8:] for s in steps[1:])])}."
-    )
+    gone = ("", "it and ", "both and ")
+    steps = [f"without {more}{name} {rate / last.run.rate:.2f} times" for more, (name, rate) in zip(gone, curve.behind, strict=False)]
+    return f"{shortened(curve.design)}, throughput of {last.cpus} CPUs: {', '.join(steps)}."
 
 
 def _doubts(found: Prediction) -> Iterator[str]:
@@ -84,12 +89,17 @@ def _doubts(found: Prediction) -> Iterator[str]:
     most = found.cpus[-1]
     unsure = [shortened(curve.design) for curve in found.curves if not curve.sure]
     order = [_order(found.curves, pick) for pick in ("low", "points", "high")]
-    verdict = "the same" if order[0] == order[1] == order[2] else "another one"
+    verdict = "is the same at both ends" if order[0] == order[1] == order[2] else "is another one at one of the ends, or at both"
     span = ", ".join(f"{shortened(name)} {low:.0f} and {high:.0f}" for name, (low, high) in ends.items())
     yield f"With all costs high (a line of another core {near.high:g} ns), and low ({near.low:g} ns), {most} CPUs do as: {span}."
     if len(found.curves) > 1:
-        yield f"The order of the designs at {most} CPUs is {verdict} at both ends."
-    yield f"Another lock stops {', '.join(unsure)} at one of them." if unsure else "The same lock stops each design at both ends."
+        yield f"The order of the designs at {most} CPUs {verdict}."
+    if unsure:
+        yield f"Another lock, or none, stops {', '.join(unsure)} at one of them."
+    elif all(curve.points[-1].stop is None for curve in found.curves):
+        yield "No lock stops a design at either end."
+    else:
+        yield "What stops each design is the same at both ends."
 
 
 def _order(curves: Sequence[Curve], pick: str) -> list[str]:
