@@ -14,23 +14,24 @@ Made by `python -m dse.documenting docs` from dse/predicting.
 
 `dse compare threads --cpus 1,2,8,32,128` says which lock stops each design, and at how
 many CPUs. Add `--chart FILE.svg` for throughput over CPUs, `--format json` for every
-figure. Any scenario with swap-ins will do. All of it is modelled: no figure was measured
-on so many CPUs, and nothing is stored.
+figure. Any scenario with swap-ins will do. All of it is modelled: no figure was
+measured on so many CPUs, and nothing is stored.
 
 ## How
 
 1. **Demands.** The stream of the scenario is that of all comparisons. Each CPU runs a
-   program of its own: an address space, or its part of the only one. A fault runs on the
-   CPU of its page. Reclaim runs on the CPU whose fault comes next.
+   program of its own: an address space, or its part of the only one. A fault runs on
+   the CPU of its page. Reclaim runs on the CPU whose fault comes next.
 2. **Trace.** All demands are replayed on the design, one after the other. The last
    ones, {least:,} or {each} for each CPU, are traced: which lock, which line, in
-   which order. Locks and lines have the places that the design's own state gives them. How many
-   clusters or trees share the load is not assumed.
+   which order. Locks and lines have the places that the design's own state gives them.
+   How many clusters or trees share the load is not assumed.
 3. **Programs.** Around its trace, an operation has the rest of a fault or of a page's
    reclaim, and its backend. Locks of the common steps
    ([common-steps.md](common-steps.md)) are taken as the kernel takes them: that of the
-   lruvec {batches}. The lock of
-   zsmalloc's pool is a read-write lock of which all are readers: two atomics on its line.
+   lruvec {batches}. The lock
+   of zsmalloc's pool is a read-write lock of which all are readers: two atomics on its
+   line.
 4. **Simulation.** The CPUs run their programs over and over, {operations:,} operations in
    all after a quarter as many to warm up. A spinlock is queued: who waits is served in
    order, and the news takes a transfer. A trylock does not wait. An atomic has its line
@@ -81,7 +82,8 @@ Backends and the rest of a fault come from the [parameter table](parameters.md),
 - Caches have room for everything: a line stays where it was used until another CPU
   writes it. What does not fit any more is in the cost of a line.
 - A line that a traced operation shares with an operation that was not traced counts by
-  its structure: where lines of the structure go from CPU to CPU, another CPU had it last.
+  its structure: where lines of the structure go from CPU to CPU, another CPU had it
+  last.
   Twice as many traced operations make designs on 64 CPUs some 5 % slower, all alike.
 - The order of operations is that of each CPU's program; a trace of operations one after
   the other has no retries.

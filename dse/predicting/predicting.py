@@ -47,7 +47,7 @@ class Point:
 
     @property
     def figures(self) -> dict[str, float]:
-        """What a question may ask: thousand faults a second, shares of the CPUs' time [%], and nanoseconds of a fault."""
+        """Figures that a question may ask for: thousand faults a second, shares of the CPUs' time [%], and nanoseconds of a fault."""
         own = sum(one.waiting for one in self.run.classes if one.name not in OTHERS)
         return {
             "throughput": self.run.rate / 1000, "waiting": 100 * self.run.waiting, "waiting_swap": 100 * own, "fault_ns": self.run.mean,
