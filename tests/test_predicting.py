@@ -172,7 +172,7 @@ def test_what_nobody_else_feels_is_work() -> None:
     assert found.alone(events, 34.0, PRICED).tolist() == [10.0, 1.0, 10.0]
 
 
-@pytest.mark.parametrize("given", ["", "0", "257", "1,1", "x", "1,", "-1", "1.5", "9" * 5000, "¹"])
+@pytest.mark.parametrize("given", ["", "0", "257", "1,1", "x", "1,", "-1", "1.5", "9" * 5000, "¹", "000000001999"])
 def test_bad_numbers_of_cpus_are_refused(given: str) -> None:
     with pytest.raises(BadInput):
         predicting.numbers(given)
@@ -332,6 +332,8 @@ def test_costs_have_a_source_or_say_that_they_have_none() -> None:
         (["--cpus", "1", "--counted-only"], "--counted-only has no effect"),
         (["--chart", "x.svg"], "--chart has no effect"),
         (["--cpus", "1", "--chart", "x.gif"], "unknown kind of picture"),
+        (["--cpus", "1", "--chart", "x.svg", "--designs", "all"], "a chart shows at most"),
+        (["--cpus", "1", "--chart", "-", "--format", "json"], "do not go into one output"),
         (["--cpus", "1", "--set", "memory.limit=1.0"], "swaps nothing in"),
         (["--cpus", "1", "--set", "workload.accesses=1000000000"], "at most"),
     ],

@@ -162,7 +162,7 @@ def numbers(given: str | Sequence[int]) -> tuple[int, ...]:
     words = [word.strip() for word in given.split(",")] if isinstance(given, str) else [str(n) for n in given]
     found = []
     for word in words:
-        if not (word.isascii() and word.isdigit()) or not 1 <= int(word[:9]) <= MOST_CPUS:
+        if not (word.isascii() and word.isdigit() and len(word) < 10) or not 1 <= int(word) <= MOST_CPUS:
             raise BadInput(f"CPUs are whole numbers from 1 to {MOST_CPUS}, such as 1,2,8,32,128, got {word[:40]!r}")
         found.append(int(word))
     if not found or len(set(found)) < len(found):

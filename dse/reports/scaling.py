@@ -119,14 +119,33 @@ def chart(found: Prediction, path: str | Path | None) -> str:
     BadInput
         Another suffix, or more designs than a chart tells apart.
     """
-    if len(found.curves) > charts.MOST:
-        raise BadInput(f"a chart shows at most {charts.MOST} designs, got {len(found.curves)}")
+    _fits(len(found.curves))
     return _text(found) if path is None else _picture(found, Path(path))
 
 
-def check(path: str) -> None:
-    """Refuse a picture that could not be written, before anything is computed."""
-    charts.target(path)
+def check(path: str, designs: int, form: str) -> None:
+    """Refuse a picture that could not be drawn or written, before anything is computed.
+
+    Parameters
+    ----------
+    path : str
+        File, or ``-`` for text.
+    designs : int
+        How many it shows.
+    form : str
+        Output format of the command, which text may not follow where a program reads it.
+    """
+    _fits(designs)
+    if path == "-" and form != "table":
+        raise BadInput(f"--chart - has no effect with --format {form}: text and {form} do not go into one output")
+    if path != "-":
+        charts.target(path)
+
+
+def _fits(designs: int) -> None:
+    """Refuse more designs than a chart tells apart."""
+    if designs > charts.MOST:
+        raise BadInput(f"a chart shows at most {charts.MOST} designs, got {designs}")
 
 
 def _picture(found: Prediction, path: Path) -> str:
