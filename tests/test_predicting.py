@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import dse
 from dse import cli
+from dse.asking import declaring
 from dse.errors import BadInput, CheckFailed
 from dse.predicting import assembling, costs, logs, predicting, repairmen, running, sampling
 from dse.reports import scaling
@@ -19,8 +21,8 @@ from kernels.queueing import machine as q
 
 pytestmark = pytest.mark.interpreted
 WHOLE = pytest.mark.skipif(INTERPRETED, reason="whole predictions are compiled")
-FREE = {"line": 0.0, "line.again": 0.0, "atomic": 0.0, "transfer.socket": 0.0, "transfer.far": 0.0}
-PRICED = {"line": 10.0, "line.again": 1.0, "atomic": 2.0, "transfer.socket": 50.0, "transfer.far": 100.0}
+FREE = {"line": 0.0, "line.again": 0.0, "atomic": 0.0, "transfer.socket": 0.0, "transfer.far": 0.0, "handover": 1.0}
+PRICED = {"line": 10.0, "line.again": 1.0, "atomic": 2.0, "transfer.socket": 50.0, "transfer.far": 100.0, "handover": 1.0}
 FAULT, OUT = assembling.KINDS.index("swap_in"), assembling.KINDS.index("swap_out")
 
 
@@ -130,21 +132,26 @@ def test_bins_hold_a_sixteenth(ps: int) -> None:
     assert ps < edge <= ps * 17 / 16 + 1
 
 
-def test_demands_go_to_the_cpu_of_their_page_and_reclaim_to_the_next_fault() -> None:
-    """Four CPUs share 8 pages, two each."""
+def test_demands_go_to_the_cpu_of_their_page_and_reclaim_to_who_owes_most() -> None:
+    """Four CPUs share 8 pages, two each: a batch goes to the first CPU, which alone had a fault; an unmap to that of its page."""
     kinds = [(d.FAULT, 0), (d.RECLAIM, 7), (d.RECLAIM, 0), (d.FAULT, 5), (d.FAULT, 6), (d.UNMAP, 1)]
     demands = np.array([d.pack(kind, page, count=1) for kind, page in kinds], np.uint64)
     dealt = sampling.dealt(demands, 4, 8, 3)
-    assert (dealt[:, 0] >> np.uint64(24) & np.uint64(0xFF)).tolist() == [0, 2, 2, 2, 3, 3]
+    assert (dealt[:, 0] >> np.uint64(24) & np.uint64(0xFF)).tolist() == [0, 0, 0, 2, 3, 0]
     spaces = sampling.dealt(demands, 2, 8, 1)
-    assert (spaces[:, 0] >> np.uint64(24) & np.uint64(0xFF)).tolist() == [0, 0, 0, 0, 1, 1]
+    assert (spaces[:, 0] >> np.uint64(24) & np.uint64(0xFF)).tolist() == [0, 0, 0, 0, 1, 0]
+    many = np.array(
+        [d.pack(d.FAULT, 0), *[d.pack(d.RECLAIM, 1)] * 2, d.pack(d.FAULT, 4), d.pack(d.FAULT, 1), d.pack(d.RECLAIM, 1)], np.uint64
+    )
+    assert (sampling.dealt(many, 4, 8, 3)[:, 0] >> np.uint64(24) & np.uint64(0xFF)).tolist() == [0, 0, 0, 2, 0, 2]
 
 
 def test_common_locks_are_taken_as_the_kernel_takes_them() -> None:
     """7.2: the lock of the lruvec once for 32 isolated pages, the pool's lock as a reader, one lock for each class of zsmalloc."""
     isolate = logs.parts("isolate", "folio_lruvec_lock_irq", 4, 2, 2)
     assert [part.name for part in isolate if part.kind == q.LOCK] == ["lruvec"]
-    assert sum(part.first for part in isolate) == 32 * 2
+    assert sum(part.first for part in isolate) == 2 + 32 * 2  # lru_gen_del_folio: two lines of each page
+    assert not logs.parts("isolate", "lru_gen_del_folio", 2, 2, 2)
     assert [part.kind for part in logs.parts("zswap_load", "zs_obj_read_sg_begin", 5, 5, 2)][:2] == [q.ATOMIC, q.ATOMIC]
     assert [part.by_class for part in logs.parts("zswap_store", "zs_malloc", 5, 5, 2) if part.kind == q.LOCK] == [True]
     hook = logs.table.HOOK_NAMES.index("isolate")
@@ -170,7 +177,7 @@ def test_what_nobody_else_feels_is_work() -> None:
     assert found.alone(events, 34.0, PRICED).tolist() == [10.0, 1.0, 10.0]
 
 
-@pytest.mark.parametrize("given", ["", "0", "257", "1,1", "x", "1,", "-1", "1.5", "9" * 5000, "¹"])
+@pytest.mark.parametrize("given", ["", "0", "257", "1,1", "x", "1,", "-1", "1.5", "9" * 5000, "¹", "000000001999"])
 def test_bad_numbers_of_cpus_are_refused(given: str) -> None:
     with pytest.raises(BadInput):
         predicting.numbers(given)
@@ -192,7 +199,7 @@ def test_one_lock_for_all_ids_stops_swap_id_and_none_of_a_table_stops_swap_table
     assert layer.points[-1].stop.name == "ID xa_lock"
     assert layer.full_at == 64
     assert layer.points[0].stop is None
-    assert table.worth() > layer.worth()
+    assert table.points[-1].run.worth > layer.points[-1].run.worth
     assert table.points[-1].stop is None or table.points[-1].stop.name not in ("cluster", "ID xa_lock")
     assert layer.behind[0][0] == "ID xa_lock"
     assert layer.behind[0][1] > layer.points[-1].run.rate
@@ -225,27 +232,95 @@ def test_the_first_screen_says_what_stops_each_design(found: predicting.Predicti
     assert len(scaling.chart(found, None).splitlines()) == 3
 
 
-def run_of(rate: float, waiting: float = 0.0, busy: float = 0.5, name: str = "lock") -> running.Run:
+def run_of(rate: float, waiting: float = 0.0, busy: float = 0.5, name: str = "lock", cpus: int = 16) -> running.Run:
     """A run of so many faults a second."""
-    return running.Run(1, 1.0, round(rate), 1.0, 1.0, 1.0, (running.Contended(name, True, 1, 1, 0.5, waiting, busy),), 0.0)
+    return running.Run(cpus, 1.0, round(rate), 1.0, 1.0, 1.0, (running.Contended(name, True, 1, 1, 0.5, waiting, busy),), 0.0, 1600.0)
 
 
 def test_what_is_said_of_a_curve_follows_from_its_runs() -> None:
-    """100 faults a second on one CPU, 800 on 16: worth 8. Busy 95 %: full at 16. Another lock with dear lines: not sure."""
+    """800 faults a second on 16 CPUs, 1,600 if they shared nothing: worth 8. Busy 95 %: full at 16. Another lock with dear lines."""
     points = (predicting.Point(1, run_of(100)), predicting.Point(16, run_of(800, 0.3, 0.95)))
-    curve = predicting.Curve(
-        "swap_id", points, (("lock", 1200.0),), (run_of(200), run_of(3200, 0.2)), (run_of(50), run_of(200, 0.4, 1, "other"))
-    )
-    assert curve.worth() == 8
-    assert curve.worth(curve.low) == 16
-    assert curve.worth(curve.high) == 4
+    curve = predicting.Curve("swap_id", points, (("lock", 1200.0),), run_of(3200, 0.2), run_of(200, 0.4, 1, "other"))
+    assert curve.points[-1].run.worth == 8
     assert curve.full_at == 16
     assert not curve.sure
     assert scaling.stop_of(curve) == "lock (30%, full at 16)"
     assert scaling._behind(curve) == "swap_id, throughput of 16 CPUs: without lock 1.50 times."
-    free = predicting.Curve("direct", (points[0],), (), (run_of(1), run_of(1)), (run_of(1), run_of(1)))
+    other = predicting.Point(8, run_of(500, 0.5, 0.99, "other"))
+    assert predicting.Curve("swap_id", (points[0], other, points[1]), (), curve.low, curve.high).full_at == 16
+    free = predicting.Curve("direct", (points[0],), (), run_of(1), run_of(1))
     assert scaling.stop_of(free) == "nothing"
     assert free.full_at is None
+
+
+@pytest.mark.parametrize(
+    ("waiting", "rates", "said"),
+    [
+        ((0.0, 0.0), (100, 100, 100), ["All of the 1 other pairs keep their order", "No lock stops a design at either end."]),
+        ((0.3, 0.3), (100, 900, 100), ["0 of the 1 other pairs keep their order at both ends.", "What stops each"]),
+        (
+            (0.3, 0.0),
+            (500, 510, 500),
+            ["1 of 1 pairs of designs are within 5 % at 16 CPUs: no order.", "Another lock, or none, stops a, b"],
+        ),
+    ],
+)
+def test_doubts_are_what_the_ends_say(waiting: tuple[float, float], rates: tuple[int, int, int], said: list[str]) -> None:
+    """Two designs; `b` takes 500 faults a second at every level, `a` the given ones with low, typical and high costs."""
+
+    def curve(name: str, low: float, typical: float, high: float) -> predicting.Curve:
+        ends = [run_of(rate, lost) for rate, lost in ((low, waiting[1]), (high, waiting[0]))]
+        return predicting.Curve(name, (predicting.Point(16, run_of(typical, waiting[0])),), (), ends[0], ends[1])
+
+    found = predicting.Prediction(dse.scenario.load("threads"), (curve("a", *rates), curve("b", 500, 500, 500)), {})
+    assert [text[: len(part)] for text, part in zip([*scaling._doubts(found)][1:], said, strict=True)] == said
+
+
+def test_first_parts_of_an_operation_have_no_rest_of_their_own() -> None:
+    kinds = np.array([assembling.KINDS.index(name) for name in ("begun", "move", "swap_out", "swap_in")])
+    events, found = uses([(0, q.READ, 1)], [0, 0, 0, 0])
+    at = costs.at() | {"disk.read": 0.0}
+    rest = assembling.Traced(events, found, np.zeros(4, np.int64), kinds, 1).around(at)
+    assert rest.tolist() == [0.0, 0.0, at["reclaim.page"], at["fault.frame"]]
+    assert len(assembling.KINDS) <= q.KINDS
+    assert set(assembling.KINDS) == set(d.OPS) - {"nothing"}
+
+
+QUESTION = """
+id = "M1"
+question = "How long?"
+[study]
+source = "predict"
+designs = ["swap_table_p4", "swap_id[base=swap_table_p4]"]
+scenario = "threads"
+axis = "cpus"
+values = [1, 16]
+measure = [{ metric = "fault_ns" }]
+[verdict]
+kind = "curve"
+sentence = "{all}"
+changes = "Other costs."
+"""
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ('axis = "cpus"', 'axis = "memory.limit"', "unknown axis of a prediction"),
+        ('"fault_ns"', '"lines"', "unknown metric of a prediction"),
+        ('"fault_ns"', '"fault_ns", op = "swap_in"', "has no op"),
+        ('"fault_ns"', '"fault_ns", stat = "p99"', "has no stat"),
+        ("[1, 16]", "[16, 1]", "ascending"),
+        ("[1, 16]", "[1.5, 2]", "whole numbers"),
+    ],
+)
+def test_what_a_question_may_not_ask_of_a_prediction(good: str, bad: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(QUESTION)
+    assert declaring.load(str(file)).study.source == "predict"
+    file.write_text(QUESTION.replace(good, bad))
+    with pytest.raises(BadInput, match=said):
+        declaring.load(str(file))
 
 
 def test_costs_have_a_source_or_say_that_they_have_none() -> None:
@@ -263,6 +338,8 @@ def test_costs_have_a_source_or_say_that_they_have_none() -> None:
         (["--cpus", "1", "--counted-only"], "--counted-only has no effect"),
         (["--chart", "x.svg"], "--chart has no effect"),
         (["--cpus", "1", "--chart", "x.gif"], "unknown kind of picture"),
+        (["--cpus", "1", "--chart", "x.svg", "--designs", "all"], "a chart shows at most"),
+        (["--cpus", "1", "--chart", "-", "--format", "json"], "do not go into one output"),
         (["--cpus", "1", "--set", "memory.limit=1.0"], "swaps nothing in"),
         (["--cpus", "1", "--set", "workload.accesses=1000000000"], "at most"),
     ],

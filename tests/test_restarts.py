@@ -45,3 +45,10 @@ def test_digests_without_restarts_are_those_of_before() -> None:
     assert "restarts" not in case(0).canonical
     assert case(1).digest != case(0).digest
     assert scenario.from_values("restarts", {"workload": SMALL}).digest == case(0).digest
+
+
+def test_many_restarts_of_few_pages_are_quick_and_unmap_nothing_empty() -> None:
+    """100,000 in one block; of eight pages every second sixteenth has none."""
+    events, positions = programs.Restarts(100_000, 200_000, 8).within(np.empty((0, 2), np.uint64), np.empty(0, np.int64), 0, 200_000)
+    assert len(events) == len(positions) == 50_000
+    assert set((events[:, 1] & np.uint64(0xFFFFFFFF)).tolist()) == {1}

@@ -173,6 +173,8 @@ def _prediction(study: Study, where: Where) -> None:
             raise BadInput(where("study", "measure") + unknown("metric of a prediction", term.metric, PREDICTED))
         if term.op:
             raise BadInput(f"{where('study', 'measure')}a metric of a prediction has no op")
+        if term.stat != "mean":
+            raise BadInput(f"{where('study', 'measure')}a metric of a prediction has no stat")
     if study.axis != CPUS:
         raise BadInput(where("study", "axis") + unknown("axis of a prediction", study.axis, (CPUS,)))
     with placed(where, "study", "values"):

@@ -64,12 +64,14 @@ def _counted(found: dict[str, Any]) -> None:
 
 def _predict(args: argparse.Namespace) -> int:
     """Predict many CPUs, and print what stops each design. A prediction is not stored: the same command gives it again."""
+    from dse import naming
     from dse.predicting import predict
     from dse.reports import scaling
 
     options.refuse(args, "trace state budget width full counted_only results", "--cpus predicts, and neither measures nor stores")
-    if args.chart is not None and args.chart != "-":
-        scaling.check(args.chart)
+    if args.chart is not None:
+        named = naming.default_designs() if args.designs is None else naming.parse_many(args.designs)
+        scaling.check(args.chart, len(named), args.format)
     found = predict(args.scenario, args.designs, args.cpus, seed=args.seed, settings=args.set, parameters=args.parameters)
     if args.format == "table":
         output.write("\n".join(scaling.lines(found)))

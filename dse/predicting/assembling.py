@@ -22,10 +22,12 @@ from kernels.queueing import machine
 from kernels.structures.common.table import HOOK_NAMES
 
 FAULTS = ("first_touch", "swap_in", "cache_hit", "cow", "reuse")
-KINDS = (*FAULTS, "swap_out", "clean_drop", "writeback_end", "move", "fork", "zap", "swapoff")
+RECLAIMED = ("swap_out", "clean_drop")
+"""Operations around which the rest of a page's reclaim lies."""
+KINDS = (*FAULTS, "swap_out", "clean_drop", "writeback_end", "move", "fork", "zap", "swapoff", "begun", "stepped")
 """Kinds of operations by number."""
 BACKEND = {
-    "zswap_load": "zswap.read", "zram_load": "zram.read", "disk_in": "ssd.read", "zswap_store": "zswap.write", "zram_store": "zswap.write",
+    "zswap_load": "zswap.read", "zram_load": "zram.read", "disk_in": "disk.read", "zswap_store": "zswap.write", "zram_store": "zswap.write",
     "disk_out": "disk.submit",
 }  # fmt: skip
 """Costs of the backend by the place of the common steps that an operation passes."""
@@ -42,11 +44,13 @@ class Programs:
     code : uint64[events]
         Events of all CPUs, one CPU after the other.
     first : uint64[cpus + 1]
-        Where those of each CPU begin.
+        Where those of each CPU that has any begin.
     locks, lines : tuple of str
         Classes of the locks and structures of the lines that several CPUs use, by number.
     costs : mapping
         Times by name [ns].
+    apart : float
+        Faults a second where nobody shares anything.
     """
 
     code: NDArray[np.uint64]
@@ -54,10 +58,11 @@ class Programs:
     locks: tuple[str, ...]
     lines: tuple[str, ...]
     costs: Mapping[str, float]
+    apart: float = 0.0
 
     @property
     def cpus(self) -> int:
-        """Number of CPUs."""
+        """Number of CPUs that have a program."""
         return len(self.first) - 1
 
     def machine(self, opened: Iterable[str] = ()) -> machine.Machine:
@@ -188,23 +193,40 @@ class Traced:
         return cls(events, Uses.of(events, cpu), cpu, np.array([KINDS.index(sample.outcome) for sample in found]), cpus)
 
     def around(self, costs: Mapping[str, float]) -> NDArray[np.float64]:
-        """Time of each operation apart from what is traced [ns]: the rest of the fault or of reclaim, and the backend."""
-        rest = np.where(self.kind < len(FAULTS), costs["fault.frame"], costs["reclaim.page"])
+        """Time of each operation apart from what is traced [ns]: the rest of the fault or of reclaim, and the backend.
+
+        A whole fault holds the common steps, which are traced: they are taken off it.
+        """
+        common = np.bincount(self.events.operation, self.events.work @ prices(costs), len(self.kind))
+        rest = np.where(self.kind < len(FAULTS), np.maximum(costs["fault.frame"] - common, 0.0), 0.0)
+        rest[np.isin(self.kind, [KINDS.index(outcome) for outcome in RECLAIMED])] = costs["reclaim.page"]
         backend = np.array([costs[BACKEND[hook]] if hook in BACKEND else 0.0 for hook in HOOK_NAMES])
         return np.asarray(rest + self.events.passed @ backend)
 
     def programs(self, costs: Mapping[str, float]) -> Programs:
         """Programs of the CPUs: before each operation its rest, behind it its end, work summed up to the next event that others feel."""
         events, n = self.events, len(self.cpu)
-        own = events.work @ np.array([costs["line"], costs["line.again"], costs["atomic"]])
+        own, around = events.work @ prices(costs), self.around(costs)
         work = np.where(self.uses.felt, 0.0, own + self.uses.alone(events, expected(self.cpus, costs), costs))
         operation = np.concatenate([np.arange(n), events.operation, np.arange(n)])
         stage = np.repeat([0, 1, 2], [n, len(events.kind), n])
         word = np.concatenate([np.zeros(n, np.int64), self.uses.words(events), machine.END << 60 | self.kind])
-        ns = np.concatenate([self.around(costs), work, np.zeros(n)])
+        ns = np.concatenate([around, work, np.zeros(n)])
         order = np.lexsort((stage, operation, self.cpu[operation]))
         code, of = _merged(word[order], ns[order], self.cpu[operation][order])
-        return _whole(code, of, self.cpus, self.uses, costs)
+        apart = around + np.bincount(events.operation, own + self.uses.alone(events, costs["line"], costs), n)
+        return _whole(code, of, self.uses, self._rate(apart), costs)
+
+    def _rate(self, ns: NDArray[np.float64]) -> float:
+        """Faults a second of CPUs that share nothing, whose operations take so long."""
+        time = np.bincount(self.cpu, ns, self.cpus)
+        faults = np.bincount(self.cpu, self.kind < len(FAULTS), self.cpus)
+        return float(np.divide(faults, time, out=np.zeros(self.cpus), where=time > 0).sum() * 1e9)
+
+
+def prices(costs: Mapping[str, float]) -> NDArray[np.float64]:
+    """Times of the work of the common steps [ns]: a line, a line again, an atomic."""
+    return np.array([costs["line"], costs["line.again"], costs["atomic"]])
 
 
 def _merged(word: NDArray[np.int64], ns: NDArray[np.float64], cpu: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
@@ -217,12 +239,10 @@ def _merged(word: NDArray[np.int64], ns: NDArray[np.float64], cpu: NDArray[np.in
     return both[keep].astype(np.uint64), np.repeat(cpu[real], 2)[keep]
 
 
-def _whole(code: NDArray[np.uint64], of: NDArray[np.int64], cpus: int, uses: Uses, costs: Mapping[str, float]) -> Programs:
-    """Programs of all CPUs; one that has no operation among the traced ones touches fresh pages."""
-    idle = np.array([machine.WORK << 60 | round(costs["fault.frame"] * 1000), machine.END << 60 | KINDS.index("first_touch")], np.uint64)
-    several = [code[of == cpu] if np.any(of == cpu) else idle for cpu in range(cpus)]
-    first = np.concatenate([[0], np.cumsum([len(part) for part in several])]).astype(np.uint64)
-    return Programs(np.concatenate(several), first, uses.locks, uses.lines, costs)
+def _whole(code: NDArray[np.uint64], of: NDArray[np.int64], uses: Uses, apart: float, costs: Mapping[str, float]) -> Programs:
+    """Programs of the CPUs that have one: others have no operation among the traced ones."""
+    _, first = np.unique(of, return_index=True)
+    return Programs(code, np.array([*first, len(code)], np.uint64), uses.locks, uses.lines, costs, apart)
 
 
 def expected(cpus: int, costs: Mapping[str, float], socket: int = SOCKET) -> float:

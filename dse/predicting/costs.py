@@ -15,6 +15,7 @@ CORES = (
 )
 SOCKETS = "github.com/nviennot/core-to-core-latency: medians between two sockets (Xeon 108 to 136 ns; EPYC 7R13 197)"
 OWN = "measured: 19 more lines of a swap-in (Q9) took 336 ns, 813 cold, on an AMD EPYC, and 140 ns, 1,280 cold, on a Xeon"
+HANDS = "assumption; low: lock and data lie in one line that comes once; high: as an MCS queue hands over two lines"
 ASSUMED = "assumption, no source was found"
 
 COSTS: Mapping[str, Parameter] = {
@@ -27,6 +28,7 @@ COSTS: Mapping[str, Parameter] = {
         ),
         Parameter("transfer.socket", 23, 50, 115, CORES, "a line that another core of the socket has"),
         Parameter("transfer.far", 108, 134, 197, SOCKETS, "a line that a core of another socket has"),
+        Parameter("handover", 0, 1, 2, HANDS, "transfers until who waits for a lock has it, apart from that of the lock's own line"),
         Parameter("reclaim.page", 500, 1_000, 2_000, ASSUMED, "reclaim of a page apart from swap: isolate, unmap, flush"),
         Parameter("zswap.write", 2_000, 4_000, 12_000, ASSUMED, "compressing a page"),
         Parameter("disk.submit", 1_000, 2_000, 4_000, ASSUMED, "submitting a write; nobody waits for it"),
@@ -43,11 +45,11 @@ def at(level: Level = "typical", table: Mapping[str, Parameter] = PARAMETERS) ->
 
 
 def of_machine(costs: Mapping[str, float]) -> list[int]:
-    """Costs of the simulated machine [ps]: line, line again, atomic, line of the socket, line of another socket.
+    """Costs of the simulated machine: line, line again, atomic, line of the socket, line of another socket [ps]; transfers of a hand-over.
 
     Examples
     --------
     >>> of_machine(at())
-    [18000, 1000, 5000, 50000, 134000]
+    [18000, 1000, 5000, 50000, 134000, 1]
     """
-    return [round(costs[name] * 1000) for name in OF_LINES]
+    return [*(round(costs[name] * 1000) for name in OF_LINES), round(costs["handover"])]

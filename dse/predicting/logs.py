@@ -16,6 +16,8 @@ from kernels.structures.common import table
 
 BATCHES = {("isolate", "mem_cgroup_per_node"): 32, ("disk_out", "mem_cgroup_per_node"): 31}
 """Pages for which a lock of the common steps is taken once: SWAP_CLUSTER_MAX (include/linux/swap.h), PAGEVEC_SIZE (linux/pagevec.h)."""
+UNDER = {"isolate": "lru_gen_del_folio", "disk_out": "lru_gen_add_folio"}
+"""Functions that run for each page of a batch under that lock: part of the section, and not of their own page."""
 SHARED_READERS = frozenset({"zs_pool"})
 """Read-write locks of which the common steps are readers: two atomics on one line, and nobody waits for the other's section."""
 OWN_LOCK = frozenset({"zspage", "swap_slots_cache"})
@@ -91,8 +93,10 @@ class Events:
 def parts(hook: str, function: str, lines: int, first: int, era: int) -> list[Part]:
     """Events of a function of the common steps: its lines are of the CPU or the page, its locks are everybody's.
 
-    Where the kernel takes a lock once for a batch, this is the event of the page for which it does, with the work of all.
+    Where the kernel takes a lock once for a batch, this is the event of the page for which it does, with what it does for each page.
     """
+    if UNDER.get(hook) == function:
+        return []
     taken = [t.structure for t in table.TOUCHES[era] if t.lock and t.function == function and t.hook == hook]
     exclusive = [name for name in taken if name not in SHARED_READERS | OWN_LOCK]
     found = []
@@ -102,10 +106,12 @@ def parts(hook: str, function: str, lines: int, first: int, era: int) -> list[Pa
         elif name in OWN_LOCK:
             found.append(Part(machine.WORK, atomics=1))
     for name in exclusive:
-        said, by_class, share = LOCK_NAMES.get(name, name), name == "size_class", BATCHES.get((hook, name), 1) / len(exclusive)
+        said, by_class, pages = LOCK_NAMES.get(name, name), name == "size_class", BATCHES.get((hook, name), 0)
+        under = pages * sum(not t.lock for t in table.TOUCHES[era] if t.hook == hook and t.function == UNDER.get(hook))
         found += [
             Part(machine.LOCK, said, by_class), Part(machine.WRITE, f"{said} line", by_class),
-            Part(machine.WORK, first=first * share, again=(lines - first) * share), Part(machine.UNLOCK, said, by_class),
+            Part(machine.WORK, first=first / len(exclusive) + under, again=(lines - first) / len(exclusive)),
+            Part(machine.UNLOCK, said, by_class),
         ]  # fmt: skip
     return found if exclusive else [*found, Part(machine.WORK, first=first, again=lines - first)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from dse.common import machine, output
 from dse.errors import BadInput
 from dse.measuring import warming
 from dse.measuring.provenance import origin
-from dse.modelling import tables
+from dse.modelling import latency, tables
 from dse.modelling.latency import Level
 from dse.predicting import assembling, costs, running, sampling
 from dse.predicting.running import Contended, Run
@@ -31,7 +31,12 @@ HELD = 0.9
 CHAIN = 3
 """Classes that are taken away, one after the other, at the largest number of CPUs."""
 PROBES = ("off", "trace")
-OTHERS = frozenset({"lruvec", "page_counter", "memcg id", "zs_pool lock", "zsmalloc class", "zswap LRU", "zswap tree xa_lock"})
+LEVELS: tuple[Level, Level] = ("low", "high")
+Rows = Mapping[str, latency.Parameter]
+OTHERS = frozenset(
+    {"lruvec", "page_counter", "memcg id", "zs_pool lock", "zsmalloc class", "zswap LRU", "zswap tree xa_lock", "zswap_stored_pages",
+     "zswap_lruvec_state"}
+)  # fmt: skip
 """Classes that are not of the swap layer: of the LRU, the memory cgroup, zsmalloc and zswap."""
 
 
@@ -68,36 +73,29 @@ class Curve:
         By number of CPUs.
     behind : tuple of (str, float)
         At the largest number: classes in the order in which they stop it as each is taken away, and the faults a second without it.
-    low, high : tuple of Run
-        The smallest and the largest number with the low and the high costs.
+    low, high : Run
+        The largest number with the low and the high costs.
     """
 
     design: str
     points: tuple[Point, ...]
     behind: tuple[tuple[str, float], ...]
-    low: tuple[Run, Run]
-    high: tuple[Run, Run]
-
-    def worth(self, ends: tuple[Run, Run] | None = None) -> float:
-        """CPUs without waiting that the largest number is worth: its rate over that of the smallest, for each CPU of that.
-
-        `ends` are the two, by default with the typical costs.
-        """
-        first, last = ends or (self.points[0].run, self.points[-1].run)
-        return last.rate / (first.rate / first.cpus)
+    low: Run
+    high: Run
 
     @property
     def full_at(self) -> int | None:
         """Least number of CPUs at which the class that stops it is full; None where it never is."""
-        for point in self.points:
-            if point.stop is not None and point.stop.busy >= HELD:
-                return point.cpus
-        return None
+        stop = self.points[-1].stop
+        if stop is None:
+            return None
+        full = (point.cpus for point in self.points for one in point.run.classes if one[:2] == stop[:2] and one.busy >= HELD)
+        return next(full, None)
 
     @property
     def sure(self) -> bool:
         """True if the same class stops it with the low and with the high costs."""
-        stops = {point.stop.name if point.stop else "" for point in (Point(0, self.low[1]), self.points[-1], Point(0, self.high[1]))}
+        stops = {point.stop.name if point.stop else "" for point in (Point(0, self.low), self.points[-1], Point(0, self.high))}
         return len(stops) == 1
 
 
@@ -125,6 +123,8 @@ def _rows(name: str, design: str, point: Point) -> list[dict[str, Any]]:
     run, stop = point.run, point.stop
     values = [
         ("throughput", "mean", "faults/s", run.rate),
+        ("throughput if nothing were shared", "mean", "faults/s", run.apart),
+        ("cpus with something to do", "total", "CPUs", run.cpus),
         ("ns", "mean", "ns", run.mean),
         ("ns", "p50", "ns", run.p50),
         ("ns", "p99", "ns", run.p99),
@@ -158,7 +158,7 @@ def numbers(given: str | Sequence[int]) -> tuple[int, ...]:
     words = [word.strip() for word in given.split(",")] if isinstance(given, str) else [str(n) for n in given]
     found = []
     for word in words:
-        if not (word.isascii() and word.isdigit()) or not 1 <= int(word[:9]) <= MOST_CPUS:
+        if not (word.isascii() and word.isdigit() and len(word) < 10) or not 1 <= int(word) <= MOST_CPUS:
             raise BadInput(f"CPUs are whole numbers from 1 to {MOST_CPUS}, such as 1,2,8,32,128, got {word[:40]!r}")
         found.append(int(word))
     if not found or len(set(found)) < len(found):
@@ -215,29 +215,34 @@ def predict(
     stream = streams.build(case)
     demands = _demands(stream)
     warming.warm((one.text, kind) for one in named for kind in PROBES)
-    curves = _curves(named, stream, demands, several, operations, table.rows)
+    rows = {**table.rows, "disk.read": latency.backend_read(case.backend.disk, table.rows)}
+    curves = _curves(named, stream, demands, several, operations, rows)
     about = {
         **origin(), "scenario": case.name, "scenario_digest": case.digest, "stream_digest": stream.digest, "seed": case.replay.seed,
-        "cpus": list(several), "operations": operations, "costs": costs.at(table=table.rows), "cpus_of_a_socket": assembling.SOCKET,
+        "cpus": list(several), "operations": operations, "costs": _costs(rows), "cpus_of_a_socket": assembling.SOCKET,
         "parameters": table.about(), "demands": len(demands),
     }  # fmt: skip
     return Prediction(case, curves, about)
 
 
-def _curves(named: Sequence[naming.Named], stream: Any, demands: Any, cpus: Sequence[int], operations: int, rows: Any) -> tuple[Curve, ...]:
+def _curves(
+    named: Sequence[naming.Named], stream: Any, demands: Any, cpus: Sequence[int], operations: int, rows: Rows
+) -> tuple[Curve, ...]:
     """Predict each design on each number of CPUs."""
-    found, at = [], costs.at(table=rows)
+    found = []
     with output.Progress("predicting", len(named) * len(cpus)) as progress:
         for one in named:
             points: list[Point] = []
-            ends: list[assembling.Traced] = []
             for n in cpus:
                 traced = _traced(one, stream, demands, n)
-                points.append(Point(n, running.run(traced.programs(at), operations)))
-                ends = [*ends[:1], traced]
+                points.append(Point(n, running.run(traced.programs(_costs(rows)), operations)))
                 progress.step(1, f"{one.text} on {n} CPUs")
-            found.append(_curve(one.text, points, (ends[0], ends[-1]), operations, rows))
+            found.append(_curve(one.text, points, traced, operations, rows))
     return tuple(found)
+
+
+def _costs(rows: Rows, level: Level = "typical") -> dict[str, float]:
+    return costs.at(level, rows)
 
 
 def _demands(stream: Any) -> Any:
@@ -250,7 +255,8 @@ def _demands(stream: Any) -> Any:
     machine.require_memory(stream.accesses * 96 + stream.workload.pages * 200, f"predicting on {stream.trace_name}")
     demands = np.concatenate([*stream.blocks()])
     if not stream.counters.get("swap_ins"):
-        raise BadInput(f"scenario {stream.scenario.name} swaps nothing in, so that no lock of swap is taken: --set memory.limit=0.5")
+        advice = "set memory.limit lower, or workload.accesses higher"
+        raise BadInput(f"scenario {stream.scenario.name} swaps nothing in, so that no lock of swap is taken: {advice}")
     return demands
 
 
@@ -263,22 +269,15 @@ def _traced(named: naming.Named, stream: Any, demands: Any, cpus: int) -> assemb
     return assembling.Traced.of(named, samples, cpus)
 
 
-Ends = tuple[assembling.Traced, assembling.Traced]
-
-
-def _curve(design: str, points: Sequence[Point], ends: Ends, operations: int, rows: Any) -> Curve:
-    """Put the points of a design together, and look behind the class that stops it; `ends` are of the first and the last."""
+def _curve(design: str, points: Sequence[Point], traced: assembling.Traced, operations: int, rows: Rows) -> Curve:
+    """Put the points of a design together, and look behind the class that stops it; `traced` is of the last."""
     gone: list[str] = []
     behind = []
     last = points[-1]
-    programs = ends[1].programs(costs.at(table=rows))
+    programs = traced.programs(_costs(rows))
     while last.stop is not None and len(gone) < CHAIN:
         gone.append(last.stop.name)
         last = Point(last.cpus, running.run(programs, operations, gone))
         behind.append((gone[-1], last.run.rate))
-
-    def at(level: Level) -> tuple[Run, Run]:
-        first, most = (running.run(traced.programs(costs.at(level, rows)), operations) for traced in ends)
-        return first, most
-
-    return Curve(design, tuple(points), tuple(behind), at("low"), at("high"))
+    low, high = (running.run(traced.programs(_costs(rows, level)), operations) for level in LEVELS)
+    return Curve(design, tuple(points), tuple(behind), low, high)

@@ -54,6 +54,7 @@ class Run:
     Attributes
     ----------
     cpus : int
+        Those that have something to do.
     seconds : float
         Simulated time.
     faults : int
@@ -63,6 +64,8 @@ class Run:
         The one that most time is lost to first.
     moved : float
         Lines that came from another CPU, for each fault.
+    apart : float
+        Faults a second if the CPUs shared nothing.
     """
 
     cpus: int
@@ -73,11 +76,17 @@ class Run:
     p99: float
     classes: tuple[Contended, ...]
     moved: float
+    apart: float
 
     @property
     def rate(self) -> float:
         """Faults a second."""
         return self.faults / self.seconds
+
+    @property
+    def worth(self) -> float:
+        """CPUs that share nothing which these are worth."""
+        return self.cpus * self.rate / self.apart if self.apart else 0.0
 
     @property
     def waiting(self) -> float:
@@ -117,7 +126,7 @@ def run(programs: Programs, operations: int = OPERATIONS, opened: Iterable[str] 
     classes = [*_classes(programs.locks, locks, LOCK_WORDS, span, programs), *_classes(programs.lines, lines, LINE_WORDS, span, programs)]
     ordered = tuple(sorted(classes, key=lambda one: (-one.waiting, -one.busy, one.name)))
     mean, moved = (float(total) / max(n, 1) for total in (made.spent[faults].sum(), lines[:, int(machine.N_MOVED)].sum()))
-    return Run(programs.cpus, span / 1e12, n, mean / 1000, _at(hist, 0.5), _at(hist, 0.99), ordered, moved)
+    return Run(programs.cpus, span / 1e12, n, mean / 1000, _at(hist, 0.5), _at(hist, 0.99), ordered, moved, programs.apart)
 
 
 def _until(made: machine.Machine, operations: int) -> None:

@@ -14,11 +14,12 @@ from dse.modelling.sizes import class_of
 from kernels import control, demand
 from kernels.observing import probe
 
-LEAST, EACH = 4096, 256
-"""Demands that are traced: so many at least, and so many for each CPU."""
+TRACED = 1 << 14
+"""Demands that are traced, the same for any number of CPUs; fewer where the stream is short."""
 KIND, PAGE, PAYLOAD = np.uint64(0xFF), np.uint64(32), np.uint64(0xFF_FFFF)
 CPU, CPU_MASK = np.uint64(24), np.uint64(0xFF << 24)
 FAULTS = (demand.FAULT, demand.FAULT_BEGIN)
+RECLAIMS = (demand.RECLAIM, demand.RECLAIM_BEGIN, demand.RECLAIM_END)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Sample:
 def dealt(demands: NDArray[np.uint64], cpus: int, pages: int, shift: int) -> NDArray[np.uint64]:
     """Give each demand a CPU.
 
-    Each CPU runs a program of its own: an address space, or its part of the only one. Reclaim runs on the CPU whose fault comes next.
+    Each CPU runs a program of its own: an address space, or its part of the only one. A batch of reclaim runs on the CPU that has had the
+    most faults for the pages that it has reclaimed, as each makes room for its own: so all have the same mix.
 
     Parameters
     ----------
@@ -67,13 +69,26 @@ def dealt(demands: NDArray[np.uint64], cpus: int, pages: int, shift: int) -> NDA
     spaces = -(-pages >> shift)
     owner = page * cpus // pages if spaces < cpus else (page >> shift) % cpus
     is_fault = np.isin(demands[:, 0] & KIND, FAULTS)
-    at = np.where(is_fault, np.arange(len(demands)), len(demands))
-    following = np.minimum.accumulate(at[::-1])[::-1]
-    last = int(np.flatnonzero(is_fault)[-1]) if is_fault.any() else 0
-    owner = owner[np.where(following == len(demands), last, following)]
+    owner = np.clip(owner, 0, cpus - 1)
+    _deal_reclaim(owner, is_fault, np.isin(demands[:, 0] & KIND, RECLAIMS), cpus)
     found = demands.copy()
-    found[:, 0] = (found[:, 0] & ~CPU_MASK) | (np.clip(owner, 0, cpus - 1).astype(np.uint64) << CPU)
+    found[:, 0] = (found[:, 0] & ~CPU_MASK) | (owner.astype(np.uint64) << CPU)
     return found
+
+
+def _deal_reclaim(owner: NDArray[np.int64], is_fault: NDArray[np.bool_], reclaims: NDArray[np.bool_], cpus: int) -> None:
+    """Give each batch of reclaim, a run of such demands, the CPU that has the most faults to pay for; `owner` is changed."""
+    if not reclaims.any():
+        return
+    price = int(is_fault.sum()) / int(reclaims.sum())
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], reclaims, [False]])))
+    debt, done = np.zeros(cpus), 0
+    for start, end in edges.reshape(-1, 2).tolist():
+        debt += np.bincount(owner[done:start][is_fault[done:start]], minlength=cpus)
+        payer = int(debt.argmax())
+        owner[start:end] = payer
+        debt[payer] -= (end - start) * price
+        done = end
 
 
 def classes(demands: NDArray[np.uint64], pages: int) -> NDArray[np.uint32]:
@@ -90,7 +105,7 @@ def samples(named: naming.Named, stream: Any, demands: NDArray[np.uint64], cpus:
     Left out are demands of which nothing comes, and those whose log is full: a page table of an exit, in some designs.
     """
     st = named.design.build(replace(stream.config(named.control), cpus=cpus))
-    traced = min(max(LEAST, EACH * cpus), len(demands) // 2)
+    traced = min(TRACED, len(demands) // 2)
     sizes = classes(demands, stream.workload.pages)
     off, pr = probe.make("off"), cast("probe.Trace", probe.make("trace"))
     before = np.ascontiguousarray(demands[:-traced])

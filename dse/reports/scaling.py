@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from dse.errors import BadInput
 from dse.naming import shortened
 from dse.predicting import Curve, Prediction
 from dse.predicting.costs import COSTS
-from dse.predicting.running import Run
+from dse.predicting.predicting import HELD
 from dse.reports import charts
 
 WIDTH = 80
+NEAR = 0.05
+"""Difference of two throughputs below which nothing is said of their order: seeds and the number of traced operations move as much."""
 MISSING = (
     "page-table locks and mmap_lock, kswapd, interrupts of TLB flushes, queues of a disk, bandwidth of memory, preemption, and caches that "
     "are too small: a line stays where it was used until another CPU writes it"
@@ -38,14 +41,19 @@ def lines(found: Prediction, width: int = WIDTH) -> list[str]:
             {
                 "design": shortened(curve.design),
                 **{str(point.cpus): f"{point.run.rate / 1000:,.0f}" for point in curve.points},
-                f"{most} do as": f"{curve.worth():.1f}",
+                f"{most} do as": f"{curve.points[-1].run.worth:.1f}",
                 "stopped by": stop_of(curve),
             }
             for curve in found.curves
         ]
     ).splitlines()
     said = [*(sentence for curve in found.curves for sentence in (_behind(curve),) if sentence), *_doubts(found)]
-    note = f"'{most} do as': CPUs without waiting that {most} are worth. 'full': its busiest lock is held 90 % of the time."
+    note = (
+        f"Faults: first touches as well as swap-ins. '{most} do as': so many CPUs that share nothing do as much as {most}. In brackets: "
+        f"the share of the CPUs' time that is spent waiting for it. 'full': the busiest one is held {100 * HELD:.0f} % of the time."
+    )
+    idle = most - min(curve.points[-1].run.cpus for curve in found.curves)
+    note += f" {idle} of {most} CPUs have nothing to do." * (idle > 0)
     out = [*output.wrapped([head], width, 3), "", *table, ""]
     for text in (note, *said, f"Not in it: {MISSING}."):
         out += output.wrapped([text], width, 6)
@@ -71,34 +79,41 @@ def _behind(curve: Curve) -> str:
     if not curve.behind:
         return ""
     last = curve.points[-1]
-    steps = [f"without {name} {rate / last.run.rate:.2f} times" for name, rate in curve.behind]
-    return (
-        f"{shortened(curve.design)}, throughput of {last.cpus} CPUs: {', without it and '.join([steps[0], *(s[8:] for s in steps[1:])])}."
-    )
+    gone = ("", "it and ", "both and ")
+    steps = [f"without {more}{name} {rate / last.run.rate:.2f} times" for more, (name, rate) in zip(gone, curve.behind, strict=False)]
+    return f"{shortened(curve.design)}, throughput of {last.cpus} CPUs: {', '.join(steps)}."
 
 
 def _doubts(found: Prediction) -> Iterator[str]:
     """Say what the answer depends on."""
     near = COSTS["transfer.socket"]
-    ends = {curve.design: (curve.worth(curve.high), curve.worth(curve.low)) for curve in found.curves}
+    ends = {curve.design: (curve.high.worth, curve.low.worth) for curve in found.curves}
     most = found.cpus[-1]
     unsure = [shortened(curve.design) for curve in found.curves if not curve.sure]
-    order = [_order(found.curves, pick) for pick in ("low", "points", "high")]
-    verdict = "the same" if order[0] == order[1] == order[2] else "another one"
     span = ", ".join(f"{shortened(name)} {low:.0f} and {high:.0f}" for name, (low, high) in ends.items())
     yield f"With all costs high (a line of another core {near.high:g} ns), and low ({near.low:g} ns), {most} CPUs do as: {span}."
     if len(found.curves) > 1:
-        yield f"The order of the designs at {most} CPUs is {verdict} at both ends."
-    yield f"Another lock stops {', '.join(unsure)} at one of them." if unsure else "The same lock stops each design at both ends."
+        yield _order(found.curves, most)
+    if unsure:
+        yield f"Another lock, or none, stops {', '.join(unsure)} at one of them."
+    elif all(curve.points[-1].stop is None for curve in found.curves):
+        yield "No lock stops a design at either end."
+    else:
+        yield "What stops each design is the same at both ends."
 
 
-def _order(curves: Sequence[Curve], pick: str) -> list[str]:
-    """Designs by throughput at the largest number of CPUs."""
-
-    def run(curve: Curve) -> Run:
-        return curve.points[-1].run if pick == "points" else curve.low[1] if pick == "low" else curve.high[1]
-
-    return [curve.design for curve in sorted(curves, key=lambda curve: -run(curve).rate)]
+def _order(curves: Sequence[Curve], most: int) -> str:
+    """Say if designs that differ by more than :data:`NEAR` do so at both ends of the costs."""
+    clear = turned = 0
+    for one, other in itertools.permutations(curves, 2):
+        if one.points[-1].run.rate > (1 + NEAR) * other.points[-1].run.rate:
+            clear += 1
+            turned += one.low.rate <= other.low.rate or one.high.rate <= other.high.rate
+    near = len(curves) * (len(curves) - 1) // 2 - clear
+    said = f"{near} of {near + clear} pairs of designs are within {100 * NEAR:.0f} % at {most} CPUs: no order. " if near else ""
+    if not clear:
+        return said.strip()
+    return f"{said}{'All' if not turned else clear - turned} of the {clear} other pairs keep their order at both ends."
 
 
 def chart(found: Prediction, path: str | Path | None) -> str:
@@ -109,14 +124,33 @@ def chart(found: Prediction, path: str | Path | None) -> str:
     BadInput
         Another suffix, or more designs than a chart tells apart.
     """
-    if len(found.curves) > charts.MOST:
-        raise BadInput(f"a chart shows at most {charts.MOST} designs, got {len(found.curves)}")
+    _fits(len(found.curves))
     return _text(found) if path is None else _picture(found, Path(path))
 
 
-def check(path: str) -> None:
-    """Refuse a picture that could not be written, before anything is computed."""
-    charts.target(path)
+def check(path: str, designs: int, form: str) -> None:
+    """Refuse a picture that could not be drawn or written, before anything is computed.
+
+    Parameters
+    ----------
+    path : str
+        File, or ``-`` for text.
+    designs : int
+        How many it shows.
+    form : str
+        Output format of the command, which text may not follow where a program reads it.
+    """
+    _fits(designs)
+    if path == "-" and form != "table":
+        raise BadInput(f"--chart - has no effect with --format {form}: text and {form} do not go into one output")
+    if path != "-":
+        charts.target(path)
+
+
+def _fits(designs: int) -> None:
+    """Refuse more designs than a chart tells apart."""
+    if designs > charts.MOST:
+        raise BadInput(f"a chart shows at most {charts.MOST} designs, got {designs}")
 
 
 def _picture(found: Prediction, path: Path) -> str:
@@ -131,11 +165,10 @@ def _picture(found: Prediction, path: Path) -> str:
     cpus = found.cpus
     for i, curve in enumerate(found.curves):
         rates = [point.run.rate / 1e6 for point in curve.points]
-        ends = [curve.high[1].rate / 1e6, curve.low[1].rate / 1e6]
+        ends = [curve.high.rate / 1e6, curve.low.rate / 1e6]
         axes.plot(cpus, rates, "-", color=charts.COLOURS[i], marker=charts.SHAPES[i], markersize=5, linewidth=1.6, label=_label(curve))
         axes.plot([cpus[-1]] * 2, ends, "-", color=charts.COLOURS[i], linewidth=0.8)
-    first = found.curves[0].points[0]
-    axes.plot(cpus, [first.run.rate / first.cpus * n / 1e6 for n in cpus], ":", color="#555555", label="no waiting, no lines that move")
+    axes.plot(cpus, [point.run.apart / 1e6 for point in found.curves[0].points], ":", color="#555555", label="if nothing were shared")
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(cpus, [str(n) for n in cpus])
@@ -160,8 +193,8 @@ def _text(found: Prediction) -> str:
     most = found.cpus[-1]
     width = max(len(shortened(curve.design)) for curve in found.curves)
     scale = (WIDTH - width - 12) / most
-    rows = [f"CPUs without waiting that {most} CPUs are worth (modelled)"]
+    rows = [f"CPUs that share nothing which {most} CPUs are worth (modelled)"]
     for curve in found.curves:
-        bar = "#" * max(1, round(min(curve.worth(), most) * scale))
-        rows.append(f"{shortened(curve.design).ljust(width)} {curve.worth():7.1f} {bar}")
+        bar = "#" * max(1, round(min(curve.points[-1].run.worth, most) * scale))
+        rows.append(f"{shortened(curve.design).ljust(width)} {curve.points[-1].run.worth:7.1f} {bar}")
     return "\n".join(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ TABLE = 9
 """512 PTEs a page table, as a power of two."""
 PROGRAMS = 16
 """Programs that begin anew in turn, each with as many pages."""
+EMPTY = np.empty((0, 2), np.uint64)
 Events = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 
@@ -66,13 +68,13 @@ class Restarts(NamedTuple):
         done, length : int
             Accesses before the block, and in it.
         """
-        for n in range(self.times):
-            at = self.accesses * (n + 1) // (self.times + 1)
-            if done <= at < done + length:
-                part = n % PROGRAMS
-                first, last = self.pages * part // PROGRAMS, self.pages * (part + 1) // PROGRAMS
-                unmaps = unmapped(first, last - first)
-                i = int(np.searchsorted(positions, at - done, side="right"))
-                events = np.insert(events, i, unmaps, axis=0)
-                positions = np.insert(positions, i, np.full(len(unmaps), at - done))
-        return events, positions
+        places = self.accesses * np.arange(1, self.times + 1, dtype=np.int64) // (self.times + 1)
+        here = np.flatnonzero((done <= places) & (places < done + length))
+        ends = [self.pages * part // PROGRAMS for part in range(PROGRAMS + 1)]
+        parts = [unmapped(first, last - first) if last > first else EMPTY for first, last in itertools.pairwise(ends)]
+        if not len(here):
+            return events, positions
+        unmaps = [parts[n % PROGRAMS] for n in here.tolist()]
+        at = np.repeat(places[here] - done, [len(part) for part in unmaps])
+        i = np.searchsorted(positions, at, side="right")
+        return np.insert(events, i, np.concatenate(unmaps), axis=0), np.insert(positions, i, at)

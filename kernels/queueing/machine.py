@@ -26,8 +26,9 @@ KIND_SHIFT, AGAIN_SHIFT = u(60), u(59)
 LOW59 = u((1 << 59) - 1)
 
 # words of ctl
-C_CPUS, C_SOCKET, C_LINE, C_AGAIN, C_ATOMIC, C_NEAR, C_FAR = (u(i) for i in range(7))
-"""CPUs; CPUs of a socket; costs [ps]: a line, a line again, an atomic alone, a line of another CPU of the socket, of another socket."""
+C_CPUS, C_SOCKET, C_LINE, C_AGAIN, C_ATOMIC, C_NEAR, C_FAR, C_HANDOVER = (u(i) for i in range(8))
+"""CPUs; CPUs of a socket; costs [ps]: a line, a line again, an atomic alone, a line of another CPU of the socket, of another socket;
+transfers until who waits has the lock."""
 S_DONE, S_HEAP, S_NOW = u(8), u(9), u(10)
 """Operations that ended; entries of the heap; time of the last event [ps]."""
 CTL_WORDS = 16
@@ -38,9 +39,8 @@ CTL_WORDS = 16
 CPU_SHIFT = u(3)
 
 # words of a lock
-(L_HOLDER, L_HEAD, L_TAIL, L_SINCE, L_TAKEN, L_CONTENDED, L_WAITED, L_HELD, L_LAST) = (u(i) for i in range(9))
-"""Holder, first and last that wait (CPU + 1); since when it is held [ps]; how often it was taken, and waited for; waits and holds [ps];
-who held it last (CPU + 1)."""
+(L_HOLDER, L_HEAD, L_TAIL, L_SINCE, L_TAKEN, L_CONTENDED, L_WAITED, L_HELD) = (u(i) for i in range(8))
+"""Holder, first and last that wait (CPU + 1); since when it is held [ps]; how often it was taken, and waited for; waits and holds [ps]."""
 LOCK_SHIFT = u(4)
 
 # words of a line

@@ -11,6 +11,7 @@ from kernels.queueing.machine import (
     AGAIN_SHIFT,
     BINS,
     C_ATOMIC,
+    C_HANDOVER,
     CPU_SHIFT,
     FRACTION,
     KIND_SHIFT,
@@ -18,7 +19,6 @@ from kernels.queueing.machine import (
     L_HEAD,
     L_HELD,
     L_HOLDER,
-    L_LAST,
     L_SINCE,
     L_TAIL,
     L_TAKEN,
@@ -79,11 +79,10 @@ def take(m, lock, cpu, now, waits):  # type: ignore[no-untyped-def]
 
 @inner
 def release(m, lock, cpu, now):  # type: ignore[no-untyped-def]
-    """Release a lock; the first that waits has it as soon as the news has reached it."""
+    """Release a lock; the first that waits has it as soon as it has been handed over."""
     base = lock << LOCK_SHIFT
     if m.locks[base + L_HOLDER] != cpu + U1:
         return
-    m.locks[base + L_LAST] = cpu + U1
     head = m.locks[base + L_HEAD]
     if head == U0:
         m.locks[base + L_HELD] += now - m.locks[base + L_SINCE]
@@ -91,7 +90,7 @@ def release(m, lock, cpu, now):  # type: ignore[no-untyped-def]
         return
     waiter = head - U1
     own = waiter << CPU_SHIFT
-    there = now + transfer(m, cpu + U1, waiter)
+    there = now + m.ctl[C_HANDOVER] * transfer(m, cpu + U1, waiter)
     m.locks[base + L_HELD] += there - m.locks[base + L_SINCE]
     m.locks[base + L_HEAD] = m.cpus[own + T_NEXT]
     if m.cpus[own + T_NEXT] == U0:
