@@ -32,7 +32,6 @@ IGNORED = [
     ("report --bundle --full --format text", "--format has no effect"),
     ("report --bundle --figure bytes", "--figure has no effect"),
     ("rerun last --trust", "--trust has no effect: a stored run carries no source"),
-    ("rerun a.zip --results r", "--results has no effect: a bundle holds what was stored"),
     ("ask --again", "--again has no effect"),
     ("ledger direct --chart a.svg --format json", "--format has no effect"),
     ("linux show 7.2 --backend disk", "--backend has no effect: it is one of an --operation"),

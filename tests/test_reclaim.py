@@ -186,6 +186,7 @@ SMALL = {
     "memcg-cap": {"workload__pages_at_least": 1, "workload__copies": 2, "workload__accesses": 60_000, "memory__loop": "open"},
     "tier-move": {"workload__pages": 2000, "workload__accesses": 60_000, "workload__phase_accesses": 2000, "moves__in_window": 0.1},
     "swapoff": {"workload__pages": 2000, "workload__accesses": 20_000},
+    "threads": {"workload__pages": 2000, "workload__accesses": 20_000, "workload__restarts": 5},
     "fork-snapshot": {"workload__pages": 300, "workload__accesses": 20_000, "fork__children": 20, "memory__limit": 500.0},
 }
 

@@ -47,6 +47,8 @@ def test_a_bundle_of_a_run_says_yes_and_no(
         outcome = result
         assert cli.main(["rerun", path]) == code
         assert capsys.readouterr().out.strip() == said
+    assert cli.main(["rerun", path, "--results", str(tmp_path / "r")]) == cli.BAD
+    assert "--results has no effect: a bundle holds what was stored" in capsys.readouterr().err
 
 
 def changed(path: Path, edit: dict[str, object], drop: str = "") -> Path:
