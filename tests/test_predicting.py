@@ -13,11 +13,12 @@ import dse
 from dse import cli
 from dse.asking import declaring
 from dse.errors import BadInput, CheckFailed
-from dse.predicting import assembling, costs, logs, predicting, repairmen, running, sampling
+from dse.predicting import assembling, costs, logs, predicting, running, sampling
 from dse.reports import scaling
 from kernels import demand as d
 from kernels.compiling.jit import INTERPRETED
 from kernels.queueing import machine as q
+from tests import repairmen
 
 pytestmark = pytest.mark.interpreted
 WHOLE = pytest.mark.skipif(INTERPRETED, reason="whole predictions are compiled")

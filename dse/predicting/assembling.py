@@ -79,7 +79,7 @@ class Programs:
         atomics = atomics[apart[(code[atomics] & machine.LOW59).astype(np.int64)]]
         code[atomics] = machine.WORK << 60 | round(self.costs["atomic"] * 1000)
         ctl = np.zeros(machine.CTL_WORDS, np.uint64)
-        ctl[int(machine.C_CPUS)], ctl[int(machine.C_SOCKET)], ctl[int(machine.S_HEAP)] = cpus, SOCKET, cpus
+        ctl[int(machine.C_SOCKET)], ctl[int(machine.S_HEAP)] = SOCKET, cpus
         for word, cost in enumerate(of_machine(self.costs), int(machine.C_LINE)):
             ctl[word] = cost
         state = np.zeros(cpus << int(machine.CPU_SHIFT), np.uint64)
@@ -252,7 +252,7 @@ def expected(cpus: int, costs: Mapping[str, float], socket: int = SOCKET) -> flo
     --------
     >>> costs = {"line": 18.0, "transfer.socket": 50.0, "transfer.far": 134.0}
     >>> expected(1, costs), expected(2, costs), expected(128, costs)
-    (18.0, 34.0, 92.0)
+    (18.0, 34.0, 91.75)
     """
     total = 0.0
     for holder in range(cpus):

@@ -106,5 +106,5 @@ def reference() -> str:
     rows = [f"| {p.name} | {p.low:g} | {p.typical:g} | {p.high:g} | {p.note} | {p.source} |" for p in COSTS.values()]
     return TEXT.format(
         traced=sampling.TRACED, batches=" and ".join(said), operations=running.OPERATIONS, socket=assembling.SOCKET,
-        felt=100 * predicting.FELT, held=100 * predicting.HELD, costs="\n".join(rows), why=why,
+        felt=100 * running.FELT, held=100 * predicting.HELD, costs="\n".join(rows), why=why,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from dse.measuring.provenance import origin
 from dse.modelling import latency, tables
 from dse.modelling.latency import Level
 from dse.predicting import assembling, costs, running, sampling
-from dse.predicting.running import Contended, Run
+from dse.predicting.running import FELT, Contended, Run
 from dse.scenario import setting
 from dse.workloads import stream as streams
 
@@ -24,8 +24,6 @@ CPUS = (1, 2, 8, 32, 128)
 MOST_CPUS = 256
 MOST_DEMANDS = 1 << 25
 """Most demands of a stream, which is kept in memory."""
-FELT = 0.01
-"""Share of the CPUs' time from which on waiting for a class is said to stop a design."""
 HELD = 0.9
 """Share of the time that the busiest lock of a class is held, from which on it is full."""
 CHAIN = 3
@@ -57,9 +55,8 @@ class Point:
 
     @property
     def stop(self) -> Contended | None:
-        """The class that most time is lost to; None where it is less than :data:`FELT`."""
-        first = next(iter(self.run.classes), None)
-        return first if first is not None and first.waiting >= FELT else None
+        """The class that most time is lost to (:attr:`Run.stop`)."""
+        return self.run.stop
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ class Curve:
     @property
     def sure(self) -> bool:
         """True if the same class stops it with the low and with the high costs."""
-        stops = {point.stop.name if point.stop else "" for point in (Point(0, self.low), self.points[-1], Point(0, self.high))}
+        stops = {run.stop.name if run.stop else "" for run in (self.low, self.points[-1].run, self.high)}
         return len(stops) == 1
 
 
@@ -229,15 +226,19 @@ def _curves(
     named: Sequence[naming.Named], stream: Any, demands: Any, cpus: Sequence[int], operations: int, rows: Rows
 ) -> tuple[Curve, ...]:
     """Predict each design on each number of CPUs."""
+    at, sizes = _costs(rows), sampling.classes(demands, stream.workload.pages)
+    points: dict[str, list[Point]] = {one.text: [] for one in named}
     found = []
     with output.Progress("predicting", len(named) * len(cpus)) as progress:
-        for one in named:
-            points: list[Point] = []
-            for n in cpus:
-                traced = _traced(one, stream, demands, n)
-                points.append(Point(n, running.run(traced.programs(_costs(rows)), operations)))
+        for n in cpus:
+            dealt = sampling.dealt(demands, n, stream.workload.pages, stream.workload.space_shift)
+            for one in named:
+                traced = _traced(one, stream, dealt, sizes, n)
+                programs = traced.programs(at)
+                points[one.text].append(Point(n, running.run(programs, operations)))
+                if n == cpus[-1]:
+                    found.append(_curve(one.text, points[one.text], traced, programs, operations, rows))
                 progress.step(1, f"{one.text} on {n} CPUs")
-            found.append(_curve(one.text, points, traced, operations, rows))
     return tuple(found)
 
 
@@ -260,24 +261,24 @@ def _demands(stream: Any) -> Any:
     return demands
 
 
-def _traced(named: naming.Named, stream: Any, demands: Any, cpus: int) -> assembling.Traced:
+def _traced(named: naming.Named, stream: Any, dealt: Any, sizes: Any, cpus: int) -> assembling.Traced:
     """Operations of a design on so many CPUs."""
-    dealt = sampling.dealt(demands, cpus, stream.workload.pages, stream.workload.space_shift)
-    samples = [*sampling.samples(named, stream, dealt, cpus)]
+    samples = [*sampling.samples(named, stream, dealt, sizes, cpus)]
     if not samples:
         raise BadInput(f"{named.text}: none of the last demands of scenario {stream.scenario.name} is an operation")
     return assembling.Traced.of(named, samples, cpus)
 
 
-def _curve(design: str, points: Sequence[Point], traced: assembling.Traced, operations: int, rows: Rows) -> Curve:
-    """Put the points of a design together, and look behind the class that stops it; `traced` is of the last."""
+def _curve(
+    design: str, points: Sequence[Point], traced: assembling.Traced, programs: assembling.Programs, operations: int, rows: Rows
+) -> Curve:
+    """Put the points of a design together, and look behind the class that stops it; `traced` and `programs` are of the last."""
     gone: list[str] = []
     behind = []
-    last = points[-1]
-    programs = traced.programs(_costs(rows))
+    last = points[-1].run
     while last.stop is not None and len(gone) < CHAIN:
         gone.append(last.stop.name)
-        last = Point(last.cpus, running.run(programs, operations, gone))
-        behind.append((gone[-1], last.run.rate))
+        last = running.run(programs, operations, gone)
+        behind.append((gone[-1], last.rate))
     low, high = (running.run(traced.programs(_costs(rows, level)), operations) for level in LEVELS)
     return Curve(design, tuple(points), tuple(behind), low, high)

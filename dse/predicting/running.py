@@ -17,6 +17,8 @@ from kernels.queueing.simulate import simulate
 OPERATIONS = 200_000
 """Operations that are simulated, after a quarter of them to warm up."""
 WARM = 4
+FELT = 0.01
+"""Share of the CPUs' time from which on waiting for a class is said to stop a design."""
 
 
 class Contended(NamedTuple):
@@ -82,6 +84,11 @@ class Run:
     def rate(self) -> float:
         """Faults a second."""
         return self.faults / self.seconds
+
+    @property
+    def stop(self) -> Contended | None:
+        """The class that most time is lost to; None where it is less than :data:`FELT`."""
+        return next((one for one in self.classes[:1] if one.waiting >= FELT), None)
 
     @property
     def worth(self) -> float:

@@ -99,14 +99,15 @@ def classes(demands: NDArray[np.uint64], pages: int) -> NDArray[np.uint32]:
     return found
 
 
-def samples(named: naming.Named, stream: Any, demands: NDArray[np.uint64], cpus: int) -> Iterator[Sample]:
+def samples(named: naming.Named, stream: Any, demands: NDArray[np.uint64], sizes: NDArray[np.uint32], cpus: int) -> Iterator[Sample]:
     """Replay demands on a design, and trace the last ones.
+
+    `sizes` are the compressed bytes of each page (:func:`classes`).
 
     Left out are demands of which nothing comes, and those whose log is full: a page table of an exit, in some designs.
     """
     st = named.design.build(replace(stream.config(named.control), cpus=cpus))
     traced = min(TRACED, len(demands) // 2)
-    sizes = classes(demands, stream.workload.pages)
     off, pr = probe.make("off"), cast("probe.Trace", probe.make("trace"))
     before = np.ascontiguousarray(demands[:-traced])
     named.design.replay(st, off, before, np.empty(len(before), np.uint8))

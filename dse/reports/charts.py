@@ -89,7 +89,6 @@ def picture(curves: Sequence[Curve], backend: str, path: Path) -> str:
     """Write a chart: counted bytes dashed, allocated bytes solid, one colour and one marker for each design."""
     target(path)
     matplotlib()
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
@@ -109,6 +108,13 @@ def picture(curves: Sequence[Curve], backend: str, path: Path) -> str:
     axes.set_title(f"Metadata of {_size(curves[0].slots)} of swap, {backend}")
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.legend(frameon=False)
+    return saved(figure, path)
+
+
+def saved(figure: Figure, path: Path) -> str:
+    """Write a picture in the form that its suffix names; return the path."""
+    from matplotlib import rc_context
+
     with rc_context({"svg.hashsalt": "dse"}):
         return save(path, content(figure, path.suffix[1:].lower()))
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dse.common import output
-from dse.common.writing import save
 from dse.errors import BadInput
 from dse.naming import shortened
 from dse.predicting import Curve, Prediction
@@ -157,7 +156,6 @@ def _picture(found: Prediction, path: Path) -> str:
     """Write a picture: both axes logarithmic, the ideal of the first design dotted."""
     charts.target(path)
     charts.matplotlib()
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
@@ -178,8 +176,7 @@ def _picture(found: Prediction, path: Path) -> str:
     axes.set_title(f"{found.scenario.name}: what stops each design; bars: cheapest and dearest lines")
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.legend(frameon=False, fontsize=8)
-    with rc_context({"svg.hashsalt": "dse"}):
-        return save(path, charts.content(figure, path.suffix[1:].lower()))
+    return charts.saved(figure, path)
 
 
 def _label(curve: Curve) -> str:

@@ -21,25 +21,19 @@ Events = NDArray[np.uint64]
 Positions = NDArray[np.int64]
 
 
-def exits(pages: int) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64]]]:
-    """Blocks of the workload that unmap `pages` PTEs in order, a page table at a time, as ``exit_mmap`` does."""
-    first = np.arange(0, pages, 1 << TABLE, dtype=np.uint64)
-    for start in range(0, len(first), EVENTS):
-        some = first[start : start + EVENTS]
-        events = np.empty((len(some), 2), np.uint64)
-        word = demand.pack(demand.UNMAP, 0, count=1 << TABLE)
-        events[:, 0], events[:, 1] = some << np.uint64(32) | np.uint64(word[0]), np.uint64(word[1])
-        if start + len(some) == len(first):
-            rest = demand.pack(demand.UNMAP, int(some[-1]), count=pages - int(some[-1]))
-            events[-1] = np.array(rest, np.uint64)
-        yield np.empty(0, np.uint32), events, np.zeros(len(some), np.int64)
-
-
 def unmapped(first: int, pages: int) -> Events:
     """Demands that unmap `pages` PTEs from `first` on, a page table at a time."""
-    starts = [first, *range((first >> TABLE) + 1 << TABLE, first + pages, 1 << TABLE)]
-    ends = [*starts[1:], first + pages]
-    return np.array([demand.pack(demand.UNMAP, one, count=end - one) for one, end in zip(starts, ends, strict=True)], np.uint64)
+    edges = np.array([first, *range((first >> TABLE) + 1 << TABLE, first + pages, 1 << TABLE), first + pages], np.uint64)
+    word = demand.pack(demand.UNMAP, 0)
+    return np.stack([edges[:-1] << np.uint64(32) | np.uint64(word[0]), np.diff(edges) | np.uint64(word[1])], axis=1)
+
+
+def exits(pages: int) -> Iterator[tuple[NDArray[np.uint32], Events, Positions]]:
+    """Blocks of the workload that unmap `pages` PTEs in order."""
+    whole = unmapped(0, pages)
+    for start in range(0, len(whole), EVENTS):
+        events = whole[start : start + EVENTS]
+        yield np.empty(0, np.uint32), events, np.zeros(len(events), np.int64)
 
 
 class Restarts(NamedTuple):
@@ -70,10 +64,10 @@ class Restarts(NamedTuple):
         """
         places = self.accesses * np.arange(1, self.times + 1, dtype=np.int64) // (self.times + 1)
         here = np.flatnonzero((done <= places) & (places < done + length))
-        ends = [self.pages * part // PROGRAMS for part in range(PROGRAMS + 1)]
-        parts = [unmapped(first, last - first) if last > first else EMPTY for first, last in itertools.pairwise(ends)]
         if not len(here):
             return events, positions
+        ends = [self.pages * part // PROGRAMS for part in range(PROGRAMS + 1)]
+        parts = [unmapped(first, last - first) if last > first else EMPTY for first, last in itertools.pairwise(ends)]
         unmaps = [parts[n % PROGRAMS] for n in here.tolist()]
         at = np.repeat(places[here] - done, [len(part) for part in unmaps])
         i = np.searchsorted(positions, at, side="right")

@@ -171,6 +171,7 @@ class Stream:
         """Blocks of the workload, at most so many accesses each, with the demand to switch off a device in its place."""
         off = self.scenario.swapoff
         at = None if off.device is None else round(off.at * self.accesses)
+        restarts = programs.Restarts(self.scenario.workload.restarts, self.accesses, self.workload.pages)
         done = 0
         for accesses, events, positions in self.workload.blocks(self.accesses, block=most):
             if at is not None and (at < done + len(accesses) or done + len(accesses) == self.accesses):
@@ -180,7 +181,6 @@ class Stream:
                 events = np.insert(events, i, np.array(record, np.uint64), axis=0)
                 positions = np.insert(positions, i, at - done)
                 at = None
-            restarts = programs.Restarts(self.scenario.workload.restarts, self.accesses, self.workload.pages)
             yield accesses, *restarts.within(events, positions, done, len(accesses))
             done += len(accesses)
             self.taken = done

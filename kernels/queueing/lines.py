@@ -40,13 +40,12 @@ def own_cost(m, again):  # type: ignore[no-untyped-def]
 
 
 @inner
-def moved(m, base, cpu, again):  # type: ignore[no-untyped-def]
-    """Cost of a line that is not here [ps]: from the CPU that wrote it last, else from memory or a shared cache."""
-    writer, own = m.lines[base + N_WRITER], own_cost(m, again)
-    if writer == U0 or writer == cpu + U1:
+def moved(m, base, holder, cpu, own):  # type: ignore[no-untyped-def]
+    """Cost of a line that is not here [ps]: from CPU ``holder - 1``, else (0) from memory or a shared cache; `own` at least."""
+    if holder == U0:
         return max(own, m.ctl[C_LINE])
     m.lines[base + N_MOVED] += U1
-    return max(own, transfer(m, writer, cpu))
+    return max(own, transfer(m, holder, cpu))
 
 
 @inner
@@ -57,7 +56,8 @@ def read(m, line, cpu, again):  # type: ignore[no-untyped-def]
     if m.lines[word] & bit != U0:
         return own_cost(m, again)
     m.lines[word] |= bit
-    return moved(m, base, cpu, again)
+    writer = m.lines[base + N_WRITER]
+    return moved(m, base, U0 if writer == cpu + U1 else writer, cpu, own_cost(m, again))
 
 
 @inner
@@ -93,10 +93,7 @@ def write(m, line, cpu, alone):  # type: ignore[no-untyped-def]
     for i in range(4):
         m.lines[base + N_SHARERS + u(i)] = U1 << (cpu & BIT) if u(i) == cpu >> WORD else U0
     m.lines[base + N_WRITER] = cpu + U1
-    if holder == U0:
-        return max(alone, m.ctl[C_LINE])
-    m.lines[base + N_MOVED] += U1
-    return max(alone, transfer(m, holder, cpu))
+    return moved(m, base, holder, cpu, alone)
 
 
 @inner

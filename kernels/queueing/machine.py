@@ -26,8 +26,8 @@ KIND_SHIFT, AGAIN_SHIFT = u(60), u(59)
 LOW59 = u((1 << 59) - 1)
 
 # words of ctl
-C_CPUS, C_SOCKET, C_LINE, C_AGAIN, C_ATOMIC, C_NEAR, C_FAR, C_HANDOVER = (u(i) for i in range(8))
-"""CPUs; CPUs of a socket; costs [ps]: a line, a line again, an atomic alone, a line of another CPU of the socket, of another socket;
+C_SOCKET, C_LINE, C_AGAIN, C_ATOMIC, C_NEAR, C_FAR, C_HANDOVER = (u(i) for i in range(7))
+"""CPUs of a socket; costs [ps]: a line, a line again, an atomic alone, a line of another CPU of the socket, of another socket;
 transfers until who waits has the lock."""
 S_DONE, S_HEAP, S_NOW = u(8), u(9), u(10)
 """Operations that ended; entries of the heap; time of the last event [ps]."""

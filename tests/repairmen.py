@@ -26,8 +26,3 @@ def throughput(cpus: int, think: float, service: float) -> float:
         rate = n / (think + response)
         waiting = rate * response
     return rate
-
-
-def saturation(think: float, service: float) -> float:
-    """Customers beyond whom the server is the limit: the asymptotes of the throughput meet there (Denning and Buzen, 1978)."""
-    return (think + service) / service
