@@ -76,4 +76,7 @@ S_ZOBJ_PEAK = COMMON.statistic("S_ZOBJ_PEAK", "most bytes of zsmalloc objects [B
 S_ZSPAGES_PEAK = COMMON.statistic("S_ZSPAGES_PEAK", "most zspages [2**-32]")
 S_CONT_PEAK = COMMON.statistic("S_CONT_PEAK", "most continuation pages in use")
 
-C_ORDER_POLICY = COMMON.parameter("C_ORDER_POLICY", "clusters that runs come from: 0 empty ones, 1 nonfull ones too, 2 fragmented ones too")
+C_ORDER_POLICY = COMMON.parameter(
+    "C_ORDER_POLICY", "clusters that runs come from: 0 empty ones, 1 nonfull ones too, 2 fragmented ones too", 2
+)
+S_RUNS = COMMON.statistic("S_RUNS", "runs of slots given to large folios, whole")

@@ -40,12 +40,12 @@ WRITE, DIRTY, ZERO = 1, 2, 4
 # reply codes: what a demand turned out to be ------------------------------------------------
 OPS = (
     "nothing", "first_touch", "swap_in", "cache_hit", "swap_out", "clean_drop", "writeback_end",
-    "fork", "zap", "cow", "reuse", "move", "swapoff", "begun", "stepped",
+    "fork", "zap", "cow", "reuse", "move", "swapoff", "begun", "stepped", "folio_out", "folio_split",
 )  # fmt: skip
 (
     NOTHING, FIRST_TOUCH, SWAP_IN, CACHE_HIT, SWAP_OUT, CLEAN_DROP, WRITEBACK_END,
-    FORKED, ZAPPED, COWED, REUSED, MOVED, SWAPPED_OFF, BEGUN, STEPPED,
-) = range(15)  # fmt: skip
+    FORKED, ZAPPED, COWED, REUSED, MOVED, SWAPPED_OFF, BEGUN, STEPPED, FOLIO_OUT, FOLIO_SPLIT,
+) = range(17)  # fmt: skip
 
 OUTCOMES = tuple(name for name in OPS if name not in ("nothing", "begun", "stepped"))
 """Outcomes of a demand that did its work."""
@@ -75,13 +75,15 @@ REASON_BASE = 64
 ) = range(REASON_BASE, REASON_BASE + 15)  # fmt: skip
 
 
-def pack(kind: int, page: int, *, backend: int = 0, cpu: int = 0, count: int = 0, payload: int = 0, flags: int = 0) -> tuple[int, int]:
+def pack(
+    kind: int, page: int, *, order: int = 0, backend: int = 0, cpu: int = 0, count: int = 0, payload: int = 0, flags: int = 0
+) -> tuple[int, int]:
     """Build the two words of one record.
 
     Parameters
     ----------
-    kind, page, backend, cpu, count
-        The fields of the record.
+    kind, page, order, backend, cpu, count
+        The fields of the record. RECLAIM alone heeds `order`: the folio of 2^order pages that `page` is in leaves memory.
     payload : int
         Low 24 bits of ``arg``: compressed size [B], target backend or child space.
     flags : int
@@ -92,7 +94,7 @@ def pack(kind: int, page: int, *, backend: int = 0, cpu: int = 0, count: int = 0
     tuple of int
         Words 0 and 1.
     """
-    return kind | backend << 16 | cpu << 24 | page << 32, count | (payload | flags << 24) << 32
+    return kind | order << 8 | backend << 16 | cpu << 24 | page << 32, count | (payload | flags << 24) << 32
 
 
 def words(records: NDArray[np.void]) -> NDArray[np.uint64]:

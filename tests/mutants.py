@@ -328,7 +328,7 @@ def forget_the_ancestors(right: Step) -> Step:
 @mutant("swap_desc", page_counter, "try_charge", world=LIMITED)
 def charge_beyond_the_limit(right: Step) -> Step:
     """No limit holds."""
-    return lambda st, pr, at: (page_counter.charge(st, pr, at), True)[1]
+    return lambda st, pr, at, n: (page_counter.charge(st, pr, at, n), True)[1]
 
 
 @mutant("vswap_v6", vswap_slots, "charge")

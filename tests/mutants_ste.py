@@ -80,10 +80,10 @@ def keep_the_place_where_no_virtual_slot_is_had(right: Step) -> Step:
     return edited("        st.percpu[percpu] = 0  # vswap_alloc\n", "        pass\n")(right)
 
 
-@mutant("vswap_ste", charging, "charge_slot", world=LIMITED)
+@mutant("vswap_ste", charging, "charge_slots", world=LIMITED)
 def charge_a_virtual_slot(right: Step) -> Step:
     """A page in zswap counts against the swap limit."""
-    return lambda st, pr, memcg, g: charging.try_charge_swap(st, pr, memcg)
+    return lambda st, pr, memcg, n, g: charging.try_charge_swap(st, pr, memcg, n)
 
 
 @mutant("vswap_ste", backing, "uncharge", world=MOVING)

@@ -13,6 +13,7 @@ from dse.testing.reading import ctl
 from kernels import control, memory
 from kernels import demand as d
 from kernels.life import registry as state
+from kernels.life.arrays import device_rows
 from kernels.observing import probe
 from kernels.structures import cluster
 
@@ -42,7 +43,7 @@ class Live:
 
     def used(self, device: int) -> int:
         """Slots of `device` in use."""
-        return int(self.st.dev.reshape(-1, int(cluster.DEV_WORDS))[device, int(cluster.D_USED)])
+        return int(device_rows(self.st.dev)[device, int(cluster.D_USED)])
 
     def word(self, *words: np.uint64) -> list[int]:
         """Control words."""

@@ -15,6 +15,7 @@ from dse.modelling import ledger as ledgers
 from dse.modelling.tables import Table
 from dse.storing import Figure, More, Structure, figure
 from kernels import control, demand
+from kernels.life.arrays import device_rows
 from kernels.observing import probe
 from kernels.own import Word
 from kernels.structures import cluster
@@ -81,7 +82,7 @@ def occupancy(side: Side, outcome: Outcome, peak: int) -> list[Figure]:
     `peak` is that of the swapped pages.
     """
     book = outcome.books[side.name]
-    ctl, dev = side.state.ctl, side.state.dev.reshape(-1, int(cluster.DEV_WORDS))
+    ctl, dev = side.state.ctl, device_rows(side.state.dev)
     swapped = outcome.swapped[side.name]
     pages = max(1, swapped)
     most = max(pages, peak)
@@ -124,7 +125,7 @@ def ledger(outcome: Outcome) -> list[Structure]:
     """Rows of the store's ledger table: every structure of every live state at the end of the stream."""
     rows = []
     for side in outcome.sides:
-        slots = int(side.state.dev.reshape(-1, int(cluster.DEV_WORDS))[:, 1].sum())
+        slots = int(device_rows(side.state.dev)[:, 1].sum())
         for row in outcome.books[side.name].rows:
             found: Structure = {
                 "design": side.name, "backend": "live", "slots": slots, "fill": None, "structure": row.structure,

@@ -35,8 +35,8 @@ from dse.modelling import objects as ob
 from dse.modelling.sizes import PAGE, Ledger, class_of
 from kernels import control, demand
 from kernels.life import registry as s
+from kernels.life.arrays import device_rows
 from kernels.life.layout import Blocks, Chunks, Tree
-from kernels.structures import cluster as cl
 from kernels.structures.xarray import NODE_WORDS
 
 PARTS = ("zswap", "disk", "zero")
@@ -306,7 +306,7 @@ def live(design: s.Design, parameters: Mapping[str, str], state: Any, *, entries
     Ledger
         Counted and allocated bytes now, and the peak of each structure.
     """
-    ctl, rows = state.ctl, state.dev.reshape(-1, int(cl.DEV_WORDS))
+    ctl, rows = state.ctl, device_rows(state.dev)
     devices = [row for row in rows[demand.SSD if is_virtual(design) else demand.ZSWAP :] if row[1]]
     ledger, groups = Ledger(), ob.Groups()
     for item in design.layout:

@@ -45,6 +45,7 @@ from kernels import own as names
 from kernels.designs.swap_id import own as swap_id_own
 from kernels.designs.vswap import own as vswap_own
 from kernels.designs.zram import own as zram_own
+from kernels.life.arrays import device_rows
 from kernels.life.registry import REGISTRY, Design
 from kernels.observing import allocations as allocs
 from kernels.observing import probe as probes
@@ -183,6 +184,12 @@ def check_slots(found: Findings, st: Any, slots: slotview.Slots) -> None:
     found.equal("zero pages", ctl(st, control.S_ZERO_LIVE), int(slots.zero.sum()))
 
 
+def list_word(d: int, which: int) -> int:
+    """Word of `dev` with the head of list `which`, a kind and 8 times an order, of device `d`."""
+    kind, order = which & 7, which >> 3
+    return 64 + (d * 16 + order) * 4 + 2 * (kind == FRAG_LIST) if order else d * 16 + 8 + (kind - 1) * 2
+
+
 def check_clusters(found: Findings, st: Any) -> None:
     """Counts of clusters equal the map, and each is on a list that its count allows."""
     size = 1 << ctl(st, control.C_CLUSTER_SHIFT)
@@ -202,11 +209,14 @@ def check_clusters(found: Findings, st: Any) -> None:
         room = np.minimum(size, n - np.arange(many) * size)
         on = rows[:, 2].astype(np.int64)
         none = FREE_LIST if int(st.dev[d * 16 + 3]) else 0
-        want = np.where(count == 0, none, np.where(count == room, FULL_LIST, np.where(on == FRAG_LIST, FRAG_LIST, NONFULL_LIST)))
+        order = st.orders[first : first + many].astype(np.int64)
+        found.none(f"empty clusters of device {d} with an order", np.flatnonzero((count == 0) & (order != 0)))
+        partly = np.where(on & 7 == FRAG_LIST, FRAG_LIST, NONFULL_LIST) + 8 * order
+        want = np.where(count == 0, none, np.where(count == room, FULL_LIST, partly))
         found.equal(f"lists of clusters of device {d}", on, want)
         found.equal(f"cluster locks of device {d}", rows[:, 0].astype(np.int64), np.zeros(many, np.int64))
-        for which in (FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST):
-            head, tail = (int(x) for x in st.dev[d * 16 + 8 + (which - 1) * 2 :][:2])
+        for which in (FREE_LIST, FULL_LIST, *(kind + 8 * k for k in range(10) for kind in (NONFULL_LIST, FRAG_LIST))):
+            head, tail = (int(x) for x in st.dev[list_word(d, which) :][:2])
             members = reading.linked(head, lambda c: headers[c - 1, 4], many)
             back = reading.linked(tail, lambda c: headers[c - 1, 6], many)
             found.equal(f"list {which} of device {d} backwards", back, members[::-1])
@@ -250,7 +260,7 @@ def check_swapfile(found: Findings, st: Any, folios: reading.Folios, view: slotv
     every = np.flatnonzero(view.used | (held != 0))
     every = np.setdiff1d(every, [b for _, b, step, _ in moving(st) if step < 3])
     found.equal("counts of slots", view.count[every], held[every])
-    base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
+    base = device_rows(st.dev)[:, 0].astype(np.int64)
 
     zentry = np.zeros(slots, np.int64)
     if hasattr(st, "space"):

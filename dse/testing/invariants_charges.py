@@ -14,6 +14,7 @@ from kernels import control, demand
 from kernels.designs.vswap import own as vswap_own
 from kernels.designs.vswap_rfc import own as rfc_own
 from kernels.designs.vswap_ste import own as ste_own
+from kernels.life.arrays import device_rows
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
 
@@ -55,7 +56,7 @@ def check(found: Findings, st: Any) -> None:
     else:
         found.equal("references to memcg ids", references, int(usage[0]))
     first = demand.ZSWAP if ctl(st, control.C_NATIVE) == int(cl.GHOST) else demand.SSD
-    table = st.dev.reshape(-1, int(cl.DEV_WORDS))[first:].astype(np.int64)
+    table = device_rows(st.dev)[first:].astype(np.int64)
     free = int(table[:, int(cl.D_SLOTS)].sum() - table[:, int(cl.D_USED)].sum())
     found.equal("nr_swap_pages", ctl(st, control.S_NR_SWAP_PAGES), free)
     found.equal("zswap_stored_pages", ctl(st, control.S_ZSTORED), 0 if hasattr(st, "element") else ctl(st, control.S_ZE_LIVE))

@@ -12,6 +12,7 @@ from dse.testing.findings import CACHED, LOCKED, Findings, used_slots
 from dse.testing.reading import Ints, ctl
 from kernels import control
 from kernels.designs.oracle import own, words
+from kernels.life.arrays import device_rows
 
 
 class Words(NamedTuple):
@@ -47,7 +48,7 @@ def read(st: Any) -> Words:
 def slots_of(st: Any, found: Words) -> tuple[NDArray[np.bool_], Ints]:
     """Which words have a slot of a device, and the slots of these."""
     here = (found.tag > 0) & (found.tag < int(words.FOLIO))
-    base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
+    base = device_rows(st.dev)[:, 0].astype(np.int64)
     return here, base[found.tag[here] - 1] + found.payload[here]
 
 

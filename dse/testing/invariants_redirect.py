@@ -10,13 +10,14 @@ from dse.testing import reading, slotview
 from dse.testing.reading import Ints, ctl
 from kernels import control
 from kernels.designs.redirect import array, own
+from kernels.life.arrays import device_rows
 
 BITS = int(array.OFFSET_BITS)
 
 
 def slots_of(st: Any, words: Ints) -> Ints:
     """Slots that words name, which are not 0."""
-    base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
+    base = device_rows(st.dev)[:, 0].astype(np.int64)
     found: Ints = base[(words >> BITS) - 1] + (words & (1 << BITS) - 1)
     return found
 
@@ -58,7 +59,7 @@ def check(found: Any, st: Any, view: slotview.Slots, zentry: Ints) -> None:
     found.none("free slots that are redirected", entry[~view.used[entry]])
     found.none("slots that stand in and are redirected", np.intersect1d(entry, back))
     shift = ctl(st, control.C_CLUSTER_SHIFT)
-    device = np.searchsorted(st.dev.reshape(-1, 16)[:, 2].astype(np.int64) << shift, np.stack([entry, place]), side="right")
+    device = np.searchsorted(device_rows(st.dev)[:, 2].astype(np.int64) << shift, np.stack([entry, place]), side="right")
     found.none("slots that are redirected to their own device", entry[device[0] == device[1]])
     found.none("zero pages that are redirected", entry[view.zero[entry]])
     found.none("slots that are redirected and in zswap", entry[zentry[entry] != 0])

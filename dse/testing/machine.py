@@ -25,8 +25,9 @@ RULES: dict[str, Choices] = {
     "fault": {"kind": (d.FAULT, d.FAULT_BEGIN), "page": PAGES, "count": (0, 1, 2), "flags": (0, d.WRITE)},
     "reclaim": {
         "kind": (d.RECLAIM, d.RECLAIM_BEGIN), "page": PAGES, "backend": BACKENDS, "count": (0, 0, 0, 1, 2),
-        "flags": (0, d.DIRTY, d.ZERO), "payload": range(1, 4097),
+        "flags": (0, d.DIRTY, d.ZERO), "payload": range(1, 4097), "order": (0, 0, 0, 1, 2),
     },
+    "fresh": {"kind": (d.FAULT,), "page": PAGES, "order": (1, 2)},
     "move": {"kind": (d.MOVE, d.MOVE_BEGIN), "page": PAGES, "backend": BACKENDS, "payload": BACKENDS, "count": range(6)},
     "go_on": {"which": range(64), "step": (0, 1)},
     "fork": {"kind": (d.FORK,), "page": PAGES, "payload": SPACES, "count": range(1, 5)},
@@ -38,7 +39,12 @@ RULES: dict[str, Choices] = {
 
 def apply(run: Run, rule: str, chosen: dict[str, int]) -> None:
     """Run the demand of `rule` with the values `chosen`, if it can be made now."""
-    if rule == "go_on":
+    before: list[tuple[int, int]] = []
+    if rule == "fresh":
+        first, n = chosen["page"] >> chosen["order"] << chosen["order"], 1 << chosen["order"]
+        before = [d.pack(d.UNMAP, first, count=n), *(d.pack(d.FAULT, first + i) for i in range(n - 1))]
+        chosen = {"kind": d.FAULT, "page": first + n - 1}
+    elif rule == "go_on":
         begun = reading.phases(run.st)
         if not begun:
             return
@@ -51,7 +57,7 @@ def apply(run: Run, rule: str, chosen: dict[str, int]) -> None:
             return
         chosen = {key: value for key, value in chosen.items() if key != "often"}
     more = {key: value for key, value in chosen.items() if key not in ("kind", "page")}
-    run.both(streams.block(d.pack(chosen["kind"], chosen["page"], **more)))
+    run.both(streams.block(*before, d.pack(chosen["kind"], chosen["page"], **more)))
 
 
 def has_hypothesis() -> bool:

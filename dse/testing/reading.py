@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kernels import control, demand
 from kernels.designs.swap_desc import own as swap_desc_own
-from kernels.life.arrays import FREED_WORDS
+from kernels.life.arrays import FREED_WORDS, device_rows
 from kernels.structures.xarray import NODE_WORDS
 
 Ints = NDArray[np.int64]
@@ -111,13 +111,13 @@ def ctl(st: Any, word: Any) -> int:
 
 def devices(st: Any) -> dict[int, tuple[int, int]]:
     """First slot and number of slots of each device there is."""
-    rows = st.dev.reshape(-1, 16)
+    rows = device_rows(st.dev)
     return {d: (int(r[0]), int(r[1])) for d, r in enumerate(rows) if r[1]}
 
 
 def slot_index(st: Any, entries: NDArray[np.uint64]) -> Ints:
     """Slot numbers of swap entries."""
-    base = st.dev.reshape(-1, 16)[:, 0].astype(np.int64)
+    base = device_rows(st.dev)[:, 0].astype(np.int64)
     device = (entries >> np.uint64(OFFSET_BITS)).astype(np.int64) - 1
     found: Ints = base[device] + (entries & np.uint64((1 << OFFSET_BITS) - 1)).astype(np.int64)
     return found

@@ -31,6 +31,8 @@ class World:
         Share of faults, reclaims and moves that come as BEGIN (STEP) END with other demands in between.
     homing
         Share of moves whose target is the device behind zswap, whatever is drawn: of a page in zswap that is its own device.
+    folios
+        Share of reclaims that are of a large folio. Its pages were mapped anew just before.
     """
 
     name: str
@@ -47,6 +49,7 @@ class World:
     fail: float = 0.05
     backends: tuple[float, ...] = (0.4, 0.3, 0.15, 0.15)
     homing: float = 0.0
+    folios: float = 0.0
     swap_max: int = 0
     cgroup_depth: int = 2
 
@@ -88,6 +91,8 @@ WORLDS = (
     World("forked", 256, 2, {"zswap": 48, "ssd": 80, "hdd": 48, "zram": 48}, {**USUAL, "fork": 6.0, "unmap": 0.1}, 0.3, 4, 2, run=3),
     World("limited", slots={"zswap": 32, "ssd": 64, "hdd": 64, "zram": 64}, weights=USUAL, swap_max=6, cgroup_depth=3),
     World("swapoff", weights={**USUAL, "swapoff": 0.01}, slots={"zswap": 24, "ssd": 40, "hdd": 40, "zram": 40}),
+    World("folios", 2, 5, dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 64), USUAL, 0.3, cluster_shift=4, folios=0.3),
+    World("few runs", 4, 4, dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 24), USUAL, 0.3, folios=0.4, swap_max=24, cgroup_depth=3),
     World("zram behind", zdisk="zram", weights={**USUAL, "move": 0.6}, slots={"zswap": 16, "ssd": 24, "hdd": 16, "zram": 32}),
 )
 
@@ -143,7 +148,23 @@ def random_demands(world: World, n: int, seed: int) -> Block:
     part(d.UNMAP, w["unmap"], 0.2, 1.2, 0, run)
     part(d.COW, w["cow"], 0.0, 1.2)
     part(d.SWAPOFF, w["swapoff"], 0.0, 1.0, rng.integers(0, 4, scripts), 0, rng.choice([d.MEMORY, 1, 2, 3], scripts))
-    return _merged(rng, parts, page)
+    merged = _merged(rng, parts, page)
+    return _with_folios(world, np.random.default_rng([seed, n, 1]), merged) if world.folios else merged
+
+
+def _with_folios(world: World, rng: np.random.Generator, demands: Block) -> Block:
+    """Make a share of the reclaims those of a large folio, its pages unmapped and touched before."""
+    chosen = ((demands[:, 0] & np.uint64(255)) == d.RECLAIM) & (rng.random(len(demands)) < world.folios)
+    out: list[NDArray[np.uint64]] = []
+    before = 0
+    for at in np.flatnonzero(chosen):
+        order = int(rng.integers(1, min(4, world.space_shift) + 1))
+        first = int(demands[at, 0]) >> 32 >> order << order
+        touched = [d.pack(d.FAULT, first + i) for i in range(1 << order)]
+        out += [demands[before:at], block(d.pack(d.UNMAP, first, count=1 << order), *touched)]
+        before = int(at)
+        demands[at, 0] |= np.uint64(order << 8)
+    return np.concatenate([*out, demands[before:]])
 
 
 PHASED = {d.FAULT: d.FAULT_END, d.RECLAIM: d.RECLAIM_END, d.MOVE: d.MOVE_END, "fault": 1, "reclaim": 1, "move": 1}

@@ -12,6 +12,7 @@ from dse.testing.findings import BYPASS, CACHED, LOCKED, WRITEBACK, used_slots
 from dse.testing.reading import Ints, ctl
 from kernels import demand as d
 from kernels.designs.swap_desc import own as swap_desc_own
+from kernels.life.arrays import device_rows
 from kernels.structures import cluster
 
 
@@ -40,7 +41,7 @@ def shut(st: Any, device: int, target: int) -> bool:
     """True if a swapoff of `device` is told to move pages to a device that is off or full: a layer has nowhere to move them."""
     if target == device or target not in reading.devices(st):
         return False
-    row = st.dev.reshape(-1, int(cluster.DEV_WORDS))[target]
+    row = device_rows(st.dev)[target]
     on = int(row[int(cluster.D_FLAGS)]) & int(cluster.DEV_ON)
     return not on or int(row[int(cluster.D_USED)]) >= int(row[int(cluster.D_SLOTS)])
 

@@ -13,7 +13,7 @@ from typing import Any
 from kernels import control
 from kernels.compiling.flat import U8Array, U16Array, U32Array, U64Array
 from kernels.compiling.jit import outer
-from kernels.life import arrays, moves, page_io, replay, runs, slot_cache, swapfile
+from kernels.life import arrays, folio_slots, moves, page_io, replay, runs, slot_cache, swapfile
 from kernels.life import registry as s
 from kernels.life.layout import CACHE_TREE, CGROUP, SWAP_MAP, ZEROMAP, ZSWAP_ENTRY, ZSWAP_INDEX, Field
 from kernels.structures import slots, swap_cache, swap_map
@@ -71,6 +71,9 @@ OPERATIONS: dict[str, Any] = {
     "cache_remove": swap_cache.remove,
     "cache_clear": swap_cache.clear,
     "cache_clear_run": swap_cache.clear_run,
+    "cache_insert_run": swap_cache.insert_run,
+    "cache_remove_run": swap_cache.remove_run,
+    **folio_slots.STEPS,
     "count_prepare": swap_map.prepare,
     **{name: getattr(slot_cache, name) for name in (*slot_cache.STEPS, "on_cpu")},
     **{name: getattr(swap_map, name) for name in slots.NAMES if hasattr(swap_map, name)},

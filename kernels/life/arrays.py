@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from kernels import control, demand
 from kernels import memory as w
-from kernels.compiling.flat import Flat, U16Array, U32Array, U64Array, aligned_zeros
+from kernels.compiling.flat import Flat, U8Array, U16Array, U32Array, U64Array, aligned_zeros
 from kernels.life.config import Config
 from kernels.own import Word
 from kernels.structures import cluster as cl
-from kernels.structures import page_counter, swap_map
+from kernels.structures import orders, page_counter, swap_map
 from kernels.structures import xarray as xa
 from kernels.structures.common.table import LINES
 from kernels.structures.zswap import ZE_WORDS
 
 TREE_SHIFT = 14
+PARTS = 2 << int(orders.MOST)  # of a large folio: the folio of each of its pages, and the value that its PTE gets
 FREED_WORDS = 72  # of a CPU's cache of freed slots (kernels.life.slot_cache): how many, then up to 64
 DISKS = ("ssd", "hdd", "zram")
 
@@ -39,8 +40,10 @@ class World(Flat):
     mm: U16Array
     memcgs: U64Array
     txn: U64Array
+    parts: U64Array
     dev: U64Array
     cluster: U32Array
+    orders: U8Array
     percpu: U32Array
     token: U32Array
     ze: U64Array
@@ -87,13 +90,24 @@ def common(config: Config) -> dict[str, NDArray[Any]]:
         "mm": np.ascontiguousarray(config.memcg, np.uint16),
         "txn": aligned_zeros(int(w.TXNS * w.TXN_WORDS), np.uint64),
         "hot": aligned_zeros(LINES * 8, np.uint64),
+        "parts": aligned_zeros(PARTS, np.uint64),
     }
+
+
+def device_rows(dev: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """View the words of the devices, without the lists of orders behind them, as ``uint64[devices, 16]``."""
+    return dev[: len(demand.BACKENDS) * int(cl.DEV_WORDS)].reshape(-1, int(cl.DEV_WORDS))
+
+
+def cpu_rows(percpu: NDArray[np.uint32], cpus: int) -> NDArray[np.uint32]:
+    """View the words of the CPUs, without their clusters of orders behind them, as ``uint32[cpus, 16]``."""
+    return percpu[: cpus * int(cl.CPU_WORDS)].reshape(-1, int(cl.CPU_WORDS))
 
 
 def devices(config: Config, backends: tuple[str, ...]) -> tuple[NDArray[np.uint64], NDArray[np.uint32], int]:
     """Device table, cluster headers (all free, in order), and slots in all (each device starts at a 64 MiB boundary)."""
-    dev = aligned_zeros(int(cl.DEV_WORDS) * len(demand.BACKENDS), np.uint64)
-    table, shift, base = dev.reshape(-1, int(cl.DEV_WORDS)), config.cluster_shift, 0
+    dev = aligned_zeros(int(orders.LIST_WORDS), np.uint64)
+    table, shift, base = device_rows(dev), config.cluster_shift, 0
     for d, name in enumerate(demand.BACKENDS):
         n = config.slots.get(name, 0) if name in backends else 0
         first, clusters = base >> shift, -(-n >> shift)
@@ -144,7 +158,8 @@ def device_tables(config: Config, ctl: NDArray[np.uint64], backends: tuple[str, 
     return {
         "dev": dev,
         "cluster": headers,
-        "percpu": aligned_zeros(config.cpus * int(cl.CPU_WORDS), np.uint32),
+        "orders": aligned_zeros(len(headers) // int(cl.CI_WORDS), np.uint8),
+        "percpu": aligned_zeros(orders.cpu_words(config.cpus), np.uint32),
         "token": aligned_zeros(slots + 1 if config.tokens else 1, np.uint32),
         "ze": aligned_zeros((zmost + 2) * int(ZE_WORDS), np.uint64),
         "zhandle": aligned_zeros(zmost + 16, np.uint64),

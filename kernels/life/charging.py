@@ -27,13 +27,13 @@ def memcg_of(st, page):  # type: ignore[no-untyped-def]
 
 @called
 @hot
-def try_charge_swap(st, pr, memcg):  # type: ignore[no-untyped-def]
-    """``__mem_cgroup_try_charge_swap`` up to the record of the id: a reference to the id and a charge; false at the limit."""
+def try_charge_swap(st, pr, memcg, n):  # type: ignore[no-untyped-def]
+    """``__mem_cgroup_try_charge_swap`` up to the record of the id: `n` references to the id and charges; false at the limit."""
     block = pc.block_of(st, memcg)
-    pc.id_get(st, pr, block)
-    if pc.try_charge(st, pr, block):
+    pc.id_get(st, pr, block, n)
+    if pc.try_charge(st, pr, block, n):
         return True
-    pc.id_put(st, pr, block, U1)
+    pc.id_put(st, pr, block, n)
     return False
 
 
@@ -47,12 +47,12 @@ def uncharge_swap(st, pr, memcg, n):  # type: ignore[no-untyped-def]
 
 
 @inner
-def charge_slot(st, pr, memcg, g):  # type: ignore[no-untyped-def]
-    """:func:`try_charge_swap` for slot `g`. A virtual one takes the reference alone (``mem_cgroup_record_swap``)."""
+def charge_slots(st, pr, memcg, n, g):  # type: ignore[no-untyped-def]
+    """:func:`try_charge_swap` for `n` slots such as `g`. Virtual ones take the references alone (``mem_cgroup_record_swap``)."""
     if is_virtual(st, g):
-        pc.id_get(st, pr, pc.block_of(st, memcg))
+        pc.id_get(st, pr, pc.block_of(st, memcg), n)
         return True
-    return try_charge_swap(st, pr, memcg)
+    return try_charge_swap(st, pr, memcg, n)
 
 
 @inner
@@ -74,8 +74,8 @@ def owner_find(st, pr, g):  # type: ignore[no-untyped-def]
 def charge_whatever(st, pr, memcg):  # type: ignore[no-untyped-def]
     """Take a reference to the id of `memcg` and charge it with one slot, whatever the limit."""
     block = pc.block_of(st, memcg)
-    pc.id_get(st, pr, block)
-    pc.charge(st, pr, block)
+    pc.id_get(st, pr, block, U1)
+    pc.charge(st, pr, block, U1)
 
 
 @called

@@ -43,6 +43,7 @@ class Lone(Flat):
     ctl: U64Array
     dev: U64Array
     cluster: U32Array
+    orders: U8Array
     percpu: U32Array
     smap: U8Array
     where: U32Array
@@ -71,10 +72,9 @@ def build(config: Config, policy: str, *, late: bool = False) -> Lone:
     ctl[int(control.C_CLUSTER_SHIFT)], ctl[int(control.C_CPUS)] = config.cluster_shift, config.cpus
     ctl[int(control.C_ORDER_POLICY)], ctl[int(control.C_CLUSTER_ORDER)] = POLICIES[policy], late
     table, headers, end = devices(config, ("zram",))
-    dev = aligned_zeros(int(orders.LIST_WORDS), np.uint64)
-    dev[: len(table)] = table
     state = Lone(
-        ctl=ctl, dev=dev, cluster=headers, percpu=aligned_zeros(orders.cpu_words(config.cpus), np.uint32),
+        ctl=ctl, dev=table, cluster=headers, orders=aligned_zeros(len(headers) // int(cl.CI_WORDS), np.uint8),
+        percpu=aligned_zeros(orders.cpu_words(config.cpus), np.uint32),
         smap=aligned_zeros(end + 8, np.uint8), where=aligned_zeros(config.pages, np.uint32),
     )  # fmt: skip
     _take_header(state)

@@ -25,11 +25,17 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     A zero page reaches neither zswap nor the device. What zswap has of the slot from before stays until the slot is freed or written
     again; the zero bit is looked at first. A page that is sent to a disk is one that zswap refuses: a ghost cannot write it either.
     """
-    entry = st.folio[f_word(f, F_ENTRY)]
-    g = slot_of(st, entry)
+    g = slot_of(st, st.folio[f_word(f, F_ENTRY)])
     folio_swapped(st, pr, g)
     zero_mark(st, pr, g, zero)
-    token = st.folio[f_word(f, F_TOKEN)]
+    return put_data(st, pr, f, g, backend, size, zero)
+
+
+@inner
+@hot
+def put_data(st, pr, f, g, backend, size, zero):  # type: ignore[no-untyped-def]
+    """Store the content of folio `f`, whose slot is `g`, where it goes: nowhere for zeros, zswap, or the slot's sector."""
+    entry, token = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_TOKEN)]
     if zero:
         keep_content(st, g, token)
         return U0
@@ -51,6 +57,12 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
         erase_old(st, pr, entry, g)
     store_data(st, pr, entry, g, token)
     return U0
+
+
+@called
+def write_page(st, pr, f, g, backend, size, zero):  # type: ignore[no-untyped-def]
+    """:func:`put_data` for a page of a large folio."""
+    return put_data(st, pr, f, g, backend, size, zero)
 
 
 @inner

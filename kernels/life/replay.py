@@ -7,11 +7,13 @@ from kernels import memory as w
 from kernels.compiling.constants import BYTE, LOW24, LOW32, U0, U1, U2, U3, U16, U24, U32
 from kernels.compiling.jit import called, inner, u
 from kernels.compiling.words import words_of
-from kernels.life import faults, lifecycle
+from kernels.demand import REASON_BASE
+from kernels.life import faults, folios, lifecycle
 from kernels.life.prefetch import look_ahead
 from kernels.life.steps import move_step, on_cpu, resolve, swapoff
 from kernels.observing.probe import begin, finish
 
+REASONS = u(REASON_BASE)
 BEGIN_STEPS = U1  # steps of a move that MOVE_BEGIN runs when the demand names none
 
 
@@ -88,7 +90,14 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
             cut = U0 if kind == codes.FAULT else (U1 if count == U1 else U3 if count == U2 else U2)
             code = faults.fault(st, pr, page, arg >> U24, cut)
         elif kind == codes.RECLAIM or kind == codes.RECLAIM_BEGIN:
-            code = lifecycle.reclaim(st, pr, page, backend, arg & LOW24, arg >> U24, cpu, count, kind == codes.RECLAIM_BEGIN)
+            order, left, code = folios.order_of(st, kind, word), U1, codes.NOTHING
+            if order != U0:
+                page = page >> order << order
+                code = folios.reclaim_whole(st, pr, page, order, backend, arg & LOW24, arg >> U24, cpu)
+                left = U1 << order if code == codes.FOLIO_SPLIT else U0
+            for part in range(left):
+                one = lifecycle.reclaim(st, pr, page + u(part), backend, arg & LOW24, arg >> U24, cpu, count, kind == codes.RECLAIM_BEGIN)
+                code = one if order == U0 or one >= REASONS else code
         elif kind == codes.RECLAIM_END:
             code = lifecycle.reclaim_end(st, pr, page)
         else:

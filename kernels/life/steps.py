@@ -14,6 +14,7 @@ FAULT           resolve, lookup; on a hit: same, swap_full, put, free_swap
                 on a miss: read_begin, read_same (read_abort, resolve again), read_end, still, swap_full, put, free_swap, read_done
 RECLAIM         claim, dup for each PTE, count_is_zero (unclaim), then evict if the copy is clean, else writeout
 RECLAIM_END     evict
+of an order     claim_run, dup for each PTE, writeout_run, evict_run; where claim_run finds no run, each page as above
 FORK            resolve, dup for each PTE
 UNMAP           run_limit, put_run (by default: resolve, put, lookup, swap_full, free_swap for each PTE)
 COW             free_swap
@@ -28,7 +29,7 @@ the second interface (:mod:`kernels.structures.slots`), for designs that use clu
 from __future__ import annotations
 
 from kernels import codes
-from kernels.compiling.constants import U0, U1
+from kernels.compiling.constants import U0, U1, U2
 from kernels.compiling.functions import optional, required
 from kernels.compiling.jit import inner, u
 from kernels.life.charging import folio_swap_full
@@ -152,6 +153,44 @@ def put_run(st, pr, value, n):  # type: ignore[no-untyped-def]
             f = lookup(st, pr, entry)
             if f != U0 and (mapcount(st, f) == U0 or swap_full(st, entry) or folio_swap_full(st, pr, f)):
                 drop_unused(st, pr, f)
+
+
+@optional
+def claim_run(st, pr, order, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
+    """Enter the folios of 2^`order` pages from `page` on, one large folio, into the swap cache, and note the value for each PTE.
+
+    ``parts`` has a pair of words for each page: its folio, and where the step leaves the value. False: no run is to be had, or not all
+    values are; folios that have entries keep them, and the pages are taken one by one. Default: the design takes single pages only.
+    """
+    return False
+
+
+@optional
+def writeout_run(st, pr, n, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
+    """:func:`writeout` of the `n` folios of ``parts``. A folio for which there is no place stays: its word in ``parts`` becomes 0, and
+    the reply code is returned. Default: one by one.
+    """
+    why = U0
+    for i in range(n):
+        lost = writeout(st, pr, st.parts[u(i) * U2], st.parts[u(i) * U2 + U1], backend, size, zero, cpu)
+        if lost != U0:
+            why = lost
+            st.parts[u(i) * U2] = U0
+    return why
+
+
+@optional
+def write_page(st, pr, f, g, backend, size, zero):  # type: ignore[no-untyped-def]
+    """:func:`writeout` of a page of a large folio to slot `g`, once its zero bit is written. Only :mod:`kernels.life.folio_slots` asks."""
+    return codes.REACTIVATED
+
+
+@optional
+def evict_run(st, pr, n):  # type: ignore[no-untyped-def]
+    """:func:`evict` of the `n` folios of ``parts``, all of which PTEs hold; 0 stands for one that stays. Default: one by one."""
+    for i in range(n):
+        if st.parts[u(i) * U2] != U0:
+            evict(st, pr, st.parts[u(i) * U2])
 
 
 @optional

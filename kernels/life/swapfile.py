@@ -179,7 +179,7 @@ def claim_slot(st, pr, f, d, found, memcg, cpu):  # type: ignore[no-untyped-def]
         return U0
     g = found - U1
     entry = cl.entry_of(st, d, g)
-    if not charging.charge_slot(st, pr, memcg, g):
+    if not charging.charge_slots(st, pr, memcg, U1, g):
         give_back(st, pr, entry, g)
         return U0
     charge(st, pr, g, memcg)

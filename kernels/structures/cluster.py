@@ -29,7 +29,7 @@ dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
 0, 1  first slot, slots           0     spin lock
 2, 3  first cluster, clusters     1     slots in use
 4     inuse_pages (atomic)        2     list it is on (0 none)
-5     flags (ON, SYNC)            3     order (:mod:`kernels.structures.orders`)
+5     flags (ON, SYNC)            3     (the order is in `orders`)
 6     lock (``si->lock``)         4, 6  next + 1, previous + 1
 8..15 head, tail + 1 of 4 lists
 ===== =========================== ===== ================================
@@ -38,9 +38,9 @@ dev   (16 words of 64 bits)       ci    (8 words of 32 bits)
 from __future__ import annotations
 
 from kernels import codes
-from kernels.compiling.constants import ONES, U0, U1, U2, U3, U4, U8, U58
+from kernels.compiling.constants import ONES, U0, U1, U2, U3, U4, U8, U10, U58
 from kernels.compiling.jit import called, hot, inner, u
-from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, C_NATIVE, S_FULL, S_NR_SWAP_PAGES, S_SLOTS, S_SLOTS_PEAK
+from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, C_NATIVE, S_FULL, S_NR_SWAP_PAGES, S_RUNS, S_SLOTS, S_SLOTS_PEAK
 from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, unlock
 from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, step, touch, wrote
@@ -64,7 +64,7 @@ from kernels.structures.slots import (
     slot_scan,
 )  # fmt: skip
 
-DEV_WORDS, CI_WORDS, CPU_WORDS = DEVICE_WORDS, u(8), u(16)
+DEV_WORDS, CI_WORDS, CPU_WORDS, DEVICES = DEVICE_WORDS, u(8), u(16), U4
 D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
 D_LISTS = FIRST_LIST
 CPU_OWN = U8  # of a CPU: behind its cluster + 1 and next offset for each device, words of the design's own
@@ -74,6 +74,7 @@ FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST = U1, U2, U3, U4
 OFFSET_MASK = (U1 << U58) - U1
 GHOST = U2  # C_NATIVE
 RELOCATE = U2  # C_CLUSTER_ORDER
+ORDERS = U10  # of runs (kernels.structures.orders)
 
 
 @inner
@@ -211,8 +212,7 @@ def relist(st, pr, d, c, want):  # type: ignore[no-untyped-def]
 @inner
 @hot
 def slots_taken(st, pr, d, c, n, count, size):  # type: ignore[no-untyped-def]
-    """Count `n` slots as used that were free in cluster `c`, where `count` of `size` slots were used, and move it to the list it is for."""
-    st.cluster[c * CI_WORDS + CI_COUNT] += n
+    """Count `n` slots of cluster `c`, where `count` of `size` were used before, on its device, and move it to the list it is for."""
     used = d * DEV_WORDS + D_USED
     atomic_add(pr, R_DEV, used, st.dev, used, n)
     if is_swap(st, d):
@@ -257,6 +257,7 @@ def scan_cluster(st, pr, d, c, start, percpu, own):  # type: ignore[no-untyped-d
         found = slot_scan(st, pr, begin, first + size)
     if found != U0:
         slot_mark(st, pr, found - U1, True)
+        st.cluster[c * CI_WORDS + CI_COUNT] += 1
         slots_taken(st, pr, d, c, U1, count, size)
     elif usable and st.ctl[C_CLUSTER_ORDER] != U0:
         relist(st, pr, d, c, home_list(st, c, FRAG_LIST))
@@ -295,12 +296,22 @@ def next_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
     return c
 
 
+@inner
+def in_turn(st, i):  # type: ignore[no-untyped-def]
+    """List number `i` of those that a CPU without a cluster looks at: its era's three; then those of each order, from which it steals."""
+    first = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1)
+    if i < U2:
+        return first if i == U0 else FREE_LIST + NONFULL_LIST - first
+    return (NONFULL_LIST if i > U2 and i & U1 == U0 else FRAG_LIST) + (i - U1 >> U1 << U3 if i > U2 else U0)
+
+
 @called
 def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
     """Give the CPU another cluster of device `d` and claim its first free slot; return slot + 1, or 0 when the device is full."""
-    first = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1)
-    for which in (first, FREE_LIST + NONFULL_LIST - first, FRAG_LIST):
-        c = next_cluster(st, pr, d, which)
+    late = st.ctl[C_CLUSTER_ORDER] != U0
+    for i in range(U3 if st.ctl[S_RUNS] == U0 else U3 + (ORDERS - U1) * U2):
+        which = in_turn(st, u(i))
+        c = next_cluster(st, pr, d, which) if late or u(i) < U3 else st.dev[list_at(st, d, which)]
         if c != U0:
             return scan_cluster(st, pr, d, c - U1, U0, percpu, False)
     if is_virtual(st, st.dev[d * DEV_WORDS]):

@@ -32,16 +32,17 @@ from __future__ import annotations
 
 from kernels.compiling.constants import ONES, U0, U1, U2, U3, U4, U7, U9, U10, U16
 from kernels.compiling.jit import called, inner, u
-from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, C_CPUS, C_ORDER_POLICY, S_FULL
+from kernels.control import C_CLUSTER_ORDER, C_CLUSTER_SHIFT, C_CPUS, C_ORDER_POLICY, S_FULL, S_RUNS
 from kernels.observing.lock import L_CLUSTER, unlock
-from kernels.observing.probe import R_DEV, R_PERCPU, chase, touch
+from kernels.observing.probe import R_DEV, R_PERCPU, chase, touch, wrote
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import CI_COUNT, CI_NEXT, CI_WORDS, CPU_WORDS, DEV_WORDS, FRAG_LIST, FREE_LIST, FULL_LIST, NONFULL_LIST
 from kernels.structures.slots import cluster_reach, dedicate, home_list, slot_mark, slot_scan
 
 EMPTY_ONLY, NONFULL, FRAGMENTED = U0, U1, U2
 ORDERS, DEVICES = U10, U4
-CI_ORDER = U3
+MOST = U9
+"""Highest order: a folio of 2 MiB."""
 LIST_WORDS = DEVICES * DEV_WORDS + DEVICES * U16 * U4
 """Words of `dev` with the lists of all orders."""
 
@@ -75,7 +76,7 @@ def of_order(which, order):  # type: ignore[no-untyped-def]
 @inner
 def order_of(st, c):  # type: ignore[no-untyped-def]
     """Order that cluster `c` is given to, 0 while it is empty."""
-    return u(st.cluster[c * CI_WORDS + CI_ORDER])
+    return u(st.orders[c])
 
 
 @inner
@@ -86,12 +87,22 @@ def home(st, c, which):  # type: ignore[no-untyped-def]
 
 @inner
 def give(st, c, order):  # type: ignore[no-untyped-def]
-    """:func:`kernels.structures.slots.dedicate` in the header of the cluster."""
-    st.cluster[c * CI_WORDS + CI_ORDER] = order
+    """:func:`kernels.structures.slots.dedicate`: a byte of the cluster's header, whose line is in hand."""
+    st.orders[c] = order
 
 
 STEPS = {"list_at": list_at, "home_list": home, "dedicate": give}
 """Steps of :mod:`kernels.structures.slots` for a state whose clusters have orders."""
+
+
+@called
+def forget_beyond(st, pr, d, cpu, keep):  # type: ignore[no-untyped-def]
+    """Have `cpu` forget its clusters of orders from 1 on that lie behind the first `keep` of device `d`, which go."""
+    for order in range(U1, ORDERS if st.ctl[S_RUNS] != U0 else U1):
+        at = cpu_at(st, cpu, d, u(order))
+        if u(st.percpu[at]) > keep:
+            st.percpu[at] = 0
+            wrote(pr, R_PERCPU, at >> U1)
 
 
 @inner
@@ -137,6 +148,7 @@ def scan_run(st, pr, d, c, start, order, at, own):  # type: ignore[no-untyped-de
             dedicate(st, c, order)
         for i in range(n):
             slot_mark(st, pr, found - U1 + u(i), True)
+            st.cluster[c * CI_WORDS + CI_COUNT] += 1
         cl.slots_taken(st, pr, d, c, n, count, size)
     elif usable and st.ctl[C_CLUSTER_ORDER] != U0:
         relocate_cluster(st, pr, d, c, count, size)
@@ -206,7 +218,7 @@ def from_free(st, pr, d, order, at):  # type: ignore[no-untyped-def]
 @called
 def from_lists(st, pr, d, order, at):  # type: ignore[no-untyped-def]
     """Take a run of a cluster that no CPU brought along, by the rules of the policy; return slot + 1, or 0."""
-    policy, late, below = st.ctl[C_ORDER_POLICY], st.ctl[C_CLUSTER_ORDER] != U0, order < U9
+    policy, late, below = st.ctl[C_ORDER_POLICY], st.ctl[C_CLUSTER_ORDER] & U1 != U0, order < U9
     found = U0
     if policy == FRAGMENTED and late and below:
         found = scan_list(st, pr, d, of_order(NONFULL_LIST, order), order, at, U0)
@@ -269,13 +281,15 @@ def run_alloc(st, pr, d, cpu, order):  # type: ignore[no-untyped-def]
     At order 0 it does what :func:`kernels.structures.cluster.slot_alloc` does, and steals where that one finds the device full.
     """
     chase(pr, R_DEV, d * DEV_WORDS)
-    if st.dev[d * DEV_WORDS + cl.D_FLAGS] & cl.DEV_ON == U0:
+    if st.dev[d * DEV_WORDS + cl.D_FLAGS] & cl.DEV_ON == U0 or order > st.ctl[C_CLUSTER_SHIFT]:
         return U0
     at = cpu * CPU_WORDS + d * U2 if order == U0 else cpu_at(st, cpu, d, order)
     touch(pr, R_PERCPU, at >> U1)
     found = own_run(st, pr, d, at, order)
     if found == U0:
         found = from_lists(st, pr, d, order, at)
+    if order != U0 and found != U0:
+        st.ctl[S_RUNS] += U1
     if order == U0:
         if found == U0:
             found = anywhere(st, pr, d, cpu, at) if st.ctl[C_ORDER_POLICY] == EMPTY_ONLY else steal(st, pr, d, at)

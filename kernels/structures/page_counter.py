@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.compiling.constants import U0, U1, U2
+from kernels.compiling.constants import U0, U2
 from kernels.compiling.flat import aligned_zeros
 from kernels.compiling.jit import called, hot, inner, u
 from kernels.control import C_MEMCGS
@@ -115,10 +115,10 @@ def from_id(st, pr, memcg):  # type: ignore[no-untyped-def]
 
 
 @inner
-def id_get(st, pr, block):  # type: ignore[no-untyped-def]
-    """``mem_cgroup_id_get_online``: one more reference to the id."""
+def id_get(st, pr, block, n):  # type: ignore[no-untyped-def]
+    """``mem_cgroup_id_get_online``: `n` references more to the id, in one atomic."""
     step(pr, F_ID_GET)
-    atomic_add(pr, R_MEMCG_ID, block + P_ID, st.memcgs, block + P_ID, U1)
+    atomic_add(pr, R_MEMCG_ID, block + P_ID, st.memcgs, block + P_ID, n)
     step(pr, F_NONE)
 
 
@@ -131,9 +131,9 @@ def id_put(st, pr, block, n):  # type: ignore[no-untyped-def]
 
 
 @inner
-def add(st, pr, at):  # type: ignore[no-untyped-def]
-    """Charge one page to the counter at word `at`, without a look at its limit; return the first word of the parent's, 0 at the root."""
-    usage = atomic_add(pr, R_COUNTER, at + P_USAGE, st.memcgs, at + P_USAGE, U1) + U1
+def add(st, pr, at, n):  # type: ignore[no-untyped-def]
+    """Charge `n` pages to the counter at word `at`, without a look at its limit; return the first word of the parent's, 0 at the root."""
+    usage = atomic_add(pr, R_COUNTER, at + P_USAGE, st.memcgs, at + P_USAGE, n) + n
     touch(pr, R_COUNTER, at + P_MAX)
     if usage > st.memcgs[at + P_WATERMARK]:
         st.memcgs[at + P_WATERMARK] = usage
@@ -145,26 +145,26 @@ def add(st, pr, at):  # type: ignore[no-untyped-def]
 
 @called
 @hot
-def charge(st, pr, at):  # type: ignore[no-untyped-def]
-    """``page_counter_charge``: charge one page to the counter at word `at` and to all above it, whatever the limit."""
+def charge(st, pr, at, n):  # type: ignore[no-untyped-def]
+    """``page_counter_charge``: charge `n` pages to the counter at word `at` and to all above it, whatever the limit."""
     step(pr, F_CHARGE)
     while at != U0:
-        at = add(st, pr, at)
+        at = add(st, pr, at, n)
     step(pr, F_NONE)
 
 
 @called
 @hot
-def try_charge(st, pr, at):  # type: ignore[no-untyped-def]
-    """``page_counter_try_charge`` of one page; false, and nothing charged, at the limit, which only the lowest counter has."""
-    if st.memcgs[at + P_USAGE] >= st.memcgs[at + P_MAX]:
+def try_charge(st, pr, at, n):  # type: ignore[no-untyped-def]
+    """``page_counter_try_charge`` of `n` pages; false, and nothing charged, beyond the limit, which only the lowest counter has."""
+    if st.memcgs[at + P_USAGE] + n > st.memcgs[at + P_MAX]:
         step(pr, F_CHARGE)
-        atomic_add(pr, R_COUNTER, at + P_USAGE, st.memcgs, at + P_USAGE, U1)
+        atomic_add(pr, R_COUNTER, at + P_USAGE, st.memcgs, at + P_USAGE, n)
         touch(pr, R_COUNTER, at + P_MAX)
-        atomic_sub(pr, R_COUNTER, at + P_USAGE, st.memcgs, at + P_USAGE, U1)
+        atomic_sub(pr, R_COUNTER, at + P_USAGE, st.memcgs, at + P_USAGE, n)
         step(pr, F_NONE)
         return False
-    charge(st, pr, at)
+    charge(st, pr, at, n)
     return True
 
 

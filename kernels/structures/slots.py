@@ -152,6 +152,37 @@ def cache_clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
 
 
 @optional
+def charge_run(st, pr, g, n, memcg):  # type: ignore[no-untyped-def]
+    """:func:`charge` for `n` fresh slots of one cluster from `g` on, those of a large folio. Default: one by one.
+
+    This and the three below are the steps of a large folio. A design that has a step of one slot of its own needs the other too.
+    """
+    for i in range(n):
+        charge(st, pr, g + u(i), memcg)
+
+
+@optional
+def zero_mark_run(st, pr, g, n, zero):  # type: ignore[no-untyped-def]
+    """:func:`zero_mark` for `n` slots of one cluster from `g` on. Default: one by one."""
+    for i in range(n):
+        zero_mark(st, pr, g + u(i), zero)
+
+
+@optional
+def cache_insert_run(st, pr, g, n):  # type: ignore[no-untyped-def]
+    """:func:`cache_insert` of the `n` folios that `parts` names, for slots of one cluster from `g` on. Default: one by one."""
+    for i in range(n):
+        cache_insert(st, pr, g + u(i), st.parts[u(i) * U2])
+
+
+@optional
+def cache_remove_run(st, pr, g, n):  # type: ignore[no-untyped-def]
+    """:func:`cache_remove` with a shadow for `n` slots of one cluster from `g` on. Default: one by one."""
+    for i in range(n):
+        cache_remove(st, pr, g + u(i), True)
+
+
+@optional
 def collects(st):  # type: ignore[no-untyped-def]
     """Tell if a slot that nothing holds is freed apart, after the lock of its cluster (``free_swap_slot``). Default: at once.
 

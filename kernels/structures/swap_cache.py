@@ -115,6 +115,28 @@ def clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
     unlock(pr, st.space, (g >> U14) * xa.HEAD_WORDS, L_CACHE)
 
 
+@called
+def insert_run(st, pr, g, n):  # type: ignore[no-untyped-def]
+    """``add_to_swap_cache`` of a large folio: the `n` folios of ``parts`` as the cache of the slots from `g` on, under one lock."""
+    h = g >> U14
+    step(pr, F_ADD)
+    lock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
+    for i in range(n):
+        store(st, pr, h, (g + u(i)) & SPACE_MASK, st.parts[u(i) * U2] << U2)
+    unlock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
+    step(pr, F_NONE)
+
+
+@called
+def remove_run(st, pr, g, n):  # type: ignore[no-untyped-def]
+    """``__remove_mapping`` of a large folio: shadows in its place, for the `n` slots from `g` on, under one lock."""
+    h = g >> U14
+    lock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
+    for i in range(n):
+        store(st, pr, h, (g + u(i)) & SPACE_MASK, SHADOW)
+    unlock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
+
+
 @inner
 def slot_fetch(st, pr, g):  # type: ignore[no-untyped-def]
     """Prefetch the elements of the static arrays and the leaf of the swap cache."""

@@ -41,6 +41,9 @@ class Life(Memory):
             return self.fault(page, flags, until={1: "walk", 2: "check"}.get(count, "read"))
         if kind == d.FAULT_END:
             return self.fault_end(page)
+        order = word >> 8 & 255
+        if kind == d.RECLAIM and 0 < order <= min(9, self.config.space_shift):
+            return self.reclaim_folio(page >> order << order, order, backend, payload, flags, cpu, count)
         if kind in (d.RECLAIM, d.RECLAIM_BEGIN):
             return self.reclaim(page, backend, payload, flags, cpu, count, kind == d.RECLAIM_BEGIN)
         if kind == d.RECLAIM_END:
@@ -190,6 +193,40 @@ class Life(Memory):
             else:
                 self.writeback_end(folio)
         return code
+
+    def reclaim_folio(self, page: int, order: int, backend: int, size: int, flags: int, cpu: int, fail_after: int) -> int:
+        """The pages of a large folio leave together, or else alone."""
+        code = self.reclaim_whole(page, order, backend, size, flags, cpu)
+        if code == d.FOLIO_SPLIT:
+            for p in range(page, page + (1 << order)):
+                one = self.reclaim(p, backend, size, flags, cpu, fail_after, False)
+                code = one if one >= d.REASON_BASE else code
+        return code
+
+    def reclaim_whole(self, page: int, order: int, backend: int, size: int, flags: int, cpu: int) -> int:
+        pages = range(page, page + (1 << order))
+        folios = [folio for p in pages if isinstance(folio := self.pte.get(p), Folio)]
+        if len(folios) < len(pages) or any(folio.maps != 1 or folio.cached or folio.busy for folio in folios):
+            return d.FOLIO_SPLIT
+        for p, folio in zip(pages, folios, strict=True):
+            if flags & d.DIRTY:
+                self.write(p, folio)
+        values = self.claim_run(folios, page, self.memcg(page), backend, cpu)
+        if values is None:
+            return d.FOLIO_SPLIT
+        for p, folio, value in zip(pages, folios, values, strict=True):
+            if not self.dup(value, folio.entry):
+                return d.NO_MEMORY
+            self.unmap_one(p, folio, Swapped(value))
+        why, gone = 0, []
+        for folio, value in zip(folios, values, strict=True):
+            lost = self.writeout(folio, value, backend, size, bool(flags & d.ZERO), cpu)
+            why = lost or why
+            gone += [] if lost else [folio]
+        for folio in gone:
+            self.evict(folio)
+            self.release(folio)
+        return why or d.FOLIO_OUT
 
     def swap_out(self, folio: Folio, page: int, backend: int, size: int, flags: int, cpu: int, fail_after: int) -> int:
         clean = folio.cached and not folio.dirty

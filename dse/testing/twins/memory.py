@@ -43,11 +43,11 @@ class Memory:
     def memcg(self, page: int) -> int:
         return int(self.config.memcg[page >> self.config.space_shift])
 
-    def try_charge(self, memcg: int) -> bool:
-        """Charge a page to the swap of `memcg`, unless that is at its limit."""
-        if self.config.swap_max and self.charged[memcg] >= self.config.swap_max:
+    def try_charge(self, memcg: int, n: int = 1) -> bool:
+        """Charge `n` pages to the swap of `memcg`, unless it would be beyond its limit."""
+        if self.config.swap_max and self.charged[memcg] + n > self.config.swap_max:
             return False
-        self.charged[memcg] += 1
+        self.charged[memcg] += n
         return True
 
     def memcg_full(self, folio: Folio, page: int | None = None) -> bool:
@@ -135,6 +135,15 @@ class Memory:
     def claim(self, folio: Folio, page: int, memcg: int, backend: int, cpu: int) -> Any:
         """A value for the PTEs of `folio`, None if there is none to be had."""
         raise NotImplementedError
+
+    def claim_run(self, folios: list[Folio], page: int, memcg: int, backend: int, cpu: int) -> list[Any] | None:
+        """Values for the PTEs of the pages of a large folio from `page` on, None if each page has to go alone."""
+        return None
+
+    def claim_each(self, folios: list[Folio], page: int, memcg: int, backend: int, cpu: int) -> list[Any] | None:
+        """:meth:`claim_run` for a design whose values need not lie side by side: one by one."""
+        values = [self.claim(folio, page + i, memcg, backend, cpu) for i, folio in enumerate(folios)]
+        return None if None in values else values
 
     def unclaim(self, folio: Folio, value: Any) -> None:
         """No PTE was written."""

@@ -72,6 +72,9 @@ class Oracle(Life):
     def lookup(self, entry: int) -> Folio | None:
         return self.words[entry].cache if entry in self.words else None
 
+    def claim_run(self, folios: list[Folio], page: int, memcg: int, backend: int, cpu: int) -> list[Any] | None:
+        return self.claim_each(folios, page, memcg, backend, cpu)
+
     def claim(self, folio: Folio, page: int, memcg: int, backend: int, cpu: int) -> Any:
         if folio.cached:
             return folio.entry

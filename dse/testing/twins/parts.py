@@ -126,8 +126,10 @@ class Device:
         self.relocates = tables or relocates
         self.on = size > 0
         self.slots: dict[int, Slot] = {}
-        self.lists: dict[str, list[int]] = {FREE: list(range(-(-size // cluster))), NONFULL: [], FULL: [], FRAG: []}
+        self.lists: dict[Any, list[int]] = {FREE: list(range(-(-size // cluster))), NONFULL: [], FULL: [], FRAG: []}
         self.current: dict[int, tuple[int, int]] = {}  # cpu -> cluster, where to go on
+        self.orders: dict[int, int] = {}  # clusters that are given to runs of an order above 0
+        self.own: dict[tuple[int, int], tuple[int, int]] = {}  # cpu, order above 0 -> cluster, where to go on
 
     @property
     def all_clusters(self) -> range:
@@ -142,11 +144,19 @@ class Device:
 
     def relist(self, c: int, want: str) -> None:
         """Put cluster `c` at the end of list `want`, unless it is there."""
-        if c not in self.lists[want]:
+        if c not in self.members(want):
             for members in self.lists.values():
                 if c in members:
                     members.remove(c)
             self.lists[want].append(c)
+
+    def home(self, c: int, kind: str) -> Any:
+        """List of cluster `c` that `kind`, nonfull or fragmented, means: one of its order."""
+        return (kind, self.orders[c]) if c in self.orders else kind
+
+    def members(self, which: Any) -> list[int]:
+        """Clusters of a list, first one first."""
+        return self.lists.setdefault(which, [])
 
     def is_usable(self, c: int) -> bool:
         """May a CPU go on in its cluster `c`? Since 6.14 not in one that is full, since 6.18 nor in an empty one, whose table is gone."""
@@ -166,12 +176,16 @@ class Device:
             if before + 1 < len(room) and offset < room[-1]:
                 self.current[cpu] = c, offset + 1 - room[0]
         if self.relocates:
-            self.relist(c, FREE if not self.used(c) else FRAG if self.used(c) < len(room) else FULL)
+            self.relocate(c)
         elif offset is not None and before + 1 == len(room):
             self.relist(c, FULL)
         elif offset is not None and not before:
             self.relist(c, NONFULL)
         return offset
+
+    def relocate(self, c: int) -> None:
+        """Put cluster `c`, which was looked through, where its count belongs."""
+        self.relist(c, FREE if not self.used(c) else self.home(c, FRAG) if self.used(c) < len(self.room(c)) else FULL)
 
     def alloc(self, cpu: int) -> int | None:
         """A free slot: of the CPU's cluster, else of a free or a partly used one, whichever the kernel tries first, else of any other."""
@@ -191,12 +205,81 @@ class Device:
                 offset = self.take(cpu, c, 0)
                 assert offset is not None
                 return offset
+        return self.steal(cpu)
+
+    def steal(self, cpu: int) -> int | None:
+        """A slot of the first cluster that has one among those given to runs, by order; of an order a fragmented one first."""
+        for which in [(kind, order) for order in range(1, 10) for kind in (FRAG, NONFULL)]:
+            if self.members(which):
+                c = self.lists[which].pop(0) if self.relocates else self.lists[which][0]
+                return self.take(cpu, c, 0)
         return None
+
+    def free_cluster(self) -> int | None:
+        """The first free cluster, off its list since 6.14."""
+        return (self.lists[FREE].pop(0) if self.relocates else self.lists[FREE][0]) if self.lists[FREE] else None
+
+    def take_run(self, cpu: int, c: int, start: int, order: int) -> int | None:
+        """Claim the first free run of 2**order slots of cluster `c`, aligned to its size, from its `start`-th slot on."""
+        room, before, n = self.room(c), self.used(c), 1 << order
+        self.own.pop((cpu, order), None)
+        offset = next((o for o in room[start::n] if o + n <= room[-1] + 1 and not any(p in self.slots for p in range(o, o + n))), None)
+        if offset is not None:
+            if not before:
+                self.orders[c] = order
+            self.slots |= {o: Slot() for o in range(offset, offset + n)}
+            after = offset + n - room[0]
+            if after + n <= len(room) and self.used(c) < len(room):
+                self.own[cpu, order] = c, after
+        if self.relocates:
+            self.relocate(c)
+        elif offset is not None and before + n == len(room):
+            self.relist(c, FULL)
+        elif offset is not None and not before:
+            self.relist(c, self.home(c, NONFULL))
+        return offset
+
+    def first_run(self, cpu: int, kind: str, order: int, most: int) -> int | None:
+        """A run of one of the first `most` clusters of a list of its order. Those before it are fragmented now."""
+        for _ in range(most):
+            c = self.members((kind, order)).pop(0)
+            if not self.relocates:
+                self.members((FRAG, order)).append(c)
+            offset = self.take_run(cpu, c, 0, order)
+            if offset is not None:
+                return offset
+        return None
+
+    def alloc_run(self, cpu: int, order: int) -> int | None:
+        """The first of 2**order slots in a row, None if no cluster of the order and no free one has them."""
+        if not self.on or 1 << order > self.cluster:
+            return None
+        c, start = self.own.get((cpu, order), (None, 0))
+        if c is not None and self.is_usable(c) and (not self.relocates or self.orders.get(c) == order):
+            offset = self.take_run(cpu, c, start, order)
+            if offset is not None:
+                return offset
+        return self.shared_run(cpu, order)
+
+    def shared_run(self, cpu: int, order: int) -> int | None:
+        """A run of a cluster that no CPU brought along. A run that fills a cluster comes from a free one alone."""
+        below, nonfull, frag = order < 9, len(self.members((NONFULL, order))), len(self.members((FRAG, order)))
+        offset = self.first_run(cpu, NONFULL, order, nonfull) if self.tables and below else None
+        if offset is None and (c := self.free_cluster()) is not None:
+            offset = self.take_run(cpu, c, 0, order)
+        if offset is not None or not below:
+            return offset
+        if self.tables:
+            return self.first_run(cpu, FRAG, order, min(1, len(self.members((FRAG, order)))))
+        offset = self.first_run(cpu, NONFULL, order, nonfull)
+        return self.first_run(cpu, FRAG, order, frag) if offset is None else offset
 
     def free(self, offset: int) -> None:
         del self.slots[offset]
         c = offset // self.cluster
-        self.relist(c, NONFULL if self.used(c) else FREE)
+        if not self.used(c):
+            self.orders.pop(c, None)
+        self.relist(c, self.home(c, NONFULL) if self.used(c) else FREE)
 
 
 def crowded(devices: dict[int, Device], *, ghost: bool = False) -> bool:

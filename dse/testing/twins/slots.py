@@ -144,6 +144,24 @@ class Slots(Life):
             self.release_slot(entry)
         return value
 
+    def claim_run(self, folios: list[Folio], page: int, memcg: int, backend: int, cpu: int) -> list[Any] | None:
+        device, n = self.home(backend), len(folios)
+        first = self.devices[device].alloc_run(cpu, n.bit_length() - 1)
+        return None if first is None else self.claim_slots(folios, [(device, first + i) for i in range(n)], memcg, cpu)
+
+    def claim_slots(self, folios: list[Folio], entries: list[Entry], memcg: int, cpu: int) -> list[Any] | None:
+        """Enter the folios as the cache of fresh slots; those that a layer has no value for keep their slots."""
+        if self.is_charged(entries[0]) and not self.try_charge(memcg, len(entries)):
+            for entry in entries:
+                self.release_slot(entry)
+            return None
+        for folio, entry in zip(folios, entries, strict=True):
+            slot = self.slot(entry)
+            slot.memcg, slot.cache = memcg, folio
+            folio.cached, folio.entry, folio.value = True, entry, None
+        values = [self.publish(folio, entry, cpu) for folio, entry in zip(folios, entries, strict=True)]
+        return None if None in values else values
+
     def misplaced(self, folio: Folio, device: int) -> bool:
         """With a zswap of its own: a dirty folio goes where it is sent, if no PTE holds its entry, which it then gives back."""
         return self.apart and folio.entry[0] != device and folio.dirty and self.free_swap(folio)

@@ -70,6 +70,9 @@ class SwapDesc(Life):
     def lookup(self, entry: Desc) -> Folio | None:
         return entry.cache if isinstance(entry.cache, Folio) else None
 
+    def claim_run(self, folios: list[Folio], page: int, memcg: int, backend: int, cpu: int) -> list[Any] | None:
+        return self.claim_each(folios, page, memcg, backend, cpu)
+
     def claim(self, folio: Folio, page: int, memcg: int, backend: int, cpu: int) -> Any:
         if folio.cached:
             return folio.value

@@ -45,9 +45,17 @@ class Virtual(Device):
         elif self.lists[FRAG]:
             c = self.lists[FRAG].pop(0)
         else:
-            self.current.pop(cpu, None)
-            return None
+            offset = self.steal(cpu)
+            if offset is None:
+                self.current.pop(cpu, None)
+            return offset
         return self.take(cpu, c, 0)
+
+    def free_cluster(self) -> int | None:
+        free = next((n for n in range(1, self.most) if n not in self.there), None)
+        if free is not None:
+            self.there.add(free)
+        return free
 
     def free(self, offset: int) -> None:
         super().free(offset)
@@ -157,6 +165,12 @@ class VSwapSte(SwapTable):
                 return self.claim_slot(folio, (d.ZSWAP, offset), memcg, cpu)
             self.fell_back += 1
         return super().claim(folio, page, memcg, backend, cpu)
+
+    def claim_run(self, folios: list[Folio], page: int, memcg: int, backend: int, cpu: int) -> list[Any] | None:
+        if not self.every and backend != d.ZSWAP:
+            return super().claim_run(folios, page, memcg, backend, cpu)
+        first = self.virtual.alloc_run(cpu, len(folios).bit_length() - 1)
+        return None if first is None else self.claim_slots(folios, [(d.ZSWAP, first + i) for i in range(len(folios))], memcg, cpu)
 
     def gone(self, value: Any, entry: Entry) -> None:
         if self.array is not None and self.is_virtual(entry):

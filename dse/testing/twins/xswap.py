@@ -36,6 +36,11 @@ class Growing(Device):
         c, start = self.current[cpu]
         return self.is_usable(c) and any(o not in self.slots for o in self.room(c)[start:])
 
+    def free_cluster(self) -> int | None:
+        if not self.lists[FREE]:
+            self.grow()
+        return super().free_cluster()
+
     def grow(self) -> None:
         end = min(self.mapped + self.chunk, len(self.all_clusters))
         if not self.most or -(-end * 48 // 4096) <= self.most:
@@ -53,6 +58,7 @@ class Growing(Device):
         self.mapped = clusters
         self.lists[FREE] = [c for c in self.lists[FREE] if c < clusters]
         self.current = {cpu: at for cpu, at in self.current.items() if at[0] < clusters}
+        self.own = {place: at for place, at in self.own.items() if at[0] < clusters}
 
 
 class Xswap(Ghost):
@@ -70,6 +76,12 @@ class Xswap(Ghost):
         if value is None:
             self.grown.shrink()
         return value
+
+    def claim_run(self, folios: list[Folio], page: int, memcg: int, backend: int, cpu: int) -> list[Any] | None:
+        values = super().claim_run(folios, page, memcg, backend, cpu)
+        if values is None:
+            self.grown.shrink()
+        return values
 
     def gone(self, value: Any, entry: Entry) -> None:
         self.grown.shrink()

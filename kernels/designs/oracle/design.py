@@ -16,7 +16,7 @@ from kernels import control
 from kernels.compiling.flat import U32Array, U64Array, aligned_zeros
 from kernels.compiling.jit import outer
 from kernels.designs.oracle import functions, moves, own, words
-from kernels.life import arrays, replay
+from kernels.life import arrays, folio_slots, replay
 from kernels.life import registry as s
 from kernels.life.layout import Objects
 from kernels.structures import cluster as cl
@@ -44,7 +44,7 @@ def build(config: s.Config) -> Oracle:
     ctl[int(control.C_ZENTRIES)] = config.slots.get("zswap", 0)
     slots = int(ctl[int(control.C_ALL_SLOTS)])
     spare = np.zeros(slots + 1, np.uint32)
-    for row in made["dev"].reshape(-1, int(cl.DEV_WORDS)):
+    for row in arrays.device_rows(made["dev"]):
         base, room = int(row[int(cl.D_BASE)]), int(row[int(cl.D_SLOTS)])
         spare[base : base + room] = np.arange(base + room, base, -1, dtype=np.int64) - 1
     made |= {
@@ -58,7 +58,7 @@ STEPS = (
     "lookup", "claim", "dup", "put", "count_is_zero", "writeout", "evict", "read_begin", "read_end", "free_swap", "swap_full",
 )  # fmt: skip
 OPERATIONS: dict[str, Any] = {name: getattr(words, name) for name in STEPS} | {
-    "read_abort": words.read_abort, "move_step": moves.move_step, "swapoff": moves.swapoff,
+    "claim_run": folio_slots.claim_each, "read_abort": words.read_abort, "move_step": moves.move_step, "swapoff": moves.swapoff,
 }  # fmt: skip
 s.bind(Oracle, OPERATIONS)
 

@@ -168,7 +168,7 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     """Charge the page and take a word for it; a folio that has one keeps it."""
     if f_is(st, f, CACHED):
         return st.folio[f_word(f, F_ENTRY)]
-    if not charging.try_charge_swap(st, pr, memcg):
+    if not charging.try_charge_swap(st, pr, memcg, U1):
         return U0
     ctl = st.ctl
     v = ctl[S_FREE]

@@ -46,7 +46,7 @@ def build(config: s.Config) -> Redirect:
 
 OPERATIONS: dict[str, Any] = (
     swap_table.OPERATIONS
-    | {name: getattr(redirect_steps, name) for name in ("writeout", "read_end", "retire", "put_run")}
+    | {name: getattr(redirect_steps, name) for name in ("writeout", "write_page", "read_end", "retire", "put_run")}
     | {name: getattr(array, name) for name in ("slot_mark", "backing_drop")}
     | {name: getattr(redirect_moves, name) for name in ("move_step", "swapoff")}
 )

@@ -27,6 +27,14 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
 
 
 @called
+def write_page(st, pr, f, g, backend, size, zero):  # type: ignore[no-untyped-def]
+    """The same for a page of a large folio."""
+    if array.find(st, pr, g) != U0:
+        let_go(st, pr, g)
+    return page_io.write_page(st, pr, f, g, backend, size, zero)
+
+
+@called
 def read_end(st, pr, entry, f):  # type: ignore[no-untyped-def]
     """Read the slot that the redirect names, or the page's own, with zswap in front of it."""
     word = array.find(st, pr, slot_of(st, entry))

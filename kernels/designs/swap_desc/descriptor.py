@@ -199,7 +199,7 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     """Charge the page to swap and allocate a descriptor and its index; no slot yet. A folio that still has its descriptor keeps it."""
     if f_is(st, f, CACHED):
         return st.folio[f_word(f, F_VALUE)]
-    if not charging.try_charge_swap(st, pr, memcg):
+    if not charging.try_charge_swap(st, pr, memcg, U1):
         return U0
     value = new(st, pr, f, memcg)
     if value == U0:

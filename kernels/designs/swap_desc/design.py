@@ -21,7 +21,7 @@ from kernels.designs.swap_desc import descriptor as ds
 from kernels.designs.swap_desc import functions, own
 from kernels.designs.swap_desc import moves as descmove
 from kernels.designs.swap_table import design as swap_table
-from kernels.life import arrays, replay
+from kernels.life import arrays, folio_slots, replay
 from kernels.life import registry as s
 from kernels.life.layout import TABLES, ZSWAP_ENTRY, Arrays, Objects, Tree, where
 from kernels.structures import xarray as xa
@@ -69,6 +69,7 @@ OPERATIONS: dict[str, Any] = {
     "same": ds.same,
     "lookup": ds.lookup,
     "claim": ds.claim,
+    "claim_run": folio_slots.claim_each,
     "unclaim": ds.unclaim,
     "dup": ds.dup,
     "put": ds.put,

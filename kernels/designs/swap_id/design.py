@@ -24,7 +24,6 @@ from kernels.life import arrays, replay
 from kernels.life import registry as s
 from kernels.life.layout import Tree, where
 from kernels.structures import xarray as xa
-from kernels.structures.cluster import CPU_WORDS
 
 
 class SwapId(direct.Direct):
@@ -78,8 +77,8 @@ def state_arrays(config: s.Config) -> dict[str, NDArray[Any]]:
     trees = id_arrays(config, made["ctl"])
     if made["ctl"][int(own.C_ID_POLICY)] == idlayer.PER_CPU:
         made["ctl"][int(own.S_ID_NEXT)] = 0
-        used = base["percpu"].reshape(-1, int(CPU_WORDS))[:, int(idlayer.RANGE_USED)]
-        used[:] = 1 << int(made["ctl"][int(own.C_ID_RANGE)])  # used up: each CPU fetches a range of its own first
+        used = arrays.cpu_rows(base["percpu"], config.cpus)
+        used[:, int(idlayer.RANGE_USED)] = 1 << int(made["ctl"][int(own.C_ID_RANGE)])  # used up: each CPU fetches a range of its own first
     return {**made, **base, **trees}
 
 

@@ -23,7 +23,7 @@ from kernels.life import arrays, replay
 from kernels.life import registry as s
 from kernels.life.layout import Tree
 from kernels.structures import xarray as xa
-from kernels.structures.cluster import D_SLOTS, DEV_WORDS
+from kernels.structures.cluster import D_SLOTS
 
 
 class SwapIdRmap(swap_id.SwapId):
@@ -47,7 +47,7 @@ def state_of(config: s.Config) -> type[SwapIdRmap | SwapIdRmapOnTable]:
 
 def reverse_arrays(dev: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
     """Heads and node pool of the reverse trees of the devices in table `dev`."""
-    slots = dev.reshape(-1, int(DEV_WORDS))[:, int(D_SLOTS)].tolist()
+    slots = arrays.device_rows(dev)[:, int(D_SLOTS)].tolist()
     return {"rhead": xa.new_heads(len(demand.BACKENDS)), "rpool": xa.new_pool(sum(map(arrays.dense_nodes, slots)))}
 
 

@@ -18,7 +18,7 @@ from kernels import control
 from kernels.compiling.flat import U16Array, U32Array, U64Array
 from kernels.compiling.jit import outer
 from kernels.designs import direct
-from kernels.designs.swap_table import functions, own
+from kernels.designs.swap_table import functions, own, runs
 from kernels.designs.swap_table import table as swap_table
 from kernels.life import arrays, replay, slot_cache, steps
 from kernels.life import registry as s
@@ -54,6 +54,7 @@ OPERATIONS: dict[str, Any] = (
     | {name: getattr(swap_table, name) for name in KEPT}
     | {name: getattr(slots, name).default for name in DEFAULTS}
     | {"on_cpu": steps.on_cpu.default}
+    | runs.STEPS
 )
 s.bind(SwapTable, OPERATIONS)
 PHASES = {"1": 1, "2": 2, "3": 3, "4": 4, "4_pitched": 5}

@@ -214,7 +214,7 @@ def record(st, pr, memcg):  # type: ignore[no-untyped-def]
     """``mem_cgroup_record_swap``: a reference to the id for a virtual slot; also a charge where those are charged, false at the limit."""
     if st.ctl[own.C_VCHARGE] == v.EARLY and not charge(st, pr, memcg):
         return False
-    pc.id_get(st, pr, pc.block_of(st, memcg))
+    pc.id_get(st, pr, pc.block_of(st, memcg), U1)
     return True
 
 
@@ -229,7 +229,7 @@ def unrecord(st, pr, block, n):  # type: ignore[no-untyped-def]
 @called
 def charge(st, pr, memcg):  # type: ignore[no-untyped-def]
     """Charge one more page to swap (``mem_cgroup_charge_backing_phys_swap``); false at the limit. The slot's id has a reference already."""
-    if not pc.try_charge(st, pr, pc.block_of(st, memcg)):
+    if not pc.try_charge(st, pr, pc.block_of(st, memcg), U1):
         return False
     st.ctl[own.S_CHARGES] += U1
     st.ctl[own.S_CHARGED] += U1

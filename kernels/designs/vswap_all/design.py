@@ -18,6 +18,7 @@ from kernels.designs.swap_table import design as swap_table
 from kernels.designs.vswap_all import disks, own
 from kernels.designs.vswap_ste import design as edition
 from kernels.designs.vswap_ste import functions, hooks
+from kernels.designs.vswap_ste import steps as ste_steps
 from kernels.designs.vswap_ste.own import S_PSLOTS, S_PTABLES, S_PTABLES_PEAK
 from kernels.life import registry as s
 from kernels.life import replay
@@ -37,7 +38,9 @@ def build(config: s.Config) -> VSwapAll:
 
 
 STEPS = ("claim", "slot_scan", "slot_mark", "is_cached", "count_read", "count_up", "count_down", "swapoff")
-OPERATIONS: dict[str, Any] = edition.OPERATIONS | {name: getattr(disks, name) for name in STEPS}
+OPERATIONS: dict[str, Any] = (
+    edition.OPERATIONS | {name: getattr(disks, name) for name in STEPS} | {"claim_run": ste_steps.claim_virtual_run}
+)
 s.bind(VSwapAll, OPERATIONS)
 hooks.bind(VSwapAll, {name: getattr(disks, name) for name in ("slot_find", "point_to", "slot_leave")})
 

@@ -27,7 +27,7 @@ from kernels.structures.cluster import DEV_WORDS, OFFSET_MASK, device_of, entry_
 def record(st, pr, value, memcg):  # type: ignore[no-untyped-def]
     """``mem_cgroup_record_swap``: the owner of virtual slot `value`, with a reference to its id, and no charge."""
     step(pr, own.F_RECORD)
-    pc.id_get(st, pr, pc.block_of(st, memcg))
+    pc.id_get(st, pr, pc.block_of(st, memcg), U1)
     step(pr, own.F_RECORD)
     word = v.at(st, v.find(st, pr, value)) + v.D_KIND
     atomic_add(pr, R_RDESC, word, st.descriptors, word, memcg << U32)
@@ -104,7 +104,7 @@ def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
     if found == U0:
         return U0
     entry, memcg = entry_of(st, device, found - U1), v.owner_of(st, v.peek(st, value))
-    if not pc.try_charge(st, pr, pc.block_of(st, memcg)):
+    if not pc.try_charge(st, pr, pc.block_of(st, memcg), U1):
         slot_free(st, pr, entry, U0)
         return U0
     reverse.link(st, pr, value, entry)

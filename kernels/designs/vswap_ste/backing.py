@@ -152,7 +152,7 @@ def backed_anew(st, pr, g, ci, memcg, device, cpu):  # type: ignore[no-untyped-d
         return U0
     entry = cl.entry_of(st, device, found - U1)
     point_to(st, found - U1, g)
-    if not pc.try_charge(st, pr, pc.block_of(st, memcg)):
+    if not pc.try_charge(st, pr, pc.block_of(st, memcg), U1):
         slots_free(st, pr, entry, U1)
         return U0
     step(pr, own.F_REALLOC)

@@ -82,12 +82,27 @@ def made_for(config: s.Config) -> dict[str, Any]:
     return made
 
 
-STEPS = ("claim", "put", "swap_full", "put_run", "writeout", "read_begin", "read_end", "clusters_grow", "retire")
+STEPS = (
+    "claim",
+    "claim_run",
+    "writeout_run",
+    "put",
+    "swap_full",
+    "put_run",
+    "writeout",
+    "read_begin",
+    "read_end",
+    "clusters_grow",
+    "retire",
+)
 OPERATIONS: dict[str, Any] = (
     swap_table.OPERATIONS
     | {name: getattr(ste_steps, name) for name in STEPS}
     | {name: getattr(clusters, name) for name in ("is_virtual", "cluster_reach", "cluster_new", "cluster_gone")}
-    | {name: getattr(ste_slots, name) for name in ("slot_mark", "owner_set", "charge", "is_cached", "cache_find", "count_up", "count_down")}
+    | {
+        name: getattr(ste_slots, name)
+        for name in ("slot_mark", "owner_set", "charge", "charge_run", "is_cached", "cache_find", "count_up", "count_down")
+    }
     | {"backing_drop": backing.backing_drop, "move_step": ste_moves.move_step, "swapoff": ste_moves.swapoff}
 )
 s.bind(VSwapSte, OPERATIONS)

@@ -141,6 +141,17 @@ def charge(st, pr, g, memcg):  # type: ignore[no-untyped-def]
     cl.unlock_cluster(st, pr, ci)
 
 
+@called
+def charge_run(st, pr, g, n, memcg):  # type: ignore[no-untyped-def]
+    """The same for `n` slots of one cluster from `g` on, in one section."""
+    ci = cl.lock_cluster(st, pr, g)
+    if not has(st, g, CI_MEMCG):
+        memcg_table(st, pr, g)
+    for i in range(n):
+        owner_set(st, pr, g + u(i), memcg)
+    cl.unlock_cluster(st, pr, ci)
+
+
 @inner
 def is_cached(st, g):  # type: ignore[no-untyped-def]
     """True if the swap cache has slot `g`; of a pointer, if the hint says that it alone has the virtual slot."""

@@ -16,7 +16,7 @@ from kernels.designs.vswap_ste import backing, own
 from kernels.designs.vswap_ste import slots as vs
 from kernels.designs.vswap_ste.clusters import ARRAY, cluster_reach
 from kernels.designs.xswap import array
-from kernels.life import charging, page_io, runs, steps, swapfile
+from kernels.life import charging, folio_slots, page_io, runs, steps, swapfile
 from kernels.memory import CACHED, DIRTY, F_ENTRY, F_TOKEN, f_is, f_set, f_word, mapcount
 from kernels.observing.probe import F_NONE, F_ZERO, R_DEV, chase, step
 from kernels.structures import cluster as cl
@@ -41,6 +41,21 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
             return swapfile.claim_slot(st, pr, f, codes.ZSWAP, found, memcg, cpu)  # never refused: nothing is charged
         st.ctl[own.S_FELL_BACK] += U1
     return swapfile.claim(st, pr, f, page, memcg, backend, cpu)
+
+
+@called
+def claim_run(st, pr, order, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
+    """The same for a large folio: a run of virtual slots, or of slots of a disk. Without a run it is split."""
+    if backend == codes.ZSWAP or st.ctl[own.C_ROUTE] != SENT_TO_ZSWAP:
+        return claim_virtual_run(st, pr, order, page, memcg, backend, cpu)
+    return folio_slots.claim_run(st, pr, order, page, memcg, backend, cpu)
+
+
+@called
+def claim_virtual_run(st, pr, order, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
+    """A run of virtual slots for a large folio, or none."""
+    found = folio_slots.run_of(st, pr, codes.ZSWAP, cpu, order)
+    return found != U0 and folio_slots.claim_slots(st, pr, codes.ZSWAP, found - U1, U1 << order, memcg, cpu)
 
 
 @inner
@@ -137,6 +152,14 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
         return codes.REACTIVATED
     page_io.write_slot(st, pr, back, token)
     return U0
+
+
+@called
+def writeout_run(st, pr, n, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
+    """``swap_writeout`` of a large folio. Behind its virtual slots each page gets a place of its own: slots of a disk need not adjoin."""
+    if is_virtual_entry(st.folio[f_word(st.parts[U0], F_ENTRY)]):
+        return steps.writeout_run.default(st, pr, n, backend, size, zero, cpu)
+    return folio_slots.writeout_run(st, pr, n, backend, size, zero, cpu)
 
 
 @inner

@@ -35,6 +35,7 @@ from kernels.designs.xswap.own import (
 )
 from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, trylock, unlock
 from kernels.observing.probe import F_NONE, R_CLUSTER, R_PERCPU, allocated, freed, step, touch, wrote
+from kernels.structures import orders
 from kernels.structures.cluster import (
     CI_COUNT,
     CI_NEXT,
@@ -144,6 +145,7 @@ def unmap(st, pr, keep):  # type: ignore[no-untyped-def]
         if u(st.percpu[at]) > keep:
             st.percpu[at] = 0
             wrote(pr, R_PERCPU, at >> U1)
+        orders.forget_beyond(st, pr, codes.ZSWAP, u(cpu), keep)
     lock(pr, st.dev, D_LOCK, L_DEVICE)
     for c in range(keep, ctl[S_MAPPED]):
         trylock(pr, st.cluster, u(c) * CI_WORDS, L_CLUSTER)

@@ -17,12 +17,14 @@ import numpy as np
 
 from kernels import codes
 from kernels.compiling.jit import called, inner, outer
+from kernels.control import C_CPUS
 from kernels.designs import ghost
 from kernels.designs.swap_table import design as swap_table
 from kernels.designs.swap_table import functions
 from kernels.designs.xswap import array, own
-from kernels.life import moves, replay, runs, swapfile
+from kernels.life import folio_slots, moves, replay, runs, swapfile
 from kernels.life import registry as s
+from kernels.life.arrays import cpu_rows
 from kernels.life.layout import Chunks
 from kernels.life.steps import FREE_UNLOCKED
 from kernels.own import Word
@@ -85,6 +87,15 @@ def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
 
 
 @called
+def claim_run(st, pr, order, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
+    """Claim a run; one that was given back at once may have been the first of its cluster."""
+    whole = folio_slots.claim_run(st, pr, order, page, memcg, backend, cpu)
+    if not whole:
+        array.try_shrink(st, pr)
+    return whole
+
+
+@called
 def swapoff(st, pr, d, target, cpu):  # type: ignore[no-untyped-def]
     """Swap a device off; the array goes with the device (``xswap_destroy``)."""
     code = moves.swapoff(st, pr, d, target, cpu)
@@ -102,6 +113,7 @@ s.bind(
         "retire": retire,
         "put_run": put_run,
         "claim": claim,
+        "claim_run": claim_run,
         "swapoff": swapoff,
     },
 )  # fmt: skip
@@ -123,7 +135,7 @@ def check(st: Any) -> Iterable[str]:
     """The array is mapped in front, as far as it is needed and with a chunk to spare at most; what is not mapped is on no list."""
     word = {entry.name: int(st.ctl[entry.number]) for entry in own.OWN.entries_of(Word)}
     mapped, chunk = word["S_MAPPED"], word["C_CHUNK"]
-    headers, percpu = st.cluster.reshape(-1, int(cl.CI_WORDS)), st.percpu.reshape(-1, int(cl.CPU_WORDS))
+    headers, percpu = st.cluster.reshape(-1, int(cl.CI_WORDS)), cpu_rows(st.percpu, int(st.ctl[int(C_CPUS)]))
     used = np.flatnonzero(headers[: word["C_CEILING"], int(cl.CI_COUNT)])
     for what, have, want in (
         ("clusters of the device", int(st.dev[int(cl.D_CLUSTERS)]), mapped),

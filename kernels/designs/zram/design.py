@@ -82,14 +82,29 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     entry = st.folio[f_word(f, F_ENTRY)]
     if zero or device_of(entry) != codes.ZSWAP:
         return page_io.writeout(st, pr, f, value, backend, size, zero, cpu)
-    g, token = slot_of(st, entry), st.folio[f_word(f, F_TOKEN)]
+    g = slot_of(st, entry)
     folio_swapped(st, pr, g)
     zero_mark(st, pr, g, False)
+    return to_driver(st, pr, f, g, size)
+
+
+@inner
+def to_driver(st, pr, f, g, size):  # type: ignore[no-untyped-def]
+    """Look for an entry of zswap, then have the driver store folio `f`, whose slot is `g`."""
+    entry, token = st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_TOKEN)]
     page_io.erase_old(st, pr, entry, g)
     why = driver.write(st, pr, g, size, token)
     if why == U0:
         page_io.keep_content(st, g, token)
     return why
+
+
+@called
+def write_page(st, pr, f, g, backend, size, zero):  # type: ignore[no-untyped-def]
+    """:func:`writeout` of a page of a large folio, whose zero bit is written."""
+    if zero or device_of(st.folio[f_word(f, F_ENTRY)]) != codes.ZSWAP:
+        return page_io.write_page(st, pr, f, g, backend, size, zero)
+    return to_driver(st, pr, f, g, size)
 
 
 @called
@@ -100,6 +115,7 @@ def driver_read(st, pr, entry, token):  # type: ignore[no-untyped-def]
 
 OPERATIONS: dict[str, Any] = swap_table.OPERATIONS | {
     "writeout": writeout,
+    "write_page": write_page,
     "driver_read": driver_read,
     "slot_freed": driver.slot_freed,
     "move_step": writeback.move_step,
