@@ -157,9 +157,16 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
 @called
 def writeout_run(st, pr, n, backend, size, zero, cpu):  # type: ignore[no-untyped-def]
     """``swap_writeout`` of a large folio. Behind its virtual slots each page gets a place of its own: slots of a disk need not adjoin."""
-    if is_virtual_entry(st.folio[f_word(st.parts[U0], F_ENTRY)]):
-        return steps.writeout_run.default(st, pr, n, backend, size, zero, cpu)
-    return folio_slots.writeout_run(st, pr, n, backend, size, zero, cpu)
+    if not is_virtual_entry(st.folio[f_word(st.parts[U0], F_ENTRY)]):
+        return folio_slots.writeout_run(st, pr, n, backend, size, zero, cpu)
+    why = U0
+    for i in range(n):
+        at = u(i) * U2
+        lost = writeout(st, pr, st.parts[at], st.parts[at + U1], backend, size, zero, cpu)
+        if lost != U0:
+            why = lost
+            st.parts[at] = U0
+    return why
 
 
 @inner
