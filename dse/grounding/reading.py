@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from dse import linux
-from dse.grounding import beside, declared, tracing
+from dse.grounding import beside, declared, folios, tracing
 from dse.grounding.declared import Asked
 from dse.grounding.operations import COMPRESSED
 from dse.linux import Record
@@ -195,7 +195,54 @@ def _change(asked: Asked, found: Mapping[str, Record]) -> Read:
     return read
 
 
+def _folio_locks(asked: Asked, found: Mapping[str, Record]) -> Read:
+    """Locked sections a page of a large folio's way out."""
+    read = Read()
+    for release, order, backend, sums, apart in folios.recorded(asked, found, read.missing):
+        real, ours = (side["core"]["locks"] / (1 << order) for side in (sums.real, sums.model))
+        said = ", ".join(f"{group} {sums.model[group]['locks']:.2f} of {sums.real[group]['locks']:.2f} a folio" for group in apart)
+        holds = abs(real - ours) <= asked.tolerance
+        read.add(asked, f"{release} {backend} order {order}", real, ours, holds=holds, unit="locks a page", said=said, apart=apart)
+    return read
+
+
+def _folio_lines(asked: Asked, found: Mapping[str, Record]) -> Read:
+    """Share of the lines of a large folio's way out that is modelled."""
+    read = Read()
+    for release, order, backend, sums, _ in folios.recorded(asked, found, read.missing):
+        real = sums.real["core"]["first"]
+        less = {g: sums.real[g]["first"] - sums.model[g]["first"] for g in beside.CORE if g in sums.real}
+        apart = sorted((g for g, lines in less.items() if lines >= 1.0), key=lambda g: -less[g])
+        said = "absent: " + ", ".join(f"{g} {less[g]:.1f}" for g in apart) if apart else ""
+        holds = sums.share >= 1.0 - asked.tolerance
+        where = f"{release} {backend} order {order}"
+        read.add(asked, where, real, sums.share * real, holds=holds, unit="lines a folio", said=said, apart=apart)
+    return read
+
+
+def _folio_change(asked: Asked, found: Mapping[str, Record]) -> Read:
+    """Figure of a page in a folio by that in one of the order before."""
+    read = Read()
+    done: dict[tuple[str, str], list[tuple[int, beside.Sums]]] = {}
+    for release, order, backend, sums, _ in folios.recorded(asked, found, read.missing):
+        done.setdefault((release, backend), []).append((order, sums))
+    for (release, backend), orders in done.items():
+        for (few, old), (many, new) in itertools.pairwise(orders):
+            real, ours = (_a_page(asked, new, many, who) / _a_page(asked, old, few, who) for who in ("real", "model"))
+            holds = agrees(ours, real, asked.tolerance, asked.of["noise"])
+            read.add(asked, f"{release} {backend} order {few} to {many}", real, ours, holds=holds, unit="x")
+    return read
+
+
+def _a_page(asked: Asked, sums: beside.Sums, order: int, who: str) -> float:
+    """Figure of a page; of lines those of the kernel, and of the model as many of them as it has."""
+    if asked.of["figure"] == "locks":
+        return getattr(sums, who)["core"]["locks"] / (1 << order)
+    return sums.real["core"]["first"] * (sums.share if who == "model" else 1.0) / (1 << order)
+
+
 READERS: dict[str, Callable[[Asked, Mapping[str, Record]], Read]] = {
     "records": _records, "objects": _objects, "trace": _trace, "locks": _locks, "lines": _lines, "change": _change,
+    "folio_locks": _folio_locks, "folio_lines": _folio_lines, "folio_change": _folio_change,
 }  # fmt: skip
 """Readers by kind of row."""

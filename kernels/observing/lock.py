@@ -29,6 +29,7 @@ L_LRUVEC = COMMON.lock("lruvec")
 L_ZS_POOL = COMMON.lock("zsmalloc pool")
 L_ZSPAGE = COMMON.lock("zspage")
 L_ZS_CLASS = COMMON.lock("zsmalloc class")
+L_AVAIL = COMMON.lock("swap_avail_lock")
 
 
 @operation

@@ -37,6 +37,8 @@ from kernels.observing.lock import L_CLUSTER, unlock
 from kernels.observing.probe import R_DEV, R_PERCPU, chase, touch, wrote
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import CI_COUNT, CI_NEXT, CI_WORDS, CPU_WORDS, DEV_WORDS, FRAG_LIST, FREE_LIST, FULL_LIST, NONFULL_LIST
+from kernels.structures.common import table
+from kernels.structures.common.steps import common
 from kernels.structures.slots import cluster_reach, dedicate, home_list, slot_mark, slot_scan
 
 EMPTY_ONLY, NONFULL, FRAGMENTED = U0, U1, U2
@@ -278,6 +280,8 @@ def own_run(st, pr, d, at, order):  # type: ignore[no-untyped-def]
 def run_alloc(st, pr, d, cpu, order):  # type: ignore[no-untyped-def]
     """Allocate 2^order slots of device `d`, aligned and in one cluster, marked as cached; return the first + 1, or 0: split the folio.
 
+    A run that is not to be had of the CPU's own cluster takes ``swap_avail_lock`` on the way to the lists of its device
+    (``swap_alloc_slow``; up to 6.17 each run does). So does a single page, once for a cluster, which is left out.
     At order 0 it does what :func:`kernels.structures.cluster.slot_alloc` does, and steals where that one finds the device full.
     """
     chase(pr, R_DEV, d * DEV_WORDS)
@@ -286,6 +290,8 @@ def run_alloc(st, pr, d, cpu, order):  # type: ignore[no-untyped-def]
     at = cpu * CPU_WORDS + d * U2 if order == U0 else cpu_at(st, cpu, d, order)
     touch(pr, R_PERCPU, at >> U1)
     found = own_run(st, pr, d, at, order)
+    if order != U0 and (found == U0 or st.ctl[C_CLUSTER_ORDER] & U1 == U0):
+        common(pr, st, table.SLOW, U0)
     if found == U0:
         found = from_lists(st, pr, d, order, at)
     if order != U0 and found != U0:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels.compiling.jit import u
-from kernels.observing.lock import L_LRUVEC, L_SLOTS_CACHE, L_SWAP_CGROUP, L_ZS_CLASS, L_ZS_POOL, L_ZSPAGE
+from kernels.observing.lock import L_AVAIL, L_LRUVEC, L_SLOTS_CACHE, L_SWAP_CGROUP, L_ZS_CLASS, L_ZS_POOL, L_ZSPAGE
 
 ERAS = ("6.12", "6.18", "7.2")
 """Kernels with steps of their own, in the order of C_ERA."""
@@ -38,10 +38,10 @@ POINTERS = frozenset(
 
 LOCKS = {
     "swap_slots_cache": L_SLOTS_CACHE, "swap_cgroup_ctrl": L_SWAP_CGROUP, "mem_cgroup_per_node": L_LRUVEC, "zs_pool": L_ZS_POOL,
-    "zspage": L_ZSPAGE, "size_class": L_ZS_CLASS,
+    "zspage": L_ZSPAGE, "size_class": L_ZS_CLASS, "swap_avail_head": L_AVAIL,
 }  # fmt: skip
 """Class of the lock in a structure: ``free_lock``, ``lock``, ``lru_lock`` of its lruvec, ``lock``, ``zsl`` (up to 6.13 a rwlock),
-``lock``."""
+``lock``, ``swap_avail_lock``."""
 
 TABLE = """
 isolate
@@ -270,6 +270,9 @@ zram_free
 -|-|zs_free: zs_pool 0!^ 1, zs_handle 0, zpdesc 0, zspage 0!, size_class 0!^ 1!
 -|-|obj_free: zsmalloc object 0!
 -|-|fix_fullness_group: zspage 1!
+
+slow
+get_swap_pages|folio_alloc_swap|folio_alloc_swap: swap_avail_head 0!^
 """
 
 
@@ -335,7 +338,7 @@ LINES = len(SHARED_LINES)
 HOOKS = u(len(HOOK_NAMES))
 (
     ISOLATE, DROP, CLAIM, DUP, OUT, ZERO_OUT, ZSWAP_STORE, ZSPAGE_NEW, DISK_OUT, DEVICE, FAULT, READ, ZERO_IN, DISK_IN, MAP, WRITE, TREE,
-    ZSWAP_LOAD, ZSWAP_FREE, INVALIDATE, SLOT_FREE, SLOT_COLLECT, SLOT_FLUSH, ZAP, ZRAM_STORE, ZRAM_LOAD, ZRAM_FREE,
+    ZSWAP_LOAD, ZSWAP_FREE, INVALIDATE, SLOT_FREE, SLOT_COLLECT, SLOT_FLUSH, ZAP, ZRAM_STORE, ZRAM_LOAD, ZRAM_FREE, SLOW,
 ) = (u(i) for i in range(len(HOOK_NAMES)))  # fmt: skip
 WRITTEN, POINTED = u(1 << 24), u(1 << 25)
 LOCK_SHIFT, LOCKED = u(26), u(63 << 26)
