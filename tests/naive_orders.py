@@ -163,7 +163,9 @@ class Plain:
         return None
 
     def alloc(self, cpu: int, order: int) -> int | None:
-        """First slot of a run, None if there is none."""
+        """First slot of a run, None if there is none; a folio that is larger than a cluster is split at once."""
+        if order > self.shift:
+            return None
         found, current = None, self.own.get((cpu, order))
         if current is not None and self.is_usable(current[0], order):
             found = self.claim(cpu, *current, order)

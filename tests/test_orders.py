@@ -140,7 +140,7 @@ class Runs(RuleBasedStateMachine):
         used = Counter(slot >> self.shift for slot in [0, *self.where.values()])
         for c, twin in enumerate(self.plain.clusters):
             assert int(rows[c, int(cluster.CI_COUNT)]) == used[c] == twin.used
-            assert int(rows[c, int(orders.CI_ORDER)]) == twin.order
+            assert int(self.state.orders[c]) == twin.order
         assert int(self.state.ctl[int(control.S_SLOTS)]) == len(self.where)
         assert int(self.state.dev[int(ZRAM * cluster.DEV_WORDS + cluster.D_USED)]) == len(self.where)
         assert int(self.state.ctl[int(control.S_NR_SWAP_PAGES)]) == self.slots - 1 - len(self.where)
@@ -153,7 +153,7 @@ class Runs(RuleBasedStateMachine):
         held: dict[int, set[int]] = {}
         for page, slot in self.where.items():
             held.setdefault(slot >> self.shift, set()).add(self.order_of[page])
-        for c, order in enumerate(headers(self.state)[:, int(orders.CI_ORDER)].tolist()):
+        for c, order in enumerate(self.state.orders.tolist()):
             assert order == 0 or c in held
             assert not self.late or held.get(c, set()) <= {0, order}
 
