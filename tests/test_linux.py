@@ -373,6 +373,8 @@ def test_shipped_records_have_their_origin() -> None:
         assert made.provenance["release"].startswith(f"{release}.")
         assert made.provenance["package"]
         assert made.provenance["guests"].keys() == {"fill"}
+        static = {(table, row["kind"]) for table in ("fill", "sites") for row in made.tables[table] if row["stage"] == "static"}
+        assert {("fill", "asked"), ("fill", "got"), ("sites", "kmalloc")} <= static  # both histograms of kmalloc were there
         assert {*experiments.EXPERIMENTS, "sites", "folios"} - set(made.tables) <= {"writeback"}
         assert len({row["repeat"] for row in made.tables["trace"]}) == 5
         digests = {name: workloads.make(spec, streams.settings()["seed"]).digest for name, spec in streams.specs().items()}
