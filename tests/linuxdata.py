@@ -73,3 +73,24 @@ def report() -> list[str]:
         lines.append(f"snapshot {stage} /sys/kernel/debug/zswap/pool_total_size {pool}")
         lines += histograms_of(stage, nodes)
     return [*lines, "end ok"]
+
+
+def swapons(stage: str, count: int) -> list[str]:
+    """Histograms of a kernel whose swapon asked `count` times for arrays of 257 clusters and of a bit a slot, and for a vmalloc area."""
+
+    def array(number: int, *frames: str, asked: int, got: int) -> list[str]:
+        calls = [f"         {frame}+0x1/0x2" for frame in (*frames, "__do_sys_swapon", "do_syscall_64")]
+        end = f", bytes_req:       {asked}, ptr:  1844661268{number}}} hitcount:          {count}  bytes_alloc:      {got * count}"
+        return ["{ common_stacktrace:", *calls, end]
+
+    lines = [
+        "# trigger info: hist:keys=call_site.sym:vals=hitcount,bytes_alloc:sort=hitcount:size=4096 [active]",
+        f"{{ call_site: [ffffffff81] add_swap_extent          }} hitcount:          {count}  bytes_alloc:         {64 * count}",
+        "# trigger info: hist:keys=common_stacktrace,bytes_req,ptr:vals=hitcount,bytes_alloc:sort=hitcount:size=512 if bytes_req >= 4096",
+        *array(0, "__kvmalloc_node_noprof", asked=6168, got=8192),
+        *array(1, "__kmalloc_node_noprof", "__kvmalloc_node_noprof", asked=16392, got=32768),
+        *array(1, "__kvmalloc_node_noprof", asked=16392, got=32768),  # said twice: by kmalloc of whole pages and by its caller
+        *array(2, "__vmalloc_area_node", "vzalloc_noprof", asked=8192, got=8192),
+        "{ common_stacktrace:", "         seq_read_iter+0x1/0x2", f", bytes_req: 8192, ptr: 77}} hitcount: {count} bytes_alloc: 8192",
+    ]  # fmt: skip
+    return [f"snapshot {stage} /sys/kernel/tracing/events/kmem/kmalloc/hist {line}" for line in lines]

@@ -19,7 +19,7 @@ from dse import linux, workloads
 from dse.cli import BAD, main
 from dse.common import machine, writing
 from dse.errors import BadInput
-from dse.linux import booting, experiments, initramfs, modules, records, streams
+from dse.linux import booting, experiments, initramfs, modules, recording, records, streams
 from dse.linux import image as images
 from tests.linuxdata import COUNTS, SAID, TRACED, bzimage, report
 
@@ -171,6 +171,27 @@ def test_experiments_are_added_to_a_record(host: Host, capsys: pytest.CaptureFix
     assert f"record {first} cannot be added to: its pages is 65536, now it is 1024" in capsys.readouterr().err
     assert host.record("--experiments", "trace", "--traces", "zpif") == BAD
     assert "unknown trace 'zpif', did you mean 'zipf'?" in capsys.readouterr().err
+
+
+def test_a_later_guest_may_fill_anew_and_do_no_more(
+    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The origin says which experiments were made by another program of the guest than the rest."""
+    assert host.record("--experiments", "fill,trace", "--traces", "zipf") == 0
+    (first,) = records.stored(host.results)
+    old = linux.load(first, host.results).provenance
+    assert "guests" not in old
+    monkeypatch.setattr(recording, "_digest", lambda *names: old["plugin_digest"] if names == ("plugin.c",) else "later")
+    assert host.record("--experiments", "trace", "--traces", "zipf", "--add", first) == BAD
+    assert f"record {first} cannot be added to: its workload_digest is {old['workload_digest']}, now it is later" in capsys.readouterr().err
+    assert host.record("--experiments", "fill", "--add", first, "--release", "both") == 0
+    both = linux.load(next(name for name in records.stored(host.results) if name != first), host.results)
+    assert (both.provenance["workload_digest"], both.provenance["guests"]) == (old["workload_digest"], {"fill": "later"})
+    assert both.tables["trace"] == linux.load(first, host.results).tables["trace"]
+    monkeypatch.setattr(recording, "_digest", lambda *names: old["plugin_digest" if names == ("plugin.c",) else "workload_digest"])
+    assert host.record("--experiments", "fill", "--add", both.name, "--release", "again") == 0
+    again = next(name for name in records.stored(host.results) if name.endswith("again"))
+    assert linux.load(again, host.results).provenance["guests"] == {}
 
 
 @pytest.mark.parametrize(
@@ -351,6 +372,9 @@ def test_shipped_records_have_their_origin() -> None:
         made = linux.load(release)
         assert made.provenance["release"].startswith(f"{release}.")
         assert made.provenance["package"]
+        assert made.provenance["guests"].keys() == {"fill"}
+        static = {(table, row["kind"]) for table in ("fill", "sites") for row in made.tables[table] if row["stage"] == "static"}
+        assert {("fill", "asked"), ("fill", "got"), ("sites", "kmalloc")} <= static  # both histograms of kmalloc were there
         assert {*experiments.EXPERIMENTS, "sites", "folios"} - set(made.tables) <= {"writeback"}
         assert len({row["repeat"] for row in made.tables["trace"]}) == 5
         digests = {name: workloads.make(spec, streams.settings()["seed"]).digest for name, spec in streams.specs().items()}

@@ -8,7 +8,7 @@ import pytest
 from dse import workloads
 from dse.errors import BadInput
 from dse.linux import counting, experiments, functions, histograms, initramfs, streams, summaries, tools, tracing
-from tests.linuxdata import COUNTS, SAID, SYMBOLS, TRACED, report
+from tests.linuxdata import COUNTS, SAID, SYMBOLS, TRACED, report, swapons
 
 GUEST = initramfs.GUEST
 
@@ -104,6 +104,18 @@ def test_allocations_have_an_owner() -> None:
         {"backend": "zswap", "stage": "filled", "kind": "slab", "site": "xas_alloc", "objects": 14, "bytes": 14 * 576},
     ]
     assert [row["structure"] for row in histograms.page_rows(rows)] == ["swap_table_alloc"]
+
+
+def test_arrays_of_swapon_that_kmalloc_gave() -> None:
+    """Those of one function are told apart by what they asked for; the list of a vmalloc area's pages and foreign arrays are none."""
+    lines = ["step fill-disk", *swapons("before", 1), *swapons("empty", 2), *swapons("touched", 2), *swapons("out", 2)]
+    head = {"backend": "disk", "stage": "static", "objects": 1}
+    assert histograms.large_rows(lines) == [
+        head | {"kind": kind, "structure": f"__do_sys_swapon:{asked}", "bytes": size}
+        for kind, asked, size in (("asked", 16392, 16392), ("asked", 6168, 6168), ("got", 16392, 32768), ("got", 6168, 8192))
+    ]
+    assert histograms.site_rows(lines) == [head | {"kind": "kmalloc", "site": "add_swap_extent", "bytes": 64}]
+    assert f"if bytes_req >= {histograms.LEAST} && ptr != 0" in (GUEST / "init.sh").read_text()
 
 
 def test_streams_are_those_of_the_model() -> None:

@@ -31,7 +31,9 @@ METHOD = """
 - **fill**: the model swaps out as many pages as the guest, from an empty state, and its
   ledger is read. The device has one slot more, as the kernel's has a header. The bytes
   of a compressed page are not predicted: they come from the size class that the record
-  shows.
+  shows. Which of its arrays swapon allocated for clusters is told by the size: 257
+  clusters, a prime number, and whole words for each. K11 is about the bytes asked for,
+  which tell the size of `struct swap_cluster_info`, K12 about those that kmalloc gave.
 - **trace**: reclaim of the model replays the accesses that the guest replayed. Its
   limit is that of the memory cgroup without the kernel memory that was charged to it,
   and the compressed size is that of the record. Statistics are never flushed, as the
@@ -98,11 +100,9 @@ def found() -> tuple[dict[str, Any], ...]:
 def summary(rows: Iterable[Mapping[str, Any]]) -> str:
     """Line that sums the rows up."""
     made = judging.tally(rows)
-    share = 100.0 * made["figures_within"] / max(1, made["figures"])
-    return (
-        f"{made['rows_within']} of {made['rows']} rows and {made['figures_within']} of {made['figures']} figures ({share:.0f} %) are "
-        f"within their tolerance; {made['unrecorded']} row{' is' if made['unrecorded'] == 1 else 's are'} not recorded yet."
-    )
+    share, bare = 100.0 * made["figures_within"] / max(1, made["figures"]), made["unrecorded"]
+    said = f"{made['rows_within']} of {made['rows']} rows and {made['figures_within']} of {made['figures']} figures ({share:.0f} %) are "
+    return f"{said}within their tolerance{f'; {bare} row' + (' is' if bare == 1 else 's are') + ' not recorded yet' if bare else ''}."
 
 
 def _overview(rows: Iterable[Mapping[str, Any]]) -> str:

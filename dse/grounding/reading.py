@@ -79,6 +79,18 @@ def _records(asked: Asked, found: Mapping[str, Record]) -> Read:
     return read
 
 
+def _whole(row: Mapping[str, Any], slots: int, each: int) -> bool:
+    """Tell whether an array (``FUNCTION:BYTES``) has words for each so many slots, those of the header included.
+
+    Examples
+    --------
+    >>> _whole({"structure": "swapon:6168"}, 131072, 512), _whole({"structure": "swapon:16392"}, 131072, 512)
+    (True, False)
+    """
+    size, elements = int(row["structure"].rpartition(":")[2]), -(-(slots + 1) // each)
+    return size % (8 * elements) == 0
+
+
 def _real_of(record: Record, release: str, asked: Asked, backend: str) -> tuple[bool, float]:
     """Tell whether the record has the structure of a row, and how much of it."""
     kind, names, figure = asked.of.get("real_of", {}).get(release, asked.of["real"])
@@ -87,6 +99,7 @@ def _real_of(record: Record, release: str, asked: Asked, backend: str) -> tuple[
         row for row in record.tables["fill"]
         if (row["backend"], row["stage"], row["kind"]) == (backend, stage, kind)
         and any(fnmatchcase(row["structure"], name) for name in names)
+        and ("each" not in asked.of or _whole(row, int(record.provenance["slots"]), asked.of["each"]))
     ]  # fmt: skip
     return bool(rows), float(sum(row[figure] for row in rows))
 

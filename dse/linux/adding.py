@@ -15,6 +15,10 @@ SAME = (
     "background", "many", "memory", "slots", "machine", "options",
 )  # fmt: skip
 """Origin that a record and its addition share."""
+ALONE = ("fill",)
+"""Experiments that no other one has to share the guest's program with: a later one may add them."""
+LATER = "guests"
+"""Origin of experiments that a later guest made than that of the record: digests of its program by experiment."""
 ADDED = ("experiments", "command", "seconds")
 """Origin in which both are put together."""
 
@@ -30,7 +34,8 @@ def require_same(before: Mapping[str, Any], after: Mapping[str, Any], name: str)
     lacks = next((key for key in ADDED if key not in before), None)
     if lacks is not None:
         raise BadInput(f"record {name} cannot be added to: its provenance has no {lacks}")
-    other = next((key for key in SAME if before.get(key) != after.get(key)), None)
+    same = [key for key in SAME if key != "workload_digest" or not set(after["experiments"]) <= set(ALONE)]
+    other = next((key for key in same if before.get(key) != after.get(key)), None)
     if other is not None:
         raise BadInput(f"record {name} cannot be added to: its {other} is {before.get(other)}, now it is {after.get(other)}")
 
@@ -53,6 +58,14 @@ def added(old: Record, tables: Tables, provenance: Mapping[str, Any]) -> tuple[d
     origin = {
         **before, **provenance, "experiments": [name for name in EXPERIMENTS if name in done],
         "traces": {**before.get("traces", {}), **provenance.get("traces", {})}, "command": f"{before['command']}; {provenance['command']}",
-        "seconds": round(before["seconds"] + provenance["seconds"], 1),
+        "seconds": round(before["seconds"] + provenance["seconds"], 1), **_guests(before, provenance),
     }  # fmt: skip
     return {name: list(found[name]) for name in TABLES if name in found}, origin
+
+
+def _guests(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Digest of the guest's program that made the record, and of those that made single experiments of it."""
+    first = before.get("workload_digest")
+    guests = {**before.get(LATER, {}), **dict.fromkeys(after["experiments"], after.get("workload_digest"))}
+    other = {name: digest for name, digest in guests.items() if digest != first}
+    return {"workload_digest": first} | ({LATER: other} if other or LATER in before else {})

@@ -118,7 +118,7 @@ def _origin(text: bytes) -> dict[str, Any]:
     listed = found.get("experiments", [])
     wrong = [key for key in WHOLE if key in found and (type(found[key]) is not int or found[key] < 0)]
     wrong += [key for key in PLAIN if not isinstance(found.get(key, ""), str)]
-    wrong += [key for key in ("traces", "package") if not isinstance(found.get(key, {}), dict)]
+    wrong += [key for key in ("traces", "package", "guests") if not isinstance(found.get(key, {}), dict)]
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
         wrong.append("experiments")
     if not isinstance(found.get("seconds", 0), (int, float)) or not math.isfinite(found.get("seconds", 0)):

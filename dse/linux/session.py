@@ -86,7 +86,8 @@ class Session:
         tables: dict[str, Rows] = {}
         if "fill" in wanted:
             sites = histograms.site_rows(report)
-            tables = {"fill": counting.fill_rows(report, int(self.guest.settings["pages"])) + histograms.page_rows(sites), "sites": sites}
+            filled = counting.fill_rows(report, int(self.guest.settings["pages"]))
+            tables = {"fill": filled + histograms.page_rows(sites) + histograms.large_rows(report), "sites": sites}
         if counted:
             found = self._count(counted, functions.read(report))
             tables |= {name: rows for name, rows in found.items() if name in (*wanted, "folios")}

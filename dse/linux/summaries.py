@@ -12,14 +12,16 @@ from dse.linux.records import Record
 Rows = list[dict[str, Any]]
 FIGURES = ("instructions", "lines", "written", "locks", "allocations")
 GROUPS = ("all", "core", "data")
+SHOWN = (("filled", "slab"), ("filled", "pool"), ("filled", "pages"), ("static", "pages"), ("static", "asked"))
+"""Stages and kinds of rows of fill."""
 
 
 def fill(rows: Sequence[Mapping[str, Any]]) -> Rows:
-    """Structures that fill left in memory, and pages that swapon took."""
+    """Structures that fill left in memory, pages that swapon took, and arrays that it asked for."""
     return [
         {"backend": row["backend"], "stage": row["stage"], "structure": f"{row['structure']} ({row['kind']})", "objects": row["objects"],
          "bytes": row["bytes"]}
-        for row in rows if (row["stage"], row["kind"]) in (("filled", "slab"), ("filled", "pool"), ("filled", "pages"), ("static", "pages"))
+        for row in rows if (row["stage"], row["kind"]) in SHOWN
     ]  # fmt: skip
 
 

@@ -76,13 +76,19 @@ def break_even(bench: Bench) -> Ours:
 PHASES = {"p2": "swap_table_p2", "p3": "swap_table_p3", "p4": "swap_table_p4_pitched", "merged p4": "swap_table_p4"}
 
 
+PRINTED = {"swap_table_p3": 32}
+"""Bytes of a cluster header that the mail counts, where the merged phase has more: 40 in 7.1."""
+
+
 def phases(bench: Bench) -> Ours:
-    """Y05: headers included [MiB]."""
+    """Y05: headers included [MiB], those of phase III as printed."""
     out: Ours = {}
     for name, design in PHASES.items():
         curve = bench.curve(design, "ssd")
         for point, book in (("idle", curve[0]), ("full", curve[-1])):
-            out[f"{name} {point}"] = {design: (book.total_bytes + book.header_bytes) / MIB}
+            clusters = book.row("cluster headers").objects
+            headers = PRINTED[design] * clusters if design in PRINTED else book.header_bytes
+            out[f"{name} {point}"] = {design: (book.total_bytes + headers) / MIB}
     return out
 
 

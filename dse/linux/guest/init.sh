@@ -60,6 +60,8 @@ histograms() { # allocations by call site, pages by stack; movable ones are the 
         echo "$1hist:keys=call_site.sym:vals=bytes_alloc:size=4096" > $tracing/$event/trigger || say "refused histogram $event"
     done
     echo "$1hist:keys=common_stacktrace,order:size=4096 if migratetype != 1" > $tracing/mm_page_alloc/trigger || say "refused histogram pages"
+    large="hist:keys=common_stacktrace,bytes_req,ptr:vals=bytes_alloc:size=512 if bytes_req >= 4096 && ptr != 0"
+    echo "$1$large" >> $tracing/kmalloc/trigger || say "refused histogram large" # beside the first: > replaces it
 }
 armed=
 arm() {

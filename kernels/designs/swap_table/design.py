@@ -110,8 +110,9 @@ LAYOUT = (
     ZSWAP_INDEX,
     ZSWAP_ENTRY,
     s.Field(
-        "cluster headers", "swap_cluster_info", 32, "cluster if phase=1|2|3|4_pitched", f"mm/swap.h: struct swap_cluster_info; {PITCH}"
+        "cluster headers", "swap_cluster_info", 32, "cluster if phase=1|2|4_pitched", f"mm/swap.h: struct swap_cluster_info; {PITCH}"
     ),
+    s.Field("cluster headers", "swap_cluster_info", 40, "cluster if phase=3", "mm/swap.h of 7.1: with extend_table (BTF of 7.1.13)"),
     s.Field("cluster headers", "swap_cluster_info", 48, "cluster if phase=4", f"mm/swap.h: with extend_table and memcg_table; {P4}"),
 )  # fmt: skip
 
