@@ -75,12 +75,14 @@ REASON_BASE = 64
 ) = range(REASON_BASE, REASON_BASE + 15)  # fmt: skip
 
 
-def pack(kind: int, page: int, *, backend: int = 0, cpu: int = 0, count: int = 0, payload: int = 0, flags: int = 0) -> tuple[int, int]:
+def pack(
+    kind: int, page: int, *, order: int = 0, backend: int = 0, cpu: int = 0, count: int = 0, payload: int = 0, flags: int = 0
+) -> tuple[int, int]:
     """Build the two words of one record.
 
     Parameters
     ----------
-    kind, page, backend, cpu, count
+    kind, page, order, backend, cpu, count
         The fields of the record.
     payload : int
         Low 24 bits of ``arg``: compressed size [B], target backend or child space.
@@ -92,7 +94,7 @@ def pack(kind: int, page: int, *, backend: int = 0, cpu: int = 0, count: int = 0
     tuple of int
         Words 0 and 1.
     """
-    return kind | backend << 16 | cpu << 24 | page << 32, count | (payload | flags << 24) << 32
+    return kind | order << 8 | backend << 16 | cpu << 24 | page << 32, count | (payload | flags << 24) << 32
 
 
 def words(records: NDArray[np.void]) -> NDArray[np.uint64]:

@@ -354,7 +354,7 @@ MUTANTS = {
     "touched": ("Stage", NOTHING),
     "due": ("Stage", lambda self, o: o.moves),
     "pool_pages": ("Stage", lambda self: self.pool_bytes // naive.PAGE),
-    "excess": ("Stage", lambda self: max(self.resident + 1 - self.limit, 0)),
+    "excess": ("Stage", lambda self, n: max(self.resident + n - self.limit, 0)),
 }
 
 
