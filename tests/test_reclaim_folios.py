@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dse.errors import BadInput
+from dse.predicting import predicting
 from dse.workloads import stream
 from dse.workloads.workload import memcgs
 from kernels import demand
@@ -204,6 +205,11 @@ def test_a_trace_that_forks_has_no_large_folios(monkeypatch):
     monkeypatch.setattr(stream, "has_forks", lambda _: True)
     with pytest.raises(BadInput, match=r"scenario t: folio\.orders needs a workload without forks, and zipf forks"):
         stream.build(a_scenario(100, {"folio": {"orders": {"4": 1.0}}}))
+
+
+def test_a_prediction_refuses_large_folios():
+    with pytest.raises(BadInput, match=r"scenario threads.*: a prediction takes single pages, and folio\.orders makes large folios"):
+        predicting.predict("threads", settings=["folio.orders={4=1.0}"])
 
 
 def test_digests_without_large_folios_are_those_of_before():
