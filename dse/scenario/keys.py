@@ -116,7 +116,7 @@ class Moves:
 
 @dataclass(frozen=True)
 class Folio:
-    """Large folios (multi-size THP): aligned blocks of 2^order pages that are mapped at once and leave as one."""
+    """Large folios: aligned blocks of pages that are mapped at once and leave as one."""
 
     orders: Mapping[str, float] = key(
         {},
