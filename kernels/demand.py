@@ -97,6 +97,18 @@ def pack(
     return kind | order << 8 | backend << 16 | cpu << 24 | page << 32, count | (payload | flags << 24) << 32
 
 
+def pages_out(block: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Pages that each demand takes out: 2**order of RECLAIM and RECLAIM_BEGIN, 0 of others.
+
+    Examples
+    --------
+    >>> pages_out(np.array([pack(RECLAIM, 8, order=2), pack(RECLAIM, 3), pack(FAULT, 3)], np.uint64)).tolist()
+    [4, 1, 0]
+    """
+    fields = records(block)
+    return np.where(np.isin(fields["kind"], (RECLAIM, RECLAIM_BEGIN)), np.int64(1) << fields["order"].astype(np.int64), 0)
+
+
 def words(records: NDArray[np.void]) -> NDArray[np.uint64]:
     """View an array of :data:`DTYPE` records as the ``uint64[n, 2]`` that kernels take (no copy)."""
     return records.view(np.uint64).reshape(-1, 2)

@@ -155,9 +155,9 @@ class Faulting(Stage):
                     o.home = target
 
 
-def demands(scenario, workload, limit, forks):
-    """All demands of a workload whose stream fits in one block."""
-    stage = Faulting(scenario, workload, limit, forks)
+def demands(scenario, workload, limit, forks, kind=Faulting):
+    """All demands of a workload whose stream fits in one block, by a twin of class `kind`."""
+    stage = kind(scenario, workload, limit, forks)
     stage.pending_most = min(workload.pages, 2 * workload.touched)
     off, total = scenario.swapoff, scenario.workload.accesses
     at = None if off.device is None else round(off.at * total)

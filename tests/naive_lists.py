@@ -23,7 +23,10 @@ class TwoLists:
             return
         if flush:
             self.flushed = self.time // flush * flush + flush
-        self.view = (self.resident - len(self.active), len(self.active), self.activations)
+        self.view = (self.resident - self.active_pages(), self.active_pages(), self.activations)
+
+    def active_pages(self):
+        return sum(o.span for o in self.active.values()) if self.scenario.folio.orders else len(self.active)
 
     def inactive_is_low(self):
         self.look()
@@ -31,12 +34,13 @@ class TwoLists:
 
     def activate(self, o):
         o.active = True
-        self.age += 1
+        self.age += o.span
         self.active[o.number] = o
 
     def deactivate(self, n):
-        for _ in range(min(n, len(self.active))):
+        while n > 0 and self.active:
             number, o = self.active.popitem(last=False)
+            n -= o.span
             o.active = o.young = False
             self.inactive[number] = o
 
@@ -45,8 +49,10 @@ class TwoLists:
         return (self.age - o.shadow) % 2**32 <= self.view[1]
 
     def scan_inactive(self, n):
-        held = [self.inactive.popitem(last=False)[1] for _ in range(min(n, len(self.inactive)))]
-        kept, left = [], 0
+        held, kept, left = [], [], 0
+        while n > 0 and self.inactive:
+            held.append(self.inactive.popitem(last=False)[1])
+            n -= held[-1].span
         for o in held:
             if o.young:
                 kept.append((o, o.referenced))
@@ -60,12 +66,12 @@ class TwoLists:
                 self.inactive[o.number] = o
         return left
 
-    def shrink_lists(self, priority, force):
+    def shrink_lists(self, priority, force, goal):
         may = self.inactive_is_low() or force or self.view[2] != self.snapshot
-        sizes = [self.resident - len(self.active) >> priority, len(self.active) >> priority]
+        sizes = [self.resident - self.active_pages() >> priority, self.active_pages() >> priority]
         inactive, active = sizes if priority == 0 else [size * 89 // 508 for size in sizes]
         left = 0
-        while inactive and left < self.batch:
+        while inactive and left < goal:
             left += self.scan_inactive(min(inactive, self.batch))
             inactive -= min(inactive, self.batch)
             n = min(active, self.batch)
@@ -78,15 +84,15 @@ class TwoLists:
             self.deactivate(self.batch)
         return left
 
-    def reclaim_lists(self):
+    def reclaim_lists(self, goal):
         self.skipped = False
         for attempt in range(3):
             if attempt == 2 and not self.skipped:
                 return
             left = 0
             for priority in PRIORITIES:
-                left += self.shrink_lists(priority, attempt == 2)
-                if left >= self.batch:
+                left += self.shrink_lists(priority, attempt == 2, goal)
+                if left >= goal:
                     break
             self.look()
             self.snapshot = self.view[2]

@@ -1,7 +1,7 @@
 """The plain twin of kernels/reclaim: dictionaries and lists, no arrays, no logs, nothing clever.
 
 It computes every threshold from the scenario by itself; only the workload's accesses and the derivation of seeds are shared.
-tests/naive_faults.py adds faults and mapping events to the stage of this file.
+tests/naive_faults.py adds faults and mapping events to the stage of this file, tests/naive_folios.py large folios.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Object:
     """A content: what one or more PTEs map, or hold the swap entry of."""
 
     number: int
+    span: int = 1  # pages of a large folio, which is one object while it is resident
     ptes: list[int] = field(default_factory=list)
     where: str = "none"  # none, memory, swap
     home: int | None = None  # backend that has, or last had, the data
@@ -66,6 +67,7 @@ class Stage(TwoLists, Generations):
         self.scenario, self.limit, self.forks = scenario, limit, forks
         self.policy, self.batch = scenario.memory.policy, scenario.memory.batch
         self.shift = workload.space_shift
+        self.in_use = math.ceil(workload.touched / workload.spaces)
         self.key, self.life_key = (int(scramble(scenario.replay.seed, n)) for n in (4, 5))
         self.inactive: OrderedDict[int, Object] = OrderedDict()  # also the LRU order and the clock; the first one goes first
         self.active: OrderedDict[int, Object] = OrderedDict()
@@ -118,8 +120,8 @@ class Stage(TwoLists, Generations):
         self.pending_most = 0
 
     # demands ----------------------------------------------------------------------------------
-    def emit(self, kind, page, backend=0, count=0, payload=0, flags=0):
-        self.out.append(demand.pack(kind, page, backend=backend, cpu=self.cpu, count=count, payload=payload, flags=flags))
+    def emit(self, kind, page, backend=0, count=0, payload=0, flags=0, order=0):
+        self.out.append(demand.pack(kind, page, order=order, backend=backend, cpu=self.cpu, count=count, payload=payload, flags=flags))
 
     def run_on(self, page):
         self.cpu = ((page >> self.shift) + (self.time >> 16)) % self.scenario.replay.cpus
@@ -151,7 +153,7 @@ class Stage(TwoLists, Generations):
         refault = o.where == "swap"
         o.where, o.changed, o.dirty = "memory", changed, False
         o.young, o.referenced, o.active = self.policy not in ("lru", "clock"), False, False
-        self.resident += 1
+        self.resident += o.span
         if self.generational:
             self.enter_generation(o, refault, changed)
         elif self.policy == "active-inactive" and refault and self.near(o):
@@ -219,13 +221,8 @@ class Stage(TwoLists, Generations):
         zero = bits & MASK32 < round(self.zero_share * 2**32)
         d, size = self.place(bits, zero, home)
         if d is None:
-            if self.policy == "active-inactive":
-                self.activate(o)
-            elif self.generational:
-                self.place_active(o)
-            else:
-                self.inactive[o.number] = o
-            return False
+            self.keep(o)
+            return 0
         flags = (demand.DIRTY if o.dirty else 0) | (demand.ZERO if zero else 0)
         name = next((p for p in o.ptes if p in self.present), o.ptes[0])
         self.emit(demand.RECLAIM, name, d, payload=size, flags=flags)
@@ -236,37 +233,57 @@ class Stage(TwoLists, Generations):
         elif self.policy == "active-inactive":
             o.shadow = self.age
             self.age += 1
-        o.version, o.where, o.home, o.zero = version, "swap", d, zero
+        o.version = version
         self.resident -= 1
+        self.left(o, d, zero)
+        return 1
+
+    def keep(self, o):
+        """Put back a victim that no backend takes."""
+        if self.policy == "active-inactive":
+            self.activate(o)
+        elif self.generational:
+            self.place_active(o)
+        else:
+            self.inactive[o.number] = o
+
+    def left(self, o, d, zero):
+        """Begin the swapped lifetime of a page that went to `d`."""
+        o.where, o.home, o.zero = "swap", d, zero
         self.swapped += 1
         if d == demand.ZSWAP and not zero:
             self.pool_add(o)
         if self.scenario.moves.rate > 0 and not zero:
             self.draw_lifetime(o)
-        return True
 
-    def excess(self):
-        return max(self.resident + 1 + (self.pool_pages() if self.charged else 0) - self.limit, 0)
+    def excess(self, n):
+        return max(self.resident + n + (self.pool_pages() if self.charged else 0) - self.limit, 0)
 
     def make_room(self):
-        if not self.excess():
-            return
+        self.has_room(1)
+
+    def has_room(self, n):
+        if not self.excess(n):
+            return True
+        goal = max(self.batch, n)
         for _ in range(RETRIES):
             if self.policy == "active-inactive":
-                self.reclaim_lists()
+                self.reclaim_lists(goal)
             elif self.generational:
                 self.reclaim_generations()
             else:
-                for _ in range(self.batch):
-                    o = self.victim()
-                    if o is None:
-                        break
-                    self.swap_out(o)
+                self.reclaim_batch(goal)
             self.shrink_pool()
             if self.scenario.moves.rate > 0:
                 self.run_daemon()
-            if not self.excess():
-                return
+            if not self.excess(n):
+                return True
+        return False
+
+    def reclaim_batch(self, goal):
+        while goal > 0 and (o := self.victim()) is not None:
+            goal -= o.span
+            self.swap_out(o)
 
     # migration --------------------------------------------------------------------------------
     def draw_lifetime(self, o):

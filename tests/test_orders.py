@@ -182,6 +182,8 @@ SHARED: Script = [*((4 * i, 2, 0) for i in range(4)), (0, 8), *((16 + 8 * i, 3, 
 
 BROKEN: Script = [*((4 * i, 2, 0) for i in range(4)), (0, 3), (4, 1), *((16 + 8 * i, 3, 0) for i in range(8)), (80, 2, 1), (84, 2, 1)]
 """The only cluster of order 2 with four free slots has three of one run and one of another: a folio is split."""
+ASKEW: Script = [*((4 * i, 2, 0) for i in range(4)), (1, 3), (4, 1), *((16 + 8 * i, 3, 0) for i in range(8)), (80, 2, 1), (84, 2, 1)]
+"""Its four free slots lie side by side, and not at a multiple of four: no run."""
 STOLEN: Script = [(0, 1, 0), (4, 2, 0), *((16 + 8 * i, 3, 0) for i in range(6)), (64, 1, 1), *((100 + i, 0, 0) for i in range(16))]
 """Clusters of orders 1 and 2 have slots to spare when order 0 has none left."""
 EMPTIED: Script = [*((i, 0, 0) for i in range(17)), (15, 2), (15, 0, 0)]
@@ -213,6 +215,7 @@ def scripts() -> None:
     assert play(LEFT, late=True) == [1, 2]
     assert play(SHARED, late=False) == [20, 21, 22, 23]
     assert play(BROKEN, late=False) == play(BROKEN, late=True) == [1, 2, 3, 4]
+    assert play(ASKEW, late=False) == play(ASKEW, late=True) == [1, 2, 3, 4]
     assert play(EMPTIED, late=True) == [32]
     assert play(FILLED, late=True) == [1]
     assert play(STOLEN, late=False) == play(STOLEN, late=True) == [18]

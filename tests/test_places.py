@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from dse.measuring import places
-from dse.measuring.run import CHUNK, UNIT, Window, kinds_of
+from dse.measuring.run import CHUNK, UNIT, Window, by_units, kinds_of
+from dse.sweeps import counting
 from kernels import demand
 
 
@@ -21,6 +22,8 @@ class Seen:
 
     kinds: np.ndarray
     aged: int
+    more: np.ndarray | None = None
+    warm_turnover: float = 1e9
 
     @property
     def demands(self) -> int:
@@ -34,10 +37,13 @@ class Seen:
     def survey(self) -> Any:
         whole, rest = kinds_of(self.kinds, np.zeros(0, np.uint8))
         last = np.bincount(rest, minlength=len(demand.KINDS)).reshape(1, -1).astype(np.uint32)
-        return SimpleNamespace(kinds=np.concatenate([whole, last]))
+        return SimpleNamespace(kinds=np.concatenate([whole, last]), more=self.more)
 
     swapped_peak = 1
-    stream = SimpleNamespace(scenario=SimpleNamespace(replay=SimpleNamespace(warm_turnover=1e9)))
+
+    @property
+    def stream(self) -> Any:
+        return SimpleNamespace(scenario=SimpleNamespace(replay=SimpleNamespace(warm_turnover=self.warm_turnover)))
 
 
 def exit_of(before: int, zaps: int) -> Seen:
@@ -54,6 +60,26 @@ def test_spans_cover_the_stream_to_its_end(rest: int) -> None:
     assert aged[-1].last == seen.demands
     assert all(a.last == b.first for a, b in itertools.pairwise(aged))
     assert sum(span.holds("swap_in") for span in aged) == 196 * UNIT + rest
+
+
+def test_pages_are_turned_over_sooner_where_folios_are_large() -> None:
+    """Half of the demands reclaim. Where each takes 16 pages, so many are turned over in a sixteenth of the demands."""
+    use = np.tile(np.array([demand.FAULT, demand.RECLAIM], np.uint8), 100 * UNIT)
+    wanted = 80 * UNIT
+    single = places.spans(Seen(use, 200 * UNIT, warm_turnover=wanted))[1]
+    large = places.spans(Seen(use, 200 * UNIT, np.full(201, 15 * UNIT // 2), wanted))[1]
+    assert (single[0].first, large[0].first) == (160 * UNIT, 10 * UNIT)
+
+
+def test_pages_beyond_one_a_demand_are_summed_by_units() -> None:
+    rows = [demand.pack(demand.RECLAIM, 16, order=4)] * (UNIT + 2) + [demand.pack(demand.FAULT, 16), demand.pack(demand.RECLAIM, 3)]
+    blocks = [np.array(rows[:5], np.uint64), np.array(rows[5:], np.uint64)]
+    more = [np.maximum(demand.pages_out(block) - 1, 0) for block in blocks]
+    found = by_units(more, 2)
+    assert found is not None
+    assert found.tolist() == [15 * UNIT, 30]
+    assert by_units([], 2) is None
+    assert counting.delivered(np.concatenate(blocks)) == {"out": 16 * (UNIT + 2) + 1, "moves": 0}
 
 
 @pytest.mark.parametrize(("before", "zaps"), [(64 * CHUNK, 28 * UNIT), (64 * CHUNK + 10, 2 * UNIT)])

@@ -13,7 +13,20 @@ from hypothesis import strategies as st
 from dse import documenting, scenario
 from dse.errors import BadInput
 
-NAMES = ("no-move", "fill", "churn", "exit-56g", "writeback", "swap-full", "tier-move", "swapoff", "fork-snapshot", "memcg-cap", "threads")
+NAMES = (
+    "no-move",
+    "fill",
+    "churn",
+    "exit-56g",
+    "writeback",
+    "swap-full",
+    "tier-move",
+    "swapoff",
+    "fork-snapshot",
+    "memcg-cap",
+    "threads",
+    "folios",
+)
 HEAD = '[workload]\ngenerator = "zipf"\n'
 
 

@@ -49,7 +49,8 @@ def spans(outcome: Outcome) -> tuple[list[Span], list[Span]]:
     """
     fresh, aged = outcome.windows
     kinds = outcome.survey.kinds
-    outs = np.cumsum(kinds[:, list(KINDS_OF["swap_out"])].sum(1))
+    more = 0 if outcome.survey.more is None else outcome.survey.more
+    outs = np.cumsum(kinds[:, list(KINDS_OF["swap_out"])].sum(1) + more)
     wanted = outcome.stream.scenario.replay.warm_turnover * outcome.swapped_peak
     warm = (int(np.searchsorted(outs, wanted)) + 1) * UNIT
     first = min(max(warm, fresh.last), aged.first)

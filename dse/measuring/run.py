@@ -180,12 +180,15 @@ class Survey:
         The demands where they are few, to be replayed again.
     kinds : uint32[units, kinds]
         Demands by kind, for every :data:`UNIT` demands.
+    more : int64[units] or None
+        Pages of large folios that go out, beyond one for each demand, for every :data:`UNIT` demands; None where pages are single.
     """
 
     sizes: list[int]
     first: int
     blocks: list[NDArray[np.uint64]] | None
     kinds: NDArray[np.uint32]
+    more: NDArray[np.int64] | None = None
 
     @property
     def demands(self) -> int:
@@ -206,6 +209,7 @@ def survey(stream: Any, progress: output.Progress) -> Survey:
     sizes: list[int] = []
     kept: list[NDArray[np.uint64]] | None = []
     counts: list[NDArray[np.uint32]] = []
+    more: list[NDArray[np.int64]] = []
     first, rest = -1, np.zeros(0, np.uint8)
     for block in stream.blocks():
         kinds = block[:, 0].astype(np.uint8)
@@ -215,13 +219,29 @@ def survey(stream: Any, progress: output.Progress) -> Survey:
                 first = sum(sizes) + int(out.argmax())
         units, rest = kinds_of(kinds, rest)
         counts.append(units)
+        if stream.scenario.folio.orders:
+            more.append(np.maximum(demand.pages_out(block) - 1, 0))
         sizes.append(len(block))
         if kept is not None:
             kept.append(block)
             kept = kept if sum(sizes) <= KEEP else None
         progress.step(stream.taken - progress.done, f"{sum(sizes):,} demands")
     counts.append(np.bincount(rest, minlength=len(demand.KINDS)).reshape(1, -1).astype(np.uint32))
-    return Survey(sizes, first if first >= 0 else sum(sizes), kept, np.concatenate(counts))
+    return Survey(sizes, first if first >= 0 else sum(sizes), kept, np.concatenate(counts), by_units(more, sum(map(len, counts))))
+
+
+def by_units(numbers: Sequence[NDArray[np.int64]], units: int) -> NDArray[np.int64] | None:
+    """Sum numbers of demands over units, of which the last one may be short; None if there are none.
+
+    Examples
+    --------
+    >>> by_units([np.ones(UNIT - 1, np.int64), np.ones(3, np.int64)], 2).tolist() == [UNIT, 2]
+    True
+    """
+    if not numbers:
+        return None
+    joined = np.concatenate(numbers)
+    return np.asarray(np.pad(joined, (0, units * UNIT - len(joined))).reshape(units, UNIT).sum(1))
 
 
 def pieces(blocks: Iterator[NDArray[np.uint64]], windows: Sequence[Window]) -> Iterator[tuple[str, int, NDArray[np.uint64]]]:

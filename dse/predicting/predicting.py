@@ -207,6 +207,8 @@ def predict(
     table = tables.read(parameters) if parameters is not None else tables.SHIPPED
     case = setting.changed(scenario.load(chosen) if isinstance(chosen, str) else chosen, setting.read(settings))
     case = case if seed is None else case.but(replay__seed=seed)
+    if case.folio.orders:
+        raise BadInput(f"scenario {case.name}: a prediction takes single pages, and folio.orders makes large folios")
     several = numbers(cpus)
     named = naming.default_designs() if designs is None else naming.parse_many(designs)
     stream = streams.build(case)

@@ -19,6 +19,7 @@ BACKENDS = ("zswap", "ssd", "hdd", "zram")
 POLICIES = ("lru", "active-inactive", "clock", "mglru", "mglru-6.18")
 STATES = ("hot", "footprint", "cold")
 LOOPS = ("open", "closed")
+ORDERS = tuple(str(order) for order in range(1, 10))
 SHARE = (0.0, 1.0)
 
 
@@ -114,6 +115,19 @@ class Moves:
 
 
 @dataclass(frozen=True)
+class Folio:
+    """Large folios: aligned blocks of pages that are mapped at once and leave as one."""
+
+    orders: Mapping[str, float] = key(
+        {},
+        "share of the aligned blocks of 2^order pages that may become one folio, by order; empty: single pages. The pages of a trace are "
+        "those that its program touches, so a folio has no other pages",
+        SHARE,
+        ORDERS,
+    )
+
+
+@dataclass(frozen=True)
 class Fork:
     """Address spaces that share pages."""
 
@@ -157,6 +171,7 @@ SECTIONS: dict[str, type] = {
     "memory": Memory,
     "backend": Backend,
     "moves": Moves,
+    "folio": Folio,
     "fork": Fork,
     "swapoff": Swapoff,
     "replay": Replay,

@@ -10,17 +10,17 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dse.common import reading, texts
 from dse.errors import BadInput, unknown
-from dse.scenario.keys import SECTIONS, TEXTS, Backend, Fork, KeyInfo, Memory, Moves, Replay, Swapoff, Workload, keys
+from dse.scenario.agreeing import Where, agree
+from dse.scenario.keys import SECTIONS, TEXTS, Backend, Folio, Fork, KeyInfo, Memory, Moves, Replay, Swapoff, Workload, keys
 
 HERE = Path(__file__).resolve().parent / "files"
-Where = Callable[[tuple[str, ...]], str]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Scenario:
     ----------
     name, title, why, questions
         Its name, its purpose, and the numbered open questions that it serves. Not part of the digest.
-    workload, memory, backend, moves, fork, swapoff, replay
+    workload, memory, backend, moves, folio, fork, swapoff, replay
         The sections, with every default filled in.
     """
 
@@ -43,6 +43,7 @@ class Scenario:
     memory: Memory = field(default_factory=Memory)
     backend: Backend = field(default_factory=Backend)
     moves: Moves = field(default_factory=Moves)
+    folio: Folio = field(default_factory=Folio)
     fork: Fork = field(default_factory=Fork)
     swapoff: Swapoff = field(default_factory=Swapoff)
     replay: Replay = field(default_factory=Replay)
@@ -56,13 +57,16 @@ class Scenario:
     def canonical(self) -> str:
         """The resolved values as JSON of one form; :func:`from_values` reads it back.
 
-        An open loop is not in it, nor that no program begins anew: digests are those of the time before there were such keys.
+        An open loop is not in it, nor that no program begins anew or that pages are single: digests are those of the time before there
+        were such keys.
         """
         values = self.values
         if not self.closed:
             del values["memory"]["loop"]
         if not self.workload.restarts:
             del values["workload"]["restarts"]
+        if not self.folio.orders:
+            del values["folio"]
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @property
@@ -205,7 +209,7 @@ def _checked(name: str, document: Mapping[str, Any], where: Where) -> Scenario:
                 raise BadInput(where((section, option)) + _unknown_key(option, section))
         values = {option: _value(known[option], value, where((section, option))) for option, value in given.items()}
         sections[section] = cls(**values)
-    _agree(sections, where)
+    agree(sections, where)
     return Scenario(name=name, **texts, **sections)
 
 
@@ -276,8 +280,6 @@ def _among(info: KeyInfo, value: str, at: str) -> None:
         raise BadInput(at + unknown(f"{info.full} value", value, info.choices))
 
 
-LATER = ("hdd", "zram")
-"""Devices that hold a page only where the mix or the tiers say so; pages in zswap may have slots of the SSD."""
 OF_PLACEMENT = ("shrink_to", "incompressible_share", "reject_above", "writeback")
 """Keys of a pool that fills up, shrinks and rejects: with a mix it has no limit and takes what the mix says."""
 
@@ -366,29 +368,3 @@ def refuse_unused(ways: Iterable[Scenario], document: Mapping[str, Any], where: 
     for name, why in idle(ways, changed).items():
         section, _, option = name.partition(".")
         raise BadInput(f"{where((section, option))}{name} has no effect: it is {why}")
-
-
-def _agree(sections: Mapping[str, Any], where: Where) -> None:
-    """Check the rules that concern several keys."""
-    workload, backend, moves, swapoff = (sections[name] for name in ("workload", "backend", "moves", "swapoff"))
-    if workload.trace is not None and workload.generator is not None:
-        raise BadInput(f"{where(('workload', 'generator'))}give workload.trace or workload.generator, not both")
-    if workload.trace is None and workload.generator is None:
-        raise BadInput(f"{where(('workload',))}[workload] needs trace or generator")
-    if backend.placement is not None and backend.mix:
-        raise BadInput(f"{where(('backend', 'mix'))}give backend.placement or backend.mix, not both")
-    if backend.mix and abs(sum(backend.mix.values()) - 1.0) > 1e-6:
-        raise BadInput(f"{where(('backend', 'mix'))}backend.mix sums to {sum(backend.mix.values()):.15g}, not 1")
-    if backend.zero_share + backend.incompressible_share > 1.0:
-        raise BadInput(f"{where(('backend', 'incompressible_share'))}backend.zero_share + backend.incompressible_share is above 1")
-    if len(moves.tiers) == 1 or len(set(moves.tiers)) != len(moves.tiers):
-        raise BadInput(f"{where(('moves', 'tiers'))}moves.tiers are at least two different backends")
-    if sections["memory"].limit <= 0:
-        raise BadInput(f"{where(('memory', 'limit'))}memory.limit is above 0")
-    if sections["memory"].limit > 1 and sections["memory"].limit % 1:
-        text = f"{sections['memory'].limit:g} is no whole number of pages, and no share of the workload's pages (at most 1)"
-        raise BadInput(f"{where(('memory', 'limit'))}memory.limit {text}")
-    if swapoff.device is not None and swapoff.device == swapoff.target:
-        raise BadInput(f"{where(('swapoff', 'target'))}swapoff.device and swapoff.target are both {swapoff.target}")
-    if swapoff.device in LATER and backend.mix and not backend.mix.get(swapoff.device) and swapoff.device not in moves.tiers:
-        raise BadInput(f"{where(('swapoff', 'device'))}no page is ever on {swapoff.device}: backend.mix and moves.tiers do not have it")

@@ -150,7 +150,7 @@ def count(design: str, settings: Mapping[str, int], env: Environment) -> Measure
 
 
 def delivered(demands: NDArray[np.uint64]) -> dict[str, int]:
-    """Demands that take a page out, and those that move one: what a rate of moves comes to, the same for every design.
+    """Pages that demands take out, and demands that move one: what a rate of moves comes to, the same for every design.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def delivered(demands: NDArray[np.uint64]) -> dict[str, int]:
         Demands ``uint64[n, 2]``.
     """
     kinds = np.bincount((demands[:, 0] & np.uint64(0xFF)).astype(np.intp), minlength=len(demand.KINDS))
-    return {"out": int(kinds[demand.RECLAIM] + kinds[demand.RECLAIM_BEGIN]), "moves": int(kinds[demand.MOVE] + kinds[demand.MOVE_BEGIN])}
+    return {"out": int(demand.pages_out(demands).sum()), "moves": int(kinds[demand.MOVE] + kinds[demand.MOVE_BEGIN])}
 
 
 def _replay(run: Any, state: Any, pr: Any, demands: NDArray[np.uint64]) -> None:

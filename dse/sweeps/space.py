@@ -97,10 +97,10 @@ class Space:
 
     @functools.cached_property
     def document(self) -> dict[str, Any]:
-        """Document of all keys that an evaluation depends on, for storing and for the digest."""
+        """Document of all keys that an evaluation depends on, for storing and for the digest; without [folio] where pages are single."""
         return {
             "name": self.name, "objectives": list(self.objectives), "baseline": self.baseline, "winner": self.winner,
-            "constraints": self.constraints, "scenario": self.base.values,
+            "constraints": self.constraints, "scenario": {at: v for at, v in self.base.values.items() if at != "folio" or v["orders"]},
             "axes": [{"name": a.name, "role": a.role, "values": list(a.values)} for a in self.axes],
             **({"over": self.over.document} if self.over.robust else {}),
         }  # fmt: skip

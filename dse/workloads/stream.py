@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from dse.errors import BadInput
 from dse.scenario import Scenario
-from dse.workloads import generators, make, programs, trace
+from dse.workloads import folios, generators, make, programs, trace
 from dse.workloads.backing import PAGE, SLACK, backends_of, shares_of, sizes_of, slots_of, zero_share
 from dse.workloads.workload import BLOCK, Workload
 from kernels import demand
@@ -90,6 +90,7 @@ class Stream:
         values = self.scenario.values
         read = {name: values[name] for name in ("memory", "backend", "moves", "swapoff")}
         read["memory"] = {name: value for name, value in read["memory"].items() if name not in OF_STATES}
+        read |= {"folio": values["folio"]} if self.scenario.folio.orders else {}
         what = [VERSION, self.workload.digest, self.accesses, self.scenario.replay.seed, self.scenario.replay.cpus, read]
         what += ["exit"] * self.scenario.workload.exit + ["closed"] * self.scenario.closed
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -198,7 +199,9 @@ def build(scenario: Scenario) -> Stream:
     """
     workload = make(specification(scenario), scenario.replay.seed)
     check(scenario)
-    return Stream(scenario, workload, scenario.limit_pages(workload.touched), has_forks(scenario))
+    made = Stream(scenario, workload, scenario.limit_pages(workload.touched), has_forks(scenario))
+    folios.refuse(made)
+    return made
 
 
 def check(scenario: Scenario) -> None:
@@ -280,6 +283,7 @@ def arrays_of(stream: Stream) -> dict[str, tuple[int, type[np.generic]]]:
         "mark": (pages if generations else 1, np.uint8),
         "links": (2 * (pages + LISTS) if generations else 1, np.uint32),
         "tables": (2 * (pages >> table_shift(stream)) if generations else 1, np.uint8),
+        "order": (pages if scenario.folio.orders else 1, np.uint8),
         "object": (objects, np.uint32), "refs": (objects, np.uint32), "first": (objects, np.uint32),
         "flags": (objects, np.uint8), "kin": (2 * objects, np.uint32),
     }  # fmt: skip
@@ -311,12 +315,16 @@ def start(stream: Stream) -> Any:
 
 
 def margin_of(scenario: Scenario) -> int:
-    """Most demands of one access or event: batches of reclaim, the daemons' turn after each, moves at the fault."""
+    """Most demands of one access or event: batches of reclaim, the daemons' turn after each, moves at the fault.
+
+    Each order of folios that is tried has its rounds of reclaim, and the largest folio that many faults.
+    """
     from kernels.reclaim.reclaim import RETRIES
 
-    memory = scenario.memory
-    round_ = memory.batch if memory.policy in ("lru", "clock") else 3 * memory.batch + 64
-    return int(RETRIES) * (round_ + 2 * scenario.moves.batch) + 64
+    memory, largest = scenario.memory, folios.largest(scenario)
+    goal = max(memory.batch, largest)
+    round_ = goal if memory.policy in ("lru", "clock") else 3 * goal + 64
+    return (1 + len(scenario.folio.orders)) * int(RETRIES) * (round_ + 2 * scenario.moves.batch) + 63 + largest
 
 
 def control(stream: Stream, pending: int) -> NDArray[np.uint64]:
@@ -344,6 +352,7 @@ def control(stream: Stream, pending: int) -> NDArray[np.uint64]:
         s.C_MOVE_SPEED: round(DELAYS * (moves.rate + 1) * (1 << PART)), s.C_PENDING_MOST: pending, s.C_PAGES: stream.workload.pages,
         s.C_FLUSH: scenario.memory.flush, s.C_TABLE: table_shift(stream),
     }  # fmt: skip
+    words |= folios.words(scenario, stream.workload)
     shares, total = shares_of(scenario), 0.0
     for d, name in enumerate(demand.BACKENDS):
         total += shares.get(name, 0.0)
@@ -372,8 +381,9 @@ def spare_of(scenario: Scenario) -> int:
 
 
 def counters_of(ctl: NDArray[np.uint64]) -> dict[str, int]:
-    """Counters by name."""
-    values = {name: int(ctl[s.COUNTER_BASE + i]) for i, name in enumerate(s.COUNTERS)}
+    """Counters by name; those of large folios only where there may be any."""
+    names = s.COUNTERS if ctl[int(s.C_FOLIO)] else s.COUNTERS[: -s.FOLIO_COUNTERS]
+    values = {name: int(ctl[s.COUNTER_BASE + i]) for i, name in enumerate(names)}
     values["accesses"] = int(ctl[int(s.S_TIME)])
     values["avoidable"] = values["faults"] - values["first_touches"]
     values["pool_pages"] = (int(ctl[int(s.S_POOL_BYTES)]) + PAGE - 1) // PAGE

@@ -8,6 +8,7 @@ two_lists    reclaim from active and inactive lists
 generations  lists, tiers and refaults of multi-generational LRU
 walking      its walks of page tables
 mglru        its reclaim
+folios       large folios: blocks that become one, their split
 residence    how a page comes to the lists and leaves them
 placement    where a page goes: content classes, zswap's pool, its limit and its writeback
 migration    moves within a swapped lifetime

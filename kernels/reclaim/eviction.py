@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kernels import codes
-from kernels.compiling.constants import LOW32, U0, U1, U24
-from kernels.compiling.jit import inner, u
+from kernels.compiling.constants import BYTE, LOW32, U0, U1, U8, U24
+from kernels.compiling.jit import called, inner, u
 from kernels.reclaim.migration import draw_lifetime, moves_on
-from kernels.reclaim.placement import content, place, pool_add
+from kernels.reclaim.placement import compressed, content, place, place_folio, pool_add
 from kernels.reclaim.residence import evicted, kept
 from kernels.reclaim.state import (
     C_FORKS,
@@ -16,6 +16,7 @@ from kernels.reclaim.state import (
     HOME,
     N_CHANGED,
     N_DIRTY,
+    N_FOLIO_RECLAIMS,
     N_KEPT,
     N_RECLAIMS,
     N_SWAPPED_PEAK,
@@ -27,8 +28,10 @@ from kernels.reclaim.state import (
     SWAPPED,
     ZEROED,
     count,
+    count_pages,
     emit,
     most,
+    order_of,
 )
 
 
@@ -55,7 +58,9 @@ def unmap_all(st, o):  # type: ignore[no-untyped-def]
 
 @inner
 def swap_out(st, o):  # type: ignore[no-untyped-def]
-    """Swap out page `o`, or keep it if no backend takes it. True if it went."""
+    """Swap out folio `o`, or keep it if no backend takes it. Return the number of pages that went."""
+    if order_of(st, o) != U0:
+        return swap_out_folio(st, o)
     ctl, s = st.ctl, u(st.state[o])
     version, home = u(st.version[o]), s >> HOME
     if s & CHANGED != U0:
@@ -68,32 +73,61 @@ def swap_out(st, o):  # type: ignore[no-untyped-def]
     if d == NOWHERE:
         count(st, N_KEPT)
         kept(st, o)
-        return False
+        return U0
     flags = (codes.DIRTY if s & DIRTY != U0 else U0) | (codes.ZERO if zero else U0)
     emit(st, codes.RECLAIM, unmap_all(st, o), d, U0, size | flags << U24)
-    evicted(st, o)
+    evicted(st, o, U1)
     st.version[o] = version
     st.state[o] = SWAPPED | (ZEROED if zero else U0) | d << HOME
     ctl[S_RESIDENT] -= U1
     ctl[S_SWAPPED] += U1
-    account(st, s, d, zero)
+    account(st, s, d, zero, U1)
     if zero:
-        return True
+        return U1
     if d == codes.ZSWAP:
         pool_add(st, o, size)
     if moves_on(st):
         draw_lifetime(st, o)
-    return True
+    return U1
+
+
+@called
+def swap_out_folio(st, o):  # type: ignore[no-untyped-def]
+    """Swap out large folio `o`, of which each page is then on its own, or keep it if no backend takes it whole."""
+    ctl, s, order = st.ctl, u(st.state[o]), u(st.order[o])
+    n = U1 << order
+    d, size, zero = place_folio(st, o, n)
+    if d == NOWHERE:
+        count_pages(st, N_KEPT, n)
+        kept(st, o)
+        return U0
+    flags = (codes.DIRTY if s & DIRTY != U0 else U0) | (codes.ZERO if zero else U0)
+    emit(st, codes.RECLAIM | order << U8, o, d, U0, size | flags << U24)
+    count(st, N_FOLIO_RECLAIMS)
+    evicted(st, o, n)
+    ctl[S_RESIDENT] -= n
+    for i in range(n):
+        p = o + u(i)
+        st.order[p] = U0
+        st.version[p] = u(st.version[p]) + U1 & BYTE
+        st.state[p] = SWAPPED | (ZEROED if zero else U0) | d << HOME
+        ctl[S_SWAPPED] += U1
+        if d == codes.ZSWAP and not zero:
+            pool_add(st, p, compressed(st, content(st, p, u(st.version[p]))))
+        if moves_on(st) and not zero:
+            draw_lifetime(st, p)
+    account(st, s, d, zero, n)
+    return n
 
 
 @inner
-def account(st, s, d, zero):  # type: ignore[no-untyped-def]
-    """Count a swap-out."""
-    count(st, N_RECLAIMS + d)
+def account(st, s, d, zero, n):  # type: ignore[no-untyped-def]
+    """Count the swap-outs of `n` pages."""
+    count_pages(st, N_RECLAIMS + d, n)
     most(st, N_SWAPPED_PEAK, st.ctl[S_SWAPPED])
     if zero:
-        count(st, N_ZERO)
+        count_pages(st, N_ZERO, n)
     if s & DIRTY != U0:
-        count(st, N_DIRTY)
+        count_pages(st, N_DIRTY, n)
     if s & CHANGED != U0:
-        count(st, N_CHANGED)
+        count_pages(st, N_CHANGED, n)

@@ -29,6 +29,7 @@ from kernels.reclaim.state import (
     YOUNG,
     ZEROED,
     ZSWAP_RING,
+    weight,
 )
 
 
@@ -96,13 +97,15 @@ def touched(st, o, s):  # type: ignore[no-untyped-def]
 
 @called
 def deactivate(st, n):  # type: ignore[no-untyped-def]
-    """Move `n` pages from the tail of the active list to the head of the inactive one (``shrink_active_list``)."""
-    for _ in range(n):
+    """Move `n` pages, or as many more as the last folio has, from the active tail to the inactive head (``shrink_active_list``)."""
+    done = U0
+    while done < n:
         o = pop(st, st.active, ACTIVE_RING)
         if o == NONE:
             return
+        done += weight(st, o)
         st.state[o] &= ~(ACTIVE | YOUNG)
-        st.ctl[S_ACTIVE] -= U1
+        st.ctl[S_ACTIVE] -= weight(st, o)
         push(st, st.ring, RING, o)
 
 
@@ -110,8 +113,8 @@ def deactivate(st, n):  # type: ignore[no-untyped-def]
 def activate(st, o):  # type: ignore[no-untyped-def]
     """Put page `o`, which is on no list, at the head of the active list."""
     st.state[o] |= ACTIVE
-    st.ctl[S_ACTIVE] += U1
-    st.ctl[S_AGE] += U1
+    st.ctl[S_ACTIVE] += weight(st, o)
+    st.ctl[S_AGE] += weight(st, o)
     push(st, st.active, ACTIVE_RING, o)
 
 

@@ -87,8 +87,8 @@ def shrink_held(st, n, walked):  # type: ignore[no-untyped-def]
             st.mark[o] = mark
             st.held[kept] = o << U1 & LOW32 | (U1 if activated else U0)
             kept += U1
-        elif swap_out(st, o):
-            left += U1
+        else:
+            left += swap_out(st, o)
     for i in range(kept):
         word = u(st.held[u(i)])
         put_back(st, word >> U1, word & U1 != U0)

@@ -98,7 +98,7 @@ def target_of(st, o):  # type: ignore[no-untyped-def]
     to = st.ctl[C_NEXT + backend_of(st, o)]
     if to != NOWHERE:
         to = st.ctl[C_DEST + to]
-    if to == codes.ZSWAP and not accepts(st, compressed(st, content(st, o, u(st.version[o])))):
+    if to == codes.ZSWAP and not accepts(st, compressed(st, content(st, o, u(st.version[o]))), U1):
         return NOWHERE
     return to if to != backend_of(st, o) else NOWHERE
 

@@ -18,7 +18,7 @@ rotates).
 from __future__ import annotations
 
 from kernels import codes
-from kernels.compiling.constants import LOW16, LOW32, U0, U1, U3, U16, U32, U48
+from kernels.compiling.constants import BYTE, LOW16, LOW32, U0, U1, U3, U16, U32, U48
 from kernels.compiling.jit import called, inner, u
 from kernels.reclaim.lists import pop, push
 from kernels.reclaim.state import (
@@ -34,6 +34,7 @@ from kernels.reclaim.state import (
     C_SIZE_LOW,
     C_SIZE_WIDTH,
     C_WRITEBACK,
+    C_ZERO,
     HOME,
     N_POOL_PEAK,
     N_REJECTED_FULL,
@@ -46,6 +47,7 @@ from kernels.reclaim.state import (
     S_POOL_FULL,
     ZSWAP_RING,
     count,
+    count_pages,
     emit,
     most,
     name_of,
@@ -59,6 +61,12 @@ from kernels.traces.generate import mix
 def content(st, o, version):  # type: ignore[no-untyped-def]
     """Word of 64 bits that stands for content number `version` of page `o`."""
     return mix(st.ctl[C_KEY] + (o | version << U32))
+
+
+@inner
+def fresh(st, o):  # type: ignore[no-untyped-def]
+    """Word of 64 bits that stands for a new content of page `o`."""
+    return content(st, o, u(st.version[o]) + U1 & BYTE)
 
 
 @inner
@@ -86,18 +94,18 @@ def drawn(st, bits):  # type: ignore[no-untyped-def]
 
 
 @inner
-def accepts(st, size):  # type: ignore[no-untyped-def]
-    """``zswap_check_limits`` and the test of the compressed size [B]."""
+def accepts(st, size, n):  # type: ignore[no-untyped-def]
+    """``zswap_check_limits`` and the test of the compressed size [B], the largest of `n` pages that are stored together."""
     ctl, pages = st.ctl, pool_pages(st)
     if pages >= ctl[C_POOL_LIMIT]:
         ctl[S_POOL_FULL] = U1
     elif pages <= ctl[C_POOL_ACCEPT]:
         ctl[S_POOL_FULL] = U0
     if ctl[S_POOL_FULL] != U0:
-        count(st, N_REJECTED_FULL)
+        count_pages(st, N_REJECTED_FULL, n)
         return False
     if size > ctl[C_REJECT_ABOVE]:
-        count(st, N_REJECTED_SIZE)
+        count_pages(st, N_REJECTED_SIZE, n)
         return False
     return True
 
@@ -114,9 +122,32 @@ def place(st, bits, zero, home):  # type: ignore[no-untyped-def]
     if d != codes.ZSWAP and d != codes.ZRAM:
         return d, PAGE_BYTES
     size = compressed(st, bits)
-    if d == codes.ZSWAP and not accepts(st, size):
+    if d == codes.ZSWAP and not accepts(st, size, U1):
         return (st.ctl[C_DISK] if st.ctl[C_WRITEBACK] != U0 else NOWHERE), PAGE_BYTES
     return d, size
+
+
+@inner
+def place_folio(st, o, n):  # type: ignore[no-untyped-def]
+    """Backend of a folio of `n` pages from `o` on that leaves, mean compressed size [B], True if all is zero. NOWHERE: it stays.
+
+    All of it goes to the backend that the content of its first page draws (``zswap_store``: all pages or none). No backend has its
+    data: a large folio comes of a first touch.
+    """
+    ctl = st.ctl
+    d, zero, largest, total = ctl[C_DEST + drawn(st, fresh(st, o))], True, U0, U0
+    for i in range(n):
+        bits = fresh(st, o + u(i))
+        size = compressed(st, bits)
+        zero = zero and bits & LOW32 < ctl[C_ZERO]
+        largest, total = max(largest, size), total + size
+    if zero or d == NOWHERE:
+        return d, U0, zero
+    if d != codes.ZSWAP and d != codes.ZRAM:
+        return d, PAGE_BYTES, zero
+    if d == codes.ZSWAP and not accepts(st, largest, n):
+        return (ctl[C_DISK] if ctl[C_WRITEBACK] != U0 else NOWHERE), PAGE_BYTES, zero
+    return d, total // n, zero
 
 
 @inner

@@ -25,6 +25,7 @@ from kernels.reclaim.state import (
     generations,
     most,
     pool_pages,
+    weight,
 )
 from kernels.reclaim.two_lists import reclaim_lists
 
@@ -32,54 +33,62 @@ RETRIES = 16  # rounds before reclaim gives up: MAX_RECLAIM_RETRIES, mm/internal
 
 
 @inner
-def excess(st):  # type: ignore[no-untyped-def]
-    """Pages above the memory limit (resident pages and zswap's pool) once one more page is charged."""
-    held = st.ctl[S_RESIDENT] + U1
+def excess(st, n):  # type: ignore[no-untyped-def]
+    """Pages above the memory limit (resident pages and zswap's pool) once `n` more pages are charged."""
+    held = st.ctl[S_RESIDENT] + n
     if st.ctl[C_CHARGED] != U0:
         held += pool_pages(st)
     return held - st.ctl[C_LIMIT] if held > st.ctl[C_LIMIT] else U0
 
 
 @called
-def reclaim_batch(st):  # type: ignore[no-untyped-def]
-    """Swap out a batch of victims of LRU or CLOCK."""
-    for _ in range(st.ctl[C_BATCH]):
+def reclaim_batch(st, goal):  # type: ignore[no-untyped-def]
+    """Swap out victims of LRU or CLOCK with `goal` pages."""
+    taken = U0
+    while taken < goal:
         o = victim(st)
         if o == NONE:
             return
+        taken += weight(st, o)
         swap_out(st, o)
 
 
 @inner
-def one_round(st):  # type: ignore[no-untyped-def]
-    """Reclaim a batch by the policy, and give the daemons their turn."""
+def one_round(st, goal):  # type: ignore[no-untyped-def]
+    """Reclaim `goal` pages by the policy, a batch of the generations, and give the daemons their turn."""
     if st.ctl[C_POLICY] == ACTIVE_INACTIVE:
-        reclaim_lists(st)
+        reclaim_lists(st, goal)
     elif generations(st):
         reclaim_generations(st)
     else:
-        reclaim_batch(st)
+        reclaim_batch(st, goal)
     shrink_pool(st)
     if moves_on(st):
         run_daemon(st)
 
 
 @called
-def shrink(st):  # type: ignore[no-untyped-def]
-    """Reclaim in batches until there is room for one page; give up after so many of them."""
+def shrink(st, n):  # type: ignore[no-untyped-def]
+    """Reclaim in batches until there is room for `n` pages, at least so many at once. False: it gave up after so many batches."""
     for _ in range(RETRIES):
-        one_round(st)
-        if excess(st) == U0:
-            return
-    count(st, N_OVER)
-    most(st, N_OVER_PEAK, excess(st))
+        one_round(st, max(st.ctl[C_BATCH], n))
+        if excess(st, n) == U0:
+            return True
+    return False
+
+
+@inner
+def has_room(st, n):  # type: ignore[no-untyped-def]
+    """Charge `n` pages to the memory limit (``try_charge_memcg``). False: there is no room for them."""
+    return excess(st, n) == U0 or shrink(st, n)
 
 
 @inner
 def make_room(st):  # type: ignore[no-untyped-def]
-    """Charge a page to the memory limit before it is allocated."""
-    if excess(st) != U0:
-        shrink(st)
+    """Charge a page to the memory limit before it is allocated, whether there is room or not."""
+    if not has_room(st, U1):
+        count(st, N_OVER)
+        most(st, N_OVER_PEAK, excess(st, U1))
 
 
 @called
@@ -92,6 +101,6 @@ def hold_limit(st):  # type: ignore[no-untyped-def]
     left = RETRIES
     while ctl[S_RESIDENT] > ctl[C_LIMIT] and ctl[S_OUT] < ctl[C_BLOCK] and left > 0:
         before = ctl[S_RESIDENT]
-        one_round(st)
+        one_round(st, ctl[C_BATCH])
         if ctl[S_RESIDENT] >= before:
             left -= 1

@@ -64,22 +64,23 @@ def kept(st, o):  # type: ignore[no-untyped-def]
 
 
 @inner
-def evicted(st, o):  # type: ignore[no-untyped-def]
-    """``workingset_eviction``: leave a shadow of page `o`, which is on no list."""
+def evicted(st, o, n):  # type: ignore[no-untyped-def]
+    """``workingset_eviction``: leave a shadow of each of the `n` pages from `o` on, a folio on no list."""
     if generations(st):
         note_eviction(st, o)
     elif st.ctl[C_POLICY] == ACTIVE_INACTIVE:
-        st.shadow[o] = st.ctl[S_AGE] & LOW32
-        st.ctl[S_AGE] += U1
+        for i in range(n):
+            st.shadow[o + u(i)] = st.ctl[S_AGE] & LOW32
+        st.ctl[S_AGE] += n
 
 
 @inner
-def removed(st, o, s):  # type: ignore[no-untyped-def]
-    """Take page `o`, which is freed in state `s`, off its list."""
-    st.ctl[S_RESIDENT] -= U1
+def removed(st, o, s, n):  # type: ignore[no-untyped-def]
+    """Take folio `o` of `n` pages, which is freed in state `s`, off its list."""
+    st.ctl[S_RESIDENT] -= n
     if generations(st):
         if st.mark[o] & LISTED != U0:
             unlink(st, o)
         st.mark[o] = U0
     elif s & ACTIVE != U0:
-        st.ctl[S_ACTIVE] -= U1
+        st.ctl[S_ACTIVE] -= n

@@ -15,6 +15,7 @@ from __future__ import annotations
 from kernels import codes
 from kernels.compiling.constants import BYTE, LOW32, U0, U1, U16, U24, U32
 from kernels.compiling.jit import called, inner, u
+from kernels.reclaim.folios import freed_whole
 from kernels.reclaim.lists import touched
 from kernels.reclaim.migration import before_fault, moves_on
 from kernels.reclaim.placement import stored_bytes
@@ -54,6 +55,7 @@ from kernels.reclaim.state import (
     count,
     emit,
     most,
+    order_of,
 )
 
 SLICE = U16  # accesses, as a power of 2, after which a space moves to the next CPU
@@ -109,7 +111,7 @@ def release(st, o):  # type: ignore[no-untyped-def]
     """Drop object `o`, whose last reference went away."""
     s = u(st.state[o])
     if s & RESIDENT != U0:
-        removed(st, o, s)
+        removed(st, o, s, U1)
     elif s & SWAPPED != U0:
         st.ctl[S_SWAPPED] -= U1
         if s >> HOME == codes.ZSWAP and s & ZEROED == U0:
@@ -244,7 +246,7 @@ def unmap(st, page, run):  # type: ignore[no-untyped-def]
         if forks:
             if st.object[p] != U0:
                 detach(st, p, u(st.object[p]) - U1)
-        elif st.state[p] != U0:
+        elif st.state[p] != U0 and (order_of(st, p) == U0 or not freed_whole(st, p, page, run)):
             release(st, p)
 
 

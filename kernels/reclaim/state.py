@@ -25,6 +25,8 @@ T_REFAULTED, T_EVICTED, T_PROTECTED, T_AVG_REFAULTED, T_AVG_TOTAL = (u(i) for i 
 # rings: head, tail, mask, in this order
 RING, ACTIVE_RING, ZSWAP_RING = u(88), u(92), u(96)
 HEAD, TAIL, MASK = U0, U1, u(2)
+# folios: largest order, 0 where all are single pages; key of the draws; pages of a space that are in use; share of the blocks by order
+C_FOLIO, C_FOLIO_KEY, C_FOLIO_SPACE, C_FOLIO_SHARES = u(100), u(101), u(102), u(104)
 COUNTERS = (
     "accesses", "faults", "first_touches", "swap_ins", "cows", "forks", "unmaps",
     "reclaims_zswap", "reclaims_ssd", "reclaims_hdd", "reclaims_zram", "reclaims_zero", "reclaims_dirty",
@@ -32,12 +34,15 @@ COUNTERS = (
     "moves", "moves_hurried", "moves_interrupted", "moves_impossible", "lifetimes",
     "resident_peak", "swapped_peak", "pool_pages_peak", "overshoot_faults", "overshoot_peak",
     "reclaims_changed", "refaults_activated", "agings",
+    "folios", "folio_reclaims", "folio_splits",
 )  # fmt: skip
-COUNTER_BASE = 104
+FOLIO_COUNTERS = 3  # the last ones
+COUNTER_BASE = 114
 (
     N_ACCESSES, N_FAULTS, N_FIRST, N_SWAP_INS, N_COWS, N_FORKS, N_UNMAPS, N_RECLAIMS, _, _, _, N_ZERO, N_DIRTY,
     N_REJECTED_FULL, N_REJECTED_SIZE, N_KEPT, N_WRITEBACKS, N_MOVES, N_HURRIED, N_INTERRUPTED, N_IMPOSSIBLE, N_LIFETIMES,
     N_RESIDENT_PEAK, N_SWAPPED_PEAK, N_POOL_PEAK, N_OVER, N_OVER_PEAK, N_CHANGED, N_ACTIVATED, N_AGINGS,
+    N_FOLIOS, N_FOLIO_RECLAIMS, N_FOLIO_SPLITS,
 ) = (u(COUNTER_BASE + i) for i in range(len(COUNTERS)))  # fmt: skip
 CTL_WORDS = COUNTER_BASE + len(COUNTERS)
 
@@ -84,6 +89,9 @@ class Stage(Flat):
     mark : uint8[pages], links : uint32[2 * (pages + 4)], tables : uint8[2 * (pages >> C_TABLE)]
         Only with generations: marks; next and previous page of a list, whose four heads come last; page tables that are worth a
         walk, for even and odd generations. One element otherwise.
+    order : uint8[pages]
+        Only with large folios: order of the resident folio of a page. The head carries its state and is on the lists, the other pages
+        are RESIDENT alone and at no place in a ring.
     object, refs, first : uint32[pages], flags : uint8[pages], kin : uint32[2 * pages]
         Only with forks: object of a PTE, plus 1; PTEs of an object, and one of them; bits of a PTE; next and previous PTE of the object.
     """
@@ -103,6 +111,7 @@ class Stage(Flat):
     mark: U8Array
     links: U32Array
     tables: U8Array
+    order: U8Array
     object: U32Array
     refs: U32Array
     first: U32Array
@@ -117,6 +126,12 @@ def count(st, counter):  # type: ignore[no-untyped-def]
 
 
 @inner
+def count_pages(st, counter, n):  # type: ignore[no-untyped-def]
+    """Add `n` to a counter."""
+    st.ctl[counter] += n
+
+
+@inner
 def most(st, counter, value):  # type: ignore[no-untyped-def]
     """Raise a peak."""
     if value > st.ctl[counter]:
@@ -125,7 +140,7 @@ def most(st, counter, value):  # type: ignore[no-untyped-def]
 
 @inner
 def emit(st, kind, page, backend, number, arg):  # type: ignore[no-untyped-def]
-    """Append a demand."""
+    """Append a demand; `kind` may have an order in its second byte."""
     n = st.ctl[S_OUT]
     st.out[n << U1] = kind | backend << U16 | st.ctl[S_CPU] << U24 | page << U32
     st.out[(n << U1) + U1] = number | arg << U32
@@ -142,6 +157,18 @@ def pool_pages(st):  # type: ignore[no-untyped-def]
 def name_of(st, o):  # type: ignore[no-untyped-def]
     """Name object `o` by a PTE that maps it or holds its swap entry. Without forks a page is its own object."""
     return u(st.first[o]) if st.ctl[C_FORKS] != U0 else o
+
+
+@inner
+def order_of(st, o):  # type: ignore[no-untyped-def]
+    """Order of the resident folio of page `o`."""
+    return u(st.order[o]) if st.ctl[C_FOLIO] != U0 else U0
+
+
+@inner
+def weight(st, o):  # type: ignore[no-untyped-def]
+    """Pages of the resident folio of page `o`."""
+    return U1 << order_of(st, o)
 
 
 @inner

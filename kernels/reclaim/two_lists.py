@@ -25,6 +25,7 @@ from kernels.reclaim.state import (
     S_SNAPSHOT,
     V_ACTIVATIONS,
     YOUNG,
+    weight,
 )
 from kernels.reclaim.views import inactive_is_low, look
 
@@ -35,14 +36,15 @@ ANONYMOUS, BOTH = u(89), u(508)
 
 @called
 def scan_inactive(st, n):  # type: ignore[no-untyped-def]
-    """``shrink_inactive_list`` for `n` pages; return the number that left."""
-    taken = U0
-    for _ in range(n):
+    """``shrink_inactive_list`` for `n` pages, or as many more as the last folio has; return the number that left."""
+    taken, scanned = U0, U0
+    while scanned < n:
         o = pop(st, st.ring, RING)
         if o == NONE:
             break
         st.held[taken] = o
         taken += U1
+        scanned += weight(st, o)
     kept, left = U0, U0
     for i in range(taken):
         o = u(st.held[u(i)])
@@ -51,8 +53,8 @@ def scan_inactive(st, n):  # type: ignore[no-untyped-def]
             st.state[o] = (s | REFERENCED) & ~YOUNG
             st.held[kept] = o << U1 | (U1 if s & REFERENCED != U0 else U0)
             kept += U1
-        elif swap_out(st, o):
-            left += U1
+        else:
+            left += swap_out(st, o)
     for i in range(kept):
         o, active = u(st.held[u(i)]) >> U1, u(st.held[u(i)]) & U1
         if active != U0:
@@ -70,14 +72,14 @@ def share(pages, priority):  # type: ignore[no-untyped-def]
 
 
 @called
-def shrink_lists(st, priority, force):  # type: ignore[no-untyped-def]
-    """``shrink_lruvec`` at a priority; `force`: deactivate in any case. Return the number of pages that left."""
+def shrink_lists(st, priority, force, goal):  # type: ignore[no-untyped-def]
+    """``shrink_lruvec`` at a priority; `force`: deactivate in any case. Return the number of pages that left, once it is `goal`."""
     ctl, batch = st.ctl, st.ctl[C_BATCH]
     low = inactive_is_low(st)
     may = force or low or ctl[V_ACTIVATIONS] != ctl[S_SNAPSHOT]
     inactive, active = share(ctl[S_RESIDENT] - ctl[S_ACTIVE], priority), share(ctl[S_ACTIVE], priority)
     left = U0
-    while inactive != U0 and left < batch:
+    while inactive != U0 and left < goal:
         n = min(inactive, batch)
         inactive -= n
         left += scan_inactive(st, n)
@@ -93,8 +95,8 @@ def shrink_lists(st, priority, force):  # type: ignore[no-untyped-def]
 
 
 @called
-def reclaim_lists(st):  # type: ignore[no-untyped-def]
-    """``do_try_to_free_pages``: raise the pressure until a batch has left; start again, at last by force, if nothing did."""
+def reclaim_lists(st, goal):  # type: ignore[no-untyped-def]
+    """``do_try_to_free_pages``: raise the pressure until `goal` pages have left; start again, at last by force, if none did."""
     ctl = st.ctl
     ctl[S_SKIPPED] = U0
     for attempt in range(3):
@@ -102,8 +104,8 @@ def reclaim_lists(st):  # type: ignore[no-untyped-def]
             return
         left = U0
         for i in range(DEF_PRIORITY + 1):
-            left += shrink_lists(st, u(DEF_PRIORITY - i), attempt == 2)
-            if left >= ctl[C_BATCH]:
+            left += shrink_lists(st, u(DEF_PRIORITY - i), attempt == 2, goal)
+            if left >= goal:
                 break
         look(st)
         ctl[S_SNAPSHOT] = ctl[V_ACTIVATIONS]
