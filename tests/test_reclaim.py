@@ -192,9 +192,6 @@ SMALL = {
 }
 
 
-ALONE = pytest.mark.xfail(strict=True, reason="designs take large folios for single pages")
-
-
 def test_every_built_in_scenario_is_tried() -> None:
     assert set(SMALL) == set(scenarios.builtin())
 
@@ -320,7 +317,7 @@ def test_misses_of_libcachesim(policy, generator, capacity):
     assert generator != "scan" or found == (n if capacity < pages else pages)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=ALONE if name == "folios" else ()) for name in SMALL])
+@pytest.mark.parametrize("name", SMALL)
 def test_a_design_finds_what_the_stage_expects(name):
     """`direct`, with slots for all pages: every page that faults is not resident, every page that goes out is; no content is lost."""
     from kernels.designs import direct

@@ -250,7 +250,8 @@ def _folio_change(asked: Asked, found: Mapping[str, Record]) -> Read:
 def _a_page(asked: Asked, sums: beside.Sums, order: int, who: str) -> float:
     """Figure of a page; of lines those of the kernel, and of the model as many of them as it has."""
     if asked.of["figure"] == "locks":
-        return getattr(sums, who)["core"]["locks"] / (1 << order)
+        means: beside.Means = getattr(sums, who)["core"]
+        return means["locks"] / (1 << order)
     return sums.real["core"]["first"] * (sums.share if who == "model" else 1.0) / (1 << order)
 
 

@@ -13,7 +13,7 @@ from dse import naming, scenario, storing
 from dse.common import hints, machine, output, reading
 from dse.errors import BadInput
 from dse.measuring import cold, pacing, recalling, warming
-from dse.measuring.provenance import code_digest, origin
+from dse.measuring.provenance import code_digest, not_modelled, origin
 from dse.modelling import tables
 from dse.modelling.tables import SHIPPED, Table
 from dse.scenario import setting
@@ -21,10 +21,6 @@ from dse.workloads import choosing
 
 PROBES = ("off", "count")
 """Probes of the counted half."""
-NOT_MODELLED = (
-    "I/O and compression, readahead (page_cluster=0), large folios, shmem and KSM, contention between CPUs, the TLB flush, queueing at the "
-    "backend"
-)
 OF_OPTIONS = {"replay.seed": "seed", "replay.state": "state"}
 """Keys of a scenario that an option gives, too."""
 TIMED = ("replay.state", "replay.footprint_kib")
@@ -120,7 +116,7 @@ class Counted:
             **origin(), "scenario": chosen.name, "scenario_digest": chosen.digest, "scenario_json": chosen.canonical,
             "trace": self.stream.trace_name, "trace_digest": self.stream.trace_digest,
             "designs": ",".join(named.text for named in self.designs), "seed": chosen.replay.seed, "loop": chosen.memory.loop,
-            "page_cluster": 0, "not_modelled": NOT_MODELLED, "counters_hash": storing.counters_hash(made),
+            "page_cluster": 0, "not_modelled": not_modelled(chosen), "counters_hash": storing.counters_hash(made),
             "aa_ratio": noise and noise.ratio, "aa_lo": noise and noise.lo, "aa_hi": noise and noise.hi,
             "label": chosen.label, "stream_digest": self.stream.digest, "stream": dict(self.stream.counters),
             "demands": outcome.demands, "verified_demands": self.verified, "timed": budget is not None, "state": chosen.replay.state,

@@ -12,6 +12,7 @@ from dse import __version__
 from dse.common import machine, repositories
 from dse.common.machine import ROOT
 from dse.naming import registered
+from dse.scenario import Scenario
 
 
 def _git(*args: str) -> str:
@@ -56,3 +57,12 @@ def origin() -> dict[str, Any]:
         "kernel": platform.release(),
         "clock_source": machine.clock_source(),
     }
+
+
+def not_modelled(chosen: Scenario) -> str:
+    """What is not modelled of a scenario, in words."""
+    folios = "swap-in of whole folios" if chosen.folio.orders else "large folios"
+    return (
+        f"I/O and compression, readahead (page_cluster=0), {folios}, shmem and KSM, contention between CPUs, the TLB flush, queueing at the "
+        "backend"
+    )

@@ -352,15 +352,16 @@ def execute(stream: Any, designs: Sequence[naming.Named], *, timed: bool) -> Out
         raise lacking.refuse(stream)
     windows = windows_of(seen.sizes, seen.first, stream.scenario.replay.pairs)
     sides = [build_side(stream, named) for named in designs]
-    now, gone = "", 0
+    now, gone, beyond = "", 0, 0
     title = f"{stream.title}: replay"
     with output.Progress(title, seen.demands) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for age, number, block in pieces(iter(seen.blocks) if seen.blocks is not None else stream.blocks(), windows):
             if age == AGES[-1] and age != now:
-                gone = int(sides[0].totals()[demand.SWAP_OUT])
+                gone = int(sides[0].totals()[[demand.SWAP_OUT, demand.FOLIO_OUT, demand.FOLIO_SPLIT]].sum()) + beyond
             now = age
             counted = bool(age) and number % 2 == 0
             list(pool.map(lambda side, block=block, age=age, counted=counted: _replay(side, age, block, counted), sides))
+            beyond += int(np.maximum(demand.pages_out(block) - 1, 0).sum()) if stream.scenario.folio.orders else 0
             progress.step(len(block))
     holding.hold(sides)
     for side in sides:

@@ -9,7 +9,7 @@ from typing import Any
 from dse import naming
 from dse.common import output, reading
 from dse.measuring.figures import FULL, MEMCG_FULL, Figures, percent
-from dse.reports import closed, exits, footnotes
+from dse.reports import closed, exits, footnotes, whole
 from dse.reports.precision import precision
 from dse.storing import Figure
 
@@ -362,6 +362,10 @@ def show(found: dict[str, Any]) -> None:
         if run.get("loop") == "closed":
             output.write("\nMemory and faults in a closed loop (counted pages, faults; resident: as many as fit, a mean over the accesses)")
             output.emit(closed.table(Figures(rows), designs), "table")
+        large = whole.table(rows, designs)
+        if large:
+            output.write("\nLarge folios on their way out, by the page, aged (counted)")
+            output.emit(large, "table")
         _zap(rows, designs, run)
         table = allocated(rows, designs, "aged")
         if table:

@@ -16,6 +16,7 @@ from kernels.life.charging import memcg_of
 from kernels.life.lifecycle import note_write, unmap_all, written_out
 from kernels.life.steps import claim_run, evict_run, writeout_run
 from kernels.memory import CACHED, DIRTY, LOCKED, WRITEBACK, f_clear, f_is, f_word, mapcount
+from kernels.observing.probe import PTES, bump
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
 from kernels.structures.orders import MOST
@@ -50,6 +51,7 @@ def unmap_run(st, pr, page, n):  # type: ignore[no-untyped-def]
         why = unmap_all(st, pr, f, page + u(i), st.parts[u(i) * U2 + U1], st.folio[f_word(f, w.F_ENTRY)], U0)[1]
         if why != U0:
             return why
+    bump(pr, PTES, n)
     return U0
 
 

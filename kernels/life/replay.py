@@ -11,7 +11,7 @@ from kernels.demand import REASON_BASE
 from kernels.life import faults, folios, lifecycle
 from kernels.life.prefetch import look_ahead
 from kernels.life.steps import move_step, on_cpu, resolve, swapoff
-from kernels.observing.probe import begin, finish
+from kernels.observing.probe import PTES, begin, bump, finish
 
 REASONS = u(REASON_BASE)
 BEGIN_STEPS = U1  # steps of a move that MOVE_BEGIN runs when the demand names none
@@ -98,6 +98,8 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
             for part in range(left):
                 one = lifecycle.reclaim(st, pr, page + u(part), backend, arg & LOW24, arg >> U24, cpu, count, kind == codes.RECLAIM_BEGIN)
                 code = one if order == U0 or one >= REASONS else code
+            if code == codes.FOLIO_SPLIT:
+                bump(pr, PTES, left)
         elif kind == codes.RECLAIM_END:
             code = lifecycle.reclaim_end(st, pr, page)
         else:

@@ -1,0 +1,91 @@
+"""Large folios: how many of them left memory whole, and what a page of one costs beside a single page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dse.common.texts import Shorter
+from dse.measuring.figures import Figures
+from dse.naming import bound, shortened
+from dse.storing import Figure
+
+COUNTED = (("lines", "lines"), ("lines common", "lines_common"), ("locks", "locked_sections"), ("locks common", "locked_sections_common"),
+           ("atomics", "atomics"), ("allocations", "allocations"))  # fmt: skip
+SINGLE, OUT, SPLIT = "swap_out", "folio_out", "folio_split"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Large folios of one design.
+
+    Attributes
+    ----------
+    design : str
+    out, split : int
+        Folios that left whole, and that were split, of the whole stream.
+    lines, locks, single : float or None
+        Lines and locked sections of a page that leaves in a whole folio, and lines of a page that leaves alone: of the design, aged.
+    """
+
+    design: str
+    out: int
+    split: int
+    lines: float | None
+    locks: float | None
+    single: float | None
+
+    @property
+    def share(self) -> float:
+        """Share of the folios that left whole."""
+        return self.out / (self.out + self.split)
+
+
+def a_page(figures: Figures, design: str, op: str, metric: str) -> float | None:
+    """Figure of an aged operation by the page: by the PTEs that it writes."""
+    value = figures.value(design, op, metric, stat="mean", age="aged")
+    pages = 1.0 if op == SINGLE else figures.value(design, op, "ptes", stat="mean", age="aged")
+    return value / pages if value is not None and pages else None
+
+
+def read(rows: Sequence[Figure], designs: Sequence[str]) -> list[Whole]:
+    """Large folios of each design; none where the stream has none."""
+    figures, found = Figures(rows), []
+    for design in designs:
+        out, split = (int(figures.value(design, op, "demands", stat="total") or 0) for op in (OUT, SPLIT))
+        if out + split:
+            ours = [a_page(figures, design, op, m) for op, m in ((OUT, "lines"), (OUT, "locked_sections"), (SINGLE, "lines"))]
+            found.append(Whole(design, out, split, *ours))
+    return found
+
+
+def table(rows: Sequence[Figure], designs: Sequence[str]) -> list[dict[str, str]]:
+    """The table of large folios: a row for each way out, the figures those of a page."""
+    figures, lines = Figures(rows), []
+    for mine in read(rows, designs):
+        for op, said in ((OUT, "whole folio"), (SPLIT, "split folio"), (SINGLE, "single page")):
+            n = {OUT: mine.out, SPLIT: mine.split}.get(op)
+            if n == 0 or a_page(figures, mine.design, op, "lines") is None:
+                continue
+            line = {"design": mine.design, "a page of a": said, "folios": "-" if n is None else f"{n:,}"}
+            line["whole"] = f"{mine.share:.1%}" if op == OUT else "-"
+            pages = figures.value(mine.design, op, "ptes", stat="mean", age="aged") if n is not None else None
+            line["pages each"] = "-" if pages is None else f"{pages:,.1f}"
+            for name, metric in COUNTED:
+                value = a_page(figures, mine.design, op, metric)
+                line[name] = "-" if value is None else f"{value:.2f}"
+            lines.append(line)
+    return lines
+
+
+def words(rows: Sequence[Figure], designs: Sequence[str]) -> tuple[Shorter, ...]:
+    """Say which share of the folios left whole, and what a page of one costs; nothing where there are none."""
+    found = [mine for mine in read(rows, designs) if not bound(mine.design) and mine.lines is not None]
+    if not found:
+        return ()
+    known = sorted(found, key=lambda mine: mine.lines or 0.0)
+    each = ", ".join(f"{shortened(m.design)} {m.lines:.1f} lines, {m.locks:.1f} locks ({m.share:.0%} whole)" for m in known)
+    brief = ", ".join(f"{shortened(m.design)} {m.lines:.1f}, {m.locks:.1f} ({m.share:.0%})" for m in known)
+    return (
+        Shorter(f"Large folios, a page on its way out: {each}.", f"Large folios, a page's lines and locks out (folios whole): {brief}."),
+    )
