@@ -63,6 +63,6 @@ def not_modelled(chosen: Scenario) -> str:
     """What is not modelled of a scenario, in words."""
     folios = "swap-in of whole folios" if chosen.folio.orders else "large folios"
     return (
-        f"I/O and compression, readahead (page_cluster=0), {folios}, shmem and KSM, contention between CPUs, the TLB flush, queueing at the "
-        "backend"
+        f"I/O and compression, readahead (page_cluster=0), {folios}, shmem and KSM, contention between CPUs, the TLB flush, "
+        "queueing at the backend"
     )
