@@ -334,7 +334,7 @@ def charge_beyond_the_limit(right: Step) -> Step:
 @mutant("vswap_v6", vswap_slots, "charge")
 def count_a_charge_twice(right: Step) -> Step:
     """A physical slot is charged two pages."""
-    return lambda st, pr, memcg: right(st, pr, memcg) and right(st, pr, memcg)
+    return lambda st, pr, memcg, n: right(st, pr, memcg, n) and right(st, pr, memcg, n)
 
 
 @mutant("vswap_v3", swap_table, "word_set")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kernels.compiling.constants import LOW16, LOW32, U0, U1, U2, U32
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_table.own import F_SWAPPED
+from kernels.designs.vswap import allocation as va
 from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import own
 from kernels.designs.vswap import slots as vs
@@ -63,9 +64,9 @@ def lookup(st, pr, value):  # type: ignore[no-untyped-def]
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     """Allocate a virtual slot; no physical one yet. A folio that still has one keeps it."""
     if not f_is(st, f, CACHED):
-        if not vs.record(st, pr, memcg):
+        if not vs.record(st, pr, memcg, U1):
             return U0
-        if not v.alloc(st, pr, f, memcg, cpu):
+        if not va.alloc(st, pr, f, memcg, cpu, U0):
             vs.unrecord(st, pr, pc.block_of(st, memcg), U1)
             return U0
         if separate(st):
