@@ -205,8 +205,9 @@ TEMPLATE = s.Design(
     "virtual slot is freed (should_try_to_free_swap). A large folio has an aligned run of virtual slots of a cluster of its order, with a "
     "partial list and a cluster of each CPU for each order. Its pages share the rounds; zswap makes one for each. A device has to have a "
     "run of slots for it: if not, or at the limit of the memory cgroup, the folio is active again, whole (vswap_alloc_swap_slot, "
-    "AOP_WRITEPAGE_ACTIVATE). Known from the posted source. Readings: what is tried again later goes page by page, as the model has no "
-    "large folio then; zswap keeps the pages that it has room for, the kernel all or none. backing_runs=pages is nobody's patch.",
+    "AOP_WRITEPAGE_ACTIVATE). Known from the posted source. Readings: a folio that stays leaves the swap "
+    "cache with its first fault, page by page, and is tried as a whole again; zswap keeps the pages that it has room for, the kernel "
+    "all or none. backing_runs=pages is nobody's patch.",
     file=__file__,
     own=own.OWN,
     base="swap_table_p1",

@@ -64,6 +64,7 @@ F_CGROUP, F_RECORD = OWN.step("lookup_swap_cgroup_id"), OWN.step("swap_cgroup_re
 F_ADD, F_CLAIM = OWN.step("swap_cache_add_folio"), OWN.step("swapcache_prepare")
 F_ZEROMAP = OWN.step("swap_zeromap_batch")
 F_LOAD, F_STORE, F_STORE_FOLIO = OWN.step("zswap_entry_load"), OWN.step("zswap_entry_store"), OWN.step("vswap_store_folio")
+F_DUP, F_REMOVE = OWN.step("swap_duplicate"), OWN.step("__vswap_remove_mapping")
 F_PREPARE, F_ALLOC_SLOT, F_PUT_ENTRY = (
     OWN.step("vswap_prepare_writeout"), OWN.step("vswap_alloc_swap_slot"), OWN.step("put_swap_entry")
 )  # fmt: skip

@@ -22,6 +22,7 @@ from kernels.designs.vswap.own import (
     F_FREE_SWAP,
     F_PREPARE,
     F_RECORD,
+    F_REMOVE,
     F_SLOT,
     F_STORE,
     F_STORE_FOLIO,
@@ -205,6 +206,7 @@ def evict_run(st, pr, n):  # type: ignore[no-untyped-def]
             steps.evict_run.default(st, pr, n)
             return
     value = st.folio[word_of(st, U0, F_ENTRY)]
+    step(pr, F_REMOVE)
     c = v.enter(st, pr, value)
     for i in range(n):
         d = v.desc_of(st, c, value + u(i))
@@ -218,6 +220,7 @@ def evict_run(st, pr, n):  # type: ignore[no-untyped-def]
         st.vmem[d + v.D_STATE] &= ~v.IN_CACHE
         wrote(pr, own.R_VDESC, d + v.D_STATE)
     v.leave(st, pr, c)
+    step(pr, F_NONE)
     for i in range(n):
         f_clear(st, st.parts[u(i) * U2], CACHED)
         st.folio[word_of(st, i, F_ENTRY)] = U0

@@ -14,6 +14,7 @@ from kernels.designs.vswap.own import (
     F_CACHE,
     F_CGROUP,
     F_CLAIM,
+    F_DUP,
     F_FOLIO_BACKED,
     F_FREE_SWAP,
     F_LOAD,
@@ -84,6 +85,7 @@ def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
 @called
 def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
     """``swap_duplicate``: one round; 32 bits do not overflow."""
+    step(pr, F_DUP)
     c = v.enter(st, pr, value)
     d = v.desc_of(st, c, value)
     if v.count_of(st, d) == U0:
@@ -91,6 +93,7 @@ def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
     st.vmem[d + v.D_STATE] += U1
     wrote(pr, R_VDESC, d + v.D_STATE)
     v.leave(st, pr, c)
+    step(pr, F_NONE)
     return True
 
 

@@ -204,10 +204,10 @@ TEMPLATE = s.Design(
     "and so on, by CPU), not in how many parts. Slot 0, never given out, is not counted in its virtual cluster. Common steps are "
     "those of 6.12, with the lock of the cgroup array, which the series does not use. A large folio takes the first slots of a virtual "
     "cluster that is empty, never of the first cluster (vswap_alloc); single pages fill the rest of it. A walk goes over the folio's slots "
-    "with a section or an atomic for each descriptor; zswap and the reverse map make a section for each page. A device has to have a run of "
+    "with a section or an atomic for each descriptor; zswap and the reverse map make one for each page. A device has to have a run of "
     "slots: if not, or at the limit, the folio is active again, whole (AOP_WRITEPAGE_ACTIVATE). Known from the posted source. Readings: "
-    "a walk that crosses a leaf starts anew at the root; what is tried again later goes page by page; zswap keeps the pages that it has "
-    "room for, the kernel all or none; a page that faults from a large folio's run is a single one. backing_runs=pages is nobody's patch.",
+    "a walk that crosses a leaf starts anew at the root; a folio that stays in the swap cache goes page by page later; zswap "
+    "keeps the pages that it has room for, the kernel all or none; a page that faults from a large folio's run is a single one. backing_runs=pages is nobody's patch.",
     file=__file__,
     own=own.OWN,
     base="direct",

@@ -43,7 +43,7 @@ def folio_word(st, i, word):  # type: ignore[no-untyped-def]
 
 @inner
 def has_room(st, n):  # type: ignore[no-untyped-def]
-    """True if descriptors are left for `n` slots, and nodes beside those that single pages may need: room of the model, not the kernel's."""
+    """True if descriptors are left for `n` slots, and nodes beside those that single pages may need: the model's own room."""
     nodes = (n >> U6) + LEVELS + st.ctl[own.C_RDENSE]
     for pool in (st.slotpool, st.cpool, st.zpool):
         if (pool[xa.P_USED] + nodes + U1) * U73 > pool[POOL_END]:
