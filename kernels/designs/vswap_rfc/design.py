@@ -207,7 +207,8 @@ TEMPLATE = s.Design(
     "with a section or an atomic for each descriptor; zswap and the reverse map make one for each page. A device has to have a run of "
     "slots: if not, or at the limit, the folio is active again, whole (AOP_WRITEPAGE_ACTIVATE). Known from the posted source. Readings: "
     "a walk that crosses a leaf starts anew at the root; a folio that stays in the swap cache goes page by page later; zswap "
-    "keeps the pages that it has room for, the kernel all or none; a page that faults from a large folio's run is a single one. backing_runs=pages is nobody's patch.",
+    "keeps the pages that it has room for, the kernel all or none; a page that faults "
+    "from a large folio's run is a single one. backing_runs=pages is nobody's patch.",
     file=__file__,
     own=own.OWN,
     base="direct",
