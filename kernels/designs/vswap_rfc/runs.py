@@ -44,11 +44,9 @@ def folio_word(st, i, word):  # type: ignore[no-untyped-def]
 @inner
 def has_room(st, n):  # type: ignore[no-untyped-def]
     """True if descriptors are left for `n` slots, and nodes beside those that single pages may need: the model's own room."""
-    nodes = (n >> U6) + LEVELS + st.ctl[own.C_RDENSE]
-    for pool in (st.slotpool, st.cpool, st.zpool):
-        if (pool[xa.P_USED] + nodes + U1) * U73 > pool[POOL_END]:
-            return False
-    return st.ctl[own.S_RDESC_LIVE] + n <= st.ctl[own.C_RDESCS]
+    nodes = (n >> U6) + LEVELS + st.ctl[own.C_RDENSE] + U1
+    used = max(st.slotpool[xa.P_USED], st.cpool[xa.P_USED], st.zpool[xa.P_USED])  # all three have as many nodes
+    return (used + nodes) * U73 <= st.slotpool[POOL_END] and st.ctl[own.S_RDESC_LIVE] + n <= st.ctl[own.C_RDESCS]
 
 
 @called
