@@ -34,6 +34,7 @@ from kernels.structures import blocks, page_counter, shadow_nodes, swap_cache, s
 from tests.mutants_all import MUTANTS as ALL_VIRTUAL
 from tests.mutants_clusters import MUTANTS as ALLOCATOR
 from tests.mutants_faults import MUTANTS as FAULTS
+from tests.mutants_folios import MUTANTS as FOLIOS
 from tests.mutants_ghost import MUTANTS as GHOSTS
 from tests.mutants_oracle import MUTANTS as BOUNDS
 from tests.mutants_redirect import MUTANTS as REDIRECTS
@@ -334,7 +335,7 @@ def charge_beyond_the_limit(right: Step) -> Step:
 @mutant("vswap_v6", vswap_slots, "charge")
 def count_a_charge_twice(right: Step) -> Step:
     """A physical slot is charged two pages."""
-    return lambda st, pr, memcg: right(st, pr, memcg) and right(st, pr, memcg)
+    return lambda st, pr, memcg, n: right(st, pr, memcg, n) and right(st, pr, memcg, n)
 
 
 @mutant("vswap_v3", swap_table, "word_set")
@@ -388,7 +389,7 @@ def lookups_that_are_not_made(right: Step) -> Step:
     return wrong
 
 
-MUTANTS += ALLOCATOR + COLLECTED + FAULTS + GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED
+MUTANTS += ALLOCATOR + COLLECTED + FAULTS + GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED + FOLIOS
 
 if __name__ == "__main__":
     sys.exit(MUTANTS.main(sys.argv[1:]))

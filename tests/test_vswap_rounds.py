@@ -1,7 +1,7 @@
 """Rounds of virtual swap space by hand: sections under the lock of a virtual cluster, from mm/vswap.c and its callers in v3 and in v6.
 
 v3 is 20260208215839.87595-1-nphamcs@gmail.com, v6 20260505153854.1612033-1-nphamcs@gmail.com (patches 14, 21 and 22). A single
-page, count 1, a read fault, swap not full, no readahead. The second section of an allocation makes the cluster that of the CPU.
+page, count 1, a read fault, swap not full, no readahead.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ READ = "swap_cache_get_folio, swap_entry_swapped, swapcache_prepare, vswap_folio
 LOAD, MAP = "swap_zeromap_batch, zswap_entry_load", "swap_free_nr, vswap_swapfile_backed, put_swap_entry"
 STORE_FOLIO, STORE = "vswap_store_folio, vswap_store_folio", "zswap_entry_store, zswap_entry_store"
 SECTOR = "swp_entry_to_swp_slot, swp_entry_to_swp_slot"
-ALLOC_V3 = "folio_alloc_swap, swap_cgroup_record, swap_cache_add_folio, folio_alloc_swap, folio_free_swap"
-ALLOC_V6 = "folio_alloc_swap, folio_alloc_swap, folio_free_swap"
+ALLOC_V3 = "folio_alloc_swap, swap_cgroup_record, swap_cache_add_folio, swap_duplicate, folio_free_swap"
+ALLOC_V6 = "folio_alloc_swap, swap_duplicate, folio_free_swap"
 DROP_V3 = "folio_free_swap, folio_free_swap, folio_free_swap, folio_free_swap, folio_free_swap, folio_free_swap"
 """Count; uncache; in-cache bit, and in ``vswap_free`` the backing, the owner and the lock once more."""
 HAND = (

@@ -45,11 +45,45 @@ class Clusters:
         return there
 
 
+def header_of(st: Any, number: Any) -> Any:
+    """First word of the headers of clusters `number`."""
+    return number * ctl(st, vswap_own.C_VHEADER) + ctl(st, vswap_own.C_VBEHIND) * (number > ctl(st, vswap_own.C_VCLUSTERS))
+
+
+def cpu_rows(st: Any) -> Ints:
+    """Words of the CPUs: cluster of order 0, and of the lookup cache id + 1 and cluster."""
+    rows: Ints = st.vcpu[: ctl(st, control.C_CPUS) * 8].reshape(-1, 8).astype(np.int64)
+    return rows
+
+
+def current_of(st: Any, order: int) -> Ints:
+    """Clusters that CPUs take runs of `order` from."""
+    rows = st.vcpu[ctl(st, control.C_CPUS) * 8 :].reshape(-1, 16).astype(np.int64)
+    own = rows[:, order] if order else cpu_rows(st)[:, 0]
+    found: Ints = own[own != 0]
+    return found
+
+
+def allocating(st: Any) -> Ints:
+    """Clusters that CPUs allocate from."""
+    return np.concatenate([current_of(st, order) for order in range(10)])
+
+
+def ring(st: Any, head: int, word: int, high: int) -> list[int]:
+    """Clusters of the partial list of `head` in the direction of header word `word`."""
+
+    def after(c: int) -> int:
+        found = int(st.vmem[header_of(st, c) + word])
+        return 0 if found == head else found
+
+    return reading.linked(after(head), after, high)
+
+
 def read(st: Any) -> Clusters:
     """Everything that the map of clusters leads to."""
     tree = reading.tree(st.vhead, 0, st.vpool)
     ids, number = tree.index.astype(np.int64), (tree.entry >> np.uint64(2)).astype(np.int64)
-    header = st.vmem[number[:, None] * ctl(st, vswap_own.C_VHEADER) + np.arange(13)] if len(ids) else np.zeros((0, 13), np.uint64)
+    header = st.vmem[header_of(st, number)[:, None] + np.arange(13)] if len(ids) else np.zeros((0, 13), np.uint64)
     size = 1 << ctl(st, vswap_own.C_VSHIFT)
     there = np.array([reading.bits(row[5:], 512)[:size] for row in header.copy()], bool).reshape(-1, size)
     which, offset = np.nonzero(there)
@@ -84,8 +118,8 @@ def check_clusters(found: Any, st: Any, clusters: Clusters) -> None:
     state = clusters.header[:, 4].astype(np.int64)
     used = np.bincount(np.searchsorted(clusters.ids, clusters.value // size), minlength=len(clusters.ids))
     found.equal("slots of virtual clusters", state & 0xFFFF, used)
-    cpus = st.vcpu.reshape(-1, 8).astype(np.int64)
-    current = np.isin(clusters.number, cpus[:, 0])
+    cpus, order = cpu_rows(st), state >> 20 & 15
+    current = np.isin(clusters.number, allocating(st))
     found.equal("current virtual clusters", state & CURRENT != 0, current)
     looked = cpus[cpus[:, 2] != 0]
     by_id = dict(zip(clusters.number.tolist(), clusters.ids.tolist(), strict=True))
@@ -93,13 +127,26 @@ def check_clusters(found: Any, st: Any, clusters: Clusters) -> None:
     held = np.array([(looked[:, 2] == c).sum() for c in clusters.number.tolist()], np.int64)
     found.equal("references of virtual clusters", state >> 32, used + current + held)
     found.none("empty virtual clusters that no CPU allocates from", clusters.ids[(used == 0) & ~current])
-    stride = ctl(st, vswap_own.C_VHEADER)
-    listed = reading.linked(int(st.vmem[1]), lambda c: st.vmem[c * stride + 1], high)
-    back = reading.linked(int(st.vmem[2]), lambda c: st.vmem[c * stride + 2], high)
-    found.equal("partial list backwards", back, listed[::-1])
-    found.equal("partial list", sorted(listed), sorted(clusters.number[~current & (state & FULL == 0)].tolist()))
-    free = reading.linked(ctl(st, vswap_own.S_VC_FREE), lambda c: st.vmem[c * stride + 1], high)
+    for k in range(10):
+        listed, back = (ring(st, ctl(st, vswap_own.C_VMOST) + k if k else 0, word, high) for word in (1, 2))
+        found.equal(f"partial list of order {k} backwards", back, listed[::-1])
+        mine = clusters.number[~current & (state & FULL == 0) & (order == k)]
+        found.equal(f"partial list of order {k}", sorted(listed), sorted(mine.tolist()))
+        own = current_of(st, k)
+        found.none(f"clusters of another order that a CPU takes runs of order {k} from", np.setdiff1d(own, clusters.number[order == k]))
+    full = ~current & (state & FULL != 0)
+    found.none("full virtual clusters with a free run", clusters.ids[full & free_runs(clusters, order, size)])
+    free = reading.linked(ctl(st, vswap_own.S_VC_FREE), lambda c: st.vmem[header_of(st, c) + 1], high)
     found.equal("virtual clusters free and used", sorted([*free, *clusters.number.tolist()]), list(range(1, high + 1)))
+
+
+def free_runs(clusters: Clusters, order: Ints, size: int) -> NDArray[np.bool_]:
+    """Which clusters have an aligned run of their order free; the first run of id 0 is none."""
+    out = np.zeros(len(clusters.ids), bool)
+    for i, (row, n) in enumerate(zip(clusters.header.copy(), (1 << order).tolist(), strict=True)):
+        used = np.array(reading.bits(row[5:], 512)[:size], bool).reshape(-1, n).sum(axis=1)
+        out[i] = (used[int(clusters.ids[i] == 0) :] == 0).any()
+    return out
 
 
 def check_slots(found: Any, st: Any, clusters: Clusters, folios: reading.Folios) -> None:
@@ -172,9 +219,9 @@ def check_content(found: Any, st: Any, clusters: Clusters) -> None:
 def left(st: Any) -> list[str]:
     """After everything was unmapped only the clusters are there that CPUs allocate from, empty."""
     clusters = read(st)
-    current = st.vcpu.reshape(-1, 8)[:, 0].astype(np.int64)
+    current = allocating(st)
     out = [] if len(clusters.value) == 0 else [f"virtual slots left: {len(clusters.value)}"]
-    if sorted(clusters.number.tolist()) != sorted(set(current[current != 0].tolist())):
+    if sorted(clusters.number.tolist()) != sorted(set(current.tolist())):
         out.append(f"virtual clusters left: {clusters.number.tolist()} should be {current.tolist()}")
     if ctl(st, vswap_own.S_CHARGED):
         out.append(f"charges left: {ctl(st, vswap_own.S_CHARGED)}")

@@ -116,25 +116,35 @@ def clear_run(st, pr, g, n):  # type: ignore[no-untyped-def]
 
 
 @called
-def insert_run(st, pr, g, n):  # type: ignore[no-untyped-def]
-    """``add_to_swap_cache`` of a large folio: the `n` folios of ``parts`` as the cache of the slots from `g` on, under one lock."""
-    h = g >> U14
+def insert_run_in(st, pr, h, index, n):  # type: ignore[no-untyped-def]
+    """``add_to_swap_cache`` of a large folio: the `n` folios of ``parts`` from `index` of tree `h` on, under one lock."""
     step(pr, F_ADD)
     lock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
     for i in range(n):
-        store(st, pr, h, (g + u(i)) & SPACE_MASK, st.parts[u(i) * U2] << U2)
+        store(st, pr, h, index + u(i), st.parts[u(i) * U2] << U2)
     unlock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
     step(pr, F_NONE)
 
 
+@inner
+def insert_run(st, pr, g, n):  # type: ignore[no-untyped-def]
+    """Enter the `n` folios of ``parts`` as the cache of the slots from `g` on."""
+    insert_run_in(st, pr, g >> U14, g & SPACE_MASK, n)
+
+
 @called
-def remove_run(st, pr, g, n):  # type: ignore[no-untyped-def]
-    """``__remove_mapping`` of a large folio: shadows in its place, for the `n` slots from `g` on, under one lock."""
-    h = g >> U14
+def remove_run_in(st, pr, h, index, n):  # type: ignore[no-untyped-def]
+    """``__remove_mapping`` of a large folio: shadows in its place, `n` from `index` of tree `h` on, under one lock."""
     lock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
     for i in range(n):
-        store(st, pr, h, (g + u(i)) & SPACE_MASK, SHADOW)
+        store(st, pr, h, index + u(i), SHADOW)
     unlock(pr, st.space, h * xa.HEAD_WORDS, L_CACHE)
+
+
+@inner
+def remove_run(st, pr, g, n):  # type: ignore[no-untyped-def]
+    """Shadows in place of the folios of the `n` slots from `g` on."""
+    remove_run_in(st, pr, g >> U14, g & SPACE_MASK, n)
 
 
 @inner

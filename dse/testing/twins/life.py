@@ -219,14 +219,17 @@ class Life(Memory):
                 return d.NO_MEMORY
             self.unmap_one(p, folio, Swapped(value))
         why, gone = 0, []
-        for folio, value in zip(folios, values, strict=True):
-            lost = self.writeout(folio, value, backend, size, bool(flags & d.ZERO), cpu)
+        for folio, lost in zip(folios, self.writeout_run(folios, values, backend, size, bool(flags & d.ZERO), cpu), strict=True):
             why = lost or why
             gone += [] if lost else [folio]
         for folio in gone:
             self.evict(folio)
             self.release(folio)
         return why or d.FOLIO_OUT
+
+    def writeout_run(self, folios: list[Folio], values: list[Any], backend: int, size: int, zero: bool, cpu: int) -> list[int]:
+        """For each page of a large folio what :meth:`writeout` returns."""
+        return [self.writeout(folio, value, backend, size, zero, cpu) for folio, value in zip(folios, values, strict=True)]
 
     def swap_out(self, folio: Folio, page: int, backend: int, size: int, flags: int, cpu: int, fail_after: int) -> int:
         clean = folio.cached and not folio.dirty

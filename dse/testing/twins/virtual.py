@@ -28,6 +28,8 @@ class Virtual(Life):
     reverse: dict[tuple[int, int], int]
     charges_early = False
     """True where the virtual slot is charged, not the physical one."""
+    by_page: str
+    """Control word that says if a large folio takes its slots page by page."""
 
     def known(self, value: int) -> Desc:
         """Descriptor of `value`, which is in use."""
@@ -64,6 +66,29 @@ class Virtual(Life):
             return None
         self.reverse[device, offset] = value
         return Place(device, offset)
+
+    def places_for(self, device: int, values: list[int], cpu: int) -> list[Place] | None:
+        """Slots in a row for the pages of a large folio; None if there are none, or not all of them can be charged."""
+        n = len(values)
+        first = self.devices[device].alloc_run(cpu, n.bit_length() - 1) if device in self.devices else None
+        if first is None:
+            return None
+        if not self.charges_early and not self.try_charge(self.known(values[0]).memcg, n):
+            for i in range(n):
+                self.devices[device].free(first + i)
+            return None
+        self.reverse |= {(device, first + i): value for i, value in enumerate(values)}
+        return [Place(device, first + i) for i in range(n)]
+
+    def writeout_run(self, folios: list[Folio], values: list[Any], backend: int, size: int, zero: bool, cpu: int) -> list[int]:
+        """A large folio goes to a device as a whole, or stays as a whole, unless its slots are taken page by page."""
+        if zero or backend == d.ZSWAP or self.config.parameters[self.by_page]:
+            return super().writeout_run(folios, values, backend, size, zero, cpu)
+        places = self.places_for(backend, values, cpu)
+        for folio, value, place in zip(folios, values, places or (), strict=places is not None):
+            self.known(value).backing = place
+            self.store(place, folio)
+        return [d.REACTIVATED if places is None else 0] * len(folios)
 
     def alloc_after_reclaim(self, device: Device, cpu: int) -> int | None:
         """Drop slots that only the swap cache holds, cluster by cluster of the full ones."""

@@ -15,29 +15,33 @@ from kernels.life.registry import Config
 
 @dataclass(eq=False)
 class Cluster:
-    """Virtual slots under one id."""
+    """Virtual slots under one id, given out in runs of an order."""
 
     id: int
     size: int
+    order: int
     descs: dict[int, Desc] = field(default_factory=dict)
     current: bool = False
     full: bool = False
 
     @property
     def room(self) -> bool:
-        return len(self.descs) < self.size
+        return len(self.descs) + (1 << self.order) <= self.size
 
-    def take(self, desc: Desc) -> int | None:
-        """Enter `desc` at the first free offset; value 0 is none."""
-        for offset in range(self.id == 0, self.size):
-            if offset not in self.descs:
-                self.descs[offset] = desc
+    def take(self, descs: list[Desc]) -> int | None:
+        """Enter `descs` at the first free run; value 0 is none, so that the first run of id 0 is never given out."""
+        for offset in range(len(descs) * (self.id == 0), self.size, len(descs)):
+            run = range(offset, offset + len(descs))
+            if not any(o in self.descs for o in run):
+                self.descs |= dict(zip(run, descs, strict=True))
                 return self.id * self.size + offset
         return None
 
 
 class VSwap(Virtual):
     """Every version: what they differ in besides cost is batching, and who finds slots that only the cache holds."""
+
+    by_page = "C_VBACKING"
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -46,9 +50,9 @@ class VSwap(Virtual):
         self.disk = d.BACKENDS.index(config.zdisk)
         self.zswap = Zswap(config.slots.get("zswap", 0))
         self.clusters: dict[int, Cluster] = {}
-        self.partial: list[Cluster] = []
+        self.partial: dict[int, list[Cluster]] = {order: [] for order in range(10)}
         self.charges_early = bool(config.parameters["C_VCHARGE"])
-        self.current: dict[int, Cluster] = {}
+        self.current: dict[tuple[int, int], Cluster] = {}
         self.reverse: dict[tuple[int, int], int] = {}
         self.hints: set[tuple[int, int]] = set()
 
@@ -72,30 +76,32 @@ class VSwap(Virtual):
 
     # -- virtual slots ------------------------------------------------------------------------------
 
-    def alloc(self, desc: Desc, cpu: int) -> int:
-        """Of the CPU's cluster, of the first partly used one, of a new one with the lowest free id."""
-        mine = self.current.get(cpu)
+    def alloc(self, descs: list[Desc], cpu: int) -> int:
+        """Of the CPU's cluster of the order, of the first partly used one, of a new one with the lowest free id."""
+        order = len(descs).bit_length() - 1
+        mine, partial = self.current.get((cpu, order)), self.partial[order]
         value = None
         if mine is not None:
-            value = mine.take(desc)
+            value = mine.take(descs)
             if value is None or not mine.room:
                 mine.current, mine.full = False, True
-                del self.current[cpu]
+                del self.current[cpu, order]
             if value is not None:
                 return value
         cluster = None
-        while value is None and self.partial:
-            cluster = self.partial.pop(0)
-            value = cluster.take(desc)
+        while value is None and partial:
+            cluster = partial.pop(0)
+            value = cluster.take(descs)
             cluster.full = value is None or not cluster.room
         if value is None or cluster is None:
-            cluster = Cluster(next(i for i in range(len(self.clusters) + 1) if i not in self.clusters), self.size)
+            least = int(len(descs) == self.size)
+            cluster = Cluster(next(i for i in range(least, len(self.clusters) + 2) if i not in self.clusters), self.size, order)
             self.clusters[cluster.id] = cluster
-            value = cluster.take(desc)
+            value = cluster.take(descs)
             assert value is not None
         if cluster.room:
             cluster.current = True
-            self.current[cpu] = cluster
+            self.current[cpu, order] = cluster
         return value
 
     def free(self, value: int) -> None:
@@ -108,12 +114,12 @@ class VSwap(Virtual):
         del cluster.descs[value % self.size]
         if not cluster.descs and not cluster.current:
             del self.clusters[cluster.id]
-            if cluster in self.partial:
-                self.partial.remove(cluster)
-        elif cluster.full:
+            if cluster in self.partial[cluster.order]:
+                self.partial[cluster.order].remove(cluster)
+        elif cluster.full and cluster.room:
             cluster.full = False
             if not cluster.current:
-                self.partial.append(cluster)
+                self.partial[cluster.order].append(cluster)
 
     def drop(self, desc: Desc) -> None:
         """Free the backing."""
@@ -161,9 +167,18 @@ class VSwap(Virtual):
         if not folio.cached:
             if self.charges_early and not self.try_charge(memcg):
                 return None
-            folio.value = folio.entry = self.alloc(Desc(memcg, folio), cpu)
+            folio.value = folio.entry = self.alloc([Desc(memcg, folio)], cpu)
             folio.cached = True
         return folio.value
+
+    def claim_run(self, folios: list[Folio], page: int, memcg: int, backend: int, cpu: int) -> list[Any] | None:
+        """Contiguous virtual slots of one cluster, aligned to the size of the folio."""
+        if len(folios) > self.size or (self.charges_early and not self.try_charge(memcg, len(folios))):
+            return None
+        first = self.alloc([Desc(memcg, folio) for folio in folios], cpu)
+        for value, folio in enumerate(folios, first):
+            folio.cached, folio.value, folio.entry = True, value, value
+        return [*range(first, first + len(folios))]
 
     def unclaim(self, folio: Folio, value: int) -> None:
         pass

@@ -19,6 +19,8 @@ LEAF = 64
 class VSwapRfc(Virtual):
     """Both versions: what they differ in are bytes and atomics."""
 
+    by_page = "C_RBACKING"
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.cluster = 1 << (config.cluster_shift if config.cluster_shift < 8 else 9)
@@ -107,6 +109,20 @@ class VSwapRfc(Virtual):
             folio.value = folio.entry = self.alloc(Desc(memcg, folio), cpu)
             folio.cached = True
         return folio.value
+
+    def claim_run(self, folios: list[Folio], page: int, memcg: int, backend: int, cpu: int) -> list[Any] | None:
+        """The first slots of the lowest cluster without any in use, but the first one."""
+        if len(folios) > self.cluster:
+            return None
+        used = {value // self.cluster for value in self.descs}
+        c = (cpu % self.shards << 32) // self.cluster + 1
+        while c in used:
+            c += 1
+        values = [*range(c * self.cluster, c * self.cluster + len(folios))]
+        for value, folio in zip(values, folios, strict=True):
+            self.descs[value] = Desc(memcg, folio)
+            folio.cached, folio.value, folio.entry = True, value, value
+        return values
 
     def unclaim(self, folio: Folio, value: int) -> None:
         pass

@@ -12,7 +12,7 @@ word  content
 0     spin lock
 1, 2  next and previous of the partial list (cluster 0 is its head), or next free; RCU head while dying
 3     id
-4     slots in use, 16 bits; CURRENT (it is a CPU's allocation cluster), FULL; references in bits 32..63
+4     slots in use, 16 bits; CURRENT (it is a CPU's allocation cluster), FULL; order from bit 20 on; references in bits 32..63
 5..12 bitmap of the allocated slots among the 512
 13    pointer to the descriptors, where they are an object of their own (112 B header; else 104 B and 12,288 B in one)
 ===== =======================================================================================================
@@ -23,20 +23,23 @@ memcg u16 << 32, in-cache bit 48, type << 49. A cluster has a reference for each
 use, one for the CPU that allocates from it, and one for each lookup cache that names
 it. A cluster is freed when no slot is left and no CPU allocates from it. Lookup caches
 that name it are emptied then. Numbers of clusters stand for their addresses.
+
+A cluster gives out aligned runs of one order for life: 2^order slots for a folio of as many pages (``__vswap_alloc_from_cluster``). Each
+order has a partial list and a cluster of each CPU. Numbers behind C_VMOST are the heads of the lists of orders from 1 on, cluster 0 is
+that of order 0. `vcpu` has the CPUs' clusters of orders from 1 on behind the words of all CPUs, 16 words for each.
 """
 
 from __future__ import annotations
 
-from kernels.compiling.atomic import ctz, prefetch
+from kernels.compiling.atomic import prefetch
 from kernels.compiling.constants import LOW16, LOW32, U0, U1, U2, U3, U4, U5, U6, U8, U32, U48, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.vswap import own
-from kernels.designs.vswap.own import L_VCLUSTER, L_VMAP
-from kernels.memory import CACHED, F_ENTRY, F_VALUE, f_set, f_word
+from kernels.designs.vswap.own import L_VCLUSTER
 from kernels.observing.atomics import atomic_add
-from kernels.observing.lock import lock, trylock, unlock
-from kernels.observing.probe import allocated, alone, chase, touch, wrote
-from kernels.structures import idalloc, leaves
+from kernels.observing.lock import lock, unlock
+from kernels.observing.probe import chase, touch, wrote
+from kernels.structures import leaves
 from kernels.structures import xarray as xa
 
 H_LOCK, H_NEXT, H_PREV, H_ID, H_STATE, H_BITS, H_POINTER = U0, U1, U2, U3, U4, U5, u(13)
@@ -44,12 +47,14 @@ ONE_HEADER, SPLIT_HEADER = 13, 14  # words: 40 and 48 bytes, and the bitmap of 6
 OBJECT_WORDS = 16384 // 8  # kvmalloc rounds 12,392 bytes up to four pages
 DESC_WORDS = U3
 CURRENT, FULL, REF, UNREF = u(1 << 16), u(1 << 17), U1 << U32, u((1 << 64) - (1 << 32))
+ORDER_AT, ORDER_BITS, HEADS = u(20), u(15), 9  # lists of orders 1..9
 D_CACHE, D_STATE = U1, U2
 IN_CACHE, TYPE_AT = U1 << U48, u(49)
 SWAPFILE, ZERO, ZSWAP, FOLIO = U0, U1, U2, U3  # enum swap_type
 SHADOW = U3
 HINT = U1 << U63  # of a reverse word: no PTE holds the slot, the swap cache alone does
 CPU_WORDS, P_CURRENT, P_ID, P_CLUSTER = U8, U0, U1, U2  # vcpu: allocation cluster; lookup cache: id + 1, cluster
+ORDER_WORDS = u(16)  # of a CPU, behind those of all CPUs: its allocation clusters of orders from 1 on
 SEPARATE, MERGED = U0, U1  # C_VROUNDS
 LATE, EARLY = U0, U1  # C_VCHARGE
 COLLECTING = U0  # C_VOWNER
@@ -57,8 +62,8 @@ COLLECTING = U0  # C_VOWNER
 
 @inner
 def header(st, c):  # type: ignore[no-untyped-def]
-    """First word of cluster `c`."""
-    return c * st.ctl[own.C_VHEADER]
+    """First word of cluster `c`. Where descriptors are apart, headers behind the first C_VCLUSTERS lie behind them."""
+    return c * st.ctl[own.C_VHEADER] + (st.ctl[own.C_VBEHIND] if c > st.ctl[own.C_VCLUSTERS] else U0)
 
 
 @inner
@@ -83,6 +88,12 @@ def type_of(st, d):  # type: ignore[no-untyped-def]
 def count_of(st, d):  # type: ignore[no-untyped-def]
     """PTEs that hold the slot of the descriptor at `d`."""
     return st.vmem[d + D_STATE] & LOW32
+
+
+@inner
+def order_of(st, c):  # type: ignore[no-untyped-def]
+    """Order of the runs that cluster `c` gives out."""
+    return st.vmem[header(st, c) + H_STATE] >> ORDER_AT & ORDER_BITS
 
 
 @inner
@@ -200,6 +211,15 @@ def see(st, pr, c, value):  # type: ignore[no-untyped-def]
     return d
 
 
+@inner
+def see_next(st, pr, c, value):  # type: ignore[no-untyped-def]
+    """Look at a descriptor beside one that :func:`see` has found, in the same section."""
+    d = desc_of(st, c, value)
+    touch(pr, own.R_VDESC, d)
+    touch(pr, own.R_VDESC, d + D_STATE)
+    return d
+
+
 @called
 def look(st, pr, value):  # type: ignore[no-untyped-def]
     """Make a round that only looks; return the first word of the descriptor, 0 if the slot is not allocated."""
@@ -242,136 +262,3 @@ def fetch_near(st, pr, value):  # type: ignore[no-untyped-def]
     prefetch(st.vmem, header(st, c))
     prefetch(st.vmem, header(st, c) + H_BITS + (offset_of(st, value) >> U6))
     prefetch(st.vmem, desc_of(st, c, value))
-
-
-@inner
-def room(st, c):  # type: ignore[no-untyped-def]
-    """``cluster_is_alloc_candidate`` for one slot."""
-    return st.vmem[header(st, c) + H_STATE] & LOW16 < U1 << st.ctl[own.C_VSHIFT]
-
-
-@called
-def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
-    """Give folio `f` the first free slot of cluster `c`; false if there is none. Offset 0 of id 0 is no slot: value 0 means none."""
-    h, size = header(st, c), U1 << st.ctl[own.C_VSHIFT]
-    i = U1 if st.vmem[h + H_ID] == U0 else U0
-    while room(st, c) and i < size:
-        at = h + H_BITS + (i >> U6)
-        touch(pr, own.R_VCLUSTER, at)
-        free_bits = ~st.vmem[at] >> (i & U63)
-        if free_bits != U0:
-            i += ctz(free_bits)
-            break
-        i = ((i >> U6) + U1) << U6
-    if i >= size or not room(st, c):
-        return False
-    value = st.vmem[h + H_ID] << st.ctl[own.C_VSHIFT] | i
-    st.vmem[h + H_BITS + (i >> U6)] |= U1 << (i & U63)
-    reference(st, pr, c, REF)
-    st.vmem[h + H_STATE] += U1
-    wrote(pr, own.R_VCLUSTER, h + H_BITS + (i >> U6))
-    d = see(st, pr, c, value)
-    st.vmem[d + D_CACHE] = f << U2
-    st.vmem[d + D_STATE] = memcg << U32 | IN_CACHE
-    back_with(st, pr, d, FOLIO, U0)
-    atomic_add(pr, own.R_VUSED, U0, st.ctl, own.S_VSLOTS, U1)
-    st.ctl[own.S_VSLOTS_PEAK] = max(st.ctl[own.S_VSLOTS_PEAK], st.ctl[own.S_VSLOTS])
-    f_set(st, f, CACHED)
-    st.folio[f_word(f, F_ENTRY)] = value
-    st.folio[f_word(f, F_VALUE)] = value
-    return True
-
-
-@called
-def alloc(st, pr, f, memcg, cpu):  # type: ignore[no-untyped-def]
-    """``folio_alloc_swap``: take a slot of the CPU's cluster, of a partly used one, of a new one; false if there is none."""
-    at = cpu * CPU_WORDS
-    touch(pr, own.R_VCPU, at)
-    c, found = st.vcpu[at + P_CURRENT], False
-    if c != U0:
-        chase(pr, own.R_VCLUSTER, header(st, c))
-        hold(st, pr, c)
-        found = take(st, pr, c, f, memcg)
-        if not found or not room(st, c):
-            st.vcpu[at + P_CURRENT] = U0
-            wrote(pr, own.R_VCPU, at)
-            reference(st, pr, c, UNREF)
-            st.vmem[header(st, c) + H_STATE] = st.vmem[header(st, c) + H_STATE] & ~CURRENT | FULL
-        leave(st, pr, c)
-    if found:
-        return True
-    c = from_partial(st, pr, f, memcg)
-    if c == U0:
-        alone(pr, True)  # no value leads to a slot of it, no CPU allocates from it
-        c = new_cluster(st, pr)
-        found = c != U0 and take(st, pr, c, f, memcg)
-        alone(pr, False)
-        if not found:
-            return False
-    if room(st, c):
-        hold(st, pr, c)
-        reference(st, pr, c, REF)
-        st.vmem[header(st, c) + H_STATE] |= CURRENT
-        leave(st, pr, c)
-        st.vcpu[at + P_CURRENT] = c
-        wrote(pr, own.R_VCPU, at)
-    return True
-
-
-@called
-def from_partial(st, pr, f, memcg):  # type: ignore[no-untyped-def]
-    """Walk the partial list under the lock of the map, trying each cluster's lock; return the cluster that gave a slot, 0 if none did."""
-    lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    touch(pr, own.R_VCLUSTER, U0)
-    c, found = st.vmem[H_NEXT], False
-    while c != U0 and not found:
-        h, here, after = header(st, c), c, st.vmem[header(st, c) + H_NEXT]
-        chase(pr, own.R_VCLUSTER, h)
-        trylock(pr, st.vmem, h, L_VCLUSTER)
-        found = take(st, pr, c, f, memcg)
-        link(st, pr, st.vmem[h + H_PREV], after)
-        if not found or not room(st, c):
-            st.vmem[h + H_STATE] |= FULL
-        leave(st, pr, c)
-        c = here if found else after
-    unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    return c
-
-
-@called
-def new_cluster(st, pr):  # type: ignore[no-untyped-def]
-    """Allocate a zeroed cluster and an id; return its number, 0 if there is none left."""
-    ctl = st.ctl
-    c = ctl[own.S_VC_FREE]
-    if c != U0:
-        ctl[own.S_VC_FREE] = st.vmem[header(st, c) + H_NEXT]
-    else:
-        c = ctl[own.S_VC_HIGH] + U1
-        if c > ctl[own.C_VCLUSTERS]:
-            return U0
-        ctl[own.S_VC_HIGH] = c
-    ctl[own.S_VCLUSTERS] += U1
-    ctl[own.S_VCLUSTERS_PEAK] = max(ctl[own.S_VCLUSTERS_PEAK], ctl[own.S_VCLUSTERS])
-    allocated(pr, own.A_VHEADER if ctl[own.C_VSPLIT] != U0 else own.A_VOBJECT)
-    if ctl[own.C_VSPLIT] != U0:
-        allocated(pr, own.A_VDESCS)
-    h, d, words = header(st, c), desc_of(st, c, U0), DESC_WORDS << ctl[own.C_VSHIFT]
-    for i in range(h, h + H_POINTER + U1):
-        st.vmem[u(i)] = U0
-        wrote(pr, own.R_VCLUSTER, u(i))
-    for i in range(d, d + words):
-        st.vmem[u(i)] = U0
-        wrote(pr, own.R_VDESC, u(i))
-    lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    st.vmem[h + H_ID] = idalloc.alloc(st.vhead, U0, st.vpool, pr, own.R_VMAP, own.R_VNODE, U0, LOW32, c << U2)
-    unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-    return c
-
-
-@inner
-def link(st, pr, c, after):  # type: ignore[no-untyped-def]
-    """Link cluster `after` behind `c` on the partial list, a ring through cluster 0, which is its head. The lock of the map is held."""
-    st.vmem[header(st, c) + H_NEXT] = after
-    st.vmem[header(st, after) + H_PREV] = c
-    wrote(pr, own.R_VCLUSTER, header(st, c))
-    wrote(pr, own.R_VCLUSTER, header(st, after))

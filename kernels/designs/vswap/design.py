@@ -33,11 +33,13 @@ from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import functions, own
 from kernels.designs.vswap import moves as vswap_moves
 from kernels.designs.vswap import rounds as vswap_rounds
+from kernels.designs.vswap import runs as vswap_runs
 from kernels.designs.vswap import slots as vswap_slots
 from kernels.designs.vswap import steps as vswap_steps
 from kernels.life import arrays, replay
 from kernels.life import registry as s
 from kernels.life.layout import TABLES, ZSWAP_ENTRY, Arrays, Blocks, Tree
+from kernels.structures import orders
 from kernels.structures import xarray as xa
 from kernels.structures.common import table
 
@@ -63,7 +65,10 @@ def clusters_for(config: s.Config, size: int) -> int:
 
 
 def virtual_arrays(config: s.Config, ctl: U64Array) -> dict[str, Any]:
-    """Clusters in the layout of `object`, the map from id to cluster, and the lookup caches of the CPUs."""
+    """Clusters in the layout of `object`, the map from id to cluster, and the lookup caches of the CPUs.
+
+    Each order may have as many clusters as single pages: one of an order is made only when all of them hold runs in all of their places.
+    """
     shift = min(config.cluster_shift, VIRTUAL_SHIFT) if config.cluster_shift < 8 else VIRTUAL_SHIFT
     clusters = clusters_for(config, 1 << shift)
     descs = int(v.DESC_WORDS) << shift
@@ -72,11 +77,18 @@ def virtual_arrays(config: s.Config, ctl: U64Array) -> dict[str, Any]:
         header, first, stride = v.SPLIT_HEADER, -(-(clusters + 1) * v.SPLIT_HEADER // 512) * 512, descs
     ctl[int(own.C_VSHIFT)], ctl[int(own.C_VCLUSTERS)] = shift, clusters
     ctl[int(own.C_VHEADER)], ctl[int(own.C_VDESC)], ctl[int(own.C_VDESC_STRIDE)] = header, first, stride
+    most = (shift + 1) * clusters
+    end = first + (most + 1 + v.HEADS) * stride
+    ctl[int(own.C_VMOST)], ctl[int(own.C_VBEHIND)] = most, end - (clusters + 1) * header if ctl[int(own.C_VSPLIT)] else 0
+    vmem = aligned_zeros(end + (most + 1 + v.HEADS) * v.SPLIT_HEADER, np.uint64)
+    for head in range(most + 1, most + 1 + v.HEADS):
+        at = head * header + int(ctl[int(own.C_VBEHIND)])
+        vmem[at + int(v.H_NEXT)] = vmem[at + int(v.H_PREV)] = head
     return {
-        "vmem": aligned_zeros(first + (clusters + 1) * stride, np.uint64),
-        "vcpu": aligned_zeros(config.cpus * int(v.CPU_WORDS), np.uint64),
+        "vmem": vmem,
+        "vcpu": aligned_zeros(config.cpus * int(v.CPU_WORDS + v.ORDER_WORDS), np.uint64),
         "vhead": xa.new_heads(1, track_free=True),
-        "vpool": xa.new_pool(arrays.dense_nodes(clusters + 2) + 8),
+        "vpool": xa.new_pool(arrays.dense_nodes(most + 2) + 8),
     }
 
 
@@ -106,6 +118,8 @@ OPERATIONS: dict[str, Any] = {name: getattr(vswap_steps, name) for name in STEPS
     "move_step": vswap_moves.move_step,
     "swapoff": vswap_moves.swapoff,
     "fetch_near": v.fetch_near,
+    **vswap_runs.STEPS,
+    **orders.STEPS,
     **{name: getattr(vswap_slots, name) for name in ("slot_scan", "slot_mark", "count_read", "is_cached", "unheld", "cache_find")},
 }
 s.bind(VSwap, OPERATIONS)
@@ -160,6 +174,9 @@ def parameters_of(version: int) -> dict[str, s.Parameter]:
         "cacheonly": choice(own.C_VHINT, "off", "on", "a bit of the reverse word says that the swap cache alone holds the slot"),
         "object": choice(own.C_VSPLIT, "one", "split", "header and descriptors in one object of 16 KiB, or in two of 112 B and 12 KiB"),
         "charge": choice(own.C_VCHARGE, "late", "early", "physical slots are charged when taken, or every virtual slot", both=True),
+        "backing_runs": choice(
+            own.C_VBACKING, "contiguous", "pages", "a large folio takes a run of slots of a device, or slots page by page", both=True
+        ),
     }
 
 
@@ -185,7 +202,12 @@ TEMPLATE = s.Design(
     "in one round (store_folio, prepare_writeout, zeromap, zswap store), a slot is allocated with owner and folio, "
     "folio_free_swap and __remove_mapping are one round each. The lookup cache then spares the walk of most rounds, not their "
     "lock. Pin and unpin do not use it. A page that is not backed by a slot leaves the swap cache when it is mapped, and its "
-    "virtual slot is freed (should_try_to_free_swap).",
+    "virtual slot is freed (should_try_to_free_swap). A large folio has an aligned run of virtual slots of a cluster of its order, with a "
+    "partial list and a cluster of each CPU for each order. Its pages share the rounds; zswap makes one for each. A device has to have a "
+    "run of slots for it: if not, or at the limit of the memory cgroup, the folio is active again, whole (vswap_alloc_swap_slot, "
+    "AOP_WRITEPAGE_ACTIVATE). Known from the posted source. Readings: a folio that stays leaves the swap "
+    "cache with its first fault, page by page, and is tried as a whole again; zswap keeps the pages that it has room for, the kernel "
+    "all or none. backing_runs=pages is nobody's patch.",
     file=__file__,
     own=own.OWN,
     base="swap_table_p1",

@@ -21,7 +21,10 @@ C_VSHIFT = OWN.parameter("C_VSHIFT", "log2 of the slots of a virtual cluster")
 C_VHEADER = OWN.parameter("C_VHEADER", "words between the headers of two clusters")
 C_VDESC = OWN.parameter("C_VDESC", "first word of the first descriptor")
 C_VDESC_STRIDE = OWN.parameter("C_VDESC_STRIDE", "words between the descriptors of two clusters")
-C_VCLUSTERS = OWN.parameter("C_VCLUSTERS", "most virtual clusters")
+C_VCLUSTERS = OWN.parameter("C_VCLUSTERS", "virtual clusters that single pages need at most")
+C_VMOST = OWN.parameter("C_VMOST", "most virtual clusters, with those of large folios")
+C_VBEHIND = OWN.parameter("C_VBEHIND", "words by which the headers behind the first C_VCLUSTERS lie further on")
+C_VBACKING = OWN.parameter("C_VBACKING", "slots of a device behind a large folio: 0 a run, or none; 1 page by page")
 
 S_VC_FREE = OWN.state("S_VC_FREE", "head of the free list of virtual clusters")
 S_VC_HIGH = OWN.state("S_VC_HIGH", "virtual clusters ever used")
@@ -34,6 +37,10 @@ S_VCLUSTERS_PEAK = OWN.statistic("S_VCLUSTERS_PEAK", "most virtual clusters in u
 S_VSLOTS_PEAK = OWN.statistic("S_VSLOTS_PEAK", "most virtual slots in use")
 S_CHARGED_PEAK = OWN.statistic("S_CHARGED_PEAK", "most pages charged to swap")
 S_CHARGES = OWN.statistic("S_CHARGES", "pages ever charged to swap")
+S_VFOLIOS = OWN.statistic("S_VFOLIOS", "large folios that were given a run of virtual slots")
+S_VBACKED = OWN.statistic("S_VBACKED", "large folios that were given slots of a device, for all of their pages")
+S_VREFUSED = OWN.statistic("S_VREFUSED", "large folios that were not, in whole or in part")
+S_VWRITES = OWN.statistic("S_VWRITES", "writes of large folios to devices, one for each row of slots")
 S_LOOKUP_HITS = OWN.statistic("S_LOOKUP_HITS", "lookups that found the cluster that the CPU remembers")
 S_LOOKUP_MISSES = OWN.statistic("S_LOOKUP_MISSES", "lookups that walked the map of clusters")
 
@@ -57,6 +64,7 @@ F_CGROUP, F_RECORD = OWN.step("lookup_swap_cgroup_id"), OWN.step("swap_cgroup_re
 F_ADD, F_CLAIM = OWN.step("swap_cache_add_folio"), OWN.step("swapcache_prepare")
 F_ZEROMAP = OWN.step("swap_zeromap_batch")
 F_LOAD, F_STORE, F_STORE_FOLIO = OWN.step("zswap_entry_load"), OWN.step("zswap_entry_store"), OWN.step("vswap_store_folio")
+F_DUP, F_REMOVE = OWN.step("swap_duplicate"), OWN.step("__vswap_remove_mapping")
 F_PREPARE, F_ALLOC_SLOT, F_PUT_ENTRY = (
     OWN.step("vswap_prepare_writeout"), OWN.step("vswap_alloc_swap_slot"), OWN.step("put_swap_entry")
 )  # fmt: skip

@@ -9,6 +9,7 @@ from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_table import allocation
 from kernels.designs.swap_table import own as swap_table_own
 from kernels.designs.swap_table import table as swap_table
+from kernels.designs.vswap import allocation as va
 from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import own
 from kernels.designs.vswap.own import L_VMAP
@@ -17,7 +18,7 @@ from kernels.observing import probe
 from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import lock, unlock
 from kernels.observing.probe import freed, touch, wrote
-from kernels.structures import bitmap, blocks, zswap
+from kernels.structures import bitmap, blocks, orders, zswap
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
 from kernels.structures import xarray as xa
@@ -73,29 +74,41 @@ def hint(st, pr, d, only):  # type: ignore[no-untyped-def]
         probe.alone(pr, False)
 
 
-@called
+@inner
 def slot_for(st, pr, device, value, cpu):  # type: ignore[no-untyped-def]
-    """``vswap_alloc_swap_slot``: take a charged slot of `device` for `value`, with its reverse word; return its swap entry, or 0.
+    """``vswap_alloc_swap_slot``: take a charged slot of `device` for `value`, with its reverse word; return its swap entry, or 0."""
+    return lead_to(st, pr, device, swapfile.slot_or_reclaim(st, pr, device, cpu), value, U1)
 
-    The reverse word is one atomic store without the cluster's lock (``vswap_rmap_set``), which v3 took: nobody else has the slot yet.
+
+@inner
+def run_for(st, pr, device, value, order, cpu):  # type: ignore[no-untyped-def]
+    """:func:`slot_for` the folio of 2^`order` pages from `value` on: a run of as many slots (``swap_slot_alloc``), or 0."""
+    return lead_to(st, pr, device, orders.run_alloc(st, pr, device, cpu, order), value, U1 << order)
+
+
+@called
+def lead_to(st, pr, device, found, value, n):  # type: ignore[no-untyped-def]
+    """Charge `n` slots of `device`, the first of which is `found` - 1, and have them lead to `value` and its successors; swap entry, or 0.
+
+    A reverse word is one atomic store without the cluster's lock (``vswap_rmap_set``), which v3 took: nobody else has the slot yet.
     """
-    found = swapfile.slot_or_reclaim(st, pr, device, cpu)
     if found == U0:
         return U0
-    if st.ctl[own.C_VCHARGE] == v.LATE and not charge(st, pr, v.owner_of(st, v.peek(st, value))):
-        ci = cl.lock_cluster(st, pr, found - U1)
-        cl.slot_release(st, pr, device, found - U1)
+    g = found - U1
+    if st.ctl[own.C_VCHARGE] == v.LATE and not charge(st, pr, v.owner_of(st, v.peek(st, value)), n):
+        ci = cl.lock_cluster(st, pr, g)
+        cl.slots_release(st, pr, device, g, n)
         cl.unlock_cluster(st, pr, ci)
         return U0
-    if st.ctl[own.C_VROUNDS] == v.SEPARATE:
-        ci = cl.lock_cluster(st, pr, found - U1)
-        swap_table.word_set(st, pr, found - U1, value)
+    locked = st.ctl[own.C_VROUNDS] == v.SEPARATE
+    ci = cl.lock_cluster(st, pr, g) if locked else U0
+    probe.alone(pr, not locked)
+    for i in range(n):
+        swap_table.word_set(st, pr, g + u(i), value + u(i))
+    probe.alone(pr, False)
+    if locked:
         cl.unlock_cluster(st, pr, ci)
-    else:
-        probe.alone(pr, True)
-        swap_table.word_set(st, pr, found - U1, value)
-        probe.alone(pr, False)
-    return cl.entry_of(st, device, found - U1)
+    return cl.entry_of(st, device, g)
 
 
 @called
@@ -134,7 +147,7 @@ def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
     ctl, h = st.ctl, v.header(st, c)
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     if st.vmem[h + v.H_STATE] & v.FULL == U0:
-        v.link(st, pr, st.vmem[h + v.H_PREV], st.vmem[h + v.H_NEXT])
+        va.link(st, pr, st.vmem[h + v.H_PREV], st.vmem[h + v.H_NEXT])
     xa.erase(st.vhead, U0, st.vpool, pr, own.R_VMAP, own.R_VNODE, st.vmem[h + v.H_ID])
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     for cpu in range(ctl[control.C_CPUS] if st.vmem[h + v.H_STATE] >> U32 != U0 else U0):
@@ -171,12 +184,13 @@ def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
     state = st.vmem[h + v.H_STATE]
     if state & (LOW16 | v.CURRENT) == U0:
         cluster_free(st, pr, c)
-    elif state & v.FULL != U0:
+    elif state & v.FULL != U0 and va.room(st, c):
         st.vmem[h + v.H_STATE] = state & ~v.FULL
         if state & v.CURRENT == U0:
+            head = va.head_of(st, v.order_of(st, c))
             lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
-            v.link(st, pr, st.vmem[v.H_PREV], c)
-            v.link(st, pr, c, U0)
+            va.link(st, pr, st.vmem[v.header(st, head) + v.H_PREV], c)
+            va.link(st, pr, c, head)
             unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
 
 
@@ -210,11 +224,11 @@ def release(st, pr, c, value, n):  # type: ignore[no-untyped-def]
 
 
 @called
-def record(st, pr, memcg):  # type: ignore[no-untyped-def]
-    """``mem_cgroup_record_swap``: a reference to the id for a virtual slot; also a charge where those are charged, false at the limit."""
-    if st.ctl[own.C_VCHARGE] == v.EARLY and not charge(st, pr, memcg):
+def record(st, pr, memcg, n):  # type: ignore[no-untyped-def]
+    """``mem_cgroup_record_swap``: references to the id for `n` virtual slots; charges where those are charged, false at the limit."""
+    if st.ctl[own.C_VCHARGE] == v.EARLY and not charge(st, pr, memcg, n):
         return False
-    pc.id_get(st, pr, pc.block_of(st, memcg), U1)
+    pc.id_get(st, pr, pc.block_of(st, memcg), n)
     return True
 
 
@@ -227,12 +241,12 @@ def unrecord(st, pr, block, n):  # type: ignore[no-untyped-def]
 
 
 @called
-def charge(st, pr, memcg):  # type: ignore[no-untyped-def]
-    """Charge one more page to swap (``mem_cgroup_charge_backing_phys_swap``); false at the limit. The slot's id has a reference already."""
-    if not pc.try_charge(st, pr, pc.block_of(st, memcg), U1):
+def charge(st, pr, memcg, n):  # type: ignore[no-untyped-def]
+    """Charge `n` more pages to swap (``mem_cgroup_charge_backing_phys_swap``); false at the limit. The slots' id has references already."""
+    if not pc.try_charge(st, pr, pc.block_of(st, memcg), n):
         return False
-    st.ctl[own.S_CHARGES] += U1
-    st.ctl[own.S_CHARGED] += U1
+    st.ctl[own.S_CHARGES] += n
+    st.ctl[own.S_CHARGED] += n
     st.ctl[own.S_CHARGED_PEAK] = max(st.ctl[own.S_CHARGED_PEAK], st.ctl[own.S_CHARGED])
     return True
 

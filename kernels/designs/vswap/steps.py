@@ -5,6 +5,7 @@ from __future__ import annotations
 from kernels.compiling.constants import LOW16, LOW32, U0, U1, U2, U32
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_table.own import F_SWAPPED
+from kernels.designs.vswap import allocation as va
 from kernels.designs.vswap import clusters as v
 from kernels.designs.vswap import own
 from kernels.designs.vswap import slots as vs
@@ -13,6 +14,7 @@ from kernels.designs.vswap.own import (
     F_CACHE,
     F_CGROUP,
     F_CLAIM,
+    F_DUP,
     F_FOLIO_BACKED,
     F_FREE_SWAP,
     F_LOAD,
@@ -63,9 +65,9 @@ def lookup(st, pr, value):  # type: ignore[no-untyped-def]
 def claim(st, pr, f, page, memcg, backend, cpu):  # type: ignore[no-untyped-def]
     """Allocate a virtual slot; no physical one yet. A folio that still has one keeps it."""
     if not f_is(st, f, CACHED):
-        if not vs.record(st, pr, memcg):
+        if not vs.record(st, pr, memcg, U1):
             return U0
-        if not v.alloc(st, pr, f, memcg, cpu):
+        if not va.alloc(st, pr, f, memcg, cpu, U0):
             vs.unrecord(st, pr, pc.block_of(st, memcg), U1)
             return U0
         if separate(st):
@@ -83,6 +85,7 @@ def unclaim(st, pr, f, value):  # type: ignore[no-untyped-def]
 @called
 def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
     """``swap_duplicate``: one round; 32 bits do not overflow."""
+    step(pr, F_DUP)
     c = v.enter(st, pr, value)
     d = v.desc_of(st, c, value)
     if v.count_of(st, d) == U0:
@@ -90,6 +93,7 @@ def dup(st, pr, value, entry):  # type: ignore[no-untyped-def]
     st.vmem[d + v.D_STATE] += U1
     wrote(pr, R_VDESC, d + v.D_STATE)
     v.leave(st, pr, c)
+    step(pr, F_NONE)
     return True
 
 

@@ -28,10 +28,11 @@ from kernels.compiling.flat import U8Array, U64Array, aligned_zeros
 from kernels.compiling.jit import outer
 from kernels.designs import direct
 from kernels.designs.swap_id_rmap.design import reverse_arrays
-from kernels.designs.vswap_rfc import backing, functions, moves, own, space, steps, writing
+from kernels.designs.vswap_rfc import backing, functions, moves, own, runs, space, steps, writing
 from kernels.life import arrays, replay
 from kernels.life import registry as s
 from kernels.life.layout import ZSWAP_ENTRY, Arrays, Blocks, Objects, Tree
+from kernels.structures import orders
 from kernels.structures import xarray as xa
 
 VIRTUAL_SHIFT = 9  # HPAGE_PMD_ORDER, whatever the clusters of devices are; smaller only where those are (tests)
@@ -55,25 +56,28 @@ class VSwapRfc(arrays.World):
 
 
 def virtual_arrays(config: s.Config, ctl: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
-    """Descriptors, and heads and nodes of the trees that virtual slots index: `shards` of each."""
+    """Descriptors, and heads and nodes of the trees that virtual slots index: `shards` of each.
+
+    Single pages lie side by side. A large folio has a virtual cluster of its own, and so a leaf: there are as many as pairs of pages.
+    """
     shards, stride = int(ctl[int(own.C_SHARDS)]), int(ctl[int(own.C_RSTRIDE)])
     shift = min(config.cluster_shift, VIRTUAL_SHIFT) if config.cluster_shift < 8 else VIRTUAL_SHIFT
     descs = config.pages + int(w.TXNS) + 2
     ctl[int(own.C_RDESCS)], ctl[int(own.C_RSHIFT)] = descs, shift
 
-    def nodes(entries: int) -> NDArray[np.uint64]:
-        return xa.new_pool(shards * (arrays.dense_nodes(entries + 2) + 8))
-
+    dense, pairs = shards * (arrays.dense_nodes(descs + 2) + 8), config.pages // 2
+    sparse = dense + pairs + (pairs >> max(0, 12 - shift)) + (pairs >> 6) + 64
+    ctl[int(own.C_RDENSE)] = dense
     return {
         "descriptors": aligned_zeros((descs + 2) * stride, np.uint64),
         "slothead": xa.new_heads(shards, track_free=True),
-        "slotpool": nodes(descs),
+        "slotpool": xa.new_pool(sparse),
         "counthead": xa.new_heads(shards, track_free=True),
-        "countpool": nodes((descs >> shift) + 1),
+        "countpool": xa.new_pool(shards * (arrays.dense_nodes((descs >> shift) + pairs + 3) + 8)),
         "space": xa.new_heads(shards),
-        "cpool": nodes(descs),
+        "cpool": xa.new_pool(sparse),
         "ztree": xa.new_heads(shards),
-        "zpool": nodes(descs),
+        "zpool": xa.new_pool(sparse),
     }
 
 
@@ -96,6 +100,8 @@ OPERATIONS: dict[str, Any] = {name: getattr(steps, name) for name in STEPS} | {
     "swapoff": moves.swapoff,
     "fetch_near": space.fetch_near,
     "fetch_entry": space.fetch_entry,
+    **runs.STEPS,
+    **orders.STEPS,
     **{name: getattr(backing, name) for name in ("slot_scan", "slot_mark", "count_read", "is_cached", "unheld", "cache_find")},
 }
 s.bind(VSwapRfc, OPERATIONS)
@@ -154,6 +160,10 @@ def parameters_of(version: int) -> dict[str, s.Parameter]:
             int(own.C_SHARDS), {"1": 1, "4": 4, "16": 16}, "1",
             "static partitions of virtual slots, swap cache and zswap tree; a CPU allocates from the one of its number",
         ),
+        "backing_runs": s.Parameter(
+            int(own.C_RBACKING), {"contiguous": 0, "pages": 1}, "contiguous",
+            "a large folio takes a run of slots of a device, or slots page by page",
+        ),
     }  # fmt: skip
 
 
@@ -192,7 +202,13 @@ TEMPLATE = s.Design(
     "goes around the swap cache, as in 6.14. A move between two devices is not in the series: it follows zswap writeback. The "
     "partition of shards is static, and each may hold all slots; the cover letter says what was partitioned (swap cache, zswap tree "
     "and so on, by CPU), not in how many parts. Slot 0, never given out, is not counted in its virtual cluster. Common steps are "
-    "those of 6.12, with the lock of the cgroup array, which the series does not use.",
+    "those of 6.12, with the lock of the cgroup array, which the series does not use. A large folio takes the first slots of a virtual "
+    "cluster that is empty, never of the first cluster (vswap_alloc); single pages fill the rest of it. A walk goes over the folio's slots "
+    "with a section or an atomic for each descriptor; zswap and the reverse map make one for each page. A device has to have a run of "
+    "slots: if not, or at the limit, the folio is active again, whole (AOP_WRITEPAGE_ACTIVATE). Known from the posted source. Readings: "
+    "a walk that crosses a leaf starts anew at the root; a folio that stays in the swap cache goes page by page later; zswap "
+    "keeps the pages that it has room for, the kernel all or none; a page that faults "
+    "from a large folio's run is a single one. backing_runs=pages is nobody's patch.",
     file=__file__,
     own=own.OWN,
     base="direct",

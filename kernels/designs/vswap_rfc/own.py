@@ -15,6 +15,8 @@ C_RZEROMAP = OWN.parameter("C_RZEROMAP", "1: devices still have a bit a slot for
 C_SHARDS = OWN.parameter("C_SHARDS", "static partitions of the virtual slots, of the swap cache and of the zswap tree", 1)
 C_RSHIFT = OWN.parameter("C_RSHIFT", "log2 of the virtual slots of a virtual cluster, whose slots in use are counted")
 C_RDESCS = OWN.parameter("C_RDESCS", "most descriptors")
+C_RDENSE = OWN.parameter("C_RDENSE", "nodes of a tree of virtual slots that single pages need at most")
+C_RBACKING = OWN.parameter("C_RBACKING", "slots of a device behind a large folio: 0 a run, or none; 1 page by page")
 
 S_RDESC_FREE = OWN.state("S_RDESC_FREE", "head of the free list of descriptors")
 S_RDESC_HIGH = OWN.state("S_RDESC_HIGH", "first descriptor that was never used", 1)
@@ -23,6 +25,10 @@ S_RCOUNTS = OWN.state("S_RCOUNTS", "virtual clusters with slots in use")
 
 S_RDESC_PEAK = OWN.statistic("S_RDESC_PEAK", "most virtual slots in use")
 S_RCOUNTS_PEAK = OWN.statistic("S_RCOUNTS_PEAK", "most virtual clusters with slots in use")
+S_RFOLIOS = OWN.statistic("S_RFOLIOS", "large folios that were given a run of virtual slots")
+S_RBACKED = OWN.statistic("S_RBACKED", "large folios that were given slots of a device, for all of their pages")
+S_RREFUSED = OWN.statistic("S_RREFUSED", "large folios that were not, in whole or in part")
+S_RWRITES = OWN.statistic("S_RWRITES", "writes of large folios to devices, one for each row of slots")
 
 R_SPACE = OWN.region("virtual slot map", "virtual slot map", guards="virtual slot xa_lock")
 R_SPACE_NODE = OWN.region("virtual slot node", "virtual slot map", guards="virtual slot xa_lock")

@@ -28,11 +28,7 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
         st.ctl[control.S_ZERO_LIVE] += U1
         return U0
     b.settle(st, pr, value, v.FOLIO, U0, own.F_STORE_FOLIO)
-    z = zswap.entry_new(st, pr, value, size, token) if backend == codes.ZSWAP else U0
-    if z != U0:
-        step(pr, own.F_STORE)
-        zswap.store_in(st, pr, v.shard_of(st, value), v.index_of(value), z)
-        b.settle(st, pr, value, v.ZSWAP, z, own.F_ASSOC)
+    if backend == codes.ZSWAP and store(st, pr, value, size, token):
         return U0
     refused(st, pr, value)
     if backend == codes.ZSWAP:
@@ -44,6 +40,17 @@ def writeout(st, pr, f, value, backend, size, zero, cpu):  # type: ignore[no-unt
     v.ask(st, pr, value, own.F_SLOT)
     write_slot(st, pr, back, token)
     return U0
+
+
+@called
+def store(st, pr, value, size, token):  # type: ignore[no-untyped-def]
+    """``zswap_store_page``: an entry in the tree and behind the virtual slot; false if there is none left."""
+    z = zswap.entry_new(st, pr, value, size, token)
+    if z != U0:
+        step(pr, own.F_STORE)
+        zswap.store_in(st, pr, v.shard_of(st, value), v.index_of(value), z)
+        b.settle(st, pr, value, v.ZSWAP, z, own.F_ASSOC)
+    return z != U0
 
 
 @called
