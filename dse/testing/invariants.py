@@ -184,12 +184,6 @@ def check_slots(found: Findings, st: Any, slots: slotview.Slots) -> None:
     found.equal("zero pages", ctl(st, control.S_ZERO_LIVE), int(slots.zero.sum()))
 
 
-def list_word(d: int, which: int) -> int:
-    """Word of `dev` with the head of list `which`, a kind and 8 times an order, of device `d`."""
-    kind, order = which & 7, which >> 3
-    return 64 + (d * 16 + order) * 4 + 2 * (kind == FRAG_LIST) if order else d * 16 + 8 + (kind - 1) * 2
-
-
 def check_clusters(found: Findings, st: Any) -> None:
     """Counts of clusters equal the map, and each is on a list that its count allows."""
     size = 1 << ctl(st, control.C_CLUSTER_SHIFT)
@@ -216,7 +210,7 @@ def check_clusters(found: Findings, st: Any) -> None:
         found.equal(f"lists of clusters of device {d}", on, want)
         found.equal(f"cluster locks of device {d}", rows[:, 0].astype(np.int64), np.zeros(many, np.int64))
         for which in (FREE_LIST, FULL_LIST, *(kind + 8 * k for k in range(10) for kind in (NONFULL_LIST, FRAG_LIST))):
-            head, tail = (int(x) for x in st.dev[list_word(d, which) :][:2])
+            head, tail = (int(x) for x in st.dev[reading.list_word(d, which) :][:2])
             members = reading.linked(head, lambda c: headers[c - 1, 4], many)
             back = reading.linked(tail, lambda c: headers[c - 1, 6], many)
             found.equal(f"list {which} of device {d} backwards", back, members[::-1])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kernels import control, demand
 from kernels.designs.swap_desc import own as swap_desc_own
 from kernels.life.arrays import FREED_WORDS, device_rows
+from kernels.structures.cluster import FRAG_LIST
 from kernels.structures.xarray import NODE_WORDS
 
 Ints = NDArray[np.int64]
@@ -113,6 +114,12 @@ def devices(st: Any) -> dict[int, tuple[int, int]]:
     """First slot and number of slots of each device there is."""
     rows = device_rows(st.dev)
     return {d: (int(r[0]), int(r[1])) for d, r in enumerate(rows) if r[1]}
+
+
+def list_word(d: int, which: int) -> int:
+    """Word of `dev` with the head of list `which`, a kind and 8 times an order, of device `d` (kernels.structures.orders)."""
+    kind, order = which & 7, which >> 3
+    return 64 + (d * 16 + order) * 4 + 2 * (kind == int(FRAG_LIST)) if order else d * 16 + 8 + (kind - 1) * 2
 
 
 def slot_index(st: Any, entries: NDArray[np.uint64]) -> Ints:
