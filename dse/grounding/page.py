@@ -45,6 +45,11 @@ METHOD = """
   the same number of other pages in swap, so that trees are as high. Each operation is
   traced, and its steps are counted by function. `dse/grounding/joins.toml` says which
   functions stand in one row because a compiler or a release joined or renamed them.
+- **folio**: the model maps a folio of 4, 16 and 512 pages four times, swaps it out as
+  one, reads its pages and unmaps them, as the guest's program does. Only its way out is
+  compared, to zswap and of zeros: a write to the disk ends at another time in the
+  guest. A size that the kernel's own counters do not know as swapped out whole is left
+  out (zswap of 6.12 refuses large folios).
 - **locks** are those of the core groups: of the design, and of the common steps
   ([common steps](common-steps.md)), each against the same group of the kernel's
   functions. Common locks were set from these records, so they agree by construction;
