@@ -60,7 +60,7 @@ def origin() -> dict[str, Any]:
 
 
 def not_modelled(chosen: Scenario) -> str:
-    """What is not modelled of a scenario, in words."""
+    """Words for what is not modelled of a scenario."""
     folios = "swap-in of whole folios" if chosen.folio.orders else "large folios"
     return (
         f"I/O and compression, readahead (page_cluster=0), {folios}, shmem and KSM, contention between CPUs, the TLB flush, "
