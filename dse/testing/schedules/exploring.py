@@ -77,11 +77,6 @@ class Explored:
     states: int = 0
 
 
-def preempts(plan: Plan, forced: set[int]) -> int:
-    """Preemptions of a plan: the switches that no task was forced to."""
-    return sum(step not in forced for step, _ in plan)
-
-
 def explore(trial: Trial, preemptions: int, most: int, findings: int = 1) -> Explored:
     """Run every schedule of `trial` up to so many `preemptions`, at most `most` of them, until so many `findings`."""
     shared, out = Shared(), Explored()
@@ -150,3 +145,23 @@ def random_schedules(trial: Trial, n: int, seed: int, depth: int) -> Iterator[Sc
     length = len(trial.run({}).trace)
     for i in range(n):
         yield trial.run({}, random_priorities(seed + i, len(trial.blocks), length, depth))
+
+
+def shortest(trial: Trial, plan: Plan, why: str) -> Plan:
+    """Leave out switches of a plan, one after the other, as long as something is wrong with what is left.
+
+    Parameters
+    ----------
+    trial : Trial
+    plan : tuple of pairs
+        Steps and tasks.
+    why : str
+        What is wrong; what is left may show something else instead.
+    """
+    at = len(plan) - 1
+    while at >= 0:
+        less = plan[:at] + plan[at + 1 :]
+        if trial.run(dict(less)).wrong:
+            plan = less
+        at -= 1
+    return plan

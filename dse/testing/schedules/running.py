@@ -63,6 +63,7 @@ class Task:
         self.quiet, self.at = 0, (0, number, ())
         self.walk: Key | None = None
         self.moving = 0
+        self.last: tuple[int, int, tuple[int, ...]] = (0, number, ())
         self.page: int | None = None
         self.alone = False
         self.refs: dict[int, int] = {}
@@ -173,6 +174,7 @@ class Scheduler:
         step = self.step
         self.step = step + 1
         others = self.others(task.number)
+        task.last = step, task.number, others
         self.trace.append(Event(step, task.number, what, key, task.set, others))
         if step > STEPS:
             self.fail("it does not end")
@@ -218,14 +220,14 @@ class Scheduler:
             self.switches[step] = pick
         return self.tasks[pick]
 
-    def enter(self, key: Key) -> Task | None:
-        """Begin a piece that is one step: what it reads is read at once."""
+    def enter(self, *, step: bool) -> Task | None:
+        """Begin a piece that is one `step` of its own, or else part of the step before."""
         task = self.current
         if task is not None:
             if not task.quiet:
-                at = self.step
-                self.event(READ, key)
-                task.at = at, task.number, self.others(task.number)
+                if step:
+                    self.event(READ, ("walk",))
+                task.at = task.last
             task.quiet += 1
         return task
 
@@ -235,6 +237,9 @@ class Scheduler:
         """Take lock `key` of class `cls`; without `wait`, False where another task has it."""
         task = self.current
         if task is None:
+            return True
+        if key in task.set:
+            task.held.append((key, cls, shared))
             return True
         self.event(LOCK, key)
         while not self.free(key, task.number, shared):
@@ -272,8 +277,9 @@ class Scheduler:
             return
         del task.held[at]
         task.set = frozenset(k for k, _, _ in task.held)
-        if key not in task.set:
-            del self.owners[key][task.number]
+        if key in task.set:
+            return
+        del self.owners[key][task.number]
         if not self.stopped:
             self.event(UNLOCK, key)
 

@@ -173,8 +173,9 @@ def folio_new(right: Step) -> Step:
         f = right(st, page)
         Kernel.live.add(int(f))
         run = active()
-        if run is not None and run.current.moving:  # type: ignore[union-attr]
-            refer(run.current, f)  # type: ignore[arg-type]
+        task = None if run is None else run.current
+        if run is not None and task is not None and task.moving and task.page is None:
+            refer(task, f)
             run.take(folio(f), FOLIO_LOCK)
         return f
 
@@ -449,6 +450,24 @@ def unmap_all(right: Step) -> Step:
     return wrapper
 
 
+def rewrite_ptes(right: Step) -> Step:
+    def wrapper(st: Any, pr: Any, page: Any, *more: Any) -> Any:
+        run = active()
+        if run is None:
+            return right(st, pr, page, *more)
+        task = run.current
+        assert task is not None
+        task.walk = table(page)
+        run.take(task.walk, TABLE_LOCK)
+        try:
+            return right(st, pr, page, *more)
+        finally:
+            run.drop(task.walk)
+            task.walk = None
+
+    return wrapper
+
+
 def next_kin(right: Step) -> Step:
     def wrapper(st: Any, pr: Any, page: Any) -> Any:
         after = right(st, pr, page)
@@ -565,7 +584,7 @@ def looked_up(right: Step) -> Step:
             refer(run.current, f)  # type: ignore[arg-type]
         return f
 
-    return at_once(wrapper)
+    return one_step(wrapper)
 
 
 def move_step(right: Step) -> Step:
@@ -623,12 +642,20 @@ def turn_off(right: Step) -> Step:
     return wrapper
 
 
-def at_once(right: Step) -> Step:
+def one_step(right: Step) -> Step:
+    return _piece(right, step=True)
+
+
+def merged(right: Step) -> Step:
+    return _piece(right, step=False)
+
+
+def _piece(right: Step, *, step: bool) -> Step:
     def wrapper(*args: Any) -> Any:
         run = active()
         if run is None:
             return right(*args)
-        task = run.enter(("walk",))
+        task = run.enter(step=step)
         try:
             return right(*args)
         finally:
@@ -644,7 +671,7 @@ EVERYWHERE: tuple[tuple[Any, str, Callable[[Step], Step]], ...] = (
     (steps, "drop_unused", drop_unused), (lifecycle, "orphan", orphan), (lifecycle, "reclaim", reclaim),
     (lifecycle, "unmap_all", unmap_all), (lifecycle, "writeback_end", writeback_end), (lifecycle, "zap", shared_mm),
     (lifecycle, "cow", shared_mm), (lifecycle, "fork", fork), (faults, "fault", fault), (faults, "install", install),
-    (lifecycle, "swap_out", swap_out), (moves, "fault_all", fault_all), (faults, "complete", under_table_lock), (faults, "first_touch", first_touch), (xarray, "load", at_once),
+    (lifecycle, "swap_out", swap_out), (moves, "fault_all", fault_all), (moves, "rewrite_ptes", rewrite_ptes), (faults, "complete", under_table_lock), (faults, "first_touch", first_touch), (xarray, "load", one_step),
     (cl, "scan_cluster", scan_cluster), (cl, "turn_off", turn_off),
 )  # fmt: skip
 """Functions that are replaced wherever they are used."""
@@ -654,10 +681,18 @@ HERE: tuple[tuple[Any, str, Callable[[Step], Step]], ...] = (
 )  # fmt: skip
 """Steps that are replaced where these modules use them."""
 STEPS: tuple[tuple[Any, str, Callable[[Step], Step]], ...] = (
-    (steps, "free_swap", free_swap), (steps, "move_step", move_step), (steps, "resolve", at_once), (steps, "lookup", looked_up), (steps, "swapoff", move),
-    (slots, "cache_find", at_once), (slots, "owner_of", at_once), (slots, "zero_of", at_once),
+    (steps, "free_swap", free_swap), (steps, "move_step", move_step), (steps, "resolve", one_step), (steps, "lookup", looked_up), (steps, "swapoff", move),
+    (slots, "cache_find", one_step), (slots, "owner_of", one_step), (slots, "zero_of", one_step),
 )  # fmt: skip
 """Steps that are replaced wherever a design's own is used."""
+
+
+MERGED: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("kernels.designs.swap_desc.descriptor", ("cache_word",)),
+    ("kernels.designs.vswap_rfc.space", ("cache_pin", "cache_unpin", "count_up", "count_down")),
+    ("kernels.designs.oracle.words", ("dup", "put", "read_begin", "read_abort", "read_end", "free_swap", "evict", "claim", "writeout")),
+)
+"""Functions that with the look before them are one step: a compare-and-swap, a count that is lowered and tested; all of a lower bound."""
 
 
 @contextmanager
@@ -691,7 +726,7 @@ def supplied(cls: type) -> Iterator[None]:
                 wrong = make(right)
                 replace(right, wrong)
                 put_in_table(op, wrong)
-        for module, name, make in EVERYWHERE:
+        for module, name, make in (*EVERYWHERE, *_merged()):
             right = getattr(module, name)
             wrong = make(right)
             replace(right, wrong)
@@ -702,3 +737,10 @@ def supplied(cls: type) -> Iterator[None]:
     finally:
         for one in reversed(undo):
             one()
+
+
+def _merged() -> Iterator[tuple[Any, str, Callable[[Step], Step]]]:
+    """The rows of :data:`MERGED` whose modules are loaded."""
+    for name, functions in MERGED:
+        for function in functions if name in sys.modules else ():
+            yield sys.modules[name], function, merged

@@ -5,17 +5,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from dse.testing import invariants, reading, streams
+from dse.testing.findings import CACHED
 from dse.testing.reading import ctl
 from dse.testing.schedules import supplying, watching
 from dse.testing.schedules.running import Scheduler, Task
 from dse.testing.schedules.supplying import Kernel
-from kernels import control
+from kernels import control, memory
 from kernels.compiling.jit import u
 from kernels.life import steps
 from kernels.life.registry import REGISTRY, Design
@@ -39,23 +40,22 @@ class Situation:
         Run one by one.
     at_once : tuple of tuples of demands
         Those of each CPU.
-    parameters : dict of str to int
-        Control words of the design by name.
+    world : World
+        Sizes.
     """
 
     name: str
     before: tuple[Demand, ...]
     at_once: tuple[tuple[Demand, ...], ...]
     world: streams.World = WORLD
-    parameters: dict[str, int] = field(default_factory=dict)
 
 
 class Trial:
     """A design in a situation: runs one schedule after the other, each from the same state."""
 
-    def __init__(self, design: Design, situation: Situation) -> None:
+    def __init__(self, design: Design, situation: Situation, parameters: dict[str, int]) -> None:
         self.design, self.situation = design, situation
-        self.st = design.build(replace(situation.world.config(**situation.parameters), cpus=len(situation.at_once)))
+        self.st = design.build(replace(situation.world.config(**parameters), cpus=len(situation.at_once)))
         self.probe = watching.of(design)
         self.probe.shift = situation.world.space_shift
         self._replay(situation.before)
@@ -129,16 +129,25 @@ class Trial:
             return wrong
         self._replay(reading.finishing(self.st))
         self._replay(reading.emptying(self.st))
+        self._reclaim()
         wrong = invariants.check_empty(self.st, self.design.name)
         if not wrong and ctl(self.st, control.S_LOST):
             wrong = ["a page reads what it never had"]
         return [f"left at the end: {one}" for one in wrong]
 
 
+    def _reclaim(self) -> None:
+        """Drop what only the swap cache still has: its turn comes in reclaim, where somebody had it locked when its last PTE went."""
+        folios = reading.folios(self.st)
+        with np.errstate(over="ignore"):
+            for f in folios.number[(folios.flags & CACHED != 0) & (folios.maps == 0)].tolist():
+                if steps.free_swap(self.st, self.probe, u(f)):
+                    memory.folio_free(self.st, u(f))
+
+
 @contextmanager
-def trial(design: str, situation: Situation) -> Iterator[Trial]:
-    """A design in a situation, with the kernel's locks around it."""
-    one = REGISTRY[design]
-    made = Trial(one, situation)
+def trial(design: str, situation: Situation, parameters: dict[str, int] | None = None) -> Iterator[Trial]:
+    """A design, with control words by name, in a situation, with the kernel's locks around it."""
+    made = Trial(REGISTRY[design], situation, parameters or {})
     with supplying.supplied(type(made.st)):
         yield made

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from dse.testing import rules
+from dse.testing.schedules import running
 from dse.testing.schedules.running import READ, WRITE, Scheduler, Task
 from kernels.life.design import Design
 from kernels.observing import atomics, lock, probe
 from kernels.own import ATOMIC, PAGE_TABLE, UNMODELLED, Lock, Region
+
+
+def where(frame: FrameType | None) -> str:
+    """Function, file and line of the kernel that `frame` was called from."""
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(running.AROUND):
+        frame = frame.f_back
+    return "somewhere" if frame is None else f"{frame.f_code.co_name} ({frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno})"
 
 
 class Watch:
@@ -50,14 +60,14 @@ class Watch:
             return
         if PAGE_TABLE in guards:
             if ("page table", word >> self.shift) not in task.set:
-                run.note(f"{self.regions[region]} is written without the page-table lock: {rules.place(rules.sys._getframe(1))}")
+                run.note(f"{self.regions[region]} is written without the page-table lock: {where(sys._getframe(1))}")
             return
         if any(one in UNMODELLED for one in guards):
             return
         held = {cls for _, cls, _ in task.held}
         if not held.intersection(guards):
             locks = " or ".join(one for one in guards if one != ATOMIC) or "an atomic"
-            run.note(f"{self.regions[region]} is written without {locks}: {rules.place(rules.sys._getframe(1))}")
+            run.note(f"{self.regions[region]} is written without {locks}: {where(sys._getframe(1))}")
 
 
 def _wrote(pr: Watch, region: Any, word: Any) -> None:
