@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from dse.testing import streams
+from dse.testing.schedules import trying
 from dse.testing.schedules.trying import Demand, Situation
 from kernels import demand as d
+from kernels.life import moves as common_moves
+from kernels.life.registry import REGISTRY
+from kernels.life.steps import swapoff
 
 
 def fault(page: int = 0, *, write: bool = False) -> Demand:
     return d.pack(d.FAULT, page, flags=d.WRITE if write else 0)
 
 
-def out(page: int = 0, backend: int = d.SSD) -> Demand:
-    return d.pack(d.RECLAIM, page, backend=backend, payload=99)
+def out(page: int = 0, backend: int = d.SSD, *, dirty: bool = False) -> Demand:
+    return d.pack(d.RECLAIM, page, backend=backend, payload=99, flags=d.DIRTY if dirty else 0)
 
 
 def unmap(page: int = 0) -> Demand:
@@ -44,8 +51,12 @@ HELD = fault(), fork()
 CHILD = 4
 
 
-def _named(name: str, before: tuple[Demand, ...], *at_once: tuple[Demand, ...]) -> Situation:
-    return Situation(name, before, at_once)
+SCARCE = replace(trying.WORLD, name="one slot", slots={**trying.WORLD.slots, "ssd": 1, "zram": 1})
+"""A device of one slot: what is freed is soon in use again."""
+
+
+def _named(name: str, before: tuple[Demand, ...], *at_once: tuple[Demand, ...], world: streams.World = trying.WORLD) -> Situation:
+    return Situation(name, before, at_once, world)
 
 
 FAULTS = (
@@ -54,13 +65,15 @@ FAULTS = (
     _named("fault-write-out", ONE, (fault(),), (fault(write=True), out())),
     _named("fault-out", ONE, (fault(),), (fault(), out())),
     _named("fault-unmap-new", ONE, (fault(),), (unmap(), fault(), out())),
+    _named("fault-unmap-reuse", ONE, (fault(),), (unmap(), fault(), out()), world=SCARCE),
     _named("out-unmap", (fault(),), (out(),), (unmap(),)),
     _named("out-out", (fault(),), (out(),), (out(),)),
     _named("out-fault", (fault(),), (out(),), (fault(),)),
     _named("zipped-fault-fault", ZIPPED, (fault(),), (fault(),)),
     _named("zipped-fault-unmap", ZIPPED, (fault(),), (unmap(),)),
+    _named("zipped-out-again", (fault(),), (out(backend=d.ZSWAP),), (fault(), out(backend=d.ZSWAP, dirty=True))),
     _named("zipped-out-unmap", (fault(),), (out(backend=d.ZSWAP),), (unmap(),)),
-    _named("sync-write-out", SYNC, (fault(),), (fault(write=True), out(backend=d.ZRAM))),
+    _named("sync-write-out", SYNC, (fault(),), (fault(write=True), out(backend=d.ZRAM)), world=SCARCE),
     _named("sync-fault-unmap", SYNC, (fault(),), (unmap(),)),
     _named("two-out", (fault(), fault(1)), (out(),), (out(1),)),
     _named("two-zipped", (fault(), fault(1)), (out(backend=d.ZSWAP),), (out(1, d.ZSWAP),)),
@@ -86,6 +99,7 @@ THREE = (
 )
 MOVES = (
     _named("move-fault", ONE, (move(d.SSD, d.HDD),), (fault(),)),
+    _named("move-reuse", (fault(), fault(1), out()), (move(d.SSD, d.HDD), out(1)), (fault(),), world=SCARCE),
     _named("move-unmap", ONE, (move(d.SSD, d.HDD),), (unmap(),)),
     _named("move-move", ONE, (move(d.SSD, d.HDD),), (move(d.SSD, d.ZRAM),)),
     _named("writeback-fault", ZIPPED, (move(d.ZSWAP, d.SSD),), (fault(),)),
@@ -96,18 +110,24 @@ SWAPOFFS = (
     _named("swapoff-unmap", ONE, (off(d.SSD),), (unmap(),)),
     _named("swapoff-out", (fault(), fault(1), out(1)), (off(d.SSD),), (out(),)),
 )
-ALL = (*FAULTS, *FORKED, *MOVES, *SWAPOFFS, *THREE)
+MANY = 62
+SHARED = streams.World("many sharers", spaces=MANY + 3, space_shift=1, slots=trying.WORLD.slots, cluster_shift=2, continuation_pages=2)
+COUNTS = (
+    Situation(
+        "many-forks",
+        (*ONE, *(d.pack(d.FORK, 0, count=1, payload=space) for space in range(1, MANY))),
+        ((d.pack(d.FORK, 0, count=1, payload=MANY),), (d.pack(d.FORK, 2, count=1, payload=MANY + 1),)),
+        SHARED,
+    ),
+)
+"""The count of a slot passes what its byte holds while another CPU counts it too."""
+ALL = (*FAULTS, *FORKED, *COUNTS, *MOVES, *SWAPOFFS, *THREE)
 
 OWN_MOVES = ("oracle", "swap_desc")
 """Designs whose moves merge steps that a lock of theirs would keep apart: their own pages describe no lock for them."""
-OWN_SWAPOFFS = (
-    "oracle", "redirect", "swap_desc", "swap_id_special", "vswap_all", "vswap_rfc1", "vswap_rfc2", "vswap_ste", "vswap_v3", "vswap_v6",
-    "xswap",
-)  # fmt: skip
-"""Designs whose swapoff is not that of :mod:`kernels.life.moves`: it is one merged step."""
 
 
 def of(design: str) -> tuple[Situation, ...]:
-    """Situations of a design."""
-    moves = () if design in OWN_MOVES else MOVES
-    return (*FAULTS, *FORKED, *moves, *(() if design in OWN_SWAPOFFS else SWAPOFFS), *THREE)
+    """Situations of a design: swapoffs only where it has the common one, page tables first; those of others are merged steps."""
+    common = swapoff.table.get(REGISTRY[design].state) is common_moves.swapoff
+    return (*FAULTS, *FORKED, *COUNTS, *(() if design in OWN_MOVES else MOVES), *(SWAPOFFS if common else ()), *THREE)

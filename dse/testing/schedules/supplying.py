@@ -15,7 +15,7 @@ from kernels import codes
 from kernels import memory as w
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import u
-from kernels.life import faults, lifecycle, moves, registry, replay, steps
+from kernels.life import faults, lifecycle, moves, page_io, registry, replay, steps
 from kernels.memory import BYPASS, CACHED, LOCKED, WRITEBACK
 from kernels.structures import cluster as cl
 from kernels.structures import slots, xarray
@@ -39,6 +39,7 @@ class Kernel:
     run: Scheduler | None = None
     shift = 9
     live: set[int] = set()  # noqa: RUF012 - one kernel
+    gone: set[int] = set()  # noqa: RUF012 - devices whose swapoff has succeeded
 
 
 def active() -> Scheduler | None:
@@ -642,6 +643,26 @@ def turn_off(right: Step) -> Step:
     return wrapper
 
 
+def turned_off(right: Step) -> Step:
+    def wrapper(st: Any, d: Any) -> Any:
+        code = right(st, d)
+        if active() is not None and code == codes.SWAPPED_OFF:
+            Kernel.gone.add(int(d))
+        return code
+
+    return wrapper
+
+
+def read_device(right: Step) -> Step:
+    def wrapper(st: Any, pr: Any, entry: Any, *more: Any) -> Any:
+        run = active()
+        if run is not None and int(cl.device_of(entry)) in Kernel.gone:
+            run.note(f"device {int(cl.device_of(entry))} is read after its swapoff")
+        return right(st, pr, entry, *more)
+
+    return wrapper
+
+
 def one_step(right: Step) -> Step:
     return _piece(right, step=True)
 
@@ -672,7 +693,8 @@ EVERYWHERE: tuple[tuple[Any, str, Callable[[Step], Step]], ...] = (
     (lifecycle, "unmap_all", unmap_all), (lifecycle, "writeback_end", writeback_end), (lifecycle, "zap", shared_mm),
     (lifecycle, "cow", shared_mm), (lifecycle, "fork", fork), (faults, "fault", fault), (faults, "install", install),
     (lifecycle, "swap_out", swap_out), (moves, "fault_all", fault_all), (moves, "rewrite_ptes", rewrite_ptes), (faults, "complete", under_table_lock), (faults, "first_touch", first_touch), (xarray, "load", one_step),
-    (cl, "scan_cluster", scan_cluster), (cl, "turn_off", turn_off),
+    (cl, "scan_cluster", scan_cluster), (cl, "turn_off", turn_off), (cl, "turned_off", turned_off),
+    (page_io, "read_device", read_device),
 )  # fmt: skip
 """Functions that are replaced wherever they are used."""
 HERE: tuple[tuple[Any, str, Callable[[Step], Step]], ...] = (

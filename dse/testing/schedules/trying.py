@@ -25,7 +25,7 @@ Demand = tuple[int, int]
 WORLD = streams.World(
     "schedules", spaces=2, space_shift=2, slots={"zswap": 4, "ssd": 8, "hdd": 8, "zram": 8}, cluster_shift=2, continuation_pages=2
 )
-FOLIOS = 64
+FOLIOS = 256
 """Folios that are compared and restored: no situation uses more."""
 
 
@@ -92,7 +92,7 @@ class Trial:
         run = Scheduler(plan, policy)
         run.places = [] if places else None
         run.on_switch = self._switched
-        Kernel.run, Kernel.live, Kernel.shift = run, set(self.live), self.situation.world.space_shift
+        Kernel.run, Kernel.live, Kernel.gone, Kernel.shift = run, set(self.live), set(), self.situation.world.space_shift
         self.probe.scheduler = run
         try:
             run.run([self._work(i) for i in range(len(self.blocks))])
