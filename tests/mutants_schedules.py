@@ -16,7 +16,7 @@ from dse.testing.schedules import exploring, judging, situations, trying
 from kernels.compiling.constants import U0
 from kernels.compiling.jit import u
 from kernels.designs.swap_id import layer
-from kernels.life import moves, runs, swapfile
+from kernels.life import runs, swapfile
 from kernels.memory import DIRTY, f_set
 from kernels.observing.lock import L_CLUSTER, L_CONT, lock, unlock
 from kernels.structures import cluster, swap_map, zswap
@@ -89,7 +89,7 @@ def stale_id_given_out_anew(right: Step) -> Step:
     return lambda st, pr, value, entry: True
 
 
-@race("swap_id", layer, "still", "move-reuse", "lost tokens")
+@race("swap_id", layer, "still", "move-reuse", "content of present pages")
 def move_against_a_fault_that_walks_once(right: Step) -> Step:
     """A fault does not ask after its read if the page has moved."""
     return lambda st, pr, value, entry: True
@@ -128,7 +128,8 @@ def batched_free_against_cache_insertion(right: Step) -> Step:
 @race("direct", cluster, "pick_cluster", "two-out", "deadlock")
 def cluster_lock_inside_the_device_lock(right: Step) -> Step:
     """The order of two locks is inverted."""
-    more = "\n    if c != U0:\n        lock(pr, st.cluster, (c - U1) * CI_WORDS, L_CLUSTER)\n        unlock(pr, st.cluster, (c - U1) * CI_WORDS, L_CLUSTER)"
+    at = "(pr, st.cluster, (c - U1) * CI_WORDS, L_CLUSTER)"
+    more = f"\n    if c != U0:\n        lock{at}\n        unlock{at}"
     return edited("touch(pr, R_DEV, at)", "touch(pr, R_DEV, at)" + more)(right)
 
 
@@ -151,7 +152,9 @@ def main(names: list[str]) -> int:
             why, number = found(one)
             caught = bool(why) and one.says in why and number != f"{one.situation}:"
             free += not caught
-            output.write(f"{one.mutant.name:44} {one.mutant.design:8} {'' if caught else 'NOT FOUND '}{number} {' '.join(why.split())[:140]}")
+            output.write(
+                f"{one.mutant.name:44} {one.mutant.design:8} {'' if caught else 'NOT FOUND '}{number} {' '.join(why.split())[:140]}"
+            )
     return free
 
 

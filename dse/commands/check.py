@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--schedules", type=options.positive, default=None, metavar="N",
                         help="most schedules of a design, each some 5 ms (default: 400); alone it means --only schedules")  # fmt: skip
     parser.add_argument("--preemptions", type=options.whole, default=None, metavar="N",
-                        help="most preemptions of a schedule where all are run (default: 2); the rest of --schedules is random")  # fmt: skip
+                        help="most preemptions where all schedules are run (default: 2); what --schedules leaves is random")  # fmt: skip
     parser.add_argument("--schedule", default=None, metavar="NUMBER", help="run one schedule again and print it, a column for each CPU")
     options.add_format(parser)
 

@@ -236,7 +236,9 @@ def _scheduled(named: naming.Named, effort: Effort) -> str:
         raise Mismatch(made)
     if made.new:
         raise Mismatch("; ".join(made.new[:3]))
-    of = f"{made.schedules} schedules, all of them up to {effort.preemptions} preemptions in {made.complete} of {made.situations} situations"
+    of = (
+        f"{made.schedules} schedules, all of them up to {effort.preemptions} preemptions in {made.complete} of {made.situations} situations"
+    )
     return "; ".join([of, *made.named])
 
 

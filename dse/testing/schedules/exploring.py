@@ -80,7 +80,8 @@ class Explored:
 def explore(trial: Trial, preemptions: int, most: int, findings: int = 1) -> Explored:
     """Run every schedule of `trial` up to so many `preemptions`, at most `most` of them, until so many `findings`."""
     shared, out = Shared(), Explored()
-    levels: list[deque[Plan]] = [deque([()])] + [deque() for _ in range(preemptions)]
+    levels: list[deque[Plan]] = [deque() for _ in range(preemptions + 1)]
+    levels[0].append(())
     waiting: dict[Key, list[tuple[int, Plan]]] = {}
     while any(levels) and len(out.findings) < findings:
         if out.schedules >= most:
@@ -123,7 +124,7 @@ def _note(out: Explored, run: Scheduler, plan: Plan, level: int) -> None:
 
 def random_priorities(seed: int, tasks: int, length: int, depth: int) -> Callable[[int, list[int]], int]:
     """A policy with random priorities of tasks and `depth` - 1 random steps at which that of the running one drops (PCT)."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - no secret
     rank = list(range(depth, depth + tasks))
     rng.shuffle(rank)
     drops = {rng.randrange(max(1, length)): i for i in range(depth - 1)}
@@ -147,17 +148,8 @@ def random_schedules(trial: Trial, n: int, seed: int, depth: int) -> Iterator[Sc
         yield trial.run({}, random_priorities(seed + i, len(trial.blocks), length, depth))
 
 
-def shortest(trial: Trial, plan: Plan, why: str) -> Plan:
-    """Leave out switches of a plan, one after the other, as long as something is wrong with what is left.
-
-    Parameters
-    ----------
-    trial : Trial
-    plan : tuple of pairs
-        Steps and tasks.
-    why : str
-        What is wrong; what is left may show something else instead.
-    """
+def shortest(trial: Trial, plan: Plan) -> Plan:
+    """Leave out switches of a plan, one after the other, as long as something is wrong with what is left."""
     at = len(plan) - 1
     while at >= 0:
         less = plan[:at] + plan[at + 1 :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -84,7 +85,8 @@ def judge(text: str, total: int, preemptions: int, seed: int) -> Judged:
     """
     named = naming.parse(text)
     name, parameters = named.design.name, subjects.control(named)
-    out, order = Judged(), {}
+    out = Judged()
+    order: dict[tuple[str, str], str] = {}
     chosen = situations.of(name)
     left = total
     for i, situation in enumerate(chosen):
@@ -130,7 +132,8 @@ def _random(out: Judged, name: str, chosen: Iterable[Situation], parameters: dic
             for run in exploring.random_schedules(trial, share, seed, RANDOM_DEPTH):
                 out.schedules += 1
                 if run.wrong:
-                    say(out, name, situation, run.wrong, exploring.shortest(trial, tuple(run.switches.items()), run.wrong))
+                    plan = exploring.shortest(trial, tuple(run.switches.items()))
+                    say(out, name, situation, trial.run(dict(plan)).wrong, plan)
                     break
 
 
@@ -143,7 +146,7 @@ def circles(order: dict[tuple[str, str], str]) -> list[str]:
     for start in sorted(after):
         path = _back(after, start, start, (start,))
         if path and start == min(path):
-            links = zip(path, path[1:], strict=False)
+            links = itertools.pairwise(path)
             found.append("; ".join(f"{taken} while {held} is held (schedule {order[held, taken]})" for held, taken in links))
     return found
 

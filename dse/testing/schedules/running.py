@@ -11,7 +11,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,7 +60,8 @@ class Task:
         self.waits: tuple[Key, bool] | None = None
         self.held: list[tuple[Key, str, bool]] = []
         self.set: frozenset[Key] = frozenset()
-        self.quiet, self.at = 0, (0, number, ())
+        self.quiet = 0
+        self.at: tuple[int, int, tuple[int, ...]] = (0, number, ())
         self.walk: Key | None = None
         self.moving = 0
         self.last: tuple[int, int, tuple[int, ...]] = (0, number, ())

@@ -18,7 +18,7 @@ def columns(trial: Trial, run: Scheduler, design: Design) -> str:
     tasks = trial.situation.at_once
     lines = [f"{design.name}, {trial.situation.name}; before: {_demands(trial.situation.before)}"]
     lines.append(" step  " + "".join(f"CPU {i}: {_demands(one)}".ljust(WIDTH) for i, one in enumerate(tasks)).rstrip())
-    locks = {name for name in design.own.all(Lock)}
+    locks = set(design.own.all(Lock))
     last = -1
     for event, place in zip(run.trace, run.places or (), strict=True):
         if event.what == CHOICE:
@@ -27,7 +27,7 @@ def columns(trial: Trial, run: Scheduler, design: Design) -> str:
         last = event.task
         text = f"{place}: {event.what} {_object(event.key, locks)}"
         lines.append(f"{mark}{event.step:4}  {' ' * WIDTH * event.task}{text}"[: 7 + WIDTH * len(tasks)])
-    replies = [", ".join(conformance.reply(code) for code in codes) for codes in trial.replies]
+    replies = [", ".join(conformance.reply(code) for code in codes.tolist()) for codes in trial.replies]
     lines += [f"CPU {i} replies: {text}" for i, text in enumerate(replies)]
     return "\n".join([*lines, run.wrong or RIGHT])
 
@@ -41,4 +41,3 @@ def _object(key: tuple[object, ...], locks: set[str]) -> str:
     if key and key[0] in locks and len(key) == 3:
         return f"{key[0]} {key[2]}"
     return named(key)
-

@@ -8,9 +8,6 @@ from dse.testing import streams
 from dse.testing.schedules import trying
 from dse.testing.schedules.trying import Demand, Situation
 from kernels import demand as d
-from kernels.life import moves as common_moves
-from kernels.life.registry import REGISTRY
-from kernels.life.steps import swapoff
 
 
 def fault(page: int = 0, *, write: bool = False) -> Demand:
@@ -88,6 +85,8 @@ FORKED = (
     _named("shared-faults", (*ONE, fork()), (fault(),), (fault(CHILD),)),
     _named("shared-fault-unmap", (*ONE, fork()), (fault(),), (unmap(CHILD),)),
     _named("shared-unmaps", (*ONE, fork()), (unmap(),), (unmap(CHILD),)),
+    _named("shared-out-unmap", (*ONE, fork(), fault()), (out(),), (unmap(CHILD),)),
+    _named("shared-out-fault", (*ONE, fork(), fault()), (out(),), (fault(CHILD),)),
     _named("held-cow-out", HELD, (cow(),), (out(),)),
     _named("held-unmap-out", HELD, (unmap(CHILD),), (out(),)),
     _named("held-cows", HELD, (cow(),), (cow(CHILD),)),
@@ -123,11 +122,10 @@ COUNTS = (
 """The count of a slot passes what its byte holds while another CPU counts it too."""
 ALL = (*FAULTS, *FORKED, *COUNTS, *MOVES, *SWAPOFFS, *THREE)
 
-OWN_MOVES = ("oracle", "swap_desc")
-"""Designs whose moves merge steps that a lock of theirs would keep apart: their own pages describe no lock for them."""
+WALKED = ("oracle", "swap_desc", "vswap_all", "vswap_rfc1", "vswap_rfc2", "vswap_v3", "vswap_v6")
+"""Designs whose swapoff visits slots or descriptors and is one merged step in the model: it holds no reference to what it looks at."""
 
 
 def of(design: str) -> tuple[Situation, ...]:
-    """Situations of a design: swapoffs only where it has the common one, page tables first; those of others are merged steps."""
-    common = swapoff.table.get(REGISTRY[design].state) is common_moves.swapoff
-    return (*FAULTS, *FORKED, *COUNTS, *(() if design in OWN_MOVES else MOVES), *(SWAPOFFS if common else ()), *THREE)
+    """Situations of a design."""
+    return (*FAULTS, *FORKED, *COUNTS, *MOVES, *(() if design in WALKED else SWAPOFFS), *THREE)

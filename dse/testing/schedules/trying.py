@@ -14,8 +14,8 @@ from dse.testing import invariants, reading, streams
 from dse.testing.findings import CACHED
 from dse.testing.reading import ctl
 from dse.testing.schedules import supplying, watching
+from dse.testing.schedules.kernel import Kernel
 from dse.testing.schedules.running import Scheduler, Task
-from dse.testing.schedules.supplying import Kernel
 from kernels import control, memory
 from kernels.compiling.jit import u
 from kernels.life import steps
@@ -134,7 +134,6 @@ class Trial:
         if not wrong and ctl(self.st, control.S_LOST):
             wrong = ["a page reads what it never had"]
         return [f"left at the end: {one}" for one in wrong]
-
 
     def _reclaim(self) -> None:
         """Drop what only the swap cache still has: its turn comes in reclaim, where somebody had it locked when its last PTE went."""

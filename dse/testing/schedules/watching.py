@@ -1,4 +1,4 @@
-"""A probe of plain Python that makes a step of every lock, atomic and access that kernels announce, and holds writes against their guards."""
+"""A probe that makes a step of every lock, atomic and access that kernels announce, and holds writes against their guards."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _unlock(pr: Watch, words: Any, index: Any, cls: Any) -> None:
         pr.scheduler.drop((pr.names[int(cls)], words.ctypes.data, int(index)))
 
 
-def _nothing(pr: Watch, *_: Any) -> None:
+def _nothing(*_: Any) -> None:
     return
 
 
