@@ -39,7 +39,7 @@ def again(text: str, schedule: str) -> str:
 
 
 def _process(*arguments: str) -> str:
-    """What a process says, or the last line of its error."""
+    """Run a process; what it says, or the last line of its error."""
     env = processes.environ(NUMBA_DISABLE_JIT="1")
     command = processes.command("dse.testing.schedules", *arguments)
     try:

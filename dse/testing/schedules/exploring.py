@@ -60,7 +60,7 @@ class Finding:
 
 @dataclass
 class Explored:
-    """What came of a situation.
+    """Result of a situation.
 
     Attributes
     ----------

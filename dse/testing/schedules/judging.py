@@ -20,7 +20,7 @@ RANDOM_DEPTH = 4
 
 @dataclass
 class Judged:
-    """What came of a design.
+    """Result of a design.
 
     Attributes
     ----------

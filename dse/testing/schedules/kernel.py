@@ -1,4 +1,4 @@
-"""What the kernel has beside the state of a design: locks of folios, page tables and spaces, references, and how wrappers are made."""
+"""Parts of the kernel beside the state of a design: locks of folios, page tables and spaces, references, and how wrappers are made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Gone(Exception):
 
 
 class Kernel:
-    """What there is beside the state: the run under way, and the bits of a page number within a table."""
+    """State of the wrappers: the run under way, and the bits of a page number within a table."""
 
     run: Scheduler | None = None
     shift = 9

@@ -50,7 +50,7 @@ WINDOWS: tuple[Window, ...] = (
 
 
 def place(design: str, situation: str, why: str) -> str:
-    """What a finding comes from, where that is known; empty if it is new."""
+    """Name what a finding comes from, where that is known; empty if it is new."""
     for one in WINDOWS:
         if design in one.designs and re.fullmatch(one.situations, situation) and re.match(one.shown, why):
             return f"named in its page: {one.place}"

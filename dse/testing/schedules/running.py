@@ -263,7 +263,7 @@ class Scheduler:
         return True
 
     def waiting(self, task: Task) -> str:
-        """What a task waits for, and what it holds, in words."""
+        """Say what a task waits for, and what it holds."""
         waits = named(task.waits[0]) if task.waits else "nothing"
         return f"CPU {task.number} waits for {waits} and holds {', '.join(named(k) for k, _, _ in task.held) or 'nothing'}"
 

@@ -31,7 +31,7 @@ FOLIOS = 256
 
 @dataclass(frozen=True)
 class Situation:
-    """What is there before, and what then happens at once.
+    """Demands that come first, and those that then come at once.
 
     Attributes
     ----------
