@@ -77,8 +77,11 @@ class Explored:
     states: int = 0
 
 
-def explore(trial: Trial, preemptions: int, most: int, findings: int = 1) -> Explored:
-    """Run every schedule of `trial` up to so many `preemptions`, at most `most` of them, until so many `findings`."""
+def explore(trial: Trial, preemptions: int, most: int, findings: int = 1, *, everywhere: bool = False) -> Explored:
+    """Run every schedule of `trial` up to so many `preemptions`, at most `most` of them, until so many `findings`.
+
+    With `everywhere` preemptions come at every step, also where they cannot matter: a check of the reduction.
+    """
     shared, out = Shared(), Explored()
     levels: list[deque[Plan]] = [deque() for _ in range(preemptions + 1)]
     levels[0].append(())
@@ -103,7 +106,7 @@ def explore(trial: Trial, preemptions: int, most: int, findings: int = 1) -> Exp
                 if event.what == CHOICE:
                     levels[level].append(longer)
                 elif level < preemptions and event.what != UNLOCK and (event.step, other) not in seen:
-                    if event.key in shared.known:
+                    if everywhere or event.key in shared.known:
                         seen.add((event.step, other))
                         levels[level + 1].append(longer)
                     else:

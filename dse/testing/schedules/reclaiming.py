@@ -222,6 +222,16 @@ def cluster_of(st: Any, c: Any) -> Key:
 
 
 @around
+def move_to_end(run: Scheduler, task: Task, right: Step, st: Any, pr: Any, d: Any, c: Any, want: Any) -> Any:
+    """Leave a cluster where it is that has left its list since it was looked at."""
+    key = cluster_of(st, c)
+    if key in task.set:
+        return right(st, pr, d, c, want)
+    with held(run, key, "cluster"):
+        return right(st, pr, d, c, want) if st.cluster[c * cl.CI_WORDS + cl.CI_LIST] == want else None
+
+
+@around
 def turn_off(run: Scheduler, task: Task, right: Step, st: Any, d: Any) -> Any:
     """Wait for allocations under way: take and drop the lock of each cluster."""
     was_on = right(st, d)

@@ -53,6 +53,7 @@ EVERYWHERE = (
     Supply(moves, "fault_all", reclaiming.fault_all, "folio_get of the folio that was faulted in for a move"),
     Supply(moves, "rewrite_ptes", reclaiming.rewrite_ptes, "rmap_walk_anon: page-table lock"),
     Supply(cl, "scan_cluster", reclaiming.scan_cluster, "alloc_swap_scan_cluster: SWP_WRITEOK is looked at under the lock of the cluster"),
+    Supply(cl, "move_to_end", reclaiming.move_to_end, "swap_reclaim_full_clusters: a cluster is moved when it is picked, before the look"),
     Supply(cl, "turn_off", reclaiming.turn_off, "wait_for_allocation: swapoff takes and drops the lock of each cluster"),
     Supply(cl, "turned_off", reclaiming.turned_off, "swapoff: the device is gone from here on"),
     Supply(page_io, "read_device", reclaiming.read_device, "swap_read_folio: a device that is gone is not read"),

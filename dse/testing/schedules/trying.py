@@ -113,6 +113,7 @@ class Trial:
 
     def left(self) -> list[str]:
         """Invariants of the state, then of the one after everything was unmapped: asked once of each state."""
+        steps.on_cpu(self.st, u(0))
         key = self._digest()
         if key not in self.known:
             self.known[key] = self._looked()
