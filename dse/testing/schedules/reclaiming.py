@@ -224,10 +224,9 @@ def cluster_of(st: Any, c: Any) -> Key:
 @around
 def move_to_end(run: Scheduler, task: Task, right: Step, st: Any, pr: Any, d: Any, c: Any, want: Any) -> Any:
     """Leave a cluster where it is that has left its list since it was looked at."""
-    key = cluster_of(st, c)
-    if key in task.set:
+    if any(cls == "cluster" for _, cls, _ in task.held):
         return right(st, pr, d, c, want)
-    with held(run, key, "cluster"):
+    with held(run, cluster_of(st, c), "cluster"):
         return right(st, pr, d, c, want) if st.cluster[c * cl.CI_WORDS + cl.CI_LIST] == want else None
 
 
