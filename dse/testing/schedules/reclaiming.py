@@ -30,6 +30,7 @@ from kernels import memory as w
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import u
 from kernels.memory import LOCKED, WRITEBACK
+from kernels.observing.probe import CLUSTERS
 from kernels.structures import cluster as cl
 
 
@@ -224,7 +225,7 @@ def cluster_of(st: Any, c: Any) -> Key:
 @around
 def move_to_end(run: Scheduler, task: Task, right: Step, st: Any, pr: Any, d: Any, c: Any, want: Any) -> Any:
     """Leave a cluster where it is that has left its list since it was looked at."""
-    if any(cls == "cluster" for _, cls, _ in task.held):
+    if any(cls in CLUSTERS for _, cls, _ in task.held):
         return right(st, pr, d, c, want)
     with held(run, cluster_of(st, c), "cluster"):
         return right(st, pr, d, c, want) if st.cluster[c * cl.CI_WORDS + cl.CI_LIST] == want else None
