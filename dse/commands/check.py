@@ -20,9 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=options.seed, default=0, metavar="N", help="first seed of random demands (default: 0)")
     parser.add_argument("--demands", type=options.positive, default=None, metavar="N", help="demands of each stream (default: 4000)")
     parser.add_argument("--schedules", type=options.positive, default=None, metavar="N",
-                        help="most schedules of a design, each some 5 ms (default: 400); alone it means --only schedules")  # fmt: skip
+                        help="most schedules of a design, 4 to 15 ms each (default: 400); alone it means --only schedules")  # fmt: skip
     parser.add_argument("--preemptions", type=options.whole, default=None, metavar="N",
-                        help="most preemptions where all schedules are run (default: 2); what --schedules leaves is random")  # fmt: skip
+                        help="most preemptions where all schedules are run (default: 2); a quarter of --schedules is random")  # fmt: skip
     parser.add_argument("--schedule", default=None, metavar="NUMBER", help="run one schedule again and print it, a column for each CPU")
     options.add_format(parser)
 

@@ -120,7 +120,7 @@ def free_swap(run: Scheduler, task: Task, right: Step, st: Any, pr: Any, f: Any)
             done = bool(flags & CACHED) and not flags & WRITEBACK and bool(right(st, pr, f))
             run.drop(folio(f))
     finally:
-        if done:
+        if done and not task.scanning:
             unrefer(task, f)  # the caller frees it
         else:
             put(run, st, f)

@@ -16,6 +16,8 @@ from kernels.life.registry import REGISTRY
 
 RANDOM_DEPTH = 4
 """Priority changes of a random schedule, and one more."""
+RANDOM_SHARE = 4
+"""One schedule of so many is random."""
 
 
 @dataclass
@@ -79,7 +81,7 @@ def judge(text: str, total: int, preemptions: int, seed: int) -> Judged:
     total : int
         Most runs.
     preemptions : int
-        Most preemptions of a schedule of the exhaustive part. What is left of `total` is spent on random schedules.
+        Most preemptions of a schedule of the exhaustive part. A quarter of `total`, and what is left of the rest, is random.
     seed : int
         Of the random schedules.
     """
@@ -88,15 +90,15 @@ def judge(text: str, total: int, preemptions: int, seed: int) -> Judged:
     out = Judged()
     order: dict[tuple[str, str], str] = {}
     chosen = situations.of(name)
-    left = total
+    aside = total // RANDOM_SHARE
+    left = total - aside
     for i, situation in enumerate(chosen):
         found = explored(name, situation, parameters, preemptions, max(1, left // (len(chosen) - i)))
         left -= found.schedules
         _add(out, name, situation, found)
         for pair, plan in found.order.items():
             order.setdefault(pair, number(situation, plan))
-    if left > 0 and out.complete == len(chosen):
-        _random(out, name, chosen, parameters, left, seed)
+    _random(out, name, chosen, parameters, max(0, left) + aside, seed)
     out.new += [f"locks are taken in a circle: {one}" for one in circles(order)]
     return out
 
@@ -128,6 +130,8 @@ def _random(out: Judged, name: str, chosen: Iterable[Situation], parameters: dic
     for i, situation in enumerate(quiet):
         share = left // (len(quiet) - i)
         left -= share
+        if not share:
+            continue
         with trying.trial(name, situation, parameters) as trial:
             for run in exploring.random_schedules(trial, share, seed, RANDOM_DEPTH):
                 out.schedules += 1

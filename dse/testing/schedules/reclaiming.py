@@ -223,6 +223,16 @@ def cluster_of(st: Any, c: Any) -> Key:
 
 
 @around
+def reclaim_full(run: Scheduler, task: Task, right: Step, *args: Any) -> Any:
+    """Free a folio that is dropped to get a slot and that nothing maps."""
+    task.scanning = True
+    try:
+        return right(*args)
+    finally:
+        task.scanning = False
+
+
+@around
 def move_to_end(run: Scheduler, task: Task, right: Step, st: Any, pr: Any, d: Any, c: Any, want: Any) -> Any:
     """Leave a cluster where it is that has left its list since it was looked at."""
     if any(cls in CLUSTERS for _, cls, _ in task.held):

@@ -64,6 +64,7 @@ class Task:
         self.at: tuple[int, int, tuple[int, ...]] = (0, number, ())
         self.walk: Key | None = None
         self.moving = 0
+        self.scanning = False
         self.last: tuple[int, int, tuple[int, ...]] = (0, number, ())
         self.page: int | None = None
         self.alone = False

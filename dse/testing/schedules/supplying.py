@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from dse.testing.schedules import faulting, folios, reclaiming
 from dse.testing.schedules.kernel import Step, merged, one_step
 from kernels import memory as w
-from kernels.life import contracts, faults, lifecycle, moves, page_io, replay, steps
+from kernels.life import contracts, faults, lifecycle, moves, page_io, replay, steps, swapfile
 from kernels.structures import cluster as cl
 from kernels.structures import slots, xarray
 
@@ -52,6 +52,7 @@ EVERYWHERE = (
     Supply(faults, "complete", faulting.under_table_lock, "do_swap_page: page-table lock"),
     Supply(moves, "fault_all", reclaiming.fault_all, "folio_get of the folio that was faulted in for a move"),
     Supply(moves, "rewrite_ptes", reclaiming.rewrite_ptes, "rmap_walk_anon: page-table lock"),
+    Supply(swapfile, "alloc_after_reclaim", reclaiming.reclaim_full, "__try_to_reclaim_swap: folio_put frees what nothing maps"),
     Supply(cl, "scan_cluster", reclaiming.scan_cluster, "alloc_swap_scan_cluster: SWP_WRITEOK is looked at under the lock of the cluster"),
     Supply(cl, "move_to_end", reclaiming.move_to_end, "swap_reclaim_full_clusters: a cluster is moved when it is picked, before the look"),
     Supply(cl, "turn_off", reclaiming.turn_off, "wait_for_allocation: swapoff takes and drops the lock of each cluster"),
