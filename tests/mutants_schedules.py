@@ -15,6 +15,8 @@ from typing import Any
 from dse.common import output
 from dse.testing.mutants import Mutant, Step, broken, edited
 from dse.testing.schedules import exploring, judging, situations, trying
+from dse.testing.schedules.kernel import Kernel, table
+from kernels import memory
 from kernels.compiling.constants import U0
 from kernels.compiling.jit import u
 from kernels.designs.swap_id import layer
@@ -29,21 +31,24 @@ MOST = 6000
 
 @dataclass(frozen=True)
 class Race:
-    """A mutant, the situation that shows it, and what its finding says."""
+    """A mutant, the situation that shows it, and what its finding says; `always`: also without a preemption."""
 
     mutant: Mutant
     situation: str
     says: str
+    always: bool = False
 
 
 RACES: list[Race] = []
 
 
-def race(design: str, module: Any, function: str, situation: str, says: str) -> Callable[[Callable[[Step], Step]], Callable[[Step], Step]]:
+def race(
+    design: str, module: Any, function: str, situation: str, says: str, *, always: bool = False
+) -> Callable[[Callable[[Step], Step]], Callable[[Step], Step]]:
     """Enter a mutant."""
 
     def entered(make: Callable[[Step], Step]) -> Callable[[Step], Step]:
-        RACES.append(Race(Mutant(make.__name__, design, module, function, make), situation, says))
+        RACES.append(Race(Mutant(make.__name__, design, module, function, make), situation, says, always))
         return make
 
     return entered
@@ -135,6 +140,29 @@ def cluster_lock_inside_the_device_lock(right: Step) -> Step:
     return edited("touch(pr, R_DEV, at)", "touch(pr, R_DEV, at)" + more)(right)
 
 
+@race("direct", swapfile, "dup", "out-unmap", "swap_map is written without cluster", always=True)
+def count_without_the_lock(right: Step) -> Step:
+    """A count is raised without the lock of its cluster."""
+    return lambda st, pr, value, entry: swapfile.count_up(st, pr, cluster.slot_of(st, entry))
+
+
+@race("direct", memory, "unmap_page", "out-unmap", "PTE is written without the page-table lock", always=True)
+def unmap_after_the_lock(right: Step) -> Step:
+    """A PTE is written when the lock of its table is no longer held."""
+
+    def wrong(st: Any, pr: Any, page: Any, *more: Any) -> Any:
+        run = Kernel.run
+        key = table(page)
+        if run is None or run.current is None or key not in run.current.set:
+            return right(st, pr, page, *more)
+        run.drop(key)
+        right(st, pr, page, *more)
+        run.take(key, key[0])
+        return None
+
+    return wrong
+
+
 def found(one: Race, *, right: bool = False) -> tuple[str, str]:
     """The finding about a mutant, or the right design, and the number of the schedule that shows it; empty where there is none."""
     situation = next(each for each in situations.ALL if each.name == one.situation)
@@ -156,7 +184,7 @@ def main(names: list[str]) -> int:
             output.write(f"{one.situation} {one.mutant.design}: {why or 'nothing'} {number}")
         elif not names or one.mutant.name in names:
             why, number = found(one)
-            caught = bool(why) and one.says in why and number != f"{one.situation}:"
+            caught = bool(why) and one.says in why and (one.always or number != f"{one.situation}:")
             free += not caught
             output.write(
                 f"{one.mutant.name:44} {one.mutant.design:8} {'' if caught else 'NOT FOUND '}{number} {' '.join(why.split())[:140]}"

@@ -57,6 +57,7 @@ class Trial:
         self.st = design.build(replace(situation.world.config(**parameters), cpus=len(situation.at_once)))
         self.probe = watching.of(design)
         self.probe.shift = situation.world.space_shift
+        self.probe.fields = {array.ctypes.data: name for name, array in self.st.arrays().items()}
         self._replay(situation.before)
         self.arrays = {name: array for name, array in self.st.arrays().items() if len(array)}
         self.saved = {name: array.copy() for name, array in self.arrays.items()}

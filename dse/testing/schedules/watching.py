@@ -10,7 +10,7 @@ import numpy as np
 
 from dse.testing import rules
 from dse.testing.schedules import running
-from dse.testing.schedules.running import READ, WRITE, Scheduler, Task
+from dse.testing.schedules.running import READ, WRITE, Key, Scheduler, Task
 from kernels.life.design import Design
 from kernels.observing import atomics, lock, probe
 from kernels.own import ATOMIC, PAGE_TABLE, UNMODELLED, Lock, Region
@@ -32,6 +32,8 @@ class Watch:
         The run under way; without one nothing is watched.
     names, regions : dict of int to str
         Lock classes and regions by number.
+    fields : dict of int to str
+        Names of the state's arrays by their addresses: which array a lock is in.
     """
 
     def __init__(self, design: Design) -> None:
@@ -41,6 +43,7 @@ class Watch:
         self.guards = design.own.guards()
         self.by_name = {name: number for number, name in self.names.items()}
         self.shift = 0
+        self.fields: dict[int, str] = {}
 
     def seen(self, what: str, region: Any, word: Any, *, atomic: bool = False) -> None:
         """Take a step at an access to `word` of `region`."""
@@ -87,10 +90,13 @@ def _alone(pr: Watch, on: bool) -> None:
         pr.scheduler.current.alone = bool(on)
 
 
+def _key(pr: Watch, words: Any, index: Any, cls: Any) -> Key:
+    return pr.names[int(cls)], pr.fields.get(words.ctypes.data, ""), int(index)
+
+
 def _lock(pr: Watch, words: Any, index: Any, cls: Any) -> None:
     if pr.scheduler is not None:
-        name = pr.names[int(cls)]
-        pr.scheduler.take((name, words.ctypes.data, int(index)), name)
+        pr.scheduler.take(_key(pr, words, index, cls), pr.names[int(cls)])
 
 
 def _trylock(pr: Watch, words: Any, index: Any, cls: Any) -> None:
@@ -100,7 +106,7 @@ def _trylock(pr: Watch, words: Any, index: Any, cls: Any) -> None:
 
 def _unlock(pr: Watch, words: Any, index: Any, cls: Any) -> None:
     if pr.scheduler is not None:
-        pr.scheduler.drop((pr.names[int(cls)], words.ctypes.data, int(index)))
+        pr.scheduler.drop(_key(pr, words, index, cls))
 
 
 def _nothing(*_: Any) -> None:
