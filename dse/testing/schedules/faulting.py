@@ -98,6 +98,14 @@ def read_begin(run: Scheduler, task: Task, right: Step, st: Any, pr: Any, entry:
 
 
 @around
+def read_abort(run: Scheduler, task: Task, right: Step, st: Any, pr: Any, entry: Any, f: Any) -> Any:
+    """Unlock a folio that was read for nothing; the caller frees it."""
+    right(st, pr, entry, f)
+    run.drop(folio(f))
+    unrefer(task, f)
+
+
+@around
 def install(run: Scheduler, task: Task, right: Step, st: Any, pr: Any, page: Any, value: Any, *more: Any) -> Any:
     """Take the page-table lock and compare the PTE (``pte_same``)."""
     with held(run, table(page), TABLE_LOCK):

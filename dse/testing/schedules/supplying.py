@@ -65,6 +65,7 @@ HERE = (
     Supply(faults, "lookup", faulting.found_locked, "swap_cache_get_folio and folio_lock; still in the swap cache?"),
     Supply(faults, "same", faulting.same, "do_swap_page: asked under the page-table lock"),
     Supply(faults, "read_begin", faulting.read_begin, "__folio_set_locked before the folio is in the swap cache"),
+    Supply(faults, "read_abort", faulting.read_abort, "folio_unlock and folio_put of a folio that was read for nothing"),
     Supply(faults, "resolve", faulting.something, "do_swap_page: an entry that is gone means another PTE by now; the fault ends"),
     Supply(lifecycle, "lookup", reclaiming.found_tried, "filemap_get_folio and folio_trylock; still in the swap cache?"),
     Supply(lifecycle, "evict", reclaiming.evict, "__remove_mapping: folio_ref_freeze; a folio that others refer to stays"),
