@@ -98,6 +98,7 @@ MERGED: tuple[tuple[str, tuple[str, ...]], ...] = (
 def supplied(cls: type) -> Iterator[None]:
     """Put the wrappers in place, for states of class `cls`."""
     undo: list[Callable[[], None]] = []
+    places = _places()
 
     def put_in(holder: Any, name: str, value: Any) -> None:
         before = getattr(holder, name)
@@ -110,10 +111,8 @@ def supplied(cls: type) -> Iterator[None]:
         undo.append(lambda: op.table.__setitem__(cls, before))
 
     def replace(right: Any, wrong: Any) -> None:
-        for name, module in list(sys.modules.items()):
-            if name.startswith("kernels"):
-                for known in [k for k, v in vars(module).items() if v is right]:
-                    put_in(module, known, wrong)
+        for holder, known in places.get(id(right), ()):
+            put_in(holder, known, wrong)
 
     try:
         for one in HERE:
@@ -143,3 +142,13 @@ def _merged() -> Iterator[Supply]:
     for name, functions in MERGED:
         for function in functions if name in sys.modules else ():
             yield Supply(sys.modules[name], function, merged, "")
+
+
+def _places() -> dict[int, list[tuple[Any, str]]]:
+    """Modules of kernels that know an object, and its names there, by identity."""
+    places: dict[int, list[tuple[Any, str]]] = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("kernels"):
+            for known, value in vars(module).items():
+                places.setdefault(id(value), []).append((module, known))
+    return places
