@@ -6,7 +6,7 @@ Each check is a list of cases, which ``pytest --pyargs dse.testing`` runs one by
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from dse.errors import BadInput, Ended, unknown
 from dse.naming import registered
 from dse.testing import bounds, conformance, integrity, invariants, ledgers, machine, reading, rules, scripts, streams, subjects, twins
 from dse.testing.conformance import Mismatch, Run
+from dse.testing.schedules import asking
 from dse.testing.subjects import Subject
 from kernels import demand as d
 from kernels.compiling.jit import INTERPRETED
@@ -29,6 +30,7 @@ PROBES = ("count", "off", "timed", "trace")
 TOUCHED = ("hot", "zspage")
 """Arrays of the common steps, which only a timed run stores to."""
 SEED = 0
+SCHEDULES, PREEMPTIONS = 400, 2
 PLAIN = 200
 """Demands of the stream that kernels run as plain Python."""
 
@@ -45,12 +47,16 @@ class Effort:
         The first seed, and how many streams of each kind.
     interpreted : bool
         Leave out what takes long where kernels are not compiled.
+    schedules, preemptions : int
+        Most schedules of a design, and most preemptions of one where all are run.
     """
 
     demands: int = 400 if INTERPRETED else 4000
     seed: int = SEED
     seeds: int = 1 if INTERPRETED else 2
     interpreted: bool = INTERPRETED
+    schedules: int = SCHEDULES
+    preemptions: int = PREEMPTIONS
 
 
 @dataclass(frozen=True)
@@ -218,6 +224,24 @@ def _ruled(one: Subject, seed: int, demands: int) -> None:
         raise Mismatch(wrong)
 
 
+def schedules(one: Subject, effort: Effort) -> Cases:
+    """Two or three demands at once, under all schedules up to so many preemptions (docs/schedules.md): invariants, locks, nothing left."""
+    yield Case(one.settings[0].text, partial(_scheduled, one.settings[0], effort))
+
+
+def _scheduled(named: naming.Named, effort: Effort) -> str:
+    """Say what was run; what the design's page names is no failure."""
+    made = asking.judged(named.text, effort.schedules, effort.preemptions, effort.seed)
+    if isinstance(made, str):
+        raise Mismatch(made)
+    if made.new:
+        raise Mismatch("; ".join(made.new[:3]))
+    of = (
+        f"{made.schedules} schedules, all of them up to {effort.preemptions} preemptions in {made.complete} of {made.situations} situations"
+    )
+    return "; ".join([of, *made.named])
+
+
 def same_counters(one: Subject, effort: Effort) -> Cases:
     """The same demands give the same counters and arrays."""
     yield Case(one.name, partial(_repeated, one.name, effort))
@@ -273,14 +297,20 @@ CHECKS: dict[str, Callable[[Subject, Effort], Cases]] = {
     for check in (
         indices, random_streams, state_machine, shared_pages, written_pages, races, full_devices, moves, swapoffs,
         many_demands, leaks, lock_order,
-        lock_rules, same_counters, every_probe, ledger,
+        lock_rules, schedules, same_counters, every_probe, ledger,
     )
 }  # fmt: skip
 """Every check by name: its cases for a design."""
 
 
 def check(
-    designs: str | Sequence[str], *, seed: int = SEED, demands: int | None = None, only: str | Sequence[str] | None = None
+    designs: str | Sequence[str],
+    *,
+    seed: int = SEED,
+    demands: int | None = None,
+    only: str | Sequence[str] | None = None,
+    schedules: int = SCHEDULES,
+    preemptions: int = PREEMPTIONS,
 ) -> dict[str, Any]:
     """Run the checks that every design must pass.
 
@@ -296,12 +326,14 @@ def check(
         Demands of each random stream.
     only : str or sequence of str, optional
         Names of checks, default all.
+    schedules, preemptions : int
+        For the check ``schedules``: most of them for a design, and most preemptions of those that are run exhaustively.
 
     Returns
     -------
     dict
-        ``rows``: for each design and check its verdict (passed, failed), how many cases were tried, the finding in one line, and the
-        shortest demand list found that shows it.
+        ``rows``: for each design and check its verdict (passed, failed), how many cases were tried, the finding in one line (of schedules
+        also what was run), and the shortest demand list found that shows it.
 
     Raises
     ------
@@ -319,7 +351,10 @@ def check(
             raise BadInput(unknown("check", name, CHECKS))
     if demands is not None and demands < 1:
         raise BadInput(f"demands {demands} is not at least 1")
-    effort = Effort(seed=seed) if demands is None else Effort(demands=demands, seed=seed)
+    if schedules < 1 or preemptions < 0:
+        raise BadInput(f"schedules {schedules} is not at least 1" if schedules < 1 else f"preemptions {preemptions} is below 0")
+    effort = Effort(seed=seed, schedules=schedules, preemptions=preemptions)
+    effort = effort if demands is None else replace(effort, demands=demands)
     chosen = subjects.chosen(designs)
     rows = []
     outside, first = registered.files(), indices.__name__
@@ -344,7 +379,8 @@ def _row(one: Subject, name: str, effort: Effort) -> dict[str, Any]:
     for case in CHECKS[name](one, effort):
         row["cases"] += 1
         try:
-            case.run()
+            said = case.run()
+            row["finding"] = said if isinstance(said, str) else row["finding"]
         except (BadInput, Ended, KeyboardInterrupt):
             raise
         except Mismatch as error:

@@ -94,6 +94,11 @@ def test_lock_rules(case: Case) -> None:
     case.run()
 
 
+def test_schedules(case: Case) -> None:
+    """Two or three demands at once, under many schedules."""
+    case.run()
+
+
 def test_same_counters(case: Case) -> None:
     """The same demands give the same counters."""
     case.run()

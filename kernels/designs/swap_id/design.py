@@ -183,7 +183,11 @@ s.register(
         "cluster. zswap sits on disk slots (stacked), as in every kernel that the mail could build on: a swap_entry is the size of "
         "swp_entry_t, backends keep their own count and cache, and the mail gives zswap neither. zswap=native is an assumption of this "
         "model: zswap as a swap device without a disk, with swap_map, cgroup array, zeromap and clusters as any device has them (a static "
-        "ghost swapfile, 20251121-ghost-v1-1-cfc0efcf3855@kernel.org). Its pages tie up no disk slot, and its size is set at swapon.",
+        "ghost swapfile, 20251121-ghost-v1-1-cfc0efcf3855@kernel.org). Its pages tie up no disk slot, and its size is set at swapon. "
+        "Schedules (docs/schedules.md) show two windows against which the mail names no lock. A zap walks from ID to entry before it takes "
+        "the lock of the cluster: where a move changes the mapping between the two, the zap lowers the count of the slot that was left. "
+        "And with id_life=count the last PTE frees an ID while a reclaim that found it in force is about to write it into another PTE. A "
+        "kernel would have to walk again under the lock, which is not counted.",
         file=__file__,
         status="proposed in a mail of 2023",
         own=own.OWN,

@@ -93,7 +93,8 @@ s.register(
         "the kernel has them for swap caches and zswap: a swap entry has the device in its top bits, and one xarray over entries of "
         "several devices would be 10 levels high. A move that a backend begins, also zswap's writeback, and a swapoff "
         "start from the slot and find the ID with one walk: a swapoff to another device reads the slots of its device, where swap_id "
-        "visits every ID. One into memory still scans page tables, as no entry means in memory.",
+        "visits every ID. One into memory still scans page tables, as no entry means in memory. It has the windows of swap_id "
+        "(docs/schedules.md).",
         file=__file__,
         status="proposed in a mail of 2023",
         own=own.OWN,

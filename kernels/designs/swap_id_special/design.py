@@ -94,7 +94,8 @@ s.register(
         "entry, which has its device in its top bits; each step that gets a value tests that, and reads no memory for it. Pages that go "
         "straight to a disk pay for no tree. A page that moved keeps its ID, on whatever device. Where no ID is left a page of a special "
         "device gets an entry. It is pinned then: nothing but what pages without a layer have takes it elsewhere (move=). A swapoff to "
-        "another device visits the IDs first. Only if slots are left does it scan page tables. special=all is swap_id.",
+        "another device visits the IDs first. Only if slots are left does it scan page tables. special=all is swap_id. "
+        "A zap can meet a move in the window of swap_id (docs/schedules.md).",
         file=__file__,
         status="proposed in a mail of 2023",
         own=own.OWN,

@@ -97,6 +97,9 @@ def begin(st, pr, t, g):  # type: ignore[no-untyped-def]
         return codes.BUSY
     step(pr, F_SCAN)
     lock_first(st, pr, g)
+    if element(st, g) == U0 or element(st, g) & WB != U0:  # freed or written back since the look without the lock
+        unlock_entry(st, pr, g)
+        return codes.MOVED_AWAY
     allocated(pr, A_PP_SLOT)
     set_flags(st, pr, g, element(st, g) | PP_SLOT)
     st.element[at(g, E_BUSY)] = 1
@@ -108,9 +111,14 @@ def begin(st, pr, t, g):  # type: ignore[no-untyped-def]
         return codes.FULL  # -ENOSPC
     step(pr, F_WRITEBACK)
     lock_entry(st, pr, g)
-    token = object_read(st, pr, g)
+    kept = element(st, g) & PP_SLOT != U0
+    token = object_read(st, pr, g) if kept else U0
     unlock_entry(st, pr, g)
     step(pr, F_NONE)
+    if not kept:
+        block_free(st, pr, found - U1)
+        release(st, pr, g)
+        return codes.MOVED_AWAY
     if st.ctl[control.C_TOKENS] != U0:
         st.backing[found - U1] = token
     st.txn[t + w.T_FLAGS] = found
