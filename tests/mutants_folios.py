@@ -1,12 +1,15 @@
-"""Mutants of large folios in virtual swap space, for tests/mutants.py."""
+"""Mutants of large folios, for tests/mutants.py."""
 
 from __future__ import annotations
 
 from dse.testing import streams
 from dse.testing.mutants import Mutants, Step, edited
 from kernels.compiling.constants import U1
+from kernels.designs.swap_id import folios as id_folios
+from kernels.designs.swap_table import runs as table_runs
 from kernels.designs.vswap import allocation, slots
 from kernels.designs.vswap_rfc import runs as rfc_runs
+from kernels.life import folio_slots, folios
 
 MUTANTS = Mutants()
 mutant = MUTANTS.enter
@@ -42,3 +45,41 @@ def count_one_slot_for_a_folio(right: Step) -> Step:
 def lead_to_the_first_page_alone(right: Step) -> Step:
     """Only the first slot of a large folio leads back to its virtual one."""
     return edited("    for i in range(n):\n        reverse.link", "    for i in range(U1):\n        reverse.link")(right)
+
+
+@mutant("direct", folio_slots, "claim_slots", world=FEW_RUNS)
+def charge_one_page_of_a_folio(right: Step) -> Step:
+    """The slots of a large folio are one page to its memory cgroup, where slots are charged."""
+    return edited("charging.charge_slots(st, pr, memcg, n, g)", "charging.charge_slots(st, pr, memcg, U1, g)")(right)
+
+
+@mutant("swap_id", folio_slots, "claim_slots", world=FEW_RUNS, parameters={"C_ID_LIMIT": 24})
+def keep_the_ids_of_a_folio_that_is_split(right: Step) -> Step:
+    """A folio for which there were not enough IDs keeps those that it got, though no PTE holds them."""
+    return edited("    for i in range(U0 if whole else n):", "    for i in range(U0):")(right)
+
+
+@mutant("swap_id", id_folios, "run_alloc", world=FOLIOS, parameters={"C_ID_RUNS": 1})
+def take_ids_that_are_in_use(right: Step) -> Step:
+    """Only the first ID of a run has to be free."""
+    return edited("busy >= at + n:", "busy > at:")(right)
+
+
+@mutant("swap_table_p4", folio_slots, "evict_run", world=FOLIOS)
+def leave_the_last_page_in_the_cache(right: Step) -> Step:
+    """The last slot of a large folio stays one of the swap cache."""
+    return edited(
+        "    ci = cl.lock_cluster(st, pr, g)\n    for i in range(n):", "    ci = cl.lock_cluster(st, pr, g)\n    for i in range(n - U1):"
+    )(right)
+
+
+@mutant("swap_table_p1", table_runs, "cache_remove_run", world=FOLIOS)
+def forget_the_shadows_of_a_folio(right: Step) -> Step:
+    """Only the first page of a large folio leaves a shadow."""
+    return edited("        for i in range(n):", "        for i in range(U1):")(right)
+
+
+@mutant("direct", folios, "gather", world=FOLIOS)
+def take_shared_pages_whole(right: Step) -> Step:
+    """A page that another process maps too leaves with the folio."""
+    return edited("mapcount(st, f) != U1", "mapcount(st, f) == U0")(right)

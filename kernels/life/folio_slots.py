@@ -5,7 +5,7 @@ from __future__ import annotations
 from kernels.compiling.constants import U0, U1, U2
 from kernels.compiling.jit import called, inner, u
 from kernels.life import charging, page_io, swapfile
-from kernels.life.steps import claim, evict, publish, write_page
+from kernels.life.steps import claim, evict, publish_run, unclaim, write_page
 from kernels.memory import CACHED, F_ENTRY, F_VALUE, f_clear, f_set, f_word
 from kernels.structures import cluster as cl
 from kernels.structures import orders
@@ -76,22 +76,21 @@ def claim_slots(st, pr, d, g, n, memcg, cpu):  # type: ignore[no-untyped-def]
     for i in range(n):
         swapfile.owner_record(st, pr, g + u(i))
     cache_insert_run(st, pr, g, n)
-    return publish_run(st, pr, entry, n, cpu)
+    settle(st, entry, n)
+    whole = publish_run(st, pr, entry, n, cpu)
+    for i in range(U0 if whole else n):
+        if st.parts[u(i) * U2 + U1] != U0:
+            unclaim(st, pr, st.parts[u(i) * U2], st.parts[u(i) * U2 + U1])
+    return whole
 
 
-@called
-def publish_run(st, pr, entry, n, cpu):  # type: ignore[no-untyped-def]
-    """Note for each cached folio of ``parts`` its entry and the value of its PTE; false if a layer has not enough values."""
-    whole = True
+@inner
+def settle(st, entry, n):  # type: ignore[no-untyped-def]
+    """Note that the folios of ``parts`` are in the swap cache for the entries from `entry` on."""
     for i in range(n):
         f = st.parts[u(i) * U2]
         st.folio[f_word(f, F_ENTRY)], st.folio[f_word(f, F_VALUE)] = entry + u(i), U0
         f_set(st, f, CACHED)
-    for i in range(n):
-        value = publish(st, pr, st.parts[u(i) * U2], entry + u(i), cpu)
-        st.parts[u(i) * U2 + U1] = value
-        whole = whole and value != U0
-    return whole
 
 
 @called

@@ -26,7 +26,9 @@ from kernels.structures.orders import MOST
 def order_of(st, kind, word):  # type: ignore[no-untyped-def]
     """Order of a demand with the first `word`: that of a RECLAIM, 0 where no address space has room for such a folio."""
     order = word >> U8 & BYTE
-    return order if kind == codes.RECLAIM and order <= MOST and order <= st.ctl[control.C_SPACE_SHIFT] else U0
+    if order != U0 and (kind != codes.RECLAIM or order > MOST or order > st.ctl[control.C_SPACE_SHIFT]):
+        return U0
+    return order
 
 
 @called

@@ -200,6 +200,20 @@ def publish(st, pr, f, entry, cpu):  # type: ignore[no-untyped-def]
 
 
 @optional
+def publish_run(st, pr, entry, n, cpu):  # type: ignore[no-untyped-def]
+    """Note in ``parts`` the value of each page of a large folio with contiguous entries from `entry` on; false if there are not enough.
+
+    Default: :func:`publish` for each.
+    """
+    whole = True
+    for i in range(n):
+        value = publish(st, pr, st.parts[u(i) * U2], entry + u(i), cpu)
+        st.parts[u(i) * U2 + U1] = value
+        whole = whole and value != U0
+    return whole
+
+
+@optional
 def retire(st, pr, value, entry, moment):  # type: ignore[no-untyped-def]
     """Free `value` if this is its moment: count 0 or slot freed, under the cluster lock or after it. Default: nothing to free."""
 

@@ -159,8 +159,17 @@ class Slots(Life):
             slot = self.slot(entry)
             slot.memcg, slot.cache = memcg, folio
             folio.cached, folio.entry, folio.value = True, entry, None
-        values = [self.publish(folio, entry, cpu) for folio, entry in zip(folios, entries, strict=True)]
-        return None if None in values else values
+        values = self.publish_run(folios, entries, cpu)
+        if None not in values:
+            return values
+        for folio, value in zip(folios, values, strict=True):
+            if value is not None:
+                self.unclaim(folio, value)
+        return None
+
+    def publish_run(self, folios: list[Folio], entries: list[Entry], cpu: int) -> list[Any]:
+        """The values that PTEs of a large folio will hold, None where there is none to be had."""
+        return [self.publish(folio, entry, cpu) for folio, entry in zip(folios, entries, strict=True)]
 
     def misplaced(self, folio: Folio, device: int) -> bool:
         """With a zswap of its own: a dirty folio goes where it is sent, if no PTE holds its entry, which it then gives back."""

@@ -27,6 +27,7 @@ class Ids:
         self.pick = (self.lowest, self.per_cpu, self.cyclic, self.reuse)[policy]
         self.next = 0 if policy == PER_CPU else 1
         self.ranges: dict[int, tuple[int, int]] = {}  # cpu -> range, next in it
+        self.behind = 0  # the last run
         self.freed = self.collisions = self.never_moved = 0
 
     def alloc(self, entry: Entry, index: int, cpu: int) -> int | None:
@@ -35,6 +36,25 @@ class Ids:
         if found is not None:
             self.map[found] = entry
         return found
+
+    def alloc_run(self, entries: list[Entry]) -> list[int] | None:
+        """IDs in a row that mean `entries`, from a multiple of their number on, behind the run before; None after so many tries."""
+        n = len(entries)
+        at = -(-max(1, self.behind) // n) * n
+        for _ in range(TRIES):
+            if at + n - 1 > self.limit:
+                at = n
+            busy = min((i for i in self.map if i >= at), default=None)
+            if busy is None or busy >= at + n:
+                break
+            at = -(-(busy + 1) // n) * n
+        else:
+            return None
+        if at + n - 1 > self.limit:
+            return None
+        self.behind = at + n
+        self.map |= {at + i: entry for i, entry in enumerate(entries)}
+        return list(range(at, at + n))
 
     def free(self, value: int) -> None:
         del self.map[value]
@@ -91,6 +111,7 @@ class SwapId(Swapfile):
         words = config.parameters
         self.ids = Ids(words.get("C_ID_POLICY", 0), total, words.get("C_ID_LIMIT", 0), words.get("C_ID_RANGE", 0))
         self.with_cache = words.get("C_ID_LIFE", 0) == 1
+        self.in_a_row = words.get("C_ID_RUNS", 0) == 1
         self.retries = 0
 
     def native(self) -> bool:
@@ -121,6 +142,14 @@ class SwapId(Swapfile):
         if folio.value is None or (not self.with_cache and self.unused(entry)):
             folio.value = self.ids.alloc(entry, self.base[entry[0]] + entry[1], cpu)
         return folio.value
+
+    def publish_run(self, folios: list[Folio], entries: list[Entry], cpu: int) -> list[Any]:
+        values = self.ids.alloc_run(entries) if self.in_a_row else None
+        if values is None:
+            return super().publish_run(folios, entries, cpu)
+        for folio, value in zip(folios, values, strict=True):
+            folio.value = value
+        return list(values)
 
     def following(self, value: int) -> Iterable[int]:
         return [value]

@@ -33,6 +33,11 @@ class SwapIdRmap(SwapId):
             self.reverse[entry] = value
         return value
 
+    def publish_run(self, folios: list[Folio], entries: list[Entry], cpu: int) -> list[Any]:
+        values = super().publish_run(folios, entries, cpu)
+        self.reverse |= {entry: value for entry, value in zip(entries, values, strict=True) if value is not None}
+        return values
+
     def unheld(self, value: int, entry: Entry) -> None:
         if not self.with_cache:
             del self.reverse[entry]

@@ -15,6 +15,7 @@ from kernels import control
 from kernels.compiling.flat import U64Array
 from kernels.compiling.jit import outer
 from kernels.designs import direct
+from kernels.designs.swap_id import folios as idfolios
 from kernels.designs.swap_id import functions, hooks, own
 from kernels.designs.swap_id import layer as idlayer
 from kernels.designs.swap_id import moves as idmove
@@ -57,7 +58,7 @@ def id_arrays(config: s.Config, ctl: U64Array) -> dict[str, NDArray[Any]]:
     if ctl[int(own.C_ID_RANGE)] == 0:
         ctl[int(own.C_ID_RANGE)] = 9  # a range is as long as a cluster: 512
     ctl[int(own.S_ID_NEXT)] = 1
-    spread = int(ctl[int(own.C_ID_POLICY)]) != int(idlayer.LOWEST)
+    spread = int(ctl[int(own.C_ID_POLICY)]) != int(idlayer.LOWEST) or bool(ctl[int(own.C_ID_RUNS)])
     nodes = arrays.worst_nodes(slots, limit + 1) if spread else arrays.dense_nodes(slots + 2) + 8
     return {"idhead": xa.new_heads(1, zero_busy=True), "idpool": xa.new_pool(nodes)}
 
@@ -104,6 +105,7 @@ LAYER: dict[str, Any] = {
     "fetch_entry": idlayer.fetch_entry,
     "fetch_behind": idlayer.fetch_behind,
     "publish": idlayer.publish,
+    "publish_run": idfolios.publish_run,
     "retire": idlayer.retire,
     "move_step": idmove.move_step,
     "swapoff": idmove.swapoff,
@@ -144,6 +146,9 @@ PARAMETERS = {
     "batch": s.Parameter(
         int(own.C_ID_BATCH), {"off": 0, "leaf": 1}, "off", "a zap puts ID by ID, or those of a leaf whose slots are a row in one go"
     ),
+    "runs": s.Parameter(
+        int(own.C_ID_RUNS), {"off": 0, "aligned": 1}, "off", "a large folio gets an ID for each page, one by one or in a row at once"
+    ),
     "zswap": s.Parameter(
         int(control.C_NATIVE), {"stacked": 0, "native": 1}, "stacked", "zswap sits on disk slots, or has an entry space of its own"
     ),
@@ -180,7 +185,8 @@ s.register(
         "the second walk comes before the read, as the folio carries the ID. A move changes count and mapping in one section under both "
         "cluster locks. Looks at the count are its base's, with the base's locks. A zap puts ID by ID, as the "
         "mail says nothing of it; batch=leaf puts IDs of a leaf of the tree in one locked section where their slots follow each other in a "
-        "cluster. zswap sits on disk slots (stacked), as in every kernel that the mail could build on: a swap_entry is the size of "
+        "cluster. A large folio gets an ID for each page; runs=aligned takes them in a row, in one section, which is no part of the mail. "
+        "zswap sits on disk slots (stacked), as in every kernel that the mail could build on: a swap_entry is the size of "
         "swp_entry_t, backends keep their own count and cache, and the mail gives zswap neither. zswap=native is an assumption of this "
         "model: zswap as a swap device without a disk, with swap_map, cgroup array, zeromap and clusters as any device has them (a static "
         "ghost swapfile, 20251121-ghost-v1-1-cfc0efcf3855@kernel.org). Its pages tie up no disk slot, and its size is set at swapon. "

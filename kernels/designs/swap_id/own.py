@@ -14,8 +14,11 @@ C_ID_LIMIT = OWN.parameter("C_ID_LIMIT", "highest ID, 0: four times the slots")
 C_ID_RANGE = OWN.parameter("C_ID_RANGE", "log2 of the IDs in a range of a CPU, 0: as many as slots in a cluster (9)")
 C_ID_BATCH = OWN.parameter("C_ID_BATCH", "1: a zap puts the IDs of a leaf of the tree together")
 
+C_ID_RUNS = OWN.parameter("C_ID_RUNS", "1: a large folio gets IDs in a row, at a multiple of their number")
+
 S_ID_LIVE = OWN.state("S_ID_LIVE", "IDs in use")
 S_ID_NEXT = OWN.state("S_ID_NEXT", "ID from which a cyclic search starts, or the next range to be given out", 1)
+S_ID_RUN = OWN.state("S_ID_RUN", "ID behind the run given out last, with C_ID_RUNS 1")
 S_ID_LOCK = OWN.state("S_ID_LOCK", "lock of the ID allocator, with C_UPKEEP 1")
 
 S_ID_PEAK = OWN.statistic("S_ID_PEAK", "most IDs in use")

@@ -48,7 +48,7 @@ for _cls in (SwapIdSpecial, SwapIdSpecialOnTable):
 REDIRECT = "Chris Li, 2023-03-02, linux-mm (msg330720 of the archive at mail.spinics.net)"
 PARAMETERS = {
     "special": s.Parameter(int(own.C_SPECIAL), SPECIAL, "zswap", "devices whose pages have IDs, as pages move away from there"),
-    **swap_id.PARAMETERS,
+    **{name: parameter for name, parameter in swap_id.PARAMETERS.items() if name != "runs"},  # its values are of two kinds
     "zswap": replace(swap_id.PARAMETERS["zswap"], default="native"),
     "move": s.Parameter(int(control.C_MOVE), {"reswap": 0, "refuse": 2}, "reswap", "how a page without an ID changes device"),
 }
