@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dse.testing import streams
 from dse.testing.mutants import Mutants, Step, edited
+from kernels import demand as d
 from kernels.compiling.constants import U1
 from kernels.designs.swap_id import folios as id_folios
 from kernels.designs.swap_table import runs as table_runs
@@ -59,7 +60,7 @@ def keep_the_ids_of_a_folio_that_is_split(right: Step) -> Step:
     return edited("    for i in range(U0 if whole else n):", "    for i in range(U0):")(right)
 
 
-@mutant("swap_id", id_folios, "run_alloc", world=FOLIOS, parameters={"C_ID_RUNS": 1})
+@mutant("swap_id", id_folios, "run_alloc", world=FOLIOS, parameters={"C_ID_RUNS": 1, "C_ID_LIMIT": 40})
 def take_ids_that_are_in_use(right: Step) -> Step:
     """Only the first ID of a run has to be free."""
     return edited("busy >= at + n:", "busy > at:")(right)
@@ -76,10 +77,14 @@ def leave_the_last_page_in_the_cache(right: Step) -> Step:
 @mutant("swap_table_p1", table_runs, "cache_remove_run", world=FOLIOS)
 def forget_the_shadows_of_a_folio(right: Step) -> Step:
     """Only the first page of a large folio leaves a shadow."""
-    return edited("        for i in range(n):", "        for i in range(U1):")(right)
+    return edited("        for i in range(n):", "        for i in range(1):")(right)
 
 
-@mutant("direct", folios, "gather", world=FOLIOS)
+SHARED = (*(d.pack(d.FAULT, p) for p in range(4)), d.pack(d.FORK, 1, count=1, payload=1),
+          d.pack(d.RECLAIM, 0, order=2, backend=d.SSD, payload=99), d.pack(d.FAULT, 1))  # fmt: skip
+
+
+@mutant("direct", folios, "gather", world=FOLIOS, script=SHARED)
 def take_shared_pages_whole(right: Step) -> Step:
     """A page that another process maps too leaves with the folio."""
     return edited("mapcount(st, f) != U1", "mapcount(st, f) == U0")(right)
