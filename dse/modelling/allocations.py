@@ -13,7 +13,7 @@ from dse.modelling.objects import bytes_in_object
 from kernels.life import registry as s
 from kernels.own import Allocation
 
-RECLAIM = ("swap_out", "clean_drop", "writeback_end")
+RECLAIM = ("swap_out", "clean_drop", "writeback_end", "folio_out", "folio_split")
 """Operations inside reclaim. Their allocations may not wait for reclaim: memory is needed to free memory."""
 FAULT = ("first_touch", "swap_in", "cache_hit", "cow", "reuse")
 MOVE = ("move", "stepped")

@@ -173,7 +173,7 @@ def allocated(rows: Sequence[Figure], designs: Sequence[str], age: str) -> list[
     logged = [row for row in rows if row["age"] == age and row["metric"].startswith(("allocated_", "freed_"))]
 
     def per_thousand(design: str, metric: str, of: str, ops: Sequence[str] | None = None) -> str:
-        n = figures.value(design, of, "demands", stat="total", age=age)
+        n = figures.value(design, of, "demands", stat="total", age=age) if of != "swap_out" else whole.pages_out(figures, design, age)
         mine = [row for row in logged if row["design"] == design and row["metric"] == metric]
         total = sum(row["value"] or 0.0 for row in mine if ops is None or row["op"] in ops)
         return f"{1000 * total / n:.3g}" if n else "-"

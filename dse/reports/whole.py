@@ -48,6 +48,12 @@ def a_page(figures: Figures, design: str, op: str, metric: str) -> float | None:
     return value / pages if value is not None and pages else None
 
 
+def pages_out(figures: Figures, design: str, age: str) -> float:
+    """Pages that left memory in the operations counted at an age, alone or in a folio."""
+    out = figures.value(design, SINGLE, "demands", stat="total", age=age) or 0.0
+    return out + sum(figures.value(design, op, "ptes", stat="total", age=age) or 0.0 for op in (OUT, SPLIT))
+
+
 def read(rows: Sequence[Figure], designs: Sequence[str]) -> list[Whole]:
     """Large folios of each design; none where the stream has none."""
     figures, found = Figures(rows), []
