@@ -86,7 +86,7 @@ def random_streams(one: Subject, effort: Effort) -> Cases:
     """Random demands in several worlds: replies and states equal the twin's, invariants hold, nothing is left at the end."""
     seeds = range(effort.seed, effort.seed + (1 if subjects.is_repeated(one.name) else effort.seeds))
     for world in streams.WORLDS:
-        for named in one.settings:
+        for named in one.settings[:2] if world.folios else one.settings:
             parameters = subjects.control(named)
             runs = [partial(conformance.compare, one.name, world, seed, effort.demands, **parameters) for seed in seeds]
             yield Case(f"{named.text}-{world.name}", partial(_each, runs))
