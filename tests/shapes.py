@@ -78,11 +78,11 @@ shape(
 
 # zswap.
 shape(
-    "failed_store_keeps_the_older_entry", "direct", page_io, "writeout", "        erase_old(st, pr, entry, g)\n        if device_of",
+    "failed_store_keeps_the_older_entry", "direct", page_io, "put_data", "        erase_old(st, pr, entry, g)\n        if device_of",
     "        if device_of", check="written pages", says="content is lost",
 )  # fmt: skip
 shape(
-    "duplicate_store_leaks_the_older_entry", "direct", page_io, "writeout", "                zswap.entry_free(st, pr, z)",
+    "duplicate_store_leaks_the_older_entry", "direct", page_io, "put_data", "                zswap.entry_free(st, pr, z)",
     "                pass", check="written pages", says="zswap",
 )  # fmt: skip
 shape(
@@ -123,8 +123,8 @@ DUP = (
 shape("dup_without_the_lock", "direct", swapfile, "dup", *DUP, check="lock rules", says="swap_map is written without a lock")
 shape("dup_in_a_table_without_the_lock", "swap_table_p4", swapfile, "dup", *DUP, check="lock rules", says="swap table is written without")
 shape(
-    "dup_of_a_virtual_slot_keeps_the_lock", "vswap_v6", vswapsteps, "dup", "    v.leave(st, pr, c)\n    return True\n",
-    "    return True\n", check="lock rules", says="lock order",
+    "dup_of_a_virtual_slot_keeps_the_lock", "vswap_v6", vswapsteps, "dup", "    v.leave(st, pr, c)\n    step(pr, F_NONE)\n",
+    "    step(pr, F_NONE)\n", check="lock rules", says="lock order",
 )  # fmt: skip
 
 # Owners and zero pages.
