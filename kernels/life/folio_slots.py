@@ -5,7 +5,7 @@ from __future__ import annotations
 from kernels.compiling.constants import U0, U1, U2
 from kernels.compiling.jit import called, inner, u
 from kernels.life import charging, page_io, swapfile
-from kernels.life.steps import claim, evict, publish_run, unclaim, write_page
+from kernels.life.steps import claim, publish_run, unclaim, write_page
 from kernels.memory import CACHED, F_ENTRY, F_VALUE, f_clear, f_set, f_word
 from kernels.structures import cluster as cl
 from kernels.structures import orders
@@ -114,22 +114,8 @@ def writeout_run(st, pr, n, backend, size, zero, cpu):  # type: ignore[no-untype
 
 
 @called
-def evict_each(st, pr, n):  # type: ignore[no-untyped-def]
-    """Evict page by page those of a large folio of which some stay."""
-    for i in range(n):
-        if st.parts[u(i) * U2] != U0:
-            evict(st, pr, st.parts[u(i) * U2])
-
-
-@called
 def evict_run(st, pr, n):  # type: ignore[no-untyped-def]
     """``__remove_mapping`` of a large folio, whose pages PTEs hold: shadows in its place, and its slots let go of, in one section each."""
-    lost = False
-    for i in range(n):
-        lost = lost or st.parts[u(i) * U2] == U0
-    if lost:
-        evict_each(st, pr, n)
-        return
     g = slot_of(st, st.folio[f_word(st.parts[U0], F_ENTRY)])
     cache_remove_run(st, pr, g, n)
     for i in range(n):

@@ -21,6 +21,8 @@ from kernels.structures.common import table
 from kernels.structures.common.steps import common
 from kernels.structures.orders import MOST
 
+evict_each = evict_run.default
+
 
 @inner
 def order_of(st, kind, word):  # type: ignore[no-untyped-def]
@@ -73,7 +75,10 @@ def reclaim_whole(st, pr, page, order, backend, size, flags, cpu):  # type: igno
     why = writeout_run(st, pr, n, backend, size, flags & codes.ZERO != U0, cpu)
     written_out(st, pr, head, backend, flags)
     common(pr, st, table.DROP, head)
-    evict_run(st, pr, n)
+    if why == U0:
+        evict_run(st, pr, n)
+    else:
+        evict_each(st, pr, n)
     for i in range(n):
         f = st.parts[u(i) * U2]
         if f != U0:

@@ -187,7 +187,9 @@ def write_page(st, pr, f, g, backend, size, zero):  # type: ignore[no-untyped-de
 
 @optional
 def evict_run(st, pr, n):  # type: ignore[no-untyped-def]
-    """:func:`evict` of the `n` folios of ``parts``, all of which PTEs hold; 0 stands for one that stays. Default: one by one."""
+    """:func:`evict` of the `n` folios of ``parts``, all of which PTEs hold. Asked where none of them stays; the default, one by one, serves
+    where some do: 0 stands for such a one.
+    """
     for i in range(n):
         if st.parts[u(i) * U2] != U0:
             evict(st, pr, st.parts[u(i) * U2])

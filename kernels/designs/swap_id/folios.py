@@ -12,10 +12,12 @@ from kernels.designs.swap_id import own
 from kernels.designs.swap_id.hooks import link
 from kernels.designs.swap_id.layer import TRIES, lock_ids, unlock_ids
 from kernels.designs.swap_id.own import F_ID_ALLOC, R_ID, R_ID_NODE
-from kernels.life.steps import publish
+from kernels.life import steps
 from kernels.memory import F_VALUE, f_word
 from kernels.structures import idalloc
 from kernels.structures import xarray as xa
+
+one_by_one = steps.publish_run.default
 
 
 @inner
@@ -51,14 +53,11 @@ def run_alloc(st, pr, entry, n):  # type: ignore[no-untyped-def]
 @called
 def publish_run(st, pr, entry, n, cpu):  # type: ignore[no-untyped-def]
     """Give the pages of a large folio, which have no IDs, a run of them, or an ID each."""
-    first, whole = run_alloc(st, pr, entry, n) if st.ctl[own.C_ID_RUNS] != U0 else U0, True
+    first = run_alloc(st, pr, entry, n) if st.ctl[own.C_ID_RUNS] != U0 else U0
+    if first == U0:
+        return one_by_one(st, pr, entry, n, cpu)
     for i in range(n):
-        f, value = st.parts[u(i) * U2], first + u(i)
-        if first == U0:
-            value = publish(st, pr, f, entry + u(i), cpu)
-        else:
-            st.folio[f_word(f, F_VALUE)] = value
-            link(st, pr, value, entry + u(i))
-        st.parts[u(i) * U2 + U1] = value
-        whole = whole and value != U0
-    return whole
+        value = first + u(i)
+        st.folio[f_word(st.parts[u(i) * U2], F_VALUE)] = st.parts[u(i) * U2 + U1] = value
+        link(st, pr, value, entry + u(i))
+    return True

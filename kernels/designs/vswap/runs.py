@@ -29,7 +29,6 @@ from kernels.designs.vswap.own import (
     F_SWAPFILE_BACKED,
 )
 from kernels.designs.vswap.rounds import ask, separate, settle, take_slot
-from kernels.designs.vswap.steps import evict
 from kernels.life.page_io import write_slot
 from kernels.memory import CACHED, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_word
 from kernels.observing.probe import F_NONE, F_ZERO, step, wrote
@@ -198,23 +197,9 @@ def write_each(st, pr, n, backend, cpu):  # type: ignore[no-untyped-def]
     return why
 
 
-@inner
-def all_go(st, n):  # type: ignore[no-untyped-def]
-    """True if none of the folios of ``parts`` stays."""
-    for i in range(n):
-        if st.parts[u(i) * U2] == U0:
-            return False
-    return True
-
-
 @called
 def evict_run(st, pr, n):  # type: ignore[no-untyped-def]
     """``__vswap_remove_mapping`` of a large folio, whose pages PTEs hold: shadows and in-cache bits in one round, in v3 one each."""
-    if not all_go(st, n):
-        for i in range(n):
-            if st.parts[u(i) * U2] != U0:
-                evict(st, pr, st.parts[u(i) * U2])
-        return
     value = st.folio[word_of(st, U0, F_ENTRY)]
     step(pr, F_REMOVE)
     c = v.enter(st, pr, value)

@@ -17,7 +17,6 @@ from kernels.designs.vswap_rfc import backing as b
 from kernels.designs.vswap_rfc import own
 from kernels.designs.vswap_rfc import space as v
 from kernels.designs.vswap_rfc.own import L_COUNTS, L_SPACE, R_COUNTS, R_COUNTS_NODE, R_RDESC, R_SPACE, R_SPACE_NODE
-from kernels.designs.vswap_rfc.steps import evict
 from kernels.designs.vswap_rfc.writing import refused, store, take_slot
 from kernels.life.page_io import write_slot
 from kernels.memory import CACHED, F_ENTRY, F_TOKEN, F_VALUE, f_clear, f_set, f_word
@@ -275,23 +274,9 @@ def write_each(st, pr, n, backend, cpu):  # type: ignore[no-untyped-def]
     return why
 
 
-@inner
-def all_go(st, n):  # type: ignore[no-untyped-def]
-    """True if none of the folios of ``parts`` stays."""
-    for i in range(n):
-        if st.parts[u(i) * U2] == U0:
-            return False
-    return True
-
-
 @called
 def evict_run(st, pr, n):  # type: ignore[no-untyped-def]
     """``__remove_mapping`` of a large folio, whose pages PTEs hold: shadows under one lock, then an atomic each (``swapcache_clear``)."""
-    if not all_go(st, n):
-        for i in range(n):
-            if st.parts[u(i) * U2] != U0:
-                evict(st, pr, st.parts[u(i) * U2])
-        return
     value = st.folio[folio_word(st, U0, F_ENTRY)]
     step(pr, own.F_REMOVE)
     swap_cache.remove_run_in(st, pr, v.shard_of(st, value), v.index_of(value), n)

@@ -24,6 +24,7 @@ from kernels.structures import zswap
 from kernels.structures.cluster import DEV_WORDS, device_of, slot_of
 
 SENT_TO_ZSWAP = U1  # C_ROUTE
+write_each = steps.writeout_run.default
 
 
 @inner
@@ -159,14 +160,7 @@ def writeout_run(st, pr, n, backend, size, zero, cpu):  # type: ignore[no-untype
     """``swap_writeout`` of a large folio. Behind its virtual slots each page gets a place of its own: slots of a disk need not adjoin."""
     if not is_virtual_entry(st.folio[f_word(st.parts[U0], F_ENTRY)]):
         return folio_slots.writeout_run(st, pr, n, backend, size, zero, cpu)
-    why = U0
-    for i in range(n):
-        at = u(i) * U2
-        lost = writeout(st, pr, st.parts[at], st.parts[at + U1], backend, size, zero, cpu)
-        if lost != U0:
-            why = lost
-            st.parts[at] = U0
-    return why
+    return write_each(st, pr, n, backend, size, zero, cpu)
 
 
 @inner
