@@ -24,8 +24,8 @@ class Whole:
     design : str
     out, split : int
         Folios that left whole, and that were split, of the whole stream.
-    lines, locks, single : float or None
-        Lines and locked sections of a page that leaves in a whole folio, and lines of a page that leaves alone: of the design, aged.
+    lines, locks : float or None
+        Lines and locked sections of a page that leaves in a whole folio: of the design, aged.
     """
 
     design: str
@@ -33,7 +33,6 @@ class Whole:
     split: int
     lines: float | None
     locks: float | None
-    single: float | None
 
     @property
     def share(self) -> float:
@@ -60,8 +59,7 @@ def read(rows: Sequence[Figure], designs: Sequence[str]) -> list[Whole]:
     for design in designs:
         out, split = (int(figures.value(design, op, "demands", stat="total") or 0) for op in (OUT, SPLIT))
         if out + split:
-            ours = [a_page(figures, design, op, m) for op, m in ((OUT, "lines"), (OUT, "locked_sections"), (SINGLE, "lines"))]
-            found.append(Whole(design, out, split, *ours))
+            found.append(Whole(design, out, split, *(a_page(figures, design, OUT, m) for m in ("lines", "locked_sections"))))
     return found
 
 
