@@ -197,7 +197,7 @@ def test_the_state_machine_finds_a_difference_and_shows_the_shortest_way(drive: 
     drive("direct", [{}], 2, 20, 1)
     monkeypatch.setitem(twins.TWINS, "direct", Forgetful)
     with pytest.raises(conformance.Mismatch, match=r"-> fork, the twin says empty") as found:
-        drive("direct", [{}, {}], 20, 30, 1)
+        drive("direct", [{}, {}], 60, 30, 1)
     assert 2 <= len(found.value.demands) <= 4
     assert found.value.demands[-1].startswith("fork")
 

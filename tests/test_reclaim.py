@@ -333,7 +333,8 @@ def test_a_design_finds_what_the_stage_expects(name):
     found = {kind: {code for k, code in codes if k == kind} for kind, _ in codes}
     raced = made.scenario.moves.in_window > 0  # a fault inside a reswap: the page goes out again behind its back
     assert found[demand.FAULT] <= {demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT} | ({demand.AVOIDED} if raced else set())
-    assert found[demand.RECLAIM] <= {demand.SWAP_OUT, demand.CLEAN_DROP} | ({demand.NOT_RESIDENT} if raced else set())
+    whole = {demand.FOLIO_OUT, demand.FOLIO_SPLIT} if made.scenario.folio.orders else set()
+    assert found[demand.RECLAIM] <= {demand.SWAP_OUT, demand.CLEAN_DROP} | whole | ({demand.NOT_RESIDENT} if raced else set())
     assert found.get(demand.COW, set()) <= {demand.COWED, demand.REUSED}
     assert state.ctl[int(control.S_LOST)] == 0
     assert made.nbytes < 1 << 28

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,26 @@ def test_a_signal_in_a_callback_is_not_lost(number: int, raised: type[BaseExcept
     with pytest.raises(raised), terminated(Terminated()):
         work()
     assert done
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)])
+def test_an_exception_that_python_ignores_comes_again(number: int, raised: type[BaseException]) -> None:
+    """One in the callback of a weak reference is printed and dropped: a recorder went on, and its user pressed Ctrl-C a second time."""
+
+    class Referred:
+        pass
+
+    def work() -> None:
+        referred = Referred()
+        callback = weakref.ref(referred, lambda _: signal.raise_signal(number))
+        del referred
+        time.sleep(5)
+        assert callback
+
+    began = time.monotonic()
+    with pytest.raises(raised), terminated(Terminated()):
+        work()
+    assert time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

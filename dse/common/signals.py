@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 AGAIN = 2.0
 """Seconds in which a further signal is the same one: timeout(1) and service managers send it to a process and to its group."""
@@ -44,7 +46,7 @@ def terminated(error: BaseException) -> Iterator[None]:
     """Raise `error` at SIGTERM and SIGHUP, and KeyboardInterrupt at SIGINT, but nowhere where it would be lost.
 
     Threads other than the main one change nothing. A signal that is ignored is left alone, as SIGHUP is under nohup(1), and SIGINT where
-    somebody else handles it.
+    somebody else handles it. An exception that Python ignores, as in the callback of a weak reference, comes again as a signal.
 
     Parameters
     ----------
@@ -65,13 +67,24 @@ def terminated(error: BaseException) -> Iterator[None]:
                 error.number = number
             raise error
 
+    def lost(given: Any) -> None:
+        if isinstance(given.exc_value, KeyboardInterrupt):
+            last[0] = float("-inf")
+            threading.Timer(SOON, os.kill, (os.getpid(), getattr(given.exc_value, "number", signal.SIGINT))).start()
+        else:
+            shown(given)
+
     ours = {number: signal.getsignal(number) not in (signal.SIG_IGN, None) for number in (signal.SIGTERM, signal.SIGHUP)}
     ours[signal.SIGINT] = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if threading.current_thread() is not threading.main_thread():
         ours = {}
     before = {number: signal.signal(number, end) for number, handled in ours.items() if handled}
+    shown = sys.unraisablehook
+    if before:
+        sys.unraisablehook = lost
     try:
         yield
     finally:
+        sys.unraisablehook = shown
         for number, handler in before.items():
             signal.signal(number, handler)

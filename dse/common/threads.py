@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 LOOK = 0.2
 """Seconds after which the main thread looks for signals: where another library handles SIGINT, one wakes no lock that is waited for."""
+SOON = 0.01
+"""Seconds between two looks for threads that end."""
 Task = Callable[[threading.Event], None]
 """Work of a thread. It begins nothing more once the event is set."""
 
@@ -23,30 +28,31 @@ def together(tasks: Sequence[Task], end: Callable[[], object]) -> None:
     """
     over = threading.Event()
     problems: list[BaseException] = []
+    woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a signal while the lock of an Event is taken leaves that taken: this has none
+    ended: set[int] = set()  # an interrupted join takes a thread for ended that is not (Python 3.11)
 
-    def work(task: Task, done: threading.Event) -> None:
+    def work(number: int, task: Task) -> None:
         try:
             task(over)
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             problems.append(error)
             over.set()
         finally:
-            done.set()
+            ended.add(number)
+            woken.put(None)
 
-    ends = [threading.Event() for _ in tasks]  # an interrupted join takes a thread for ended that is not (Python 3.11)
-    threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in zip(tasks, ends, strict=True)]
+    threads = [threading.Thread(target=work, args=pair, daemon=True) for pair in enumerate(tasks)]
     try:
         for thread in threads:
             thread.start()
-        for done in ends:
-            while not done.wait(LOOK):
-                pass
+        while len(ended) < len(tasks):
+            with contextlib.suppress(queue.Empty):
+                woken.get(timeout=LOOK)
     except BaseException:
         over.set()
         end()
-        for thread, done in zip(threads, ends, strict=True):
-            if thread.ident is not None:
-                done.wait()
+        while any(number not in ended for number, thread in enumerate(threads) if thread.ident is not None):
+            time.sleep(SOON)
         raise
     if problems:
         raise problems[0]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dse.common import threads
 from dse.errors import BadInput
 from dse.linux import booting, counting, experiments, functions, histograms, initramfs, streams, tools, tracing
 from dse.linux import image as images
 
 Say = Callable[[str], None]
 Rows = list[dict[str, Any]]
+Made = tuple[dict[str, Rows], list[str]]
 AT_ONCE = 2
 """Most boots at the same time."""
 
@@ -125,28 +127,28 @@ class Session:
         BadInput
             A guest fails; the other one is stopped.
         """
-        work: list[Callable[[], tuple[dict[str, Rows], list[str]]]] = [lambda: self._fill_and_count(wanted)]
+        work: list[Callable[[], Made]] = [lambda: self._fill_and_count(wanted)]
         if "trace" in wanted:
             work += [functools.partial(self._trace, lists) for lists in experiments.LISTS]
-        with ThreadPoolExecutor(min(AT_ONCE, len(os.sched_getaffinity(0)))) as pool:
-            running: list[Future[tuple[dict[str, Rows], list[str]]]] = []
-            try:
-                running += [pool.submit(task) for task in work]
-                wait(running, return_when=FIRST_EXCEPTION)
-            finally:
-                if len(running) < len(work) or not all(future.done() and _well(future) for future in running):
-                    self.stop.set()
-        failed = [future.exception() for future in running if not _well(future)]
-        if failed:
-            raise next((error for error in failed if not isinstance(error, booting.Stopped)), failed[0])  # type: ignore[misc]
-        reports = [future.result()[1] for future in running]
+        found = self._all(work)
         tables: dict[str, Rows] = {}
-        for future in running:
-            for name, rows in future.result()[0].items():
+        for made, _ in found:
+            for name, rows in made.items():
                 tables.setdefault(name, []).extend(rows)
-        return tables, next(report for report in reports if report)
+        return tables, next(report for _, report in found if report)
 
+    def _all(self, work: Sequence[Callable[[], Made]]) -> list[Made]:
+        """Do the work, :data:`AT_ONCE` parts at a time, and return what each made."""
+        made: dict[int, Made] = {}
+        numbers = itertools.count()
 
-def _well(future: Future[Any]) -> bool:
-    """Did it end without an error?"""
-    return not future.cancelled() and future.exception() is None
+        def take(_: threading.Event) -> None:
+            try:
+                while (number := next(numbers)) < len(work) and not self.stop.is_set():
+                    made[number] = work[number]()
+            except BaseException:
+                self.stop.set()
+                raise
+
+        threads.together([take] * min(AT_ONCE, len(work), len(os.sched_getaffinity(0))), self.stop.set)
+        return [made[number] for number in range(len(work))]
