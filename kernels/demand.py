@@ -83,7 +83,8 @@ def pack(
     Parameters
     ----------
     kind, page, order, backend, cpu, count
-        The fields of the record. RECLAIM alone heeds `order`: the folio of 2^order pages that `page` is in leaves memory.
+        The fields of the record. RECLAIM alone heeds `order`: the folio of 2^order pages that `page` is in leaves memory. Of
+        RECLAIM_BEGIN, or where no such folio fits an address space, `page` alone does; anything else with an order does nothing.
     payload : int
         Low 24 bits of ``arg``: compressed size [B], target backend or child space.
     flags : int

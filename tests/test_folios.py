@@ -72,6 +72,14 @@ def test_a_cluster_belongs_to_an_order_while_it_is_in_use() -> None:
     assert (ctl(run.st, control.S_SLOTS), run.st.orders.any()) == (0, False)
 
 
+def test_only_reclaim_has_an_order() -> None:
+    run = small("direct")
+    run.both(streams.block(d.pack(d.FAULT, 3), d.pack(d.FAULT, 4, order=2), d.pack(d.UNMAP, 3, count=1, order=1)))
+    assert (run.replies(d.FIRST_TOUCH), run.replies(d.NOTHING)) == (1, 2)
+    run.both(streams.block(d.pack(d.RECLAIM, 3, order=7, backend=d.SSD, payload=9)))  # a space has 2^6 pages
+    assert run.replies(d.SWAP_OUT) == 1
+
+
 def test_a_shared_or_cached_page_is_no_part_of_a_folio() -> None:
     """Pages that a child maps too leave one by one, and so does a folio of which a page has come back from swap."""
     run = conformance.Run.of("direct", streams.World("two", spaces=2, space_shift=4, slots={"zswap": 16, "ssd": 32}))

@@ -19,6 +19,7 @@ from dse.predicting.costs import of_machine
 from dse.predicting.sampling import Sample
 from kernels.own import Lock, Region
 from kernels.queueing import machine
+from kernels.queueing.tree import NEVER
 from kernels.structures.common.table import HOOK_NAMES
 
 FAULTS = ("first_touch", "swap_in", "cache_hit", "cow", "reuse")
@@ -79,19 +80,32 @@ class Programs:
         atomics = atomics[apart[(code[atomics] & machine.LOW59).astype(np.int64)]]
         code[atomics] = machine.WORK << 60 | round(self.costs["atomic"] * 1000)
         ctl = np.zeros(machine.CTL_WORDS, np.uint64)
-        ctl[int(machine.C_SOCKET)], ctl[int(machine.S_HEAP)] = SOCKET, cpus
+        tree = _tree(cpus)
+        ctl[int(machine.S_LEAVES)] = len(tree) // 2
         for word, cost in enumerate(of_machine(self.costs), int(machine.C_LINE)):
             ctl[word] = cost
         state = np.zeros(cpus << int(machine.CPU_SHIFT), np.uint64)
         state[int(machine.T_PC) :: 1 << int(machine.CPU_SHIFT)] = self.first[:-1]
+        state[int(machine.T_SOCKET) :: 1 << int(machine.CPU_SHIFT)] = np.arange(cpus) // SOCKET
         return machine.Machine(
             ctl=ctl, code=code, first=self.first, cpus=state,
             locks=np.zeros(max(len(self.locks), 1) << int(machine.LOCK_SHIFT), np.uint64),
             open=np.array([name in gone for name in self.locks] or [False], np.uint8),
             lines=np.zeros(max(len(self.lines), 1) << int(machine.LINE_SHIFT), np.uint64),
-            heap=np.arange(cpus, dtype=np.uint64), ended=np.zeros(machine.KINDS, np.uint64), spent=np.zeros(machine.KINDS, np.uint64),
+            tree=tree, ended=np.zeros(machine.KINDS, np.uint64), spent=np.zeros(machine.KINDS, np.uint64),
             hist=np.zeros(machine.KINDS * machine.BINS, np.uint64),
         )  # fmt: skip
+
+
+def _tree(cpus: int) -> NDArray[np.uint64]:
+    """Tournament of CPUs that all begin at time 0."""
+    leaves = 1 << max(cpus - 1, 0).bit_length()
+    tree = np.zeros(2 * leaves, np.uint64)
+    tree[leaves + cpus :] = NEVER
+    tree[leaves : leaves + cpus] = np.arange(cpus)
+    for at in range(leaves - 1, 0, -1):
+        tree[at] = min(tree[2 * at], tree[2 * at + 1])
+    return tree
 
 
 @dataclass(frozen=True)

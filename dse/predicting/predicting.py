@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import functools
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -193,7 +196,7 @@ def predict(
     parameters : str, optional
         File with latencies (``dse calibrate``).
     operations : int
-        Operations simulated for each point.
+        Operations simulated for each point; of what stands behind a lock, and of low and high costs, 200,000 at most.
 
     Returns
     -------
@@ -229,19 +232,25 @@ def _curves(
 ) -> tuple[Curve, ...]:
     """Predict each design on each number of CPUs."""
     at, sizes = _costs(rows), sampling.classes(demands, stream.workload.pages)
+    found: dict[str, Curve] = {}
     points: dict[str, list[Point]] = {one.text: [] for one in named}
-    found = []
-    with output.Progress("predicting", len(named) * len(cpus)) as progress:
+    telling = threading.Lock()
+
+    def point(n: int, dealt: Any, one: naming.Named) -> None:
+        traced = _traced(one, stream, dealt, sizes, n)
+        programs = traced.programs(at)
+        points[one.text].append(Point(n, running.run(programs, operations)))
+        if n == cpus[-1]:
+            found[one.text] = _curve(one.text, points[one.text], traced, programs, min(operations, running.OPERATIONS), rows)
+        with telling:
+            progress.step(1, f"{one.text} on {n} CPUs")
+
+    with output.Progress("predicting", len(named) * len(cpus)) as progress, concurrent.futures.ThreadPoolExecutor(machine.cores()) as pool:
         for n in cpus:
             dealt = sampling.dealt(demands, n, stream.workload.pages, stream.workload.space_shift)
-            for one in named:
-                traced = _traced(one, stream, dealt, sizes, n)
-                programs = traced.programs(at)
-                points[one.text].append(Point(n, running.run(programs, operations)))
-                if n == cpus[-1]:
-                    found.append(_curve(one.text, points[one.text], traced, programs, operations, rows))
-                progress.step(1, f"{one.text} on {n} CPUs")
-    return tuple(found)
+            for _ in pool.map(functools.partial(point, n, dealt), named):
+                pass
+    return tuple(found[one.text] for one in named)
 
 
 def _costs(rows: Rows, level: Level = "typical") -> dict[str, float]:

@@ -24,3 +24,9 @@ def top_bit(word):  # type: ignore[no-untyped-def]
     for shift in (U1, U2, u(4), U8, u(16), u(32)):
         w |= w >> shift
     return popcount(w) - U1
+
+
+@inner
+def low_bit(word):  # type: ignore[no-untyped-def]
+    """Number of the lowest set bit of a word that is not 0."""
+    return popcount((word & (~word + U1)) - U1)

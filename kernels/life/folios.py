@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from kernels import codes, control
 from kernels import memory as w
-from kernels.compiling.constants import BYTE, U0, U1, U2, U8
+from kernels.compiling.constants import U0, U1, U2
 from kernels.compiling.jit import called, inner, u
 from kernels.life.charging import memcg_of
 from kernels.life.lifecycle import note_write, unmap_all, written_out
@@ -25,12 +25,9 @@ evict_each = evict_run.default
 
 
 @inner
-def order_of(st, kind, word):  # type: ignore[no-untyped-def]
-    """Order of a demand with the first `word`: that of a RECLAIM, 0 where no address space has room for such a folio."""
-    order = word >> U8 & BYTE
-    if order != U0 and (kind != codes.RECLAIM or order > MOST or order > st.ctl[control.C_SPACE_SHIFT]):
-        return U0
-    return order
+def fits(st, kind, order):  # type: ignore[no-untyped-def]
+    """Tell if a demand may take out a folio of 2^`order` pages: RECLAIM, where an address space has room for it."""
+    return kind == codes.RECLAIM and order <= MOST and order <= st.ctl[control.C_SPACE_SHIFT]
 
 
 @called

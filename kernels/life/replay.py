@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernels import codes, control
 from kernels import memory as w
-from kernels.compiling.constants import BYTE, LOW24, LOW32, U0, U1, U2, U3, U16, U24, U32
+from kernels.compiling.constants import BYTE, LOW16, LOW24, LOW32, U0, U1, U2, U3, U8, U16, U24, U32
 from kernels.compiling.jit import called, inner, u
 from kernels.compiling.words import words_of
 from kernels.demand import REASON_BASE
@@ -56,11 +56,31 @@ def move(st, pr, kind, page, backend, target, cpu, count):  # type: ignore[no-un
     return run_steps(st, pr, t, cpu, steps)
 
 
+@called
+def folio(st, pr, kind, order, page, backend, size, flags, cpu, count):  # type: ignore[no-untyped-def]
+    """RECLAIM of a large folio: as a whole, or page by page; of one page where no such folio fits. Nothing else has an order."""
+    if kind != codes.RECLAIM and kind != codes.RECLAIM_BEGIN:
+        return codes.NOTHING
+    if not folios.fits(st, kind, order):
+        return lifecycle.reclaim(st, pr, page, backend, size, flags, cpu, count, kind == codes.RECLAIM_BEGIN)
+    first = page >> order << order
+    code = folios.reclaim_whole(st, pr, first, order, backend, size, flags, cpu)
+    if code == codes.FOLIO_SPLIT:
+        for part in range(U1 << order):
+            one = lifecycle.reclaim(st, pr, first + u(part), backend, size, flags, cpu, count, False)
+            code = one if one >= REASONS else code
+        if code == codes.FOLIO_SPLIT:
+            bump(pr, PTES, U1 << order)
+    return code
+
+
 @inner
-def rare(st, pr, kind, page, backend, payload, cpu, count):  # type: ignore[no-untyped-def]
+def rare(st, pr, kind, page, backend, payload, flags, cpu, count):  # type: ignore[no-untyped-def]
     """Run a demand that is not on the hot path."""
     if kind == codes.FAULT_END:
         return faults.fault_end(st, pr, page)
+    if kind > BYTE:
+        return folio(st, pr, kind & BYTE, kind >> U8, page, backend, payload, flags, cpu, count)
     if kind >= codes.MOVE and kind <= codes.MOVE_END:
         return move(st, pr, kind, page, backend, payload, cpu, count)
     if kind == codes.FORK:
@@ -81,7 +101,7 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
     for i in range(len(demands)):
         look_ahead(pr, st, words, u(i), n)
         word, more = words[U2 * u(i)], words[U2 * u(i) + U1]
-        kind, page = word & BYTE, word >> U32
+        kind, page = word & LOW16, word >> U32  # with the order of a large folio, so that those are told apart where the rare ones are
         backend, cpu = word >> U16 & BYTE, word >> U24 & BYTE
         count, arg = more & LOW32, more >> U32
         on_cpu(st, cpu)
@@ -90,19 +110,10 @@ def run(st, pr, demands, replies):  # type: ignore[no-untyped-def]
             cut = U0 if kind == codes.FAULT else (U1 if count == U1 else U3 if count == U2 else U2)
             code = faults.fault(st, pr, page, arg >> U24, cut)
         elif kind == codes.RECLAIM or kind == codes.RECLAIM_BEGIN:
-            order, left, code = folios.order_of(st, kind, word), U1, codes.NOTHING
-            if order != U0:
-                page = page >> order << order
-                code = folios.reclaim_whole(st, pr, page, order, backend, arg & LOW24, arg >> U24, cpu)
-                left = U1 << order if code == codes.FOLIO_SPLIT else U0
-            for part in range(left):
-                one = lifecycle.reclaim(st, pr, page + u(part), backend, arg & LOW24, arg >> U24, cpu, count, kind == codes.RECLAIM_BEGIN)
-                code = one if order == U0 or one >= REASONS else code
-            if code == codes.FOLIO_SPLIT:
-                bump(pr, PTES, left)
+            code = lifecycle.reclaim(st, pr, page, backend, arg & LOW24, arg >> U24, cpu, count, kind == codes.RECLAIM_BEGIN)
         elif kind == codes.RECLAIM_END:
             code = lifecycle.reclaim_end(st, pr, page)
         else:
-            code = rare(st, pr, kind, page, backend, arg & LOW24, cpu, count)
+            code = rare(st, pr, kind, page, backend, arg & LOW24, arg >> U24, cpu, count)
         finish(pr, code)
         codes_of[u(i)] = code

@@ -5,6 +5,7 @@ A store takes all other copies away, a load makes one. Capacity is not modelled:
 
 from __future__ import annotations
 
+from kernels.compiling.bits import low_bit
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import inner, u
 from kernels.queueing.machine import (
@@ -13,7 +14,7 @@ from kernels.queueing.machine import (
     C_FAR,
     C_LINE,
     C_NEAR,
-    C_SOCKET,
+    CPU_SHIFT,
     LINE_SHIFT,
     N_FREE,
     N_HELD,
@@ -22,6 +23,7 @@ from kernels.queueing.machine import (
     N_TAKEN,
     N_WAITED,
     N_WRITER,
+    T_SOCKET,
 )
 
 WORD, BIT = u(6), u(63)
@@ -30,7 +32,8 @@ WORD, BIT = u(6), u(63)
 @inner
 def transfer(m, holder, cpu):  # type: ignore[no-untyped-def]
     """Cost of a line that CPU ``holder - 1`` has, for another one [ps]."""
-    return m.ctl[C_NEAR] if (holder - U1) // m.ctl[C_SOCKET] == cpu // m.ctl[C_SOCKET] else m.ctl[C_FAR]
+    there, here = (holder - U1 << CPU_SHIFT) + T_SOCKET, (cpu << CPU_SHIFT) + T_SOCKET
+    return m.ctl[C_NEAR] if m.cpus[there] == m.cpus[here] else m.ctl[C_FAR]
 
 
 @inner
@@ -76,10 +79,12 @@ def other_copy(m, base, cpu):  # type: ignore[no-untyped-def]
     writer = m.lines[base + N_WRITER]
     if writer != U0 and writer != cpu + U1:
         return writer
-    for i in range(256):
-        word = m.lines[base + N_SHARERS + (u(i) >> WORD)]
-        if u(i) != cpu and word >> (u(i) & BIT) & U1 != U0:
-            return u(i) + U1
+    for i in range(4):
+        word = m.lines[base + N_SHARERS + u(i)]
+        if u(i) == cpu >> WORD:
+            word &= ~(U1 << (cpu & BIT))
+        if word != U0:
+            return (u(i) << WORD) + low_bit(word) + U1
     return U0
 
 

@@ -26,16 +26,16 @@ KIND_SHIFT, AGAIN_SHIFT = u(60), u(59)
 LOW59 = u((1 << 59) - 1)
 
 # words of ctl
-C_SOCKET, C_LINE, C_AGAIN, C_ATOMIC, C_NEAR, C_FAR, C_HANDOVER = (u(i) for i in range(7))
-"""CPUs of a socket; costs [ps]: a line, a line again, an atomic alone, a line of another CPU of the socket, of another socket;
+C_LINE, C_AGAIN, C_ATOMIC, C_NEAR, C_FAR, C_HANDOVER = (u(i) for i in range(6))
+"""Costs [ps]: a line, a line again, an atomic alone, a line of another CPU of the socket, of another socket;
 transfers until who waits has the lock."""
-S_DONE, S_HEAP, S_NOW = u(8), u(9), u(10)
-"""Operations that ended; entries of the heap; time of the last event [ps]."""
+S_DONE, S_LEAVES, S_NOW = u(8), u(9), u(10)
+"""Operations that ended; leaves of the tree, a power of two; time of the last event [ps]."""
 CTL_WORDS = 16
 
 # words of a CPU
-(T_TIME, T_PC, T_BEGUN, T_ASKED, T_NEXT) = (u(i) for i in range(5))
-"""Time [ps], next event, start of the operation [ps], time at which it began to wait [ps], who waits behind it (CPU + 1)."""
+(T_TIME, T_PC, T_BEGUN, T_ASKED, T_NEXT, T_SOCKET) = (u(i) for i in range(6))
+"""Time [ps], next event, start of the operation [ps], time at which it began to wait [ps], who waits behind it (CPU + 1), its socket."""
 CPU_SHIFT = u(3)
 
 # words of a lock
@@ -69,8 +69,8 @@ class Machine(Flat):
     open : uint8[locks]
         1: the lock excludes nobody, as if it were gone.
     lines : uint64[lines * 16]
-    heap : uint64[cpus]
-        CPUs that run, the earliest on top.
+    tree : uint64[2 * leaves]
+        When each CPU goes on, and which is the earliest (kernels/queueing/tree.py).
     ended : uint64[16]
         Operations by kind.
     spent : uint64[16]
@@ -86,7 +86,7 @@ class Machine(Flat):
     locks: U64Array
     open: U8Array
     lines: U64Array
-    heap: U64Array
+    tree: U64Array
     ended: U64Array
     spent: U64Array
     hist: U64Array

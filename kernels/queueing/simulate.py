@@ -5,7 +5,6 @@ from __future__ import annotations
 from kernels.compiling.bits import top_bit
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import inner, outer, u
-from kernels.queueing.heap import next_time, pop, push
 from kernels.queueing.lines import atomic, own_cost, read, transfer, write
 from kernels.queueing.machine import (
     AGAIN_SHIFT,
@@ -26,7 +25,6 @@ from kernels.queueing.machine import (
     LOCK_SHIFT,
     LOW59,
     S_DONE,
-    S_HEAP,
     S_NOW,
     T_ASKED,
     T_BEGUN,
@@ -34,6 +32,7 @@ from kernels.queueing.machine import (
     T_PC,
     T_TIME,
 )
+from kernels.queueing.tree import any_runs, earliest, enter, leave, next_time
 
 WORK, READ, WRITE, ATOMIC, LOCK, UNLOCK, END, TRYLOCK = (u(number) for number in range(8))
 LAST_BIN = u(BINS - 1)
@@ -98,7 +97,7 @@ def release(m, lock, cpu, now):  # type: ignore[no-untyped-def]
     m.locks[base + L_WAITED] += there - m.cpus[own + T_ASKED]
     hold(m, base, waiter, there)
     m.cpus[own + T_TIME] = there
-    push(m, waiter)
+    enter(m, waiter, there)
 
 
 @inner
@@ -133,7 +132,7 @@ def advance(m, cpu):  # type: ignore[no-untyped-def]
     """Run `cpu` until its operation ends, another CPU is earlier, or it waits."""
     own = cpu << CPU_SHIFT
     now = m.cpus[own + T_TIME]
-    limit = next_time(m)
+    limit = next_time(m, cpu)
     while True:
         word = m.code[m.cpus[own + T_PC]]
         kind = word >> KIND_SHIFT
@@ -141,13 +140,14 @@ def advance(m, cpu):  # type: ignore[no-untyped-def]
             now = touch(m, kind, word, cpu, now)
         elif kind == UNLOCK:
             release(m, word & LOW59, cpu, now)
-            limit = next_time(m)
+            limit = next_time(m, cpu)
         elif kind == END:
             m.cpus[own + T_PC] = end(m, word & LOW59, cpu, now)
             break
         else:
             if not take(m, word & LOW59, cpu, now, kind == LOCK):
                 m.cpus[own + T_PC] += U1
+                leave(m, cpu)
                 return
             now += m.ctl[C_ATOMIC]
         m.cpus[own + T_PC] += U1
@@ -155,7 +155,7 @@ def advance(m, cpu):  # type: ignore[no-untyped-def]
             break
     m.cpus[own + T_TIME] = now
     m.ctl[S_NOW] = now
-    push(m, cpu)
+    enter(m, cpu, now)
 
 
 @outer
@@ -169,5 +169,5 @@ def simulate(m, operations):  # type: ignore[no-untyped-def]
     operations : uint64
         Ends of operations, counted from the start of the machine. Fewer end where every CPU waits for another.
     """
-    while m.ctl[S_DONE] < operations and m.ctl[S_HEAP] > U0:
-        advance(m, pop(m))
+    while m.ctl[S_DONE] < operations and any_runs(m):
+        advance(m, earliest(m))

@@ -296,24 +296,33 @@ def next_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
     return c
 
 
-@inner
-def in_turn(st, i):  # type: ignore[no-untyped-def]
-    """List number `i` of those that a CPU without a cluster looks at: its era's three; then those of each order, from which it steals."""
-    first = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1)
-    if i < U2:
-        return first if i == U0 else FREE_LIST + NONFULL_LIST - first
-    return (NONFULL_LIST if i > U2 and i & U1 == U0 else FRAG_LIST) + (i - U1 >> U1 << U3 if i > U2 else U0)
+@called
+def stolen(st, pr, d):  # type: ignore[no-untyped-def]
+    """Cluster + 1 that was given to large folios, from the lists of each order in turn; 0: none has a free slot."""
+    late = st.ctl[C_CLUSTER_ORDER] != U0
+    for i in range(U2, ORDERS * U2):
+        which = (NONFULL_LIST if u(i) & U1 != U0 else FRAG_LIST) + (u(i) >> U1 << U3)
+        c = next_cluster(st, pr, d, which) if late else st.dev[list_at(st, d, which)]
+        if c != U0:
+            return c
+    return U0
 
 
 @called
 def new_cluster(st, pr, d, percpu):  # type: ignore[no-untyped-def]
-    """Give the CPU another cluster of device `d` and claim its first free slot; return slot + 1, or 0 when the device is full."""
-    late = st.ctl[C_CLUSTER_ORDER] != U0
-    for i in range(U3 if st.ctl[S_RUNS] == U0 else U3 + (ORDERS - U1) * U2):
-        which = in_turn(st, u(i))
-        c = next_cluster(st, pr, d, which) if late or u(i) < U3 else st.dev[list_at(st, d, which)]
+    """Give the CPU another cluster of device `d` and claim its first free slot; return slot + 1, or 0 when the device is full.
+
+    It looks at its era's three lists; then, where there were large folios, it steals of theirs.
+    """
+    first, c = FREE_LIST + (st.ctl[C_CLUSTER_ORDER] & U1), U0
+    for which in (first, FREE_LIST + NONFULL_LIST - first, FRAG_LIST):
+        c = next_cluster(st, pr, d, which)
         if c != U0:
-            return scan_cluster(st, pr, d, c - U1, U0, percpu, False)
+            break
+    if c == U0 and st.ctl[S_RUNS] != U0:
+        c = stolen(st, pr, d)
+    if c != U0:
+        return scan_cluster(st, pr, d, c - U1, U0, percpu, False)
     if is_virtual(st, st.dev[d * DEV_WORDS]):
         st.percpu[percpu] = 0  # vswap_alloc
     st.ctl[S_FULL] += U1

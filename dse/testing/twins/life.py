@@ -35,13 +35,15 @@ class Life(Memory):
         """Run one record; returns the reply code."""
         kind, backend, cpu, page = word & 255, word >> 16 & 255, word >> 24 & 255, word >> 32
         count, payload, flags = more & 0xFFFF_FFFF, more >> 32 & 0xFF_FFFF, more >> 56
+        order = word >> 8 & 255
+        if order and kind not in (d.RECLAIM, d.RECLAIM_BEGIN):
+            return d.NOTHING
         if kind == d.FAULT:
             return self.fault(page, flags)
         if kind == d.FAULT_BEGIN:
             return self.fault(page, flags, until={1: "walk", 2: "check"}.get(count, "read"))
         if kind == d.FAULT_END:
             return self.fault_end(page)
-        order = word >> 8 & 255
         if kind == d.RECLAIM and 0 < order <= min(9, self.config.space_shift):
             return self.reclaim_folio(page >> order << order, order, backend, payload, flags, cpu, count)
         if kind in (d.RECLAIM, d.RECLAIM_BEGIN):
