@@ -58,6 +58,20 @@ def test_windows_are_named_in_the_pages(one: known.Window) -> None:
     assert any(re.fullmatch(one.situations, each.name) for each in situations.ALL)
 
 
+def test_no_more_schedules_run_than_asked_for_and_a_situation_left_at_a_finding_is_not_complete() -> None:
+    said = json.loads(interpreted("dse.testing.schedules", "direct", "3", "0", "0").stdout.removesuffix(bounds.END))
+    assert (said["schedules"], said["situations"]) == (3, 44)
+    script = (
+        "from dse.testing.schedules import judging, situations as s\n"
+        "one = next(one for one in s.ALL if one.name == 'shared-out-unmap')\n"
+        "found = judging.explored('swap_id', one, {}, 1, 1000)\n"
+        "print(len(found.findings), found.complete, found.schedules < 1000)"
+    )
+    env = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    assert done.stdout == "1 False True\n", done.stderr
+
+
 def test_the_check_says_what_was_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "direct", "--schedules", "60", "--preemptions", "1"]) == 0
     assert "60 schedules, all of them up to 1 preemptions in" in capsys.readouterr().out
@@ -73,6 +87,9 @@ def test_the_check_says_what_was_run(capsys: pytest.CaptureFixture[str]) -> None
         (["direct", "--schedule", "fault-fault:3-7"], "2 CPUs"),
         (["direct,swap_id", "--schedule", "fault-fault:3-1"], "one design"),
         (["direct", "--schedules", "0"], "at least 1"),
+        (["direct", "--schedule", "fault-fault:3-1,9999-0"], "no CPU could be switched to at 9999-0"),
+        (["direct", "--schedule", "fault-fault:3-1", "--format", "json"], "has no effect"),
+        (["direct", "--schedule", "fault-fault:3-1", "--schedules", "9"], "has no effect"),
     ],
 )
 def test_what_is_no_schedule_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
