@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from dse import cli
 from dse.errors import BadInput
 from dse.testing import bounds
-from dse.testing.schedules import exploring, judging, known, situations, supplying
+from dse.testing.schedules import exploring, judging, known, situations, supplying, trying
 from dse.testing.schedules.running import LOCK, READ, WRITE, Event, Scheduler
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +49,10 @@ def test_a_window_that_a_page_names_is_no_failure() -> None:
     assert said["new"] == []
     assert said["schedules"] == 150
     assert known.place("swap_id", "move-unmap", "counts of slots: 1") != ""
+    shown = interpreted("dse.testing.schedules", "swap_desc", "fault-unmap-new:3-1,14-0").stdout.removesuffix(bounds.END).splitlines()[-1]
+    assert shown.startswith("content of present pages")
+    assert known.place("swap_desc", "fault-unmap-new", shown) != ""
+    assert known.place("swap_desc", "fault-write-out", "descriptors: 0 should be 1") == ""
     assert known.place("swap_id", "move-unmap", "deadlock: CPU 0") == known.place("direct", "move-unmap", "counts of slots: 1") == ""
 
 
@@ -105,6 +110,14 @@ def test_a_number_is_read_as_it_is_written() -> None:
         assert judging.parse(judging.number(situation, plan)) == (situation, dict(plan))
     with pytest.raises(BadInput):
         judging.parse("")
+
+
+def test_a_state_that_cannot_be_read_is_a_finding() -> None:
+    def broken() -> list[str]:
+        raise IndexError("index 9 is out of bounds")
+
+    trial: Any = SimpleNamespace(_wrong=broken)
+    assert trying.Trial._looked(trial) == ["the state cannot be read: IndexError: index 9 is out of bounds"]
 
 
 def test_circles_of_locks_are_found() -> None:
