@@ -17,9 +17,10 @@ IDS = "ID xa_lock"
 DUP, CLUSTER = 4, "cluster"
 HAND = (
     # one claim, charge, look at the counts, and section of the cache on either side; a section a PTE; zswap page by page. The leaf of
-    # the first folio leaves the list of those with shadows alone, and comes back
+    # the first folio leaves the list of those with shadows alone, and comes back. Up to 6.12 zswap lets a folio for a disk pass
     ("direct", "zswap", {CLUSTER: 1 + DUP + 1 + 1, CACHE: 2, SHADOWS: 2, TREE: 4, LRU: 4}),
     ("direct", "ssd", {CLUSTER: 1 + DUP + 1 + 1, CACHE: 2, SHADOWS: 2, TREE: 4}),
+    ("direct[frees=cache]", "ssd", {CLUSTER: 1 + DUP + 1 + 1, CACHE: 2, SHADOWS: 2}),
     ("direct", "zeros", {CLUSTER: 1 + DUP + 1 + 1, CACHE: 2, SHADOWS: 2}),
     ("swap_table_p1", "zswap", {CLUSTER: 1 + 1 + DUP + 1 + 2, TREE: 4, LRU: 4}),
     ("swap_table_p4", "zswap", {CLUSTER: 1 + 1 + DUP + 1 + 1, TREE: 4, LRU: 4}),

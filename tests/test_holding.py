@@ -118,6 +118,16 @@ def test_less_served_is_a_fault_unless_something_was_refused() -> None:
     assert "served 0 times" in holding.fault_of("b", counts(full=200), "a", base)
 
 
+def test_a_large_folio_is_served_whole_split_or_refused() -> None:
+    """One that is gone without a word is a fault; a refused one is not, be there ever so many."""
+    base = counts(folio_out=10, folio_split=90)
+    assert holding.fault_of("b", counts(folio_out=100), "a", base) == ""
+    said = "b: folio_out is served 97 times, 100 times on a (nothing was refused)"
+    assert holding.fault_of("b", counts(folio_out=97), "a", base) == said
+    assert holding.fault_of("b", counts(folio_out=20, reactivated=80), "a", base) == ""
+    assert "served 20 times" in holding.fault_of("b", counts(folio_out=20, reactivated=70), "a", base)
+
+
 def test_a_demand_that_meets_a_folio_under_way_is_one_that_was_not_served() -> None:
     """2 of 100 faults met a folio that a move had locked: 98 swap-ins are explained, 97 are not, nor 40 by 60, nor any without a move."""
     theirs = np.zeros(128, np.uint64)

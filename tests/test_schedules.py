@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from dse import cli
 from dse.errors import BadInput
 from dse.testing import bounds
-from dse.testing.schedules import exploring, judging, known, situations, supplying
+from dse.testing.schedules import exploring, judging, known, situations, supplying, trying
 from dse.testing.schedules.running import LOCK, READ, WRITE, Event, Scheduler
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +49,10 @@ def test_a_window_that_a_page_names_is_no_failure() -> None:
     assert said["new"] == []
     assert said["schedules"] == 150
     assert known.place("swap_id", "move-unmap", "counts of slots: 1") != ""
+    shown = interpreted("dse.testing.schedules", "swap_desc", "fault-unmap-new:3-1,14-0").stdout.removesuffix(bounds.END).splitlines()[-1]
+    assert shown.startswith("content of present pages")
+    assert known.place("swap_desc", "fault-unmap-new", shown) != ""
+    assert known.place("swap_desc", "fault-write-out", "descriptors: 0 should be 1") == ""
     assert known.place("swap_id", "move-unmap", "deadlock: CPU 0") == known.place("direct", "move-unmap", "counts of slots: 1") == ""
 
 
@@ -56,6 +61,20 @@ def test_windows_are_named_in_the_pages(one: known.Window) -> None:
     for design in one.designs:
         assert "docs/schedules.md" in (ROOT / "docs" / "designs" / f"{design}.md").read_text(encoding="utf-8")
     assert any(re.fullmatch(one.situations, each.name) for each in situations.ALL)
+
+
+def test_no_more_schedules_run_than_asked_for_and_a_situation_left_at_a_finding_is_not_complete() -> None:
+    said = json.loads(interpreted("dse.testing.schedules", "direct", "3", "0", "0").stdout.removesuffix(bounds.END))
+    assert (said["schedules"], said["situations"]) == (3, 44)
+    script = (
+        "from dse.testing.schedules import judging, situations as s\n"
+        "one = next(one for one in s.ALL if one.name == 'shared-out-unmap')\n"
+        "found = judging.explored('swap_id', one, {}, 1, 1000)\n"
+        "print(len(found.findings), found.complete, found.schedules < 1000)"
+    )
+    env = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    assert done.stdout == "1 False True\n", done.stderr
 
 
 def test_the_check_says_what_was_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,6 +92,9 @@ def test_the_check_says_what_was_run(capsys: pytest.CaptureFixture[str]) -> None
         (["direct", "--schedule", "fault-fault:3-7"], "2 CPUs"),
         (["direct,swap_id", "--schedule", "fault-fault:3-1"], "one design"),
         (["direct", "--schedules", "0"], "at least 1"),
+        (["direct", "--schedule", "fault-fault:3-1,9999-0"], "no CPU could be switched to at 9999-0"),
+        (["direct", "--schedule", "fault-fault:3-1", "--format", "json"], "has no effect"),
+        (["direct", "--schedule", "fault-fault:3-1", "--schedules", "9"], "has no effect"),
     ],
 )
 def test_what_is_no_schedule_is_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,6 +110,14 @@ def test_a_number_is_read_as_it_is_written() -> None:
         assert judging.parse(judging.number(situation, plan)) == (situation, dict(plan))
     with pytest.raises(BadInput):
         judging.parse("")
+
+
+def test_a_state_that_cannot_be_read_is_a_finding() -> None:
+    def broken() -> list[str]:
+        raise IndexError("index 9 is out of bounds")
+
+    trial: Any = SimpleNamespace(_wrong=broken)
+    assert trying.Trial._looked(trial) == ["the state cannot be read: IndexError: index 9 is out of bounds"]
 
 
 def test_circles_of_locks_are_found() -> None:

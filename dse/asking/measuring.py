@@ -234,7 +234,8 @@ def _sum(figures: Figures, terms: Sequence[Term], design: str, divide: Sequence[
         return None
 
     def one(term: Term) -> float | None:
-        for stat, age in ((term.stat, "aged"), (term.stat, ""), ("", "aged"), ("", "")):
+        ages = ("", "aged") if term.stat == "total" else ("aged", "")
+        for stat, age in ((stat, age) for stat in (term.stat, "") for age in ages):
             row = _row(figures, design, term.op, term.metric, state, stat=stat, age=age)
             if row is not None and row["value"] is not None:
                 return term.weight * row["value"]

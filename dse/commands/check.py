@@ -42,10 +42,18 @@ def _again(args: argparse.Namespace) -> int:
     from dse.testing import subjects
     from dse.testing.schedules import asking, showing
 
+    for given in ("only", "demands", "schedules", "preemptions"):
+        if getattr(args, given) is not None:
+            raise BadInput(f"--{given} has no effect: --schedule runs one schedule again")
+    if args.format != "table":
+        raise BadInput(f"--format {args.format} has no effect: --schedule prints columns")
     chosen = subjects.chosen(args.designs)
     if len(chosen) != 1:
         raise BadInput(f"--schedule takes one design, not {len(chosen)}")
     text = asking.again(chosen[0].settings[0].text, args.schedule)
+    last = text.rpartition("\n")[2]
+    if last.startswith(showing.MISSED):
+        raise BadInput(f"schedule {args.schedule!r}: {last}")
     output.write(text)
     return 0 if text.endswith(showing.RIGHT) else 1
 

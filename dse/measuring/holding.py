@@ -17,9 +17,12 @@ from dse.errors import CheckFailed
 from kernels import control, demand
 
 Counts = NDArray[np.uint64]
+FOLIO = "folio_out"
+"""Stands for large folios. One that is refused is one reply, whatever its size."""
 SERVED = {
     "swap_in": (demand.FIRST_TOUCH, demand.SWAP_IN, demand.CACHE_HIT, demand.AVOIDED),
     "swap_out": (demand.SWAP_OUT, demand.CLEAN_DROP),
+    FOLIO: (demand.FOLIO_OUT, demand.FOLIO_SPLIT),
     "zap": (demand.ZAPPED,),
     "fork": (demand.FORKED,),
     "cow": (demand.COWED, demand.REUSED),
@@ -58,10 +61,11 @@ def fault_of(name: str, mine: Counts, first: str, theirs: Counts) -> str:
         How often each reply was given.
     """
     ours, wanted = served(mine), served(theirs)
-    refused = sum(int(counts[code]) for counts in (mine, theirs) for code in REFUSALS)
+    kept, missed = (sum(int(counts[code]) for code in REFUSALS) for counts in (mine, theirs))
     again = min(sum(int(counts[code]) for counts in (mine, theirs) for code in RETRIES), int(mine[demand.MOVED]))
     for op, n in wanted.items():
-        if ours[op] == n or ((refused or abs(ours[op] - n) <= again) and ours[op] >= LEAST * n):
+        explained = kept + missed or abs(ours[op] - n) <= again
+        if ours[op] == n or (explained and (ours[op] >= LEAST * n or (op == FOLIO and ours[op] + kept >= n))):
             continue
         return f"{name}: {op} is served {ours[op]:,} times, {n:,} times on {first} ({unserved(mine)})"
     return ""

@@ -205,9 +205,10 @@ def screen(found: Mapping[str, Any]) -> Answer:
                       _again(found, main), cells)  # fmt: skip
     leaving = exits.lines(rows, main)
     leaves = [Shorter(" ".join(leaving), " ".join(map(short, leaving)))] if leaving else []
+    large = whole.words(rows, designs, whole.asked_of(main))
     return Answer(
         question,
-        (*leaves, *whole.words(rows, designs), *costs.words(judged, designs[0]), *_bounds(designs), _conditions(main)), tuple(table),
+        (*leaves, *large, *costs.words(judged, designs[0]), *_bounds(designs), _conditions(main)), tuple(table),
         _buys(Figures(moving), [design for design in designs if not bound(design)], timed),
         _doubts(main, table, exits.undecided(rows, main), _itself(rows, main)), _missing(figures, main, designs), _again(found, main),
     )  # fmt: skip

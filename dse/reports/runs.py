@@ -176,7 +176,7 @@ def document(run: storing.Run, results: str | Path = RESULTS) -> Document:
     ]
     zapped = exits.table(rows, designs, exits.leaving(about), tabling.states(rows))
     tables += [Table("Zap, by PTE, aged", "counted, measured", zapped, " ".join(exits.lines(rows, about)))] if zapped else []
-    large = whole.table(rows, designs)
+    large = whole.table(rows, designs, whole.asked_of(about))
     tables += [Table("Large folios on their way out, by the page, aged", "counted", large)] if large else []
     if about.get("loop") == "closed":
         tables.insert(0, Table("Memory and faults in a closed loop", "counted", closed.table(Figures(rows), designs)))

@@ -362,7 +362,7 @@ def show(found: dict[str, Any]) -> None:
         if run.get("loop") == "closed":
             output.write("\nMemory and faults in a closed loop (counted pages, faults; resident: as many as fit, a mean over the accesses)")
             output.emit(closed.table(Figures(rows), designs), "table")
-        large = whole.table(rows, designs)
+        large = whole.table(rows, designs, whole.asked_of(run))
         if large:
             output.write("\nLarge folios on their way out, by the page, aged (counted)")
             output.emit(large, "table")

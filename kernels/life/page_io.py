@@ -61,7 +61,14 @@ def put_data(st, pr, f, g, backend, size, zero):  # type: ignore[no-untyped-def]
 
 @called
 def write_page(st, pr, f, g, backend, size, zero):  # type: ignore[no-untyped-def]
-    """:func:`put_data` for a page of a large folio."""
+    """:func:`put_data` for a page of a large folio.
+
+    One that goes to a disk has a fresh slot, of which zswap has nothing. Up to 6.12 ``zswap_store`` lets a large folio pass at once; from
+    6.13 on it looks for an old entry of each page all the same.
+    """
+    if invalidate_erases(st) and backend != codes.ZSWAP and not zero and st.ctl[control.C_NATIVE] != GHOST:
+        store_data(st, pr, st.folio[f_word(f, F_ENTRY)], g, st.folio[f_word(f, F_TOKEN)])
+        return U0
     return put_data(st, pr, f, g, backend, size, zero)
 
 

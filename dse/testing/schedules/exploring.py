@@ -88,7 +88,6 @@ def explore(trial: Trial, preemptions: int, most: int, findings: int = 1, *, eve
     waiting: dict[Key, list[tuple[int, Plan]]] = {}
     while any(levels) and len(out.findings) < findings:
         if out.schedules >= most:
-            out.complete = False
             break
         level = next(n for n, queue in enumerate(levels) if queue)
         plan = levels[level].popleft()
@@ -114,7 +113,7 @@ def explore(trial: Trial, preemptions: int, most: int, findings: int = 1, *, eve
         for key in fresh:
             for at, longer in waiting.pop(key, ()):
                 levels[at].append(longer)
-    out.states = len(trial.known)
+    out.states, out.complete = len(trial.known), not any(levels)
     return out
 
 

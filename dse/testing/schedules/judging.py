@@ -93,6 +93,9 @@ def judge(text: str, total: int, preemptions: int, seed: int) -> Judged:
     aside = total // RANDOM_SHARE
     left = total - aside
     for i, situation in enumerate(chosen):
+        if left < 1:
+            out.situations += 1
+            continue
         found = explored(name, situation, parameters, preemptions, max(1, left // (len(chosen) - i)))
         left -= found.schedules
         _add(out, name, situation, found)
@@ -168,9 +171,13 @@ def _back(after: dict[str, set[str]], at: str, start: str, path: tuple[str, ...]
 
 
 def again(text: str, schedule: str) -> str:
-    """Run one schedule again and print it: a column for each CPU, a line for each step, and what comes of it."""
+    """Run one schedule again and print it: a column for each CPU, a line for each step, and what comes of it.
+
+    Where nothing is wrong, steps at which the CPU that is named cannot go on are said: it is not the schedule of the number.
+    """
     named = naming.parse(text)
     situation, plan = parse(schedule)
     with trying.trial(named.design.name, situation, subjects.control(named)) as trial:
         run = trial.run(plan, places=True)
-        return showing.columns(trial, run, REGISTRY[named.design.name])
+        missed = [f"{step}-{task}" for step, task in plan.items() if step in run.unheeded or step >= run.step]
+        return showing.columns(trial, run, REGISTRY[named.design.name], missed)

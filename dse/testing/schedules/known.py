@@ -13,7 +13,7 @@ class Window(NamedTuple):
     ----------
     designs : tuple of str
     situations : str
-        A regular expression for the names of those that show it.
+        A regular expression for the names of those that show it, and of no others: what it excuses is found no more.
     shown : str
         A regular expression for what is found.
     place : str
@@ -42,8 +42,8 @@ WINDOWS: tuple[Window, ...] = (
     ),
     Window(
         ("swap_desc",),
-        ".*(fault|move|writeback|swapoff|three).*",
-        "descriptors|folios of descriptors|PTEs that hold a freed index|OverflowError|page counters|owners of slots",
+        "(zipped-)?fault-unmap(-new|-reuse)?|run-fault|(move|writeback)-(fault|unmap|reuse)",
+        "descriptors|folios of descriptors|PTEs that hold a freed index|OverflowError|page counters|owners of slots|content of present",
         "a fault or a move uses a descriptor that it has no reference to, and that the last PTE has freed",
     ),
 )

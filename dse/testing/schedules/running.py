@@ -136,7 +136,7 @@ class Scheduler:
         self.step = 0
         self.trace: list[Event] = []
         self.switches: dict[int, int] = {}
-        self.unheeded = 0
+        self.unheeded: set[int] = set()
         self.owners: dict[Key, dict[int, bool]] = {}
         self.order: dict[tuple[str, str], int] = {}
         self.found: dict[str, int] = {}
@@ -187,7 +187,7 @@ class Scheduler:
                 self.switches[step] = target
                 self.switch(self.tasks[target])
             else:
-                self.unheeded += 1
+                self.unheeded.add(step)
 
     def switch(self, to: Task) -> None:
         """Let another task go on until this one gets its baton back."""
@@ -214,7 +214,7 @@ class Scheduler:
         elif self.plan.get(step, pick) in able:
             pick = self.plan.get(step, pick)
         else:
-            self.unheeded += 1
+            self.unheeded.add(step)
         if self.places is not None:
             self.places.append("")
         self.trace.append(Event(step, me, CHOICE, (), frozenset(), tuple(n for n in able if n != pick)))
@@ -351,7 +351,7 @@ class Scheduler:
         to.baton.release()
 
 
-AROUND = ("kernels.observing", "kernels.compiling", "kernels.memory", "kernels.structures.xarray", "dse.")
+AROUND = ("contextlib", "kernels.observing", "kernels.compiling", "kernels.memory", "kernels.structures.xarray", "dse.")
 """Modules whose frames do not tell which kernel function a step belongs to."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dse.testing import conformance, streams
 from dse.testing.schedules.running import CHOICE, Scheduler, named
 from dse.testing.schedules.trying import Trial
@@ -11,10 +13,12 @@ from kernels.own import Lock
 WIDTH = 58
 RIGHT = "nothing is wrong"
 """Last line of a schedule that shows nothing."""
+MISSED = "no CPU could be switched to at"
+"""Beginning of the last line where a schedule is not the one that its number names."""
 
 
-def columns(trial: Trial, run: Scheduler, design: Design) -> str:
-    """Print a run."""
+def columns(trial: Trial, run: Scheduler, design: Design, missed: Sequence[str] = ()) -> str:
+    """Print a run, and which switches it had no place for."""
     tasks = trial.situation.at_once
     lines = [f"{design.name}, {trial.situation.name}; before: {_demands(trial.situation.before)}"]
     lines.append(" step  " + "".join(f"CPU {i}: {_demands(one)}".ljust(WIDTH) for i, one in enumerate(tasks)).rstrip())
@@ -29,7 +33,8 @@ def columns(trial: Trial, run: Scheduler, design: Design) -> str:
         lines.append(f"{mark}{event.step:4}  {' ' * WIDTH * event.task}{text}"[: 7 + WIDTH * len(tasks)])
     replies = [", ".join(conformance.reply(code) for code in codes.tolist()) for codes in trial.replies]
     lines += [f"CPU {i} replies: {text}" for i, text in enumerate(replies)]
-    return "\n".join([*lines, run.wrong or RIGHT])
+    right = f"{MISSED} {', '.join(missed)}: the number is not of this source" if missed else RIGHT
+    return "\n".join([*lines, run.wrong or right])
 
 
 def _demands(demands: tuple[tuple[int, int], ...]) -> str:

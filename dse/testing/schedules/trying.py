@@ -129,6 +129,12 @@ class Trial:
         return b"\0".join(parts)
 
     def _looked(self) -> list[str]:
+        try:
+            return self._wrong()
+        except Exception as error:  # noqa: BLE001 - whatever a broken state does to those that read it
+            return [f"the state cannot be read: {type(error).__name__}: {error}"]
+
+    def _wrong(self) -> list[str]:
         wrong = invariants.check(self.design.name, self.st)
         if wrong:
             return wrong

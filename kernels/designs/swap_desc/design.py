@@ -148,7 +148,8 @@ s.register(
         "the looks at it before a read and at the head of a writeout take no lock. A zap puts descriptor by descriptor: each has a lock of "
         "its own, so that a run of them would spare the lock of the tree and no other. Schedules (docs/schedules.md) show a window: PTEs "
         "and the swap cache are all that keeps a descriptor, so that a fault or a move may enter its folio into one that the last PTE has "
-        "freed meanwhile. The mails name no reference for it. A kernel would have to take one, which is not counted.",
+        "freed meanwhile, and read what another page has there by then. The mails name no reference for it. A kernel would have to take "
+        "one, which is not counted.",
         file=__file__,
         status="proposed in mails of 2023",
         own=own.OWN,
