@@ -13,7 +13,7 @@ from dse.reports import closed, exits, footnotes, whole
 from dse.reports.precision import precision
 from dse.storing import Figure
 
-SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff")
+SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff", "read_ahead")
 HEADLINE = ("swap_out", "swap_in", "zap", "move")
 Line = dict[str, str]
 """A line of a table by column."""
