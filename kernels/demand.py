@@ -23,10 +23,10 @@ DTYPE = np.dtype(
 
 # kinds ----------------------------------------------------------------------------------------
 NOP, FAULT, FAULT_BEGIN, FAULT_END, RECLAIM, RECLAIM_BEGIN, RECLAIM_END = range(7)
-MOVE, MOVE_BEGIN, MOVE_STEP, MOVE_END, FORK, UNMAP, COW, SWAPOFF = range(7, 15)
+MOVE, MOVE_BEGIN, MOVE_STEP, MOVE_END, FORK, UNMAP, COW, SWAPOFF, READAHEAD = range(7, 16)
 KINDS = (
     "nop", "fault", "fault_begin", "fault_end", "reclaim", "reclaim_begin", "reclaim_end",
-    "move", "move_begin", "move_step", "move_end", "fork", "unmap", "cow", "swapoff",
+    "move", "move_begin", "move_step", "move_end", "fork", "unmap", "cow", "swapoff", "readahead",
 )  # fmt: skip
 
 # backends -------------------------------------------------------------------------------------
@@ -41,11 +41,13 @@ WRITE, DIRTY, ZERO = 1, 2, 4
 OPS = (
     "nothing", "first_touch", "swap_in", "cache_hit", "swap_out", "clean_drop", "writeback_end",
     "fork", "zap", "cow", "reuse", "move", "swapoff", "begun", "stepped", "folio_out", "folio_split",
+    "read_ahead",
 )  # fmt: skip
 (
     NOTHING, FIRST_TOUCH, SWAP_IN, CACHE_HIT, SWAP_OUT, CLEAN_DROP, WRITEBACK_END,
     FORKED, ZAPPED, COWED, REUSED, MOVED, SWAPPED_OFF, BEGUN, STEPPED, FOLIO_OUT, FOLIO_SPLIT,
-) = range(17)  # fmt: skip
+    READ_AHEAD,
+) = range(18)  # fmt: skip
 
 OUTCOMES = tuple(name for name in OPS if name not in ("nothing", "begun", "stepped"))
 """Outcomes of a demand that did its work."""
@@ -60,19 +62,20 @@ REASONS = (
     "reactivated",  # no slot at writeout, after the unmap: the folio stays, the sharers fault
     "unmap_failed",  # the unmap stopped part-way: the folio stays mapped, cached with its slot
     "no_memory",  # a metadata allocation failed (continuation page)
-    "not_swapped",  # MOVE of a page that holds no swap entry
+    "not_swapped",  # MOVE or READAHEAD of a page that holds no swap entry
     "wrong_backend",  # MOVE: the data is not where the demand expects it
-    "refused",  # the design does not do this (direct with move=refuse)
+    "refused",  # the design does not do this (direct with move=refuse; READAHEAD where reads go around the swap cache)
     "gone",  # the PTE changed between BEGIN and END
     "moved_away",  # MOVE backed out: the last reference went away, or a fault mapped the folio
     "device_off",  # the device was swapped off
     "empty",  # nothing in the run (UNMAP or FORK of unmapped pages)
+    "in_cache",  # READAHEAD of a page whose folio the swap cache has
 )
 REASON_BASE = 64
 (
     AVOIDED, NOT_RESIDENT, BUSY, NO_BEGIN, FULL, REACTIVATED, UNMAP_FAILED, NO_MEMORY,
-    NOT_SWAPPED, WRONG_BACKEND, REFUSED, GONE, MOVED_AWAY, DEVICE_OFF, EMPTY,
-) = range(REASON_BASE, REASON_BASE + 15)  # fmt: skip
+    NOT_SWAPPED, WRONG_BACKEND, REFUSED, GONE, MOVED_AWAY, DEVICE_OFF, EMPTY, IN_CACHE,
+) = range(REASON_BASE, REASON_BASE + 16)  # fmt: skip
 
 
 def pack(

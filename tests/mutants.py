@@ -37,6 +37,7 @@ from tests.mutants_faults import MUTANTS as FAULTS
 from tests.mutants_folios import MUTANTS as FOLIOS
 from tests.mutants_ghost import MUTANTS as GHOSTS
 from tests.mutants_oracle import MUTANTS as BOUNDS
+from tests.mutants_readahead import MUTANTS as READAHEAD
 from tests.mutants_redirect import MUTANTS as REDIRECTS
 from tests.mutants_rfc import MUTANTS as FIRST_POSTED
 from tests.mutants_slots import MUTANTS as COLLECTED
@@ -389,7 +390,7 @@ def lookups_that_are_not_made(right: Step) -> Step:
     return wrong
 
 
-MUTANTS += ALLOCATOR + COLLECTED + FAULTS + GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED + FOLIOS
+MUTANTS += ALLOCATOR + COLLECTED + FAULTS + GHOSTS + EDITIONS + ZRAMS + REDIRECTS + ALL_VIRTUAL + BOUNDS + FIRST_POSTED + FOLIOS + READAHEAD
 
 if __name__ == "__main__":
     sys.exit(MUTANTS.main(sys.argv[1:]))

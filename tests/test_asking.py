@@ -153,8 +153,8 @@ def test_the_list_shows_the_last_answer(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_question_that_waits_says_for_what(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["ask", "Q33"]) == 0
-    assert "it waits for readahead" in capsys.readouterr().out
+    assert cli.main(["ask", "Q32"]) == 0
+    assert "it waits for devices with priorities and tier masks" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_the_page_begins_with_a_list_and_counts_inconclusive_figures() -> None:
     """Q4 with one figure of four that decides nothing, measured: the head counts it, the list marks it, the machine is told."""
     from dse.reports import answers
 
-    found = [dict(one) for one in dse.ask(["Q4", "Q2", "Q33"])]
+    found = [dict(one) for one in dse.ask(["Q4", "Q2", "Q32"])]
     made = {"at": "2026-11-29 15:10 UTC", "cpu": "A CPU", "cores": 1, "kernel": "6.18", "commit": "90f9c13", "version": "1"}
     found[0] |= {"certainty": "Measured here, 95 % intervals.", "open": 1, "made": made}
     assert answers.summary(found) == "3 questions: 2 answered (0 inconclusive, 1 with inconclusive figures), 1 wait for a capability."
@@ -353,10 +353,10 @@ def test_the_page_begins_with_a_list_and_counts_inconclusive_figures() -> None:
     assert "Times were taken on A CPU, 1 CPU, Linux 6.18, 2026-11-29 15:10 UTC, commit 90f9c13." in " ".join(lines[:10])
     top = [line for line in lines if line.startswith("| [")]
     assert [line.split(" | ")[:2] for line in top] == [
-        ["| [Q4](#q4)", "number, 1 inconclusive"], ["| [Q2](#q2)", "number"], ["| [Q33](#q33)", "needs"],
+        ["| [Q4](#q4)", "number, 1 inconclusive"], ["| [Q2](#q2)", "number"], ["| [Q32](#q32)", "needs"],
     ]  # fmt: skip
     assert top[1].endswith("| Against swap_table_p4, half of 32 GiB used: swap_desc on p4 +26.3, ..., direct +5.5 B a page. |")
-    assert top[2].endswith("| Waits for readahead. |")
+    assert top[2].endswith("| Waits for devices with priorities and tier masks. |")
     assert lines.index(top[0]) < lines.index("## Q4")
     assert answers.measured_on(found[1:]) == ""
 
@@ -364,11 +364,15 @@ def test_the_page_begins_with_a_list_and_counts_inconclusive_figures() -> None:
 def test_all_answers_as_a_page_and_as_markdown(tmp_path: Path) -> None:
     from dse.reports import answers
 
-    found = dse.ask(["Q4", "Q33"])
+    found = dse.ask(["Q4", "Q32"])
     page, text, figures = answers.write(found, tmp_path)
     assert json.loads(figures.read_text()) == found
     html, said = page.read_text(), text.read_text()
-    for part in ("How much metadata is duplicated", "it waits for readahead", "2 questions: 1 answered (0 inconclusive), 1 wait"):
+    for part in (
+        "How much metadata is duplicated",
+        "it waits for devices with priorities and tier masks",
+        "2 questions: 1 answered (0 inconclusive), 1 wait",
+    ):
         assert part in html
         assert part in " ".join(said.split())
     assert f"Repeat: `dse ask Q4`, counters {found[0]['counters_hash'][:16]}." in said

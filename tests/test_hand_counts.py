@@ -132,6 +132,10 @@ HAND = (
     ("cache_hit", "ssd", "swap_table_p4", 1, PUT_TABLE),
     ("cache_hit", "zswap", "ghost", 1, PUT_TABLE),
     ("cache_hit", "zswap", "vswap_ste", 3, HINTED),
+    ("read_ahead", "ssd", "direct", 4, f"{ADD_DIRECT}, {LOOK}"),
+    ("read_ahead", "ssd", "swap_table_p4", 2, ADD_P4),
+    ("read_ahead", "zswap", "swap_table_p4", 4, f"{ADD_P4}, {LOAD}"),
+    ("read_ahead", "zswap", "vswap_ste", 6, f"{ASK}, {STE_LOAD}, cluster: folio_release_vswap_backing, {LRU_DEL}"),
     ("fork", "ssd", "direct", 1, "cluster: swap_duplicate"),
     ("fork", "ssd", "swap_table_p4", 1, "cluster: swap_dup_entries_cluster"),
     ("fork", "zswap", "ghost", 1, "cluster: swap_dup_entries_cluster"),
@@ -139,7 +143,7 @@ HAND = (
 )
 SHADOW_SECTIONS = {
     ("swap_out", "zswap"): 1, ("swap_out", "ssd"): 1, ("writeback_end", "ssd"): 1, ("swap_in", "zswap"): 1, ("swap_in", "ssd"): 1,
-    ("move", "zswap"): 2, ("clean_drop", "ssd"): 1,
+    ("move", "zswap"): 2, ("clean_drop", "ssd"): 1, ("read_ahead", "ssd"): 1,
 }  # fmt: skip
 """Sections of *direct* under the lock of the shadow nodes, all other slots of the leaf out: its first folio comes or its last one goes."""
 LAYERS = (

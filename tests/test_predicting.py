@@ -284,7 +284,7 @@ def test_first_parts_of_an_operation_have_no_rest_of_their_own() -> None:
     rest = assembling.Traced(events, found, np.zeros(4, np.int64), kinds, 1).around(at)
     assert rest.tolist() == [0.0, 0.0, at["reclaim.page"], at["fault.frame"]]
     assert len(assembling.KINDS) <= q.KINDS
-    folios = {"folio_out", "folio_split"}  # no prediction has large folios
+    folios = {"folio_out", "folio_split", "read_ahead"}  # no prediction has large folios or readahead
     assert set(assembling.KINDS) == set(d.OPS) - folios - {"nothing"}
 
 

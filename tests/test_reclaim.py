@@ -188,6 +188,7 @@ SMALL = {
     "swapoff": {"workload__pages": 2000, "workload__accesses": 20_000},
     "threads": {"workload__pages": 2000, "workload__accesses": 20_000, "workload__restarts": 5},
     "folios": {"workload__pages_at_least": 1, "workload__copies": 2, "workload__accesses": 60_000},
+    "readahead": {"workload__pages_at_least": 1, "workload__copies": 2, "workload__accesses": 60_000},
     "fork-snapshot": {"workload__pages": 300, "workload__accesses": 20_000, "fork__children": 20, "memory__limit": 500.0},
 }
 

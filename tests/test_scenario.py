@@ -26,6 +26,7 @@ NAMES = (
     "memcg-cap",
     "threads",
     "folios",
+    "readahead",
 )
 HEAD = '[workload]\ngenerator = "zipf"\n'
 

@@ -16,6 +16,7 @@ from dse.modelling.functions import Event, attribute
 
 OPERATIONS = (
     "first_touch", "swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "reuse", "zap", "move", "swapoff",
+    "read_ahead",
 )  # fmt: skip
 SLOTS = 1 << 16
 SLOTS_OFF = 256
@@ -60,6 +61,7 @@ def _demands(op: str, page: int, fresh: int, backend: int, target: int) -> list[
         "zap": [d.pack(d.UNMAP, page, count=1)],
         "move": [d.pack(d.MOVE, page, backend=backend, payload=target)],
         "swapoff": [d.pack(d.SWAPOFF, 0, backend=backend, payload=d.MEMORY)],
+        "read_ahead": [d.pack(d.READAHEAD, page)],
     }
     return table[op]
 

@@ -27,6 +27,7 @@ SERVED = {
     "fork": (demand.FORKED,),
     "cow": (demand.COWED, demand.REUSED),
     "swapoff": (demand.SWAPPED_OFF,),
+    "read_ahead": (demand.READ_AHEAD, demand.IN_CACHE),
 }
 """Replies that serve a kind of demand, by the operation that stands for it."""
 REFUSALS = (demand.FULL, demand.REACTIVATED, demand.UNMAP_FAILED, demand.NO_MEMORY)

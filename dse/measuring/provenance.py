@@ -62,7 +62,5 @@ def origin() -> dict[str, Any]:
 def not_modelled(chosen: Scenario) -> str:
     """Words for what is not modelled of a scenario."""
     folios = "swap-in of whole folios" if chosen.folio.orders else "large folios"
-    return (
-        f"I/O and compression, readahead (page_cluster=0), {folios}, shmem and KSM, contention between CPUs, the TLB flush, "
-        "queueing at the backend"
-    )
+    ahead = "readahead by slots" if chosen.readahead.page_cluster else "readahead (page_cluster=0)"
+    return f"I/O and compression, {ahead}, {folios}, shmem and KSM, contention between CPUs, the TLB flush, queueing at the backend"

@@ -15,7 +15,7 @@ from kernels.own import Allocation
 
 RECLAIM = ("swap_out", "clean_drop", "writeback_end", "folio_out", "folio_split")
 """Operations inside reclaim. Their allocations may not wait for reclaim: memory is needed to free memory."""
-FAULT = ("first_touch", "swap_in", "cache_hit", "cow", "reuse")
+FAULT = ("first_touch", "swap_in", "cache_hit", "cow", "reuse", "read_ahead")
 MOVE = ("move", "stepped")
 """Writeback of zswap among them runs in a worker when the pool is full, and inside reclaim when the shrinker asks (mm/zswap.c)."""
 OTHER = ("nothing", "fork", "zap", "swapoff", "begun", "refused")

@@ -46,10 +46,10 @@ class Event:
 PTE = {
     "first_touch": "do_anonymous_page", "swap_in": "do_swap_page", "cache_hit": "do_swap_page", "swap_out": "try_to_unmap_one",
     "clean_drop": "try_to_unmap_one", "fork": "copy_nonpresent_pte", "zap": "zap_pte_range", "cow": "do_wp_page", "reuse": "do_wp_page",
-    "swapoff": "unuse_pte_range", "move": "do_swap_page",
+    "swapoff": "unuse_pte_range", "move": "do_swap_page", "read_ahead": "swap_vma_readahead",
 }  # fmt: skip
-ZSWAP = {"swap_out": "zswap_store", "swap_in": "zswap_load", "move": "zswap_writeback_entry"}
-ZRAM = {"swap_out": "zram_write_page", "swap_in": "zram_read_page"}
+ZSWAP = {"swap_out": "zswap_store", "swap_in": "zswap_load", "move": "zswap_writeback_entry", "read_ahead": "zswap_load"}
+ZRAM = {"swap_out": "zram_write_page", "swap_in": "zram_read_page", "read_ahead": "zram_read_page"}
 
 
 def _swap_map(op: str, write: bool, seen: Seen) -> str:

@@ -212,6 +212,8 @@ def predict(
     case = case if seed is None else case.but(replay__seed=seed)
     if case.folio.orders:
         raise BadInput(f"scenario {case.name}: a prediction takes single pages, and folio.orders makes large folios")
+    if case.readahead.page_cluster:
+        raise BadInput(f"scenario {case.name}: a prediction has no readahead, and readahead.page_cluster reads ahead")
     several = numbers(cpus)
     named = naming.default_designs() if designs is None else naming.parse_many(designs)
     stream = streams.build(case)

@@ -13,7 +13,7 @@ from dse.common.output import wrapped
 from dse.common.texts import Shorter, short
 from dse.measuring.figures import FULL, LIFETIME, Figures
 from dse.naming import bound, shortened, split
-from dse.reports import closed, costs, exits, whole
+from dse.reports import ahead, closed, costs, exits, whole
 
 WIDTH = 80
 LINES = 25
@@ -206,9 +206,9 @@ def screen(found: Mapping[str, Any]) -> Answer:
     leaving = exits.lines(rows, main)
     leaves = [Shorter(" ".join(leaving), " ".join(map(short, leaving)))] if leaving else []
     large = whole.words(rows, designs, whole.asked_of(main))
+    said = (*leaves, *large, *ahead.words(rows, designs, main), *costs.words(judged, designs[0]))
     return Answer(
-        question,
-        (*leaves, *large, *costs.words(judged, designs[0]), *_bounds(designs), _conditions(main)), tuple(table),
+        question, (*said, *_bounds(designs), _conditions(main)), tuple(table),
         _buys(Figures(moving), [design for design in designs if not bound(design)], timed),
         _doubts(main, table, exits.undecided(rows, main), _itself(rows, main)), _missing(figures, main, designs), _again(found, main),
     )  # fmt: skip

@@ -13,7 +13,7 @@ from dse.common.options import RESULTS
 from dse.errors import BadInput
 from dse.grounding import marks
 from dse.measuring.figures import Figures
-from dse.reports import closed, exits, footnotes, heads, tabling, whole
+from dse.reports import ahead, closed, exits, footnotes, heads, tabling, whole
 from dse.reports.answer import screen
 from dse.reports.model import Document, Head, Part, Plot, Range, Ranges, Section, Series, Table
 
@@ -178,6 +178,8 @@ def document(run: storing.Run, results: str | Path = RESULTS) -> Document:
     tables += [Table("Zap, by PTE, aged", "counted, measured", zapped, " ".join(exits.lines(rows, about)))] if zapped else []
     large = whole.table(rows, designs, whole.asked_of(about))
     tables += [Table("Large folios on their way out, by the page, aged", "counted", large)] if large else []
+    before = ahead.table(rows, designs)
+    tables += [Table("Readahead, by the page, aged", "counted", before)] if before else []
     if about.get("loop") == "closed":
         tables.insert(0, Table("Memory and faults in a closed loop", "counted", closed.table(Figures(rows), designs)))
     drawn = (_operations(run.ops, designs, metric, unit) for metric, unit in COUNTED_PER_OP)

@@ -9,11 +9,11 @@ from typing import Any
 from dse import naming
 from dse.common import output, reading
 from dse.measuring.figures import FULL, MEMCG_FULL, Figures, percent
-from dse.reports import closed, exits, footnotes, whole
+from dse.reports import ahead, closed, exits, footnotes, whole
 from dse.reports.precision import precision
 from dse.storing import Figure
 
-SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff")
+SHOWN = ("swap_out", "writeback_end", "swap_in", "cache_hit", "clean_drop", "fork", "cow", "zap", "move", "swapoff", "read_ahead")
 HEADLINE = ("swap_out", "swap_in", "zap", "move")
 Line = dict[str, str]
 """A line of a table by column."""
@@ -366,6 +366,10 @@ def show(found: dict[str, Any]) -> None:
         if large:
             output.write("\nLarge folios on their way out, by the page, aged (counted)")
             output.emit(large, "table")
+        before = ahead.table(rows, designs)
+        if before:
+            output.write("\nReadahead, by the page, aged (counted)")
+            output.emit(before, "table")
         _zap(rows, designs, run)
         table = allocated(rows, designs, "aged")
         if table:

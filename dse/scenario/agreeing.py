@@ -11,7 +11,7 @@ Where = Callable[[tuple[str, ...]], str]
 LATER = ("hdd", "zram")
 """Devices that hold a page only where the mix or the tiers say so; pages in zswap may have slots of the SSD."""
 FOLIO_POLICIES = ("lru", "clock", "active-inactive")
-"""Policies whose lists have large folios."""
+"""Policies whose lists have large folios, and pages that were read ahead."""
 
 
 def agree(sections: Mapping[str, Any], where: Where) -> None:
@@ -48,6 +48,7 @@ def agree(sections: Mapping[str, Any], where: Where) -> None:
         text = f"{sections['memory'].limit:g} is no whole number of pages, and no share of the workload's pages (at most 1)"
         raise BadInput(f"{where(('memory', 'limit'))}memory.limit {text}")
     _agree_on_folios(sections, where)
+    _agree_on_readahead(sections, where)
     if swapoff.device is not None and swapoff.device == swapoff.target:
         raise BadInput(f"{where(('swapoff', 'target'))}swapoff.device and swapoff.target are both {swapoff.target}")
     if swapoff.device in LATER and backend.mix and not backend.mix.get(swapoff.device) and swapoff.device not in moves.tiers:
@@ -65,3 +66,21 @@ def _agree_on_folios(sections: Mapping[str, Any], where: Where) -> None:
         raise BadInput(f"{at}folio.orders needs a workload without forks, not the generator fork")
     if memory.loop == "closed":
         raise BadInput(f"{at}folio.orders needs memory.loop open, not closed")
+
+
+def _agree_on_readahead(sections: Mapping[str, Any], where: Where) -> None:
+    """Refuse readahead where the stage has none."""
+    if not sections["readahead"].page_cluster:
+        return
+    memory, backend, at = sections["memory"], sections["backend"], where(("readahead", "page_cluster"))
+    if memory.policy not in FOLIO_POLICIES:
+        raise BadInput(f"{at}readahead.page_cluster needs memory.policy {', '.join(FOLIO_POLICIES)}, not {memory.policy}")
+    if sections["workload"].generator == "fork":
+        raise BadInput(f"{at}readahead.page_cluster needs a workload without forks, not the generator fork")
+    if memory.loop == "closed":
+        raise BadInput(f"{at}readahead.page_cluster needs memory.loop open, not closed")
+    if "hdd" in (backend.disk, backend.placement) or backend.mix.get("hdd") or backend.hdd_slots:
+        raise BadInput(f"{at}readahead.page_cluster needs backends without a hard disk, for which Linux reads ahead by slots")
+    for section, name in (("folio", "orders"), ("moves", "rate"), ("swapoff", "device")):
+        if getattr(sections[section], name):
+            raise BadInput(f"{at}readahead.page_cluster and {section}.{name} do not go together yet")

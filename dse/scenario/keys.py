@@ -128,6 +128,15 @@ class Folio:
 
 
 @dataclass(frozen=True)
+class Readahead:
+    """Readahead by virtual addresses: a fault that reads a page reads its neighbours too."""
+
+    page_cluster: int = key(
+        0, "a fault reads at most 2^page_cluster pages (vm.page-cluster of Linux, where it is 3), 0: no readahead", (0, 5)
+    )
+
+
+@dataclass(frozen=True)
 class Fork:
     """Address spaces that share pages."""
 
@@ -172,6 +181,7 @@ SECTIONS: dict[str, type] = {
     "backend": Backend,
     "moves": Moves,
     "folio": Folio,
+    "readahead": Readahead,
     "fork": Fork,
     "swapoff": Swapoff,
     "replay": Replay,

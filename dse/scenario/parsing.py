@@ -18,7 +18,7 @@ from typing import Any
 from dse.common import reading, texts
 from dse.errors import BadInput, unknown
 from dse.scenario.agreeing import Where, agree
-from dse.scenario.keys import SECTIONS, TEXTS, Backend, Folio, Fork, KeyInfo, Memory, Moves, Replay, Swapoff, Workload, keys
+from dse.scenario.keys import SECTIONS, TEXTS, Backend, Folio, Fork, KeyInfo, Memory, Moves, Readahead, Replay, Swapoff, Workload, keys
 
 HERE = Path(__file__).resolve().parent / "files"
 
@@ -31,7 +31,7 @@ class Scenario:
     ----------
     name, title, why, questions
         Its name, its purpose, and the numbered open questions that it serves. Not part of the digest.
-    workload, memory, backend, moves, folio, fork, swapoff, replay
+    workload, memory, backend, moves, folio, readahead, fork, swapoff, replay
         The sections, with every default filled in.
     """
 
@@ -44,6 +44,7 @@ class Scenario:
     backend: Backend = field(default_factory=Backend)
     moves: Moves = field(default_factory=Moves)
     folio: Folio = field(default_factory=Folio)
+    readahead: Readahead = field(default_factory=Readahead)
     fork: Fork = field(default_factory=Fork)
     swapoff: Swapoff = field(default_factory=Swapoff)
     replay: Replay = field(default_factory=Replay)
@@ -57,8 +58,8 @@ class Scenario:
     def canonical(self) -> str:
         """The resolved values as JSON of one form; :func:`from_values` reads it back.
 
-        An open loop is not in it, nor that no program begins anew or that pages are single: digests are those of the time before there
-        were such keys.
+        An open loop is not in it, nor that no program begins anew, that pages are single or nothing is read ahead: digests are those of the
+        time before there were such keys.
         """
         values = self.values
         if not self.closed:
@@ -67,6 +68,8 @@ class Scenario:
             del values["workload"]["restarts"]
         if not self.folio.orders:
             del values["folio"]
+        if not self.readahead.page_cluster:
+            del values["readahead"]
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     @property

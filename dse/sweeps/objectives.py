@@ -15,7 +15,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "swap_in": (("swap_in", "cache_hit"), ("swap_in", "cache_hit")),
     "swap_out": (("swap_out", "writeback_end", "clean_drop"), ("swap_out", "clean_drop")),
     "move": (("move",), ("swap_out", "clean_drop")),
-    "lifetime": (("swap_out", "writeback_end", "clean_drop", "swap_in", "cache_hit", "move"), ("swap_out", "clean_drop")),
+    "lifetime": (("swap_out", "writeback_end", "clean_drop", "swap_in", "cache_hit", "read_ahead", "move"), ("swap_out", "clean_drop")),
 }
 """Operations whose figures are summed, and those whose number they are divided by."""
 EPILOGUE = ("free", "swapoff")

@@ -97,13 +97,13 @@ class Space:
 
     @functools.cached_property
     def document(self) -> dict[str, Any]:
-        """Document of all keys that an evaluation depends on, for storing and for the digest; without [folio] where pages are single."""
+        """Document of all keys that an evaluation depends on, for storing and for the digest; [folio] and [readahead] only if on."""
+        said = {at: v for at, v in self.base.values.items() if at not in ("folio", "readahead") or any(v.values())}
         return {
             "name": self.name, "objectives": list(self.objectives), "baseline": self.baseline, "winner": self.winner,
-            "constraints": self.constraints, "scenario": {at: v for at, v in self.base.values.items() if at != "folio" or v["orders"]},
+            "constraints": self.constraints, "scenario": said,
             "axes": [{"name": a.name, "role": a.role, "values": list(a.values)} for a in self.axes],
-            **({"over": self.over.document} if self.over.robust else {}),
-        }  # fmt: skip
+        } | ({"over": self.over.document} if self.over.robust else {})  # fmt: skip
 
     @property
     def digest(self) -> str:

@@ -26,7 +26,7 @@ class World:
     slots
         Slots of each backend, as in :class:`kernels.life.registry.Config`.
     weights
-        How many reclaims, moves, faults, forks, unmaps, copies, swapoffs come with each touch of a page.
+        How many reclaims, moves, faults, forks, unmaps, copies, swapoffs, readaheads come with each touch of a page.
     phased
         Share of faults, reclaims and moves that come as BEGIN (STEP) END with other demands in between.
     homing
@@ -74,12 +74,13 @@ class World:
 
 
 USUAL = {"reclaim": 1.0, "move": 0.4, "fork": 0.15, "unmap": 0.12, "cow": 0.12, "fault": 0.8}
+AHEAD = {**USUAL, "readahead": 0.4}
 TINY = World("tiny", weights=USUAL)
 WORLDS = (
     TINY,
     World("tight", slots={"zswap": 8, "ssd": 16, "hdd": 8, "zram": 8}, weights=USUAL),
     World("roomy", slots={"zswap": 64, "ssd": 128, "hdd": 128, "zram": 128}, weights=USUAL),
-    World("odd", slots={"zswap": 9, "ssd": 21, "hdd": 13, "zram": 11}, weights=USUAL, cluster_shift=3),
+    World("odd", slots={"zswap": 9, "ssd": 21, "hdd": 13, "zram": 11}, weights=AHEAD, cluster_shift=3),
     World(
         "moving",
         slots={"zswap": 32, "ssd": 48, "hdd": 48, "zram": 48},
@@ -93,7 +94,7 @@ WORLDS = (
     World("swapoff", weights={**USUAL, "swapoff": 0.01}, slots={"zswap": 24, "ssd": 40, "hdd": 40, "zram": 40}),
     World("folios", 2, 5, dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 64), USUAL, 0.3, cluster_shift=4, folios=0.3),
     World("few runs", 4, 4, dict.fromkeys(("zswap", "ssd", "hdd", "zram"), 24), USUAL, 0.3, folios=0.4, swap_max=24, cgroup_depth=3),
-    World("zram behind", zdisk="zram", weights={**USUAL, "move": 0.6}, slots={"zswap": 16, "ssd": 24, "hdd": 16, "zram": 32}),
+    World("zram behind", zdisk="zram", weights={**AHEAD, "move": 0.6}, slots={"zswap": 16, "ssd": 24, "hdd": 16, "zram": 32}),
 )
 
 
@@ -116,7 +117,7 @@ def random_demands(world: World, n: int, seed: int) -> Block:
     while, so that those of pages that are picked again and again get in each other's way, and so do the parts of a phased demand.
     """
     rng = np.random.default_rng([seed, n])
-    w = {**dict.fromkeys(("reclaim", "move", "fork", "unmap", "cow", "fault", "swapoff"), 0.0), **world.weights}
+    w = {**dict.fromkeys(("reclaim", "move", "fork", "unmap", "cow", "fault", "swapoff", "readahead"), 0.0), **world.weights}
     scripts = max(1, round(n / (1 + world.phased + sum((1 + (k in PHASED) * world.phased * 1.2) * v for k, v in w.items()))))
     page = _pages(world, rng, scripts)
     start = np.arange(scripts) * (n / scripts)
@@ -148,6 +149,9 @@ def random_demands(world: World, n: int, seed: int) -> Block:
     part(d.UNMAP, w["unmap"], 0.2, 1.2, 0, run)
     part(d.COW, w["cow"], 0.0, 1.2)
     part(d.SWAPOFF, w["swapoff"], 0.0, 1.0, rng.integers(0, 4, scripts), 0, rng.choice([d.MEMORY, 1, 2, 3], scripts))
+    if w["readahead"]:
+        part(d.READAHEAD, w["readahead"], 0.2, 1.2)
+        part(d.RECLAIM, w["readahead"] / 2, 0.3, 1.2, home, 0, size)
     merged = _merged(rng, parts, page)
     return _with_folios(world, np.random.default_rng([seed, n, 1]), merged) if world.folios else merged
 

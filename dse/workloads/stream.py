@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from dse.errors import BadInput
 from dse.scenario import Scenario
-from dse.workloads import folios, generators, make, programs, trace
+from dse.workloads import folios, generators, make, programs, readahead, trace
 from dse.workloads.backing import PAGE, SLACK, backends_of, shares_of, sizes_of, slots_of, zero_share
 from dse.workloads.workload import BLOCK, Workload
 from kernels import demand
@@ -91,6 +91,7 @@ class Stream:
         read = {name: values[name] for name in ("memory", "backend", "moves", "swapoff")}
         read["memory"] = {name: value for name, value in read["memory"].items() if name not in OF_STATES}
         read |= {"folio": values["folio"]} if self.scenario.folio.orders else {}
+        read |= {"readahead": values["readahead"]} if self.scenario.readahead.page_cluster else {}
         what = [VERSION, self.workload.digest, self.accesses, self.scenario.replay.seed, self.scenario.replay.cpus, read]
         what += ["exit"] * self.scenario.workload.exit + ["closed"] * self.scenario.closed
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -201,6 +202,7 @@ def build(scenario: Scenario) -> Stream:
     check(scenario)
     made = Stream(scenario, workload, scenario.limit_pages(workload.touched), has_forks(scenario))
     folios.refuse(made)
+    readahead.refuse(made)
     return made
 
 
@@ -283,7 +285,7 @@ def arrays_of(stream: Stream) -> dict[str, tuple[int, type[np.generic]]]:
         "mark": (pages if generations else 1, np.uint8),
         "links": (2 * (pages + LISTS) if generations else 1, np.uint32),
         "tables": (2 * (pages >> table_shift(stream)) if generations else 1, np.uint8),
-        "order": (pages if scenario.folio.orders else 1, np.uint8),
+        "order": (pages if scenario.folio.orders else 1, np.uint8), **readahead.arrays(scenario, stream.workload),
         "object": (objects, np.uint32), "refs": (objects, np.uint32), "first": (objects, np.uint32),
         "flags": (objects, np.uint8), "kin": (2 * objects, np.uint32),
     }  # fmt: skip
@@ -310,6 +312,7 @@ def start(stream: Stream) -> Any:
         arrays["links"][2 * heads], arrays["links"][2 * heads + 1] = heads, heads
         arrays["tables"][:] = 1
         ctl[int(s.S_MAX_SEQ)] = LISTS - 1  # lru_gen_init_lruvec: MIN_NR_GENS + 1
+    readahead.begin(arrays["near"])
     kind: type[Flat] = s.Stage
     return kind(**arrays)
 
@@ -317,14 +320,16 @@ def start(stream: Stream) -> Any:
 def margin_of(scenario: Scenario) -> int:
     """Most demands of one access or event: batches of reclaim, the daemons' turn after each, moves at the fault.
 
-    Each order of folios that is tried has its rounds of reclaim, and the largest folio that many faults.
+    Each order of folios that is tried has its rounds of reclaim, as has each page that is read ahead, and the largest folio that many
+    faults.
     """
     from kernels.reclaim.reclaim import RETRIES
 
     memory, largest = scenario.memory, folios.largest(scenario)
     goal = max(memory.batch, largest)
     round_ = goal if memory.policy in ("lru", "clock") else 3 * goal + 64
-    return (1 + len(scenario.folio.orders)) * int(RETRIES) * (round_ + 2 * scenario.moves.batch) + 63 + largest
+    charges = 1 + len(scenario.folio.orders) + readahead.most(scenario)
+    return charges * int(RETRIES) * (round_ + 2 * scenario.moves.batch) + 63 + largest + readahead.most(scenario)
 
 
 def control(stream: Stream, pending: int) -> NDArray[np.uint64]:
@@ -352,7 +357,7 @@ def control(stream: Stream, pending: int) -> NDArray[np.uint64]:
         s.C_MOVE_SPEED: round(DELAYS * (moves.rate + 1) * (1 << PART)), s.C_PENDING_MOST: pending, s.C_PAGES: stream.workload.pages,
         s.C_FLUSH: scenario.memory.flush, s.C_TABLE: table_shift(stream),
     }  # fmt: skip
-    words |= folios.words(scenario, stream.workload)
+    words |= folios.words(scenario, stream.workload) | readahead.words(scenario)
     shares, total = shares_of(scenario), 0.0
     for d, name in enumerate(demand.BACKENDS):
         total += shares.get(name, 0.0)
@@ -381,9 +386,9 @@ def spare_of(scenario: Scenario) -> int:
 
 
 def counters_of(ctl: NDArray[np.uint64]) -> dict[str, int]:
-    """Counters by name; those of large folios only where there may be any."""
-    names = s.COUNTERS if ctl[int(s.C_FOLIO)] else s.COUNTERS[: -s.FOLIO_COUNTERS]
-    values = {name: int(ctl[s.COUNTER_BASE + i]) for i, name in enumerate(names)}
+    """Counters by name; those of large folios and of readahead only where there may be any."""
+    absent = (() if ctl[int(s.C_FOLIO)] else s.OF_FOLIOS) + (() if ctl[int(s.C_AHEAD)] else s.OF_READAHEAD)
+    values = {name: int(ctl[s.COUNTER_BASE + i]) for i, name in enumerate(s.COUNTERS) if name not in absent}
     values["accesses"] = int(ctl[int(s.S_TIME)])
     values["avoidable"] = values["faults"] - values["first_touches"]
     values["pool_pages"] = (int(ctl[int(s.S_POOL_BYTES)]) + PAGE - 1) // PAGE

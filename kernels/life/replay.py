@@ -8,7 +8,7 @@ from kernels.compiling.constants import BYTE, LOW16, LOW24, LOW32, U0, U1, U2, U
 from kernels.compiling.jit import called, inner, u
 from kernels.compiling.words import words_of
 from kernels.demand import REASON_BASE
-from kernels.life import faults, folios, lifecycle
+from kernels.life import faults, folios, lifecycle, readahead
 from kernels.life.prefetch import look_ahead
 from kernels.life.steps import move_step, on_cpu, resolve, swapoff
 from kernels.observing.probe import PTES, begin, bump, finish
@@ -91,6 +91,8 @@ def rare(st, pr, kind, page, backend, payload, flags, cpu, count):  # type: igno
         return lifecycle.cow(st, pr, page)
     if kind == codes.SWAPOFF:
         return swapoff(st, pr, backend, payload, cpu)
+    if kind == codes.READAHEAD:
+        return readahead.read_ahead(st, pr, page)
     return codes.NOTHING
 
 

@@ -20,6 +20,7 @@ UNMAP           run_limit, put_run (by default: resolve, put, lookup, swap_full,
 COW             free_swap
 MOVE, its parts resolve, move_step until it says that the move is over
 SWAPOFF         swapoff
+READAHEAD       resolve, read_begin, read_same (read_abort), read_end, read_done; lookup where read_begin finds no room for a read
 =============== ============================================================================================
 
 `publish` and `retire` are the hooks of a layer in ``claim`` and in the free path of :mod:`kernels.life.swapfile`. Slots of a device are

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-FAULTS = ("swap_in", "cache_hit")
-TREE = {"swap_out": "xa_alloc", "swap_in": "xa_load", "cache_hit": "xa_load", "fork": "xa_load", "zap": "xa_load", "move": "xa_store"}
+FAULTS = ("swap_in", "cache_hit", "read_ahead")
+"""Operations that look into the swap cache to read a page."""
+TREE = {**dict.fromkeys((*FAULTS, "fork", "zap"), "xa_load"), "swap_out": "xa_alloc", "move": "xa_store"}
 
 
 @dataclass

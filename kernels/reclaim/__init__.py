@@ -15,6 +15,7 @@ migration    moves within a swapped lifetime
 eviction     one victim
 reclaim      room for new pages: rounds of reclaim, the daemons' turn
 sharing      pages of several address spaces: fork, copy on write, unmap
+readahead    windows of readahead, pages that were read ahead
 stage        loop over accesses and mapping events
 misses       misses of LRU and CLOCK alone
 ============ =====================================================================================================

@@ -9,6 +9,7 @@ from kernels.reclaim.migration import draw_lifetime, moves_on
 from kernels.reclaim.placement import compressed, content, place, place_folio, pool_add
 from kernels.reclaim.residence import evicted, kept
 from kernels.reclaim.state import (
+    C_AHEAD,
     C_FORKS,
     C_ZERO,
     CHANGED,
@@ -77,6 +78,8 @@ def swap_out(st, o):  # type: ignore[no-untyped-def]
     flags = (codes.DIRTY if s & DIRTY != U0 else U0) | (codes.ZERO if zero else U0)
     emit(st, codes.RECLAIM, unmap_all(st, o), d, U0, size | flags << U24)
     evicted(st, o, U1)
+    if ctl[C_AHEAD] != U0:
+        st.ahead[o] = U0
     st.version[o] = version
     st.state[o] = SWAPPED | (ZEROED if zero else U0) | d << HOME
     ctl[S_RESIDENT] -= U1

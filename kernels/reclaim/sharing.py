@@ -22,6 +22,7 @@ from kernels.reclaim.placement import stored_bytes
 from kernels.reclaim.reclaim import make_room
 from kernels.reclaim.residence import entered, removed
 from kernels.reclaim.state import (
+    C_AHEAD,
     C_CPUS,
     C_DEST,
     C_DISK,
@@ -83,13 +84,19 @@ def emit_fault(st, page, o, s, write):  # type: ignore[no-untyped-def]
 
 
 @inner
+def leave_backend(st, o, s):  # type: ignore[no-untyped-def]
+    """Take object `o`, which is swapped out in state `s`, off its backend."""
+    st.ctl[S_SWAPPED] -= U1
+    if s >> HOME == codes.ZSWAP and s & ZEROED == U0:
+        st.ctl[S_POOL_BYTES] -= stored_bytes(st, o)
+
+
+@inner
 def load(st, o, write):  # type: ignore[no-untyped-def]
     """Make object `o`, new or swapped out, resident."""
     s = u(st.state[o])
     if s & SWAPPED != U0:
-        st.ctl[S_SWAPPED] -= U1
-        if s >> HOME == codes.ZSWAP and s & ZEROED == U0:
-            st.ctl[S_POOL_BYTES] -= stored_bytes(st, o)
+        leave_backend(st, o, s)
         entered(st, o, s >> HOME << HOME | write * CHANGED)
     else:
         count(st, N_FIRST)
@@ -113,10 +120,10 @@ def release(st, o):  # type: ignore[no-untyped-def]
     if s & RESIDENT != U0:
         removed(st, o, s, U1)
     elif s & SWAPPED != U0:
-        st.ctl[S_SWAPPED] -= U1
-        if s >> HOME == codes.ZSWAP and s & ZEROED == U0:
-            st.ctl[S_POOL_BYTES] -= stored_bytes(st, o)
+        leave_backend(st, o, s)
     st.state[o] = U0
+    if st.ctl[C_AHEAD] != U0:
+        st.ahead[o] = U0
     if moves_on(st):
         st.left[o] = U0
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from kernels.compiling.constants import U0, U1
 from kernels.compiling.jit import called, inner, outer, u
 from kernels.reclaim.folios import begin, possible
+from kernels.reclaim.readahead import access_ahead
 from kernels.reclaim.reclaim import has_room, hold_limit, make_room
 from kernels.reclaim.sharing import access, emit_fault, hit, load, mapping, run_on
 from kernels.reclaim.state import (
+    C_AHEAD,
     C_BLOCK,
     C_FOLIO,
     C_FORKS,
@@ -81,7 +83,7 @@ def advance(st, accesses, events, positions):  # type: ignore[no-untyped-def]
     ctl = st.ctl
     i, e = ctl[S_ACCESS], ctl[S_EVENT]
     n, m = u(accesses.size), u(positions.size)
-    forks, large = ctl[C_FORKS] != U0, ctl[C_FOLIO] != U0
+    forks, large, ahead = ctl[C_FORKS] != U0, ctl[C_FOLIO] != U0, ctl[C_AHEAD] != U0
     due = u(positions[e]) if e < m else n + U1
     while ctl[S_OUT] < ctl[C_BLOCK]:
         if due <= i:
@@ -97,6 +99,8 @@ def advance(st, accesses, events, positions):  # type: ignore[no-untyped-def]
             access(st, page, write)
         elif large:
             page_of_folio(st, page, write)
+        elif ahead:
+            access_ahead(st, page, write)
         else:
             plain(st, page, write)
         i += U1

@@ -27,6 +27,7 @@ RING, ACTIVE_RING, ZSWAP_RING = u(88), u(92), u(96)
 HEAD, TAIL, MASK = U0, U1, u(2)
 # folios: largest order, 0 where all are single pages; key of the draws; pages of a space that are in use; share of the blocks by order
 C_FOLIO, C_FOLIO_KEY, C_FOLIO_SPACE, C_FOLIO_SHARES = u(100), u(101), u(102), u(104)
+C_AHEAD = u(103)  # most pages that a fault reads, 0 without readahead
 COUNTERS = (
     "accesses", "faults", "first_touches", "swap_ins", "cows", "forks", "unmaps",
     "reclaims_zswap", "reclaims_ssd", "reclaims_hdd", "reclaims_zram", "reclaims_zero", "reclaims_dirty",
@@ -35,14 +36,16 @@ COUNTERS = (
     "resident_peak", "swapped_peak", "pool_pages_peak", "overshoot_faults", "overshoot_peak",
     "reclaims_changed", "refaults_activated", "agings",
     "folios", "folio_reclaims", "folio_splits",
+    "swap_ra", "swap_ra_hit",
 )  # fmt: skip
-FOLIO_COUNTERS = 3  # the last ones
+OF_FOLIOS, OF_READAHEAD = COUNTERS[-5:-2], COUNTERS[-2:]
 COUNTER_BASE = 114
 (
     N_ACCESSES, N_FAULTS, N_FIRST, N_SWAP_INS, N_COWS, N_FORKS, N_UNMAPS, N_RECLAIMS, _, _, _, N_ZERO, N_DIRTY,
     N_REJECTED_FULL, N_REJECTED_SIZE, N_KEPT, N_WRITEBACKS, N_MOVES, N_HURRIED, N_INTERRUPTED, N_IMPOSSIBLE, N_LIFETIMES,
     N_RESIDENT_PEAK, N_SWAPPED_PEAK, N_POOL_PEAK, N_OVER, N_OVER_PEAK, N_CHANGED, N_ACTIVATED, N_AGINGS,
     N_FOLIOS, N_FOLIO_RECLAIMS, N_FOLIO_SPLITS,
+    N_AHEAD, N_AHEAD_HIT,
 ) = (u(COUNTER_BASE + i) for i in range(len(COUNTERS)))  # fmt: skip
 CTL_WORDS = COUNTER_BASE + len(COUNTERS)
 
@@ -92,6 +95,9 @@ class Stage(Flat):
     order : uint8[pages]
         Only with large folios: order of the resident folio of a page. The head carries its state and is on the lists, the other pages
         are RESIDENT alone and at no place in a ring.
+    ahead : uint8[pages], near : uint32[4 * spaces]
+        Only with readahead: 1 for a resident page that was read ahead and that no PTE maps yet; page of the fault before, window before,
+        hits since, and an unused word of each space.
     object, refs, first : uint32[pages], flags : uint8[pages], kin : uint32[2 * pages]
         Only with forks: object of a PTE, plus 1; PTEs of an object, and one of them; bits of a PTE; next and previous PTE of the object.
     """
@@ -112,6 +118,8 @@ class Stage(Flat):
     links: U32Array
     tables: U8Array
     order: U8Array
+    ahead: U8Array
+    near: U32Array
     object: U32Array
     refs: U32Array
     first: U32Array

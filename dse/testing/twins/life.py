@@ -63,6 +63,8 @@ class Life(Memory):
             return self.cow(page)
         if kind == d.SWAPOFF:
             return self.swapoff(backend, payload, cpu)
+        if kind == d.READAHEAD:
+            return self.read_ahead(page)
         return d.NOTHING
 
     def fault(self, page: int, flags: int, until: str | None = None) -> int:

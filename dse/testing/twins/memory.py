@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Any
 
 from dse.testing.twins.parts import Folio, Phase, Swapped
+from kernels import demand
 from kernels.life.registry import Config
 
 Pte = Folio | Swapped | None
@@ -109,6 +110,27 @@ class Memory:
     def leave(self, page: int) -> None:
         ring = self.rings.pop(page, [page])
         ring.remove(page)
+
+    # -- the demand that no task waits for -------------------------------------------------------
+
+    def read_ahead(self, page: int) -> int:
+        """Read a page that no task waits for into the swap cache."""
+        pte = self.pte.get(page)
+        if not isinstance(pte, Swapped):
+            return demand.NOT_SWAPPED
+        entry, folio = self.resolve(pte.value), self.folio(page)
+        folio.value = pte.value
+        code = demand.READ_AHEAD
+        if not self.read_begin(entry, folio):
+            code = demand.IN_CACHE if self.lookup(entry) is not None else demand.BUSY
+        elif folio.bypass:
+            self.read_abort(entry, folio)
+            code = demand.REFUSED
+        if code == demand.READ_AHEAD:
+            self.read_end(entry, folio)
+        else:
+            self.release(folio)
+        return code
 
     # -- steps of a design ------------------------------------------------------------------------
 
