@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dse import naming
+from dse import cli, naming
 from dse.errors import BadInput
-from dse.parallel import refusing, running, teams
+from dse.parallel import dealing, refusing, running, teams
 from dse.testing import threaded
+from kernels import demand
 from kernels.compiling.jit import INTERPRETED
 from kernels.life.registry import Config
 
@@ -87,3 +89,47 @@ def test_threads_have_ranges_of_their_own() -> None:
     assert all(end - first == 2 * 32 + teams.SPARE for first, end in ranges)
     assert team.states[0].pte is team.states[1].pte
     assert team.states[0].ctl is not team.states[1].ctl
+
+
+def test_the_page_names_what_is_refused() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "threads.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- table")[2].partition("<!-- end")[0]
+    rows = [tuple(part.strip() for part in line.strip("|").split("|")) for line in table.splitlines() if line.startswith("| `")]
+    settings = {f"`{name}={value}`": why for (name, value), why in refusing.SETTINGS.items()}
+    assert dict(rows) == {f"`{name}`": why for name, why in refusing.REASONS.items()} | settings
+
+
+def test_demands_are_dealt_by_page() -> None:
+    whole = np.array([demand.pack(demand.RECLAIM, page) for page in range(10)] + [demand.pack(demand.UNMAP, 0, count=10)], np.uint64)
+    parts = [demand.records(part) for part in dealing.dealt(whole, 3, 10)]
+    assert [part["page"].tolist() for part in parts] == [[0, 1, 2, 3, 0], [4, 5, 6, 4], [7, 8, 9, 7]]
+    assert [int(part["count"][-1]) for part in parts] == [4, 3, 3]
+    assert [set(part["cpu"].tolist()) for part in parts] == [{0}, {1}, {2}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--threads", "0"], "threads are whole numbers from 1 to"),
+        (["--threads", "1,1"], "a number of threads is named twice"),
+        (["--designs", "oracle"], "oracle does not run on threads"),
+        (["fork-snapshot", "--threads", "1"], "threads replay pages that one of them has alone"),
+        (["--demands", "10", "--threads", "1", "--set", "workload.pages=1024"], "swap nothing out"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["threads", *arguments]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert said in lines[-1]
+
+
+@TWO
+def test_the_verb_prints_rows_with_their_provenance(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--designs", DESIGN, "--threads", "1", "--rounds", "2", "--format", "json", "--set", "workload.pages=4096"]
+    assert cli.main(["threads", *given, "--set", "workload.accesses=20000"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {(row["metric"], row["stat"]): row for row in found["rows"]}
+    assert rows["throughput", "median"]["value"] > 0
+    assert rows["waiting", "mean"]["value"] == 0
+    assert found["findings"] == []
+    assert found["provenance"]["threads"] == [1]

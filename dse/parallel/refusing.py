@@ -7,19 +7,19 @@ from dse.errors import BadInput
 
 IDS = ("swap_id", "swap_id_off", "swap_id_rmap", "swap_id_special")
 TABLES = ("swap_table_p1", "swap_table_p2", "swap_table_p3", "swap_table_p4", "swap_table_p4_pitched", "eager_rewrite", "ghost", "redirect")
-SAFE = ("direct", *IDS, *TABLES, "swap_desc", "zram", "vswap_rfc1", "vswap_rfc2")
+SAFE = ("direct", *IDS, *TABLES, "swap_desc", "zram", "vswap_rfc1", "vswap_rfc2", "vswap_v3", "vswap_v6")
 """Designs that threads run."""
-CLUSTERS = "virtual clusters change their reference count without the lock that other parts of the same word are changed under"
 REASONS = {
     "oracle": "each step of this lower bound is one that nobody can build: nothing guards it",
-    "vswap_v3": CLUSTERS,
-    "vswap_v6": CLUSTERS,
     "vswap_ste": "virtual clusters are made and freed by steps of the model that take no lock",
     "vswap_all": "virtual clusters are made and freed by steps of the model that take no lock",
     "xswap": "the array grows and shrinks while others look at its clusters without a lock",
 }
 """Why others do not."""
-SETTINGS = {("frees", "cache"): "the caches of freed slots of all CPUs are emptied by one of them, without the lock of each"}
+SETTINGS = {
+    ("frees", "cache"): "the caches of freed slots of all CPUs are emptied by one of them, without the lock of each",
+    ("lookup_cache", "on"): "who frees a virtual cluster takes it out of the lookup caches of other CPUs without a lock",
+}
 """Settings that they do not run, and why."""
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dse.errors import BadInput
 from kernels import control
 from kernels import memory as w
 from kernels.compiling.flat import aligned_zeros
@@ -20,7 +21,7 @@ from kernels.designs.zram import own as zram_own
 from kernels.life.registry import Config, Design
 from kernels.observing import probe
 from kernels.observing import shared as sh
-from kernels.own import RANKS
+from kernels.own import RANKS, Own, Word
 from kernels.structures import blocks, nodes, page_counter, zswap
 from kernels.structures.cluster import CI_WORDS
 from kernels.structures.xarray import NODE_WORDS
@@ -30,8 +31,8 @@ SPARE = 64
 """Folios, and zswap entries, of a thread beyond two for each of its pages."""
 SPARE_NODES = 1 << 14
 """Nodes of a pool for each thread, beyond twice those that one thread needs: chunks, and what waits for a grace period."""
-OWN = ("ctl", "parts")
-"""Arrays that each thread has for itself."""
+LEAST_SHIFT = 6
+"""Least slots of a cluster, as a power of two: a word of a bitmap has 64."""
 CPU_WORDS = {control.S_FREES_CPU: None, vswap_own.S_CPU: "vmem"}
 """Control words that say which CPU runs, with the field of the states that have them; None where all have."""
 
@@ -75,17 +76,25 @@ class Team:
         Of each thread.
     begun : list of uint64[words]
         Control words of each thread as they were in the beginning.
+    own : Own
+        Names of the design.
     """
 
     st: Any
     states: list[Any]
     probes: list[Any]
     begun: list[Words]
+    own: Own
 
     @property
     def threads(self) -> int:
         """Number of threads."""
         return len(self.states)
+
+    def forget(self) -> None:
+        """Forget what the probes have seen so far."""
+        for one in self.probes:
+            one.tally[:] = one.ticks[:] = one.waits[:] = 0
 
     def settle(self) -> list[str]:
         """Put together what the threads kept apart; return what went wrong on the way."""
@@ -102,6 +111,11 @@ class Team:
         if "element" in self.st.fields:  # each thread has noted the most of its own
             pages = -(-int(total[int(control.S_ZOBJ_BYTES)]) // 4096)
             total[int(zram_own.S_USED_MAX)] = max(int(total[int(zram_own.S_USED_MAX)]), pages)
+        words = {word.name: word.number for word in self.own.all(Word).values()}
+        for name, number in words.items():
+            now = words.get(name.removesuffix("_PEAK"))
+            if name.endswith("_PEAK") and now is not None:
+                total[number] = max(total[number], total[now])
         self.st.ctl[:] = total
         rows = _counters(self.st)
         usage, mark = rows[:, int(page_counter.P_USAGE)], rows[:, int(page_counter.P_WATERMARK)]
@@ -118,7 +132,15 @@ def pools(st: Any) -> list[str]:
 
 
 def build(design: Design, config: Config, pages: Sequence[int], *, queued: bool) -> Team:
-    """Build a fresh state for as many threads as `pages` has numbers, of the pages that each owns, with `queued` locks or plain ones."""
+    """Build a fresh state for as many threads as `pages` has numbers, of the pages that each owns, with `queued` locks or plain ones.
+
+    Raises
+    ------
+    BadInput
+        Clusters are so small that two share a word of a bitmap.
+    """
+    if config.cluster_shift < LEAST_SHIFT:
+        raise BadInput(f"threads need clusters of at least {1 << LEAST_SHIFT} slots, not {1 << config.cluster_shift}")
     threads = len(pages)
     room = [2 * n + SPARE for n in pages]
     st = design.build(replace(config, cpus=max(threads, 1), folios=sum(room)))
@@ -139,7 +161,7 @@ def build(design: Design, config: Config, pages: Sequence[int], *, queued: bool)
         own[:6] = t, threads, first[t], first[t + 1], 0, queued
         states.append(type(st)(**(st.arrays() | {"ctl": ctl, "parts": np.zeros_like(st.parts)})))
         probes.append(_probe(own, joint, queue, epochs))
-    return Team(st, states, probes, [one.ctl.copy() for one in states])
+    return Team(st, states, probes, [one.ctl.copy() for one in states], design.own)
 
 
 def _probe(own: Words, joint: Words, queue: Words, epochs: Words) -> sh.Shared:
@@ -202,7 +224,7 @@ def _counters(st: Any) -> Words:
 
 def _chain(first: int, links: NDArray[Any], most: int) -> list[int]:
     """Numbers of a free list; a list that runs in a circle is cut, and then fails an invariant."""
-    found = []
+    found: list[int] = []
     while first and len(found) <= most:
         found.append(first)
         first = int(links[first])

@@ -44,11 +44,11 @@ class Mix:
     cluster_shift: int = 9
 
 
-MIXES = (
+MIXES = (  # clusters of at least 64 slots: a word of a bitmap, and a line of a table, is under one lock
     Mix("usual", 1 << 12, 2.0, (0.45, 0.50, 0.045, 0.005)),
-    Mix("small clusters", 1 << 10, 1.0, (0.45, 0.50, 0.03, 0.02), 5),
-    Mix("full", 1 << 10, 0.2, (0.45, 0.50, 0.045, 0.005), 5),
-    Mix("few pages", 1 << 6, 4.0, (0.40, 0.40, 0.1, 0.1), 4),
+    Mix("small clusters", 1 << 10, 1.0, (0.45, 0.50, 0.03, 0.02), 6),
+    Mix("full", 1 << 10, 0.2, (0.45, 0.50, 0.045, 0.005), 6),
+    Mix("few pages", 1 << 6, 4.0, (0.40, 0.40, 0.1, 0.1), 6),
 )
 
 

@@ -117,6 +117,31 @@ mine.register(Shared, _in_range)
 together.register(Shared, _joint)
 
 
+@operation
+def modify(pr, words, index, keep, by):  # type: ignore[no-untyped-def]
+    """Keep the bits of `keep` in ``words[index]``, whose other bits atomics change, and add `by`."""
+
+
+@inner
+def _modify(pr, words, index, keep, by):  # type: ignore[no-untyped-def]
+    words[index] = (words[index] & keep) + by
+
+
+@inner
+def _modify_shared(pr, words, index, keep, by):  # type: ignore[no-untyped-def]
+    old = load_acquire(words, index)
+    while True:
+        now = compare_exchange(words, index, old, (old & keep) + by)
+        if now == old:
+            break
+        old = now
+
+
+for _cls in ALONE:
+    modify.register(_cls, _modify)
+modify.register(Shared, _modify_shared)
+
+
 def home(pr: Any, words: Any) -> Any:
     """Array that has what threads share of `words`."""
     return words
