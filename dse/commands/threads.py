@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
 COLUMNS = ["scenario", "design", "threads", "metric", "stat", "kind", "unit", "value", "lo", "hi", "n"]
-SHOWN = ["design", "threads", "demands/s", "speed-up", "interval", "waiting", "most for", "swap_in p50", "swap_in p99"]
+SHOWN = ["design", "threads", "demands/s", "speed-up", "interval", "by CPU time", "waiting", "most for", "swap_in p50", "swap_in p99"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +38,7 @@ def _line(point: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Line of the table."""
     mine = {(row["metric"], row["stat"]): row for row in rows if (row["design"], row["threads"]) == (point.design, point.threads)}
     speed = next((row for (metric, _), row in mine.items() if metric.startswith("speed-up")), None)
+    by_cpu = next((row["value"] for (metric, _), row in mine.items() if metric.startswith("by CPU time")), None)
     worst = max(point.waits, key=point.waits.__getitem__, default=None)
     return {
         "design": point.design,
@@ -45,6 +46,7 @@ def _line(point: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
         "demands/s": round(mine["throughput", "median"]["value"]),
         "speed-up": None if speed is None else speed["value"],
         "interval": None if speed is None else f"{speed['lo']:.2f} to {speed['hi']:.2f}",
+        "by CPU time": by_cpu,
         "waiting": f"{100 * point.waiting:.1f} %",
         "most for": None if worst is None else f"{worst} {100 * point.waits[worst]:.1f} %",
         **{f"swap_in {stat}": mine.get(("swap_in", stat), {}).get("value") for stat in ("p50", "p99")},

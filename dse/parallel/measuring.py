@@ -35,11 +35,12 @@ Check = Callable[[str, Any], list[str]]
 
 @dataclass(frozen=True)
 class Point:
-    """A design on so many threads: times of all rounds [s], and what the probes of the last one have seen."""
+    """A design on so many threads: times of all rounds, the CPU time of a thread in each [s], and what the last one's probes have seen."""
 
     design: str
     threads: int
     walls: tuple[float, ...]
+    means: tuple[float, ...]
     demands: int
     waits: dict[str, float]
     instances: dict[str, tuple[int, float]]
@@ -220,7 +221,8 @@ def _point(named: naming.Named, threads: int, demands: int, runs: list[Any]) -> 
     team, times = runs[-1]
     waits, instances, quantiles = _seen(team, named, times)
     walls = tuple(one.wall for _, one in runs)
-    return Point(named.text, threads, walls, demands, waits, instances, quantiles, nodes_of(team.st.pte))
+    means = tuple(sum(one.cpu) / threads for _, one in runs)
+    return Point(named.text, threads, walls, means, demands, waits, instances, quantiles, nodes_of(team.st.pte))
 
 
 def _rows(name: str, point: Point, points: Sequence[Point]) -> list[dict[str, Any]]:
@@ -234,6 +236,8 @@ def _rows(name: str, point: Point, points: Sequence[Point]) -> list[dict[str, An
     if point is not base and len(point.walls) > 1:
         ratio = paired_ratio(base.walls, point.walls)
         values.append((f"speed-up over {base.threads}", "median", "times", ratio.ratio, ratio.lo, ratio.hi))
+        ratio = paired_ratio(base.means, point.means)
+        values.append((f"by CPU time over {base.threads}", "median", "times", ratio.ratio, ratio.lo, ratio.hi))
     for lock, share in sorted(point.waits.items(), key=lambda item: -item[1]):
         if share >= FELT:
             count, worst = point.instances.get(lock, (0, 0.0))

@@ -19,10 +19,11 @@ from kernels.observing import shared as sh
 
 @dataclass(frozen=True)
 class Times:
-    """Times of threads: from the first's start to the last's end, and of each of them [s]."""
+    """Times of threads: from the first's start to the last's end, of each of them, and the CPU's time that each has had [s]."""
 
     wall: float
     each: tuple[float, ...]
+    cpu: tuple[float, ...]
 
 
 def cpus() -> list[int]:
@@ -39,7 +40,7 @@ def run(design: Design, team: Team, demands: Sequence[NDArray[np.uint64]], repli
         A thread ended with an error, which the line names.
     """
     barrier = threading.Barrier(team.threads)
-    marks = [(0.0, 0.0)] * team.threads
+    marks = [(0.0, 0.0, 0.0)] * team.threads
     problems: list[BaseException] = []
     where = cpus()
     epochs = team.probes[0].epochs
@@ -50,9 +51,9 @@ def run(design: Design, team: Team, demands: Sequence[NDArray[np.uint64]], repli
             if hasattr(os, "sched_setaffinity"):
                 os.sched_setaffinity(0, {where[t % len(where)]})
             barrier.wait()
-            start = time.perf_counter()
+            start, had = time.perf_counter(), time.thread_time()
             design.replay(team.states[t], team.probes[t], demands[t], replies[t])
-            marks[t] = start, time.perf_counter()
+            marks[t] = start, time.perf_counter(), time.thread_time() - had
         except BaseException as error:  # noqa: BLE001 - told by the caller's thread
             problems.append(error)
             barrier.abort()
@@ -68,4 +69,5 @@ def run(design: Design, team: Team, demands: Sequence[NDArray[np.uint64]], repli
         raise BadInput(f"a thread ended: {problems[0]}") from problems[0]
     for one in team.probes:
         one.own[int(sh.CLOCK)] = 0
-    return Times(max(end for _, end in marks) - min(start for start, _ in marks), tuple(end - start for start, end in marks))
+    wall = max(end for _, end, _ in marks) - min(start for start, _, _ in marks)
+    return Times(wall, tuple(end - start for start, end, _ in marks), tuple(spent for _, _, spent in marks))
