@@ -79,6 +79,7 @@ def test_designs_are_refused_by_name() -> None:
         refusing.refuse(naming.parse("direct[frees=cache]"))
     assert {*refusing.SAFE, *refusing.REASONS} == {*naming.registry()}
     assert not {*refusing.SAFE} & {*refusing.REASONS}
+    assert [refusing.reason(one) for one in naming.parse_many(",".join(refusing.RUN))] == [""] * len(refusing.SAFE)
 
 
 def test_threads_have_ranges_of_their_own() -> None:

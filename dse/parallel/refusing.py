@@ -23,6 +23,10 @@ SETTINGS = {
 """Settings that they do not run, and why."""
 
 
+RUN = (*(name for name in SAFE if name != "vswap_v6"), "vswap_v6[lookup_cache=off]")
+"""Designs that threads run, with the settings that they need: v6 of virtual swap has lookup caches unless told otherwise."""
+
+
 def reason(named: naming.Named) -> str:
     """Why threads cannot run a design; empty if they can."""
     name = named.design.name

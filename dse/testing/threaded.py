@@ -163,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m dse.testing.threaded", description=__doc__)
     parser.add_argument("--demands", type=float, default=1e6, help="demands in all (default 1e6)")
     parser.add_argument("--threads", type=int, default=2, help="threads (default 2)")
-    parser.add_argument("--designs", default=",".join(refusing.SAFE), help="designs (default: all that threads run)")
+    parser.add_argument("--designs", default=",".join(refusing.RUN), help="designs (default: all that threads run)")
     parser.add_argument("--seed", type=int, default=0, help="seed (default 0)")
     parser.add_argument(
         "--without", default="", metavar="CLASS", help="a class of locks that is not taken; set NUMBA_CACHE_DIR to a new folder"
