@@ -33,9 +33,9 @@ class Taken(rules.Rules):
 def _locked(kind: Any) -> Any:
     right = kind.table[rules.Rules]
 
-    def taken(pr: Taken, words: Any, index: Any, cls: Any) -> None:
+    def taken(pr: Taken, words: Any, index: Any, cls: Any) -> Any:
         pr.now[pr.names[int(cls)]] += 1
-        right(pr, words, index, cls)
+        return right(pr, words, index, cls)
 
     return taken
 

@@ -67,6 +67,24 @@ def _release(typingctx: Any, array: Any, index: Any) -> Any:
     return types.void(array, types.uint64), codegen
 
 
+@intrinsic
+def _acquire(typingctx: Any, array: Any, index: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        ptr = _element(context, builder, signature.args[0], args[0], args[1])
+        return builder.load_atomic(ptr, "acquire", ptr.type.pointee.width // 8)
+
+    return _scalar(array)(array, types.uint64), codegen
+
+
+@intrinsic
+def _compare(typingctx: Any, array: Any, index: Any, expected: Any, value: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        ptr = _element(context, builder, signature.args[0], args[0], args[1])
+        return builder.extract_value(builder.cmpxchg(ptr, args[2], args[3], "seq_cst", "seq_cst"), 0)
+
+    return _scalar(array)(array, types.uint64, _scalar(array), _scalar(array)), codegen
+
+
 def _nullary(name: str) -> Any:
     @intrinsic
     def call(typingctx: Any) -> Any:
@@ -280,3 +298,36 @@ def exchange(array: NDArray[Any], index: np.uint64, value: np.uint64) -> np.uint
 @machine(exchange)
 def _exchange(array: Any, index: Any, value: Any) -> Any:
     return lambda array, index, value: _swap(array, index, value)  # noqa: PLW0108 - numba needs a Python function
+
+
+def compare_exchange(array: NDArray[np.uint64], index: np.uint64, expected: np.uint64, value: np.uint64) -> np.uint64:
+    """Put `value` where `expected` is, in one atomic; return the value before."""
+    old = np.uint64(array[index])
+    if old == expected:
+        array[index] = value
+    return old
+
+
+@machine(compare_exchange)
+def _compare_exchange(array: Any, index: Any, expected: Any, value: Any) -> Any:
+    return lambda array, index, expected, value: _compare(array, index, expected, value)  # noqa: PLW0108 - numba needs a Python function
+
+
+def load_acquire(array: NDArray[np.uint64], index: np.uint64) -> np.uint64:
+    """Load a word that others write: anew each time, and nothing behind it comes before it."""
+    return np.uint64(array[index])
+
+
+@machine(load_acquire)
+def _load_acquire(array: Any, index: Any) -> Any:
+    return lambda array, index: _acquire(array, index)  # noqa: PLW0108 - numba needs a Python function
+
+
+def ticks() -> np.uint64:
+    """Cycle counter without a fence [ticks]: cheap, and what is around it may move across."""
+    return np.uint64(time.perf_counter_ns())
+
+
+@machine(ticks)
+def _ticks() -> Any:
+    return lambda: _cycles()  # noqa: PLW0108 - numba needs a Python function

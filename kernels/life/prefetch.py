@@ -19,6 +19,7 @@ from kernels.compiling.jit import inner, operation, u
 from kernels.life.steps import fetch_behind, fetch_entry, fetch_near
 from kernels.memory import CACHED, F_ENTRY, F_VALUE
 from kernels.observing.probe import Count, Off, Timed, Trace
+from kernels.observing.shared import Shared
 
 FAR, NEAR, NEXT = u(12), u(8), u(4)  # demands ahead; 4 and 8 were equal within noise at 2^20 pages, 16 and 32 slower
 
@@ -86,6 +87,6 @@ def nothing(pr, st, words, i, n):  # type: ignore[no-untyped-def]
 
 look_ahead.register(Off, fetch)
 look_along.register(Off, fetch_along)
-for _cls in (Count, Timed, Trace):
+for _cls in (Count, Timed, Trace, Shared):
     look_ahead.register(_cls, nothing)
     look_along.register(_cls, nothing_along)

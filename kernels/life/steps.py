@@ -35,6 +35,7 @@ from kernels.compiling.functions import optional, required
 from kernels.compiling.jit import inner, u
 from kernels.life.charging import folio_swap_full
 from kernels.memory import LOCKED, WRITEBACK, f_is, folio_free, mapcount
+from kernels.observing.shared import mine
 
 ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4))  # moments of retire
 
@@ -250,8 +251,8 @@ def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
 
 @inner
 def drop_unused(st, pr, f):  # type: ignore[no-untyped-def]
-    """``__try_to_reclaim_swap``: drop cached folio `f`, whose count fell to 0, unless somebody uses it."""
-    if not f_is(st, f, LOCKED | WRITEBACK) and free_swap(st, pr, f) and mapcount(st, f) == U0:
+    """``__try_to_reclaim_swap``: drop cached folio `f`, whose count fell to 0, unless somebody uses it, or it is of another thread."""
+    if mine(pr, f) and not f_is(st, f, LOCKED | WRITEBACK) and free_swap(st, pr, f) and mapcount(st, f) == U0:
         folio_free(st, f)
 
 

@@ -14,6 +14,7 @@ from kernels.life import charging, page_io, steps
 from kernels.life.steps import FREE_LOCKED, FREE_UNLOCKED, ZERO_LOCKED, ZERO_UNLOCKED, publish, retire
 from kernels.memory import BYPASS, CACHED, DIRTY, F_ENTRY, F_VALUE, LOCKED, WRITEBACK, f_clear, f_is, f_set, f_word
 from kernels.observing.probe import F_CACHE_CLEAR, F_NONE, R_DEV, R_OWNER, chase, step, wrote
+from kernels.observing.shared import mine, shared
 from kernels.structures import cluster as cl
 from kernels.structures.cluster import D_SLOTS, DEV_WORDS, device_of, slot_of
 from kernels.structures.common import table
@@ -37,7 +38,6 @@ from kernels.structures.slots import (
     folio_swapped,
     is_cached,
     is_virtual,
-    list_at,
     look_after,
     owner_set,
     slot_fetch,
@@ -212,9 +212,8 @@ def only_cached(st, g):  # type: ignore[no-untyped-def]
 @called
 def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
     """``swap_reclaim_full_clusters``: drop slots that only a swap cache holds, in up to 8 full clusters, and try again."""
-    at = list_at(st, d, cl.FULL_LIST)
     for _ in range(8):
-        c = st.dev[at]
+        c = cl.pick_full(st, pr, d)
         if c == U0:
             break
         first = (c - U1) << st.ctl[control.C_CLUSTER_SHIFT]
@@ -225,11 +224,12 @@ def alloc_after_reclaim(st, pr, d, cpu):  # type: ignore[no-untyped-def]
             count_read(st, pr, g)
             if only_cached(st, g):
                 f = cache_find(st, pr, g)
-                if f != U0 and not f_is(st, f, LOCKED | WRITEBACK):
+                if f != U0 and mine(pr, f) and not f_is(st, f, LOCKED | WRITEBACK):
                     dropped = steps.free_swap(st, pr, f) or dropped
         if dropped:
             return cl.slot_alloc(st, pr, d, cpu)
-        cl.move_to_end(st, pr, d, c - U1, cl.FULL_LIST)
+        if not shared(pr):
+            cl.move_to_end(st, pr, d, c - U1, cl.FULL_LIST)
     return U0
 
 

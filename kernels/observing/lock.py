@@ -39,7 +39,10 @@ def lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 
 @operation
 def trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
-    """Take a lock against the order of the classes, as ``spin_trylock`` may: it fails instead of waiting. Here it never fails."""
+    """Take a lock against the order of the classes, as ``spin_trylock`` may: it fails instead of waiting. False: it failed.
+
+    It fails only where threads share the state (:mod:`kernels.observing.shared`).
+    """
 
 
 @operation
@@ -50,6 +53,11 @@ def unlock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 @inner
 def _none(pr, words, index, cls):  # type: ignore[no-untyped-def]
     return None
+
+
+@inner
+def _had(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    return True
 
 
 @inner
@@ -64,6 +72,7 @@ def _count_lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 def _count_trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
     pr.tally[SCRATCH + LOCKS] += U1
     pr.tally[HELD] |= U1 << cls
+    return True
 
 
 @inner
@@ -81,7 +90,7 @@ def _trace_lock(pr, words, index, cls):  # type: ignore[no-untyped-def]
 def _trace_trylock(pr, words, index, cls):  # type: ignore[no-untyped-def]
     record(pr, E_TRY, cls, index)
     record(pr, E_LOCK, cls, index)
-    _count_trylock(pr, words, index, cls)
+    return _count_trylock(pr, words, index, cls)
 
 
 @inner
@@ -96,15 +105,21 @@ def _take(pr, words, index, cls):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _take_at_once(pr, words, index, cls):  # type: ignore[no-untyped-def]
+    take(words, index)
+    return True
+
+
+@inner
 def _drop(pr, words, index, cls):  # type: ignore[no-untyped-def]
     drop(words, index)
 
 
 lock.register(Off, _none)
-trylock.register(Off, _none)
+trylock.register(Off, _had)
 trylock.register(Count, _count_trylock)
 trylock.register(Trace, _trace_trylock)
-trylock.register(Timed, _take)
+trylock.register(Timed, _take_at_once)
 unlock.register(Off, _none)
 lock.register(Count, _count_lock)
 unlock.register(Count, _count_unlock)

@@ -13,7 +13,8 @@ from kernels.compiling.jit import called, inner, u
 from kernels.control import C_CLUSTER_SHIFT, S_TABLE_FREE
 from kernels.observing.allocations import A_TABLE
 from kernels.observing.probe import R_CLUSTER, allocated, freed, wrote
-from kernels.structures.cluster import ci_of
+from kernels.observing.shared import shared
+from kernels.structures.cluster import CI_WORDS, ci_of
 
 TABLE, MEMCG, EXTEND = U0, U1, U2  # kinds
 CI_TABLE, CI_MEMCG, CI_EXTEND = U3, u(5), U7
@@ -35,10 +36,15 @@ def has(st, g, word):  # type: ignore[no-untyped-def]
 
 @called
 def number(st, pr, ci, kind, word, most):  # type: ignore[no-untyped-def]
-    """Take a free block of `kind` for the header at `ci`; return its number, 0 if `most` are in use. The caller zeroes it."""
+    """Take a free block of `kind` for the header at `ci`; return its number, 0 if `most` are in use. The caller zeroes it.
+
+    Where threads share the state each cluster has blocks of its own number: two of them, under locks of two clusters, take no list.
+    """
     ctl, at = st.ctl, S_TABLE_FREE + kind * U4
     n = ctl[at + HEAD]
-    if n != U0:
+    if shared(pr):
+        n = ci // CI_WORDS + U1
+    elif n != U0:
         ctl[at + HEAD] = u(st.blink[n * U3 + kind])
     else:
         n = ctl[at + HIGH] + U1
@@ -59,8 +65,9 @@ def drop(st, pr, ci, kind, word):  # type: ignore[no-untyped-def]
     ctl, at, n = st.ctl, S_TABLE_FREE + kind * U4, u(st.cluster[ci + word])
     if n == U0:
         return
-    st.blink[n * U3 + kind] = ctl[at + HEAD]
-    ctl[at + HEAD] = n
+    if not shared(pr):
+        st.blink[n * U3 + kind] = ctl[at + HEAD]
+        ctl[at + HEAD] = n
     ctl[at + LIVE] -= U1
     st.cluster[ci + word] = 0
     wrote(pr, R_CLUSTER, ci >> U1)

@@ -45,6 +45,9 @@ from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import L_CLUSTER, L_DEVICE, lock, unlock
 from kernels.observing.probe import F_NONE, R_CLUSTER, R_DEV, R_PERCPU, chase, step, touch, wrote
 from kernels.observing.regions import R_NR_SWAP
+from kernels.observing.shared import shared
+from kernels.structures import cluster_lists as lists
+from kernels.structures.cluster_lists import list_add_tail, list_del
 from kernels.structures.common import table
 from kernels.structures.common.steps import common
 from kernels.structures.slots import (
@@ -64,12 +67,13 @@ from kernels.structures.slots import (
     slot_scan,
 )  # fmt: skip
 
-DEV_WORDS, CI_WORDS, CPU_WORDS, DEVICES = DEVICE_WORDS, u(8), u(16), U4
+DEV_WORDS, CI_WORDS, CPU_WORDS, DEVICES = DEVICE_WORDS, lists.CI_WORDS, u(16), U4
 D_BASE, D_SLOTS, D_CLUSTER, D_CLUSTERS, D_USED, D_FLAGS, D_LOCK = (u(i) for i in range(7))
 D_LISTS = FIRST_LIST
 CPU_OWN = U8  # of a CPU: behind its cluster + 1 and next offset for each device, words of the design's own
 DEV_ON, DEV_SYNC = U1, U2
-CI_LOCK, CI_COUNT, CI_LIST, CI_NEXT, CI_PREV = U0, U1, U2, U4, u(6)
+CI_LOCK, CI_COUNT = U0, U1
+CI_LIST, CI_NEXT, CI_PREV = lists.CI_LIST, lists.CI_NEXT, lists.CI_PREV
 FREE_LIST, NONFULL_LIST, FULL_LIST, FRAG_LIST = U1, U2, U3, U4
 OFFSET_MASK = (U1 << U58) - U1
 GHOST = U2  # C_NATIVE
@@ -144,48 +148,6 @@ def look_locked(st, pr, g, function):  # type: ignore[no-untyped-def]
     step(pr, F_NONE)
 
 
-@called
-def list_del(st, pr, d, c):  # type: ignore[no-untyped-def]
-    """Take cluster `c` off the list it is on. The caller holds the device lock."""
-    ci, dev = st.cluster, st.dev
-    which = u(ci[c * CI_WORDS + CI_LIST])
-    if which == U0:
-        return
-    at = list_at(st, d, which)
-    before, after = u(ci[c * CI_WORDS + CI_PREV]), u(ci[c * CI_WORDS + CI_NEXT])
-    if before == U0:
-        dev[at] = after
-    else:
-        ci[(before - U1) * CI_WORDS + CI_NEXT] = after
-        wrote(pr, R_CLUSTER, (before - U1) * U4)
-    if after == U0:
-        dev[at + U1] = before
-    else:
-        ci[(after - U1) * CI_WORDS + CI_PREV] = before
-        wrote(pr, R_CLUSTER, (after - U1) * U4)
-    wrote(pr, R_DEV, at)
-    ci[c * CI_WORDS + CI_LIST] = 0
-
-
-@called
-def list_add_tail(st, pr, d, c, which):  # type: ignore[no-untyped-def]
-    """Append cluster `c` to list `which` of device `d`. The caller holds the device lock."""
-    ci, dev = st.cluster, st.dev
-    at = list_at(st, d, which)
-    last = dev[at + U1]
-    ci[c * CI_WORDS + CI_LIST] = which
-    ci[c * CI_WORDS + CI_NEXT] = 0
-    ci[c * CI_WORDS + CI_PREV] = last
-    if last == U0:
-        dev[at] = c + U1
-    else:
-        ci[(last - U1) * CI_WORDS + CI_NEXT] = c + U1
-        wrote(pr, R_CLUSTER, (last - U1) * U4)
-    dev[at + U1] = c + U1
-    wrote(pr, R_DEV, at)
-    wrote(pr, R_CLUSTER, c * U4)
-
-
 @inner
 def slots_in(st, d, c):  # type: ignore[no-untyped-def]
     """Slots of cluster `c` of device `d`; the last cluster of a device may be cut short."""
@@ -248,7 +210,8 @@ def place_set(st, pr, percpu, c, after, left):  # type: ignore[no-untyped-def]
 def scan_cluster(st, pr, d, c, start, percpu, own):  # type: ignore[no-untyped-def]
     """Claim a free slot of cluster `c`, the CPU's `own` or another, from `start` on (``alloc_swap_scan_cluster``); slot + 1, or 0."""
     size, first = slots_in(st, d, c), c << st.ctl[C_CLUSTER_SHIFT]
-    lock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
+    if own or not shared(pr):
+        lock(pr, st.cluster, c * CI_WORDS, L_CLUSTER)
     wrote(pr, R_CLUSTER, c * U4)
     found, count = U0, u(st.cluster[c * CI_WORDS + CI_COUNT])
     usable = not own or is_usable(st, count, size)
@@ -270,13 +233,32 @@ def scan_cluster(st, pr, d, c, start, percpu, own):  # type: ignore[no-untyped-d
 
 
 @inner
+def pick_full(st, pr, d):  # type: ignore[no-untyped-def]
+    """First full cluster of device `d`, + 1, or 0; where threads share the state it goes to the end of its list at once."""
+    if shared(pr):
+        lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+    c = st.dev[list_at(st, d, FULL_LIST)]
+    if shared(pr):
+        if c != U0:
+            list_del(st, pr, d, c - U1)
+            list_add_tail(st, pr, d, c - U1, FULL_LIST)
+        unlock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
+    return c
+
+
+@inner
 def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
-    """Take the first cluster of list `which` off it (``isolate_lock_cluster``), in 6.12 to the end of the fragmented ones; it + 1, or 0."""
+    """Take the first cluster of list `which` off it (``isolate_lock_cluster``), in 6.12 to the end of the fragmented ones; it + 1, or 0.
+
+    Where threads share the state it is the first one whose lock is to be had, and the lock is held.
+    """
     at = list_at(st, d, which)
     lock(pr, st.dev, d * DEV_WORDS + D_LOCK, L_DEVICE)
     c = st.dev[at]
     touch(pr, R_DEV, at)
     late = st.ctl[C_CLUSTER_ORDER] != U0
+    if shared(pr):
+        c = lists.lockable(st, pr, c)
     if c != U0 and (late or which != FREE_LIST):
         list_del(st, pr, d, c - U1)
         if not late:
@@ -289,6 +271,8 @@ def pick_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
 def next_cluster(st, pr, d, which):  # type: ignore[no-untyped-def]
     """Take the first cluster of list `which`, or make a free one where the design can; return it + 1, or 0."""
     c = cluster_new(st, pr, d) if which == FREE_LIST else U0
+    if shared(pr) and c != U0:
+        lock(pr, st.cluster, (c - U1) * CI_WORDS, L_CLUSTER)
     if c == U0:
         c = pick_cluster(st, pr, d, which)
     if c == U0 and which == FREE_LIST and clusters_grow(st, pr, d):

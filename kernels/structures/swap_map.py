@@ -17,6 +17,7 @@ from kernels.observing.allocations import A_CONT
 from kernels.observing.atomics import atomic_and, atomic_or, atomic_xchg
 from kernels.observing.lock import L_CONT, lock, unlock
 from kernels.observing.probe import F_SWAPCOUNT, R_CGROUP, R_CONT, R_MAP, R_ZEROMAP, allocated, chase, touch, wrote
+from kernels.observing.shared import together
 from kernels.structures.cluster import look_locked
 
 COUNT_MASK, CONTINUED, FLAGS = u(0x3F), u(0x80), u(0xC0)
@@ -30,11 +31,12 @@ RADIX = u(63)  # distinct counts of the map byte
 @called
 def add_page(st, pr, g, last):  # type: ignore[no-untyped-def]
     """Chain a continuation page for the slots of `g` behind page `last` (0 the first); return its number, or 0 if there is none."""
-    n = st.ctl[S_CONT_USED] + U1
+    ctl = together(pr, st.ctl)
+    n = ctl[S_CONT_USED] + U1
     if n > st.ctl[C_CONT_LIMIT]:
         return U0
-    st.ctl[S_CONT_USED] = n
-    st.ctl[S_CONT_PEAK] = max(st.ctl[S_CONT_PEAK], n)
+    ctl[S_CONT_USED] = n
+    ctl[S_CONT_PEAK] = max(ctl[S_CONT_PEAK], n)
     if last == U0:
         st.chain[g >> PAGE_SHIFT] = n
     else:

@@ -23,18 +23,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.compiling.constants import BYTE, ONES, U0, U1, U2, U3, U5, U6, U8, U16, U24, U63, U73
+from kernels.compiling.constants import BYTE, ONES, U0, U1, U2, U3, U6, U8, U16, U24, U63
 from kernels.compiling.flat import aligned_zeros
-from kernels.compiling.jit import called, hot, inner, u
+from kernels.compiling.jit import called, hot, inner
 from kernels.observing.allocations import A_NODE
 from kernels.observing.probe import allocated, chase, freed, touch, wrote
+from kernels.structures import nodes as pools
 from kernels.structures import shadow_nodes
+from kernels.structures.nodes import node_give, node_take
 
 # words of a tree head
 HEAD_WORDS, H_LOCK, H_ENTRY, H_FREE = U8, U0, U1, U2  # H_FREE: bit 0 tracks free entries, bit 1 the free mark of the tree
-# words of the pool header
-P_FREE, P_HIGH, P_USED, P_PEAK = U0, U1, U2, U3
-SLOTS, MARKS = U5, u(69)
+P_USED, SLOTS, MARKS = pools.P_USED, pools.SLOTS, pools.MARKS
 NODE_WORDS, NODE_BYTES = 73, 576  # 584 B from node to node (xas_alloc in the records: 14 in 8 KiB); sizeof(struct xa_node) with 64 slots
 NOT_FOUND = ONES
 ZERO_ENTRY = U1  # entry at index 0 of a tree whose indices start at 1, as XA_ZERO_ENTRY
@@ -130,14 +130,7 @@ def node_of(slot, index):  # type: ignore[no-untyped-def]
 @called
 def node_alloc(pool, pr, rn, shift, parent, offset, free_marks):  # type: ignore[no-untyped-def]
     """Take a node from the pool; the parent, if any, gains one entry."""
-    node = pool[P_FREE]
-    if node != U0:
-        pool[P_FREE] = pool[node + U1]
-    else:
-        node = pool[P_HIGH]
-        pool[P_HIGH] = node + U73
-    pool[P_USED] += U1
-    pool[P_PEAK] = max(pool[P_PEAK], pool[P_USED])
+    node = node_take(pr, pool)
     pool[node] = shift | offset << U8
     pool[node + U1] = parent
     marks = ONES if free_marks else U0
@@ -157,14 +150,7 @@ def node_free(pool, pr, rn, node):  # type: ignore[no-untyped-def]
     """Give a node back: its slots are empty but for slot 0 of a shrunk root. It leaves the list of nodes of shadows."""
     if pool[node + shadow_nodes.LINKS] != U0:
         shadow_nodes.leave(pool, pr, rn, node)
-    pool[node + SLOTS] = U0
-    pool[node + MARKS] = U0
-    pool[node + MARKS + U1] = U0
-    pool[node + MARKS + U2] = U0
-    pool[node] = U0
-    pool[node + U1] = pool[P_FREE]
-    pool[P_FREE] = node
-    pool[P_USED] -= U1
+    node_give(pr, pool, node)
     wrote(pr, rn, node)
     freed(pr, A_NODE)
 

@@ -99,9 +99,10 @@ def _lock(pr: Watch, words: Any, index: Any, cls: Any) -> None:
         pr.scheduler.take(_key(pr, words, index, cls), pr.names[int(cls)])
 
 
-def _trylock(pr: Watch, words: Any, index: Any, cls: Any) -> None:
+def _trylock(pr: Watch, words: Any, index: Any, cls: Any) -> bool:
     """Take a lock that the model takes by ``spin_trylock`` and then has: another task's is waited for, as the caller would try again."""
     _lock(pr, words, index, cls)
+    return True
 
 
 def _unlock(pr: Watch, words: Any, index: Any, cls: Any) -> None:

@@ -22,6 +22,7 @@ from kernels.life.steps import count_is_zero
 from kernels.memory import F_VALUE, f_word
 from kernels.observing.lock import lock, unlock
 from kernels.observing.probe import F_NONE, step, touch, wrote
+from kernels.observing.shared import together
 from kernels.structures import idalloc, leaves
 from kernels.structures import xarray as xa
 from kernels.structures.cluster import CPU_OWN, CPU_WORDS, slot_of
@@ -103,9 +104,9 @@ def from_range(st, pr, new, cpu):  # type: ignore[no-untyped-def]
                 st.percpu[at + U1] = found - first + U1
                 wrote(pr, R_ID_RANGE, at >> U1)
                 return found
-        st.percpu[at] = ctl[own.S_ID_NEXT] % ranges
+        st.percpu[at] = together(pr, ctl)[own.S_ID_NEXT] % ranges
         st.percpu[at + U1] = U0
-        ctl[own.S_ID_NEXT] += U1
+        together(pr, ctl)[own.S_ID_NEXT] += U1
     return idalloc.alloc(st.idhead, U0, st.idpool, pr, R_ID, R_ID_NODE, U1, ctl[own.C_ID_LIMIT], new)
 
 
@@ -156,8 +157,8 @@ def id_alloc(st, pr, entry, cpu):  # type: ignore[no-untyped-def]
     if policy == PER_CPU:
         found = from_range(st, pr, new, cpu)
     elif policy == CYCLIC:
-        found = from_start(st, pr, new, ctl[own.S_ID_NEXT])
-        ctl[own.S_ID_NEXT] = found + U1
+        found = from_start(st, pr, new, together(pr, ctl)[own.S_ID_NEXT])
+        together(pr, ctl)[own.S_ID_NEXT] = found + U1
     elif policy == REUSE:
         found = from_slot(st, pr, new, entry)
     else:

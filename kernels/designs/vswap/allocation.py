@@ -46,6 +46,7 @@ from kernels.memory import CACHED, F_ENTRY, F_VALUE, f_set, f_word
 from kernels.observing.atomics import atomic_add
 from kernels.observing.lock import lock, trylock, unlock
 from kernels.observing.probe import allocated, alone, chase, touch, wrote
+from kernels.observing.shared import modify, shared, together
 from kernels.structures import idalloc
 from kernels.structures import xarray as xa
 
@@ -123,7 +124,7 @@ def take(st, pr, c, f, memcg):  # type: ignore[no-untyped-def]
     value = st.vmem[h + H_ID] << st.ctl[own.C_VSHIFT] | i
     mark(st, pr, h, i, n)
     reference(st, pr, c, REF * n)
-    st.vmem[h + H_STATE] += n
+    modify(pr, st.vmem, h + H_STATE, ONES, n)
     for w in range(i >> U6, (i + n - U1 >> U6) + U1):
         wrote(pr, own.R_VCLUSTER, h + H_BITS + u(w))
     for k in range(n):
@@ -159,7 +160,7 @@ def alloc(st, pr, f, memcg, cpu, order):  # type: ignore[no-untyped-def]
             st.vcpu[at] = U0
             wrote(pr, own.R_VCPU, at)
             reference(st, pr, c, UNREF)
-            st.vmem[header(st, c) + H_STATE] = st.vmem[header(st, c) + H_STATE] & ~CURRENT | FULL
+            modify(pr, st.vmem, header(st, c) + H_STATE, ~(CURRENT | FULL), FULL)
         leave(st, pr, c)
     if found:
         return True
@@ -174,11 +175,11 @@ def alloc(st, pr, f, memcg, cpu, order):  # type: ignore[no-untyped-def]
     if room(st, c):
         hold(st, pr, c)
         reference(st, pr, c, REF)
-        st.vmem[header(st, c) + H_STATE] |= CURRENT
+        modify(pr, st.vmem, header(st, c) + H_STATE, ~CURRENT, CURRENT)
         leave(st, pr, c)
         st.vcpu[at] = c
         wrote(pr, own.R_VCPU, at)
-    else:
+    elif not shared(pr):  # what was taken off the list full is marked, and the only one that is new and full has one slot
         st.vmem[header(st, c) + H_STATE] |= FULL  # the kernel marks no new one that is full at once; it is on no list either way
     return True
 
@@ -192,11 +193,13 @@ def from_partial(st, pr, f, memcg, head):  # type: ignore[no-untyped-def]
     while c != head and not found:
         h, here, after = header(st, c), c, st.vmem[header(st, c) + H_NEXT]
         chase(pr, own.R_VCLUSTER, h)
-        trylock(pr, st.vmem, h, L_VCLUSTER)
+        if not trylock(pr, st.vmem, h, L_VCLUSTER):
+            c = after
+            continue
         found = take(st, pr, c, f, memcg)
         link(st, pr, st.vmem[h + H_PREV], after)
         if not found or not room(st, c):
-            st.vmem[h + H_STATE] |= FULL
+            modify(pr, st.vmem, h + H_STATE, ~FULL, FULL)
         leave(st, pr, c)
         c = here if found else after
     unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
@@ -204,17 +207,39 @@ def from_partial(st, pr, f, memcg, head):  # type: ignore[no-untyped-def]
 
 
 @called
-def new_cluster(st, pr, order):  # type: ignore[no-untyped-def]
-    """Allocate a zeroed cluster for runs of `order` and an id; return its number, 0 if there is none left."""
-    ctl = st.ctl
+def number_take(st, pr):  # type: ignore[no-untyped-def]
+    """Number of a cluster that is not in use, 0 if there is none left."""
+    ctl = together(pr, st.ctl)
     c = ctl[own.S_VC_FREE]
     if c != U0:
         ctl[own.S_VC_FREE] = st.vmem[header(st, c) + H_NEXT]
-    else:
-        c = ctl[own.S_VC_HIGH] + U1
-        if c > ctl[own.C_VMOST]:
-            return U0
-        ctl[own.S_VC_HIGH] = c
+        return c
+    c = ctl[own.S_VC_HIGH] + U1
+    if c > st.ctl[own.C_VMOST]:
+        return U0
+    ctl[own.S_VC_HIGH] = c
+    return c
+
+
+@called
+def number_give(st, pr, c):  # type: ignore[no-untyped-def]
+    """Have cluster `c` out of use."""
+    ctl = together(pr, st.ctl)
+    st.vmem[header(st, c) + H_NEXT] = ctl[own.S_VC_FREE]
+    ctl[own.S_VC_FREE] = c
+
+
+@called
+def new_cluster(st, pr, order):  # type: ignore[no-untyped-def]
+    """Allocate a zeroed cluster for runs of `order` and an id; return its number, 0 if there is none left."""
+    ctl = st.ctl
+    if shared(pr):
+        lock(pr, st.vhead, xa.H_LOCK, L_VMAP)  # in the kernel it is memory of the slab allocator
+    c = number_take(st, pr)
+    if shared(pr):
+        unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+    if c == U0:
+        return U0
     ctl[own.S_VCLUSTERS] += U1
     ctl[own.S_VCLUSTERS_PEAK] = max(ctl[own.S_VCLUSTERS_PEAK], ctl[own.S_VCLUSTERS])
     allocated(pr, own.A_VHEADER if ctl[own.C_VSPLIT] != U0 else own.A_VOBJECT)
@@ -222,7 +247,7 @@ def new_cluster(st, pr, order):  # type: ignore[no-untyped-def]
         allocated(pr, own.A_VDESCS)
     h, d, words = header(st, c), desc_of(st, c, U0), DESC_WORDS << ctl[own.C_VSHIFT]
     for i in range(h, h + H_POINTER + U1):
-        st.vmem[u(i)] = U0
+        st.vmem[u(i)] = st.vmem[u(i)] if shared(pr) and u(i) == h else U0  # a thread that came too late may have the old one's lock
         wrote(pr, own.R_VCLUSTER, u(i))
     for i in range(d, d + words):
         st.vmem[u(i)] = U0

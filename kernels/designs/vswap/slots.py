@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernels import control
 from kernels.compiling.atomic import ctz
-from kernels.compiling.constants import LOW16, U0, U1, U2, U6, U32, U63
+from kernels.compiling.constants import LOW16, ONES, U0, U1, U2, U6, U32, U63
 from kernels.compiling.jit import called, inner, u
 from kernels.designs.swap_table import allocation
 from kernels.designs.swap_table import own as swap_table_own
@@ -18,6 +18,7 @@ from kernels.observing import probe
 from kernels.observing.atomics import atomic_add, atomic_sub
 from kernels.observing.lock import lock, unlock
 from kernels.observing.probe import freed, touch, wrote
+from kernels.observing.shared import modify, shared
 from kernels.structures import bitmap, blocks, orders, zswap
 from kernels.structures import cluster as cl
 from kernels.structures import page_counter as pc
@@ -155,8 +156,11 @@ def cluster_free(st, pr, c):  # type: ignore[no-untyped-def]
         touch(pr, own.R_VCPU, at)
         if st.vcpu[at + v.P_CLUSTER] == c:
             v.forget(st, pr, at)
-    st.vmem[h + v.H_NEXT] = ctl[own.S_VC_FREE]
-    ctl[own.S_VC_FREE] = c
+    if shared(pr):
+        lock(pr, st.vhead, xa.H_LOCK, L_VMAP)
+    va.number_give(st, pr, c)
+    if shared(pr):
+        unlock(pr, st.vhead, xa.H_LOCK, L_VMAP)
     ctl[own.S_VCLUSTERS] -= U1
     freed(pr, own.A_VHEADER if ctl[own.C_VSPLIT] != U0 else own.A_VOBJECT)
     if ctl[own.C_VSPLIT] != U0:
@@ -179,13 +183,13 @@ def free(st, pr, c, value, n):  # type: ignore[no-untyped-def]
         st.vmem[h + v.H_BITS + (bit >> U6)] &= ~(U1 << (bit & U63))
         wrote(pr, own.R_VCLUSTER, h + v.H_BITS + (bit >> U6))
     atomic_sub(pr, own.R_VCLUSTER, h + v.H_STATE, st.vmem, h + v.H_STATE, n * v.REF)
-    st.vmem[h + v.H_STATE] -= n
+    modify(pr, st.vmem, h + v.H_STATE, ONES, U0 - n)
     atomic_sub(pr, own.R_VUSED, U0, ctl, own.S_VSLOTS, n)
     state = st.vmem[h + v.H_STATE]
     if state & (LOW16 | v.CURRENT) == U0:
         cluster_free(st, pr, c)
     elif state & v.FULL != U0 and va.room(st, c):
-        st.vmem[h + v.H_STATE] = state & ~v.FULL
+        modify(pr, st.vmem, h + v.H_STATE, ~v.FULL, U0)
         if state & v.CURRENT == U0:
             head = va.head_of(st, v.order_of(st, c))
             lock(pr, st.vhead, xa.H_LOCK, L_VMAP)

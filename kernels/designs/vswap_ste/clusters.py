@@ -41,7 +41,7 @@ from kernels.designs.vswap_ste.own import (
 from kernels.observing.lock import L_DEVICE, lock, unlock
 from kernels.observing.probe import F_NONE, allocated, alone, freed, step, wrote
 from kernels.structures import cluster as cl
-from kernels.structures import idalloc
+from kernels.structures import cluster_lists, idalloc
 from kernels.structures import xarray as xa
 
 TAIL_WORDS, T_THERE, T_VTABLE = U4, U0, U3
@@ -96,7 +96,7 @@ def cluster_gone(st, pr, d, c):  # type: ignore[no-untyped-def]
     step(pr, F_FREE_CLUSTER)
     if st.cluster[ci + cl.CI_LIST] != 0:
         lock(pr, st.dev, cl.D_LOCK, L_DEVICE)
-        cl.list_del(st, pr, d, c)
+        cluster_lists.list_del(st, pr, d, c)
         unlock(pr, st.dev, cl.D_LOCK, L_DEVICE)
     st.cluster[ci + cl.CI_NEXT] = st.cluster[ci + cl.CI_PREV] = 0
     lock(pr, st.vhead, xa.H_LOCK, L_VMAP)

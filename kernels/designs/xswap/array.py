@@ -47,9 +47,8 @@ from kernels.structures.cluster import (
     D_SLOTS,
     FREE_LIST,
     ci_of,
-    list_add_tail,
-    list_del,
 )  # fmt: skip
+from kernels.structures.cluster_lists import list_add_tail, list_del
 
 PAGE = u(4096)
 CHUNK = int(PAGE) // 48  # bytes of struct swap_cluster_info of phase IV (mm/swap.h), the default of C_HEADER

@@ -1,6 +1,6 @@
 """Touches and locks of the common steps: counted, logged, or real loads, stores and atomics, as the probe asks.
 
-A replay that observes nothing leaves them out, as it leaves out the locks.
+A replay that observes nothing leaves them out, as it leaves out the locks. So does one of threads: their lines are mostly of a CPU each.
 """
 
 from __future__ import annotations
