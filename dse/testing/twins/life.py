@@ -50,6 +50,10 @@ class Life(Memory):
             return self.reclaim(page, backend, payload, flags, cpu, count, kind == d.RECLAIM_BEGIN)
         if kind == d.RECLAIM_END:
             return self.reclaim_end(page)
+        return self.other(kind, page, backend, cpu, count, payload)
+
+    def other(self, kind: int, page: int, backend: int, cpu: int, count: int, payload: int) -> int:
+        """Run a demand that is neither a fault nor one of reclaim."""
         if kind in (d.MOVE, d.MOVE_BEGIN):
             steps = 0 if kind == d.MOVE else count or 1
             return self.move_begin(page, backend, payload, cpu, steps)
