@@ -21,7 +21,7 @@ from kernels.life.registry import Config
 
 TWO = pytest.mark.skipif(INTERPRETED, reason="threads need compiled kernels")
 DESIGN = "swap_desc"  # of those that compile quickly
-ROOM = 180.0  # seconds for a process that may never end
+ROOM = 60.0  # seconds for a process that may never end
 
 
 @TWO
