@@ -17,9 +17,8 @@ RECLAIM_END     evict
 of an order     claim_run, dup for each PTE, writeout_run, evict_run; where claim_run finds no run, each page as above
 FORK            resolve, dup for each PTE
 UNMAP           run_limit, put_run (by default: resolve, put, lookup, swap_full, free_swap for each PTE)
-COW             free_swap
 MOVE, its parts resolve, move_step until it says that the move is over
-SWAPOFF         swapoff
+COW, SWAPOFF    free_swap, swapoff
 READAHEAD       resolve, read_begin, read_same (read_abort), read_end, read_done; lookup where read_begin finds no room for a read
 =============== ============================================================================================
 
@@ -35,7 +34,7 @@ from kernels.compiling.functions import optional, required
 from kernels.compiling.jit import inner, u
 from kernels.life.charging import folio_swap_full
 from kernels.memory import LOCKED, WRITEBACK, f_is, folio_free, mapcount
-from kernels.observing.shared import mine
+from kernels.observing import shared
 
 ZERO_LOCKED, ZERO_UNLOCKED, FREE_LOCKED, FREE_UNLOCKED = (u(i) for i in range(4))  # moments of retire
 
@@ -252,7 +251,7 @@ def fetch_behind(st, pr, entry):  # type: ignore[no-untyped-def]
 @inner
 def drop_unused(st, pr, f):  # type: ignore[no-untyped-def]
     """``__try_to_reclaim_swap``: drop cached folio `f`, whose count fell to 0, unless somebody uses it, or it is of another thread."""
-    if mine(pr, f) and not f_is(st, f, LOCKED | WRITEBACK) and free_swap(st, pr, f) and mapcount(st, f) == U0:
+    if shared.mine(pr, f) and not f_is(st, f, LOCKED | WRITEBACK) and free_swap(st, pr, f) and mapcount(st, f) == U0:
         folio_free(st, f)
 
 

@@ -29,8 +29,6 @@ class Life(Memory):
         Sizes of the state that the design builds, with every parameter's control word.
     """
 
-    # -- demands ----------------------------------------------------------------------------
-
     def demand(self, word: int, more: int) -> int:
         """Run one record; returns the reply code."""
         kind, backend, cpu, page = word & 255, word >> 16 & 255, word >> 24 & 255, word >> 32
