@@ -102,7 +102,7 @@ def keep_the_compressed_copy(right: Step) -> Step:
 @mutant("vswap_rfc2", writing, "writeout", world=SEQUENTIAL, script=REWRITTEN)
 def keep_the_old_slot(right: Step) -> Step:
     """A page that is written anew still has the slot of a device that it had before."""
-    return edited("    b.settle(st, pr, value, v.FOLIO, U0, own.F_STORE_FOLIO)\n    z =", "    z =")(right)
+    return edited("    b.settle(st, pr, value, v.FOLIO, U0, own.F_STORE_FOLIO)\n    if backend", "    if backend")(right)
 
 
 @mutant("vswap_rfc2", moves, "switch", world=MOVING)

@@ -82,6 +82,10 @@ class Mutant:
         return streams.block(*self.script) if self.script else streams.random_demands(self.world, self.demands, 5)
 
 
+class Unmade(ValueError):
+    """A mutant changes text that its function does not have: nothing was looked at, and nothing was caught."""
+
+
 class Mutants(list[Mutant]):
     """Mutants of some designs, and a command line that runs them."""
 
@@ -155,7 +159,7 @@ def edited(old: str, new: str) -> Callable[[Step], Step]:
         function: Any = right
         text = inspect.getsource(function)
         if text.count(old) != 1:
-            raise ValueError(f"{function.__name__} has {old!r} {text.count(old)} times")
+            raise Unmade(f"{function.__name__} has {old!r} {text.count(old)} times")
         text = text[text.index("def ") :].replace(old, new)
         name = f"<{function.__name__}, changed>"
         linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
@@ -193,6 +197,8 @@ def caught(mutant: Mutant) -> str:
             run.finish()
             if not np.array_equal(counters(mutant.design, mutant.world, stream[:500]), right):
                 return f"counters differ from those of {reference}"
+    except Unmade:
+        raise
     except Exception as error:  # noqa: BLE001 - a mutant may trip over anything
         return f"{type(error).__name__}: {error}"
     return ""
