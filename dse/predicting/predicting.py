@@ -210,10 +210,7 @@ def predict(
     table = tables.read(parameters) if parameters is not None else tables.SHIPPED
     case = setting.changed(scenario.load(chosen) if isinstance(chosen, str) else chosen, setting.read(settings))
     case = case if seed is None else case.but(replay__seed=seed)
-    if case.folio.orders:
-        raise BadInput(f"scenario {case.name}: a prediction takes single pages, and folio.orders makes large folios")
-    if case.readahead.page_cluster:
-        raise BadInput(f"scenario {case.name}: a prediction has no readahead, and readahead.page_cluster reads ahead")
+    _require_single_pages(case)
     several = numbers(cpus)
     named = naming.default_designs() if designs is None else naming.parse_many(designs)
     stream = streams.build(case)
@@ -227,6 +224,14 @@ def predict(
         "parameters": table.about(), "demands": len(demands),
     }  # fmt: skip
     return Prediction(case, curves, about)
+
+
+def _require_single_pages(case: scenario.Scenario) -> None:
+    """Refuse a scenario with large folios or readahead, of which the simulated machine knows nothing."""
+    if case.folio.orders:
+        raise BadInput(f"scenario {case.name}: a prediction takes single pages, and folio.orders makes large folios")
+    if case.readahead.page_cluster:
+        raise BadInput(f"scenario {case.name}: a prediction has no readahead, and readahead.page_cluster reads ahead")
 
 
 def _curves(

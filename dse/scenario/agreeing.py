@@ -55,30 +55,29 @@ def agree(sections: Mapping[str, Any], where: Where) -> None:
         raise BadInput(f"{where(('swapoff', 'device'))}no page is ever on {swapoff.device}: backend.mix and moves.tiers do not have it")
 
 
+def _plain_stage(key: str, sections: Mapping[str, Any], at: str) -> None:
+    """Refuse `key`, which stands at `at`, with generations, forks or a closed loop."""
+    memory = sections["memory"]
+    if memory.policy not in FOLIO_POLICIES:
+        raise BadInput(f"{at}{key} needs memory.policy {', '.join(FOLIO_POLICIES)}, not {memory.policy}")
+    if sections["workload"].generator == "fork":
+        raise BadInput(f"{at}{key} needs a workload without forks, not the generator fork")
+    if memory.loop == "closed":
+        raise BadInput(f"{at}{key} needs memory.loop open, not closed")
+
+
 def _agree_on_folios(sections: Mapping[str, Any], where: Where) -> None:
     """Refuse large folios where the stage has none."""
-    if not sections["folio"].orders:
-        return
-    memory, at = sections["memory"], where(("folio", "orders"))
-    if memory.policy not in FOLIO_POLICIES:
-        raise BadInput(f"{at}folio.orders needs memory.policy {', '.join(FOLIO_POLICIES)}, not {memory.policy}")
-    if sections["workload"].generator == "fork":
-        raise BadInput(f"{at}folio.orders needs a workload without forks, not the generator fork")
-    if memory.loop == "closed":
-        raise BadInput(f"{at}folio.orders needs memory.loop open, not closed")
+    if sections["folio"].orders:
+        _plain_stage("folio.orders", sections, where(("folio", "orders")))
 
 
 def _agree_on_readahead(sections: Mapping[str, Any], where: Where) -> None:
     """Refuse readahead where the stage has none."""
     if not sections["readahead"].page_cluster:
         return
-    memory, backend, at = sections["memory"], sections["backend"], where(("readahead", "page_cluster"))
-    if memory.policy not in FOLIO_POLICIES:
-        raise BadInput(f"{at}readahead.page_cluster needs memory.policy {', '.join(FOLIO_POLICIES)}, not {memory.policy}")
-    if sections["workload"].generator == "fork":
-        raise BadInput(f"{at}readahead.page_cluster needs a workload without forks, not the generator fork")
-    if memory.loop == "closed":
-        raise BadInput(f"{at}readahead.page_cluster needs memory.loop open, not closed")
+    backend, at = sections["backend"], where(("readahead", "page_cluster"))
+    _plain_stage("readahead.page_cluster", sections, at)
     if "hdd" in (backend.disk, backend.placement) or backend.mix.get("hdd") or backend.hdd_slots:
         raise BadInput(f"{at}readahead.page_cluster needs backends without a hard disk, for which Linux reads ahead by slots")
     for section, name in (("folio", "orders"), ("moves", "rate"), ("swapoff", "device")):

@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,6 +85,16 @@ def everything(demands: int, seeds: int, designs: list[subjects.Subject]) -> Rep
     return total
 
 
+def told(run: str, replies: Counter[str], wrong: Sequence[str]) -> int:
+    """Print what was run, the replies and the first findings; return the exit status."""
+    output.write(f"{run}, findings {len(wrong)}")
+    for what, n in replies.most_common():
+        output.write(f"  {what:14} {n}")
+    for line in wrong[:20]:
+        output.write(f"WRONG {line}")
+    return 1 if wrong else 0
+
+
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m dse.testing.integrity", description=__doc__)
@@ -98,12 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     report = everything(int(args.demands), args.seeds, designs)
     named = ", ".join(one.name for one in designs)
-    output.write(f"demands {report.demands}, seconds {report.seconds:.1f}, designs {named}, findings {len(report.wrong)}")
-    for what, n in report.replies.most_common():
-        output.write(f"  {what:14} {n}")
-    for line in report.wrong[:20]:
-        output.write(f"WRONG {line}")
-    return 1 if report.wrong else 0
+    return told(f"demands {report.demands}, seconds {report.seconds:.1f}, designs {named}", report.replies, report.wrong)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from dse import naming
 from dse.common import output
 from dse.errors import BadInput
 from dse.parallel import refusing, running, teams
-from dse.testing import conformance, invariants, reading, streams
+from dse.testing import conformance, integrity, invariants, reading, streams
 from kernels import demand
 from kernels.life.registry import Config
 from kernels.observing import lock, probe
@@ -180,12 +180,8 @@ def main(argv: list[str] | None = None) -> int:
     except BadInput as error:
         output.note(f"error: {error}")
         return 2
-    output.write(f"demands {total.demands}, threads {args.threads}, seconds {time.perf_counter() - began:.0f}, findings {len(total.wrong)}")
-    for name, n in total.replies.most_common():
-        output.write(f"  {name:14} {n}")
-    for line in total.wrong[:20]:
-        output.write(f"WRONG {line}")
-    return 1 if total.wrong else 0
+    run = f"demands {total.demands}, threads {args.threads}, seconds {time.perf_counter() - began:.0f}"
+    return integrity.told(run, total.replies, total.wrong)
 
 
 if __name__ == "__main__":
